@@ -1,0 +1,1 @@
+//! Frames ↔ chunk: segments, padding, encoding of a whole chunk.

@@ -1,0 +1,1 @@
+//! Bitshuffle, filter 32008.

@@ -1,0 +1,1 @@
+//! Blosc 1, filter 32001.

@@ -1,0 +1,111 @@
+//! Codecs: whole buffers in, the caller's buffer out. One folder or file a filter.
+//!
+//! All codecs have the same face, [`Codec`], which is all that the HDF5 plugins, the writer and the C library know of
+//! them. Bytes that come from a file are hostile: every length is read through [`cursor`], no allocation is sized by a
+//! number that the chunk itself cannot justify, and the decoded size is always known and insisted on.
+
+pub mod bitshuffle;
+pub mod blosc;
+pub(crate) mod cursor;
+pub mod drle;
+pub mod lz4;
+pub mod zstd;
+
+use crate::cpu::Level;
+use crate::frame::ElementType;
+use crate::{Error, Result};
+
+/// What HDF5 knows of a dataset's chunks when a filter is set on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkLayout {
+    /// The dataset's element type.
+    pub element: ElementType,
+    /// The chunk's shape in elements, slowest dimension first. Never empty.
+    pub dims: Vec<u64>,
+    /// Whether a filter that changes the number of bytes stands before this one in the pipeline: then this filter is not
+    /// handed whole chunks, and must not insist on their size.
+    pub resized_before: bool,
+}
+
+impl ChunkLayout {
+    /// Bytes of one decoded chunk.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where they do not fit the 4 GiB − 1 that HDF5 allows a chunk.
+    pub fn chunk_bytes(&self) -> Result<u32> {
+        let element_bytes = self.element.n_bytes as u64;
+        let n_bytes = self.dims.iter().try_fold(element_bytes, |n, dim| n.checked_mul(*dim));
+        n_bytes.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
+            Error::Unsupported(format!("a chunk of shape {:?} is larger than HDF5's limit of 4 GiB", self.dims))
+        })
+    }
+}
+
+/// One HDF5 filter: parameters, and both directions over whole buffers.
+///
+/// A value of an implementing type is one set of parameters, checked.
+pub trait Codec: Sized {
+    /// The filter's registered number.
+    const FILTER_ID: u32;
+    /// What HDF5 tools print as the filter's name.
+    const NAME: &'static str;
+
+    /// Turns what a caller gave as `cd_values` into what is stored in the file.
+    ///
+    /// Idempotent: what this returned, given again (as HDF5 does when a dataset is created with another one's
+    /// properties), returns the same for the same `layout`, and is brought up to date for another.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] and [`Error::Unsupported`], for parameters or element types this codec does not have.
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>>;
+
+    /// Reads stored `cd_values`, of any length a file may hold.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] or [`Error::Unsupported`] where nothing can be decoded with them.
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self>;
+
+    /// The decoded size of every chunk, where the parameters carry it.
+    fn chunk_bytes(&self) -> Option<usize>;
+
+    /// The most bytes that [`encode_at`](Self::encode_at) can write for `n_bytes` of input.
+    fn max_encoded_len(&self, n_bytes: usize) -> usize;
+
+    /// Encodes `src` to the front of `dst` and returns the bytes written. Nothing is written behind them that matters;
+    /// the rest of `dst` is scratch.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`] where `dst` is shorter than [`max_encoded_len`](Self::max_encoded_len) says and the
+    /// result does not fit; what else the codec refuses.
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+
+    /// The size that `src` decodes to: [`chunk_bytes`](Self::chunk_bytes) where the parameters carry it, otherwise what
+    /// the chunk says of itself, refused where `src` is too short for it to be true.
+    ///
+    /// # Errors
+    /// What is wrong with the chunk's header.
+    fn decoded_len(&self, src: &[u8]) -> Result<usize>;
+
+    /// Decodes `src` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the
+    /// content of `dst` is unspecified, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size.
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()>;
+
+    /// [`encode_at`](Self::encode_at) with the best level of this processor.
+    ///
+    /// # Errors
+    /// As [`encode_at`](Self::encode_at).
+    fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_at(Level::current(), src, dst)
+    }
+
+    /// [`decode_at`](Self::decode_at) with the best level of this processor.
+    ///
+    /// # Errors
+    /// As [`decode_at`](Self::decode_at).
+    fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_at(Level::current(), src, dst)
+    }
+}

@@ -1,0 +1,96 @@
+//! What can go wrong, with the numbers a user needs to put it right.
+
+use thiserror::Error;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something was refused. Every message says what was wrong and, where there is a remedy, what to do.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The caller's output buffer is too small.
+    #[error("the output buffer holds {available} bytes, {needed} are needed")]
+    OutputTooSmall {
+        /// Bytes that are needed (a bound, where the exact number is not known).
+        needed: usize,
+        /// Bytes the caller gave.
+        available: usize,
+    },
+    /// The chunk ends before what its own fields announce.
+    #[error("the chunk is cut short: {needed} bytes are announced at byte {at}, {available} are there")]
+    Truncated {
+        /// Offset in the chunk where the read began.
+        at: usize,
+        /// Bytes that were to be read.
+        needed: usize,
+        /// Bytes that are left.
+        available: usize,
+    },
+    /// The chunk contradicts itself or its format.
+    #[error("the chunk is damaged at byte {at}: {what}")]
+    Corrupt {
+        /// Offset in the chunk.
+        at: usize,
+        /// What was found, as a whole phrase.
+        what: &'static str,
+    },
+    /// The chunk is sound, but decodes to another size than the dataset's chunk has.
+    #[error("the chunk decodes to {found} bytes where the dataset's chunk has {expected}")]
+    WrongSize {
+        /// Bytes the dataset's chunk has.
+        expected: usize,
+        /// Bytes this chunk decodes to.
+        found: usize,
+    },
+    /// The checksum over the payload does not fit.
+    #[error("the chunk is damaged: its checksum is {stored:#010x}, its bytes give {computed:#010x}")]
+    Checksum {
+        /// The checksum in the chunk.
+        stored: u32,
+        /// The checksum of the bytes that are there.
+        computed: u32,
+    },
+    /// A bright pixel that the DRLE stream cannot hold.
+    #[error(
+        "pixel {pixel} has the value {value}, more than DRLE can hold (32767): \
+         subtract the offset, clip the value, or use bitshuffle for this dataset"
+    )]
+    TooBright {
+        /// Index of the pixel in the buffer that was to be encoded, row by row.
+        pixel: usize,
+        /// Its value.
+        value: i64,
+    },
+    /// Filter parameters (`cd_values`) that mean nothing.
+    #[error("filter parameter cd_values[{index}] = {value}: {what}")]
+    Parameter {
+        /// Slot in `cd_values`.
+        index: usize,
+        /// What stands there.
+        value: u32,
+        /// What is wrong and what to give instead.
+        what: &'static str,
+    },
+    /// Something asked for that this codec, element type or shape does not have.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A buffer that does not have the size its shape says.
+    #[error("{what} has {found} bytes, {expected} are expected")]
+    BufferSize {
+        /// Which buffer.
+        what: &'static str,
+        /// Bytes expected.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// A call into HDF5 failed; the text is HDF5's own, where it gave one.
+    #[error("{call} failed: {message}")]
+    Hdf5 {
+        /// The HDF5 function.
+        call: &'static str,
+        /// HDF5's message, and what to do.
+        message: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! What speaks HDF5, through an injected table of functions: the writer, later the reader.

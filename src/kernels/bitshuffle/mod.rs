@@ -1,0 +1,1 @@
+//! Bit transpose of a block of elements, and back.

@@ -1,0 +1,9 @@
+//! The inner loops, one folder a kernel, one file an instruction set.
+//!
+//! `scalar` is the specification: every other file agrees with it for every input. A kernel takes a
+//! [`Level`](crate::cpu::Level), which proves that the processor has what the kernel uses, and dispatches once a block
+//! or frame by a `match`.
+
+pub mod bitshuffle;
+pub mod dark;
+pub mod shuffle;

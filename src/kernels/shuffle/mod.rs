@@ -1,0 +1,1 @@
+//! Byte transpose of a block of elements, and back.

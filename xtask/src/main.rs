@@ -1,0 +1,2 @@
+//! The one door: `cargo xtask demo | test | dist | bench | fuzz`.
+fn main() {}
