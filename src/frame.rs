@@ -32,13 +32,15 @@ pub struct ElementType {
     pub class: ElementClass,
     /// Bytes an element takes (the whole of a compound or array type).
     pub n_bytes: usize,
+    /// Bytes of one element of an HDF5 array type; the same as `n_bytes` for every other type. Blosc shuffles by it.
+    pub base_bytes: usize,
     /// Byte order. Means nothing where `class` is [`ElementClass::Other`] or `n_bytes` is 1.
     pub order: ByteOrder,
 }
 
 impl ElementType {
     /// `int16` in this machine's byte order.
-    pub const I16: Self = Self { class: ElementClass::Signed, n_bytes: 2, order: ByteOrder::NATIVE };
+    pub const I16: Self = Self { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::NATIVE };
     /// `uint16` in this machine's byte order.
-    pub const U16: Self = Self { class: ElementClass::Unsigned, n_bytes: 2, order: ByteOrder::NATIVE };
+    pub const U16: Self = Self { class: ElementClass::Unsigned, n_bytes: 2, base_bytes: 2, order: ByteOrder::NATIVE };
 }
