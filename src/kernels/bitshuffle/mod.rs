@@ -1,1 +1,75 @@
 //! Bit transpose of a block of elements, and back.
+//!
+//! A block of `n` elements becomes `8 * element_size` rows of `n / 8` bytes: for each byte of the element in memory
+//! order, for each of its bits 0..8, one row. Bit `k` of byte `j` of a row belongs to element `8 * j + k`. So is it in
+//! HDF5's filter 32008, and in Blosc 1 with bit shuffle.
+//!
+//! A *group* is 8 elements: one byte in every row. Every kernel works in groups, and what does not fill a vector is
+//! left to `scalar`.
+
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use crate::cpu::Level;
+
+/// Elements in a group: those that share a byte in each row.
+const GROUP: usize = 8;
+
+/// Bit transpose of a block of elements of `element_size` bytes into `dst`, all of which is written.
+///
+/// Allocates nothing.
+///
+/// # Panics
+/// Where `src` is not a whole number of groups of 8 elements, or `dst` has another length: the caller's mistake.
+pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
+    check(element_size, src, dst);
+    match level.isa() {
+        _ => scalar::transpose(element_size, src, dst, 0),
+    }
+}
+
+/// The inverse of [`transpose`]: the elements, from their rows of bits. All of `dst` is written.
+///
+/// Allocates nothing.
+///
+/// # Panics
+/// As [`transpose`].
+pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
+    check(element_size, src, dst);
+    match level.isa() {
+        _ => scalar::inverse(element_size, src, dst, 0),
+    }
+}
+
+/// [`inverse`] where the caller knows rows that are all zero: bit `r` of `nonzero_rows` is set unless row `r` of `src`
+/// is known to hold zeros only. Elements of more than 8 bytes have more rows than the mask has bits, and do not use it.
+///
+/// A row whose bit is clear must hold zeros all the same: whether it is read is not said.
+///
+/// # Panics
+/// As [`transpose`].
+pub fn inverse_planes(level: Level, element_size: usize, src: &[u8], nonzero_rows: u64, dst: &mut [u8]) {
+    check(element_size, src, dst);
+    if nonzero_rows == 0 && element_size <= 8 {
+        dst.fill(0);
+        return;
+    }
+    inverse(level, element_size, src, dst);
+}
+
+/// Whether all bytes are 0.
+#[must_use]
+pub fn is_zero(level: Level, bytes: &[u8]) -> bool {
+    match level.isa() {
+        _ => scalar::is_zero(bytes),
+    }
+}
+
+/// What every kernel relies on.
+fn check(element_size: usize, src: &[u8], dst: &[u8]) {
+    assert!(element_size > 0, "an element has at least one byte");
+    let group_bytes = element_size.checked_mul(GROUP).expect("8 elements fit the address space");
+    assert!(src.len() % group_bytes == 0, "{} bytes are no whole groups of {group_bytes}", src.len());
+    assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
+}

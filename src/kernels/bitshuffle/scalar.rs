@@ -1,0 +1,49 @@
+//! The specification: one group of 8 elements at a time, one 8x8 bit matrix for each byte of the element.
+
+use super::GROUP;
+
+/// Transposes the groups from `first_group` on. `first_group` is how a vector kernel hands over its tail.
+pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8], first_group: usize) {
+    let n_groups = src.len() / (GROUP * element_size);
+    for byte in 0..element_size {
+        for group in first_group..n_groups {
+            let columns: [u8; GROUP] = std::array::from_fn(|i| src[(group * GROUP + i) * element_size + byte]);
+            let rows = transpose_8x8(u64::from_le_bytes(columns)).to_le_bytes();
+            for (bit, row) in rows.into_iter().enumerate() {
+                dst[(byte * 8 + bit) * n_groups + group] = row;
+            }
+        }
+    }
+}
+
+/// The inverse of [`transpose`], for the groups from `first_group` on.
+pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8], first_group: usize) {
+    let n_groups = src.len() / (GROUP * element_size);
+    for byte in 0..element_size {
+        for group in first_group..n_groups {
+            let rows: [u8; 8] = std::array::from_fn(|bit| src[(byte * 8 + bit) * n_groups + group]);
+            let columns = transpose_8x8(u64::from_le_bytes(rows)).to_le_bytes();
+            for (i, column) in columns.into_iter().enumerate() {
+                dst[(group * GROUP + i) * element_size + byte] = column;
+            }
+        }
+    }
+}
+
+/// Bit `i` of byte `j` changes places with bit `j` of byte `i`: by 1x1, then 2x2, then 4x4 squares off the diagonal.
+fn transpose_8x8(x: u64) -> u64 {
+    let x = delta_swap(x, 0x00AA_00AA_00AA_00AA, 7);
+    let x = delta_swap(x, 0x0000_CCCC_0000_CCCC, 14);
+    delta_swap(x, 0x0000_0000_F0F0_F0F0, 28)
+}
+
+/// Exchanges the bits under `mask` with those `shift` places above.
+fn delta_swap(x: u64, mask: u64, shift: u32) -> u64 {
+    let difference = (x ^ (x >> shift)) & mask;
+    x ^ difference ^ (difference << shift)
+}
+
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    let (words, tail) = bytes.as_chunks::<64>();
+    words.iter().all(|word| *word == [0; 64]) && tail.iter().all(|&byte| byte == 0)
+}

@@ -1,0 +1,57 @@
+//! Scalar against the definition, bit by bit; every level against scalar.
+
+use super::*;
+
+/// Bytes that look random and are the same every time (an xorshift generator).
+fn noise(n_bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(n_bytes).collect()
+}
+
+/// The definition, one bit at a time.
+fn by_definition(element_size: usize, src: &[u8]) -> Vec<u8> {
+    let n_elements = src.len() / element_size;
+    let mut dst = vec![0; src.len()];
+    for row in 0..8 * element_size {
+        for element in 0..n_elements {
+            let bit = src[element * element_size + row / 8] >> (row % 8) & 1;
+            dst[row * (n_elements / 8) + element / 8] |= bit << (element % 8);
+        }
+    }
+    dst
+}
+
+const SIZES: [usize; 12] = [1, 2, 3, 4, 6, 7, 8, 12, 16, 33, 100, 257];
+
+#[test]
+fn scalar_is_the_definition() {
+    for element_size in SIZES {
+        for n_groups in [0, 1, 2, 5] {
+            let src = noise(n_groups * 8 * element_size, element_size as u64);
+            let mut dst = vec![0xA5; src.len()];
+            transpose(Level::SCALAR, element_size, &src, &mut dst);
+            assert_eq!(dst, by_definition(element_size, &src), "element_size={element_size} n_groups={n_groups}");
+            let mut back = vec![0x5A; src.len()];
+            inverse(Level::SCALAR, element_size, &dst, &mut back);
+            assert_eq!(back, src, "element_size={element_size} n_groups={n_groups}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "no whole groups")]
+fn elements_that_fill_no_group_are_refused() {
+    transpose(Level::SCALAR, 2, &[0; 18], &mut [0; 18]);
+}
+
+#[test]
+#[should_panic(expected = "bytes in")]
+fn another_output_length_is_refused() {
+    inverse(Level::SCALAR, 2, &[0; 16], &mut [0; 32]);
+}

@@ -1,0 +1,36 @@
+//! Scalar against the definition; every level against scalar.
+
+use super::*;
+
+fn counted(n_bytes: usize) -> Vec<u8> {
+    (0..n_bytes).map(|i| (i * 7 + i / 256) as u8).collect()
+}
+
+#[test]
+fn three_elements_and_a_rest_are_laid_out_as_said() {
+    let mut dst = [0; 8];
+    shuffle(Level::SCALAR, 2, &[10, 11, 20, 21, 30, 31, 99], &mut dst[..7]);
+    assert_eq!(dst, [10, 20, 30, 11, 21, 31, 99, 0]);
+    let mut back = [0; 7];
+    unshuffle(Level::SCALAR, 2, &dst[..7], &mut back);
+    assert_eq!(back, [10, 11, 20, 21, 30, 31, 99]);
+}
+
+#[test]
+fn every_level_gives_back_what_it_was_given() {
+    for &level in Level::available() {
+        for element_size in [1, 2, 3, 4, 5, 8, 12, 16, 17, 300] {
+            for n_bytes in 0..700 {
+                let src = counted(n_bytes);
+                let mut expected = vec![0xA5; n_bytes];
+                shuffle(Level::SCALAR, element_size, &src, &mut expected);
+                let mut dst = vec![0x5A; n_bytes];
+                shuffle(level, element_size, &src, &mut dst);
+                assert_eq!(dst, expected, "{level:?} element_size={element_size} n_bytes={n_bytes}");
+                dst.fill(0x5A);
+                unshuffle(level, element_size, &expected, &mut dst);
+                assert_eq!(dst, src, "{level:?} element_size={element_size} n_bytes={n_bytes}");
+            }
+        }
+    }
+}
