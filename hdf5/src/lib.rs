@@ -1,1 +1,100 @@
 //! Hands the HDF5 that is linked into this program to darkchunk.
+//!
+//! HDF5 comes from `hdf5-metno-sys`, built from source and linked statically, the same that the crate `hdf5-metno`
+//! uses: a program may open its files with that crate and hand the identifiers over. Both take the same lock around
+//! HDF5, so that a writer may be used from any thread.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+
+use darkchunk::Result;
+use darkchunk::for_each_hdf5_function;
+use darkchunk::hdf5::api::{Hid, Ids, PrintFn, WalkFn};
+use darkchunk::hdf5::{Api, Library};
+use hdf5_metno_sys::{LOCK, h5p, h5t};
+
+macro_rules! link {
+    (required { $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty;)* }
+     optional { $(fn $extra:ident($($extra_arg:ident: $extra_type:ty),* $(,)?) -> $extra_result:ty;)* }) => {
+        // The functions by their names, with the types of darkchunk's table: those of `hdf5-metno-sys` are the same
+        // for the linker, but have other enumerations.
+        unsafe extern "C" {
+            $(fn $name($($arg: $type),*) -> $result;)*
+            fn H5Dread_chunk2(
+                dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void, n_bytes: *mut usize,
+            ) -> c_int;
+        }
+
+        fn table(ids: Ids) -> Api {
+            Api {
+                enter: Some(enter),
+                leave: Some(leave),
+                ids,
+                $($name: Some($name),)*
+                H5Dread_chunk2: Some(H5Dread_chunk2),
+                ..Api::EMPTY
+            }
+        }
+    };
+}
+
+for_each_hdf5_function!(link);
+
+/// The HDF5 that is linked into this program.
+///
+/// # Errors
+/// [`darkchunk::Error::Hdf5`] where it cannot be initialised.
+pub fn library() -> Result<Library> {
+    // SAFETY: the table is of the linked library, which is never unloaded, and carries the lock that guards it.
+    unsafe { Library::new(&api()) }
+}
+
+/// The table of functions of the HDF5 that is linked into this program.
+#[must_use]
+pub fn api() -> Api {
+    let guard = LOCK.lock();
+    // SAFETY: may be called at any time, any number of times; makes the identifiers below.
+    unsafe { H5open() };
+    drop(guard);
+    table(Ids {
+        native_int8: *h5t::H5T_NATIVE_INT8,
+        native_uint8: *h5t::H5T_NATIVE_UINT8,
+        native_int16: *h5t::H5T_NATIVE_INT16,
+        native_uint16: *h5t::H5T_NATIVE_UINT16,
+        native_int32: *h5t::H5T_NATIVE_INT32,
+        native_uint32: *h5t::H5T_NATIVE_UINT32,
+        native_int64: *h5t::H5T_NATIVE_INT64,
+        native_uint64: *h5t::H5T_NATIVE_UINT64,
+        c_s1: *h5t::H5T_C_S1,
+        file_access: *h5p::H5P_CLS_FILE_ACCESS,
+        dataset_create: *h5p::H5P_CLS_DATASET_CREATE,
+        link_create: *h5p::H5P_CLS_LINK_CREATE,
+    })
+}
+
+unsafe extern "C" fn enter() {
+    std::mem::forget(LOCK.lock());
+}
+
+unsafe extern "C" fn leave() {
+    // SAFETY: `enter` has taken the lock on this thread, and forgot its guard.
+    unsafe { LOCK.force_unlock() };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linked_library_says_its_version() {
+        let (major, minor, _) = library().and_then(|library| library.version()).expect("linked HDF5");
+        assert!((major, minor) >= (1, 10), "{major}.{minor}");
+    }
+
+    #[test]
+    fn a_failing_call_gives_hdf5s_own_words() {
+        let library = library().expect("linked HDF5");
+        let missing = std::path::Path::new("/no/such/folder/file.h5");
+        let error = darkchunk::hdf5::File::open(&library, missing, false).expect_err("there is no such file");
+        assert!(error.to_string().contains("H5Fopen") && error.to_string().contains("file.h5"), "{error}");
+    }
+}

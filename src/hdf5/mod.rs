@@ -1,1 +1,12 @@
 //! What speaks HDF5, through an injected table of functions: the writer, later the reader.
+//!
+//! [`api`] is the table, [`Library`] one HDF5 made of it. Nothing here links or loads a library.
+
+pub mod api;
+mod file;
+mod library;
+mod object;
+
+pub use api::Api;
+pub use file::File;
+pub use library::Library;

@@ -1,0 +1,260 @@
+//! HDF5's objects as far as the writer needs them: identifiers that close themselves, links, attributes, whole datasets.
+
+use std::ffi::{CString, c_int};
+
+use super::api::Hid;
+use super::library::{DEFAULT, Library, h5};
+use crate::frame::{ByteOrder, ElementClass, ElementType};
+use crate::{Error, Result};
+
+const UNLIMITED: u64 = u64::MAX;
+
+/// An identifier that is ours, closed when dropped.
+#[derive(Debug)]
+pub(super) struct Id {
+    library: Library,
+    id: Hid,
+}
+
+impl Id {
+    pub(super) fn new(library: &Library, id: Hid) -> Self {
+        Self { library: library.clone(), id }
+    }
+
+    pub(super) fn get(&self) -> Hid {
+        self.id
+    }
+
+    pub(super) fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Closes the object and says so where HDF5 cannot.
+    pub(super) fn close(self) -> Result<()> {
+        let result = h5!(&self.library, H5Idec_ref(self.id)).map(drop);
+        let mut gone = self;
+        gone.id = 0;
+        result
+    }
+}
+
+impl Drop for Id {
+    fn drop(&mut self) {
+        if self.id > 0 {
+            let _ = h5!(&self.library, H5Idec_ref(self.id));
+        }
+    }
+}
+
+/// A name as HDF5 takes it.
+pub(super) fn c_name(name: &str) -> Result<CString> {
+    CString::new(name).map_err(|_| Error::Unsupported(format!("{name:?} cannot be a name in HDF5: it has a null byte")))
+}
+
+/// Whether `path` leads to something, below the group or file `at`. Steps that are missing are no error.
+pub(super) fn exists(library: &Library, at: Hid, path: &str) -> Result<bool> {
+    let mut so_far = if path.starts_with('/') { "/".to_owned() } else { String::new() };
+    for step in path.split('/').filter(|step| !step.is_empty()) {
+        if !so_far.is_empty() && !so_far.ends_with('/') {
+            so_far.push('/');
+        }
+        so_far.push_str(step);
+        let name = c_name(&so_far)?;
+        if h5!(library, H5Lexists(at, name.as_ptr(), DEFAULT))? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The group at `path`, made with all groups above it where it is missing.
+pub(super) fn group(library: &Library, at: Hid, path: &str) -> Result<Id> {
+    if exists(library, at, path)? {
+        return open(library, at, path);
+    }
+    let (name, links) = (c_name(path)?, link_creation(library)?);
+    let id = h5!(library, H5Gcreate2(at, name.as_ptr(), links.get(), DEFAULT, DEFAULT))?;
+    Ok(Id::new(library, id))
+}
+
+/// The object at `path`.
+pub(super) fn open(library: &Library, at: Hid, path: &str) -> Result<Id> {
+    let name = c_name(path)?;
+    Ok(Id::new(library, h5!(library, H5Oopen(at, name.as_ptr(), DEFAULT))?))
+}
+
+/// Gives `object` the name `path`, a hard link; makes the groups above it.
+pub(super) fn link(object: &Id, at: Hid, path: &str) -> Result<()> {
+    let (name, links) = (c_name(path)?, link_creation(object.library())?);
+    h5!(object.library(), H5Olink(object.get(), at, name.as_ptr(), links.get(), DEFAULT)).map(drop)
+}
+
+fn link_creation(library: &Library) -> Result<Id> {
+    let links = property_list(library, library.ids().link_create)?;
+    h5!(library, H5Pset_create_intermediate_group(links.get(), 1))?;
+    Ok(links)
+}
+
+pub(super) fn property_list(library: &Library, class: Hid) -> Result<Id> {
+    Ok(Id::new(library, h5!(library, H5Pcreate(class))?))
+}
+
+/// A dataspace of `dims`; without a limit on the first dimension where `grows`.
+pub(super) fn dataspace(library: &Library, dims: &[u64], grows: bool) -> Result<Id> {
+    let mut most = dims.to_vec();
+    if let Some(first) = most.first_mut().filter(|_| grows) {
+        *first = UNLIMITED;
+    }
+    let id = if dims.is_empty() {
+        h5!(library, H5Screate(0))?
+    } else {
+        h5!(library, H5Screate_simple(dims.len() as c_int, dims.as_ptr(), most.as_ptr()))?
+    };
+    Ok(Id::new(library, id))
+}
+
+/// The extent of a dataspace, and the most it may become (`None` where it has no limit).
+pub(super) fn extent(space: &Id) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
+    let library = space.library();
+    let rank = h5!(library, H5Sget_simple_extent_ndims(space.get()))?;
+    let (mut dims, mut most) = (vec![0; rank as usize], vec![0; rank as usize]);
+    h5!(library, H5Sget_simple_extent_dims(space.get(), dims.as_mut_ptr(), most.as_mut_ptr()))?;
+    Ok((dims, most.into_iter().map(|most| (most != UNLIMITED).then_some(most)).collect()))
+}
+
+/// What an HDF5 datatype holds.
+pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementType> {
+    const INTEGER: c_int = 0;
+    const BIG_ENDIAN: c_int = 1;
+    let n_bytes = h5!(library, H5Tget_size(datatype))?;
+    if h5!(library, H5Tget_class(datatype))? != INTEGER {
+        return Ok(ElementType { class: ElementClass::Other, n_bytes, order: ByteOrder::NATIVE });
+    }
+    let signed = h5!(library, H5Tget_sign(datatype))? != 0;
+    let big = h5!(library, H5Tget_order(datatype))? == BIG_ENDIAN;
+    Ok(ElementType {
+        class: if signed { ElementClass::Signed } else { ElementClass::Unsigned },
+        n_bytes,
+        order: match (n_bytes, big) {
+            (1, _) => ByteOrder::NATIVE,
+            (_, true) => ByteOrder::Big,
+            (_, false) => ByteOrder::Little,
+        },
+    })
+}
+
+/// A number that can be stored in an attribute or a dataset as it is.
+pub(super) trait Stored: Copy + Default {
+    /// HDF5's type of it.
+    fn datatype(library: &Library) -> Hid;
+}
+
+macro_rules! stored {
+    ($($number:ty => $field:ident),*) => {$(
+        impl Stored for $number {
+            fn datatype(library: &Library) -> Hid {
+                library.ids().$field
+            }
+        }
+    )*};
+}
+
+stored!(i8 => native_int8, u8 => native_uint8, i16 => native_int16, u16 => native_uint16, i32 => native_int32,
+        u32 => native_uint32, i64 => native_int64, u64 => native_uint64);
+
+/// Sets an attribute to an array, or to a single number where `dims` is empty.
+pub(super) fn set_numbers<T: Stored>(object: &Id, name: &str, dims: &[u64], numbers: &[T]) -> Result<()> {
+    assert_eq!(dims.iter().product::<u64>(), numbers.len() as u64, "attribute {name}");
+    let library = object.library();
+    let attribute = new_attribute(object, name, T::datatype(library), dims)?;
+    h5!(library, H5Awrite(attribute.get(), T::datatype(library), numbers.as_ptr().cast())).map(drop)
+}
+
+/// Sets an attribute to one number.
+pub(super) fn set_number<T: Stored>(object: &Id, name: &str, number: T) -> Result<()> {
+    set_numbers(object, name, &[], &[number])
+}
+
+/// Sets an attribute to a string, or to an array of them, as UTF-8 of fixed length.
+pub(super) fn set_strings(object: &Id, name: &str, dims: &[u64], strings: &[&str]) -> Result<()> {
+    let library = object.library();
+    let n_bytes = strings.iter().map(|s| s.len()).max().unwrap_or(0).max(1);
+    let datatype = Id::new(library, h5!(library, H5Tcopy(library.ids().c_s1))?);
+    h5!(library, H5Tset_size(datatype.get(), n_bytes))?;
+    h5!(library, H5Tset_cset(datatype.get(), 1))?;
+    let mut bytes = vec![0; n_bytes * strings.len()];
+    for (place, string) in bytes.chunks_exact_mut(n_bytes).zip(strings) {
+        place[..string.len()].copy_from_slice(string.as_bytes());
+    }
+    let attribute = new_attribute(object, name, datatype.get(), dims)?;
+    h5!(library, H5Awrite(attribute.get(), datatype.get(), bytes.as_ptr().cast())).map(drop)
+}
+
+/// Sets an attribute to one string.
+pub(super) fn set_string(object: &Id, name: &str, string: &str) -> Result<()> {
+    set_strings(object, name, &[], &[string])
+}
+
+fn new_attribute(object: &Id, name: &str, datatype: Hid, dims: &[u64]) -> Result<Id> {
+    let (library, c_name) = (object.library(), c_name(name)?);
+    if h5!(library, H5Aexists(object.get(), c_name.as_ptr()))? > 0 {
+        h5!(library, H5Adelete(object.get(), c_name.as_ptr()))?;
+    }
+    let space = dataspace(library, dims, false)?;
+    let id = h5!(library, H5Acreate2(object.get(), c_name.as_ptr(), datatype, space.get(), DEFAULT, DEFAULT))?;
+    Ok(Id::new(library, id))
+}
+
+/// Reads an attribute that holds one number; `None` where there is none, or something else.
+pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
+    let (library, c_name) = (object.library(), c_name(name)?);
+    if h5!(library, H5Aexists(object.get(), c_name.as_ptr()))? == 0 {
+        return Ok(None);
+    }
+    let attribute = Id::new(library, h5!(library, H5Aopen(object.get(), c_name.as_ptr(), DEFAULT))?);
+    let space = Id::new(library, h5!(library, H5Aget_space(attribute.get()))?);
+    if !extent(&space)?.0.is_empty() {
+        return Ok(None);
+    }
+    let mut number = T::default();
+    h5!(library, H5Aread(attribute.get(), T::datatype(library), (&raw mut number).cast()))?;
+    Ok(Some(number))
+}
+
+/// Writes a whole dataset of `dims`, made where it is missing.
+pub(super) fn write_array<T: Stored>(at: &Id, name: &str, dims: &[u64], numbers: &[T]) -> Result<Id> {
+    assert_eq!(dims.iter().product::<u64>(), numbers.len() as u64, "dataset {name}");
+    let (library, kind) = (at.library(), T::datatype(at.library()));
+    let dataset = if exists(library, at.get(), name)? {
+        open(library, at.get(), name)?
+    } else {
+        let (name, space) = (c_name(name)?, dataspace(library, dims, false)?);
+        let create = (kind, space.get());
+        let id = h5!(library, H5Dcreate2(at.get(), name.as_ptr(), create.0, create.1, DEFAULT, DEFAULT, DEFAULT))?;
+        Id::new(library, id)
+    };
+    insist_on_extent(&dataset, name, dims)?;
+    h5!(library, H5Dwrite(dataset.get(), kind, DEFAULT, DEFAULT, DEFAULT, numbers.as_ptr().cast()))?;
+    Ok(dataset)
+}
+
+/// Reads a whole dataset that must have the extent `dims`.
+pub(super) fn read_array<T: Stored>(at: &Id, name: &str, dims: &[u64]) -> Result<Vec<T>> {
+    let library = at.library();
+    let dataset = open(library, at.get(), name)?;
+    insist_on_extent(&dataset, name, dims)?;
+    let mut numbers = vec![T::default(); dims.iter().product::<u64>() as usize];
+    let kind = T::datatype(library);
+    h5!(library, H5Dread(dataset.get(), kind, DEFAULT, DEFAULT, DEFAULT, numbers.as_mut_ptr().cast()))?;
+    Ok(numbers)
+}
+
+fn insist_on_extent(dataset: &Id, name: &str, dims: &[u64]) -> Result<()> {
+    let library = dataset.library();
+    let space = Id::new(library, h5!(library, H5Dget_space(dataset.get()))?);
+    let (found, _) = extent(&space)?;
+    if found == dims {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("{name} has the shape {found:?}, {dims:?} is expected")))
+}
