@@ -1,5 +1,7 @@
 //! Element types: what a pixel is, on disk and in memory.
 
+use std::fmt;
+
 /// What kind of number an element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementClass {
@@ -39,8 +41,101 @@ pub struct ElementType {
 }
 
 impl ElementType {
+    /// `int8`.
+    pub const I8: Self = Self::native(ElementClass::Signed, 1);
+    /// `uint8`.
+    pub const U8: Self = Self::native(ElementClass::Unsigned, 1);
     /// `int16` in this machine's byte order.
-    pub const I16: Self = Self { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::NATIVE };
+    pub const I16: Self = Self::native(ElementClass::Signed, 2);
     /// `uint16` in this machine's byte order.
-    pub const U16: Self = Self { class: ElementClass::Unsigned, n_bytes: 2, base_bytes: 2, order: ByteOrder::NATIVE };
+    pub const U16: Self = Self::native(ElementClass::Unsigned, 2);
+    /// `int32` in this machine's byte order.
+    pub const I32: Self = Self::native(ElementClass::Signed, 4);
+    /// `uint32` in this machine's byte order.
+    pub const U32: Self = Self::native(ElementClass::Unsigned, 4);
+
+    const fn native(class: ElementClass, n_bytes: usize) -> Self {
+        Self { class, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE }
+    }
+
+    /// Whether a buffer of this machine's integers can be stored as this type without a conversion.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        self.n_bytes == 1 || self.order == ByteOrder::NATIVE
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_bits = 8 * self.n_bytes;
+        match self.class {
+            ElementClass::Signed => write!(f, "int{n_bits}")?,
+            ElementClass::Unsigned => write!(f, "uint{n_bits}")?,
+            ElementClass::Other => return write!(f, "a type of {} bytes that is no integer", self.n_bytes),
+        }
+        match self.order {
+            ByteOrder::Big if self.n_bytes > 1 => write!(f, " (big-endian)"),
+            _ => Ok(()),
+        }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A number a frame can be made of.
+///
+/// Every bit pattern is a value, and there is no padding: a slice of elements is a slice of bytes.
+pub trait Element: Copy + Default + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+    /// The type as HDF5 stores it.
+    const TYPE: ElementType;
+}
+
+macro_rules! elements {
+    ($($number:ty => $constant:ident),*) => {$(
+        impl sealed::Sealed for $number {}
+        impl Element for $number {
+            const TYPE: ElementType = ElementType::$constant;
+        }
+    )*};
+}
+
+elements!(i8 => I8, u8 => U8, i16 => I16, u16 => U16, i32 => I32, u32 => U32);
+
+/// The bytes of a slice of elements, in this machine's order.
+#[must_use]
+pub fn as_bytes<P: Element>(elements: &[P]) -> &[u8] {
+    // SAFETY: an `Element` is an integer without padding, and any alignment is enough for bytes.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+}
+
+/// The bytes of a slice of elements, to be written to.
+#[must_use]
+pub fn as_bytes_mut<P: Element>(elements: &mut [P]) -> &mut [u8] {
+    // SAFETY: as `as_bytes`; and any bytes are a valid `Element`.
+    unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_named_as_users_know_them() {
+        let big = ElementType { order: ByteOrder::Big, ..ElementType::U16 };
+        let double = ElementType { class: ElementClass::Other, n_bytes: 8, base_bytes: 8, order: ByteOrder::Little };
+        let little = ElementType { order: ByteOrder::Little, ..ElementType::I32 };
+        assert_eq!(little.to_string(), "int32");
+        assert_eq!(big.to_string(), "uint16 (big-endian)");
+        assert_eq!(double.to_string(), "a type of 8 bytes that is no integer");
+    }
+
+    #[test]
+    fn bytes_are_the_elements() {
+        let mut pixels = [0x0102_i16, -1];
+        assert_eq!(as_bytes(&pixels)[..2], 0x0102_i16.to_ne_bytes());
+        as_bytes_mut(&mut pixels)[2..].copy_from_slice(&7_i16.to_ne_bytes());
+        assert_eq!(pixels, [0x0102, 7]);
+    }
 }

@@ -128,13 +128,14 @@ pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementTy
     const BIG_ENDIAN: c_int = 1;
     let n_bytes = h5!(library, H5Tget_size(datatype))?;
     if h5!(library, H5Tget_class(datatype))? != INTEGER {
-        return Ok(ElementType { class: ElementClass::Other, n_bytes, order: ByteOrder::NATIVE });
+        return Ok(ElementType { class: ElementClass::Other, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE });
     }
     let signed = h5!(library, H5Tget_sign(datatype))? != 0;
     let big = h5!(library, H5Tget_order(datatype))? == BIG_ENDIAN;
     Ok(ElementType {
         class: if signed { ElementClass::Signed } else { ElementClass::Unsigned },
         n_bytes,
+        base_bytes: n_bytes,
         order: match (n_bytes, big) {
             (1, _) => ByteOrder::NATIVE,
             (_, true) => ByteOrder::Big,
