@@ -8,6 +8,7 @@ pub mod bitshuffle;
 pub mod blosc;
 pub(crate) mod cursor;
 pub mod drle;
+pub(crate) mod framing;
 pub mod lz4;
 pub mod zstd;
 
@@ -38,6 +39,12 @@ impl ChunkLayout {
         n_bytes.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
             Error::Unsupported(format!("a chunk of shape {:?} is larger than HDF5's limit of 4 GiB", self.dims))
         })
+    }
+
+    /// What the stored parameters say of a chunk's size: [`chunk_bytes`](Self::chunk_bytes), or 0 (not known) behind a
+    /// filter that changes it.
+    pub(crate) fn expected_bytes(&self) -> Result<u32> {
+        if self.resized_before { Ok(0) } else { self.chunk_bytes() }
     }
 }
 

@@ -1,1 +1,168 @@
 //! LZ4, filter 32004.
+//!
+//! A chunk is a header (see `framing`) and blocks of `block_bytes`, the last one shorter. A block whose stored length is
+//! its decoded length is stored as it is.
+
+pub mod block;
+mod library;
+
+use super::cursor::Cursor;
+use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
+use super::{ChunkLayout, Codec};
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// The block size where the parameters say 0 or nothing.
+const DEFAULT_BLOCK_BYTES: u32 = 1 << 30;
+
+/// LZ4, filter 32004. Compatible with the HDF Group's filter both ways.
+///
+/// Parameters: `[block_bytes, chunk_bytes]`. Callers give none or the first; 0 stands for 1 GiB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lz4 {
+    block_bytes: u32,
+    chunk_bytes: Option<usize>,
+}
+
+impl Lz4 {
+    /// LZ4 in blocks of `block_bytes`; 0 for the default, which makes a chunk one block.
+    #[must_use]
+    pub fn new(block_bytes: u32) -> Self {
+        Self { block_bytes, chunk_bytes: None }
+    }
+
+    /// The exact `cd_values` that HDF5 stores for chunks of `layout`.
+    ///
+    /// # Errors
+    /// As [`Codec::localise`].
+    pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
+        Self::localise(&[self.block_bytes], layout)
+    }
+
+    /// The blocks of a stored chunk, in order, for readers that want to save what can be saved.
+    ///
+    /// # Errors
+    /// What is wrong with the header; the items are what is wrong with a block's length, after which there are no more.
+    pub fn blocks<'a>(&self, src: &'a [u8]) -> Result<impl Iterator<Item = Result<Block>> + use<'a>> {
+        Ok(self.framed(src)?.1.map(|read| read.map(|(block, bytes)| classify(block, bytes).0)))
+    }
+
+    /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
+    ///
+    /// # Errors
+    /// As [`Codec::decode_at`].
+    pub fn decode_block(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
+        let mut cursor = Cursor::new(src);
+        cursor.take(block.stored.start)?;
+        decode_one(level, block, cursor.take(block.stored.len())?, dst)
+    }
+
+    /// The block size for a chunk of `n_bytes`.
+    fn block_bytes_of(&self, n_bytes: usize) -> usize {
+        let block_bytes = if self.block_bytes == 0 { DEFAULT_BLOCK_BYTES } else { self.block_bytes };
+        (block_bytes as usize).min(library::MAX_BLOCK_BYTES).min(n_bytes).max(1)
+    }
+
+    fn framed<'a>(&self, src: &'a [u8]) -> Result<(Header, FramedBlocks<'a>)> {
+        let mut cursor = Cursor::new(src);
+        let header = Header::read(&mut cursor)?;
+        if let Some(expected) = self.chunk_bytes.filter(|expected| *expected != header.n_bytes) {
+            return Err(Error::WrongSize { expected, found: header.n_bytes });
+        }
+        if header.block_bytes == 0 && header.n_bytes != 0 {
+            return Err(Error::Corrupt { at: 8, what: "the block size is 0" });
+        }
+        Ok((header, FramedBlocks::new(cursor, header.block_bytes.max(1), header.n_bytes)))
+    }
+}
+
+/// Marks a block that is stored as it is.
+fn classify(block: Block, bytes: &[u8]) -> (Block, &[u8]) {
+    let storage = if bytes.len() == block.decoded.len() { Storage::Raw } else { Storage::Encoded };
+    (Block { storage, ..block }, bytes)
+}
+
+fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
+    match block.storage {
+        Storage::Raw if bytes.len() == dst.len() => dst.copy_from_slice(bytes),
+        Storage::Raw => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
+        Storage::Encoded => {
+            let decoded = block::decode(level, bytes, dst);
+            decoded.map_err(|error| framing::offset_error(error, block.stored.start))?;
+        }
+    }
+    Ok(())
+}
+
+impl Codec for Lz4 {
+    const FILTER_ID: u32 = 32004;
+    const NAME: &'static str = "lz4";
+
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        let block_bytes = cd_values.first().copied().unwrap_or(0);
+        if block_bytes as usize > library::MAX_BLOCK_BYTES {
+            let what = "an LZ4 block has at most 2113929216 bytes; give 0 for the default";
+            return Err(Error::Parameter { index: 0, value: block_bytes, what });
+        }
+        Ok(vec![block_bytes, layout.expected_bytes()?])
+    }
+
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
+        let chunk_bytes = cd_values.get(1).filter(|_| cd_values.len() == 2).copied().unwrap_or(0);
+        let chunk_bytes = (chunk_bytes != 0).then_some(chunk_bytes as usize);
+        Ok(Self { block_bytes: cd_values.first().copied().unwrap_or(0), chunk_bytes })
+    }
+
+    fn chunk_bytes(&self) -> Option<usize> {
+        self.chunk_bytes
+    }
+
+    fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        // A block that does not shrink is stored, but the encoder may want more room to find that out.
+        framing::max_encoded_len(n_bytes, self.block_bytes_of(n_bytes), |n| n)
+    }
+
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let block_bytes = self.block_bytes_of(src.len());
+        let mut writer = Writer::new(dst, self.max_encoded_len(src.len()));
+        writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
+        let mut encoder = block::Encoder::new(level);
+        for block in src.chunks(block_bytes) {
+            writer.put_block(|dst| {
+                let room = dst.len().min(block.len() - 1);
+                encoder.encode(block, &mut dst[..room]).or_else(|| {
+                    dst.get_mut(..block.len())?.copy_from_slice(block);
+                    Some(block.len())
+                })
+            })?;
+        }
+        Ok(writer.n_bytes())
+    }
+
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        let (header, blocks) = self.framed(src)?;
+        if self.chunk_bytes.is_none() {
+            for read in blocks {
+                let (block, bytes) = read?;
+                if block.decoded.len() > block::max_decoded_len(bytes.len()) {
+                    let what = "the block is too short for its decoded size";
+                    return Err(Error::Corrupt { at: block.stored.start, what });
+                }
+            }
+        }
+        Ok(header.n_bytes)
+    }
+
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        let (header, blocks) = self.framed(src)?;
+        if header.n_bytes != dst.len() {
+            return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
+        }
+        for read in blocks {
+            let (block, bytes) = read?;
+            let (block, bytes) = classify(block, bytes);
+            decode_one(level, &block, bytes, &mut dst[block.decoded.clone()])?;
+        }
+        Ok(())
+    }
+}

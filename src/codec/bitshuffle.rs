@@ -1,1 +1,0 @@
-//! Bitshuffle, filter 32008.

@@ -1,0 +1,79 @@
+//! Chunk → elements, a block at a time.
+
+use super::{Bitshuffle, Compression};
+use crate::codec::{framing, lz4, zstd};
+use crate::cpu::Level;
+use crate::kernels::bitshuffle::inverse;
+use crate::{Error, Result};
+
+pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    if codec.compression == Compression::None {
+        return plain(codec, level, src, dst);
+    }
+    let (header, mut framed) = codec.framed(src)?;
+    if header.n_bytes != dst.len() {
+        return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
+    }
+    let mut blocks = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
+    for read in framed.by_ref() {
+        let (block, bytes) = read?;
+        let decoded = blocks.decode(bytes, &mut dst[block.decoded]);
+        decoded.map_err(|error| framing::offset_error(error, block.stored.start))?;
+    }
+    let raw = &mut dst[codec.leftover(header.n_bytes)];
+    raw.copy_from_slice(framed.cursor().clone().take(raw.len())?);
+    Ok(())
+}
+
+fn plain(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    if src.len() != dst.len() {
+        return Err(Error::WrongSize { expected: dst.len(), found: src.len() });
+    }
+    codec.check_elements(src.len())?;
+    let raw = codec.leftover(src.len());
+    let block_bytes = codec.block_bytes()?;
+    for (from, to) in src[..raw.start].chunks(block_bytes).zip(dst.chunks_mut(block_bytes)) {
+        inverse(level, codec.element_bytes, from, &mut to[..from.len()]);
+    }
+    dst[raw.clone()].copy_from_slice(&src[raw]);
+    Ok(())
+}
+
+/// Decodes blocks one after the other, with the same working memory.
+pub(super) struct Blocks {
+    level: Level,
+    element_bytes: usize,
+    compression: Compression,
+    /// The rows of a block: as long as the largest block that will come.
+    rows: Vec<u8>,
+    zstd: zstd::context::Decoder,
+}
+
+impl Blocks {
+    /// For blocks of at most `max_bytes`, which the caller's output is no shorter than.
+    pub(super) fn new(codec: &Bitshuffle, level: Level, max_bytes: usize) -> Self {
+        let &Bitshuffle { element_bytes, compression, .. } = codec;
+        let rows = if compression == Compression::None { Vec::new() } else { vec![0; max_bytes] };
+        Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new() }
+    }
+
+    /// Decodes `bytes` into the whole of `dst`, a multiple of 8 elements.
+    pub(super) fn decode(&mut self, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
+        let rows = match self.compression {
+            Compression::None if bytes.len() == dst.len() => bytes,
+            Compression::None => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
+            Compression::Lz4 => {
+                let rows = &mut self.rows[..dst.len()];
+                lz4::block::decode(self.level, bytes, rows)?;
+                rows
+            }
+            Compression::Zstd { .. } => {
+                let rows = &mut self.rows[..dst.len()];
+                self.zstd.decode_block(bytes, rows)?;
+                rows
+            }
+        };
+        inverse(self.level, self.element_bytes, rows, dst);
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The parameters of filter 32008: what callers give, and what stands in files.
+//!
+//! Stored here: `[0, 4, element bytes, block elements, compression, level, chunk bytes]`. The reference stores the same
+//! slots 0 to 5 as far as the caller gave values, and reads no slot behind them. It shifts values that it stored once
+//! when they are given to it again; such files have an unknown compression in slot 4, and hold bitshuffled elements that
+//! are not compressed.
+
+use super::{Bitshuffle, Compression};
+use crate::codec::{ChunkLayout, zstd};
+use crate::{Error, Result};
+
+const COMP_NONE: u32 = 0;
+const COMP_LZ4: u32 = 2;
+const COMP_ZSTD: u32 = 3;
+
+/// Values that a reader finds when we stored them.
+const N_STORED: usize = 7;
+
+/// Whether these values are stored ones already: a caller gives at most `[block, compression, level]`.
+fn is_localised(cd_values: &[u32]) -> bool {
+    match cd_values {
+        [_, second, _] => !is_known(*second),
+        other => other.len() > 3,
+    }
+}
+
+fn is_known(comp: u32) -> bool {
+    matches!(comp, COMP_NONE | COMP_LZ4 | COMP_ZSTD)
+}
+
+pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+    let at = if is_localised(cd_values) { 3 } else { 0 };
+    let given = |slot: usize| cd_values.get(at + slot).copied().unwrap_or(0);
+    let (block_elements, zstd_level) = (given(0), given(2));
+    let mut comp = given(1);
+    if !is_known(comp) {
+        if at == 0 {
+            let what = "there is no such compression; give 0 for none, 2 for LZ4, 3 for Zstd";
+            return Err(Error::Parameter { index: 1, value: comp, what });
+        }
+        comp = COMP_NONE;
+    }
+    let element_bytes = u32::try_from(layout.element.n_bytes).ok().filter(|n| *n > 0);
+    let element_bytes = element_bytes.ok_or_else(|| {
+        Error::Unsupported(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes))
+    })?;
+    check_block(block_elements, element_bytes as usize, at)?;
+    if comp == COMP_ZSTD {
+        zstd::check_level(zstd_level, at + 2)?;
+    }
+    Ok(vec![0, 4, element_bytes, block_elements, comp, zstd_level, layout.expected_bytes()?])
+}
+
+/// Refuses a block size that no chunk can be written with. `index` is its slot.
+pub(super) fn check_block(block_elements: u32, element_bytes: usize, index: usize) -> Result<()> {
+    if !block_elements.is_multiple_of(super::GROUP as u32) {
+        let what = "a bitshuffle block is a multiple of 8 elements; give 0 for the default";
+        return Err(Error::Parameter { index, value: block_elements, what });
+    }
+    let block_bytes = u64::from(block_elements).saturating_mul(element_bytes as u64);
+    if block_bytes > super::MAX_BLOCK_BYTES as u64 {
+        let what = "a bitshuffle block has at most 1 GiB; give 0 for the default";
+        return Err(Error::Parameter { index, value: block_elements, what });
+    }
+    Ok(())
+}
+
+pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {
+    let Some(&element_bytes) = cd_values.get(2) else {
+        return Err(Error::Unsupported(format!(
+            "bitshuffle's stored parameters begin with three values, the third the bytes of an element; here are only \
+             {cd_values:?}: was the dataset created without the filter's plugin?"
+        )));
+    };
+    if element_bytes == 0 {
+        return Err(Error::Parameter { index: 2, value: 0, what: "an element has at least one byte" });
+    }
+    let slot = |index: usize| cd_values.get(index).copied().unwrap_or(0);
+    let compression = match slot(4) {
+        COMP_LZ4 => Compression::Lz4,
+        COMP_ZSTD => Compression::Zstd { level: slot(5).cast_signed() },
+        _ => Compression::None,
+    };
+    let chunk_bytes = if cd_values.len() == N_STORED && is_known(slot(4)) { slot(6) } else { 0 };
+    Ok(Bitshuffle {
+        element_bytes: element_bytes as usize,
+        block_elements: slot(3),
+        compression,
+        chunk_bytes: (chunk_bytes != 0).then_some(chunk_bytes as usize),
+    })
+}
+
+/// What a caller gives for these parameters.
+pub(super) fn to_caller_values(codec: &Bitshuffle) -> [u32; 3] {
+    let (comp, zstd_level) = match codec.compression {
+        Compression::None => (COMP_NONE, 0),
+        Compression::Lz4 => (COMP_LZ4, 0),
+        Compression::Zstd { level } => (COMP_ZSTD, level.cast_unsigned()),
+    };
+    [codec.block_elements, comp, zstd_level]
+}

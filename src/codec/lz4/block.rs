@@ -1,0 +1,59 @@
+//! LZ4 blocks: the bare format, without frame or length.
+//!
+//! Every block that is written here decodes with the reference library, and every block of the reference library
+//! decodes here. An [`Encoder`] is reused over the blocks of a chunk.
+
+use super::library;
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// The most bytes that encoding `n_bytes` can give. Saturates.
+#[must_use]
+pub fn max_encoded_len(n_bytes: usize) -> usize {
+    n_bytes.saturating_add(n_bytes / 255).saturating_add(16)
+}
+
+/// The most bytes that a block of `n_bytes` can decode to. Saturates.
+#[must_use]
+pub fn max_decoded_len(n_bytes: usize) -> usize {
+    n_bytes.saturating_mul(255)
+}
+
+/// Encodes blocks, one after the other, with the same working memory.
+#[derive(Debug)]
+pub struct Encoder {
+    level: Level,
+}
+
+impl Encoder {
+    /// An encoder for `level`. All levels write the same bytes.
+    #[must_use]
+    pub fn new(level: Level) -> Self {
+        Self { level }
+    }
+
+    /// Encodes `src` to the front of `dst` and returns the bytes written; `None` where they do not fit. The rest of
+    /// `dst` is scratch.
+    pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let _ = self.level;
+        library::encode(src, dst)
+    }
+}
+
+/// Encodes with high effort, 1 to 12 (LZ4 HC). As [`Encoder::encode`], but slow, and smaller.
+pub fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize> {
+    library::encode_hc(src, dst, effort)
+}
+
+/// Decodes one block into the whole of `dst`.
+///
+/// # Errors
+/// [`Error::Corrupt`] and [`Error::Truncated`], with offsets in `src`, where the block is damaged or decodes to another
+/// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
+pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    let _ = level;
+    if dst.len() > max_decoded_len(src.len()) {
+        return Err(Error::Corrupt { at: 0, what: "the LZ4 block is too short for its decoded size" });
+    }
+    library::decode(src, dst)
+}

@@ -1,0 +1,95 @@
+//! Zstd, filter 32015.
+//!
+//! A chunk is one bare Zstd frame that states its content size.
+
+pub(crate) mod context;
+
+use super::{ChunkLayout, Codec};
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// Zstd, filter 32015. Compatible with the HDF Group's filter both ways.
+///
+/// Parameters: `[level, chunk_bytes]`. Callers give none or the first; the level is signed, 0 is Zstd's default (3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zstd {
+    zstd_level: i32,
+    chunk_bytes: Option<usize>,
+}
+
+impl Zstd {
+    /// Zstd of `zstd_level`, which [`Codec::localise`] checks; 0 for Zstd's default.
+    #[must_use]
+    pub fn new(zstd_level: i32) -> Self {
+        Self { zstd_level, chunk_bytes: None }
+    }
+
+    /// The exact `cd_values` that HDF5 stores for chunks of `layout`.
+    ///
+    /// # Errors
+    /// As [`Codec::localise`].
+    pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
+        Self::localise(&[self.zstd_level.cast_unsigned()], layout)
+    }
+}
+
+/// Refuses a level that Zstd does not have. `index` is its slot.
+pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
+    if (zstd_safe::min_c_level()..=zstd_safe::max_c_level()).contains(&zstd_level.cast_signed()) {
+        return Ok(());
+    }
+    Err(Error::Parameter { index, value: zstd_level, what: "Zstd has no such level; give 1 to 22, or 0 for its default" })
+}
+
+impl Codec for Zstd {
+    const FILTER_ID: u32 = 32015;
+    const NAME: &'static str = "zstd";
+
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        let zstd_level = cd_values.first().copied().unwrap_or(0);
+        check_level(zstd_level, 0)?;
+        Ok(vec![zstd_level, layout.expected_bytes()?])
+    }
+
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
+        let zstd_level = cd_values.first().copied().unwrap_or(0).cast_signed();
+        let chunk_bytes = cd_values.get(1).filter(|_| cd_values.len() == 2).copied().unwrap_or(0);
+        Ok(Self { zstd_level, chunk_bytes: (chunk_bytes != 0).then_some(chunk_bytes as usize) })
+    }
+
+    fn chunk_bytes(&self) -> Option<usize> {
+        self.chunk_bytes
+    }
+
+    fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        context::max_encoded_len(n_bytes)
+    }
+
+    fn encode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        check_level(self.zstd_level.cast_unsigned(), 0)?;
+        let too_small = Error::OutputTooSmall { needed: self.max_encoded_len(src.len()), available: dst.len() };
+        context::Encoder::new(self.zstd_level).encode_block(src, dst).ok_or(too_small)
+    }
+
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        let stated = context::content_size(src)?;
+        if let Some(expected) = self.chunk_bytes {
+            let found = stated.map_or(expected, |n| usize::try_from(n).unwrap_or(usize::MAX));
+            return if found == expected { Ok(expected) } else { Err(Error::WrongSize { expected, found }) };
+        }
+        let stated = stated.ok_or(Error::Corrupt { at: 4, what: "the Zstd frame does not state its content size" })?;
+        let n_bytes = u32::try_from(stated).ok().and_then(|n| usize::try_from(n).ok());
+        n_bytes.filter(|n| *n <= context::max_decoded_len(src.len())).ok_or(Error::Corrupt {
+            at: 4,
+            what: "the Zstd frame states a content size that its bytes cannot hold",
+        })
+    }
+
+    fn decode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        let expected = self.decoded_len(src)?;
+        if expected != dst.len() {
+            return Err(Error::WrongSize { expected: dst.len(), found: expected });
+        }
+        context::Decoder::new().decode_block(src, dst)
+    }
+}
