@@ -135,7 +135,12 @@ impl Bitshuffle {
             return Ok(self.block_elements as usize * self.element_bytes);
         }
         let elements = (DEFAULT_BLOCK_BYTES / self.element_bytes) & !(GROUP - 1);
-        Ok(elements.max(MIN_DEFAULT_ELEMENTS).saturating_mul(self.element_bytes))
+        let block_bytes = elements.max(MIN_DEFAULT_ELEMENTS).saturating_mul(self.element_bytes);
+        if block_bytes > MAX_BLOCK_BYTES {
+            let element_bytes = self.element_bytes;
+            return Err(Error::Unsupported(format!("elements of {element_bytes} bytes are too large for bitshuffle")));
+        }
+        Ok(block_bytes)
     }
 
     /// The elements at the end of a chunk that fill no group of 8.
@@ -234,8 +239,8 @@ impl Codec for Bitshuffle {
         let (header, _) = self.framed(src)?;
         if self.chunk_bytes.is_none() {
             for block in self.blocks(src)? {
-                let Block { stored, decoded, .. } = block?;
-                if decoded.len() > self.max_decoded_len(stored.len()) {
+                let Block { stored, decoded, storage } = block?;
+                if storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
                     let what = "the block is too short for its decoded size";
                     return Err(Error::Corrupt { at: stored.start, what });
                 }

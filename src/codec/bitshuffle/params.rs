@@ -41,9 +41,8 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
         comp = COMP_NONE;
     }
     let element_bytes = u32::try_from(layout.element.n_bytes).ok().filter(|n| *n > 0);
-    let element_bytes = element_bytes.ok_or_else(|| {
-        Error::Unsupported(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes))
-    })?;
+    let element_bytes = element_bytes
+        .ok_or_else(|| Error::Unsupported(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes)))?;
     check_block(block_elements, element_bytes as usize, at)?;
     if comp == COMP_ZSTD {
         zstd::check_level(zstd_level, at + 2)?;

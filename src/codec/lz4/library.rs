@@ -7,7 +7,6 @@ use std::ffi::c_int;
 pub(crate) const MAX_BLOCK_BYTES: usize = 0x7E00_0000;
 
 /// Compresses with the default effort. `None` where the result does not fit `dst`, or `src` is longer than LZ4 takes.
-#[allow(dead_code, reason = "the tests' reference")]
 pub(crate) fn encode(src: &[u8], dst: &mut [u8]) -> Option<usize> {
     let (src_bytes, capacity) = lengths(src, dst)?;
     // SAFETY: both pointers are valid for the lengths that go with them.
@@ -25,7 +24,6 @@ pub(crate) fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize
 }
 
 /// Decodes a block into the whole of `dst`.
-#[allow(dead_code, reason = "the tests' reference")]
 pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<()> {
     const DAMAGED: Error = Error::Corrupt { at: 0, what: "the LZ4 block cannot be decoded" };
     let src_bytes = c_int::try_from(src.len()).map_err(|_| DAMAGED)?;

@@ -38,7 +38,11 @@ pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
     if (zstd_safe::min_c_level()..=zstd_safe::max_c_level()).contains(&zstd_level.cast_signed()) {
         return Ok(());
     }
-    Err(Error::Parameter { index, value: zstd_level, what: "Zstd has no such level; give 1 to 22, or 0 for its default" })
+    Err(Error::Parameter {
+        index,
+        value: zstd_level,
+        what: "Zstd has no such level; give 1 to 22, or 0 for its default",
+    })
 }
 
 impl Codec for Zstd {
@@ -79,10 +83,9 @@ impl Codec for Zstd {
         }
         let stated = stated.ok_or(Error::Corrupt { at: 4, what: "the Zstd frame does not state its content size" })?;
         let n_bytes = u32::try_from(stated).ok().and_then(|n| usize::try_from(n).ok());
-        n_bytes.filter(|n| *n <= context::max_decoded_len(src.len())).ok_or(Error::Corrupt {
-            at: 4,
-            what: "the Zstd frame states a content size that its bytes cannot hold",
-        })
+        n_bytes
+            .filter(|n| *n <= context::max_decoded_len(src.len()))
+            .ok_or(Error::Corrupt { at: 4, what: "the Zstd frame states a content size that its bytes cannot hold" })
     }
 
     fn decode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
