@@ -1,2 +1,52 @@
-//! The one door: `cargo xtask demo | test | dist | bench | fuzz`.
-fn main() {}
+//! The one door: `cargo xtask COMMAND`. Each command does its own set-up.
+//!
+//! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments behind the command's name.
+
+mod dist;
+mod process;
+mod setup;
+mod tally;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a command returns: a message for the user where it failed.
+type Result<T = ()> = std::result::Result<T, String>;
+
+struct Command {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Result,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "test", help: test::HELP, run: test::run },
+    Command { name: "dist", help: dist::HELP, run: dist::run },
+];
+
+fn usage() -> String {
+    let rows =
+        COMMANDS.iter().map(|command| format!("  {:8}{}\n", command.name, command.help.replace('\n', "\n          ")));
+    format!("usage: cargo xtask COMMAND [OPTIONS]\n\n{}", rows.collect::<String>())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map_or("help", String::as_str);
+    if matches!(name, "help" | "--help" | "-h") {
+        print!("{}", usage());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprint!("error: there is no command `{name}`\n\n{}", usage());
+        return ExitCode::from(2);
+    };
+    match (command.run)(&arguments[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

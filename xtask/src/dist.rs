@@ -1,0 +1,67 @@
+//! `dist`: what is handed to users: `dist/plugins` (five libraries and nothing else, because HDF5 opens every library in
+//! a plugin folder), `dist/lib` and `dist/include`.
+
+use crate::Result;
+use crate::process::{cargo, run as run_program};
+use crate::workspace::{root, shared_library, shown, target};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) const HELP: &str = "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/lib, dist/include";
+
+/// The plugins' crates and libraries.
+pub(crate) const PLUGINS: [&str; 5] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd"];
+
+/// Where the plugins lie: the value for `HDF5_PLUGIN_PATH`.
+pub(crate) fn plugins() -> PathBuf {
+    root().join("dist/plugins")
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result {
+    if let Some(argument) = arguments.first() {
+        return Err(format!("dist takes no `{argument}`"));
+    }
+    build()?;
+    println!("\nexport HDF5_PLUGIN_PATH={}", plugins().display());
+    Ok(())
+}
+
+/// Builds everything and lays it out.
+pub(crate) fn build() -> Result {
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", "darkchunk-ffi"]);
+    command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin]));
+    run_program(&mut command)?;
+    let release = target()?.join("release");
+    let plugins: Vec<PathBuf> = PLUGINS.iter().map(|name| release.join(shared_library(name))).collect();
+    lay_out(&root().join("dist/plugins"), &plugins)?;
+    lay_out(&root().join("dist/lib"), &libraries(&release))?;
+    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])
+}
+
+/// The C library in the forms that linkers of this system take.
+fn libraries(release: &Path) -> Vec<PathBuf> {
+    let names: &[&str] = if cfg!(windows) {
+        &["darkchunk.dll", "darkchunk.dll.lib", "darkchunk.lib"]
+    } else if cfg!(target_os = "macos") {
+        &["libdarkchunk.dylib", "libdarkchunk.a"]
+    } else {
+        &["libdarkchunk.so", "libdarkchunk.a"]
+    };
+    names.iter().map(|name| release.join(name)).collect()
+}
+
+/// Makes `folder` hold copies of `files` and nothing else.
+fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
+    let failed = |what: &Path, e: std::io::Error| format!("{}: {e}", what.display());
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|e| failed(folder, e))?;
+    }
+    fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
+    for file in files {
+        let copy = folder.join(file.file_name().unwrap_or_default());
+        let n_bytes = fs::copy(file, &copy).map_err(|e| failed(file, e))?;
+        println!("{:9} KB  {}", n_bytes.div_ceil(1024), shown(&copy));
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What a command needs beyond git, gcc, Rust and Python 3: found, or installed, or asked for by name.
+//!
+//! * Python packages at pinned versions, in `.venv`. Among them cmake and ninja, which build the HDF5 that
+//!   `darkchunk-hdf5` links.
+//! * Debian packages (`hdf5-tools` and others), with apt where it may: as root, or through `sudo` where that asks for no
+//!   password. Elsewhere the error says what to install.
+//!
+//! What is there already is left alone; what is missing and cannot be had is an error, never skipped.
+
+use crate::Result;
+use crate::process::{cargo, is_installed, output, program, run, succeeds};
+use crate::workspace::{root, shown};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The pinned packages of the host tests, the demo and the HDF5 build.
+const REQUIREMENTS: &str = "tests/hosts/requirements.txt";
+
+/// The Python of `.venv`, with the pinned packages in it.
+pub(crate) fn python() -> Result<PathBuf> {
+    static PYTHON: OnceLock<Result<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| environment(&root().join(".venv"), &root().join(REQUIREMENTS))).clone()
+}
+
+/// Makes the environment `folder` hold what `requirements` pins; returns its Python. A stamp (the text of the
+/// requirements and the version of Python) says whether it does already.
+pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+    let host = host_python()?;
+    let wanted = fs::read_to_string(requirements).map_err(|e| format!("{}: {e}", requirements.display()))?;
+    let stamp_text = format!("{}{wanted}", output(program(&host).args(["-c", "import sys; print(sys.version)"]))?);
+    let (stamp, python) = (folder.join("darkchunk-stamp"), python_in(folder));
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == stamp_text) && python.exists() {
+        return Ok(python);
+    }
+    println!("== Python environment {} (pinned in {})", shown(folder), shown(requirements));
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    let pip = make_environment(&host, folder)?;
+    install(pip, requirements)?;
+    fs::write(&stamp, stamp_text).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    Ok(python)
+}
+
+fn install(mut pip: Command, requirements: &Path) -> Result {
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--requirement"]);
+    run(pip.arg(requirements)).map_err(|e| {
+        format!("{e}: the Python packages could not be installed; they need a network (or pip's own cache or mirror)")
+    })
+}
+
+fn python_in(folder: &Path) -> PathBuf {
+    folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
+/// The user's Python, 3.11 at least (what the pinned wheels need). `DARKCHUNK_PYTHON` names another.
+fn host_python() -> Result<String> {
+    let name = std::env::var("DARKCHUNK_PYTHON").unwrap_or_else(|_| "python3".into());
+    let is_new_enough = succeeds(program(&name).args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]));
+    let error =
+        || format!("`{name}` is not there, or older than Python 3.11: install one, or name one in DARKCHUNK_PYTHON");
+    is_new_enough.then(|| name.clone()).ok_or_else(error)
+}
+
+/// Makes a fresh environment and returns its pip.
+///
+/// Debian's Python comes without `ensurepip`, which is in `python3-venv`: it is installed where it may be. Where not,
+/// the system's pip serves the new environment from outside.
+fn make_environment(python: &str, folder: &Path) -> Result<Command> {
+    let has_ensurepip = || succeeds(program(python).args(["-c", "import ensurepip, venv"]));
+    let installed = if has_ensurepip() { Ok(()) } else { apt_install(&["python3-venv"]) };
+    if has_ensurepip() {
+        run(program(python).args(["-m", "venv"]).arg(folder))?;
+        let mut pip = program(python_in(folder));
+        pip.args(["-m", "pip"]);
+        return Ok(pip);
+    }
+    let has_pip = succeeds(program(python).args(["-m", "pip", "--version"]));
+    let bare = has_pip && succeeds(program(python).args(["-m", "venv", "--without-pip"]).arg(folder));
+    if !bare {
+        let why = installed.err().unwrap_or_default();
+        return Err(format!("`{python} -m venv` does not work here and there is no pip. {why}"));
+    }
+    let mut pip = program(python);
+    pip.args(["-m", "pip", "--python"]).arg(python_in(folder));
+    Ok(pip)
+}
+
+/// A cargo that can build `darkchunk-hdf5`, whose HDF5 is built from source by cmake and ninja out of `.venv`.
+pub(crate) fn cargo_with_cmake() -> Result<Command> {
+    let python = python()?;
+    let folder = python.parent().ok_or("the Python environment has no folder")?;
+    let mut command = cargo();
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&rest)));
+    command.env("PATH", path.map_err(|e| format!("PATH: {e}"))?);
+    command.env("CMAKE", folder.join(format!("cmake{}", std::env::consts::EXE_SUFFIX)));
+    if !cfg!(windows) {
+        command.env("CMAKE_GENERATOR", "Ninja");
+    }
+    Ok(command)
+}
+
+/// A system package, and what shows that it is there.
+pub(crate) enum System {
+    /// `h5dump` and `h5repack` of `hdf5-tools`.
+    Hdf5Tools,
+    /// `ncdump` of `netcdf-bin`.
+    NetcdfTools,
+    /// Headers and library of Debian's own HDF5 (`libhdf5-dev`).
+    Hdf5Headers,
+    /// `valgrind`.
+    Valgrind,
+}
+
+impl System {
+    fn package(&self) -> &'static str {
+        match self {
+            Self::Hdf5Tools => "hdf5-tools",
+            Self::NetcdfTools => "netcdf-bin",
+            Self::Hdf5Headers => "libhdf5-dev",
+            Self::Valgrind => "valgrind",
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Hdf5Tools => is_installed("h5dump") && is_installed("h5repack"),
+            Self::NetcdfTools => is_installed("ncdump"),
+            Self::Hdf5Headers => hdf5_include().join("hdf5.h").exists(),
+            Self::Valgrind => is_installed("valgrind"),
+        }
+    }
+}
+
+/// Sees to it that these system packages are there.
+///
+/// # Errors
+/// With the names of what is missing, where it cannot be installed.
+pub(crate) fn system(needed: &[System]) -> Result {
+    let missing: Vec<&str> = needed.iter().filter(|s| !s.is_there()).map(System::package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    apt_install(&missing)?;
+    let still: Vec<&str> = needed.iter().filter(|s| !s.is_there()).map(System::package).collect();
+    if still.is_empty() { Ok(()) } else { Err(format!("{} installed, but not found", still.join(", "))) }
+}
+
+/// Installs Debian packages, or says which are missing.
+fn apt_install(packages: &[&str]) -> Result {
+    let by_hand =
+        format!("missing: {}. Install with: sudo apt-get install {}", packages.join(", "), packages.join(" "));
+    if !is_installed("apt-get") {
+        return Err(format!("missing: what Debian calls {}. Install it with your system's means", packages.join(", ")));
+    }
+    let as_root: &[&str] = if output(program("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
+        &["apt-get"]
+    } else if succeeds(program("sudo").args(["-n", "true"])) {
+        &["sudo", "-n", "apt-get"]
+    } else {
+        return Err(by_hand);
+    };
+    let apt = |arguments: &[&str]| {
+        let mut command = program(as_root[0]);
+        command.args(&as_root[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    println!("== apt-get install {}", packages.join(" "));
+    let install = [&["-qq", "install", "--yes", "--no-install-recommends"], packages].concat();
+    if succeeds(&mut apt(&install)) {
+        return Ok(());
+    }
+    // The lists may be missing or old: fetch them, then try again, this time with everything shown.
+    run(&mut apt(&["-qq", "update"])).and_then(|()| run(&mut apt(&install))).map_err(|e| format!("{e}. {by_hand}"))
+}
+
+/// What compiles and links a C program against Debian's own HDF5.
+pub(crate) fn hdf5_flags() -> Vec<String> {
+    let library = format!("/usr/lib/{}/hdf5/serial", multiarch());
+    vec![format!("-I{}", hdf5_include().display()), format!("-L{library}"), "-lhdf5".into()]
+}
+
+fn hdf5_include() -> PathBuf {
+    PathBuf::from("/usr/include/hdf5/serial")
+}
+
+/// Debian's name for this machine's libraries, as gcc knows it.
+fn multiarch() -> String {
+    output(program("gcc").arg("-print-multiarch")).unwrap_or_default().trim().to_owned()
+}

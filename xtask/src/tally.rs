@@ -1,0 +1,177 @@
+//! Counts of passed and failed over many steps, read from what the steps print.
+//!
+//! A step that says how many of its tests passed (`cargo test`, pytest, a line `N passed, M failed`) counts for as many;
+//! any other step counts for one. A step that fails and names no failed test counts as one failed.
+
+use crate::Result;
+use crate::process::{line, not_started};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// The steps so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    total: Counts,
+    rows: Vec<(String, Counts, f64)>,
+}
+
+impl Tally {
+    /// Runs one step, streams what it prints, and counts.
+    pub(crate) fn step(&mut self, name: &str, command: &mut Command) {
+        println!("\n== {name}\n   {}", line(command));
+        let start = Instant::now();
+        let counts = match stream(command) {
+            Ok((counts, succeeded)) => settle(counts, succeeded),
+            Err(message) => {
+                println!("error: {message}");
+                Counts { failed: 1, ..Counts::default() }
+            }
+        };
+        self.record(name, counts, start);
+    }
+
+    /// Runs one step that is code of our own and counts for one.
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> Result) -> bool {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let outcome = check();
+        if let Err(message) = &outcome {
+            println!("error: {message}");
+        }
+        self.record(name, settle(Counts::default(), outcome.is_ok()), start);
+        outcome.is_ok()
+    }
+
+    fn record(&mut self, name: &str, counts: Counts, start: Instant) {
+        self.total.add(counts);
+        self.rows.push((name.into(), counts, start.elapsed().as_secs_f64()));
+    }
+
+    /// Prints a line a step and then the sum, as the last line.
+    ///
+    /// # Errors
+    /// Where anything failed.
+    pub(crate) fn finish(self) -> Result {
+        println!("\n{:44} {:>7} {:>7} {:>7} {:>8}", "", "passed", "failed", "skipped", "seconds");
+        for (name, counts, seconds) in &self.rows {
+            println!("{name:44} {:7} {:7} {:7} {seconds:8.1}", counts.passed, counts.failed, counts.skipped);
+        }
+        if self.total.skipped > 0 {
+            println!("{} skipped: each says above why", self.total.skipped);
+        }
+        // The last line of standard output; what failed is said on standard error before it.
+        let failed: Vec<&str> = self.rows.iter().filter(|row| row.1.failed > 0).map(|row| row.0.as_str()).collect();
+        if !failed.is_empty() {
+            println!("failed: {}", failed.join("; "));
+        }
+        println!("{} passed, {} failed", self.total.passed, self.total.failed);
+        if failed.is_empty() { Ok(()) } else { std::process::exit(1) }
+    }
+}
+
+/// A step without counts is one test; one that failed has at least one failure.
+fn settle(counts: Counts, succeeded: bool) -> Counts {
+    let named_none = counts == Counts::default();
+    match succeeded {
+        true if named_none => Counts { passed: 1, ..counts },
+        false if counts.failed == 0 => Counts { failed: 1, ..counts },
+        _ => counts,
+    }
+}
+
+/// Runs `command`, passes its lines on, and returns the sum of the summaries among them and whether it succeeded.
+fn stream(command: &mut Command) -> Result<(Counts, bool)> {
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = spawned.map_err(|e| not_started(command, &e))?;
+    let mut counts = Counts::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map_err(|e| format!("reading from `{}`: {e}", self::line(command)))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            counts.add(summary(&line).unwrap_or_default());
+        }
+    }
+    let status = child.wait().map_err(|e| e.to_string())?;
+    Ok((counts, status.success()))
+}
+
+/// The counts in a summary line of `cargo test`, of pytest, or of the form `N passed, M failed`.
+fn summary(line: &str) -> Option<Counts> {
+    let line = line.trim().trim_matches('=').trim();
+    let rest = match line.strip_prefix("test result: ") {
+        Some(rest) => rest.split_once(". ")?.1,
+        None => line.split(" in ").next()?,
+    };
+    let mut counts = Counts::default();
+    for part in rest.split([',', ';']) {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        match (words.first()?.parse::<u64>(), &words[1..]) {
+            (Ok(n), ["passed"]) => counts.passed += n,
+            (Ok(n), ["failed" | "error" | "errors"]) => counts.failed += n,
+            (Ok(n), ["skipped" | "ignored"]) => counts.skipped += n,
+            (
+                Ok(_),
+                ["measured" | "deselected" | "warning" | "warnings" | "xfailed" | "xpassed"] | ["filtered", "out"],
+            ) => {}
+            (Err(_), ["in", _]) if words[0] == "finished" => {}
+            _ => return None,
+        }
+    }
+    (counts != Counts::default()).then_some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(passed: u64, failed: u64, skipped: u64) -> Option<Counts> {
+        Some(Counts { passed, failed, skipped })
+    }
+
+    #[test]
+    fn summaries_of_cargo_test_and_pytest_are_read() {
+        let cargo = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.26s";
+        assert_eq!(summary(cargo), counts(12, 0, 1));
+        let failed =
+            "test result: FAILED. 5 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.26s";
+        assert_eq!(summary(failed), counts(5, 3, 0));
+        assert_eq!(summary("======= 2 failed, 31 passed, 4 skipped, 1 warning in 12.34s ======="), counts(31, 2, 4));
+        assert_eq!(summary("31 passed in 1.2s (0:00:01)"), counts(31, 0, 0));
+        assert_eq!(summary("1 passed, 1 error in 3.00s"), counts(1, 1, 0));
+        assert_eq!(summary("7 passed, 2 failed"), counts(7, 2, 0));
+    }
+
+    #[test]
+    fn other_lines_are_no_summaries() {
+        for line in
+            ["", "running 3 tests", "test a ... ok", "all 7 passed", "12 passed the door, 3 failed to", "3 files"]
+        {
+            assert_eq!(summary(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_failing_step_without_counts_is_one_failure() {
+        assert_eq!(Some(settle(Counts::default(), false)), counts(0, 1, 0));
+        assert_eq!(Some(settle(Counts::default(), true)), counts(1, 0, 0));
+        assert_eq!(Some(settle(Counts { passed: 3, failed: 0, skipped: 0 }, false)), counts(3, 1, 0));
+        assert_eq!(Some(settle(Counts { passed: 3, failed: 2, skipped: 0 }, false)), counts(3, 2, 0));
+    }
+}

@@ -1,0 +1,187 @@
+//! `test`: everything that can be checked on this machine, each step whether or not one before it failed; the last line
+//! is `N passed, M failed`.
+
+use crate::process::{cargo, is_installed, program, run as run_program, succeeds};
+use crate::setup::{self, System};
+use crate::tally::Tally;
+use crate::workspace::{data, root, target};
+use crate::{Result, dist};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Python host tests, minimum Rust version
+--quick: format, lints and the Rust tests of what needs no HDF5";
+
+/// The oldest Rust that builds the workspace; `rust-version` in Cargo.toml says the same.
+const OLDEST_RUST: &str = "1.89";
+
+pub(crate) fn run(arguments: &[String]) -> Result {
+    let is_quick = match arguments {
+        [] => false,
+        [option] if option == "--quick" => true,
+        _ => return Err(format!("test takes --quick or nothing, not `{}`", arguments.join(" "))),
+    };
+    let mut tally = Tally::default();
+    tally.step("format", cargo().args(["fmt", "--all", "--check"]));
+    if is_quick {
+        tally.step("lints", cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]));
+        tally.step("Rust tests", cargo().args(["test", "--no-fail-fast"]));
+        return tally.finish();
+    }
+    rust(&mut tally);
+    levels(&mut tally);
+    oldest_rust(&mut tally);
+    let is_built = tally.check("dist", dist::build);
+    if is_built {
+        c_programs(&mut tally);
+        hosts(&mut tally);
+    }
+    tally.finish()
+}
+
+/// Lints, documentation and tests of the whole workspace.
+fn rust(tally: &mut Tally) {
+    let mut with_cmake = Err(String::new());
+    tally.check("Python environment", || {
+        with_cmake = setup::cargo_with_cmake();
+        with_cmake.as_ref().map(drop).map_err(Clone::clone)
+    });
+    // Without cmake the rest still runs, over all that needs no HDF5.
+    let (scope, cargo): (&[&str], Box<dyn Fn() -> Command>) = match with_cmake {
+        Ok(_) => (&["--workspace"], Box::new(|| setup::cargo_with_cmake().unwrap_or_else(|_| cargo()))),
+        Err(_) => (&[], Box::new(cargo)),
+    };
+    tally.step("lints", cargo().arg("clippy").args(scope).args(["--all-targets", "--quiet", "--", "-D", "warnings"]));
+    let mut doc = cargo();
+    doc.arg("doc").args(scope).args(["--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+    tally.step("documentation", &mut doc);
+    let mut tests = cargo();
+    tests.arg("test").args(scope).arg("--no-fail-fast").env("DARKCHUNK_DATA", data());
+    tally.step("Rust tests", &mut tests);
+}
+
+/// The core's tests at each lower level of this processor: what is chosen there when nothing better is had. (The tests
+/// compare all levels with scalar anyway; the run above took the best.)
+fn levels(tally: &mut Tally) {
+    for level in lower_levels() {
+        let mut tests = cargo();
+        tests.args(["test", "--package", "darkchunk", "--lib", "--tests", "--no-fail-fast"]);
+        tests.env("DARKCHUNK_MAX_LEVEL", level).env("DARKCHUNK_REQUIRE_LEVEL", level).env("DARKCHUNK_DATA", data());
+        tally.step(&format!("Rust tests at level {level}"), &mut tests);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn lower_levels() -> Vec<&'static str> {
+    let mut levels = vec!["scalar"];
+    levels.extend(is_x86_feature_detected!("sse4.1").then_some("sse41"));
+    levels.extend(is_x86_feature_detected!("avx2").then_some("avx2"));
+    if is_x86_feature_detected!("avx512vbmi2") && is_x86_feature_detected!("gfni") {
+        return levels;
+    }
+    println!("note: this processor has no AVX-512 with VBMI2 and GFNI; those kernels are not tested here");
+    levels.pop();
+    levels
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn lower_levels() -> Vec<&'static str> {
+    vec!["scalar"]
+}
+
+/// Whether the oldest Rust that is promised still builds everything.
+fn oldest_rust(tally: &mut Tally) {
+    let is_there = || succeeds(program("rustup").args(["run", OLDEST_RUST, "cargo", "--version"]));
+    let name = format!("Rust {OLDEST_RUST}");
+    let install = || {
+        let arguments = ["toolchain", "install", OLDEST_RUST, "--profile", "minimal", "--no-self-update"];
+        if is_there() { Ok(()) } else { run_program(program("rustup").args(arguments)) }
+    };
+    if let Err(message) = install() {
+        tally.check(&name, || Err(format!("Rust {OLDEST_RUST} cannot be had: {message}")));
+        return;
+    }
+    let arguments = ["run", OLDEST_RUST, "cargo", "check", "--all-targets", "--quiet", "--target-dir"];
+    match target() {
+        Ok(target) => tally.step(&name, program("rustup").args(arguments).arg(target.join("oldest-rust"))),
+        Err(message) => drop(tally.check(&name, || Err(message))),
+    }
+}
+
+/// The C tests and examples: every warning an error, run as they are, under AddressSanitizer and UBSan, and under
+/// valgrind.
+fn c_programs(tally: &mut Tally) {
+    if !tally.check("C set-up", || setup::system(&[System::Hdf5Headers, System::Valgrind])) {
+        println!("note: C programs that need HDF5, or valgrind, will fail below");
+    }
+    for (folder, name) in [("ffi/tests", "C test"), ("examples", "C example")] {
+        for source in c_sources(&root().join(folder)) {
+            let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            c_program(tally, &format!("{name} {stem}"), &source, &stem);
+        }
+    }
+}
+
+fn c_sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut sources: Vec<PathBuf> =
+        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "c")).collect();
+    sources.sort();
+    sources
+}
+
+fn c_program(tally: &mut Tally, name: &str, source: &Path, stem: &str) {
+    let folder = target().unwrap_or(root()).join("c");
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        tally.check(name, || Err(format!("{}: {error}", folder.display())));
+        return;
+    }
+    let plain = folder.join(stem);
+    let sanitized = folder.join(format!("{stem}-sanitized"));
+    if tally.check(&format!("{name}: compiled"), || compile(source, &plain, &[])) {
+        tally.step(name, &mut c_run(&plain, program(&plain), &folder));
+        if is_installed("valgrind") {
+            let mut valgrind = program("valgrind");
+            valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]).arg(&plain);
+            tally.step(&format!("{name} under valgrind"), &mut c_run(&plain, valgrind, &folder));
+        }
+    }
+    let sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    if tally.check(&format!("{name}: compiled, sanitized"), || compile(source, &sanitized, &sanitizers)) {
+        tally.step(&format!("{name} with sanitizers"), &mut c_run(&sanitized, program(&sanitized), &folder));
+    }
+}
+
+/// The arguments and the environment of a C program: the file it may write, and no plugin folder but ours.
+fn c_run(program: &Path, mut command: Command, folder: &Path) -> Command {
+    let output = folder.join(format!("{}.h5", program.file_name().unwrap_or_default().to_string_lossy()));
+    let _ = std::fs::remove_file(&output);
+    command.arg(output).env("HDF5_PLUGIN_PATH", dist::plugins());
+    command
+}
+
+fn compile(source: &Path, executable: &Path, more: &[&str]) -> Result {
+    let text = std::fs::read_to_string(source).map_err(|e| format!("{}: {e}", source.display()))?;
+    let library = root().join("dist/lib");
+    let mut gcc = program("gcc");
+    gcc.args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(more);
+    gcc.arg(format!("-I{}", root().join("dist/include").display())).arg(source).arg("-o").arg(executable);
+    gcc.arg(format!("-L{}", library.display())).arg("-ldarkchunk").arg(format!("-Wl,-rpath,{}", library.display()));
+    if text.contains("hdf5.h") {
+        gcc.args(setup::hdf5_flags());
+    }
+    run_program(gcc.args(["-lm", "-lpthread"]))
+}
+
+/// The plugins in real hosts: h5py, PyTables and netCDF4, and Debian's own tools.
+fn hosts(tally: &mut Tally) {
+    tally.check("host set-up", || setup::system(&[System::Hdf5Tools, System::NetcdfTools]));
+    let Ok(python) = setup::python() else {
+        tally.check("host tests", || Err("no Python environment, see above".into()));
+        return;
+    };
+    let mut pytest = program(python);
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "tests/hosts"]);
+    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
+}
