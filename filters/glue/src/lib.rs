@@ -1,1 +1,57 @@
-//! What every plugin shares.
+//! What every HDF5 filter plugin of darkchunk shares: the ABI, parameters, buffers, the caller, the panic boundary.
+//!
+//! A plugin is a table and nothing else: `darkchunk_filter::export_filter!(darkchunk::codec::lz4::Lz4);`. All that a
+//! format knows is in the core, behind [`Codec`](darkchunk::codec::Codec); all that HDF5 asks of a plugin is here.
+//!
+//! No HDF5 is linked and no header is needed. Where a plugin must call HDF5 back, to complete its parameters when a
+//! dataset is created and to say why it refused a chunk, it asks *the library that is calling it*: it takes the
+//! return address of the call, finds the module that holds it, and looks the functions up there, once a call. So one
+//! plugin serves several HDF5 libraries of different versions in one process. Encoding and decoding need no HDF5 at
+//! all. A program that has HDF5 linked in statically and exports none of its symbols still reads and writes: then the
+//! parameters stay as the program gave them, and a refusal has no text.
+//!
+//! What holds for every call: on failure HDF5's buffer is as it was; only on success it is replaced. No byte that was
+//! not decoded or encoded is ever handed over. A panic never leaves the plugin. Nothing is written to stderr.
+
+mod abi;
+mod buffer;
+mod caller;
+mod entry;
+mod errors;
+mod filter;
+mod guard;
+mod host;
+mod layout;
+mod set_local;
+
+pub use abi::{Class, FLAG_OPTIONAL, FLAG_REVERSE, PLUGIN_TYPE_FILTER, c_name, prepare};
+pub use entry::{filter, set_local};
+
+#[doc(hidden)]
+pub use darkchunk::codec::Codec;
+
+/// Makes the crate an HDF5 filter plugin of one codec: exports the two functions HDF5 looks for.
+///
+/// ```ignore
+/// darkchunk_filter::export_filter!(darkchunk::codec::lz4::Lz4);
+/// ```
+#[macro_export]
+macro_rules! export_filter {
+    ($codec:ty) => {
+        static NAME: [u8; <$codec as $crate::Codec>::NAME.len() + 1] = $crate::c_name(<$codec as $crate::Codec>::NAME);
+        static CLASS: $crate::Class = $crate::Class::new::<$codec>(&NAME);
+
+        /// What kind of plugin this is: a filter.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn H5PLget_plugin_type() -> ::core::ffi::c_int {
+            $crate::PLUGIN_TYPE_FILTER
+        }
+
+        /// The filter's table, valid as long as the library is loaded, which it stays.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn H5PLget_plugin_info() -> *const ::core::ffi::c_void {
+            $crate::prepare();
+            (&raw const CLASS).cast()
+        }
+    };
+}

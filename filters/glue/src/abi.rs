@@ -1,0 +1,86 @@
+//! The table HDF5 reads from a plugin, and the numbers of its interface. The same from HDF5 1.10 to 2.2.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+
+use darkchunk::codec::Codec;
+
+use crate::{caller, entry, guard};
+
+/// `hid_t`: 64 bits since HDF5 1.10.
+pub(crate) type Hid = i64;
+
+/// `H5PL_TYPE_FILTER`.
+pub const PLUGIN_TYPE_FILTER: c_int = 0;
+/// `H5Z_FLAG_OPTIONAL`: where this filter fails, HDF5 stores the chunk as it is and marks it so.
+pub const FLAG_OPTIONAL: c_uint = 0x0001;
+/// `H5Z_FLAG_REVERSE`: decode.
+pub const FLAG_REVERSE: c_uint = 0x0100;
+
+/// `H5Z_CLASS_T_VERS`.
+const CLASS_VERSION: c_int = 1;
+
+type CanApply = unsafe extern "C" fn(Hid, Hid, Hid) -> c_int;
+type SetLocal = unsafe extern "C" fn(Hid, Hid, Hid) -> c_int;
+type Filter = unsafe extern "C" fn(c_uint, usize, *const c_uint, usize, *mut usize, *mut *mut c_void) -> usize;
+
+/// `H5Z_class2_t`: one filter as HDF5 sees it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Class {
+    version: c_int,
+    id: c_int,
+    encoder_present: c_uint,
+    decoder_present: c_uint,
+    name: *const c_char,
+    can_apply: Option<CanApply>,
+    set_local: Option<SetLocal>,
+    filter: Filter,
+}
+
+// SAFETY: the table is never written, and `name` points to a static.
+unsafe impl Sync for Class {}
+
+impl Class {
+    /// The table of one codec. `name` is what HDF5's tools print, NUL-terminated: [`c_name`] of the codec's own name.
+    ///
+    /// # Panics
+    /// Where `name` does not end in NUL; in a static, that is when it is compiled.
+    pub const fn new<C: Codec>(name: &'static [u8]) -> Self {
+        assert!(!name.is_empty() && name[name.len() - 1] == 0, "the name ends in NUL");
+        Self {
+            version: CLASS_VERSION,
+            id: C::FILTER_ID.cast_signed(),
+            encoder_present: 1,
+            decoder_present: 1,
+            name: name.as_ptr().cast(),
+            // What could be refused here is refused in `set_local`, which can say why and which HDF5 also heeds for
+            // optional filters.
+            can_apply: None,
+            set_local: Some(entry::set_local::<C>),
+            filter: entry::filter::<C>,
+        }
+    }
+}
+
+/// `name` with a NUL behind it; `N` is one more than its length.
+///
+/// # Panics
+/// Where it is not, or `name` has a NUL in it; in a static, that is when it is compiled.
+pub const fn c_name<const N: usize>(name: &str) -> [u8; N] {
+    assert!(name.len() + 1 == N, "N is the length of the name and one more");
+    let mut bytes = [0; N];
+    let mut i = 0;
+    while i < name.len() {
+        assert!(name.as_bytes()[i] != 0, "a name has no NUL in it");
+        bytes[i] = name.as_bytes()[i];
+        i += 1;
+    }
+    bytes
+}
+
+/// What is done when HDF5 asks a plugin for its table: the library stays in memory from here on (HDF5 unloads what does
+/// not match, while threads and thread-locals may be left), and panics are kept from stderr.
+pub fn prepare() {
+    caller::pin();
+    guard::silence();
+}

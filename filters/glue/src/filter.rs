@@ -1,0 +1,157 @@
+//! One chunk through a filter.
+//!
+//! Nothing HDF5 hands in is believed further than it must be: the pointers are checked for null, the input is what
+//! `n_bytes` says (newer versions hand in a larger buffer), and the size that the parameters state is insisted on, in
+//! both directions. On failure 0 is returned and everything is as it was.
+
+use core::ffi::{c_uint, c_void};
+
+use darkchunk::Error;
+use darkchunk::codec::Codec;
+
+use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
+use crate::buffer::{Allocator, Buffer, with_scratch};
+use crate::caller::Caller;
+use crate::errors;
+use crate::guard::guard;
+
+/// The most parameters that a file can hold for a filter: their number has 16 bits there.
+const MOST_PARAMETERS: usize = u16::MAX as usize;
+
+/// The arguments of one call.
+pub(crate) struct Call {
+    pub(crate) flags: c_uint,
+    pub(crate) cd_nelmts: usize,
+    pub(crate) cd_values: *const c_uint,
+    pub(crate) n_bytes: usize,
+    pub(crate) buf_size: *mut usize,
+    pub(crate) buf: *mut *mut c_void,
+}
+
+/// What became of a chunk.
+enum Outcome<'a> {
+    /// This many bytes, in a new buffer.
+    Done(Buffer<'a>, usize),
+    /// Nothing: HDF5 is to store the chunk as it is.
+    StoreRaw,
+}
+
+/// `filter`: returns the number of bytes in the new `*buf`, or 0 with nothing changed.
+///
+/// # Safety
+/// `cd_values` is null or holds `cd_nelmts` values; `buf_size` and `buf` are null or point to HDF5's; `*buf` is null or
+/// has `*buf_size` bytes that were written, allocated as HDF5 does.
+pub(crate) unsafe fn run<C: Codec>(caller: Caller, call: &Call) -> usize {
+    // SAFETY: as for this function.
+    let done = guard(|| unsafe { pass::<C>(caller, call) });
+    done.unwrap_or_else(|text| {
+        // Where the filter is optional HDF5 goes on without it, and a text would be left over.
+        if call.flags & FLAG_REVERSE != 0 || call.flags & FLAG_OPTIONAL == 0 {
+            errors::push(caller, C::NAME, c"filter", &text);
+        }
+        0
+    })
+}
+
+/// # Safety
+/// As for [`run`].
+unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
+    let allocator = Allocator::of(caller)?;
+    // SAFETY: as for this function.
+    let values = unsafe { call.values() }?;
+    // SAFETY: as for this function.
+    let input = unsafe { call.input() }?;
+    let codec = C::from_cd_values(values).map_err(text)?;
+    let outcome = if call.flags & FLAG_REVERSE != 0 {
+        decode(&codec, input, &allocator)?
+    } else {
+        encode(&codec, input, call.flags & FLAG_OPTIONAL != 0, &allocator)?
+    };
+    let Outcome::Done(output, n_bytes) = outcome else { return Ok(0) };
+    // SAFETY: as for this function; `input` is not used any more.
+    unsafe { call.replace(&allocator, output, n_bytes) };
+    Ok(n_bytes)
+}
+
+fn encode<'a, C: Codec>(
+    codec: &C,
+    input: &[u8],
+    is_optional: bool,
+    allocator: &'a Allocator,
+) -> Result<Outcome<'a>, String> {
+    if let Some(expected) = codec.chunk_bytes()
+        && expected != input.len()
+    {
+        return Err(text(Error::BufferSize { what: "the chunk that is to be encoded", expected, found: input.len() }));
+    }
+    with_scratch(codec.max_encoded_len(input.len()), |scratch| {
+        let n_bytes = codec.encode(input, scratch).map_err(text)?;
+        if C::RAW_IF_NOT_SMALLER && is_optional && n_bytes >= input.len() {
+            return Ok(Outcome::StoreRaw);
+        }
+        let encoded = scratch.get(..n_bytes).filter(|encoded| !encoded.is_empty());
+        let encoded = encoded.ok_or("internal error: nothing was encoded")?;
+        let mut output = allocator.zeroed(n_bytes)?;
+        output.as_mut_slice().copy_from_slice(encoded);
+        Ok(Outcome::Done(output, n_bytes))
+    })?
+}
+
+fn decode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
+    let n_bytes = codec.decoded_len(input).map_err(text)?;
+    if n_bytes == 0 {
+        return Err("the chunk decodes to nothing".to_owned());
+    }
+    let mut output = allocator.zeroed(n_bytes)?;
+    codec.decode(input, output.as_mut_slice()).map_err(text)?;
+    Ok(Outcome::Done(output, n_bytes))
+}
+
+fn text(error: Error) -> String {
+    error.to_string()
+}
+
+impl Call {
+    /// # Safety
+    /// `cd_values` is null or holds `cd_nelmts` values.
+    unsafe fn values(&self) -> Result<&[u32], String> {
+        if self.cd_nelmts == 0 {
+            return Ok(&[]);
+        }
+        if self.cd_values.is_null() || self.cd_nelmts > MOST_PARAMETERS {
+            return Err(format!("{} filter parameters (cd_values) cannot be read", self.cd_nelmts));
+        }
+        // SAFETY: not null, and the caller says that there are so many.
+        Ok(unsafe { core::slice::from_raw_parts(self.cd_values, self.cd_nelmts) })
+    }
+
+    /// # Safety
+    /// `buf_size` and `buf` are null or valid, and `*buf` is null or has `*buf_size` bytes.
+    unsafe fn input(&self) -> Result<&[u8], String> {
+        if self.buf.is_null() || self.buf_size.is_null() {
+            return Err("HDF5 hands in no buffer".to_owned());
+        }
+        // SAFETY: not null, and the caller says that it is valid.
+        let available = unsafe { *self.buf_size };
+        // SAFETY: not null, and the caller says that it is valid.
+        let start = unsafe { *self.buf };
+        if start.is_null() || self.n_bytes == 0 || self.n_bytes > available || self.n_bytes > isize::MAX as usize {
+            return Err(format!("HDF5 hands in {} bytes in a buffer of {available}", self.n_bytes));
+        }
+        // SAFETY: not null, and no more than the buffer has.
+        Ok(unsafe { core::slice::from_raw_parts(start.cast(), self.n_bytes) })
+    }
+
+    /// Gives HDF5 `output` for its own buffer.
+    ///
+    /// # Safety
+    /// [`input`](Self::input) has succeeded, and what it returned is not used any more.
+    unsafe fn replace(&self, allocator: &Allocator, output: Buffer<'_>, n_bytes: usize) {
+        // SAFETY: checked by `input`.
+        let old = unsafe { self.buf.replace(output.hand_over()) };
+        // SAFETY: checked by `input`.
+        unsafe { self.buf_size.write(n_bytes) };
+        // SAFETY: HDF5's own allocation, and nobody has it any more.
+        unsafe { allocator.free(old) };
+    }
+}

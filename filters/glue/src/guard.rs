@@ -1,0 +1,55 @@
+//! The boundary no panic crosses.
+//!
+//! A panic is a fault of ours; HDF5 gets a failure with its text. The standard library's hook would print it to the
+//! host's stderr as well; a plugin has its own copy of the standard library, so the hook set here is the plugin's
+//! own, and even so it only keeps quiet what happens inside of [`guard`].
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs `work`; a panic in it becomes an error text.
+pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let outer = GUARDED.replace(true);
+    // What `work` can leave half done is a buffer of its own that nobody sees again.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    result.unwrap_or_else(|_| {
+        let text = PANIC.take();
+        Err(format!("internal error, nothing was changed; please report it: {text}"))
+    })
+}
+
+/// Sends panics inside of [`guard`] to the error text instead of to stderr.
+pub(crate) fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if GUARDED.get() {
+                PANIC.set(panic.to_string().replace('\n', " "));
+            } else {
+                before(panic);
+            }
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_text_that_says_where() {
+        silence();
+        let text = guard::<()>(|| panic!("no such thing")).unwrap_err();
+        assert!(text.contains("no such thing") && text.contains("guard.rs"), "{text}");
+        assert_eq!(guard(|| Ok(3)), Ok(3));
+        assert_eq!(guard::<()>(|| Err("a text".to_owned())), Err("a text".to_owned()));
+    }
+}
