@@ -1,1 +1,193 @@
 //! Blosc 1, filter 32001.
+//!
+//! A chunk is a 16-byte header, a table of block starts, and the blocks. A block is byte- or bit-shuffled and then
+//! compressed as one stream, or as one stream for each byte of an element. `docs/format.md` has all of it.
+//!
+//! The container, the shuffles and BloscLZ are ours; LZ4, Zstd, Snappy and zlib are libraries. Everything that c-blosc
+//! 1.x writes is read, and everything written here is read by it: blocks are made and split by its rules.
+//!
+//! Decoding allocates one block of scratch, at most as large as the output, and what the compressor's library needs.
+
+mod blosclz;
+mod decode;
+mod encode;
+mod filter;
+mod geometry;
+mod header;
+mod stream;
+
+pub use self::decode::Chunk;
+pub use self::header::Shuffle;
+
+use self::header::{HEADER_BYTES, MAX_BYTES};
+use self::stream::Format;
+use crate::codec::{ChunkLayout, Codec};
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// How streams are compressed, as `cd_values[6]` numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compressor {
+    /// BloscLZ: fast, and in every build of Blosc.
+    BloscLz = 0,
+    /// LZ4: the fastest.
+    Lz4 = 1,
+    /// LZ4 with a slower, stronger search.
+    Lz4Hc = 2,
+    /// Snappy. Has no levels.
+    Snappy = 3,
+    /// zlib.
+    Zlib = 4,
+    /// Zstd: the smallest.
+    Zstd = 5,
+}
+
+impl Compressor {
+    /// Every compressor.
+    pub const ALL: [Self; 6] = [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Snappy, Self::Zlib, Self::Zstd];
+
+    fn format(self) -> Format {
+        match self {
+            Self::BloscLz => Format::BloscLz,
+            Self::Lz4 | Self::Lz4Hc => Format::Lz4,
+            Self::Snappy => Format::Snappy,
+            Self::Zlib => Format::Zlib,
+            Self::Zstd => Format::Zstd,
+        }
+    }
+}
+
+/// What the caller chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Encoding {
+    level: u32,
+    shuffle: Shuffle,
+    compressor: Compressor,
+}
+
+/// The parameters of one dataset.
+///
+/// Decoding needs none of them but the chunk's size, so parameters that mean nothing are an error only when encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blosc {
+    encoding: Result<Encoding>,
+    type_size: usize,
+    chunk_bytes: u32,
+}
+
+const TYPE_SIZE: usize = 2;
+const CHUNK_BYTES: usize = 3;
+const LEVEL: usize = 4;
+const SHUFFLE: usize = 5;
+const COMPRESSOR: usize = 6;
+
+/// Revision of the filter's parameters and version of the chunk format, as the reference writes them. Never read.
+const VERSIONS: [u32; 2] = [2, 2];
+const DEFAULT_LEVEL: u32 = 5;
+const DEFAULT_SHUFFLE: u32 = 1;
+const DEFAULT_COMPRESSOR: u32 = 0;
+
+impl Blosc {
+    /// Blocks compressed with `compressor` at `level` (0, a plain copy, to 9), for elements of `type_size` bytes. Sizes
+    /// that Blosc cannot shuffle (0, and more than 255) are taken as single bytes.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where `level` is more than 9.
+    pub fn new(compressor: Compressor, shuffle: Shuffle, level: u32, type_size: usize) -> Result<Self> {
+        let encoding = check_encoding(&[0, 0, 0, 0, level, shuffle as u32, compressor as u32])?;
+        Ok(Self { encoding: Ok(encoding), type_size: usable_type_size(type_size), chunk_bytes: 0 })
+    }
+
+    /// The exact `cd_values` that a dataset of this layout stores.
+    ///
+    /// # Errors
+    /// As [`localise`](Codec::localise).
+    pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
+        let Encoding { level, shuffle, compressor } = self.encoding.clone()?;
+        Self::localise(&[0, 0, 0, 0, level, shuffle as u32, compressor as u32], layout)
+    }
+}
+
+impl Codec for Blosc {
+    const FILTER_ID: u32 = 32001;
+    const NAME: &'static str = "blosc";
+    const RAW_IF_NOT_SMALLER: bool = true;
+
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        let Encoding { level, shuffle, compressor } = check_encoding(cd_values)?;
+        let chunk_bytes = layout.chunk_bytes()?;
+        if chunk_bytes as usize > MAX_BYTES {
+            return Err(Error::Unsupported(format!(
+                "a chunk of {chunk_bytes} bytes is larger than Blosc's limit of {MAX_BYTES}: make chunks smaller"
+            )));
+        }
+        let chunk_bytes = layout.expected_bytes()?;
+        let type_size = usable_type_size(layout.element.base_bytes) as u32;
+        let [revision, format] = VERSIONS;
+        Ok(vec![revision, format, type_size, chunk_bytes, level, shuffle as u32, compressor as u32])
+    }
+
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
+        let type_size = cd_values.get(TYPE_SIZE).map_or(1, |n| usable_type_size(*n as usize));
+        let chunk_bytes = cd_values.get(CHUNK_BYTES).copied().unwrap_or(0);
+        Ok(Self { encoding: check_encoding(cd_values), type_size, chunk_bytes })
+    }
+
+    fn chunk_bytes(&self) -> Option<usize> {
+        (self.chunk_bytes != 0).then_some(self.chunk_bytes as usize)
+    }
+
+    fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        n_bytes.saturating_add(HEADER_BYTES)
+    }
+
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let encoding = self.encoding.clone()?;
+        encode::encode(level, &encoding, self.type_size, src, dst)
+    }
+
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        if let Some(expected) = self.chunk_bytes() {
+            return Ok(expected);
+        }
+        let chunk = Chunk::new(src)?;
+        chunk.check_expansion()?;
+        Ok(chunk.decoded_len())
+    }
+
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        Chunk::new(src)?.decode_at(level, dst)
+    }
+}
+
+/// Elements that Blosc can shuffle have 1 to 255 bytes; others are taken as single bytes.
+fn usable_type_size(n_bytes: usize) -> usize {
+    if (1..=255).contains(&n_bytes) { n_bytes } else { 1 }
+}
+
+/// Reads the caller's slots, or the defaults where they are missing.
+fn check_encoding(cd_values: &[u32]) -> Result<Encoding> {
+    let slot = |index: usize, default| cd_values.get(index).copied().unwrap_or(default);
+    let level = slot(LEVEL, DEFAULT_LEVEL);
+    if level > 9 {
+        return Err(Error::Parameter { index: LEVEL, value: level, what: "Blosc has the levels 0 to 9" });
+    }
+    let shuffle = slot(SHUFFLE, DEFAULT_SHUFFLE);
+    let shuffle = match shuffle {
+        0 => Shuffle::None,
+        1 => Shuffle::Byte,
+        2 => Shuffle::Bit,
+        value => {
+            let what = "shuffle is 0 (none), 1 (bytes) or 2 (bits)";
+            return Err(Error::Parameter { index: SHUFFLE, value, what });
+        }
+    };
+    let number = slot(COMPRESSOR, DEFAULT_COMPRESSOR);
+    let compressor = Compressor::ALL.into_iter().find(|compressor| *compressor as u32 == number);
+    let compressor = compressor.ok_or(Error::Parameter {
+        index: COMPRESSOR,
+        value: number,
+        what: "the compressor is 0 (blosclz), 1 (lz4), 2 (lz4hc), 3 (snappy), 4 (zlib) or 5 (zstd)",
+    })?;
+    Ok(Encoding { level, shuffle, compressor })
+}

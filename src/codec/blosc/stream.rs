@@ -1,0 +1,140 @@
+//! One stream of a block: the six compressors, behind one face.
+//!
+//! Contexts are made when first used and kept for the whole chunk. Every decoder here must fill its output exactly.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use super::{Compressor, blosclz};
+use crate::codec::lz4::block as lz4;
+use crate::codec::zstd::context as zstd;
+use crate::cpu::Level;
+
+/// What a stream is, as the header's flags number it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// BloscLZ.
+    BloscLz = 0,
+    /// An LZ4 block.
+    Lz4 = 1,
+    /// Snappy without framing.
+    Snappy = 2,
+    /// A zlib stream.
+    Zlib = 3,
+    /// A Zstd frame.
+    Zstd = 4,
+}
+
+impl Format {
+    const ALL: [Self; 5] = [Self::BloscLz, Self::Lz4, Self::Snappy, Self::Zlib, Self::Zstd];
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| *format as u8 == number)
+    }
+
+    /// No stream decodes to more than this many times its length.
+    pub(super) fn max_expansion(self) -> usize {
+        match self {
+            Self::BloscLz | Self::Lz4 => 256,
+            Self::Snappy => 64,
+            Self::Zlib => 1032,
+            // A block that repeats one byte: 128 KiB from 4 bytes.
+            Self::Zstd => 128 << 8,
+        }
+    }
+}
+
+/// Encodes the streams of one chunk.
+pub(super) struct Encoder {
+    compressor: Compressor,
+    effort: u32,
+    blosclz: blosclz::Encoder,
+    snappy: snap::raw::Encoder,
+    /// Snappy's output, where there is no room for its bound.
+    scratch: Vec<u8>,
+    zlib: Option<Compress>,
+    lz4: lz4::Encoder,
+    zstd: zstd::Encoder,
+}
+
+impl Encoder {
+    /// `effort` is 1 to 9.
+    pub(super) fn new(level: Level, compressor: Compressor, effort: u32) -> Self {
+        // The reference's scale: 1, 3, 5 … 15, and the strongest there is for 9.
+        let zstd_level = if effort < 9 { 2 * effort as i32 - 1 } else { zstd_safe::max_c_level() };
+        Self {
+            compressor,
+            effort,
+            blosclz: blosclz::Encoder::default(),
+            snappy: snap::raw::Encoder::new(),
+            scratch: Vec::new(),
+            zlib: None,
+            lz4: lz4::Encoder::new(level),
+            zstd: zstd::Encoder::new(zstd_level),
+        }
+    }
+
+    /// Encodes `src` to the front of `dst` and returns the bytes written; `None` where they do not fit.
+    pub(super) fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        match self.compressor {
+            Compressor::BloscLz => self.blosclz.encode(self.effort, src, dst),
+            Compressor::Lz4 => self.lz4.encode(src, dst),
+            Compressor::Lz4Hc => lz4::encode_hc(src, dst, self.effort as i32),
+            Compressor::Snappy => self.encode_snappy(src, dst),
+            Compressor::Zlib => self.encode_zlib(src, dst),
+            Compressor::Zstd => self.zstd.encode_block(src, dst),
+        }
+    }
+
+    fn encode_snappy(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let bound = snap::raw::max_compress_len(src.len());
+        if dst.len() >= bound {
+            return self.snappy.compress(src, dst).ok();
+        }
+        self.scratch.resize(bound, 0);
+        let n = self.snappy.compress(src, &mut self.scratch).ok()?;
+        dst.get_mut(..n)?.copy_from_slice(&self.scratch[..n]);
+        Some(n)
+    }
+
+    fn encode_zlib(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let level = Compression::new(self.effort);
+        let zlib = self.zlib.get_or_insert_with(|| Compress::new(level, true));
+        zlib.reset();
+        let status = zlib.compress(src, dst, FlushCompress::Finish).ok()?;
+        (status == Status::StreamEnd).then(|| zlib.total_out() as usize)
+    }
+}
+
+/// Decodes the streams of one chunk.
+pub(super) struct Decoder {
+    level: Level,
+    zlib: Option<Decompress>,
+    zstd: zstd::Decoder,
+}
+
+impl Decoder {
+    pub(super) fn new(level: Level) -> Self {
+        Self { level, zlib: None, zstd: zstd::Decoder::new() }
+    }
+
+    /// Decodes `src` into the whole of `dst`; `None` where it is damaged or decodes to another size.
+    pub(super) fn decode(&mut self, format: Format, src: &[u8], dst: &mut [u8]) -> Option<()> {
+        match format {
+            Format::BloscLz => blosclz::decode(src, dst),
+            Format::Lz4 => lz4::decode(self.level, src, dst).ok(),
+            Format::Snappy => {
+                let n = snap::raw::Decoder::new().decompress(src, dst).ok()?;
+                (n == dst.len()).then_some(())
+            }
+            Format::Zlib => self.decode_zlib(src, dst),
+            Format::Zstd => self.zstd.decode_block(src, dst).ok(),
+        }
+    }
+
+    fn decode_zlib(&mut self, src: &[u8], dst: &mut [u8]) -> Option<()> {
+        let zlib = self.zlib.get_or_insert_with(|| Decompress::new(true));
+        zlib.reset(true);
+        let status = zlib.decompress(src, dst, FlushDecompress::Finish).ok()?;
+        (status == Status::StreamEnd && zlib.total_out() == dst.len() as u64).then_some(())
+    }
+}
