@@ -1,1 +1,221 @@
-//! DRLE.
+//! DRLE, filter 36114: darker-than-threshold run-length encoding for 16-bit images that are mostly dark.
+//!
+//! Pixels below the threshold are set to 0 and stored as run lengths, the others as they are; `docs/format.md` says how.
+//! It is lossy there, and only there. A chunk is a [container](Container) of segments (one frame each, unless said),
+//! or, where the parameters say so, one bare stream.
+//!
+//! Parameters (`cd_values`); callers give the first one, two or three:
+//!
+//! | slot | meaning |
+//! |---|---|
+//! | 0 | threshold, 1 to 32767: the least value that is kept |
+//! | 1 | mode: 0 container, 1 bare stream |
+//! | 2 | pixels a segment; 0 = one frame, the product of the chunk's last two dimensions |
+//! | 3 | version of these parameters: 1 |
+//! | 4 | element type: 1 int16 LE, 2 int16 BE, 3 uint16 LE, 4 uint16 BE |
+//! | 5 | pixels a segment, resolved |
+//! | 6 | bytes of a decoded chunk |
+
+mod container;
+mod parameters;
+mod pixels;
+mod writer;
+
+pub use container::{Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION};
+pub use pixels::PixelType;
+pub use writer::ContainerWriter;
+
+use super::{ChunkLayout, Codec};
+use crate::cpu::Level;
+use crate::kernels::dark;
+use crate::{Error, Result};
+
+/// How a chunk is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The self-describing container of segments.
+    Container,
+    /// One stream and nothing else.
+    Bare,
+}
+
+/// DRLE with one set of parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drle {
+    threshold: Option<u16>,
+    mode: Mode,
+    /// As the caller gave it: 0 for one frame.
+    asked_segment_pixels: u32,
+    element: Option<PixelType>,
+    /// Resolved; `None` for the whole chunk.
+    segment_pixels: Option<u32>,
+    chunk_bytes: Option<u32>,
+}
+
+impl Drle {
+    /// DRLE that keeps pixels from `threshold` on, in containers with one segment a frame. Given a layout by
+    /// [`cd_values`](Self::cd_values); used as it is, a chunk is one segment of little-endian `int16`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where the threshold is not from 1 to 32767.
+    pub fn new(threshold: u16) -> Result<Self> {
+        Self::from_cd_values(&[threshold.into()])
+    }
+
+    /// The same with another mode.
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The same with `n_pixels` a segment; 0 for one frame.
+    #[must_use]
+    pub fn with_segment_pixels(self, n_pixels: u32) -> Self {
+        Self { asked_segment_pixels: n_pixels, segment_pixels: Some(n_pixels).filter(|n| *n > 0), ..self }
+    }
+
+    /// The same for a dataset with chunks of this layout.
+    ///
+    /// # Errors
+    /// As [`localise`](Codec::localise).
+    pub fn for_layout(&self, layout: &ChunkLayout) -> Result<Self> {
+        Self::from_cd_values(&self.cd_values(layout)?)
+    }
+
+    /// The least value that is kept, where the parameters have it.
+    #[must_use]
+    pub fn threshold(&self) -> Option<u16> {
+        self.threshold
+    }
+
+    /// How chunks are laid out.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The dataset's element type, where the parameters have it.
+    #[must_use]
+    pub fn pixel_type(&self) -> Option<PixelType> {
+        self.element
+    }
+
+    /// What the container of a chunk of `n_bytes` says of itself.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the parameters lack a threshold, or the size is not one of 16-bit pixels.
+    pub fn header(&self, n_bytes: usize) -> Result<Header> {
+        let threshold = self.threshold.ok_or_else(|| {
+            Error::Unsupported("the DRLE parameters lack the threshold: give one from 1 to 32767".into())
+        })?;
+        let n_bytes = u32::try_from(n_bytes).map_err(|_| {
+            Error::Unsupported(format!("a chunk of {n_bytes} bytes is larger than HDF5's limit of 4 GiB"))
+        })?;
+        if n_bytes % 2 != 0 {
+            return Err(Error::Unsupported(format!("a chunk of 16-bit pixels cannot have {n_bytes} bytes")));
+        }
+        let segment_pixels = self.segment_pixels.unwrap_or(n_bytes / 2).max(1);
+        let header = Header { element: self.element.unwrap_or(PixelType::I16Le), threshold, segment_pixels, n_bytes };
+        header.check()?;
+        Ok(header)
+    }
+
+    fn encode_bare(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let header = self.header(src.len())?;
+        pixels::encode(level, header.element, header.threshold, src, dst)
+    }
+
+    fn encode_container(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let header = self.header(src.len())?;
+        let mut writer = ContainerWriter::new(dst, header)?;
+        let segment_bytes = 2 * header.segment_pixels as usize;
+        for (index, segment) in src.chunks(segment_bytes).enumerate() {
+            let encoded = pixels::encode(level, header.element, header.threshold, segment, writer.segment_mut());
+            let n_bytes = encoded.map_err(|error| behind(error, index * header.segment_pixels as usize))?;
+            writer.finish_segment(n_bytes)?;
+        }
+        writer.finish()
+    }
+
+    /// Opens a container and holds it against what the parameters say.
+    fn open<'a>(&self, src: &'a [u8]) -> Result<Container<'a>> {
+        let container = Container::open(src)?;
+        let found = container.header();
+        if self.element.is_some_and(|element| element != found.element) {
+            return Err(Error::Corrupt { at: 5, what: "its element type is not the dataset's" });
+        }
+        match self.chunk_bytes() {
+            Some(expected) if expected != found.n_bytes as usize => {
+                Err(Error::WrongSize { expected, found: found.n_bytes as usize })
+            }
+            _ => Ok(container),
+        }
+    }
+}
+
+/// The same error for a pixel that stands `n_pixels` further behind.
+fn behind(error: Error, n_pixels: usize) -> Error {
+    match error {
+        Error::TooBright { pixel, value } => Error::TooBright { pixel: pixel + n_pixels, value },
+        other => other,
+    }
+}
+
+impl Codec for Drle {
+    const FILTER_ID: u32 = 36114;
+    const NAME: &'static str = "DRLE: darker-than-threshold run-length encoding; darkchunk";
+
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        parameters::localise(cd_values, layout)
+    }
+
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
+        parameters::read(cd_values)
+    }
+
+    fn chunk_bytes(&self) -> Option<usize> {
+        self.chunk_bytes.map(|n_bytes| n_bytes as usize)
+    }
+
+    fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        match self.mode {
+            Mode::Bare => n_bytes,
+            Mode::Container => {
+                let segment_pixels = self.segment_pixels.map_or(n_bytes / 2, |n_pixels| n_pixels as usize).max(1);
+                let n_segments = n_bytes.div_ceil(2).div_ceil(segment_pixels);
+                n_bytes.saturating_add(HEADER_BYTES).saturating_add(n_segments.saturating_mul(TABLE_ENTRY_BYTES))
+            }
+        }
+    }
+
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        match self.mode {
+            Mode::Bare => self.encode_bare(level, src, dst),
+            Mode::Container => self.encode_container(level, src, dst),
+        }
+    }
+
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        if let Some(n_bytes) = self.chunk_bytes() {
+            return Ok(n_bytes);
+        }
+        match self.mode {
+            Mode::Bare => {
+                let n_bytes = 2 * dark::count_pixels(src)?;
+                let n_bytes = u32::try_from(n_bytes).map_err(|_| Error::Corrupt {
+                    at: 0,
+                    what: "the stream stands for more pixels than a chunk can have",
+                })?;
+                Ok(n_bytes as usize)
+            }
+            Mode::Container => self.open(src)?.justified_len(),
+        }
+    }
+
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        match self.mode {
+            Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst),
+            Mode::Container => self.open(src)?.decode(level, dst),
+        }
+    }
+}

@@ -1,1 +1,219 @@
-//! Dark subtraction, threshold, sum and run detection in one pass over the pixels.
+//! Dark subtraction, threshold, sum and run detection in one pass over the pixels; and the way back.
+//!
+//! For every pixel of a frame, with `d` = pixel − dark image, computed without wrapping:
+//!
+//! ```text
+//! stored = 0                          where a threshold is given and d < threshold   (the pixel is dark)
+//!        = d, held to the pixel type  elsewhere                                      (the pixel is bright)
+//! sum   += stored
+//! ```
+//!
+//! [`encode`] writes the stored pixels as a DRLE stream (`docs/format.md`), [`correct`] writes them as they are, for the
+//! other codecs; [`encode_in_place`] does both. [`decode`] turns a stream into pixels again. What a pass removed is
+//! counted exactly ([`FrameCounts`]).
+//!
+//! `scalar` says this pixel by pixel and is the specification. The vector levels share one driver, `block`: the
+//! kernel of an instruction set collects the positions where brightness changes (no branch per pixel or run), then the
+//! runs between them are copied and added.
+
+mod decode;
+mod pass;
+mod pixel;
+mod scalar;
+mod tokens;
+
+pub(crate) use decode::count_pixels;
+pub(crate) use pass::Encoder;
+pub use pixel::Pixel;
+pub(crate) use pixel::pixels_of;
+
+use crate::cpu::Level;
+use crate::{Error, Result};
+use pass::Pass;
+
+/// The most pixels one run token stands for.
+pub const MAX_RUN_PIXELS: usize = 1 << 15;
+
+/// The largest threshold: a bright pixel must fit a stream.
+pub const MAX_THRESHOLD: u16 = i16::MAX as u16;
+
+/// The most bytes that the stream of `n_pixels` pixels takes.
+#[must_use]
+pub fn max_encoded_len(n_pixels: usize) -> usize {
+    n_pixels.saturating_mul(2)
+}
+
+/// What is done to a pixel before it is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Correction<'a, P> {
+    /// The dark image, as long as the frame.
+    pub dark: Option<&'a [P]>,
+    /// The least value that is kept, 1 to [`MAX_THRESHOLD`]. A DRLE stream needs one; [`correct`] can do without.
+    pub threshold: Option<u16>,
+}
+
+impl<P> Correction<'_, P> {
+    /// A threshold and no dark image.
+    #[must_use]
+    pub fn threshold(threshold: u16) -> Self {
+        Self { dark: None, threshold: Some(threshold) }
+    }
+}
+
+/// What became of a frame's pixels. Exact, and the same on every level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// Pixels stored with a value other than 0.
+    pub n_bright: u64,
+    /// Pixels whose difference to the dark image was not 0 and that are stored as 0.
+    pub n_zeroed: u64,
+    /// The sum of those differences: what was lost.
+    pub zeroed_sum: i64,
+    /// Pixels not zeroed whose difference does not fit the pixel type, stored as the nearest value that does.
+    pub n_saturated: u64,
+}
+
+impl std::ops::AddAssign for FrameCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.n_bright += other.n_bright;
+        self.n_zeroed += other.n_zeroed;
+        self.zeroed_sum += other.zeroed_sum;
+        self.n_saturated += other.n_saturated;
+    }
+}
+
+/// A frame's stream is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoded {
+    /// Bytes of the stream, at the front of the output.
+    pub n_bytes: usize,
+    /// What became of the pixels.
+    pub counts: FrameCounts,
+}
+
+/// Encodes one frame, given as strips whose concatenation it is, as a DRLE stream at the front of `tokens`.
+///
+/// `sum`, as long as the frame, is increased by the stored pixels; it holds 65 536 frames without overflow. At most
+/// [`max_encoded_len`] bytes are written; what stands behind the stream is scratch. Allocates nothing. On an error `sum`
+/// is as it was, and `tokens` unspecified.
+///
+/// # Errors
+/// [`Error::TooBright`] for a stored pixel above 32767, [`Error::OutputTooSmall`] where the stream does not fit,
+/// [`Error::BufferSize`] where `dark` or `sum` is not as long as the frame, [`Error::Unsupported`] for a threshold that
+/// is missing or out of range.
+pub fn encode<P: Pixel>(
+    level: Level,
+    strips: &[&[P]],
+    correction: &Correction<'_, P>,
+    mut sum: Option<&mut [u32]>,
+    tokens: &mut [u8],
+) -> Result<Encoded> {
+    check(strips.iter().map(|strip| strip.len()).sum(), correction, sum.as_deref())?;
+    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
+    let outcome = strips.iter().try_for_each(|strip| encoder.push(strip));
+    let n_done = encoder.n_pixels();
+    match outcome.and_then(|()| encoder.finish()) {
+        Ok(encoded) => Ok(encoded),
+        Err(error) => {
+            take_back(strips, correction, sum, n_done);
+            Err(error)
+        }
+    }
+}
+
+/// [`encode`] for a frame in one piece, which is overwritten with the stored pixels.
+///
+/// # Errors
+/// As [`encode`]. On an error the frame is overwritten in part.
+pub fn encode_in_place<P: Pixel>(
+    level: Level,
+    frame: &mut [P],
+    correction: &Correction<'_, P>,
+    mut sum: Option<&mut [u32]>,
+    tokens: &mut [u8],
+) -> Result<Encoded> {
+    check(frame.len(), correction, sum.as_deref())?;
+    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
+    let outcome = encoder.push_in_place(frame);
+    let n_done = encoder.n_pixels();
+    match outcome.and_then(|()| encoder.finish()) {
+        Ok(encoded) => Ok(encoded),
+        Err(error) => {
+            take_back(&[frame], &Correction { dark: None, threshold: None }, sum, n_done);
+            Err(error)
+        }
+    }
+}
+
+/// Writes the stored pixels of one frame, given as strips whose concatenation it is, to the whole of `out`.
+///
+/// `sum` is increased by the stored pixels. Where negative ones are kept (no threshold, `int16`) it is to be read as
+/// `i32`. It holds 65 536 frames without overflow. Allocates nothing.
+///
+/// # Errors
+/// [`Error::BufferSize`] where `dark`, `sum` or `out` is not as long as the frame, [`Error::Unsupported`] for a
+/// threshold out of range. Nothing is written then.
+pub fn correct<P: Pixel>(
+    level: Level,
+    strips: &[&[P]],
+    correction: &Correction<'_, P>,
+    sum: Option<&mut [u32]>,
+    out: &mut [P],
+) -> Result<FrameCounts> {
+    let n_pixels = strips.iter().map(|strip| strip.len()).sum();
+    check(n_pixels, correction, sum.as_deref())?;
+    check_len::<P>("the output frame", n_pixels, out.len())?;
+    let mut pass = Pass::new(level, *correction, sum);
+    let mut rest = out;
+    for strip in strips {
+        let (to, behind) = rest.split_at_mut(strip.len());
+        pass.correct(strip, to);
+        rest = behind;
+    }
+    Ok(pass.counts)
+}
+
+/// Decodes a DRLE stream into the whole of `pixels`, as little-endian 16-bit values.
+///
+/// Every byte of `pixels` is written where `Ok` is returned; on an error they are zeros and pixels of the stream, as far
+/// as it was read, or untouched. Allocates nothing.
+///
+/// # Errors
+/// [`Error::WrongSize`] where the stream has more or fewer pixels, [`Error::Corrupt`] where it ends within a token.
+pub fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
+    decode::decode(level, tokens, pixels)
+}
+
+fn check<P>(n_pixels: usize, correction: &Correction<'_, P>, sum: Option<&[u32]>) -> Result<()> {
+    if let Some(threshold) = correction.threshold {
+        check_threshold(threshold)?;
+    }
+    if let Some(dark) = correction.dark {
+        check_len::<P>("the dark image", n_pixels, dark.len())?;
+    }
+    sum.map_or(Ok(()), |sum| check_len::<u32>("the sum image", n_pixels, sum.len()))
+}
+
+fn check_threshold(threshold: u16) -> Result<()> {
+    if (1..=MAX_THRESHOLD).contains(&threshold) {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("the threshold is {threshold}: give one from 1 to {MAX_THRESHOLD}")))
+}
+
+fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::BufferSize { what, expected: expected * size_of::<T>(), found: found * size_of::<T>() })
+}
+
+/// Takes the first `n_done` pixels of a frame that failed out of the sum again.
+fn take_back<P: Pixel>(strips: &[&[P]], correction: &Correction<'_, P>, sum: Option<&mut [u32]>, n_done: usize) {
+    let pixels = strips.iter().copied().flatten().take(n_done);
+    for (at, (pixel, sum)) in pixels.zip(sum.into_iter().flatten()).enumerate() {
+        let dark = correction.dark.map_or(P::default(), |dark| dark[at]);
+        let stored = scalar::stored(*pixel, dark, correction.threshold);
+        *sum = sum.wrapping_sub(stored.widen().cast_unsigned());
+    }
+}

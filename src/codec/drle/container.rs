@@ -1,0 +1,268 @@
+//! The container of a chunk: a header, a table of segments, the segments.
+//!
+//! Header and table stand under one checksum, each segment under its own, so that a damaged segment loses only itself.
+//! A container is opened in one of two ways: [`Container::open`] refuses everything that is not exactly as the format
+//! says; [`Container::salvage`] takes the header from the dataset's parameters and judges each segment on its own.
+
+use super::pixels::{self, PixelType};
+use crate::codec::cursor::Cursor;
+use crate::cpu::Level;
+use crate::kernels::dark::MAX_THRESHOLD;
+use crate::{Error, Result};
+use std::ops::Range;
+
+/// The first four bytes of a container.
+pub const MAGIC: [u8; 4] = *b"DRLE";
+
+/// The version of the container's layout.
+pub const VERSION: u8 = 1;
+
+/// Bytes before the table.
+pub const HEADER_BYTES: usize = 24;
+
+/// Bytes of one segment's entry in the table.
+pub const TABLE_ENTRY_BYTES: usize = 8;
+
+/// Bytes of the header that its checksum covers, and after which it stands.
+const CHECKED_HEADER_BYTES: usize = 20;
+
+/// What a container says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Element type of the decoded chunk.
+    pub element: PixelType,
+    /// The threshold the pixels were encoded with.
+    pub threshold: u16,
+    /// Pixels a segment. The last one may have fewer.
+    pub segment_pixels: u32,
+    /// Bytes of the decoded chunk.
+    pub n_bytes: u32,
+}
+
+impl Header {
+    /// Number of segments.
+    #[must_use]
+    pub fn n_segments(&self) -> usize {
+        (self.n_bytes / 2).div_ceil(self.segment_pixels.max(1)) as usize
+    }
+
+    /// The pixels of segment `index`, counted in the chunk. Empty behind the last.
+    #[must_use]
+    pub fn pixels(&self, index: usize) -> Range<usize> {
+        let n_pixels = self.n_bytes as usize / 2;
+        let start = index.saturating_mul(self.segment_pixels as usize).min(n_pixels);
+        start..start.saturating_add(self.segment_pixels as usize).min(n_pixels)
+    }
+
+    /// Bytes of header and table: where the first segment begins.
+    #[must_use]
+    pub fn payload_start(&self) -> usize {
+        HEADER_BYTES + self.n_segments() * TABLE_ENTRY_BYTES
+    }
+
+    /// The most bytes a container with this header takes.
+    #[must_use]
+    pub fn max_container_len(&self) -> usize {
+        self.payload_start() + self.n_bytes as usize
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if !(1..=MAX_THRESHOLD).contains(&self.threshold) {
+            return Err(Error::Corrupt { at: 8, what: "the threshold is not from 1 to 32767" });
+        }
+        if self.segment_pixels == 0 {
+            return Err(Error::Corrupt { at: 12, what: "a segment has no pixels" });
+        }
+        if !self.n_bytes.is_multiple_of(2) {
+            return Err(Error::Corrupt { at: 16, what: "the decoded size is odd" });
+        }
+        Ok(())
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; CHECKED_HEADER_BYTES] {
+        let mut bytes = [0; CHECKED_HEADER_BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4] = VERSION;
+        bytes[5] = self.element.code();
+        bytes[8..10].copy_from_slice(&self.threshold.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.segment_pixels.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.n_bytes.to_le_bytes());
+        bytes
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        if cursor.take(MAGIC.len())? != MAGIC {
+            return Err(Error::Corrupt { at: 0, what: "it does not begin as a DRLE container" });
+        }
+        if cursor.u8()? != VERSION {
+            return Err(Error::Corrupt { at: 4, what: "it is a DRLE container of another version" });
+        }
+        let element = PixelType::from_code(cursor.u8()?.into());
+        let element = element.ok_or(Error::Corrupt { at: 5, what: "no such element type" })?;
+        let reserved = cursor.take(2)?;
+        let threshold = u16::from_le_bytes([cursor.u8()?, cursor.u8()?]);
+        let more_reserved = cursor.take(2)?;
+        if reserved != [0; 2] || more_reserved != [0; 2] {
+            return Err(Error::Corrupt { at: 6, what: "reserved bytes are not 0" });
+        }
+        let header = Self { element, threshold, segment_pixels: cursor.u32_le()?, n_bytes: cursor.u32_le()? };
+        header.check()?;
+        Ok(header)
+    }
+}
+
+/// One segment of a container, as its table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Its pixels, counted in the chunk.
+    pub pixels: Range<usize>,
+    /// Its bytes, counted in the chunk.
+    pub bytes: Range<usize>,
+    /// Its stream.
+    pub stream: &'a [u8],
+    /// The checksum that the table has for it.
+    pub checksum: u32,
+}
+
+impl Segment<'_> {
+    /// Holds the stream against its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Checksum`].
+    pub fn verify(&self) -> Result<()> {
+        check_sum(self.checksum, crc32fast::hash(self.stream))
+    }
+}
+
+/// A chunk's container, opened.
+#[derive(Debug, Clone)]
+pub struct Container<'a> {
+    bytes: &'a [u8],
+    header: Header,
+}
+
+impl<'a> Container<'a> {
+    /// Opens a container of which header and table are sound. Segments are not looked at yet.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`], [`Error::Corrupt`] and [`Error::Checksum`] for what is wrong with header or table.
+    pub fn open(bytes: &'a [u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let header = Header::read(&mut cursor)?;
+        let stored = cursor.u32_le()?;
+        let table = cursor.take(header.n_segments() * TABLE_ENTRY_BYTES)?;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
+        hasher.update(table);
+        check_sum(stored, hasher.finalize())?;
+        let container = Self { bytes, header };
+        container.check_table()?;
+        Ok(container)
+    }
+
+    /// Opens what is left of a damaged container, with the header the dataset's parameters give it (see
+    /// [`Drle::header`](super::Drle::header)). Nothing of the chunk is believed but what a segment's own checksum proves.
+    #[must_use]
+    pub fn salvage(bytes: &'a [u8], header: Header) -> Self {
+        Self { bytes, header }
+    }
+
+    /// What the container says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Number of segments.
+    #[must_use]
+    pub fn n_segments(&self) -> usize {
+        self.header.n_segments()
+    }
+
+    /// Segment `index`, counted from 0.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the table gives it no place in the chunk, [`Error::Truncated`] where the chunk ends
+    /// before it, [`Error::Unsupported`] where there is no such segment.
+    pub fn segment(&self, index: usize) -> Result<Segment<'a>> {
+        if index >= self.n_segments() {
+            let n_segments = self.n_segments();
+            return Err(Error::Unsupported(format!("segment {index} of a chunk that has {n_segments}")));
+        }
+        let start = if index == 0 { self.header.payload_start() } else { self.entry(index - 1)?.0 };
+        let (end, checksum) = self.entry(index)?;
+        if end < start || start < self.header.payload_start() || !(end - start).is_multiple_of(2) {
+            return Err(Error::Corrupt { at: entry_at(index), what: "a segment does not end behind the one before" });
+        }
+        let Some(stream) = self.bytes.get(start..end) else {
+            let available = self.bytes.len().saturating_sub(start);
+            return Err(Error::Truncated { at: start, needed: end - start, available });
+        };
+        Ok(Segment { pixels: self.header.pixels(index), bytes: start..end, stream, checksum })
+    }
+
+    /// Decodes segment `index` into the whole of `dst`, in the byte order of the header's element type.
+    ///
+    /// # Errors
+    /// As [`segment`](Self::segment); [`Error::Checksum`], [`Error::WrongSize`].
+    pub fn decode_segment(&self, level: Level, index: usize, dst: &mut [u8]) -> Result<()> {
+        let segment = self.segment(index)?;
+        let expected = 2 * segment.pixels.len();
+        if dst.len() != expected {
+            return Err(Error::WrongSize { expected: dst.len(), found: expected });
+        }
+        segment.verify()?;
+        pixels::decode(level, self.header.element, segment.stream, dst)
+    }
+
+    /// Decodes all segments into the whole of `dst`.
+    ///
+    /// # Errors
+    /// As [`decode_segment`](Self::decode_segment), for the first segment that is damaged.
+    pub fn decode(&self, level: Level, dst: &mut [u8]) -> Result<()> {
+        let found = self.header.n_bytes as usize;
+        if dst.len() != found {
+            return Err(Error::WrongSize { expected: dst.len(), found });
+        }
+        for (index, dst) in dst.chunks_mut(2 * self.header.segment_pixels as usize).enumerate() {
+            self.decode_segment(level, index, dst)?;
+        }
+        Ok(())
+    }
+
+    /// The decoded size, where the segments are long enough for it to be true.
+    pub(super) fn justified_len(&self) -> Result<usize> {
+        let n_tokens = (self.bytes.len() - self.header.payload_start()) as u64 / 2;
+        if n_tokens * 0x1_0000 < u64::from(self.header.n_bytes) {
+            return Err(Error::Corrupt { at: 16, what: "its segments are too short for its decoded size" });
+        }
+        Ok(self.header.n_bytes as usize)
+    }
+
+    /// End and checksum of a segment, as the table has them.
+    fn entry(&self, index: usize) -> Result<(usize, u32)> {
+        let mut cursor = Cursor::new(self.bytes);
+        cursor.take(entry_at(index))?;
+        Ok((cursor.u32_le()? as usize, cursor.u32_le()?))
+    }
+
+    fn check_table(&self) -> Result<()> {
+        let mut end = self.header.payload_start();
+        for index in 0..self.n_segments() {
+            end = self.segment(index)?.bytes.end;
+        }
+        if end != self.bytes.len() {
+            return Err(Error::Corrupt { at: end, what: "bytes follow the last segment" });
+        }
+        Ok(())
+    }
+}
+
+/// Where the table has segment `index`.
+fn entry_at(index: usize) -> usize {
+    HEADER_BYTES + index * TABLE_ENTRY_BYTES
+}
+
+fn check_sum(stored: u32, computed: u32) -> Result<()> {
+    if stored == computed { Ok(()) } else { Err(Error::Checksum { stored, computed }) }
+}

@@ -1,0 +1,107 @@
+//! The four element types of DRLE, and the kernels over bytes of any of them.
+
+use crate::cpu::Level;
+use crate::frame::{ByteOrder, ElementClass, ElementType};
+use crate::kernels::dark::{self, Correction, Encoder, Pixel};
+use crate::{Error, Result};
+
+/// Pixels converted at once where the bytes are not this machine's.
+const BOUNCE_PIXELS: usize = 2048;
+
+/// An element type that DRLE has. The numbers are those in parameters and containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PixelType {
+    /// Little-endian `int16`.
+    I16Le = 1,
+    /// Big-endian `int16`.
+    I16Be = 2,
+    /// Little-endian `uint16`.
+    U16Le = 3,
+    /// Big-endian `uint16`.
+    U16Be = 4,
+}
+
+impl PixelType {
+    /// The number in parameters and containers.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The type with this number.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        [Self::I16Le, Self::I16Be, Self::U16Le, Self::U16Be].into_iter().find(|ty| u32::from(ty.code()) == code)
+    }
+
+    /// Byte order.
+    #[must_use]
+    pub fn order(self) -> ByteOrder {
+        match self {
+            Self::I16Le | Self::U16Le => ByteOrder::Little,
+            Self::I16Be | Self::U16Be => ByteOrder::Big,
+        }
+    }
+
+    fn is_signed(self) -> bool {
+        matches!(self, Self::I16Le | Self::I16Be)
+    }
+}
+
+impl TryFrom<ElementType> for PixelType {
+    type Error = Error;
+
+    fn try_from(element: ElementType) -> Result<Self> {
+        match (element.class, element.n_bytes, element.order) {
+            (ElementClass::Signed, 2, ByteOrder::Little) => Ok(Self::I16Le),
+            (ElementClass::Signed, 2, ByteOrder::Big) => Ok(Self::I16Be),
+            (ElementClass::Unsigned, 2, ByteOrder::Little) => Ok(Self::U16Le),
+            (ElementClass::Unsigned, 2, ByteOrder::Big) => Ok(Self::U16Be),
+            _ => Err(Error::Unsupported(format!(
+                "DRLE is for int16 and uint16, this dataset has {:?} elements of {} bytes: use bitshuffle",
+                element.class, element.n_bytes
+            ))),
+        }
+    }
+}
+
+/// Encodes the pixels in `src` as one stream at the front of `dst`.
+pub(super) fn encode(level: Level, ty: PixelType, threshold: u16, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    if ty.is_signed() {
+        encode_as::<i16>(level, ty.order(), threshold, src, dst)
+    } else {
+        encode_as::<u16>(level, ty.order(), threshold, src, dst)
+    }
+}
+
+fn encode_as<P: Pixel>(level: Level, order: ByteOrder, threshold: u16, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    let correction = Correction::<P>::threshold(threshold);
+    if let (ByteOrder::NATIVE, Some(pixels)) = (order, dark::pixels_of::<P>(src)) {
+        return Ok(dark::encode(level, &[pixels], &correction, None, dst)?.n_bytes);
+    }
+    let mut encoder = Encoder::new(level, correction, None, dst)?;
+    let mut bounce = [P::default(); BOUNCE_PIXELS];
+    for bytes in src.as_chunks::<2>().0.chunks(BOUNCE_PIXELS) {
+        let pixels = &mut bounce[..bytes.len()];
+        for (pixel, bytes) in pixels.iter_mut().zip(bytes) {
+            let value = match order {
+                ByteOrder::Little => u16::from_le_bytes(*bytes),
+                ByteOrder::Big => u16::from_be_bytes(*bytes),
+            };
+            *pixel = P::from_ne_bytes(value.to_ne_bytes());
+        }
+        encoder.push(pixels)?;
+    }
+    Ok(encoder.finish()?.n_bytes)
+}
+
+/// Decodes one stream into the whole of `dst`.
+pub(super) fn decode(level: Level, ty: PixelType, stream: &[u8], dst: &mut [u8]) -> Result<()> {
+    dark::decode(level, stream, dst)?;
+    if ty.order() == ByteOrder::Big {
+        for pixel in dst.as_chunks_mut::<2>().0 {
+            pixel.swap(0, 1);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Puts a container together from segments that are encoded where they will stand.
+
+use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
+use crate::kernels::dark::MAX_RUN_PIXELS;
+use crate::{Error, Result};
+
+/// A container that is being written: for each segment, encode to the front of [`segment_mut`](Self::segment_mut) and
+/// call [`finish_segment`](Self::finish_segment); then [`finish`](Self::finish).
+///
+/// ```
+/// use darkchunk::codec::drle::{Container, ContainerWriter, Header, PixelType};
+/// use darkchunk::cpu::Level;
+/// use darkchunk::kernels::dark::{self, Correction};
+///
+/// let frames = [[0_i16, 7, 0, 0], [0, 0, 0, 9]];
+/// let header = Header { element: PixelType::I16Le, threshold: 5, segment_pixels: 4, n_bytes: 16 };
+/// let mut chunk = vec![0; header.max_container_len()];
+/// let mut writer = ContainerWriter::new(&mut chunk, header)?;
+/// for frame in &frames {
+///     let tokens = writer.segment_mut();
+///     let encoded = dark::encode(Level::current(), &[frame], &Correction::threshold(5), None, tokens)?;
+///     writer.finish_segment(encoded.n_bytes)?;
+/// }
+/// let n_bytes = writer.finish()?;
+///
+/// let mut second = [0; 8];
+/// Container::open(&chunk[..n_bytes])?.decode_segment(Level::current(), 1, &mut second)?;
+/// assert_eq!(second, [0, 0, 0, 0, 0, 0, 9, 0]);
+/// # Ok::<(), darkchunk::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ContainerWriter<'a> {
+    dst: &'a mut [u8],
+    header: Header,
+    /// Segments finished.
+    n_finished: usize,
+    /// Where the next one begins.
+    at: usize,
+}
+
+impl<'a> ContainerWriter<'a> {
+    /// A container at the front of `dst`, for which [`Header::max_container_len`] bytes are always enough.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`] where not even header and table fit, [`Error::Corrupt`] for a header that contradicts
+    /// itself.
+    pub fn new(dst: &'a mut [u8], header: Header) -> Result<Self> {
+        header.check()?;
+        let at = header.payload_start();
+        if dst.len() < at {
+            return Err(Error::OutputTooSmall { needed: header.max_container_len(), available: dst.len() });
+        }
+        Ok(Self { dst, header, n_finished: 0, at })
+    }
+
+    /// All that is left of the output, for the next segment's stream.
+    pub fn segment_mut(&mut self) -> &mut [u8] {
+        &mut self.dst[self.at..]
+    }
+
+    /// The pixels of the next segment, counted in the chunk. Empty where all are finished.
+    #[must_use]
+    pub fn next_pixels(&self) -> std::ops::Range<usize> {
+        self.header.pixels(self.n_finished)
+    }
+
+    /// The next segment's stream is the first `n_bytes` of [`segment_mut`](Self::segment_mut).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where all segments are finished, or the container would pass HDF5's limit of 4 GiB;
+    /// [`Error::OutputTooSmall`] where the output has no `n_bytes` left.
+    pub fn finish_segment(&mut self, n_bytes: usize) -> Result<()> {
+        if self.n_finished == self.header.n_segments() {
+            return Err(Error::Unsupported(format!("the chunk has {} segments, all are there", self.n_finished)));
+        }
+        let available = self.dst.len();
+        let needed = self.at.saturating_add(n_bytes);
+        let stream = self.dst.get(self.at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        let end = u32::try_from(needed).map_err(|_| {
+            Error::Unsupported("the encoded chunk is larger than HDF5's limit of 4 GiB: use smaller chunks".into())
+        })?;
+        let checksum = crc32fast::hash(stream);
+        let entry = &mut self.dst[HEADER_BYTES + self.n_finished * TABLE_ENTRY_BYTES..][..TABLE_ENTRY_BYTES];
+        entry[..4].copy_from_slice(&end.to_le_bytes());
+        entry[4..].copy_from_slice(&checksum.to_le_bytes());
+        self.at = needed;
+        self.n_finished += 1;
+        Ok(())
+    }
+
+    /// Appends a segment that was encoded elsewhere.
+    ///
+    /// # Errors
+    /// As [`finish_segment`](Self::finish_segment).
+    pub fn append_segment(&mut self, stream: &[u8]) -> Result<()> {
+        let (needed, available) = (self.at.saturating_add(stream.len()), self.dst.len());
+        let room = self.segment_mut().get_mut(..stream.len());
+        room.ok_or(Error::OutputTooSmall { needed, available })?.copy_from_slice(stream);
+        self.finish_segment(stream.len())
+    }
+
+    /// Appends a segment that is dark throughout: padding behind the last frame of a dataset.
+    ///
+    /// # Errors
+    /// As [`finish_segment`](Self::finish_segment).
+    pub fn append_dark_segment(&mut self) -> Result<()> {
+        let n_pixels = self.next_pixels().len();
+        let n_bytes = 2 * n_pixels.div_ceil(MAX_RUN_PIXELS);
+        let (needed, available) = (self.at + n_bytes, self.dst.len());
+        let room = self.segment_mut().get_mut(..n_bytes).ok_or(Error::OutputTooSmall { needed, available })?;
+        for (index, token) in room.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let run = (n_pixels - index * MAX_RUN_PIXELS).min(MAX_RUN_PIXELS);
+            *token = if run == 1 { [0; 2] } else { (run as u16).wrapping_neg().to_le_bytes() };
+        }
+        self.finish_segment(n_bytes)
+    }
+
+    /// Writes the header and returns the container's bytes, all at the front of the output.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where a segment is missing.
+    pub fn finish(self) -> Result<usize> {
+        if self.n_finished != self.header.n_segments() {
+            let (found, expected) = (self.n_finished, self.header.n_segments());
+            return Err(Error::Unsupported(format!("the chunk has {expected} segments, only {found} are there")));
+        }
+        let header = self.header.to_bytes();
+        self.dst[..header.len()].copy_from_slice(&header);
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&header);
+        hasher.update(&self.dst[HEADER_BYTES..self.header.payload_start()]);
+        self.dst[header.len()..HEADER_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
+        Ok(self.at)
+    }
+}
