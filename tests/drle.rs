@@ -7,7 +7,7 @@ use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result};
 
 fn element(class: ElementClass, order: ByteOrder) -> ElementType {
-    ElementType { class, n_bytes: 2, order }
+    ElementType { class, order, ..ElementType::I16 }
 }
 
 fn layout(element: ElementType, dims: &[u64]) -> ChunkLayout {

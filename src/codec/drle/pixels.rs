@@ -58,8 +58,7 @@ impl TryFrom<ElementType> for PixelType {
             (ElementClass::Unsigned, 2, ByteOrder::Little) => Ok(Self::U16Le),
             (ElementClass::Unsigned, 2, ByteOrder::Big) => Ok(Self::U16Be),
             _ => Err(Error::Unsupported(format!(
-                "DRLE is for int16 and uint16, this dataset has {:?} elements of {} bytes: use bitshuffle",
-                element.class, element.n_bytes
+                "DRLE is for int16 and uint16, this dataset has {element}: use bitshuffle"
             ))),
         }
     }

@@ -1,7 +1,9 @@
 //! The pixel types of the pass: 16 bits, signed or not.
 
+use crate::frame::Element;
+
 /// A 16-bit pixel: `i16` or `u16`.
-pub trait Pixel: Copy + Default + Eq + std::fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+pub trait Pixel: Element + Eq + sealed::Sealed {
     /// Whether the type has negative values.
     const SIGNED: bool;
 
