@@ -2,6 +2,7 @@
 //!
 //! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments behind the command's name.
 
+mod demo;
 mod dist;
 mod process;
 mod setup;
@@ -21,6 +22,7 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command { name: "demo", help: demo::HELP, run: demo::run },
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
 ];

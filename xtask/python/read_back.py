@@ -1,0 +1,116 @@
+"""Reads a recording with an unchanged reader and compares every frame with the raw frames on standard input.
+
+    PROGRAM | read_back.py READER FILE        READER: h5py, tables or h5dump
+
+Nothing here knows of darkchunk: the plugins come through HDF5_PLUGIN_PATH. Prints
+{"frames": N, "seconds": reading alone}; ends with an error at the first pixel that differs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+BATCH = 16
+
+
+def find_frames(path):
+    """Path, shape and type of the frames: the dataset that NeXus' `default` and `signal` attributes lead to."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = file
+        while isinstance(group, h5py.Group) and ("default" in group.attrs or "signal" in group.attrs):
+            group = group[group.attrs["signal" if "signal" in group.attrs else "default"]]
+        if not isinstance(group, h5py.Dataset):
+            sys.exit(f"error: {path}: `default` and `signal` lead to no dataset")
+        return group.name, group.shape, group.dtype
+
+
+def with_h5py(path, name, shape):
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        for start in range(0, shape[0], BATCH):
+            yield file[name][start : start + BATCH]
+
+
+def with_tables(path, name, shape):
+    import tables
+
+    with tables.open_file(path, "r") as file:
+        for start in range(0, shape[0], BATCH):
+            yield file.get_node(name)[start : start + BATCH]
+
+
+def with_h5dump(path, name, shape, dtype):
+    """The tool's binary dump of the whole dataset, through a named pipe: it would not fit everybody's disk."""
+    n_bytes = shape[1] * shape[2] * dtype.itemsize
+    with tempfile.TemporaryDirectory() as folder:
+        pipe = os.path.join(folder, "dump")
+        os.mkfifo(pipe)
+        command = ["h5dump", "-d", name, "-b", "LE", "-o", pipe, path]
+        tool = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        with open(pipe, "rb", buffering=1 << 20) as dump:
+            for start in range(0, shape[0], BATCH):
+                n_frames = min(BATCH, shape[0] - start)
+                frames = np.frombuffer(dump.read(n_frames * n_bytes), dtype.newbyteorder("<"))
+                yield frames.reshape(-1, *shape[1:])
+            if dump.read(1):
+                sys.exit("error: h5dump wrote more than the dataset holds")
+        if tool.wait():
+            sys.exit(f"error: h5dump failed ({tool.returncode})")
+
+
+def compare(batches, expected, shape, dtype):
+    """Seconds that the reader took for all frames; the comparison is not in them."""
+    seconds, n_frames, total = 0.0, 0, np.zeros(shape[1:], np.int64)
+    n_bytes = shape[1] * shape[2] * dtype.itemsize
+    while True:
+        start = time.perf_counter()
+        batch = next(batches, None)
+        seconds += time.perf_counter() - start
+        if batch is None:
+            break
+        for frame in batch:
+            wanted = np.frombuffer(expected.read(n_bytes), dtype.newbyteorder("<")).reshape(shape[1:])
+            if not np.array_equal(frame, wanted):
+                y, x = np.argwhere(frame != wanted)[0]
+                sys.exit(f"error: frame {n_frames}, pixel ({y}, {x}): read {frame[y, x]}, recorded {wanted[y, x]}")
+            total += frame
+            n_frames += 1
+    if n_frames != shape[0] or expected.read(1):
+        sys.exit(f"error: the file holds {shape[0]} frames, {n_frames} were read, and they are not all that was recorded")
+    return seconds, n_frames, total
+
+
+def check_sum(path, name, total):
+    """The running sum that the writer kept must be the sum of the frames that were read."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        found = []
+        file.visititems(lambda n, item: found.append(n) if n.rsplit("/", 1)[-1] == "sum" else None)
+        for sum_name in found:
+            if not np.array_equal(file[sum_name][()], total):
+                sys.exit(f"error: {sum_name} is not the sum of {name}")
+
+
+def main():
+    reader, path = sys.argv[1:]
+    name, shape, dtype = find_frames(path)
+    if reader == "h5dump":
+        batches = with_h5dump(path, name, shape, dtype)
+    else:
+        batches = {"h5py": with_h5py, "tables": with_tables}[reader](path, name, shape)
+    seconds, n_frames, total = compare(batches, sys.stdin.buffer, shape, dtype)
+    check_sum(path, name, total)
+    print(json.dumps({"frames": n_frames, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()
