@@ -7,10 +7,14 @@
 //! A *group* is 8 elements: one byte in every row. Every kernel works in groups, and what does not fill a vector is
 //! left to `scalar`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 use crate::cpu::Level;
 
 /// Elements in a group: those that share a byte in each row.
@@ -25,6 +29,9 @@ const GROUP: usize = 8;
 pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     check(element_size, src, dst);
     match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has these instructions.
+        Isa::Avx512 => unsafe { avx512::transpose(element_size, src, dst) },
         _ => scalar::transpose(element_size, src, dst, 0),
     }
 }
@@ -38,6 +45,9 @@ pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     check(element_size, src, dst);
     match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has these instructions.
+        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, dst) },
         _ => scalar::inverse(element_size, src, dst, 0),
     }
 }

@@ -55,3 +55,23 @@ fn elements_that_fill_no_group_are_refused() {
 fn another_output_length_is_refused() {
     inverse(Level::SCALAR, 2, &[0; 16], &mut [0; 32]);
 }
+
+#[test]
+fn every_level_agrees_with_scalar() {
+    for &level in Level::available() {
+        for element_size in (1..=33).chain([64, 100, 255, 256, 300]) {
+            let most_groups = if element_size <= 4 { 200 } else { 80 };
+            for n_groups in 0..=most_groups {
+                let src = noise(n_groups * 8 * element_size, 3);
+                let mut expected = vec![0x5A; src.len()];
+                scalar::transpose(element_size, &src, &mut expected, 0);
+                let mut dst = vec![0xA5; src.len()];
+                transpose(level, element_size, &src, &mut dst);
+                assert!(dst == expected, "{level:?} element_size={element_size} n_groups={n_groups}");
+                dst.fill(0xA5);
+                inverse(level, element_size, &expected, &mut dst);
+                assert!(dst == src, "inverse {level:?} element_size={element_size} n_groups={n_groups}");
+            }
+        }
+    }
+}

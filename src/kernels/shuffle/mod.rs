@@ -3,10 +3,14 @@
 //! Byte `b` of element `i` goes to `b * n + i`, where `n` is the number of whole elements: first bytes first. What
 //! remains after the last whole element stays where it is. So is it in HDF5's shuffle filter and in Blosc 1.
 
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 use crate::cpu::Level;
 
 /// Byte transpose of elements of `element_size` bytes into `dst`, all of which is written. Allocates nothing.
@@ -17,6 +21,9 @@ pub fn shuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     let (src, dst) = whole_elements(element_size, src, dst);
     match level.isa() {
         _ if element_size == 1 => dst.copy_from_slice(src),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has these instructions.
+        Isa::Avx512 => unsafe { avx512::shuffle(element_size, src, dst) },
         _ => scalar::shuffle(element_size, src, dst, 0),
     }
 }
@@ -29,6 +36,9 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
     let (src, dst) = whole_elements(element_size, src, dst);
     match level.isa() {
         _ if element_size == 1 => dst.copy_from_slice(src),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has these instructions.
+        Isa::Avx512 => unsafe { avx512::unshuffle(element_size, src, dst) },
         _ => scalar::unshuffle(element_size, src, dst, 0),
     }
 }

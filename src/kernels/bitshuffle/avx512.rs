@@ -1,0 +1,120 @@
+//! AVX-512 with GFNI, for elements of 1, 2, 4 and 8 bytes: tiles of 64 groups, 64 bytes of every row.
+//!
+//! ```text
+//! 64 elements      N registers ──deinterleave──▶ a register for each of their N bytes: 8 groups, 8 bytes each
+//! 8x8 bits         each quadword ──gf2p8affineqb──▶ 8 bytes, one for each row
+//! 8 such parts     8 registers ──deinterleave──▶ 8 rows of 64 bytes
+//! ```
+//!
+//! `gf2p8affineqb` multiplies each byte by a matrix of 8x8 bits. With the data as the matrix and the unit vectors as
+//! bytes it is the transpose, but for the order of the matrix' rows, which a byte shuffle turns around.
+
+use std::arch::x86_64::*;
+
+use super::scalar;
+use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
+
+/// Groups in a tile.
+const TILE: usize = 64;
+
+/// See [`super::transpose`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
+    match element_size {
+        1 if src.len() >= TILE * 8 => transpose_tiles::<1>(src, dst),
+        2 if src.len() >= TILE * 16 => transpose_tiles::<2>(src, dst),
+        4 if src.len() >= TILE * 32 => transpose_tiles::<4>(src, dst),
+        8 if src.len() >= TILE * 64 => transpose_tiles::<8>(src, dst),
+        _ => scalar::transpose(element_size, src, dst, 0),
+    }
+}
+
+/// See [`super::inverse`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
+    match element_size {
+        1 if src.len() >= TILE * 8 => inverse_tiles::<1>(src, dst),
+        2 if src.len() >= TILE * 16 => inverse_tiles::<2>(src, dst),
+        4 if src.len() >= TILE * 32 => inverse_tiles::<4>(src, dst),
+        8 if src.len() >= TILE * 64 => inverse_tiles::<8>(src, dst),
+        _ => scalar::inverse(element_size, src, dst, 0),
+    }
+}
+
+/// The bit transpose of `N`-byte elements; at least [`TILE`] groups.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
+    let n_groups = src.len() / (8 * N);
+    for tile in (0..n_groups).step_by(TILE) {
+        // The last tile is moved back so that it is whole: it repeats some of the one before.
+        transpose_tile::<N>(src, dst, n_groups, tile.min(n_groups - TILE));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
+    let (registers, _) = src[group * 8 * N..][..TILE * 8 * N].as_chunks::<64>();
+    let mut planes = [[_mm512_setzero_si512(); 8]; N];
+    for part in 0..8 {
+        let mut elements = [_mm512_setzero_si512(); N];
+        for i in 0..N {
+            elements[i] = load(&registers[part * N + i]);
+        }
+        let bytes = deinterleave::<N>(elements);
+        for byte in 0..N {
+            planes[byte][part] = transpose_bits(bytes[byte]);
+        }
+    }
+    for byte in 0..N {
+        let rows = deinterleave::<8>(planes[byte]);
+        for bit in 0..8 {
+            store(chunk_mut(dst, (byte * 8 + bit) * n_groups + group), rows[bit]);
+        }
+    }
+}
+
+/// The inverse of [`transpose`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+fn inverse_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
+    let n_groups = src.len() / (8 * N);
+    for tile in (0..n_groups).step_by(TILE) {
+        inverse_tile::<N>(src, dst, n_groups, tile.min(n_groups - TILE));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+fn inverse_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
+    let mut planes = [[_mm512_setzero_si512(); 8]; N];
+    for byte in 0..N {
+        let mut rows = [_mm512_setzero_si512(); 8];
+        for bit in 0..8 {
+            rows[bit] = load(chunk(src, (byte * 8 + bit) * n_groups + group));
+        }
+        planes[byte] = interleave::<8>(rows);
+    }
+    let (registers, _) = dst[group * 8 * N..][..TILE * 8 * N].as_chunks_mut::<64>();
+    for part in 0..8 {
+        let mut bytes = [_mm512_setzero_si512(); N];
+        for byte in 0..N {
+            bytes[byte] = transpose_bits(planes[byte][part]);
+        }
+        let elements = interleave::<N>(bytes);
+        for i in 0..N {
+            store(&mut registers[part * N + i], elements[i]);
+        }
+    }
+}
+
+/// Transposes the 8x8 bits of each quadword.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,gfni")]
+fn transpose_bits(v: __m512i) -> __m512i {
+    let turned = _mm512_set_epi8(
+        8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+        9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7,
+    );
+    let unit_vectors = _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64);
+    _mm512_gf2p8affine_epi64_epi8::<0>(unit_vectors, _mm512_shuffle_epi8(v, turned))
+}
