@@ -1,0 +1,1 @@
+"""What single tests have done in a process of their own, by name. See child.py."""
