@@ -1,1 +1,3 @@
 //! The HDF5 filter plugin `libh5drle`: a table and nothing else.
+
+darkchunk_filter::export_filter!(darkchunk::codec::drle::Drle);
