@@ -206,6 +206,12 @@ fn new_attribute(object: &Id, name: &str, datatype: Hid, dims: &[u64]) -> Result
     Ok(Id::new(library, id))
 }
 
+/// Whether `object` has no attribute `name`.
+pub(super) fn attribute_is_missing(object: &Id, name: &str) -> Result<bool> {
+    let name = c_name(name)?;
+    Ok(h5!(object.library(), H5Aexists(object.get(), name.as_ptr()))? == 0)
+}
+
 /// Reads an attribute that holds one number; `None` where there is none, or something else.
 pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
     let (library, c_name) = (object.library(), c_name(name)?);

@@ -1,1 +1,0 @@
-//! Frames ↔ chunk: segments, padding, encoding of a whole chunk.

@@ -1,0 +1,88 @@
+//! What a dataset is compressed with, as a user says it.
+
+use crate::codec::Codec;
+use crate::codec::bitshuffle::Bitshuffle;
+use crate::codec::blosc::Blosc;
+use crate::codec::drle::Drle;
+use crate::codec::lz4::Lz4;
+use crate::codec::zstd::Zstd;
+
+/// A filter and the parameters that a caller gives for it, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compression {
+    /// The filter's number; `None` stores the pixels as they are.
+    pub filter: Option<u32>,
+    /// The caller's `cd_values`, from which the stored ones are made.
+    pub values: Vec<u32>,
+}
+
+/// Blosc's first pass over a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BloscShuffle {
+    /// None.
+    None = 0,
+    /// Transpose the bytes of the elements.
+    Byte = 1,
+    /// Transpose their bits.
+    Bit = 2,
+}
+
+/// Blosc's compressors, by their numbers in the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BloscCompressor {
+    BloscLz = 0,
+    Lz4 = 1,
+    Lz4Hc = 2,
+    Snappy = 3,
+    Zlib = 4,
+    Zstd = 5,
+}
+
+impl Compression {
+    /// No filter: the pixels as they are.
+    pub const NONE: Self = Self { filter: None, values: Vec::new() };
+
+    /// Any of our filters with the parameters a caller of HDF5 would give.
+    #[must_use]
+    pub fn filter(id: u32, values: &[u32]) -> Self {
+        Self { filter: Some(id), values: values.to_vec() }
+    }
+
+    /// DRLE in its container. Pixels below `threshold` (at least 1) are stored as 0; a `threshold` of 1 loses only
+    /// negative pixels.
+    #[must_use]
+    pub fn drle(threshold: u16) -> Self {
+        Self::filter(Drle::FILTER_ID, &[threshold.into()])
+    }
+
+    /// Bitshuffle and LZ4, as detectors write it.
+    #[must_use]
+    pub fn bitshuffle_lz4() -> Self {
+        Self::filter(Bitshuffle::FILTER_ID, &[0, 2])
+    }
+
+    /// Bitshuffle and Zstd.
+    #[must_use]
+    pub fn bitshuffle_zstd(level: i32) -> Self {
+        Self::filter(Bitshuffle::FILTER_ID, &[0, 3, level.cast_unsigned()])
+    }
+
+    /// Blosc 1; `level` is 0 to 9.
+    #[must_use]
+    pub fn blosc(level: u32, shuffle: BloscShuffle, compressor: BloscCompressor) -> Self {
+        Self::filter(Blosc::FILTER_ID, &[0, 0, 0, 0, level, shuffle as u32, compressor as u32])
+    }
+
+    /// LZ4 alone.
+    #[must_use]
+    pub fn lz4() -> Self {
+        Self::filter(Lz4::FILTER_ID, &[])
+    }
+
+    /// Zstd alone.
+    #[must_use]
+    pub fn zstd(level: i32) -> Self {
+        Self::filter(Zstd::FILTER_ID, &[level.cast_unsigned()])
+    }
+}

@@ -1,0 +1,252 @@
+//! Frames in, one encoded chunk out.
+
+use super::{ChunkShape, Filter};
+use crate::codec::drle::{ContainerWriter, Drle, Header, Mode, Progress};
+use crate::cpu::Level;
+use crate::frame::{Element, as_bytes};
+use crate::kernels::dark::{Correction, Encoded, FrameCounts};
+use crate::{Error, Result};
+
+/// Puts chunks together. Its memory is that of one or two chunks, taken once.
+#[derive(Debug)]
+pub struct ChunkEncoder<P> {
+    level: Level,
+    shape: ChunkShape,
+    n_frames: usize,
+    store: Store<P>,
+}
+
+/// What is there of the chunk so far.
+#[derive(Debug)]
+enum Store<P> {
+    /// DRLE: the container with the streams of the frames that are done.
+    Container { header: Header, progress: Progress, chunk: Vec<u8> },
+    /// DRLE without a container: the streams, one behind the other, which are the stream of all the pixels.
+    Bare { threshold: u16, n_bytes: usize, chunk: Vec<u8> },
+    /// The corrected pixels, and room for the encoded chunk where there is a codec.
+    Pixels { pixels: Vec<P>, codec: Option<(Filter, Vec<u8>)> },
+}
+
+/// One frame, as the caller has it.
+enum Input<'a, P> {
+    Strips(&'a [&'a [P]]),
+    InPlace(&'a mut [P]),
+}
+
+impl<P: Element> ChunkEncoder<P> {
+    /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the chunk is empty or too large, for DRLE parameters without a threshold or with
+    /// segments that are not frames, and for DRLE of other elements than 16-bit integers.
+    pub fn new(level: Level, shape: ChunkShape, filter: Option<Filter>) -> Result<Self> {
+        shape.layout(P::TYPE)?;
+        let store = match filter {
+            Some(Filter::Drle(drle)) => Store::drle(&drle, shape)?,
+            filter => {
+                let n_bytes = shape.chunk_pixels() * size_of::<P>();
+                let codec = filter.map(|filter| {
+                    let room = vec![0; filter.max_encoded_len(n_bytes)];
+                    (filter, room)
+                });
+                Store::Pixels { pixels: vec![P::default(); shape.chunk_pixels()], codec }
+            }
+        };
+        Ok(Self { level, shape, n_frames: 0, store })
+    }
+
+    /// Frames that are in the chunk.
+    #[must_use]
+    pub fn n_frames(&self) -> usize {
+        self.n_frames
+    }
+
+    /// Whether no other frame fits.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.n_frames == self.shape.n_frames
+    }
+
+    /// Begins the next chunk.
+    pub fn clear(&mut self) {
+        self.n_frames = 0;
+        match &mut self.store {
+            Store::Container { header, progress, .. } => *progress = Progress::start(header),
+            Store::Bare { n_bytes, .. } => *n_bytes = 0,
+            Store::Pixels { .. } => {}
+        }
+    }
+
+    /// Adds a frame, given as strips whose concatenation it is: one strip is the whole frame.
+    ///
+    /// `sum`, as long as the frame, is increased by the stored pixels. With DRLE, the threshold is the filter's,
+    /// whatever `correction` says.
+    ///
+    /// # Errors
+    /// [`Error::BufferSize`] where the frame does not have the chunk's shape, [`Error::TooBright`], and
+    /// [`Error::Unsupported`] where the chunk is full or a correction is asked for that the element type does not have.
+    /// The chunk and `sum` are as they were then.
+    pub fn push(
+        &mut self,
+        strips: &[&[P]],
+        correction: &Correction<'_, P>,
+        sum: Option<&mut [u32]>,
+    ) -> Result<FrameCounts> {
+        self.add(Input::Strips(strips), correction, sum)
+    }
+
+    /// [`push`](Self::push) of a frame in one piece, which is overwritten with the pixels that are stored.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push). The frame may be overwritten in part then.
+    pub fn push_in_place(
+        &mut self,
+        frame: &mut [P],
+        correction: &Correction<'_, P>,
+        sum: Option<&mut [u32]>,
+    ) -> Result<FrameCounts> {
+        self.add(Input::InPlace(frame), correction, sum)
+    }
+
+    /// The chunk as it is to be stored. Frames that are missing are padded with zeros; more can be pushed afterwards.
+    ///
+    /// # Errors
+    /// What the codec refuses.
+    pub fn encode(&mut self) -> Result<&[u8]> {
+        let n_missing = self.shape.n_frames - self.n_frames;
+        let frame_pixels = self.shape.frame_pixels();
+        match &mut self.store {
+            Store::Container { header, progress, chunk } => {
+                let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
+                (0..n_missing).try_for_each(|_| writer.append_dark_segment())?;
+                let n_bytes = writer.finish()?;
+                Ok(&chunk[..n_bytes])
+            }
+            Store::Bare { threshold, n_bytes, chunk } => {
+                let (padding, correction) = (vec![P::default(); frame_pixels], Correction::threshold(*threshold));
+                let mut end = *n_bytes;
+                for _ in 0..n_missing {
+                    end += P::encode(self.level, &[&padding], &correction, None, &mut chunk[end..])?.n_bytes;
+                }
+                Ok(&chunk[..end])
+            }
+            Store::Pixels { pixels, codec } => {
+                pixels[self.n_frames * frame_pixels..].fill(P::default());
+                let Some((filter, encoded)) = codec else { return Ok(as_bytes(pixels)) };
+                let n_bytes = filter.encode_at(self.level, as_bytes(pixels), encoded)?;
+                Ok(&encoded[..n_bytes])
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        frame: Input<'_, P>,
+        correction: &Correction<'_, P>,
+        sum: Option<&mut [u32]>,
+    ) -> Result<FrameCounts> {
+        self.check(frame.n_pixels())?;
+        let counts = match &mut self.store {
+            Store::Container { header, progress, chunk } => {
+                let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
+                let correction = Correction { threshold: Some(header.threshold), ..*correction };
+                let encoded = frame.encode(self.level, &correction, sum, writer.segment_mut())?;
+                writer.finish_segment(encoded.n_bytes)?;
+                *progress = writer.pause();
+                encoded.counts
+            }
+            Store::Bare { threshold, n_bytes, chunk } => {
+                let correction = Correction { threshold: Some(*threshold), ..*correction };
+                let encoded = frame.encode(self.level, &correction, sum, &mut chunk[*n_bytes..])?;
+                *n_bytes += encoded.n_bytes;
+                encoded.counts
+            }
+            Store::Pixels { pixels, .. } => {
+                let n_pixels = self.shape.frame_pixels();
+                let place = &mut pixels[self.n_frames * n_pixels..][..n_pixels];
+                frame.correct(self.level, correction, sum, place)?
+            }
+        };
+        self.n_frames += 1;
+        Ok(counts)
+    }
+
+    fn check(&self, n_pixels: usize) -> Result<()> {
+        let expected = self.shape.frame_pixels();
+        if n_pixels != expected {
+            let n_bytes = |n_pixels| n_pixels * size_of::<P>();
+            return Err(Error::BufferSize {
+                what: "the frame",
+                expected: n_bytes(expected),
+                found: n_bytes(n_pixels),
+            });
+        }
+        if self.is_full() {
+            return Err(Error::Unsupported(format!("the chunk holds {} frames, all are there", self.n_frames)));
+        }
+        Ok(())
+    }
+}
+
+impl<P> Store<P> {
+    fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
+        let header = drle.header(2 * shape.chunk_pixels())?;
+        match drle.mode() {
+            Mode::Bare => Ok(Self::Bare {
+                threshold: header.threshold,
+                n_bytes: 0,
+                chunk: vec![0; 2 * shape.chunk_pixels()],
+            }),
+            Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => Ok(Self::Container {
+                header,
+                progress: Progress::start(&header),
+                chunk: vec![0; header.max_container_len()],
+            }),
+            Mode::Container => Err(Error::Unsupported(format!(
+                "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \
+                 each, so give 0 or that number",
+                header.segment_pixels,
+                shape.frame_pixels()
+            ))),
+        }
+    }
+}
+
+impl<P: Element> Input<'_, P> {
+    fn n_pixels(&self) -> usize {
+        match self {
+            Self::Strips(strips) => strips.iter().map(|strip| strip.len()).sum(),
+            Self::InPlace(frame) => frame.len(),
+        }
+    }
+
+    fn encode(
+        self,
+        level: Level,
+        correction: &Correction<'_, P>,
+        sum: Option<&mut [u32]>,
+        tokens: &mut [u8],
+    ) -> Result<Encoded> {
+        match self {
+            Self::Strips(strips) => P::encode(level, strips, correction, sum, tokens),
+            Self::InPlace(frame) => P::encode_in_place(level, frame, correction, sum, tokens),
+        }
+    }
+
+    fn correct(
+        self,
+        level: Level,
+        correction: &Correction<'_, P>,
+        sum: Option<&mut [u32]>,
+        out: &mut [P],
+    ) -> Result<FrameCounts> {
+        match self {
+            Self::Strips(strips) => P::correct(level, strips, correction, sum, out),
+            Self::InPlace(frame) => {
+                let counts = P::correct(level, &[frame], correction, sum, out)?;
+                frame.copy_from_slice(out);
+                Ok(counts)
+            }
+        }
+    }
+}

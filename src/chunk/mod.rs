@@ -1,0 +1,61 @@
+//! Frames to a chunk: encoded where they will stand, padded, one filter.
+//!
+//! A chunk is `n_frames` frames of `height` x `width` elements. A [`ChunkEncoder`] takes them one by one. With DRLE each
+//! frame is corrected, summed and encoded in one pass, into its segment of the chunk that is being put together: no
+//! pixel is copied. The other codecs want whole chunks, so there the corrected frame goes into the chunk's pixels first.
+
+mod compression;
+mod encoder;
+mod filter;
+
+pub use compression::{BloscCompressor, BloscShuffle, Compression};
+pub use encoder::ChunkEncoder;
+pub use filter::Filter;
+
+use crate::codec::ChunkLayout;
+use crate::frame::ElementType;
+use crate::{Error, Result};
+
+/// The shape of a chunk of whole frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkShape {
+    /// Frames a chunk.
+    pub n_frames: usize,
+    /// Rows a frame.
+    pub height: usize,
+    /// Elements a row.
+    pub width: usize,
+}
+
+impl ChunkShape {
+    /// Elements a frame.
+    #[must_use]
+    pub fn frame_pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Elements a chunk.
+    #[must_use]
+    pub fn chunk_pixels(&self) -> usize {
+        self.n_frames * self.frame_pixels()
+    }
+
+    /// The shape as HDF5 takes it.
+    #[must_use]
+    pub fn dims(&self) -> [u64; 3] {
+        [self.n_frames as u64, self.height as u64, self.width as u64]
+    }
+
+    /// What filters are told of such a chunk.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the chunk is empty, or larger than HDF5 allows.
+    pub fn layout(&self, element: ElementType) -> Result<ChunkLayout> {
+        if self.dims().contains(&0) {
+            return Err(Error::Unsupported(format!("a chunk of shape {:?} is empty", self.dims())));
+        }
+        let layout = ChunkLayout { element, dims: self.dims().to_vec(), resized_before: false };
+        layout.chunk_bytes()?;
+        Ok(layout)
+    }
+}

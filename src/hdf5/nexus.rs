@@ -1,0 +1,85 @@
+//! The NeXus groups that let viewers show a file without being told where the images are.
+//!
+//! ```text
+//! /                        @default
+//!   entry                  NXentry, @default = data
+//!     instrument           NXinstrument
+//!       detector           NXdetector
+//!         data             (frames, height, width), @interpretation = image
+//!     data                 NXdata, @signal = data, @axes; data is the same dataset
+//!     sum                  NXdata, @signal = sum: the sum of all frames, once the recording is finished
+//! ```
+
+use super::api::Hid;
+use super::library::Library;
+use super::object::{self, Id};
+use crate::{Error, Result};
+
+/// The groups of one detector's images.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Path of the entry.
+    entry: String,
+    /// Names of the four steps of the dataset's path: entry, instrument, detector, dataset.
+    names: [String; 4],
+}
+
+impl Layout {
+    /// From the dataset's path, `/ENTRY/INSTRUMENT/DETECTOR/NAME`.
+    pub(super) fn new(path: &str) -> Result<Self> {
+        let steps: Vec<String> = path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect();
+        let names: [String; 4] = steps.try_into().map_err(|_| {
+            Error::Unsupported(format!(
+                "NeXus needs a path like /entry/instrument/detector/data, not {path}: give such a path, or no NeXus"
+            ))
+        })?;
+        Ok(Self { entry: format!("/{}", names[0]), names })
+    }
+
+    /// Makes the groups around the dataset, up to the one that holds it.
+    pub(super) fn create(&self, library: &Library, at: Hid) -> Result<()> {
+        let root = object::open(library, at, "/")?;
+        if object::attribute_is_missing(&root, "default")? {
+            object::set_string(&root, "default", &self.names[0])?;
+        }
+        let mut path = String::new();
+        for (name, class) in self.names.iter().zip(["NXentry", "NXinstrument", "NXdetector"]) {
+            path = format!("{path}/{name}");
+            let group = object::group(library, at, &path)?;
+            object::set_string(&group, "NX_class", class)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the dataset, which has its name already, as the entry's plot.
+    pub(super) fn show(&self, dataset: &Id, at: Hid) -> Result<()> {
+        object::set_string(dataset, "interpretation", "image")?;
+        let plot = self.plot("data", dataset, at, 3)?;
+        let entry = object::open(dataset.library(), at, &self.entry)?;
+        if object::attribute_is_missing(&entry, "default")? {
+            object::set_string(&entry, "default", &plot)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the sum image as a plot beside it.
+    pub(super) fn show_sum(&self, sum: &Id, at: Hid) -> Result<()> {
+        object::set_string(sum, "interpretation", "image")?;
+        self.plot("sum", sum, at, 2).map(drop)
+    }
+
+    /// A group of the entry that shows `dataset`; its name is returned. A second detector's has the detector's name in it.
+    fn plot(&self, name: &str, dataset: &Id, at: Hid, rank: usize) -> Result<String> {
+        let detector = &self.names[2];
+        let name = if detector == "detector" { name.to_owned() } else { format!("{name}_{detector}") };
+        let path = format!("{}/{name}", self.entry);
+        let plot = object::group(dataset.library(), at, &path)?;
+        object::set_string(&plot, "NX_class", "NXdata")?;
+        object::set_string(&plot, "signal", &name)?;
+        object::set_strings(&plot, "axes", &[rank as u64], &vec!["."; rank])?;
+        if !object::exists(dataset.library(), plot.get(), &name)? {
+            object::link(dataset, plot.get(), &name)?;
+        }
+        Ok(name)
+    }
+}

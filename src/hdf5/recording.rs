@@ -1,0 +1,178 @@
+//! What is stored beside the frames when a recording is finished: what was done to them, and what that cost.
+//!
+//! All of it is in one group, the dataset's path with `_darkchunk` behind it:
+//!
+//! | name | kind | meaning |
+//! |---|---|---|
+//! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of all stored frames |
+//! | `dark` | dataset (height, width) | the dark image that was subtracted |
+//! | `frames` | attribute | frames that the sum and the counts are of |
+//! | `first_frame` | attribute | the first of them |
+//! | `threshold` | attribute | the least value that was kept; missing where all were |
+//! | `pixels_bright` | attribute | pixels stored with another value than 0 |
+//! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
+//! | `zeroed_sum` | attribute | the sum of those values: what was lost |
+//! | `pixels_saturated` | attribute | pixels held at the limit of their type by the dark subtraction |
+//! | `software` | attribute | the software that wrote the frames, with its version |
+//! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
+
+use super::api::Hid;
+use super::dataset::Frames;
+use super::nexus::Layout;
+use super::object::{self, Id, Stored};
+use crate::chunk::Filter;
+use crate::frame::{Element, ElementClass};
+use crate::kernels::dark::FrameCounts;
+use crate::Result;
+
+/// Frames that a `u32` sum holds for certain.
+const MOST_SUMMED: u32 = 1 << 16;
+
+/// The sum of all frames, exact: 32 bits a pixel in the kernel, spilled into 64 before they can overflow.
+#[derive(Debug)]
+pub(super) struct Sum {
+    partial: Vec<u32>,
+    n_partial: u32,
+    total: Vec<i64>,
+    signed: bool,
+}
+
+impl Sum {
+    pub(super) fn new<P: Element>(n_pixels: usize) -> Self {
+        let signed = P::TYPE.class == ElementClass::Signed;
+        Self { partial: vec![0; n_pixels], n_partial: 0, total: vec![0; n_pixels], signed }
+    }
+
+    /// Where the kernel adds the next frame, if it takes it: [`added`](Self::added) says so.
+    pub(super) fn partial_mut(&mut self) -> &mut [u32] {
+        if self.n_partial == MOST_SUMMED {
+            self.spill();
+        }
+        &mut self.partial
+    }
+
+    pub(super) fn added(&mut self) {
+        self.n_partial += 1;
+    }
+
+    fn spill(&mut self) {
+        for (total, partial) in self.total.iter_mut().zip(&mut self.partial) {
+            *total += if self.signed { i64::from(partial.cast_signed()) } else { i64::from(*partial) };
+            *partial = 0;
+        }
+        self.n_partial = 0;
+    }
+
+    /// The sum so far.
+    pub(super) fn total(&mut self) -> &[i64] {
+        self.spill();
+        &self.total
+    }
+
+    fn begin_with(&mut self, earlier: Vec<i64>) {
+        self.total = earlier;
+    }
+}
+
+/// Sum and counts of the frames from `first_frame` on.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) first_frame: u64,
+    pub(super) n_frames: u64,
+    pub(super) counts: FrameCounts,
+    pub(super) sum: Option<Sum>,
+}
+
+/// What was done to the frames.
+#[derive(Debug)]
+pub(super) struct Done<'a, P> {
+    pub(super) dark: Option<&'a [P]>,
+    pub(super) threshold: Option<u16>,
+}
+
+fn group_path(path: &str) -> String {
+    format!("{path}_darkchunk")
+}
+
+impl Account {
+    pub(super) fn new(first_frame: u64, sum: Option<Sum>) -> Self {
+        Self { first_frame, n_frames: 0, counts: FrameCounts::default(), sum }
+    }
+
+    /// Continues what an earlier recording left beside the frames, where that is of all the frames that are there.
+    pub(super) fn resume(&mut self, frames: &Frames, at: Hid, path: &str) -> Result<()> {
+        let library = frames.dataset.library();
+        if !object::exists(library, at, &group_path(path))? {
+            return Ok(());
+        }
+        let group = object::open(library, at, &group_path(path))?;
+        let number = |name| object::number::<u64>(&group, name);
+        let (Some(n_frames), Some(first_frame)) = (number("frames")?, number("first_frame")?) else { return Ok(()) };
+        if first_frame + n_frames != frames.n_frames {
+            return Ok(());
+        }
+        if let Some(sum) = &mut self.sum {
+            if !object::exists(library, group.get(), "sum")? {
+                return Ok(());
+            }
+            sum.begin_with(object::read_array(&group, "sum", &frames.shape.dims()[1..])?);
+        }
+        self.counts = FrameCounts {
+            n_bright: number("pixels_bright")?.unwrap_or(0),
+            n_zeroed: number("pixels_zeroed")?.unwrap_or(0),
+            zeroed_sum: object::number(&group, "zeroed_sum")?.unwrap_or(0),
+            n_saturated: number("pixels_saturated")?.unwrap_or(0),
+        };
+        (self.first_frame, self.n_frames) = (first_frame, n_frames);
+        Ok(())
+    }
+
+    /// Stores everything. May be done again, with newer numbers.
+    pub(super) fn store<P: Element + Stored>(
+        &mut self,
+        frames: &Frames,
+        at: Hid,
+        path: &str,
+        done: &Done<'_, P>,
+        nexus: Option<&Layout>,
+    ) -> Result<()> {
+        let library = frames.dataset.library();
+        let group = object::group(library, at, &group_path(path))?;
+        object::set_string(&group, "NX_class", "NXcollection")?;
+        self.store_counts(&group)?;
+        store_filter(&group, frames)?;
+        if let Some(threshold) = done.threshold {
+            object::set_number(&group, "threshold", threshold)?;
+        }
+        let dims = &frames.shape.dims()[1..];
+        if let Some(dark) = done.dark {
+            object::write_array(&group, "dark", dims, dark)?;
+        }
+        let Some(sum) = &mut self.sum else { return Ok(()) };
+        let negative = sum.signed && done.threshold.is_none();
+        let dataset = if negative {
+            object::write_array(&group, "sum", dims, sum.total())?
+        } else {
+            let total: Vec<u64> = sum.total().iter().map(|sum| sum.cast_unsigned()).collect();
+            object::write_array(&group, "sum", dims, &total)?
+        };
+        nexus.map_or(Ok(()), |nexus| nexus.show_sum(&dataset, at))
+    }
+
+    fn store_counts(&self, group: &Id) -> Result<()> {
+        object::set_number(group, "frames", self.n_frames)?;
+        object::set_number(group, "first_frame", self.first_frame)?;
+        object::set_number(group, "pixels_bright", self.counts.n_bright)?;
+        object::set_number(group, "pixels_zeroed", self.counts.n_zeroed)?;
+        object::set_number(group, "zeroed_sum", self.counts.zeroed_sum)?;
+        object::set_number(group, "pixels_saturated", self.counts.n_saturated)
+    }
+}
+
+fn store_filter(group: &Id, frames: &Frames) -> Result<()> {
+    object::set_string(group, "software", concat!("darkchunk ", env!("CARGO_PKG_VERSION")))?;
+    let Some(stored) = &frames.filter else { return Ok(()) };
+    object::set_number(group, "filter", stored.id)?;
+    object::set_string(group, "filter_name", Filter::from_cd_values(stored.id, &stored.values)?.name())?;
+    object::set_numbers(group, "filter_parameters", &[stored.values.len() as u64], &stored.values)
+}

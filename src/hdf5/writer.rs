@@ -1,0 +1,420 @@
+//! The writer: frames in, encoded chunks into an HDF5 dataset, by direct chunk writes.
+//!
+//! * HDF5 is called on the thread that calls the writer, and on no other.
+//! * A frame that [`push`](Writer::push) has taken is stored, or still held and tried again: an error of HDF5
+//!   ([`Error::NotStored`]) loses none and says how many are stored. A frame that is refused for itself (wrong size, a
+//!   pixel that DRLE cannot hold) changes nothing.
+//! * The dataset never says that it has a frame which was not written. The last chunk is padded with zeros; the
+//!   dataset's extent is the number of frames.
+//! * What a crash leaves: with the default file format and [`Flush`], every frame up to the last flush, in a file that
+//!   opens as usual. Without a flush, nothing.
+
+use std::time::{Duration, Instant};
+
+use super::api::Hid;
+use super::dataset::{self, Frames};
+use super::library::{Library, h5};
+use super::nexus::Layout;
+use super::object::{self, Id, Stored};
+use super::recording::{Account, Done, Sum};
+use crate::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
+use crate::cpu::Level;
+use crate::frame::{Element, as_bytes_mut};
+use crate::kernels::dark::{Correction, FrameCounts};
+use crate::{Error, Result};
+
+/// A number that frames in a file can be made of: 8, 16 or 32 bits, signed or not.
+#[expect(private_bounds, reason = "sealed, as `Element` is")]
+pub trait FileElement: Element + Stored {}
+
+impl<P: Element + Stored> FileElement for P {}
+
+/// The dataset that a writer is to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its path, from the group or file that is handed over with it; groups that are missing are made.
+    pub path: String,
+    /// Rows of a frame.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// Frames of a chunk.
+    pub frames_per_chunk: usize,
+    /// What chunks are compressed with.
+    pub compression: Compression,
+    /// Whether NeXus groups are made around it, so that viewers show the frames. The path must then be of the form
+    /// `/entry/instrument/detector/data`.
+    pub nexus: bool,
+}
+
+impl Dataset {
+    /// The usual place of NeXus, one frame a chunk.
+    #[must_use]
+    pub fn new(height: usize, width: usize, compression: Compression) -> Self {
+        let path = "/entry/instrument/detector/data".to_owned();
+        Self { path, height, width, frames_per_chunk: 1, compression, nexus: true }
+    }
+}
+
+/// What is done to each frame before it is stored, and what is kept of all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processing<P> {
+    /// The image that is subtracted from each frame, `height * width` pixels. 16-bit frames only.
+    pub dark: Option<Vec<P>>,
+    /// The least value that is kept, 1 to 32767; smaller ones become 0. 16-bit frames only. With DRLE it is the filter's
+    /// threshold, and can be left out.
+    pub threshold: Option<u16>,
+    /// Whether the frames are summed, as they are stored. 16-bit frames only.
+    pub sum: bool,
+    /// When the file is flushed.
+    pub flush: Flush,
+}
+
+impl<P> Default for Processing<P> {
+    fn default() -> Self {
+        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, flush: Flush::default() }
+    }
+}
+
+/// After how many frames, and after how much time, the file is flushed, whichever comes first. It is looked at when a
+/// chunk has been stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flush {
+    /// After this many frames.
+    pub frames: Option<u64>,
+    /// After this much time.
+    pub interval: Option<Duration>,
+}
+
+impl Flush {
+    /// Only when asked to, and at the end: what a killed writer leaves cannot be opened.
+    pub const NEVER: Self = Self { frames: None, interval: None };
+}
+
+impl Default for Flush {
+    fn default() -> Self {
+        Self { frames: None, interval: Some(Duration::from_secs(1)) }
+    }
+}
+
+/// What a writer has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Frames that were taken.
+    pub n_pushed: u64,
+    /// Frames the dataset has, with those that were there before.
+    pub n_stored: u64,
+    /// Frames that a crash of the process cannot lose any more.
+    pub n_flushed: u64,
+    /// Bytes of the chunks that were written.
+    pub stored_bytes: u64,
+    /// What became of the pixels of the frames that `n_counted` counts.
+    pub counts: FrameCounts,
+    /// Frames that the counts and the sum are of: those taken, and those of an earlier recording that was continued.
+    pub n_counted: u64,
+}
+
+/// Writes frames to one dataset.
+///
+/// ```no_run
+/// # fn library() -> darkchunk::Result<darkchunk::hdf5::Library> { unimplemented!() }
+/// use darkchunk::chunk::Compression;
+/// use darkchunk::hdf5::{Dataset, File, Processing, Writer};
+///
+/// let library = library()?; // for instance `darkchunk_hdf5::library()`
+/// let file = File::create(&library, "run.h5".as_ref())?;
+/// let dataset = Dataset::new(1024, 1024, Compression::drle(20));
+/// let mut writer = Writer::create(&library, file.id(), &dataset, Processing::default())?;
+/// writer.push(&vec![0_i16; 1024 * 1024])?;
+/// writer.finish()?;
+/// # Ok::<(), darkchunk::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<P: FileElement> {
+    frames: Frames,
+    file: Id,
+    path: String,
+    nexus: Option<Layout>,
+    encoder: ChunkEncoder<P>,
+    /// The chunk that `encoder` holds.
+    chunk: u64,
+    /// Frames of that chunk which the dataset had before, or which have been written.
+    processing: Processing<P>,
+    account: Account,
+    summary: Summary,
+    last_flush: Instant,
+    is_finished: bool,
+}
+
+impl<P: FileElement> Writer<P> {
+    /// Makes a dataset below the file or group `at`, and writes to it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the file was opened read-only, the name is taken, or something is asked for that
+    /// the element type, the filter or NeXus does not have; [`Error::Parameter`] for filter parameters out of range;
+    /// [`Error::BufferSize`] for a dark image of another size; [`Error::Hdf5`]. The file has no such dataset then.
+    pub fn create(library: &Library, at: Hid, dataset: &Dataset, processing: Processing<P>) -> Result<Self> {
+        let file = file_to_write(library, at)?;
+        if object::exists(library, at, &dataset.path)? {
+            return Err(Error::Unsupported(format!(
+                "the file has {} already: give another name, or attach to it",
+                dataset.path
+            )));
+        }
+        let nexus = dataset.nexus.then(|| Layout::new(&dataset.path)).transpose()?;
+        let Dataset { frames_per_chunk: n_frames, height, width, .. } = *dataset;
+        let shape = ChunkShape { n_frames, height, width };
+        let element = (P::TYPE, P::datatype(library));
+        let frames = dataset::create(library, at, shape, element, &dataset.compression)?;
+        let writer = Self::over(frames, file, &dataset.path, processing)?;
+        if let Some(nexus) = &nexus {
+            nexus.create(library, at)?;
+        }
+        object::link(&writer.frames.dataset, at, &dataset.path)?;
+        if let Some(nexus) = &nexus {
+            nexus.show(&writer.frames.dataset, at)?;
+        }
+        Ok(Self { nexus, ..writer }.begun())
+    }
+
+    /// Continues a dataset that is there, behind its last frame.
+    ///
+    /// It must be `(frames, height, width)` of `P`, with chunks of whole frames and at most one filter, one of ours. Its
+    /// first chunk is decoded once; a last chunk that is not full is read back and filled up. Sum and counts of an
+    /// earlier recording are continued where they are of all the frames.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and [`Error::Unsupported`], [`Error::Parameter`] or [`Error::WrongSize`] that says in
+    /// what the dataset is different.
+    pub fn attach(library: &Library, at: Hid, path: &str, processing: Processing<P>) -> Result<Self> {
+        let file = file_to_write(library, at)?;
+        let frames = dataset::attach(library, at, path, P::TYPE)?;
+        let mut writer = Self::over(frames, file, path, processing)?;
+        writer.account.resume(&writer.frames, at, path)?;
+        writer.take_up_last_chunk()?;
+        Ok(writer.begun())
+    }
+
+    fn over(frames: Frames, file: Id, path: &str, processing: Processing<P>) -> Result<Self> {
+        let filter = frames.codec(P::TYPE)?;
+        let mut processing = processing;
+        processing.threshold = threshold(processing.threshold, filter.as_ref())?;
+        check(&processing, &frames.shape)?;
+        let sum = processing.sum.then(|| Sum::new::<P>(frames.shape.frame_pixels()));
+        Ok(Self {
+            encoder: ChunkEncoder::new(Level::current(), frames.shape, filter)?,
+            chunk: frames.n_frames / frames.shape.n_frames as u64,
+            account: Account::new(frames.n_frames, sum),
+            summary: Summary { n_stored: frames.n_frames, n_flushed: frames.n_frames, ..Summary::default() },
+            frames,
+            file,
+            path: path.to_owned(),
+            nexus: None,
+            processing,
+            last_flush: Instant::now(),
+            // Until everything is in place: a drop must not store anything.
+            is_finished: true,
+        })
+    }
+
+    fn begun(mut self) -> Self {
+        self.is_finished = false;
+        self
+    }
+
+    /// Reads the frames of a last chunk that is not full back into the encoder.
+    fn take_up_last_chunk(&mut self) -> Result<()> {
+        let (shape, in_chunk) = (self.frames.shape, self.frames.n_frames % self.frames.shape.n_frames as u64);
+        if in_chunk == 0 {
+            return Ok(());
+        }
+        let mut pixels = vec![P::default(); shape.chunk_pixels()];
+        self.frames.read_chunk(self.chunk, as_bytes_mut(&mut pixels))?;
+        for frame in pixels.chunks_exact(shape.frame_pixels()).take(in_chunk as usize) {
+            self.encoder.push(&[frame], &Correction { dark: None, threshold: None }, None)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one frame, row by row.
+    ///
+    /// # Errors
+    /// [`Error::BufferSize`] for a frame of another size, [`Error::TooBright`]: the frame is not taken, all else is as
+    /// it was. [`Error::NotStored`]: the frame is held in memory if [`summary`](Self::summary) counts it.
+    pub fn push(&mut self, frame: &[P]) -> Result<()> {
+        self.push_strips(&[frame])
+    }
+
+    /// Takes one frame that lies in several pieces, in their order: rows, strips, or modules one above the other.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_strips(&mut self, strips: &[&[P]]) -> Result<()> {
+        self.add(|encoder, correction, sum| encoder.push(strips, correction, sum))
+    }
+
+    /// Takes one frame, and overwrites it with the pixels that are stored: dark image subtracted, threshold applied.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push). A frame that is refused may be overwritten in part.
+    pub fn push_in_place(&mut self, frame: &mut [P]) -> Result<()> {
+        self.add(|encoder, correction, sum| encoder.push_in_place(frame, correction, sum))
+    }
+
+    fn add(
+        &mut self,
+        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts>,
+    ) -> Result<()> {
+        if self.encoder.is_full() {
+            self.store_chunk()?;
+        }
+        let Processing { dark, threshold, .. } = &self.processing;
+        let correction = Correction { dark: dark.as_deref(), threshold: *threshold };
+        let counts = push(&mut self.encoder, &correction, self.account.sum.as_mut().map(Sum::partial_mut))?;
+        if let Some(sum) = &mut self.account.sum {
+            sum.added();
+        }
+        self.is_finished = false;
+        self.account.counts += counts;
+        self.account.n_frames += 1;
+        self.summary.n_pushed += 1;
+        if self.encoder.is_full() {
+            self.store_chunk()?;
+            self.flush_if_due()?;
+        }
+        Ok(())
+    }
+
+    /// Stores every frame that was taken, also in a chunk that is not full yet, and flushes the file.
+    ///
+    /// # Errors
+    /// [`Error::NotStored`]; may be called again.
+    pub fn flush(&mut self) -> Result<()> {
+        self.store_chunk()?;
+        self.flush_file()
+    }
+
+    /// Stores every frame, and beside them the sum, the dark image, the threshold, what was zeroed, and with what;
+    /// then flushes the file. More frames may follow, and another `finish`.
+    ///
+    /// # Errors
+    /// [`Error::NotStored`], [`Error::Hdf5`]; may be called again.
+    pub fn finish(&mut self) -> Result<Summary> {
+        self.store_chunk()?;
+        let done = Done { dark: self.processing.dark.as_deref(), threshold: self.processing.threshold };
+        let place = (self.file.get(), self.path.as_str());
+        let stored = self.account.store(&self.frames, place.0, place.1, &done, self.nexus.as_ref());
+        stored.map_err(|error| self.not_stored(error))?;
+        self.flush_file()?;
+        self.is_finished = true;
+        Ok(self.summary())
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary { counts: self.account.counts, n_counted: self.account.n_frames, ..self.summary }
+    }
+
+    /// The sum of all frames so far, as they are stored: `height * width` numbers. `None` where it is not kept.
+    pub fn sum(&mut self) -> Option<&[i64]> {
+        self.account.sum.as_mut().map(Sum::total)
+    }
+
+    /// The exact parameters of the dataset's filter; `None` where it has none.
+    #[must_use]
+    pub fn cd_values(&self) -> Option<(u32, &[u32])> {
+        self.frames.filter.as_ref().map(|filter| (filter.id, &filter.values[..]))
+    }
+
+    /// Writes the chunk that the encoder holds, full or not.
+    fn store_chunk(&mut self) -> Result<()> {
+        let in_chunk = self.encoder.n_frames() as u64;
+        let n_frames = self.chunk * self.frames.shape.n_frames as u64 + in_chunk;
+        if n_frames > self.summary.n_stored {
+            let chunk = self.encoder.encode()?;
+            let n_bytes = chunk.len() as u64;
+            let written = self.frames.write_chunk(self.chunk, n_frames, chunk);
+            written.map_err(|error| self.not_stored(error))?;
+            self.summary.n_stored = n_frames;
+            self.summary.stored_bytes += n_bytes;
+        }
+        if self.encoder.is_full() {
+            self.encoder.clear();
+            self.chunk += 1;
+        }
+        Ok(())
+    }
+
+    fn flush_if_due(&mut self) -> Result<()> {
+        let Flush { frames, interval } = self.processing.flush;
+        let n_new = self.summary.n_stored - self.summary.n_flushed;
+        let due = frames.is_some_and(|most| n_new >= most)
+            || interval.is_some_and(|interval| self.last_flush.elapsed() >= interval);
+        if due { self.flush_file() } else { Ok(()) }
+    }
+
+    fn flush_file(&mut self) -> Result<()> {
+        let flushed = h5!(self.file.library(), H5Fflush(self.file.get(), 0));
+        flushed.map_err(|error| self.not_stored(error))?;
+        self.summary.n_flushed = self.summary.n_stored;
+        self.last_flush = Instant::now();
+        Ok(())
+    }
+
+    fn not_stored(&self, error: Error) -> Error {
+        let n_stored = self.summary.n_stored;
+        let n_held = (self.chunk * self.frames.shape.n_frames as u64 + self.encoder.n_frames() as u64) - n_stored;
+        Error::NotStored { source: Box::new(error), n_stored, n_held }
+    }
+}
+
+impl<P: FileElement> Drop for Writer<P> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Nobody is left to hear of a failure; `finish` is there for those who want to.
+            let _ = self.finish();
+        }
+    }
+}
+
+/// The file that `at` is in, if it may be written to.
+fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
+    const READ_WRITE: u32 = 1;
+    let file = Id::new(library, h5!(library, H5Iget_file_id(at))?);
+    let mut intent = 0;
+    h5!(library, H5Fget_intent(file.get(), &raw mut intent))?;
+    if intent & READ_WRITE == 0 {
+        return Err(Error::Unsupported("the file is open for reading only: open it with H5F_ACC_RDWR".into()));
+    }
+    Ok(file)
+}
+
+/// The threshold: DRLE has its own, which another one may repeat but not contradict.
+fn threshold(asked: Option<u16>, filter: Option<&Filter>) -> Result<Option<u16>> {
+    let Some(Filter::Drle(drle)) = filter else { return Ok(asked) };
+    match (asked, drle.threshold()) {
+        (Some(asked), Some(stored)) if asked != stored => Err(Error::Unsupported(format!(
+            "the threshold is {asked}, the DRLE dataset has {stored}: give the same, or none"
+        ))),
+        (_, stored) => Ok(stored),
+    }
+}
+
+fn check<P: FileElement>(processing: &Processing<P>, shape: &ChunkShape) -> Result<()> {
+    let Processing { dark, threshold, sum, .. } = processing;
+    // The kernels know what they take: an empty frame tells.
+    let empty = dark.as_ref().map(|_| &[][..]);
+    let mut no_sum = [0_u32; 0];
+    let no_sum = sum.then_some(&mut no_sum[..]);
+    P::correct(Level::SCALAR, &[], &Correction { dark: empty, threshold: *threshold }, no_sum, &mut [])?;
+    let (found, expected) = (dark.as_ref().map(Vec::len), shape.frame_pixels());
+    match found {
+        Some(found) if found != expected => Err(Error::BufferSize {
+            what: "the dark image",
+            expected: expected * size_of::<P>(),
+            found: found * size_of::<P>(),
+        }),
+        _ => Ok(()),
+    }
+}
