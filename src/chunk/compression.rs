@@ -2,7 +2,7 @@
 
 use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
-use crate::codec::blosc::Blosc;
+use crate::codec::blosc::{Blosc, Compressor, Shuffle};
 use crate::codec::drle::Drle;
 use crate::codec::lz4::Lz4;
 use crate::codec::zstd::Zstd;
@@ -14,29 +14,6 @@ pub struct Compression {
     pub filter: Option<u32>,
     /// The caller's `cd_values`, from which the stored ones are made.
     pub values: Vec<u32>,
-}
-
-/// Blosc's first pass over a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BloscShuffle {
-    /// None.
-    None = 0,
-    /// Transpose the bytes of the elements.
-    Byte = 1,
-    /// Transpose their bits.
-    Bit = 2,
-}
-
-/// Blosc's compressors, by their numbers in the parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum BloscCompressor {
-    BloscLz = 0,
-    Lz4 = 1,
-    Lz4Hc = 2,
-    Snappy = 3,
-    Zlib = 4,
-    Zstd = 5,
 }
 
 impl Compression {
@@ -70,7 +47,7 @@ impl Compression {
 
     /// Blosc 1; `level` is 0 to 9.
     #[must_use]
-    pub fn blosc(level: u32, shuffle: BloscShuffle, compressor: BloscCompressor) -> Self {
+    pub fn blosc(level: u32, shuffle: Shuffle, compressor: Compressor) -> Self {
         Self::filter(Blosc::FILTER_ID, &[0, 0, 0, 0, level, shuffle as u32, compressor as u32])
     }
 

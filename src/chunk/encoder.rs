@@ -175,11 +175,7 @@ impl<P: Element> ChunkEncoder<P> {
         let expected = self.shape.frame_pixels();
         if n_pixels != expected {
             let n_bytes = |n_pixels| n_pixels * size_of::<P>();
-            return Err(Error::BufferSize {
-                what: "the frame",
-                expected: n_bytes(expected),
-                found: n_bytes(n_pixels),
-            });
+            return Err(Error::BufferSize { what: "the frame", expected: n_bytes(expected), found: n_bytes(n_pixels) });
         }
         if self.is_full() {
             return Err(Error::Unsupported(format!("the chunk holds {} frames, all are there", self.n_frames)));
@@ -192,11 +188,9 @@ impl<P> Store<P> {
     fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
         let header = drle.header(2 * shape.chunk_pixels())?;
         match drle.mode() {
-            Mode::Bare => Ok(Self::Bare {
-                threshold: header.threshold,
-                n_bytes: 0,
-                chunk: vec![0; 2 * shape.chunk_pixels()],
-            }),
+            Mode::Bare => {
+                Ok(Self::Bare { threshold: header.threshold, n_bytes: 0, chunk: vec![0; 2 * shape.chunk_pixels()] })
+            }
             Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => Ok(Self::Container {
                 header,
                 progress: Progress::start(&header),

@@ -8,7 +8,7 @@ mod compression;
 mod encoder;
 mod filter;
 
-pub use compression::{BloscCompressor, BloscShuffle, Compression};
+pub use compression::Compression;
 pub use encoder::ChunkEncoder;
 pub use filter::Filter;
 

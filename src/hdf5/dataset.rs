@@ -95,10 +95,8 @@ fn filters(dataset: &Id) -> Result<Vec<Stored>> {
         let (mut n_values, mut values) = (MOST_VALUES, vec![0; MOST_VALUES]);
         let (flags, config, name) = (&raw mut flags, &raw mut config, &raw mut name[0]);
         let (n_values_out, values_out) = (&raw mut n_values, values.as_mut_ptr());
-        let id = h5!(
-            library,
-            H5Pget_filter2(properties.get(), index, flags, n_values_out, values_out, 1, name, config)
-        )?;
+        let id =
+            h5!(library, H5Pget_filter2(properties.get(), index, flags, n_values_out, values_out, 1, name, config))?;
         values.truncate(n_values);
         filters.push(Stored { id: id.cast_unsigned(), values });
     }
@@ -217,9 +215,8 @@ impl Frames {
             }
             None => Err(Error::WrongSize { expected: pixels.len(), found: stored.len() }),
         };
-        decoded.map_err(|error| {
-            Error::Unsupported(format!("the chunk at frame {} does not decode: {error}", offset[0]))
-        })
+        decoded
+            .map_err(|error| Error::Unsupported(format!("the chunk at frame {} does not decode: {error}", offset[0])))
     }
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.
@@ -227,7 +224,8 @@ impl Frames {
         let (library, dataset) = (self.dataset.library(), self.dataset.get());
         let mut n_bytes = 0;
         // HDF5 2.x fails here for a chunk that was never written, 1.x says 0.
-        if h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)).is_err() || n_bytes == 0 {
+        if h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)).is_err() || n_bytes == 0
+        {
             return Ok(None);
         }
         let most = self.shape.chunk_pixels().saturating_mul(16).saturating_add(1 << 20);

@@ -7,7 +7,7 @@
 //!       detector           NXdetector
 //!         data             (frames, height, width), @interpretation = image
 //!     data                 NXdata, @signal = data, @axes; data is the same dataset
-//!     sum                  NXdata, @signal = sum: the sum of all frames, once the recording is finished
+//!     sum_image            NXdata, @signal = sum: the sum of all frames, once the recording is finished
 //! ```
 
 use super::api::Hid;
@@ -54,7 +54,7 @@ impl Layout {
     /// Shows the dataset, which has its name already, as the entry's plot.
     pub(super) fn show(&self, dataset: &Id, at: Hid) -> Result<()> {
         object::set_string(dataset, "interpretation", "image")?;
-        let plot = self.plot("data", dataset, at, 3)?;
+        let plot = self.plot("data", "data", dataset, at)?;
         let entry = object::open(dataset.library(), at, &self.entry)?;
         if object::attribute_is_missing(&entry, "default")? {
             object::set_string(&entry, "default", &plot)?;
@@ -65,21 +65,22 @@ impl Layout {
     /// Shows the sum image as a plot beside it.
     pub(super) fn show_sum(&self, sum: &Id, at: Hid) -> Result<()> {
         object::set_string(sum, "interpretation", "image")?;
-        self.plot("sum", sum, at, 2).map(drop)
+        self.plot("sum_image", "sum", sum, at).map(drop)
     }
 
-    /// A group of the entry that shows `dataset`; its name is returned. A second detector's has the detector's name in it.
-    fn plot(&self, name: &str, dataset: &Id, at: Hid, rank: usize) -> Result<String> {
+    /// A group of the entry that shows `dataset` as `signal`; the group's name is returned. A detector that is not
+    /// called so has its name in it.
+    fn plot(&self, group: &str, signal: &str, dataset: &Id, at: Hid) -> Result<String> {
         let detector = &self.names[2];
-        let name = if detector == "detector" { name.to_owned() } else { format!("{name}_{detector}") };
-        let path = format!("{}/{name}", self.entry);
-        let plot = object::group(dataset.library(), at, &path)?;
+        let group = if detector == "detector" { group.to_owned() } else { format!("{group}_{detector}") };
+        let plot = object::group(dataset.library(), at, &format!("{}/{group}", self.entry))?;
+        let rank = if signal == "sum" { 2 } else { 3 };
         object::set_string(&plot, "NX_class", "NXdata")?;
-        object::set_string(&plot, "signal", &name)?;
+        object::set_string(&plot, "signal", signal)?;
         object::set_strings(&plot, "axes", &[rank as u64], &vec!["."; rank])?;
-        if !object::exists(dataset.library(), plot.get(), &name)? {
-            object::link(dataset, plot.get(), &name)?;
+        if !object::exists(dataset.library(), plot.get(), signal)? {
+            object::link(dataset, plot.get(), signal)?;
         }
-        Ok(name)
+        Ok(group)
     }
 }

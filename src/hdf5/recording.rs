@@ -20,10 +20,10 @@ use super::api::Hid;
 use super::dataset::Frames;
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
+use crate::Result;
 use crate::chunk::Filter;
 use crate::frame::{Element, ElementClass};
 use crate::kernels::dark::FrameCounts;
-use crate::Result;
 
 /// Frames that a `u32` sum holds for certain.
 const MOST_SUMMED: u32 = 1 << 16;

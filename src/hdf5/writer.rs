@@ -133,12 +133,13 @@ pub struct Summary {
 pub struct Writer<P: FileElement> {
     frames: Frames,
     file: Id,
+    /// The group that `path` starts from.
+    place: Id,
     path: String,
     nexus: Option<Layout>,
     encoder: ChunkEncoder<P>,
     /// The chunk that `encoder` holds.
     chunk: u64,
-    /// Frames of that chunk which the dataset had before, or which have been written.
     processing: Processing<P>,
     account: Account,
     summary: Summary,
@@ -166,7 +167,7 @@ impl<P: FileElement> Writer<P> {
         let shape = ChunkShape { n_frames, height, width };
         let element = (P::TYPE, P::datatype(library));
         let frames = dataset::create(library, at, shape, element, &dataset.compression)?;
-        let writer = Self::over(frames, file, &dataset.path, processing)?;
+        let mut writer = Self::over(frames, file, (at, &dataset.path), processing)?;
         if let Some(nexus) = &nexus {
             nexus.create(library, at)?;
         }
@@ -174,7 +175,8 @@ impl<P: FileElement> Writer<P> {
         if let Some(nexus) = &nexus {
             nexus.show(&writer.frames.dataset, at)?;
         }
-        Ok(Self { nexus, ..writer }.begun())
+        writer.nexus = nexus;
+        Ok(writer.begun())
     }
 
     /// Continues a dataset that is there, behind its last frame.
@@ -189,13 +191,13 @@ impl<P: FileElement> Writer<P> {
     pub fn attach(library: &Library, at: Hid, path: &str, processing: Processing<P>) -> Result<Self> {
         let file = file_to_write(library, at)?;
         let frames = dataset::attach(library, at, path, P::TYPE)?;
-        let mut writer = Self::over(frames, file, path, processing)?;
+        let mut writer = Self::over(frames, file, (at, path), processing)?;
         writer.account.resume(&writer.frames, at, path)?;
         writer.take_up_last_chunk()?;
         Ok(writer.begun())
     }
 
-    fn over(frames: Frames, file: Id, path: &str, processing: Processing<P>) -> Result<Self> {
+    fn over(frames: Frames, file: Id, (at, path): (Hid, &str), processing: Processing<P>) -> Result<Self> {
         let filter = frames.codec(P::TYPE)?;
         let mut processing = processing;
         processing.threshold = threshold(processing.threshold, filter.as_ref())?;
@@ -206,6 +208,7 @@ impl<P: FileElement> Writer<P> {
             chunk: frames.n_frames / frames.shape.n_frames as u64,
             account: Account::new(frames.n_frames, sum),
             summary: Summary { n_stored: frames.n_frames, n_flushed: frames.n_frames, ..Summary::default() },
+            place: object::open(file.library(), at, ".")?,
             frames,
             file,
             path: path.to_owned(),
@@ -302,8 +305,8 @@ impl<P: FileElement> Writer<P> {
     pub fn finish(&mut self) -> Result<Summary> {
         self.store_chunk()?;
         let done = Done { dark: self.processing.dark.as_deref(), threshold: self.processing.threshold };
-        let place = (self.file.get(), self.path.as_str());
-        let stored = self.account.store(&self.frames, place.0, place.1, &done, self.nexus.as_ref());
+        let (at, path) = (self.place.get(), self.path.as_str());
+        let stored = self.account.store(&self.frames, at, path, &done, self.nexus.as_ref());
         stored.map_err(|error| self.not_stored(error))?;
         self.flush_file()?;
         self.is_finished = true;

@@ -23,7 +23,7 @@ mod writer;
 
 pub use container::{Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION};
 pub use pixels::PixelType;
-pub use writer::ContainerWriter;
+pub use writer::{ContainerWriter, Progress};
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;

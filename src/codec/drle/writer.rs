@@ -4,6 +4,21 @@ use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
 use crate::kernels::dark::MAX_RUN_PIXELS;
 use crate::{Error, Result};
 
+/// How far a container is that is put together over time: what [`ContainerWriter`] knows without its output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    n_finished: usize,
+    at: usize,
+}
+
+impl Progress {
+    /// No segment yet.
+    #[must_use]
+    pub fn start(header: &Header) -> Self {
+        Self { n_finished: 0, at: header.payload_start() }
+    }
+}
+
 /// A container that is being written: for each segment, encode to the front of [`segment_mut`](Self::segment_mut) and
 /// call [`finish_segment`](Self::finish_segment); then [`finish`](Self::finish).
 ///
@@ -45,12 +60,27 @@ impl<'a> ContainerWriter<'a> {
     /// [`Error::OutputTooSmall`] where not even header and table fit, [`Error::Corrupt`] for a header that contradicts
     /// itself.
     pub fn new(dst: &'a mut [u8], header: Header) -> Result<Self> {
+        Self::resume(dst, header, Progress::start(&header))
+    }
+
+    /// Goes on with a container that was [paused](Self::pause): the same header, and the output with what stands in it.
+    /// Segments that were finished after the pause are written over.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn resume(dst: &'a mut [u8], header: Header, progress: Progress) -> Result<Self> {
         header.check()?;
-        let at = header.payload_start();
+        let Progress { n_finished, at } = progress;
         if dst.len() < at {
             return Err(Error::OutputTooSmall { needed: header.max_container_len(), available: dst.len() });
         }
-        Ok(Self { dst, header, n_finished: 0, at })
+        Ok(Self { dst, header, n_finished, at })
+    }
+
+    /// Gives the output back for a while.
+    #[must_use]
+    pub fn pause(self) -> Progress {
+        Progress { n_finished: self.n_finished, at: self.at }
     }
 
     /// All that is left of the output, for the next segment's stream.
