@@ -1,0 +1,104 @@
+//! Races our codecs, their peers and the machine's limits; the codec part of `cargo xtask bench`.
+//!
+//! `compare --peers LIST.json [--real FOLDER] [--json FILE] [--quick] [--only TEXT]`. `LIST.json` and `FOLDER` are
+//! made by `cargo xtask bench`, which also prints the tables.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use darkchunk_benches::inputs::{self, Input};
+use darkchunk_benches::limits::ReadLoop;
+use darkchunk_benches::pool::Pool;
+use darkchunk_benches::report::Row;
+use darkchunk_benches::tasks::formats::Peers;
+use darkchunk_benches::tasks::{Arena, memory};
+use darkchunk_benches::timing::Budget;
+use darkchunk_benches::{Failure, report};
+use serde_json::Value;
+
+fn main() -> Result<(), Failure> {
+    let options = Options::from_args(std::env::args().skip(1))?;
+    let peers = Peers::load(&read_json(&options.peers)?)?;
+    let (mut rows, read) = limits(options.budget());
+    report::print(&rows);
+    for name in options.simulated() {
+        let input = inputs::simulate(name);
+        rows.extend(run(&input, &peers, read, options.budget())?);
+    }
+    if let Some(folder) = &options.real {
+        let index = read_json(&folder.join("index.json"))?;
+        for real in inputs::real(&index, folder).iter().filter(|real| options.wants(real.name(), real.is_quick())) {
+            rows.extend(run(&real.load()?, &peers, read, options.budget())?);
+        }
+    }
+    if let Some(path) = &options.json {
+        let rows: Vec<Value> = rows.iter().map(Row::to_json).collect();
+        std::fs::write(path, serde_json::to_string_pretty(&rows)?)?;
+    }
+    Ok(())
+}
+
+fn limits(budget: Budget) -> (Vec<Row>, ReadLoop) {
+    let (source, output) = (Pool::new(2 << 20), RefCell::new(Pool::new(2 << 20)));
+    memory::run(&source, &output, budget)
+}
+
+fn run(input: &Input, peers: &Peers, read: ReadLoop, budget: Budget) -> Result<Vec<Row>, Failure> {
+    let output = RefCell::new(Pool::new(input.frames.frame_bytes()));
+    let mut rows = Vec::new();
+    for group in peers.groups(input)? {
+        let arena = Arena { input, source: &input.frames, output: &output, read, budget };
+        let group_rows = group.run(&arena);
+        report::print(&group_rows);
+        rows.extend(group_rows);
+    }
+    Ok(rows)
+}
+
+fn read_json(path: &Path) -> Result<Value, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    peers: PathBuf,
+    real: Option<PathBuf>,
+    json: Option<PathBuf>,
+    is_quick: bool,
+    only: Option<String>,
+}
+
+impl Options {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--peers" => options.peers = value()?.into(),
+                "--real" => options.real = Some(value()?.into()),
+                "--json" => options.json = Some(value()?.into()),
+                "--only" => options.only = Some(value()?),
+                "--quick" => options.is_quick = true,
+                other => return Err(format!("unknown argument {other}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    fn budget(&self) -> Budget {
+        Budget { each: Duration::from_millis(if self.is_quick { 120 } else { 200 }) }
+    }
+
+    fn wants(&self, name: &str, is_quick: bool) -> bool {
+        match &self.only {
+            Some(text) => name.contains(text.as_str()),
+            None => is_quick || !self.is_quick,
+        }
+    }
+
+    fn simulated(&self) -> impl Iterator<Item = &'static str> {
+        inputs::SIMULATED.iter().filter(|(name, is_quick)| self.wants(name, *is_quick)).map(|(name, _)| *name)
+    }
+}

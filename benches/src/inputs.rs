@@ -1,0 +1,220 @@
+//! The frames, by regime: simulated ones from `darkchunk-sim`, and real ones that `cargo xtask bench` has unpacked.
+//!
+//! Camera regimes come three times: as the camera gives them (dark image and noise on), with the dark image
+//! subtracted, and with the noise set to 0, which is what a codec without a threshold is fairly given.
+
+use std::path::Path;
+
+use darkchunk::codec::ChunkLayout;
+use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk_sim::{Camera, Shape, regimes};
+use serde_json::Value;
+
+use crate::Failure;
+use crate::pool::Pool;
+
+/// Simulated frames are this large.
+const SHAPE: Shape = (1024, 1024);
+/// Frames of a pool before they repeat: enough that no branch predictor learns them.
+const CAMERA_FRAMES: usize = 64;
+const OTHER_FRAMES: usize = 16;
+
+/// What a camera delivers before anything is done to it.
+#[derive(Debug)]
+pub struct Raw {
+    /// As delivered.
+    pub frames: Pool,
+    /// Without the dark image, noise still on.
+    pub subtracted: Pool,
+    /// The dark image.
+    pub dark: Vec<i16>,
+}
+
+/// One input of the races.
+#[derive(Debug)]
+pub struct Input {
+    /// The regime, as in the tables.
+    pub name: String,
+    /// The element type of the frames.
+    pub element: ElementType,
+    /// Rows and columns of a frame.
+    pub shape: Shape,
+    /// The frames that codecs encode.
+    pub frames: Pool,
+    /// After how many slots the frames repeat.
+    pub n_distinct: usize,
+    /// The threshold for DRLE, where the frames fit it: 16 bits, nothing negative, nothing above 32767.
+    pub threshold: Option<u16>,
+    /// The camera's own frames, for camera regimes.
+    pub raw: Option<Raw>,
+}
+
+impl Input {
+    /// One frame as a chunk of a dataset of frames.
+    #[must_use]
+    pub fn layout(&self) -> ChunkLayout {
+        let dims = vec![1, self.shape.0 as u64, self.shape.1 as u64];
+        ChunkLayout { element: self.element, dims, resized_before: false }
+    }
+
+    /// Repeats `distinct` frames of little-endian `element`s over a pool.
+    fn repeated(name: &str, element: ElementType, shape: Shape, distinct: &[Vec<u8>]) -> Self {
+        let mut frames = Pool::new(shape.0 * shape.1 * element.n_bytes);
+        for slot in 0..frames.n_slots() {
+            frames.frame_mut(slot).copy_from_slice(&distinct[slot % distinct.len()]);
+        }
+        let n_distinct = distinct.len().min(frames.n_slots());
+        let fits = element.n_bytes == 2 && (0..n_distinct).all(|slot| frames.pixels(slot).iter().all(|p| *p >= 0));
+        let threshold = fits.then_some(1);
+        Self { name: name.into(), element, shape, frames, n_distinct, threshold, raw: None }
+    }
+
+    fn simulated<T: Bytes>(name: &str, class: ElementClass, frame: impl Fn(u64) -> Vec<T>) -> Self {
+        let element = ElementType { class, n_bytes: size_of::<T>(), order: ByteOrder::Little };
+        let distinct: Vec<Vec<u8>> =
+            (0..OTHER_FRAMES as u64).map(|seed| frame(seed).into_iter().flat_map(T::bytes).collect()).collect();
+        Self::repeated(name, element, SHAPE, &distinct)
+    }
+
+    fn camera(name: &str, bright: f64) -> Self {
+        let mut camera = Camera::new(SHAPE, bright, 1);
+        let n_bytes = 2 * SHAPE.0 * SHAPE.1;
+        let dark = camera.dark().to_vec();
+        let threshold = camera.threshold();
+        let (mut raw, mut subtracted, mut clean) = (Pool::new(n_bytes), Pool::new(n_bytes), Pool::new(n_bytes));
+        for slot in 0..raw.n_slots() {
+            if slot < CAMERA_FRAMES {
+                camera.next_frame(raw.pixels_mut(slot));
+            } else {
+                let earlier = raw.frame(slot - CAMERA_FRAMES).to_vec();
+                raw.frame_mut(slot).copy_from_slice(&earlier);
+            }
+            for ((to, from), dark) in subtracted.pixels_mut(slot).iter_mut().zip(raw.pixels(slot)).zip(&dark) {
+                *to = from - dark;
+            }
+            for (to, from) in clean.pixels_mut(slot).iter_mut().zip(subtracted.pixels(slot)) {
+                *to = if *from < threshold { 0 } else { *from };
+            }
+        }
+        Self {
+            name: name.into(),
+            element: ElementType::I16,
+            shape: SHAPE,
+            frames: clean,
+            n_distinct: CAMERA_FRAMES,
+            threshold: Some(threshold.unsigned_abs()),
+            raw: Some(Raw { frames: raw, subtracted, dark }),
+        }
+    }
+}
+
+trait Bytes {
+    fn bytes(self) -> impl Iterator<Item = u8>;
+}
+
+impl Bytes for i16 {
+    fn bytes(self) -> impl Iterator<Item = u8> {
+        self.to_le_bytes().into_iter()
+    }
+}
+
+impl Bytes for u16 {
+    fn bytes(self) -> impl Iterator<Item = u8> {
+        self.to_le_bytes().into_iter()
+    }
+}
+
+impl Bytes for u32 {
+    fn bytes(self) -> impl Iterator<Item = u8> {
+        self.to_le_bytes().into_iter()
+    }
+}
+
+/// The simulated regimes: name, and whether a quick run has it.
+pub const SIMULATED: [(&str, bool); 12] = [
+    ("all dark", true),
+    ("0.1 % bright", false),
+    ("0.56 % bright", true),
+    ("5.5 % bright", true),
+    ("hot rows", false),
+    ("Poisson 0.02", false),
+    ("Poisson 1", true),
+    ("Poisson 100", false),
+    ("12-bit noise", false),
+    ("MX uint16", false),
+    ("MX uint32", false),
+    ("projection", false),
+];
+
+/// Makes the frames of one of [`SIMULATED`].
+///
+/// # Panics
+/// If there is no such regime.
+#[must_use]
+pub fn simulate(name: &str) -> Input {
+    use ElementClass::{Signed, Unsigned};
+    match name {
+        "all dark" => Input::simulated(name, Signed, |_| regimes::all_dark(SHAPE)),
+        "0.1 % bright" => Input::camera(name, 0.001),
+        "0.56 % bright" => Input::camera(name, 0.0056),
+        "5.5 % bright" => Input::camera(name, 0.055),
+        "hot rows" => Input::simulated(name, Signed, |seed| regimes::hot_rows(SHAPE, seed)),
+        "Poisson 0.02" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 0.02, seed)),
+        "Poisson 1" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 1.0, seed)),
+        "Poisson 100" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 100.0, seed)),
+        "12-bit noise" => Input::simulated(name, Unsigned, |seed| regimes::noise_12bit(SHAPE, seed)),
+        "MX uint16" => Input::simulated(name, Unsigned, |seed| regimes::mx_frame_u16(SHAPE, seed)),
+        "MX uint32" => Input::simulated(name, Unsigned, |seed| regimes::mx_frame_u32(SHAPE, seed)),
+        "projection" => Input::simulated(name, Unsigned, |seed| regimes::projection(SHAPE, seed)),
+        other => panic!("no regime {other}"),
+    }
+}
+
+/// One real dataset, as `cargo xtask bench` has unpacked it.
+#[derive(Debug)]
+pub struct Real<'a> {
+    entry: &'a Value,
+    folder: &'a Path,
+}
+
+/// The real datasets in the index of `folder`.
+#[must_use]
+pub fn real<'a>(index: &'a Value, folder: &'a Path) -> Vec<Real<'a>> {
+    index.as_array().into_iter().flatten().map(|entry| Real { entry, folder }).collect()
+}
+
+impl Real<'_> {
+    /// Its name in the tables.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.entry["name"].as_str().unwrap_or("unnamed")
+    }
+
+    /// Whether a quick run has it.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.entry["quick"].as_bool().unwrap_or(false)
+    }
+
+    /// Reads its frames.
+    ///
+    /// # Errors
+    /// Where the index or the file is not as it should be.
+    pub fn load(&self) -> Result<Input, Failure> {
+        let number = |key: &str| {
+            let n = self.entry[key].as_u64().and_then(|n| usize::try_from(n).ok());
+            n.ok_or_else(|| format!("{}: no {key} in the index of real data", self.name()))
+        };
+        let (n_bytes, height, width) = (number("element_bytes")?, number("height")?, number("width")?);
+        let is_signed = self.entry["signed"].as_bool().unwrap_or(false);
+        let class = if is_signed { ElementClass::Signed } else { ElementClass::Unsigned };
+        let file = self.entry["file"].as_str().ok_or("no file in the index of real data")?;
+        let bytes = std::fs::read(self.folder.join(file))?;
+        let distinct: Vec<Vec<u8>> = bytes.chunks_exact(height * width * n_bytes).map(<[u8]>::to_vec).collect();
+        if distinct.is_empty() {
+            return Err(format!("{}: {file} holds no whole frame", self.name()).into());
+        }
+        let element = ElementType { class, n_bytes, order: ByteOrder::Little };
+        Ok(Input::repeated(self.name(), element, (height, width), &distinct))
+    }
+}

@@ -1,0 +1,134 @@
+//! Memory larger than the caches, cut into slots of one frame each.
+//!
+//! A contestant that walks over the slots finds its frame in main memory, never in a cache: between two visits of a
+//! slot, the rest of the pool has gone by. The pool asks for huge pages, as an acquisition program would.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// A pool has at least this many bytes: eight times a large last-level cache.
+pub const POOL_BYTES: usize = 256 << 20;
+
+const HUGE_PAGE: usize = 2 << 20;
+
+/// `n_slots` frames of `frame_bytes` bytes in one piece of memory.
+#[derive(Debug)]
+pub struct Pool {
+    memory: NonNull<u8>,
+    layout: Layout,
+    frame_bytes: usize,
+    slot_bytes: usize,
+    n_slots: usize,
+}
+
+impl Pool {
+    /// As many slots as [`POOL_BYTES`] need. All bytes are 0 and every page is present.
+    ///
+    /// # Panics
+    /// If `frame_bytes` is 0.
+    #[must_use]
+    pub fn new(frame_bytes: usize) -> Self {
+        assert!(frame_bytes > 0, "a frame without bytes");
+        let slot_bytes = frame_bytes.next_multiple_of(4096);
+        let n_slots = POOL_BYTES.div_ceil(slot_bytes);
+        let n_bytes = (n_slots * slot_bytes).next_multiple_of(HUGE_PAGE);
+        let layout = Layout::from_size_align(n_bytes, HUGE_PAGE).expect("a layout below isize::MAX");
+        // SAFETY: `layout` has at least one huge page of bytes.
+        let memory = unsafe { alloc_zeroed(layout) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        advise_huge_pages(memory, n_bytes);
+        let mut pool = Self { memory, layout, frame_bytes, slot_bytes, n_slots };
+        // Touch every page now, so that no contestant pays for page faults.
+        (0..n_slots).for_each(|slot| pool.frame_mut(slot).fill(0));
+        pool
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn n_slots(&self) -> usize {
+        self.n_slots
+    }
+
+    /// Bytes of one frame.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
+
+    /// The frame in `slot`.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    #[must_use]
+    pub fn frame(&self, slot: usize) -> &[u8] {
+        assert!(slot < self.n_slots, "slot {slot} of {}", self.n_slots);
+        let start = slot * self.slot_bytes;
+        // SAFETY: the slot lies inside the allocation, which is initialised and borrowed through `self`.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().wrapping_add(start), self.frame_bytes) }
+    }
+
+    /// The frame in `slot`, to write to.
+    ///
+    /// # Panics
+    /// If there is no such slot.
+    pub fn frame_mut(&mut self, slot: usize) -> &mut [u8] {
+        assert!(slot < self.n_slots, "slot {slot} of {}", self.n_slots);
+        let start = slot * self.slot_bytes;
+        // SAFETY: the slot lies inside the allocation, which is initialised and borrowed mutably through `self`.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr().wrapping_add(start), self.frame_bytes) }
+    }
+
+    /// The frame in `slot` as 16-bit pixels.
+    ///
+    /// # Panics
+    /// If a frame is not a whole number of pixels.
+    #[must_use]
+    pub fn pixels(&self, slot: usize) -> &[i16] {
+        let frame = self.frame(slot);
+        assert!(frame.len().is_multiple_of(2), "{} bytes are not a whole number of pixels", frame.len());
+        // SAFETY: slots start at multiples of 4096, the length is even, and every bit pattern is an i16.
+        unsafe { std::slice::from_raw_parts(frame.as_ptr().cast(), frame.len() / 2) }
+    }
+
+    /// The frame in `slot` as 16-bit pixels, to write to.
+    ///
+    /// # Panics
+    /// If a frame is not a whole number of pixels.
+    pub fn pixels_mut(&mut self, slot: usize) -> &mut [i16] {
+        let frame = self.frame_mut(slot);
+        assert!(frame.len().is_multiple_of(2), "{} bytes are not a whole number of pixels", frame.len());
+        // SAFETY: slots start at multiples of 4096, the length is even, and every bit pattern is an i16.
+        unsafe { std::slice::from_raw_parts_mut(frame.as_mut_ptr().cast(), frame.len() / 2) }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout, and not handed out beyond the life of `self`.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn advise_huge_pages(memory: NonNull<u8>, n_bytes: usize) {
+    // SAFETY: the range is this pool's own allocation, and the advice does not change its content. Where the kernel
+    // refuses, pages stay small: the same for all contestants.
+    unsafe { libc::madvise(memory.as_ptr().cast(), n_bytes, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_do_not_overlap_and_exceed_the_caches() {
+        let mut pool = Pool::new(5000);
+        assert!(pool.n_slots() * 5000 >= POOL_BYTES / 2);
+        pool.frame_mut(1).fill(1);
+        assert!(pool.frame(0).iter().chain(pool.frame(2)).all(|byte| *byte == 0));
+        assert!(pool.frame(1).iter().all(|byte| *byte == 1));
+    }
+}
