@@ -6,12 +6,12 @@
 use std::path::Path;
 
 use darkchunk::codec::ChunkLayout;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::frame::{Element, ElementType, as_bytes};
 use darkchunk_sim::{Camera, Shape, regimes};
 use serde_json::Value;
 
 use crate::Failure;
-use crate::pool::Pool;
+use crate::pool::{Pages, Pool};
 
 /// Simulated frames are this large.
 const SHAPE: Shape = (1024, 1024);
@@ -57,9 +57,9 @@ impl Input {
         ChunkLayout { element: self.element, dims, resized_before: false }
     }
 
-    /// Repeats `distinct` frames of little-endian `element`s over a pool.
-    fn repeated(name: &str, element: ElementType, shape: Shape, distinct: &[Vec<u8>]) -> Self {
-        let mut frames = Pool::new(shape.0 * shape.1 * element.n_bytes);
+    /// Repeats `distinct` frames of `element`s over a pool.
+    fn repeated(name: &str, pages: Pages, element: ElementType, shape: Shape, distinct: &[Vec<u8>]) -> Self {
+        let mut frames = Pool::new(shape.0 * shape.1 * element.n_bytes, pages);
         for slot in 0..frames.n_slots() {
             frames.frame_mut(slot).copy_from_slice(&distinct[slot % distinct.len()]);
         }
@@ -69,19 +69,17 @@ impl Input {
         Self { name: name.into(), element, shape, frames, n_distinct, threshold, raw: None }
     }
 
-    fn simulated<T: Bytes>(name: &str, class: ElementClass, frame: impl Fn(u64) -> Vec<T>) -> Self {
-        let element = ElementType { class, n_bytes: size_of::<T>(), order: ByteOrder::Little };
-        let distinct: Vec<Vec<u8>> =
-            (0..OTHER_FRAMES as u64).map(|seed| frame(seed).into_iter().flat_map(T::bytes).collect()).collect();
-        Self::repeated(name, element, SHAPE, &distinct)
+    fn simulated<E: Element>(name: &str, pages: Pages, frame: impl Fn(u64) -> Vec<E>) -> Self {
+        let distinct: Vec<Vec<u8>> = (0..OTHER_FRAMES as u64).map(|seed| as_bytes(&frame(seed)).to_vec()).collect();
+        Self::repeated(name, pages, E::TYPE, SHAPE, &distinct)
     }
 
-    fn camera(name: &str, bright: f64) -> Self {
+    fn camera(name: &str, pages: Pages, bright: f64) -> Self {
         let mut camera = Camera::new(SHAPE, bright, 1);
-        let n_bytes = 2 * SHAPE.0 * SHAPE.1;
+        let pool = || Pool::new(2 * SHAPE.0 * SHAPE.1, pages);
         let dark = camera.dark().to_vec();
         let threshold = camera.threshold();
-        let (mut raw, mut subtracted, mut clean) = (Pool::new(n_bytes), Pool::new(n_bytes), Pool::new(n_bytes));
+        let (mut raw, mut subtracted, mut clean) = (pool(), pool(), pool());
         for slot in 0..raw.n_slots() {
             if slot < CAMERA_FRAMES {
                 camera.next_frame(raw.pixels_mut(slot));
@@ -108,28 +106,6 @@ impl Input {
     }
 }
 
-trait Bytes {
-    fn bytes(self) -> impl Iterator<Item = u8>;
-}
-
-impl Bytes for i16 {
-    fn bytes(self) -> impl Iterator<Item = u8> {
-        self.to_le_bytes().into_iter()
-    }
-}
-
-impl Bytes for u16 {
-    fn bytes(self) -> impl Iterator<Item = u8> {
-        self.to_le_bytes().into_iter()
-    }
-}
-
-impl Bytes for u32 {
-    fn bytes(self) -> impl Iterator<Item = u8> {
-        self.to_le_bytes().into_iter()
-    }
-}
-
 /// The simulated regimes: name, and whether a quick run has it.
 pub const SIMULATED: [(&str, bool); 12] = [
     ("all dark", true),
@@ -151,21 +127,20 @@ pub const SIMULATED: [(&str, bool); 12] = [
 /// # Panics
 /// If there is no such regime.
 #[must_use]
-pub fn simulate(name: &str) -> Input {
-    use ElementClass::{Signed, Unsigned};
+pub fn simulate(name: &str, pages: Pages) -> Input {
     match name {
-        "all dark" => Input::simulated(name, Signed, |_| regimes::all_dark(SHAPE)),
-        "0.1 % bright" => Input::camera(name, 0.001),
-        "0.56 % bright" => Input::camera(name, 0.0056),
-        "5.5 % bright" => Input::camera(name, 0.055),
-        "hot rows" => Input::simulated(name, Signed, |seed| regimes::hot_rows(SHAPE, seed)),
-        "Poisson 0.02" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 0.02, seed)),
-        "Poisson 1" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 1.0, seed)),
-        "Poisson 100" => Input::simulated(name, Unsigned, |seed| regimes::poisson_u16(SHAPE, 100.0, seed)),
-        "12-bit noise" => Input::simulated(name, Unsigned, |seed| regimes::noise_12bit(SHAPE, seed)),
-        "MX uint16" => Input::simulated(name, Unsigned, |seed| regimes::mx_frame_u16(SHAPE, seed)),
-        "MX uint32" => Input::simulated(name, Unsigned, |seed| regimes::mx_frame_u32(SHAPE, seed)),
-        "projection" => Input::simulated(name, Unsigned, |seed| regimes::projection(SHAPE, seed)),
+        "all dark" => Input::simulated(name, pages, |_| regimes::all_dark(SHAPE)),
+        "0.1 % bright" => Input::camera(name, pages, 0.001),
+        "0.56 % bright" => Input::camera(name, pages, 0.0056),
+        "5.5 % bright" => Input::camera(name, pages, 0.055),
+        "hot rows" => Input::simulated(name, pages, |seed| regimes::hot_rows(SHAPE, seed)),
+        "Poisson 0.02" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 0.02, seed)),
+        "Poisson 1" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 1.0, seed)),
+        "Poisson 100" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 100.0, seed)),
+        "12-bit noise" => Input::simulated(name, pages, |seed| regimes::noise_12bit(SHAPE, seed)),
+        "MX uint16" => Input::simulated(name, pages, |seed| regimes::mx_frame_u16(SHAPE, seed)),
+        "MX uint32" => Input::simulated(name, pages, |seed| regimes::mx_frame_u32(SHAPE, seed)),
+        "projection" => Input::simulated(name, pages, |seed| regimes::projection(SHAPE, seed)),
         other => panic!("no regime {other}"),
     }
 }
@@ -200,21 +175,25 @@ impl Real<'_> {
     ///
     /// # Errors
     /// Where the index or the file is not as it should be.
-    pub fn load(&self) -> Result<Input, Failure> {
+    pub fn load(&self, pages: Pages) -> Result<Input, Failure> {
         let number = |key: &str| {
             let n = self.entry[key].as_u64().and_then(|n| usize::try_from(n).ok());
             n.ok_or_else(|| format!("{}: no {key} in the index of real data", self.name()))
         };
-        let (n_bytes, height, width) = (number("element_bytes")?, number("height")?, number("width")?);
-        let is_signed = self.entry["signed"].as_bool().unwrap_or(false);
-        let class = if is_signed { ElementClass::Signed } else { ElementClass::Unsigned };
+        let (height, width) = (number("height")?, number("width")?);
+        let element = match self.entry["dtype"].as_str() {
+            Some("int16") => ElementType::I16,
+            Some("uint16") => ElementType::U16,
+            Some("int32") => ElementType::I32,
+            Some("uint32") => ElementType::U32,
+            other => return Err(format!("{}: element type {other:?}", self.name()).into()),
+        };
         let file = self.entry["file"].as_str().ok_or("no file in the index of real data")?;
         let bytes = std::fs::read(self.folder.join(file))?;
-        let distinct: Vec<Vec<u8>> = bytes.chunks_exact(height * width * n_bytes).map(<[u8]>::to_vec).collect();
+        let distinct: Vec<Vec<u8>> = bytes.chunks_exact(height * width * element.n_bytes).map(<[u8]>::to_vec).collect();
         if distinct.is_empty() {
             return Err(format!("{}: {file} holds no whole frame", self.name()).into());
         }
-        let element = ElementType { class, n_bytes, order: ByteOrder::Little };
-        Ok(Input::repeated(self.name(), element, (height, width), &distinct))
+        Ok(Input::repeated(self.name(), pages, element, (height, width), &distinct))
     }
 }

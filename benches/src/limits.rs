@@ -23,7 +23,6 @@ pub fn read_loops() -> Vec<ReadLoop> {
             loops.push(ReadLoop { name: "avx2, prefetch 2 KiB", run: x86::avx2::<2048> });
         }
         if is_x86_feature_detected!("avx512f") {
-            loops.push(ReadLoop { name: "avx512", run: x86::avx512::<0> });
             loops.push(ReadLoop { name: "avx512, prefetch 1 KiB", run: x86::avx512::<1024> });
             loops.push(ReadLoop { name: "avx512, prefetch 4 KiB", run: x86::avx512::<4096> });
         }

@@ -11,11 +11,7 @@ use crate::report::OURS;
 ///
 /// # Errors
 /// Where the codec refuses the parameters.
-pub fn coder<C: Codec + 'static>(
-    user_values: &[u32],
-    layout: &ChunkLayout,
-    level: Level,
-) -> Result<Coder, Failure> {
+pub fn coder<C: Codec + 'static>(user_values: &[u32], layout: &ChunkLayout, level: Level) -> Result<Coder, Failure> {
     let cd_values = C::localise(user_values, layout)?;
     let (codec, decoder) = (C::from_cd_values(&cd_values)?, C::from_cd_values(&cd_values)?);
     let n_bytes = layout.chunk_bytes()? as usize;

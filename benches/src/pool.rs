@@ -1,7 +1,10 @@
 //! Memory larger than the caches, cut into slots of one frame each.
 //!
 //! A contestant that walks over the slots finds its frame in main memory, never in a cache: between two visits of a
-//! slot, the rest of the pool has gone by. The pool asks for huge pages, as an acquisition program would.
+//! slot, the rest of the pool has gone by.
+//!
+//! Pages matter as much as caches: with small ones a core reads memory at a fraction of the speed, because it waits for
+//! the address translation (more so in a virtual machine). [`Pages`] says which ones a pool has.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -11,11 +14,33 @@ pub const POOL_BYTES: usize = 256 << 20;
 
 const HUGE_PAGE: usize = 2 << 20;
 
+/// The pages of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pages {
+    #[default]
+    /// What `malloc` gives, and with it most programs: 4 KiB, unless the system is set to huge pages always.
+    Small,
+    /// Asked for with `madvise`, as an acquisition program may: 2 MiB.
+    Huge,
+}
+
+impl Pages {
+    /// The name in tables and options.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small pages",
+            Self::Huge => "huge pages",
+        }
+    }
+}
+
 /// `n_slots` frames of `frame_bytes` bytes in one piece of memory.
 #[derive(Debug)]
 pub struct Pool {
     memory: NonNull<u8>,
     layout: Layout,
+    pages: Pages,
     frame_bytes: usize,
     slot_bytes: usize,
     n_slots: usize,
@@ -27,7 +52,7 @@ impl Pool {
     /// # Panics
     /// If `frame_bytes` is 0.
     #[must_use]
-    pub fn new(frame_bytes: usize) -> Self {
+    pub fn new(frame_bytes: usize, pages: Pages) -> Self {
         assert!(frame_bytes > 0, "a frame without bytes");
         let slot_bytes = frame_bytes.next_multiple_of(4096);
         let n_slots = POOL_BYTES.div_ceil(slot_bytes);
@@ -36,8 +61,8 @@ impl Pool {
         // SAFETY: `layout` has at least one huge page of bytes.
         let memory = unsafe { alloc_zeroed(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        advise_huge_pages(memory, n_bytes);
-        let mut pool = Self { memory, layout, frame_bytes, slot_bytes, n_slots };
+        advise(memory, n_bytes, pages);
+        let mut pool = Self { memory, layout, pages, frame_bytes, slot_bytes, n_slots };
         // Touch every page now, so that no contestant pays for page faults.
         (0..n_slots).for_each(|slot| pool.frame_mut(slot).fill(0));
         pool
@@ -47,6 +72,12 @@ impl Pool {
     #[must_use]
     pub fn n_slots(&self) -> usize {
         self.n_slots
+    }
+
+    /// The pages it asked for.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        self.pages
     }
 
     /// Bytes of one frame.
@@ -110,14 +141,18 @@ impl Drop for Pool {
 }
 
 #[cfg(target_os = "linux")]
-fn advise_huge_pages(memory: NonNull<u8>, n_bytes: usize) {
+fn advise(memory: NonNull<u8>, n_bytes: usize, pages: Pages) {
+    let advice = match pages {
+        Pages::Small => libc::MADV_NOHUGEPAGE,
+        Pages::Huge => libc::MADV_HUGEPAGE,
+    };
     // SAFETY: the range is this pool's own allocation, and the advice does not change its content. Where the kernel
-    // refuses, pages stay small: the same for all contestants.
-    unsafe { libc::madvise(memory.as_ptr().cast(), n_bytes, libc::MADV_HUGEPAGE) };
+    // refuses, all contestants have the same pages still.
+    unsafe { libc::madvise(memory.as_ptr().cast(), n_bytes, advice) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
+fn advise(_: NonNull<u8>, _: usize, _: Pages) {}
 
 #[cfg(test)]
 mod tests {
@@ -125,7 +160,7 @@ mod tests {
 
     #[test]
     fn slots_do_not_overlap_and_exceed_the_caches() {
-        let mut pool = Pool::new(5000);
+        let mut pool = Pool::new(5000, Pages::Small);
         assert!(pool.n_slots() * 5000 >= POOL_BYTES / 2);
         pool.frame_mut(1).fill(1);
         assert!(pool.frame(0).iter().chain(pool.frame(2)).all(|byte| *byte == 0));

@@ -1,15 +1,16 @@
 //! Races our codecs, their peers and the machine's limits; the codec part of `cargo xtask bench`.
 //!
-//! `compare --peers LIST.json [--real FOLDER] [--json FILE] [--quick] [--only TEXT]`. `LIST.json` and `FOLDER` are
+//! `compare --peers LIST.json [--real FOLDER] [--json FILE] [--quick] [--huge-pages] [--only TEXT]`. `LIST.json` and `FOLDER` are
 //! made by `cargo xtask bench`, which also prints the tables.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use darkchunk::cpu::Level;
 use darkchunk_benches::inputs::{self, Input};
 use darkchunk_benches::limits::ReadLoop;
-use darkchunk_benches::pool::Pool;
+use darkchunk_benches::pool::{Pages, Pool};
 use darkchunk_benches::report::Row;
 use darkchunk_benches::tasks::formats::Peers;
 use darkchunk_benches::tasks::{Arena, memory};
@@ -20,16 +21,17 @@ use serde_json::Value;
 fn main() -> Result<(), Failure> {
     let options = Options::from_args(std::env::args().skip(1))?;
     let peers = Peers::load(&read_json(&options.peers)?)?;
-    let (mut rows, read) = limits(options.budget());
+    let levels = options.levels();
+    let (mut rows, read) = limits(options.pages, options.budget());
     report::print(&rows);
     for name in options.simulated() {
-        let input = inputs::simulate(name);
-        rows.extend(run(&input, &peers, read, options.budget())?);
+        let input = inputs::simulate(name, options.pages);
+        rows.extend(run(&input, &peers, levels, read, options.budget())?);
     }
     if let Some(folder) = &options.real {
         let index = read_json(&folder.join("index.json"))?;
         for real in inputs::real(&index, folder).iter().filter(|real| options.wants(real.name(), real.is_quick())) {
-            rows.extend(run(&real.load()?, &peers, read, options.budget())?);
+            rows.extend(run(&real.load(options.pages)?, &peers, levels, read, options.budget())?);
         }
     }
     if let Some(path) = &options.json {
@@ -39,15 +41,15 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn limits(budget: Budget) -> (Vec<Row>, ReadLoop) {
-    let (source, output) = (Pool::new(2 << 20), RefCell::new(Pool::new(2 << 20)));
+fn limits(pages: Pages, budget: Budget) -> (Vec<Row>, ReadLoop) {
+    let (source, output) = (Pool::new(2 << 20, pages), RefCell::new(Pool::new(2 << 20, pages)));
     memory::run(&source, &output, budget)
 }
 
-fn run(input: &Input, peers: &Peers, read: ReadLoop, budget: Budget) -> Result<Vec<Row>, Failure> {
-    let output = RefCell::new(Pool::new(input.frames.frame_bytes()));
+fn run(input: &Input, peers: &Peers, levels: &[Level], read: ReadLoop, budget: Budget) -> Result<Vec<Row>, Failure> {
+    let output = RefCell::new(Pool::new(input.frames.frame_bytes(), input.frames.pages()));
     let mut rows = Vec::new();
-    for group in peers.groups(input)? {
+    for group in peers.groups(input, levels)? {
         let arena = Arena { input, source: &input.frames, output: &output, read, budget };
         let group_rows = group.run(&arena);
         report::print(&group_rows);
@@ -67,6 +69,7 @@ struct Options {
     real: Option<PathBuf>,
     json: Option<PathBuf>,
     is_quick: bool,
+    pages: Pages,
     only: Option<String>,
 }
 
@@ -80,6 +83,7 @@ impl Options {
                 "--real" => options.real = Some(value()?.into()),
                 "--json" => options.json = Some(value()?.into()),
                 "--only" => options.only = Some(value()?),
+                "--huge-pages" => options.pages = Pages::Huge,
                 "--quick" => options.is_quick = true,
                 other => return Err(format!("unknown argument {other}").into()),
             }
@@ -96,6 +100,12 @@ impl Options {
             Some(text) => name.contains(text.as_str()),
             None => is_quick || !self.is_quick,
         }
+    }
+
+    /// A quick run has the best level only.
+    fn levels(&self) -> &'static [Level] {
+        let all = Level::available();
+        if self.is_quick { &all[all.len() - 1..] } else { all }
     }
 
     fn simulated(&self) -> impl Iterator<Item = &'static str> {

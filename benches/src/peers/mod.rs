@@ -68,7 +68,7 @@ impl Loaded {
     ///
     /// # Errors
     /// Where the library does not export it.
-    pub(crate) unsafe fn function<F: Copy>(&self, name: &str) -> Result<F, Failure> {
+    pub(crate) unsafe fn function<F: Copy + 'static>(&self, name: &str) -> Result<F, Failure> {
         // SAFETY: the caller vouches for the type.
         let symbol: Result<Symbol<'static, F>, _> = unsafe { self.library.get(name.as_bytes()) };
         Ok(*symbol.map_err(|e| format!("{} has no {name}: {e}", self.by))?)

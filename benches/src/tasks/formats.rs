@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::Failure;
+use darkchunk::codec::{self, Codec};
+use darkchunk::cpu::Level;
+
 use crate::inputs::Input;
 use crate::peers::bitshuffle::{Bitshuffle, Compressor};
 use crate::peers::blosc::{self, Settings};
-use crate::peers::{Loaded, libraries};
+use crate::peers::{Coder, Loaded, libraries};
 use crate::tasks::Group;
+use crate::{Failure, ours};
 
 /// The peers' libraries, loaded once.
 pub struct Peers {
@@ -42,25 +45,45 @@ impl Peers {
     ///
     /// # Errors
     /// Where a codec refuses its parameters or a library lacks a function.
-    pub fn groups(&self, input: &Input) -> Result<Vec<Group>, Failure> {
+    pub fn groups(&self, input: &Input, levels: &[Level]) -> Result<Vec<Group>, Failure> {
         let n_bytes = input.frames.frame_bytes();
         let element_bytes = input.element.n_bytes;
-        let bitshuffle = |name: &str, peers: &[Rc<Bitshuffle>]| Group {
-            name: name.into(),
-            coders: peers.iter().map(|peer| peer.coder(n_bytes, element_bytes)).collect(),
+        let bitshuffle = |peers: &[Rc<Bitshuffle>]| -> Vec<Coder> {
+            peers.iter().map(|peer| peer.coder(n_bytes, element_bytes)).collect()
         };
-        let blosc = |name: &str, shuffle| -> Result<Group, Failure> {
+        let blosc = |shuffle| -> Result<Vec<Coder>, Failure> {
             let settings = Settings { level: 5, shuffle, compressor: "lz4", threads: 1 };
-            let coders = self.blosc.iter().map(|peer| blosc::coder(peer, settings, n_bytes, element_bytes));
-            Ok(Group { name: name.into(), coders: coders.collect::<Result<_, _>>()? })
+            self.blosc.iter().map(|peer| blosc::coder(peer, settings, n_bytes, element_bytes)).collect()
         };
+        let lz4 = vec![libraries::lz4(n_bytes)];
+        let zstd = vec![libraries::zstd(n_bytes, 1)];
         Ok(vec![
-            bitshuffle("bitshuffle-lz4", &self.lz4),
-            bitshuffle("bitshuffle-zstd-1", &self.zstd),
-            blosc("blosc-shuffle-lz4", 1)?,
-            blosc("blosc-bitshuffle-lz4", 2)?,
-            Group { name: "lz4".into(), coders: vec![libraries::lz4(n_bytes)] },
-            Group { name: "zstd-1".into(), coders: vec![libraries::zstd(n_bytes, 1)] },
+            group::<codec::bitshuffle::Bitshuffle>("bitshuffle-lz4", bitshuffle(&self.lz4), &[0, 2], input, levels)?,
+            group::<codec::bitshuffle::Bitshuffle>(
+                "bitshuffle-zstd-1",
+                bitshuffle(&self.zstd),
+                &[0, 3, 1],
+                input,
+                levels,
+            )?,
+            //group::<codec::blosc::Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, levels)?,
+            //group::<codec::blosc::Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, levels)?,
+            group::<codec::lz4::Lz4>("lz4", lz4, &[], input, levels)?,
+            group::<codec::zstd::Zstd>("zstd-1", zstd, &[1], input, levels)?,
         ])
     }
+}
+
+/// `peers`, and ours at every one of `levels`.
+fn group<C: Codec + 'static>(
+    name: &str,
+    mut peers: Vec<Coder>,
+    cd_values: &[u32],
+    input: &Input,
+    levels: &[Level],
+) -> Result<Group, Failure> {
+    for level in levels {
+        peers.push(ours::coder::<C>(cd_values, &input.layout(), *level)?);
+    }
+    Ok(Group { name: name.into(), coders: peers })
 }

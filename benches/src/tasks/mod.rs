@@ -94,9 +94,8 @@ impl Group {
     fn race_decoders(&mut self, arena: &Arena<'_>, stored: &[usize]) -> Vec<Row> {
         let n_bytes = arena.source.frame_bytes();
         let n_slots = arena.source.n_slots();
-        let distinct: Vec<Vec<u8>> = (0..arena.input.n_distinct)
-            .map(|slot| encode_one(&mut self.coders[0], arena.source.frame(slot)))
-            .collect();
+        let distinct: Vec<Vec<u8>> =
+            (0..arena.input.n_distinct).map(|slot| encode_one(&mut self.coders[0], arena.source.frame(slot))).collect();
         let chunks: Vec<Vec<u8>> = (0..n_slots).map(|slot| distinct[slot % distinct.len()].clone()).collect();
         let chunks = &chunks;
         let mut contestants = vec![Contestant::new(n_bytes, |slot| {
@@ -114,14 +113,7 @@ impl Group {
     }
 
     /// `times[0]` is the limit's, the others are the coders'.
-    fn rows(
-        &self,
-        direction: &str,
-        limit: &str,
-        arena: &Arena<'_>,
-        times: &[Times],
-        stored: &[usize],
-    ) -> Vec<Row> {
+    fn rows(&self, direction: &str, limit: &str, arena: &Arena<'_>, times: &[Times], stored: &[usize]) -> Vec<Row> {
         let (limit_times, times) = (&times[0], &times[1..]);
         let peers = self.coders.iter().zip(times).filter(|(coder, _)| coder.by != OURS);
         let best_peer = peers.max_by(|(_, a), (_, b)| a.best_gb_per_s().total_cmp(&b.best_gb_per_s()));
