@@ -12,8 +12,8 @@ use darkchunk_benches::inputs::{self, Input};
 use darkchunk_benches::limits::ReadLoop;
 use darkchunk_benches::pool::{Pages, Pool};
 use darkchunk_benches::report::Row;
-use darkchunk_benches::tasks::formats::Peers;
-use darkchunk_benches::tasks::{Arena, memory};
+use darkchunk_benches::tasks::formats::{self, Peers};
+use darkchunk_benches::tasks::{Arena, fused, memory};
 use darkchunk_benches::timing::Budget;
 use darkchunk_benches::{Failure, report};
 use serde_json::Value;
@@ -49,6 +49,15 @@ fn limits(pages: Pages, budget: Budget) -> (Vec<Row>, ReadLoop) {
 fn run(input: &Input, peers: &Peers, levels: &[Level], read: ReadLoop, budget: Budget) -> Result<Vec<Row>, Failure> {
     let output = RefCell::new(Pool::new(input.frames.frame_bytes(), input.frames.pages()));
     let mut rows = Vec::new();
+    if let Some(threshold) = input.threshold {
+        let source = input.raw.as_ref().map_or(&input.frames, |raw| &raw.subtracted);
+        let arena = Arena { input, source, output: &output, read, budget };
+        rows.extend(formats::drle(input, threshold, levels)?.run(&arena));
+        if input.raw.is_some() {
+            rows.extend(fused::run(&arena, levels));
+        }
+        report::print(&rows);
+    }
     for group in peers.groups(input, levels)? {
         let arena = Arena { input, source: &input.frames, output: &output, read, budget };
         let group_rows = group.run(&arena);

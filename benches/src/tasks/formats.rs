@@ -66,12 +66,20 @@ impl Peers {
                 input,
                 levels,
             )?,
-            //group::<codec::blosc::Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, levels)?,
-            //group::<codec::blosc::Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, levels)?,
+            group::<codec::blosc::Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, levels)?,
+            group::<codec::blosc::Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, levels)?,
             group::<codec::lz4::Lz4>("lz4", lz4, &[], input, levels)?,
             group::<codec::zstd::Zstd>("zstd-1", zstd, &[1], input, levels)?,
         ])
     }
+}
+
+/// DRLE, which has no peer: the container, on frames whose noise is still on where the input has them.
+///
+/// # Errors
+/// Where the codec refuses its parameters.
+pub fn drle(input: &Input, threshold: u16, levels: &[Level]) -> Result<Group, Failure> {
+    group::<codec::drle::Drle>("drle", Vec::new(), &[u32::from(threshold)], input, levels)
 }
 
 /// `peers`, and ours at every one of `levels`.

@@ -4,6 +4,7 @@
 //! frame. In the decode race all decode the *same* chunks, made by the peer where there is one: what lies in the files.
 
 pub mod formats;
+pub mod fused;
 pub mod memory;
 
 use std::cell::RefCell;
