@@ -14,6 +14,8 @@ mod encode;
 mod filter;
 mod geometry;
 mod header;
+mod lz4_stream;
+mod lz77;
 mod stream;
 
 pub use self::decode::Chunk;

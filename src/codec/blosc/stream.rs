@@ -4,7 +4,8 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Compressor, blosclz};
+use super::lz77::Search;
+use super::{Compressor, blosclz, lz4_stream};
 use crate::codec::lz4::block as lz4;
 use crate::codec::zstd::context as zstd;
 use crate::cpu::Level;
@@ -47,12 +48,12 @@ impl Format {
 pub(super) struct Encoder {
     compressor: Compressor,
     effort: u32,
-    blosclz: blosclz::Encoder,
+    level: Level,
+    search: Search,
     snappy: snap::raw::Encoder,
     /// Snappy's output, where there is no room for its bound.
     scratch: Vec<u8>,
     zlib: Option<Compress>,
-    lz4: lz4::Encoder,
     zstd: zstd::Encoder,
 }
 
@@ -64,20 +65,21 @@ impl Encoder {
         Self {
             compressor,
             effort,
-            blosclz: blosclz::Encoder::default(),
+            level,
+            search: Search::new(),
             snappy: snap::raw::Encoder::new(),
             scratch: Vec::new(),
             zlib: None,
-            lz4: lz4::Encoder::new(level),
             zstd: zstd::Encoder::new(zstd_level),
         }
     }
 
     /// Encodes `src` to the front of `dst` and returns the bytes written; `None` where they do not fit.
     pub(super) fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let stride = 10 - self.effort as usize;
         match self.compressor {
-            Compressor::BloscLz => self.blosclz.encode(self.effort, src, dst),
-            Compressor::Lz4 => self.lz4.encode(src, dst),
+            Compressor::BloscLz => blosclz::encode(&mut self.search, self.level, stride, src, dst),
+            Compressor::Lz4 => lz4_stream::encode(&mut self.search, self.level, stride, src, dst),
             Compressor::Lz4Hc => lz4::encode_hc(src, dst, self.effort as i32),
             Compressor::Snappy => self.encode_snappy(src, dst),
             Compressor::Zlib => self.encode_zlib(src, dst),
