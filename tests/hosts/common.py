@@ -27,7 +27,7 @@ CONFIGS = {
     "bitshuffle": (BITSHUFFLE, ()),
     "bitshuffle-lz4": (BITSHUFFLE, (0, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (0, 3, 4)),
-    "blosc": (BLOSC, ()),
+    "blosc": (BLOSC, (0, 0, 0, 0, 5, 1, 0)),
     "blosc-lz4-bit": (BLOSC, (0, 0, 0, 0, 5, 2, 1)),
     "blosc-zlib-byte": (BLOSC, (0, 0, 0, 0, 5, 1, 4)),
     "blosc-zstd-byte": (BLOSC, (0, 0, 0, 0, 5, 1, 5)),
