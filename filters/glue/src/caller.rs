@@ -55,9 +55,9 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_library_is_found_from_an_address_in_it() {
-        let caller = Caller::at(libc::malloc as *const c_void);
+        let caller = Caller::at((libc::malloc as *const ()).cast());
         let module = caller.module().expect("the C library is a module");
-        assert_eq!(module.symbol(c"calloc").map(|p| p.as_ptr() as usize), Some(libc::calloc as usize));
+        assert_eq!(module.symbol(c"calloc").map(|p| p.as_ptr() as usize), Some(libc::calloc as *const () as usize));
         assert!(module.symbol(c"H5Pmodify_filter").is_none());
     }
 

@@ -1,1 +1,234 @@
+//! Completing parameters against an HDF5 made of a few thread-locals.
 
+use core::ffi::{c_char, c_int, c_uint};
+use std::cell::{Cell, RefCell};
+
+use darkchunk::codec::{Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
+
+use super::complete;
+use crate::abi::Hid;
+use crate::host::{Functions, Host};
+
+/// A property list and a datatype.
+#[derive(Clone)]
+struct Dataset {
+    /// Number, flags, values.
+    filters: Vec<(c_int, c_uint, Vec<c_uint>)>,
+    chunk: Vec<u64>,
+    class: c_int,
+    size: usize,
+    precision: usize,
+    order: c_int,
+    sign: c_int,
+    base_size: usize,
+}
+
+thread_local! {
+    static DATASET: RefCell<Dataset> = const { RefCell::new(Dataset {
+        filters: Vec::new(), chunk: Vec::new(), class: 0, size: 0, precision: 0, order: 0, sign: 0, base_size: 0,
+    }) };
+    static N_MODIFIED: Cell<usize> = const { Cell::new(0) };
+    static N_OPEN_TYPES: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The datatype that an array is made of.
+const BASE: Hid = 77;
+
+fn dataset<T>(ask: impl FnOnce(&Dataset) -> T) -> T {
+    DATASET.with_borrow(ask)
+}
+
+unsafe extern "C" fn n_filters(_: Hid) -> c_int {
+    dataset(|d| d.filters.len() as c_int)
+}
+
+unsafe extern "C" fn filter_at(
+    _: Hid,
+    index: c_uint,
+    _: *mut c_uint,
+    _: *mut usize,
+    _: *mut c_uint,
+    _: usize,
+    _: *mut c_char,
+    _: *mut c_uint,
+) -> c_int {
+    dataset(|d| d.filters[index as usize].0)
+}
+
+unsafe extern "C" fn filter_by_id(
+    _: Hid,
+    id: c_int,
+    flags: *mut c_uint,
+    n_values: *mut usize,
+    values: *mut c_uint,
+    _: usize,
+    _: *mut c_char,
+    _: *mut c_uint,
+) -> c_int {
+    dataset(|d| {
+        let Some((_, its_flags, its_values)) = d.filters.iter().find(|(number, ..)| *number == id) else { return -1 };
+        // SAFETY: a place for the flags.
+        unsafe { flags.write(*its_flags) };
+        // SAFETY: a place that holds the room there is.
+        let room = unsafe { n_values.replace(its_values.len()) };
+        // SAFETY: no more than there is room for.
+        unsafe { values.copy_from_nonoverlapping(its_values.as_ptr(), its_values.len().min(room)) };
+        0
+    })
+}
+
+unsafe extern "C" fn modify(_: Hid, id: c_int, flags: c_uint, n_values: usize, values: *const c_uint) -> c_int {
+    // SAFETY: as many values as said.
+    let values = unsafe { core::slice::from_raw_parts(values, n_values) };
+    N_MODIFIED.set(N_MODIFIED.get() + 1);
+    DATASET.with_borrow_mut(|d| {
+        let Some(filter) = d.filters.iter_mut().find(|(number, ..)| *number == id) else { return -1 };
+        *filter = (id, flags, values.to_vec());
+        0
+    })
+}
+
+unsafe extern "C" fn chunk(_: Hid, room: c_int, dims: *mut u64) -> c_int {
+    dataset(|d| {
+        if d.chunk.is_empty() {
+            return -1;
+        }
+        // SAFETY: no more than there is room for.
+        unsafe { dims.copy_from_nonoverlapping(d.chunk.as_ptr(), d.chunk.len().min(room as usize)) };
+        d.chunk.len() as c_int
+    })
+}
+
+unsafe extern "C" fn class(_: Hid) -> c_int {
+    dataset(|d| d.class)
+}
+
+unsafe extern "C" fn size(datatype: Hid) -> usize {
+    dataset(|d| if datatype == BASE { d.base_size } else { d.size })
+}
+
+unsafe extern "C" fn precision(_: Hid) -> usize {
+    dataset(|d| d.precision)
+}
+
+unsafe extern "C" fn order(_: Hid) -> c_int {
+    dataset(|d| d.order)
+}
+
+unsafe extern "C" fn sign(_: Hid) -> c_int {
+    dataset(|d| d.sign)
+}
+
+unsafe extern "C" fn base(_: Hid) -> Hid {
+    N_OPEN_TYPES.set(N_OPEN_TYPES.get() + 1);
+    BASE
+}
+
+unsafe extern "C" fn close(_: Hid) -> c_int {
+    N_OPEN_TYPES.set(N_OPEN_TYPES.get() - 1);
+    0
+}
+
+fn host() -> Host {
+    let functions = Functions {
+        H5Pget_nfilters: n_filters,
+        H5Pget_filter2: filter_at,
+        H5Pget_filter_by_id2: filter_by_id,
+        H5Pmodify_filter: modify,
+        H5Pget_chunk: chunk,
+        H5Tget_class: class,
+        H5Tget_size: size,
+        H5Tget_precision: precision,
+        H5Tget_order: order,
+        H5Tget_sign: sign,
+        H5Tget_super: base,
+        H5Tclose: close,
+    };
+    // SAFETY: they do as HDF5's do, for the one dataset there is.
+    unsafe { Host::with(functions) }
+}
+
+fn int16(filters: &[(u32, &[c_uint])]) -> Dataset {
+    let filters = filters.iter().map(|(id, values)| (id.cast_signed(), 1, values.to_vec())).collect();
+    Dataset { filters, chunk: vec![2, 30, 40], class: 0, size: 2, precision: 16, order: 0, sign: 1, base_size: 0 }
+}
+
+/// Completes the dataset's parameters; what they are then.
+fn completed<C: Codec>(given: Dataset) -> Result<Vec<c_uint>, String> {
+    DATASET.set(given);
+    complete::<C>(&host(), 1, 2)?;
+    let id = C::FILTER_ID.cast_signed();
+    dataset(|d| {
+        let (_, flags, values) = d.filters.iter().find(|(number, ..)| *number == id).expect("it is still there");
+        assert_eq!(*flags, 1, "the flags stay");
+        Ok(values.clone())
+    })
+}
+
+#[test]
+fn parameters_are_completed_from_type_and_shape() {
+    let values = completed::<Bitshuffle>(int16(&[(32008, &[0, 2])]));
+    assert_eq!(values, Ok(vec![0, 4, 2, 0, 2, 0, 4800]));
+    assert_eq!(completed::<Blosc>(int16(&[(32001, &[])])), Ok(vec![2, 2, 2, 4800, 5, 1, 0]));
+    assert_eq!(completed::<Lz4>(int16(&[(32004, &[])])), Ok(vec![0, 4800]));
+    assert_eq!(completed::<Zstd>(int16(&[(32015, &[9])])), Ok(vec![9, 4800]));
+    assert_eq!(completed::<Drle>(int16(&[(36114, &[3])])), Ok(vec![3, 0, 0, 1, 1, 1200, 4800]));
+    let big_endian = Dataset { order: 1, sign: 0, ..int16(&[(36114, &[3])]) };
+    assert_eq!(completed::<Drle>(big_endian), Ok(vec![3, 0, 0, 1, 4, 1200, 4800]));
+}
+
+#[test]
+fn complete_parameters_are_left_alone() {
+    let values = completed::<Bitshuffle>(int16(&[(32008, &[0, 2])])).unwrap();
+    let before = N_MODIFIED.get();
+    assert_eq!(completed::<Bitshuffle>(int16(&[(32008, &values)])), Ok(values.clone()));
+    assert_eq!(N_MODIFIED.get(), before, "nothing was called to modify them");
+    let larger = Dataset { chunk: vec![4, 30, 40], ..int16(&[(32008, &values)]) };
+    assert_eq!(completed::<Bitshuffle>(larger), Ok(vec![0, 4, 2, 0, 2, 0, 9600]), "another chunk, another size");
+}
+
+#[test]
+fn behind_a_filter_that_resizes_the_size_is_unknown() {
+    assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, &[3])])), Ok(vec![3, 0]));
+    assert_eq!(completed::<Zstd>(int16(&[(2, &[]), (32015, &[3])])), Ok(vec![3, 4800]), "a shuffle keeps the size");
+    assert_eq!(completed::<Zstd>(int16(&[(32015, &[3]), (3, &[])])), Ok(vec![3, 4800]), "a checksum behind");
+}
+
+#[test]
+fn drle_is_the_first_filter_or_none() {
+    let text = completed::<Drle>(int16(&[(2, &[]), (36114, &[1])])).unwrap_err();
+    assert!(text.starts_with("filter 2 stands before this one"), "{text}");
+    assert!(completed::<Drle>(int16(&[(36114, &[1]), (32015, &[1])])).is_ok(), "a second compression may follow");
+}
+
+#[test]
+fn an_array_type_is_shuffled_by_its_base_and_bitshuffled_whole() {
+    let array = Dataset { class: 10, size: 24, base_size: 4, ..int16(&[(32008, &[]), (32001, &[])]) };
+    assert_eq!(completed::<Bitshuffle>(array.clone()), Ok(vec![0, 4, 24, 0, 0, 0, 57_600]));
+    let alone = Dataset { filters: array.filters[1..].to_vec(), ..array };
+    assert_eq!(completed::<Blosc>(alone), Ok(vec![2, 2, 4, 57_600, 5, 1, 0]));
+    assert_eq!(N_OPEN_TYPES.get(), 0, "the base type was closed");
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_with_a_text() {
+    let drle = |change: fn(&mut Dataset)| {
+        let mut dataset = int16(&[(36114, &[1])]);
+        change(&mut dataset);
+        completed::<Drle>(dataset).unwrap_err()
+    };
+    for change in [
+        |d: &mut Dataset| d.class = 1,
+        |d: &mut Dataset| d.size = 4,
+        |d: &mut Dataset| d.precision = 12,
+        |d: &mut Dataset| d.order = 4,
+    ] {
+        assert!(drle(change).contains("int16"), "{}", drle(change));
+    }
+    assert!(drle(|d| d.chunk.clear()).contains("no chunks"));
+    assert!(drle(|d| d.size = 0).contains("size of the element type"));
+    assert!(drle(|d| d.chunk = vec![1 << 20, 1 << 20]).contains("4 GiB"));
+    assert!(drle(|d| d.filters[0].2 = vec![0; 300]).contains("300 filter parameters"));
+    assert!(drle(|d| d.filters[0].2 = vec![0]).contains("cd_values[0] = 0"));
+    assert!(completed::<Lz4>(int16(&[(32015, &[3])])).unwrap_err().contains("H5Pget_filter_by_id2"));
+}
