@@ -11,38 +11,38 @@
 
 use std::arch::x86_64::*;
 
-use super::scalar;
+use super::avx2;
 use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
 
 /// Groups in a tile.
 const TILE: usize = 64;
 
 /// See [`super::transpose`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
     match element_size {
         1 if src.len() >= TILE * 8 => transpose_tiles::<1>(src, dst),
         2 if src.len() >= TILE * 16 => transpose_tiles::<2>(src, dst),
         4 if src.len() >= TILE * 32 => transpose_tiles::<4>(src, dst),
         8 if src.len() >= TILE * 64 => transpose_tiles::<8>(src, dst),
-        _ => scalar::transpose(element_size, src, dst, 0),
+        _ => avx2::transpose(element_size, src, dst),
     }
 }
 
 /// See [`super::inverse`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
     match element_size {
         1 if src.len() >= TILE * 8 => inverse_tiles::<1>(src, dst),
         2 if src.len() >= TILE * 16 => inverse_tiles::<2>(src, dst),
         4 if src.len() >= TILE * 32 => inverse_tiles::<4>(src, dst),
         8 if src.len() >= TILE * 64 => inverse_tiles::<8>(src, dst),
-        _ => scalar::inverse(element_size, src, dst, 0),
+        _ => avx2::inverse(element_size, src, dst),
     }
 }
 
 /// The bit transpose of `N`-byte elements; at least [`TILE`] groups.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (8 * N);
     for tile in (0..n_groups).step_by(TILE) {
@@ -52,7 +52,7 @@ fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
     let (registers, _) = src[group * 8 * N..][..TILE * 8 * N].as_chunks::<64>();
     let mut planes = [[_mm512_setzero_si512(); 8]; N];
@@ -75,7 +75,7 @@ fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, g
 }
 
 /// The inverse of [`transpose`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn inverse_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (8 * N);
     for tile in (0..n_groups).step_by(TILE) {
@@ -84,7 +84,7 @@ fn inverse_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn inverse_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
     let mut planes = [[_mm512_setzero_si512(); 8]; N];
     for byte in 0..N {
@@ -109,7 +109,7 @@ fn inverse_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, gro
 
 /// Transposes the 8x8 bits of each quadword.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,gfni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,gfni")]
 fn transpose_bits(v: __m512i) -> __m512i {
     let turned = _mm512_set_epi8(
         8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8,

@@ -4,18 +4,24 @@
 //! order, for each of its bits 0..8, one row. Bit `k` of byte `j` of a row belongs to element `8 * j + k`. So is it in
 //! HDF5's filter 32008, and in Blosc 1 with bit shuffle.
 //!
-//! A *group* is 8 elements: one byte in every row. Every kernel works in groups, and what does not fill a vector is
-//! left to `scalar`.
+//! A *group* is 8 elements: one byte in every row. Every kernel works in tiles of groups; the last
+//! tile is moved back so that it is whole, and a block of less than a tile goes to the next smaller kernel.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 #[cfg(test)]
 mod tests;
 
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::Isa;
-use crate::cpu::Level;
+use crate::cpu::{Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
 const GROUP: usize = 8;
@@ -29,10 +35,19 @@ const GROUP: usize = 8;
 pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     check(element_size, src, dst);
     match level.isa() {
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::transpose(element_size, src, dst) },
-        _ => scalar::transpose(element_size, src, dst, 0),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::transpose(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Sse41 => unsafe { sse41::transpose(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::transpose(element_size, src, dst) },
+        _ => scalar::transpose(element_size, src, dst),
     }
 }
 
@@ -45,10 +60,19 @@ pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     check(element_size, src, dst);
     match level.isa() {
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::inverse(element_size, src, dst) },
-        _ => scalar::inverse(element_size, src, dst, 0),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::inverse(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Sse41 => unsafe { sse41::inverse(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::inverse(element_size, src, dst) },
+        _ => scalar::inverse(element_size, src, dst),
     }
 }
 
@@ -71,15 +95,14 @@ pub fn inverse_planes(level: Level, element_size: usize, src: &[u8], nonzero_row
 /// Whether all bytes are 0.
 #[must_use]
 pub fn is_zero(level: Level, bytes: &[u8]) -> bool {
-    match level.isa() {
-        _ => scalar::is_zero(bytes),
-    }
+    let _ = level;
+    scalar::is_zero(bytes)
 }
 
 /// What every kernel relies on.
 fn check(element_size: usize, src: &[u8], dst: &[u8]) {
     assert!(element_size > 0, "an element has at least one byte");
     let group_bytes = element_size.checked_mul(GROUP).expect("8 elements fit the address space");
-    assert!(src.len() % group_bytes == 0, "{} bytes are no whole groups of {group_bytes}", src.len());
+    assert!(src.len().is_multiple_of(group_bytes), "{} bytes are no whole groups of {group_bytes}", src.len());
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
 }

@@ -2,11 +2,11 @@
 
 use super::GROUP;
 
-/// Transposes the groups from `first_group` on. `first_group` is how a vector kernel hands over its tail.
-pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8], first_group: usize) {
+/// See [`super::transpose`].
+pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (GROUP * element_size);
     for byte in 0..element_size {
-        for group in first_group..n_groups {
+        for group in 0..n_groups {
             let columns: [u8; GROUP] = std::array::from_fn(|i| src[(group * GROUP + i) * element_size + byte]);
             let rows = transpose_8x8(u64::from_le_bytes(columns)).to_le_bytes();
             for (bit, row) in rows.into_iter().enumerate() {
@@ -16,11 +16,11 @@ pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8], first_g
     }
 }
 
-/// The inverse of [`transpose`], for the groups from `first_group` on.
-pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8], first_group: usize) {
+/// See [`super::inverse`].
+pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (GROUP * element_size);
     for byte in 0..element_size {
-        for group in first_group..n_groups {
+        for group in 0..n_groups {
             let rows: [u8; 8] = std::array::from_fn(|bit| src[(byte * 8 + bit) * n_groups + group]);
             let columns = transpose_8x8(u64::from_le_bytes(rows)).to_le_bytes();
             for (i, column) in columns.into_iter().enumerate() {

@@ -1,0 +1,276 @@
+//! The bit transpose in lanes of 16 bytes, stamped into `sse41`, `avx2` and `neon` by [`lane_kernels`].
+//!
+//! A lane tile is 16 groups: 128 elements in, 16 bytes of every row out. A register holds one lane of each of `LANES`
+//! neighbouring tiles, and no step crosses lanes. Everything is two exchanges, done to pairs of registers:
+//!
+//! * `unpack` of `a` and `b` makes the two registers of their low and high halves, interleaved byte by byte. If the bits
+//!   of a byte's position are `p3 p2 p1 p0` and the pair differs in bit `r` of the register number, then afterwards the
+//!   position is `p2 p1 p0 r`, and bit `r` of the register number says what `p3` was.
+//! * `exchange_bits` of 8 registers is the transpose of 8x8 bits, where the 8 bytes that share a position in the
+//!   registers are the matrix: 9 operations a register, where the same inside of a quadword takes 18.
+//!
+//! Let an element have `W` bytes (1, 2, 4, 8, 16), its number in the tile be `g3 g2 g1 g0 e2 e1 e0` (group, then element in
+//! the group) and `p` be the number of a byte in it. For `W = 4`, lanes are loaded so that
+//!
+//! ```text
+//! j = g1 g0, 8 registers for each:   register e2 g3 g2    position e1 e0 p1 p0
+//! 2 rounds of unpack                 register e2 e1 e0    position p1 p0 g3 g2
+//! exchange_bits                      register b2 b1 b0    position p1 p0 g3 g2
+//! for each bit, the 4 of all j:      register g1 g0       position p1 p0 g3 g2
+//! 2 rounds of unpack                 register p1 p0       position g3 g2 g1 g0     16 bytes of row 8p + b
+//! ```
+//!
+//! The other sizes differ only in how the four rounds of unpack divide; 1 byte takes one more to bring `g0` round. The
+//! inverse is the same steps from the rows. Elements of more than 16 bytes are done in columns of 16 bytes, the last one
+//! moved back where they do not divide; other sizes below 16 are first padded to the next `W`.
+
+/// Elements in a lane tile.
+pub(super) const LANE_ELEMENTS: usize = 128;
+
+/// Bytes of the largest padded tile of two lanes.
+pub(super) const PADDED_BYTES: usize = 16 * 2 * LANE_ELEMENTS;
+
+/// Number in the lane tile of the first element that register `q` of batch `j` holds.
+#[inline]
+pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
+    if W == 1 {
+        return q * 16;
+    }
+    let (high_of_element, high_of_group) = (q / (16 / W), q % (16 / W));
+    (high_of_group * W + j) * 8 + high_of_element * (16 / W)
+}
+
+/// Copies `n` elements of `element_size` bytes to the front of as many `W`-byte ones. What follows there means nothing.
+#[inline]
+pub(super) fn pad<const W: usize>(element_size: usize, n: usize, src: &[u8], dst: &mut [u8]) {
+    for (i, padded) in dst.as_chunks_mut::<W>().0.iter_mut().take(n).enumerate() {
+        let element = &src[i * element_size..];
+        match element.first_chunk() {
+            Some(with_more) => *padded = *with_more,
+            None => padded[..element_size].copy_from_slice(&element[..element_size]),
+        }
+    }
+}
+
+/// The inverse of [`pad`]. Writes up to `W - element_size` bytes behind the elements, where `dst` has them.
+#[inline]
+pub(super) fn unpad<const W: usize>(element_size: usize, n: usize, src: &[u8], dst: &mut [u8]) {
+    for (i, padded) in src.as_chunks::<W>().0.iter().take(n).enumerate() {
+        let element = &mut dst[i * element_size..];
+        match element.first_chunk_mut() {
+            Some(with_more) => *with_more = *padded,
+            None => element[..element_size].copy_from_slice(&padded[..element_size]),
+        }
+    }
+}
+
+/// `transpose` and `inverse` for one instruction set: its features, lanes a register, and the module that takes blocks of
+/// less than a tile. The file that calls it has the primitives.
+macro_rules! lane_kernels {
+    ($features:literal, $lanes:literal, $smaller:ident) => {
+        use super::lanes::{LANE_ELEMENTS, PADDED_BYTES, first_element, pad, unpad};
+
+        /// Groups in a tile.
+        const TILE: usize = 16 * $lanes;
+
+        /// See [`super::transpose`].
+        #[target_feature(enable = $features)]
+        pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
+            let n_groups = src.len() / (8 * element_size);
+            if n_groups < TILE {
+                return super::$smaller::transpose(element_size, src, dst);
+            }
+            for tile in (0..n_groups).step_by(TILE) {
+                // The last tile is moved back so that it is whole: it repeats some of the one before.
+                let group = tile.min(n_groups - TILE);
+                let elements = &src[group * 8 * element_size..];
+                let rows = Rows { n_groups, group };
+                match element_size {
+                    1 => transpose_column::<1>(1, elements, rows, 0..1, dst),
+                    2 => transpose_column::<2>(2, elements, rows, 0..2, dst),
+                    4 => transpose_column::<4>(4, elements, rows, 0..4, dst),
+                    8 => transpose_column::<8>(8, elements, rows, 0..8, dst),
+                    3 => transpose_padded::<4>(3, elements, rows, dst),
+                    5..8 => transpose_padded::<8>(element_size, elements, rows, dst),
+                    9..16 => transpose_padded::<16>(element_size, elements, rows, dst),
+                    _ => {
+                        for column in (0..element_size).step_by(16) {
+                            let first = column.min(element_size - 16);
+                            transpose_column::<16>(element_size, &elements[first..], rows, first..first + 16, dst);
+                        }
+                    }
+                }
+            }
+        }
+
+        /// See [`super::inverse`].
+        #[target_feature(enable = $features)]
+        pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
+            let n_groups = src.len() / (8 * element_size);
+            if n_groups < TILE {
+                return super::$smaller::inverse(element_size, src, dst);
+            }
+            for tile in (0..n_groups).step_by(TILE) {
+                let group = tile.min(n_groups - TILE);
+                let elements = &mut dst[group * 8 * element_size..];
+                let rows = Rows { n_groups, group };
+                match element_size {
+                    1 => inverse_column::<1>(1, src, rows, 0..1, elements),
+                    2 => inverse_column::<2>(2, src, rows, 0..2, elements),
+                    4 => inverse_column::<4>(4, src, rows, 0..4, elements),
+                    8 => inverse_column::<8>(8, src, rows, 0..8, elements),
+                    3 => inverse_padded::<4>(3, src, rows, elements),
+                    5..8 => inverse_padded::<8>(element_size, src, rows, elements),
+                    9..16 => inverse_padded::<16>(element_size, src, rows, elements),
+                    _ => {
+                        for column in (0..element_size).step_by(16) {
+                            let first = column.min(element_size - 16);
+                            inverse_column::<16>(element_size, src, rows, first..first + 16, &mut elements[first..]);
+                        }
+                    }
+                }
+            }
+        }
+
+        /// Where a tile's bytes are in the rows.
+        #[derive(Clone, Copy)]
+        struct Rows {
+            n_groups: usize,
+            group: usize,
+        }
+
+        impl Rows {
+            #[inline]
+            fn at(self, byte: usize, bit: usize) -> usize {
+                (byte * 8 + bit) * self.n_groups + self.group
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn transpose_padded<const W: usize>(element_size: usize, src: &[u8], rows: Rows, dst: &mut [u8]) {
+            let mut padded = [0; PADDED_BYTES];
+            pad::<W>(element_size, $lanes * LANE_ELEMENTS, src, &mut padded);
+            transpose_column::<W>(W, &padded, rows, 0..element_size, dst);
+        }
+
+        #[target_feature(enable = $features)]
+        fn inverse_padded<const W: usize>(element_size: usize, src: &[u8], rows: Rows, dst: &mut [u8]) {
+            let mut padded = [0; PADDED_BYTES];
+            inverse_column::<W>(W, src, rows, 0..element_size, &mut padded);
+            unpad::<W>(element_size, $lanes * LANE_ELEMENTS, &padded, dst);
+        }
+
+        /// The rows of `bytes` (at most `W`) of a tile, from `W` bytes of each of the elements at `src`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn transpose_column<const W: usize>(
+            stride: usize,
+            src: &[u8],
+            rows: Rows,
+            bytes: std::ops::Range<usize>,
+            dst: &mut [u8],
+        ) {
+            let mut batches = [[zero(); 8]; W];
+            for (j, batch) in batches.iter_mut().enumerate() {
+                let mut v = [zero(); 8];
+                for (q, v) in v.iter_mut().enumerate() {
+                    *v = load_lanes(src, first_element::<W>(q, j) * stride, LANE_ELEMENTS * stride);
+                }
+                *batch = exchange_bits(gather_groups::<W>(v));
+            }
+            for bit in 0..8 {
+                let mut v = [zero(); W];
+                for (v, batch) in v.iter_mut().zip(&batches) {
+                    *v = batch[bit];
+                }
+                rounds(&mut v, W / 2);
+                for (byte, v) in bytes.clone().zip(v) {
+                    store_row(dst, rows.at(byte, bit), v);
+                }
+            }
+        }
+
+        /// The inverse of [`transpose_column`]. Bytes of an element that are not among `bytes` are written as 0.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn inverse_column<const W: usize>(
+            stride: usize,
+            src: &[u8],
+            rows: Rows,
+            bytes: std::ops::Range<usize>,
+            dst: &mut [u8],
+        ) {
+            let mut planes = [[zero(); 8]; W];
+            for (byte, plane) in bytes.zip(planes.iter_mut()) {
+                let mut v = [zero(); 8];
+                for (bit, v) in v.iter_mut().enumerate() {
+                    *v = load_row(src, rows.at(byte, bit));
+                }
+                *plane = exchange_bits(v);
+                rounds(plane, if W == 1 { 4 } else { 8 / W });
+            }
+            for q in 0..8 {
+                let mut v = [zero(); W];
+                for (v, plane) in v.iter_mut().zip(&planes) {
+                    *v = plane[q];
+                }
+                rounds(&mut v, W / 2);
+                for (j, v) in v.into_iter().enumerate() {
+                    store_lanes(dst, first_element::<W>(q, j) * stride, LANE_ELEMENTS * stride, v);
+                }
+            }
+        }
+
+        /// The rounds of unpack that make the register number the element in its group.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn gather_groups<const W: usize>(mut v: [Vector; 8]) -> [Vector; 8] {
+            if W > 1 {
+                rounds(&mut v, 8 / W);
+                return v;
+            }
+            rounds(&mut v, 4);
+            round(&mut v, 4);
+            [v[0], v[4], v[1], v[5], v[2], v[6], v[3], v[7]]
+        }
+
+        /// Rounds of unpack for the bits of the register number from `distance` down.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn rounds<const N: usize>(v: &mut [Vector; N], mut distance: usize) {
+            while distance > 0 {
+                round(v, distance);
+                distance /= 2;
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn round<const N: usize>(v: &mut [Vector; N], distance: usize) {
+            for i in 0..N {
+                if i & distance == 0 {
+                    let (a, b) = (v[i], v[i + distance]);
+                    (v[i], v[i + distance]) = (unpack_low(a, b), unpack_high(a, b));
+                }
+            }
+        }
+
+        /// Bit `b` of register `e` changes places with bit `e` of register `b`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn exchange_bits(mut v: [Vector; 8]) -> [Vector; 8] {
+            for i in [0, 2, 4, 6] {
+                (v[i], v[i + 1]) = exchange::<1>(v[i], v[i + 1], 0x55);
+            }
+            for i in [0, 1, 4, 5] {
+                (v[i], v[i + 2]) = exchange::<2>(v[i], v[i + 2], 0x33);
+            }
+            for i in [0, 1, 2, 3] {
+                (v[i], v[i + 4]) = exchange::<4>(v[i], v[i + 4], 0x0F);
+            }
+            v
+        }
+    };
+}
+
+pub(super) use lane_kernels;
