@@ -106,3 +106,13 @@ pub enum Error {
         n_held: u64,
     },
 }
+
+impl Error {
+    /// The same error for a pixel that stands `n_pixels` further behind.
+    pub(crate) fn behind(self, n_pixels: usize) -> Self {
+        match self {
+            Self::TooBright { pixel, value } => Self::TooBright { pixel: pixel + n_pixels, value },
+            other => other,
+        }
+    }
+}

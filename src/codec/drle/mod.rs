@@ -131,7 +131,7 @@ impl Drle {
         let segment_bytes = 2 * header.segment_pixels as usize;
         for (index, segment) in src.chunks(segment_bytes).enumerate() {
             let encoded = pixels::encode(level, header.element, header.threshold, segment, writer.segment_mut());
-            let n_bytes = encoded.map_err(|error| behind(error, index * header.segment_pixels as usize))?;
+            let n_bytes = encoded.map_err(|error| error.behind(index * header.segment_pixels as usize))?;
             writer.finish_segment(n_bytes)?;
         }
         writer.finish()
@@ -150,14 +150,6 @@ impl Drle {
             }
             _ => Ok(container),
         }
-    }
-}
-
-/// The same error for a pixel that stands `n_pixels` further behind.
-fn behind(error: Error, n_pixels: usize) -> Error {
-    match error {
-        Error::TooBright { pixel, value } => Error::TooBright { pixel: pixel + n_pixels, value },
-        other => other,
     }
 }
 

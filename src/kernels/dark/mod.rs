@@ -16,6 +16,9 @@
 //! kernel of an instruction set collects the positions where brightness changes (no branch per pixel or run), then the
 //! runs between them are copied and added.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod block;
 mod decode;
 mod pass;
 mod pixel;

@@ -1,5 +1,6 @@
 //! A pass over a frame that comes in strips: what is carried from strip to strip.
 
+use super::block::{self, BLOCK, Block, GROUP, Step};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
@@ -24,7 +25,21 @@ impl<'a, P: Pixel> Pass<'a, P> {
 
     /// Writes the stored pixels of the next strip to `out`, which is as long.
     pub(super) fn correct(&mut self, strip: &[P], out: &mut [P]) {
-        self.correct_scalar(strip, out);
+        // Without a threshold every `u16` that is not 0 is kept, as with the threshold 1.
+        let threshold = self.correction.threshold.or((!P::SIGNED).then_some(1));
+        let Some(threshold) = threshold.filter(|_| block::has(self.level)) else {
+            return self.correct_scalar(strip, out);
+        };
+        let mut block = Block::new();
+        let mut rest = out;
+        for (pixels, n_pixels) in steps(strip) {
+            let (to, behind) = rest.split_at_mut(n_pixels);
+            rest = behind;
+            let step = Step { level: self.level, pixels, n_pixels, dark: self.dark(n_pixels), threshold };
+            let counts = block.correct(&step, to, self.sum(n_pixels));
+            self.counts += counts;
+            self.n_done += n_pixels;
+        }
     }
 
     fn correct_scalar(&mut self, strip: &[P], out: &mut [P]) {
@@ -48,11 +63,34 @@ impl<'a, P: Pixel> Pass<'a, P> {
     }
 }
 
+/// Cuts a strip into blocks: whole groups, and at the end what is less than one. Each comes with all that stands behind
+/// it in the strip, and its length.
+fn steps<P>(strip: &[P]) -> impl Iterator<Item = (&[P], usize)> {
+    let mut rest = strip;
+    std::iter::from_fn(move || {
+        let n_pixels = block_pixels(rest.len())?;
+        let pixels = rest;
+        rest = &rest[n_pixels..];
+        Some((pixels, n_pixels))
+    })
+}
+
+/// Pixels of the next block, where a strip has `n_pixels` left.
+fn block_pixels(n_pixels: usize) -> Option<usize> {
+    match n_pixels {
+        0 => None,
+        1..GROUP => Some(n_pixels),
+        _ => Some(BLOCK.min(n_pixels / GROUP * GROUP)),
+    }
+}
+
 /// A frame on its way into a stream, strip by strip.
 #[derive(Debug)]
 pub(crate) struct Encoder<'a, P> {
     pass: Pass<'a, P>,
     tokens: Tokens<'a>,
+    block: Block<P>,
+    threshold: u16,
 }
 
 impl<'a, P: Pixel> Encoder<'a, P> {
@@ -67,7 +105,8 @@ impl<'a, P: Pixel> Encoder<'a, P> {
             return Err(Error::Unsupported("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
         };
         check_threshold(threshold)?;
-        Ok(Self { pass: Pass::new(level, correction, sum), tokens: Tokens::new(dst) })
+        let pass = Pass::new(level, correction, sum);
+        Ok(Self { pass, tokens: Tokens::new(dst), block: Block::new(), threshold })
     }
 
     /// Pixels that are in the stream and the sum.
@@ -77,15 +116,42 @@ impl<'a, P: Pixel> Encoder<'a, P> {
 
     /// Encodes the next strip.
     pub(crate) fn push(&mut self, strip: &[P]) -> Result<()> {
-        self.push_scalar(strip)
+        if !block::has(self.pass.level) {
+            return self.push_scalar(strip);
+        }
+        steps(strip).try_for_each(|(pixels, n_pixels)| self.push_block(pixels, n_pixels, false))
     }
 
     /// Encodes the next strip and overwrites it with the stored pixels.
     pub(crate) fn push_in_place(&mut self, strip: &mut [P]) -> Result<()> {
+        if !block::has(self.pass.level) {
+            return self.push_in_place_scalar(strip);
+        }
+        let mut at = 0;
+        while let Some(n_pixels) = block_pixels(strip.len() - at) {
+            self.push_block(&strip[at..], n_pixels, true)?;
+            strip[at..][..n_pixels].copy_from_slice(&self.block.stored()[..n_pixels]);
+            at += n_pixels;
+        }
+        Ok(())
+    }
+
+    fn push_block(&mut self, pixels: &[P], n_pixels: usize, overwrite: bool) -> Result<()> {
+        let Self { pass, tokens, block, threshold } = self;
+        let step = Step { level: pass.level, pixels, n_pixels, dark: pass.dark(n_pixels), threshold: *threshold };
+        let n_before = pass.n_done;
+        let counts = block.encode(&step, tokens, pass.sum(n_pixels), overwrite);
+        let counts = counts.map_err(|error| error.behind(n_before))?;
+        pass.counts += counts;
+        pass.n_done += n_pixels;
+        Ok(())
+    }
+
+    fn push_in_place_scalar(&mut self, strip: &mut [P]) -> Result<()> {
         for pixel in strip {
             let dark = self.pass.dark(1).map_or(P::default(), |dark| dark[0]);
             self.push_scalar(std::slice::from_ref(pixel))?;
-            *pixel = scalar::stored(*pixel, dark, self.pass.correction.threshold);
+            *pixel = scalar::stored(*pixel, dark, Some(self.threshold));
         }
         Ok(())
     }
@@ -99,14 +165,11 @@ impl<'a, P: Pixel> Encoder<'a, P> {
         for pixel in strip {
             let at = self.pass.n_done;
             let dark = self.pass.correction.dark.map_or(P::default(), |dark| dark[at]);
-            let stored = scalar::stored(*pixel, dark, self.pass.correction.threshold);
+            let stored = scalar::stored(*pixel, dark, Some(self.threshold));
             scalar::fits_stream(stored, at)?;
-            if stored == P::default() {
-                self.tokens.dark(1);
-            } else {
-                self.tokens.bright(&[stored], 0, 1)?;
-            }
-            self.pass.counts += scalar::count(*pixel, dark, self.pass.correction.threshold);
+            let runs: &[[u16; 2]] = if stored == P::default() { &[] } else { &[[0, 1]] };
+            self.tokens.push(&[stored], runs, 1)?;
+            self.pass.counts += scalar::count(*pixel, dark, Some(self.threshold));
             if let Some(sum) = self.pass.sum(1) {
                 scalar::add(&[stored], sum);
             }

@@ -2,12 +2,15 @@
 //!
 //! This is the one place that knows the canonical form: a dark run is written when the bright pixel behind it comes (or
 //! the frame ends), as tokens of 32768 pixels and one of the rest; a rest of one pixel is the value 0.
+//!
+//! Runs are short and of all lengths, so that a branch on the length is mostly predicted wrong. Hence both token and
+//! pixels are always written, the pixels as a copy of fixed length of which the next run overwrites what was too much.
 
 use super::MAX_RUN_PIXELS;
 use super::pixel::Pixel;
 use crate::{Error, Result};
 
-/// Pixels copied at once: runs are mostly shorter, and a copy of fixed length needs no branch.
+/// Pixels copied at once.
 const STRIDE: usize = 16;
 
 /// A stream that is being written to the front of `dst`.
@@ -24,77 +27,74 @@ impl<'a> Tokens<'a> {
         Self { dst, at: 0, n_dark: 0 }
     }
 
-    /// Dark pixels come next.
+    /// The first `n_pixels` of `values` come next, of which `runs` (begin, end) are bright, with values from 1 to 32767.
+    /// The others are dark, whatever their value; and `values` may be longer, to be read beyond a run in one go.
     #[inline(always)]
-    pub(super) fn dark(&mut self, n_pixels: usize) {
-        self.n_dark += n_pixels;
-    }
-
-    /// The bright pixels `values[start..end]` come next; all are from 1 to 32767.
-    #[inline(always)]
-    pub(super) fn bright<P: Pixel>(&mut self, values: &[P], start: usize, end: usize) -> Result<()> {
-        while self.n_dark > MAX_RUN_PIXELS {
-            self.token(MAX_RUN_PIXELS)?;
+    pub(super) fn push<P: Pixel>(&mut self, values: &[P], runs: &[[u16; 2]], n_pixels: usize) -> Result<()> {
+        // In registers for the loop: nothing in it takes their address.
+        let (mut at, mut n_dark) = (self.at, self.n_dark);
+        let mut done = 0;
+        for [start, end] in runs {
+            let (start, end) = (usize::from(*start), usize::from(*end));
+            n_dark += start - done;
+            done = end;
+            let room = self.dst.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE + 2 }>());
+            let source = values.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
+            let is_short = n_dark <= MAX_RUN_PIXELS && end - start <= STRIDE;
+            at = match (room, source, is_short) {
+                (Some(room), Some(source), true) => at + push_run(room, source, n_dark, end - start),
+                _ => push_run_exactly(self.dst, at, n_dark, &values[start..end])?,
+            };
+            n_dark = 0;
         }
-        let n_dark = self.n_dark;
-        let n_bytes = 2 * (end - start);
-        let room = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE + 2 }>());
-        let source = values.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
-        let (Some(room), Some(source), true) = (room, source, end - start <= STRIDE) else {
-            return self.bright_exactly(&values[start..end]);
-        };
-        room[..2].copy_from_slice(&run_token(n_dark));
-        let skip = if n_dark == 0 { 0 } else { 2 };
-        let room: &mut [u8; 2 * STRIDE] = room[skip..].first_chunk_mut().expect("34 bytes less 2");
-        for (to, value) in room.as_chunks_mut::<2>().0.iter_mut().zip(source) {
-            *to = value.to_le_bytes();
-        }
-        self.n_dark = 0;
-        self.at += skip + n_bytes;
-        Ok(())
-    }
-
-    /// [`bright`](Self::bright) that reads and writes nothing beyond the run.
-    #[cold]
-    #[inline(never)]
-    fn bright_exactly<P: Pixel>(&mut self, run: &[P]) -> Result<()> {
-        self.flush()?;
-        let (dst, n_bytes) = (&mut *self.dst, 2 * run.len());
-        let available = dst.len();
-        let Some(room) = dst.get_mut(self.at..).and_then(|rest| rest.get_mut(..n_bytes)) else {
-            return Err(Error::OutputTooSmall { needed: self.at + n_bytes, available });
-        };
-        for (to, value) in room.as_chunks_mut::<2>().0.iter_mut().zip(run) {
-            *to = value.to_le_bytes();
-        }
-        self.at += n_bytes;
+        self.at = at;
+        self.n_dark = n_dark + n_pixels - done;
         Ok(())
     }
 
     /// Ends the stream and returns its bytes.
-    pub(super) fn finish(mut self) -> Result<usize> {
-        self.flush()?;
-        Ok(self.at)
+    pub(super) fn finish(self) -> Result<usize> {
+        flush(self.dst, self.at, self.n_dark)
     }
+}
 
-    fn flush(&mut self) -> Result<()> {
-        while self.n_dark > 0 {
-            self.token(self.n_dark.min(MAX_RUN_PIXELS))?;
-        }
-        Ok(())
+/// Writes at most 32768 dark and at most [`STRIDE`] bright pixels; returns the bytes that count.
+#[inline(always)]
+fn push_run<P: Pixel>(room: &mut [u8; 2 * STRIDE + 2], source: &[P; STRIDE], n_dark: usize, n_bright: usize) -> usize {
+    room[..2].copy_from_slice(&run_token(n_dark));
+    let skip = if n_dark == 0 { 0 } else { 2 };
+    let (room, _) = room[skip..].as_chunks_mut::<2>();
+    for (to, value) in room.iter_mut().zip(source) {
+        *to = value.to_le_bytes();
     }
+    skip + 2 * n_bright
+}
 
-    #[cold]
-    fn token(&mut self, n_dark: usize) -> Result<()> {
-        let available = self.dst.len();
-        let Some(room) = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut()) else {
-            return Err(Error::OutputTooSmall { needed: self.at + 2, available });
-        };
-        *room = run_token(n_dark);
-        self.at += 2;
-        self.n_dark -= n_dark;
-        Ok(())
+/// Writes any number of dark pixels and the bright ones of `run`, and nothing else; returns the position behind them.
+#[cold]
+#[inline(never)]
+fn push_run_exactly<P: Pixel>(dst: &mut [u8], at: usize, n_dark: usize, run: &[P]) -> Result<usize> {
+    let at = flush(dst, at, n_dark)?;
+    let (needed, available) = (at + 2 * run.len(), dst.len());
+    let room = dst.get_mut(at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+    for (to, value) in room.as_chunks_mut::<2>().0.iter_mut().zip(run) {
+        *to = value.to_le_bytes();
     }
+    Ok(needed)
+}
+
+/// Writes a dark run of any length; returns the position behind it.
+#[inline(never)]
+fn flush(dst: &mut [u8], mut at: usize, mut n_dark: usize) -> Result<usize> {
+    while n_dark > 0 {
+        let run = n_dark.min(MAX_RUN_PIXELS);
+        let (needed, available) = (at + 2, dst.len());
+        let room = dst.get_mut(at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        room.copy_from_slice(&run_token(run));
+        at = needed;
+        n_dark -= run;
+    }
+    Ok(at)
 }
 
 /// The token of a run of 1 to 32768 dark pixels.

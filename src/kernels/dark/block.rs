@@ -1,0 +1,252 @@
+//! The driver of the vector levels: a pass in blocks that stay in the first-level cache.
+//!
+//! Per block of up to [`BLOCK`] pixels:
+//!
+//! 1. *scan* (one file an instruction set): subtract, compare, count, and collect the positions where brightness
+//!    changes. The positions come in pairs, begin and end of a bright run.
+//! 2. *emit*: for each pair a run token and a copy of fixed length.
+//! 3. *add*: for each pair the stored pixels to the sum; for a block with many runs, all of it.
+//!
+//! The pixels behind the last whole group of a strip are padded to one with pixels that are equal to their dark image,
+//! hence dark and not counted. What is rare and would cost the scan an instruction is not counted there but noticed:
+//! differences that do not fit 16 bits make [`Tally::is_exact`] false, and the block's counts are then `scalar`'s.
+
+use super::pixel::Pixel;
+use super::tokens::Tokens;
+use super::{FrameCounts, scalar};
+use crate::Result;
+use crate::cpu::{Isa, Level};
+
+/// Pixels a scan takes at once: the bits of a word.
+pub(super) const GROUP: usize = 64;
+
+/// Groups of a block.
+pub(super) const GROUPS: usize = 32;
+
+/// Pixels of a block.
+pub(super) const BLOCK: usize = GROUP * GROUPS;
+
+/// Words of slack behind the positions, so that a scan may store whole vectors.
+const SLACK: usize = 64;
+
+/// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
+const DENSE_RUNS: usize = BLOCK / 24;
+
+/// The next pixels for a scan: whole groups, at most [`GROUPS`].
+#[derive(Clone, Copy)]
+pub(super) struct Groups<'a, P> {
+    pub(super) pixels: &'a [[P; GROUP]],
+    /// As many.
+    pub(super) dark: Option<&'a [[P; GROUP]]>,
+    /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
+    pub(super) threshold: u16,
+}
+
+/// Where brightness changes in a block.
+pub(super) struct Positions {
+    /// Begin and end of each bright run, in turn.
+    pub(super) at: [u16; BLOCK + SLACK],
+    pub(super) n: usize,
+}
+
+impl Positions {
+    fn new() -> Self {
+        Self { at: [0; BLOCK + SLACK], n: 0 }
+    }
+
+    /// `n` positions are there, the last block of `n_groups` ends bright or dark: a bright run ends with the block.
+    #[inline(always)]
+    pub(super) fn end(&mut self, n: usize, is_bright: bool, n_groups: usize) {
+        self.at[n] = (n_groups * GROUP) as u16;
+        self.n = n + usize::from(is_bright);
+    }
+
+    fn runs(&self) -> &[[u16; 2]] {
+        self.at[..self.n].as_chunks().0
+    }
+}
+
+/// What a scan counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tally {
+    pub(super) n_bright: u32,
+    /// Pixels that differ from their dark image.
+    pub(super) n_different: u32,
+    /// The sum of the differences of pixels that are not bright.
+    pub(super) zeroed_sum: i64,
+    /// Whether all differences that were added fit 16 bits.
+    pub(super) is_exact: bool,
+    /// Whether every stored pixel fits a stream.
+    pub(super) fits_stream: bool,
+}
+
+impl Tally {
+    fn counts(self) -> FrameCounts {
+        FrameCounts {
+            n_bright: self.n_bright.into(),
+            n_zeroed: (self.n_different - self.n_bright).into(),
+            zeroed_sum: self.zeroed_sum,
+            n_saturated: 0,
+        }
+    }
+}
+
+/// Scans `groups`, fills `positions`, and writes the stored pixels to `stored` where it is given (as many groups).
+fn scan<P: Pixel>(
+    level: Level,
+    groups: Groups<'_, P>,
+    positions: &mut Positions,
+    stored: Option<&mut [[P; GROUP]]>,
+) -> Tally {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX-512.
+        Isa::Avx512 => unsafe { super::avx512::scan(groups, positions, stored) },
+        _ => unreachable!("the scalar level has no blocks"),
+    }
+}
+
+/// Adds stored pixels, of which `runs` are bright and the others 0, to `sum`, which is as long.
+fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
+    if runs.len() > DENSE_RUNS {
+        return scalar::add(stored, sum);
+    }
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX-512.
+        Isa::Avx512 => unsafe { super::avx512::add(runs, stored, sum) },
+        _ => unreachable!("the scalar level has no blocks"),
+    }
+}
+
+/// Whether a level has a driver here; the scalar one does without.
+pub(super) fn has(level: Level) -> bool {
+    matches!(level.isa(), Isa::Avx512)
+}
+
+/// What a pass over blocks keeps.
+pub(super) struct Block<P> {
+    positions: Positions,
+    stored: [[P; GROUP]; GROUPS],
+}
+
+impl<P> std::fmt::Debug for Block<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Block").finish_non_exhaustive()
+    }
+}
+
+/// Where a block is to be found.
+pub(super) struct Step<'a, P> {
+    pub(super) level: Level,
+    /// The block and what stands behind it in the strip.
+    pub(super) pixels: &'a [P],
+    /// At most [`BLOCK`]: whole groups, or less than one.
+    pub(super) n_pixels: usize,
+    /// As long as the block, where there is one.
+    pub(super) dark: Option<&'a [P]>,
+    pub(super) threshold: u16,
+}
+
+impl<P: Pixel> Block<P> {
+    pub(super) fn new() -> Self {
+        Self { positions: Positions::new(), stored: [[P::default(); GROUP]; GROUPS] }
+    }
+
+    /// Encodes a block, and adds it to `sum`, which is as long. On an error `sum` is untouched.
+    #[inline]
+    pub(super) fn encode(
+        &mut self,
+        step: &Step<'_, P>,
+        tokens: &mut Tokens<'_>,
+        sum: Option<&mut [u32]>,
+        overwrite: bool,
+    ) -> Result<FrameCounts> {
+        let n_pixels = step.n_pixels;
+        let stores = step.dark.is_some() || sum.is_some() || overwrite || n_pixels < GROUP;
+        let tally = self.scan(step, stores);
+        if !tally.fits_stream {
+            first_too_bright(step)?;
+        }
+        let runs = self.positions.runs();
+        tokens.push(if stores { self.stored.as_flattened() } else { step.pixels }, runs, n_pixels)?;
+        if let Some(sum) = sum {
+            add(step.level, runs, &self.stored.as_flattened()[..n_pixels], sum);
+        }
+        Ok(step.counts(tally))
+    }
+
+    /// Writes the stored pixels of a block to `out` and adds them to `sum`; both are as long.
+    pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
+        let (groups, tail) = out.as_chunks_mut();
+        let tally = match step.groups() {
+            Some(input) if tail.is_empty() => scan(step.level, input, &mut self.positions, Some(groups)),
+            _ => {
+                let tally = self.scan(step, true);
+                out.copy_from_slice(&self.stored.as_flattened()[..step.n_pixels]);
+                tally
+            }
+        };
+        if let Some(sum) = sum {
+            add(step.level, self.positions.runs(), out, sum);
+        }
+        step.counts(tally)
+    }
+
+    /// The stored pixels of the last block that was scanned with `stores`.
+    pub(super) fn stored(&self) -> &[P] {
+        self.stored.as_flattened()
+    }
+
+    fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
+        let Self { positions, stored } = self;
+        match step.groups() {
+            Some(groups) => {
+                let stored = stores.then_some(&mut stored[..groups.pixels.len()]);
+                scan(step.level, groups, positions, stored)
+            }
+            None => {
+                let (pixels, dark) = (padded(&step.pixels[..step.n_pixels]), step.dark.map(padded));
+                let groups = Groups {
+                    pixels: &[pixels],
+                    dark: dark.as_slice().first_chunk::<1>().map(|d| &d[..]),
+                    threshold: step.threshold,
+                };
+                scan(step.level, groups, positions, Some(&mut stored[..1]))
+            }
+        }
+    }
+}
+
+impl<'a, P: Pixel> Step<'a, P> {
+    /// The block as groups; `None` where it is less than one.
+    fn groups(&self) -> Option<Groups<'a, P>> {
+        let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
+        let dark = self.dark.map(|dark| dark.as_chunks().0);
+        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold })
+    }
+
+    fn counts(&self, tally: Tally) -> FrameCounts {
+        if tally.is_exact {
+            return tally.counts();
+        }
+        scalar::count_strip(&self.pixels[..self.n_pixels], self.dark, Some(self.threshold))
+    }
+}
+
+/// Less than a group, filled up with zeros.
+fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
+    let mut group = [P::default(); GROUP];
+    group[..pixels.len()].copy_from_slice(pixels);
+    group
+}
+
+/// The error for the first pixel of a block that a stream cannot hold; its index counts from the block's begin.
+#[cold]
+fn first_too_bright<P: Pixel>(step: &Step<'_, P>) -> Result<()> {
+    for (at, pixel) in step.pixels[..step.n_pixels].iter().enumerate() {
+        let dark = step.dark.map_or(P::default(), |dark| dark[at]);
+        scalar::fits_stream(scalar::stored(*pixel, dark, Some(step.threshold)), at)?;
+    }
+    Ok(())
+}
