@@ -1,1 +1,12 @@
-//! The C library.
+//! The C library: `include/darkchunk.h` says what each function does; here stands only how.
+//!
+//! Every function runs inside [`status::guard`]: a panic becomes `DC_PANIC`, an error its status and a message for the
+//! calling thread. Outputs are written on success only. The layouts and numbers here are C's and never change; a struct
+//! grows at its end, and says by its first field how much of it the caller knows.
+
+mod chunk;
+mod element;
+mod encoder;
+mod status;
+mod types;
+mod writer;

@@ -7,10 +7,12 @@
 mod compression;
 mod encoder;
 mod filter;
+mod sum;
 
 pub use compression::Compression;
 pub use encoder::ChunkEncoder;
 pub use filter::Filter;
+pub use sum::Sum;
 
 use crate::codec::ChunkLayout;
 use crate::frame::ElementType;
@@ -57,5 +59,19 @@ impl ChunkShape {
         let layout = ChunkLayout { element, dims: self.dims().to_vec(), resized_before: false };
         layout.chunk_bytes()?;
         Ok(layout)
+    }
+}
+
+/// The threshold that frames are stored with: DRLE has its own, which another one may repeat but not contradict.
+///
+/// # Errors
+/// [`Error::Unsupported`] where they contradict each other.
+pub fn threshold(asked: Option<u16>, filter: Option<&Filter>) -> Result<Option<u16>> {
+    let Some(Filter::Drle(drle)) = filter else { return Ok(asked) };
+    match (asked, drle.threshold()) {
+        (Some(asked), Some(stored)) if asked != stored => Err(Error::Unsupported(format!(
+            "the threshold is {asked}, the DRLE dataset has {stored}: give the same, or none"
+        ))),
+        (_, stored) => Ok(stored),
     }
 }

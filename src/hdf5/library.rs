@@ -59,11 +59,6 @@ impl Library {
         &self.0.ids
     }
 
-    /// Whether the library can hand out a chunk as it is stored.
-    pub(super) fn functions(&self) -> &Functions {
-        &self.0.functions
-    }
-
     /// The library's version.
     ///
     /// # Errors

@@ -21,58 +21,9 @@ use super::dataset::Frames;
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
 use crate::Result;
-use crate::chunk::Filter;
-use crate::frame::{Element, ElementClass};
+use crate::chunk::{Filter, Sum};
+use crate::frame::Element;
 use crate::kernels::dark::FrameCounts;
-
-/// Frames that a `u32` sum holds for certain.
-const MOST_SUMMED: u32 = 1 << 16;
-
-/// The sum of all frames, exact: 32 bits a pixel in the kernel, spilled into 64 before they can overflow.
-#[derive(Debug)]
-pub(super) struct Sum {
-    partial: Vec<u32>,
-    n_partial: u32,
-    total: Vec<i64>,
-    signed: bool,
-}
-
-impl Sum {
-    pub(super) fn new<P: Element>(n_pixels: usize) -> Self {
-        let signed = P::TYPE.class == ElementClass::Signed;
-        Self { partial: vec![0; n_pixels], n_partial: 0, total: vec![0; n_pixels], signed }
-    }
-
-    /// Where the kernel adds the next frame, if it takes it: [`added`](Self::added) says so.
-    pub(super) fn partial_mut(&mut self) -> &mut [u32] {
-        if self.n_partial == MOST_SUMMED {
-            self.spill();
-        }
-        &mut self.partial
-    }
-
-    pub(super) fn added(&mut self) {
-        self.n_partial += 1;
-    }
-
-    fn spill(&mut self) {
-        for (total, partial) in self.total.iter_mut().zip(&mut self.partial) {
-            *total += if self.signed { i64::from(partial.cast_signed()) } else { i64::from(*partial) };
-            *partial = 0;
-        }
-        self.n_partial = 0;
-    }
-
-    /// The sum so far.
-    pub(super) fn total(&mut self) -> &[i64] {
-        self.spill();
-        &self.total
-    }
-
-    fn begin_with(&mut self, earlier: Vec<i64>) {
-        self.total = earlier;
-    }
-}
 
 /// Sum and counts of the frames from `first_frame` on.
 #[derive(Debug)]
@@ -149,7 +100,7 @@ impl Account {
             object::write_array(&group, "dark", dims, dark)?;
         }
         let Some(sum) = &mut self.sum else { return Ok(()) };
-        let negative = sum.signed && done.threshold.is_none();
+        let negative = sum.is_signed() && done.threshold.is_none();
         let dataset = if negative {
             object::write_array(&group, "sum", dims, sum.total())?
         } else {

@@ -16,8 +16,8 @@ use super::dataset::{self, Frames};
 use super::library::{Library, h5};
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
-use super::recording::{Account, Done, Sum};
-use crate::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
+use super::recording::{Account, Done};
+use crate::chunk::{self, ChunkEncoder, ChunkShape, Compression, Sum};
 use crate::cpu::Level;
 use crate::frame::{Element, as_bytes_mut};
 use crate::kernels::dark::{Correction, FrameCounts};
@@ -200,7 +200,7 @@ impl<P: FileElement> Writer<P> {
     fn over(frames: Frames, file: Id, (at, path): (Hid, &str), processing: Processing<P>) -> Result<Self> {
         let filter = frames.codec(P::TYPE)?;
         let mut processing = processing;
-        processing.threshold = threshold(processing.threshold, filter.as_ref())?;
+        processing.threshold = chunk::threshold(processing.threshold, filter.as_ref())?;
         check(&processing, &frames.shape)?;
         let sum = processing.sum.then(|| Sum::new::<P>(frames.shape.frame_pixels()));
         Ok(Self {
@@ -324,6 +324,12 @@ impl<P: FileElement> Writer<P> {
         self.account.sum.as_mut().map(Sum::total)
     }
 
+    /// Pixels of a frame.
+    #[must_use]
+    pub fn frame_pixels(&self) -> usize {
+        self.frames.shape.frame_pixels()
+    }
+
     /// The exact parameters of the dataset's filter; `None` where it has none.
     #[must_use]
     pub fn cd_values(&self) -> Option<(u32, &[u32])> {
@@ -391,17 +397,6 @@ fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
         return Err(Error::Unsupported("the file is open for reading only: open it with H5F_ACC_RDWR".into()));
     }
     Ok(file)
-}
-
-/// The threshold: DRLE has its own, which another one may repeat but not contradict.
-fn threshold(asked: Option<u16>, filter: Option<&Filter>) -> Result<Option<u16>> {
-    let Some(Filter::Drle(drle)) = filter else { return Ok(asked) };
-    match (asked, drle.threshold()) {
-        (Some(asked), Some(stored)) if asked != stored => Err(Error::Unsupported(format!(
-            "the threshold is {asked}, the DRLE dataset has {stored}: give the same, or none"
-        ))),
-        (_, stored) => Ok(stored),
-    }
 }
 
 fn check<P: FileElement>(processing: &Processing<P>, shape: &ChunkShape) -> Result<()> {

@@ -1,0 +1,275 @@
+/*
+ * darkchunk: HDF5 compression for detectors and cameras.
+ *
+ * Link with -ldarkchunk. The library links no HDF5. Three ways to use it, from bare to complete:
+ *
+ *   dc_encode_chunk   one chunk from an array of frames; the program calls H5Dwrite_chunk itself
+ *   dc_encoder        chunk after chunk without an allocation or a copy a frame; the same
+ *   dc_writer         the whole recording: makes the dataset, writes the chunks, stores sum, dark image and counts,
+ *                     with the HDF5 functions of the program (include hdf5.h before this file)
+ *
+ * Conventions. A chunk is n_frames frames of height rows of width elements, frame by frame, row by row, without gaps,
+ * in the machine's byte order. Sizes called n_bytes and *_len are in bytes, n_pixels and *_pixels in elements. Every
+ * function that can fail returns a dc_status, and writes its outputs on DC_OK only. dc_last_error() then has the
+ * reason, with the numbers. Pointers are not NULL unless said. A struct begins with its own size: use the INIT macros,
+ * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
+ */
+#ifndef DARKCHUNK_H
+#define DARKCHUNK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The numbers are for ever. */
+typedef enum dc_status {
+    DC_OK = 0,
+    DC_NULL = 1,        /* a pointer is NULL that must not be */
+    DC_ARGUMENT = 2,    /* an argument or a filter parameter means nothing */
+    DC_BUFFER_SIZE = 3, /* a buffer is too small, or has not the size its shape says */
+    DC_DAMAGED = 4,     /* a chunk is damaged */
+    DC_WRONG_SIZE = 5,  /* a chunk decodes to another size than the dataset's chunks have */
+    DC_TOO_BRIGHT = 6,  /* a pixel above 32767, which DRLE cannot hold; the frame was not taken */
+    DC_UNSUPPORTED = 7, /* what was asked for does not exist for this type, shape, file or dataset */
+    DC_HDF5 = 8,        /* an HDF5 function failed; the message is HDF5's */
+    DC_NOT_STORED = 9,  /* HDF5 refused a chunk or a flush; no frame is lost, those not stored are held in memory */
+    DC_PANIC = 10,      /* a bug in darkchunk; free the object, and report it */
+    DC_OTHER = 99
+} dc_status;
+
+/* Why the last call on this thread failed; "" if none did. Valid until the next failure on this thread. */
+const char *dc_last_error(void);
+
+/* "major.minor.patch". */
+const char *dc_version(void);
+
+/* The instruction sets in use: "scalar", "sse41", "avx2", "avx512" or "neon". DARKCHUNK_MAX_LEVEL lowers it. */
+const char *dc_level(void);
+
+typedef enum dc_element {
+    DC_INT8 = 1,
+    DC_UINT8 = 2,
+    DC_INT16 = 3,
+    DC_UINT16 = 4,
+    DC_INT32 = 5,
+    DC_UINT32 = 6
+} dc_element;
+
+/* HDF5 filter numbers, and the parameters (cd_values) a caller gives:
+ *   DC_DRLE        threshold (1 to 32767); int16 and uint16 only
+ *   DC_BITSHUFFLE  block elements (0 = default), 0 none or 2 LZ4 or 3 Zstd, level for Zstd
+ *   DC_BLOSC       0, 0, 0, 0, level 0-9, 0 none or 1 byte or 2 bit shuffle,
+ *                  0 blosclz, 1 lz4, 2 lz4hc, 3 snappy, 4 zlib, 5 zstd
+ *   DC_LZ4         block bytes (0 or nothing = 1 GiB)
+ *   DC_ZSTD        level
+ */
+enum { DC_NO_FILTER = 0, DC_DRLE = 36114, DC_BITSHUFFLE = 32008, DC_BLOSC = 32001, DC_LZ4 = 32004, DC_ZSTD = 32015 };
+
+/* What a chunk is. */
+typedef struct dc_chunk {
+    size_t size;            /* sizeof(dc_chunk) */
+    int element;            /* a dc_element */
+    uint32_t filter;        /* one of the above */
+    const uint32_t *values; /* the filter's parameters, as a caller gives them or as they are stored */
+    size_t n_values;
+    size_t n_frames;        /* shape of the chunk */
+    size_t height;
+    size_t width;
+} dc_chunk;
+
+#define DC_CHUNK_INIT {sizeof(dc_chunk), 0, DC_NO_FILTER, NULL, 0, 1, 0, 0}
+
+/* What is done to each frame before it is stored. All but the first field may be 0. */
+typedef struct dc_processing {
+    size_t size;          /* sizeof(dc_processing) */
+    const void *dark;     /* subtracted from each frame, without wrapping; one frame; copied. int16 and uint16 only */
+    uint32_t threshold;   /* smaller values become 0, 1 to 32767. int16 and uint16 only. DRLE brings its own */
+    int no_sum;           /* not 0: keep no sum of all frames (kept for int16 and uint16) */
+    uint64_t flush_frames;/* dc_writer: flush the file after this many frames; 0: not by number */
+    double flush_seconds; /* dc_writer: flush the file after this time; 0: not by time */
+} dc_processing;
+
+#define DC_PROCESSING_INIT {sizeof(dc_processing), NULL, 0, 0, 0, 1.0}
+
+/* What became of the pixels. */
+typedef struct dc_counts {
+    uint64_t n_bright;    /* stored with another value than 0 */
+    uint64_t n_zeroed;    /* not 0 after dark subtraction, and stored as 0 */
+    int64_t zeroed_sum;   /* the sum of those: what was lost */
+    uint64_t n_saturated; /* held at the limit of the type by dark subtraction */
+} dc_counts;
+
+/* ---- whole chunks ------------------------------------------------------------------------------------------------ */
+
+/* Parameters that a dataset can have at most. */
+#define DC_MAX_VALUES 16
+
+/* The parameters exactly as they are stored in the file: give them to H5Pset_filter, with H5Z_FLAG_OPTIONAL so that
+ * the dataset can be created where no plugin is installed. `values` has room for `capacity`. */
+dc_status dc_cd_values(const dc_chunk *chunk, uint32_t *values, size_t capacity, size_t *n_values);
+
+/* Bytes that are enough for any encoded chunk. */
+dc_status dc_max_encoded_len(const dc_chunk *chunk, size_t *n_bytes);
+
+/* Encodes one chunk from `n_frames` pointers to frames, which need not be contiguous; those that are missing to
+ * chunk->n_frames are padded with zeros. `with` may be NULL. `sum` may be NULL, or is height * width numbers that are
+ * increased by the stored pixels; it holds 65536 frames. `counts` may be NULL. Allocates: see dc_encoder. */
+dc_status dc_encode_chunk(const dc_chunk *chunk, const dc_processing *with, const void *const *frames, size_t n_frames,
+                          uint32_t *sum, void *dst, size_t dst_len, size_t *n_bytes, dc_counts *counts);
+
+/* Decodes one chunk into the whole of `dst`, whose dst_len bytes are those of the chunk. Any `src` is safe. On an error
+ * the content of `dst` is unspecified. */
+dc_status dc_decode_chunk(const dc_chunk *chunk, const void *src, size_t src_len, void *dst, size_t dst_len);
+
+/* ---- chunk after chunk ------------------------------------------------------------------------------------------- */
+
+typedef struct dc_encoder dc_encoder;
+
+/* `with` may be NULL. The encoder has the memory of one or two chunks, and allocates no more. */
+dc_status dc_encoder_new(const dc_chunk *chunk, const dc_processing *with, dc_encoder **encoder);
+
+/* Takes a frame: height * width elements. On an error the chunk is as it was. */
+dc_status dc_encoder_push(dc_encoder *encoder, const void *frame);
+
+/* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */
+dc_status dc_encoder_push_strips(dc_encoder *encoder, const void *const *strips, const size_t *strip_pixels,
+                                 size_t n_strips);
+
+/* Frames in the chunk. */
+dc_status dc_encoder_n_frames(const dc_encoder *encoder, size_t *n_frames);
+
+/* The chunk as it is to be stored, padded with zeros if frames are missing. Valid until the next call with this
+ * encoder. More frames may follow, or dc_encoder_clear. */
+dc_status dc_encoder_chunk(dc_encoder *encoder, const void **bytes, size_t *n_bytes);
+
+/* Begins the next chunk. Sum and counts go on. */
+dc_status dc_encoder_clear(dc_encoder *encoder);
+
+/* Of all frames so far. The sum is valid until the next call with this encoder. */
+dc_status dc_encoder_counts(const dc_encoder *encoder, dc_counts *counts);
+dc_status dc_encoder_sum(dc_encoder *encoder, const int64_t **sum, size_t *n_pixels);
+
+/* NULL is allowed. */
+void dc_encoder_free(dc_encoder *encoder);
+
+/* ---- the whole recording ----------------------------------------------------------------------------------------- */
+
+typedef void (*dc_function)(void);
+
+/* The HDF5 functions that the writer calls, in the order of the table. */
+#define DC_HDF5_FUNCTIONS(X) \
+    X(H5open) X(H5get_libversion) X(H5Eget_auto2) X(H5Eset_auto2) X(H5Eclear2) X(H5Ewalk2) X(H5Iget_type) \
+    X(H5Iget_file_id) X(H5Idec_ref) X(H5Fcreate) X(H5Fopen) X(H5Fflush) X(H5Fget_intent) X(H5Gcreate2) X(H5Oopen) \
+    X(H5Olink) X(H5Lexists) X(H5Dcreate2) X(H5Dcreate_anon) X(H5Dget_space) X(H5Dget_type) X(H5Dget_create_plist) \
+    X(H5Dset_extent) X(H5Dread) X(H5Dwrite) X(H5Dwrite_chunk) X(H5Dget_chunk_storage_size) X(H5Screate) \
+    X(H5Screate_simple) X(H5Sget_simple_extent_ndims) X(H5Sget_simple_extent_dims) X(H5Pcreate) \
+    X(H5Pset_libver_bounds) X(H5Pset_create_intermediate_group) X(H5Pget_layout) X(H5Pset_chunk) X(H5Pget_chunk) \
+    X(H5Pget_chunk_opts) X(H5Pset_filter) X(H5Pget_nfilters) X(H5Pget_filter2) X(H5Tcopy) X(H5Tset_size) \
+    X(H5Tset_cset) X(H5Tget_class) X(H5Tget_size) X(H5Tget_sign) X(H5Tget_order) X(H5Aexists) X(H5Acreate2) X(H5Aopen) \
+    X(H5Aget_space) X(H5Aread) X(H5Awrite) X(H5Adelete)
+
+#define DC_FIELD(name) dc_function fn_##name;
+
+/* Functions and identifiers of the HDF5 (1.10.3 or later) that the program uses. Fill it with dc_hdf5_from_headers. */
+typedef struct dc_hdf5 {
+    size_t size;        /* sizeof(dc_hdf5) */
+    void (*enter)(void);/* called before each use of HDF5, or NULL: a lock that one thread may take again */
+    void (*leave)(void);/* called after it, or NULL */
+    int64_t native_int8, native_uint8, native_int16, native_uint16, native_int32, native_uint32, native_int64,
+        native_uint64, c_s1, file_access, dataset_create, link_create;
+    DC_HDF5_FUNCTIONS(DC_FIELD)
+    dc_function fn_H5Dread_chunk;  /* before HDF5 2.0, or NULL */
+    dc_function fn_H5Dread_chunk2; /* since HDF5 2.0, or NULL */
+} dc_hdf5;
+
+#undef DC_FIELD
+
+#if defined(H5_VERSION_GE)
+#define DC_SET(name) table.fn_##name = (dc_function)name;
+
+/* The table of the HDF5 that this program is compiled and linked with. */
+static inline dc_hdf5 dc_hdf5_from_headers(void) {
+    dc_hdf5 table = {0};
+    table.size = sizeof table;
+    table.native_int8 = H5T_NATIVE_INT8;
+    table.native_uint8 = H5T_NATIVE_UINT8;
+    table.native_int16 = H5T_NATIVE_INT16;
+    table.native_uint16 = H5T_NATIVE_UINT16;
+    table.native_int32 = H5T_NATIVE_INT32;
+    table.native_uint32 = H5T_NATIVE_UINT32;
+    table.native_int64 = H5T_NATIVE_INT64;
+    table.native_uint64 = H5T_NATIVE_UINT64;
+    table.c_s1 = H5T_C_S1;
+    table.file_access = H5P_FILE_ACCESS;
+    table.dataset_create = H5P_DATASET_CREATE;
+    table.link_create = H5P_LINK_CREATE;
+    DC_HDF5_FUNCTIONS(DC_SET)
+#if H5_VERSION_GE(2, 0, 0)
+    table.fn_H5Dread_chunk2 = (dc_function)H5Dread_chunk2;
+#else
+    table.fn_H5Dread_chunk = (dc_function)H5Dread_chunk;
+#endif
+    return table;
+}
+
+#undef DC_SET
+#endif
+
+typedef struct dc_writer dc_writer;
+
+/* What a writer has done. */
+typedef struct dc_summary {
+    uint64_t n_pushed;     /* frames taken */
+    uint64_t n_stored;     /* frames in the dataset, with those that were there before */
+    uint64_t n_flushed;    /* frames that a crash of the process cannot lose any more */
+    uint64_t stored_bytes; /* bytes of the chunks written */
+    uint64_t n_counted;    /* frames that the sum and the counts are of */
+    dc_counts counts;
+} dc_summary;
+
+/* Makes the dataset `path`, (frames, height, width) without a limit on the frames, below the file or group `at` (a hid_t),
+ * with chunks as `chunk` says. `nexus`: not 0 makes the NeXus groups that let viewers show it, with a path like
+ * "/entry/instrument/detector/data". `with` may be NULL. HDF5 is called on the calling thread only; where it is not
+ * thread-safe, the program must not call it from another thread at the same time. */
+dc_status dc_writer_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
+                           const dc_processing *with, dc_writer **writer);
+
+/* Goes on with a dataset that is there, behind its last frame. `with` may be NULL; its dark image, if any, has
+ * n_dark_pixels elements. */
+dc_status dc_writer_attach(const dc_hdf5 *hdf5, int64_t at, const char *path, int element, size_t n_dark_pixels,
+                           const dc_processing *with, dc_writer **writer);
+
+/* Takes a frame, height * width elements. DC_TOO_BRIGHT and DC_BUFFER_SIZE: it was not taken. DC_NOT_STORED: see
+ * dc_writer_summary whether it was; what was taken is held, and tried again by the next call. */
+dc_status dc_writer_push(dc_writer *writer, const void *frame);
+
+/* The same, and overwrites the frame with what is stored: dark image subtracted, threshold applied. */
+dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
+
+/* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */
+dc_status dc_writer_push_strips(dc_writer *writer, const void *const *strips, const size_t *strip_pixels,
+                                size_t n_strips);
+
+/* Stores and flushes all frames that were taken. */
+dc_status dc_writer_flush(dc_writer *writer);
+
+/* Stores all frames, and beside them (`path` with "_darkchunk" behind it) sum, dark image, threshold, counts, software
+ * and filter parameters, and flushes. May be called again, and more frames may follow. */
+dc_status dc_writer_finish(dc_writer *writer);
+
+dc_status dc_writer_summary(const dc_writer *writer, dc_summary *summary);
+
+/* The sum of all frames so far, height * width numbers, valid until the next call with this writer. */
+dc_status dc_writer_sum(dc_writer *writer, const int64_t **sum, size_t *n_pixels);
+
+/* Finishes what can be finished, and ends the writer. Call it before the file is closed. NULL is allowed. */
+void dc_writer_free(dc_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
