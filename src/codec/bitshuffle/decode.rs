@@ -53,7 +53,8 @@ impl Blocks {
     /// For blocks of at most `max_bytes`, which the caller's output is no shorter than.
     pub(super) fn new(codec: &Bitshuffle, level: Level, max_bytes: usize) -> Self {
         let &Bitshuffle { element_bytes, compression, .. } = codec;
-        let rows = if compression == Compression::None { Vec::new() } else { vec![0; max_bytes] };
+        let rows =
+            if compression == Compression::None { Vec::new() } else { vec![0; max_bytes + lz4::block::SLACK_BYTES] };
         Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new() }
     }
 
@@ -63,9 +64,9 @@ impl Blocks {
             Compression::None if bytes.len() == dst.len() => bytes,
             Compression::None => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
             Compression::Lz4 => {
-                let rows = &mut self.rows[..dst.len()];
-                lz4::block::decode(self.level, bytes, rows)?;
-                rows
+                let rows = &mut self.rows[..dst.len() + lz4::block::SLACK_BYTES];
+                lz4::block::decode_prefix(self.level, bytes, rows, dst.len())?;
+                &rows[..dst.len()]
             }
             Compression::Zstd { .. } => {
                 let rows = &mut self.rows[..dst.len()];

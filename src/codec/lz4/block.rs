@@ -3,9 +3,11 @@
 //! Every block that is written here decodes with the reference library, and every block of the reference library
 //! decodes here. An [`Encoder`] is reused over the blocks of a chunk.
 
-use super::library;
+use super::{decode, library};
 use crate::cpu::Level;
 use crate::{Error, Result};
+
+pub use super::decode::SLACK_BYTES;
 
 /// The most bytes that encoding `n_bytes` can give. Saturates.
 #[must_use]
@@ -51,9 +53,22 @@ pub fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize> {
 /// [`Error::Corrupt`] and [`Error::Truncated`], with offsets in `src`, where the block is damaged or decodes to another
 /// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
 pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-    let _ = level;
-    if dst.len() > max_decoded_len(src.len()) {
+    let n_bytes = dst.len();
+    decode_prefix(level, src, dst, n_bytes)
+}
+
+/// [`decode`] into the first `n_bytes` of `dst`. What is behind them is scratch, and makes the end of the block faster
+/// where it is [`SLACK_BYTES`] long.
+///
+/// # Errors
+/// As [`decode`].
+///
+/// # Panics
+/// Where `dst` is shorter than `n_bytes`.
+pub fn decode_prefix(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    assert!(n_bytes <= dst.len(), "{n_bytes} bytes into {}", dst.len());
+    if n_bytes > max_decoded_len(src.len()) {
         return Err(Error::Corrupt { at: 0, what: "the LZ4 block is too short for its decoded size" });
     }
-    library::decode(src, dst)
+    decode::decode(level, src, dst, n_bytes)
 }

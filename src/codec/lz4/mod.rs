@@ -4,6 +4,8 @@
 //! its decoded length is stored as it is.
 
 pub mod block;
+mod decode;
+mod lanes;
 mod library;
 
 use super::cursor::Cursor;

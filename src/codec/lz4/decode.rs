@@ -1,0 +1,199 @@
+//! The LZ4 block decoder: for blocks that are mostly zeros.
+//!
+//! The output is cleared first, and the decoder remembers behind which byte it is still all zero. A match that copies
+//! from there copies zeros onto zeros, however long it is and however it overlaps itself: nothing is done. In the bit
+//! planes of detector data that is nearly every match. What is left, literals and matches of a few bytes, is moved
+//! [`N`] bytes at a time, zeros behind, so that the bytes ahead stay clear.
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, N, Portable};
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// Bytes behind the block in the output that let the decoder store whole vectors up to the end: with fewer it is right
+/// but slower there.
+pub const SLACK_BYTES: usize = N;
+
+/// The shortest match.
+const MIN_MATCH: usize = 4;
+
+/// Decodes `src` into the first `n_bytes` of `dst`. What is behind them is scratch.
+pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(lanes) = Avx512::new(level) {
+            // SAFETY: `lanes` proves these features.
+            return unsafe { decode_avx512(lanes, src, dst, n_bytes) };
+        }
+        if let Some(lanes) = Avx2::new(level) {
+            // SAFETY: `lanes` proves these features.
+            return unsafe { decode_avx2(lanes, src, dst, n_bytes) };
+        }
+    }
+    let _ = level;
+    decode_with(Portable, src, dst, n_bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")]
+fn decode_avx512(lanes: Avx512, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    decode_with(lanes, src, dst, n_bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    decode_with(lanes, src, dst, n_bytes)
+}
+
+#[inline(always)]
+fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    dst.fill(0);
+    let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
+    let mut at = 0;
+    loop {
+        let token = *src.get(at).ok_or(Error::Truncated { at, needed: 1, available: 0 })?;
+        at += 1;
+        let mut n_literals = usize::from(token >> 4);
+        if n_literals == 15 {
+            n_literals += long_length(src, &mut at)?;
+        }
+        let rest = &src[at..];
+        if n_literals > rest.len() {
+            return Err(Error::Truncated { at, needed: n_literals, available: rest.len() });
+        }
+        output.literals(rest, n_literals).ok_or(too_long(at))?;
+        at += n_literals;
+        let Some(offset) = src[at..].first_chunk() else { break };
+        let offset = usize::from(u16::from_le_bytes(*offset));
+        at += 2;
+        let mut len = usize::from(token & 15) + MIN_MATCH;
+        if len == 15 + MIN_MATCH {
+            len += long_length(src, &mut at)?;
+        }
+        if offset.wrapping_sub(1) >= output.at {
+            return Err(Error::Corrupt { at, what: "an LZ4 match begins before the block" });
+        }
+        output.matching(offset, len).ok_or(too_long(at))?;
+    }
+    if at != src.len() {
+        return Err(Error::Truncated { at, needed: 2, available: 1 });
+    }
+    if output.at == n_bytes { Ok(()) } else { Err(Error::WrongSize { expected: n_bytes, found: output.at }) }
+}
+
+#[cold]
+fn too_long(at: usize) -> Error {
+    Error::Corrupt { at, what: "the LZ4 block decodes to more than its size" }
+}
+
+/// The bytes that continue a length of 15.
+#[inline(always)]
+fn long_length(src: &[u8], at: &mut usize) -> Result<usize> {
+    let mut length = 0usize;
+    loop {
+        let byte = *src.get(*at).ok_or(Error::Truncated { at: *at, needed: 1, available: 0 })?;
+        *at += 1;
+        length = length.saturating_add(usize::from(byte));
+        if byte != 255 {
+            return Ok(length);
+        }
+    }
+}
+
+/// The block as far as it is decoded. `dst[used..]` is all zero.
+struct Output<'a, L> {
+    lanes: L,
+    dst: &'a mut [u8],
+    at: usize,
+    n_bytes: usize,
+    used: usize,
+}
+
+impl<L: Lanes> Output<'_, L> {
+    /// Appends the first `n` bytes of `from`, which has them. `None` where the block has no room for them.
+    #[inline(always)]
+    fn literals(&mut self, from: &[u8], n: usize) -> Option<()> {
+        if n > self.n_bytes - self.at {
+            return None;
+        }
+        let to = &mut self.dst[self.at..];
+        if n <= N
+            && let Some(to) = to.first_chunk_mut()
+        {
+            let bytes = self.lanes.load(from, n);
+            self.lanes.store(bytes, to);
+            self.mark(bytes);
+        } else {
+            to[..n].copy_from_slice(&from[..n]);
+            self.mark_long(n);
+        }
+        self.at += n;
+        Some(())
+    }
+
+    /// Appends `n` bytes from `offset` back, which is within the block. `None` where the block has no room for them.
+    #[inline(always)]
+    fn matching(&mut self, offset: usize, n: usize) -> Option<()> {
+        if n > self.n_bytes - self.at {
+            return None;
+        }
+        let from = self.at - offset;
+        if from < self.used {
+            self.copy(from, offset, n);
+        }
+        self.at += n;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, from: usize, offset: usize, n: usize) {
+        let (before, to) = self.dst.split_at_mut(self.at);
+        if n <= N
+            && n <= offset
+            && let Some(to) = to.first_chunk_mut()
+        {
+            let bytes = self.lanes.load(&before[from..], n);
+            self.lanes.store(bytes, to);
+            self.mark(bytes);
+        } else {
+            copy_long(self.dst, self.at, offset, n);
+            self.mark_long(n);
+        }
+    }
+
+    /// Remembers what was stored at `self.at`.
+    #[inline(always)]
+    fn mark(&mut self, bytes: L::Bytes) {
+        let used = self.lanes.used(bytes);
+        self.used = if used == 0 { self.used } else { self.at + used };
+    }
+
+    /// Remembers `n` bytes stored at `self.at`, by looking at the last of them.
+    #[inline(always)]
+    fn mark_long(&mut self, n: usize) {
+        let tail = n.min(N);
+        let start = self.at + n - tail;
+        let used = self.lanes.used(self.lanes.load(&self.dst[start..], tail));
+        if used != 0 || n > N {
+            self.used = start + used;
+        }
+    }
+}
+
+/// Copies `n` bytes from `offset` before `at` to `at`; what is copied first is copied again where they overlap.
+#[inline(never)]
+fn copy_long(dst: &mut [u8], at: usize, offset: usize, n: usize) {
+    if offset == 1 {
+        let byte = dst[at - 1];
+        return dst[at..at + n].fill(byte);
+    }
+    let (from, end) = (at - offset, at + n);
+    let mut to = at;
+    while to < end {
+        let n = (to - from).min(end - to);
+        dst.copy_within(from..from + n, to);
+        to += n;
+    }
+}

@@ -1,0 +1,79 @@
+//! [`Lanes`] with AVX2: a full load and a mask where enough bytes are there to be read.
+
+use super::{Lanes, N};
+use crate::cpu::{Isa, Level};
+use std::arch::x86_64::{
+    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_setzero_si256,
+    _mm256_storeu_si256,
+};
+
+/// A processor with AVX2 as [`Isa::Avx2`] has it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec::lz4) struct Avx2(());
+
+/// `MASKS[N - n..]` begins with `n` bytes of ones.
+static MASKS: [u8; 2 * N] = {
+    let mut masks = [0; 2 * N];
+    let mut i = 0;
+    while i < N {
+        masks[i] = 0xff;
+        i += 1;
+    }
+    masks
+};
+
+impl Avx2 {
+    /// Where `level` stands for it.
+    pub(in crate::codec::lz4) fn new(level: Level) -> Option<Self> {
+        (level.isa() == Isa::Avx2).then_some(Self(()))
+    }
+}
+
+impl Lanes for Avx2 {
+    type Bytes = __m256i;
+
+    #[inline(always)]
+    fn load(self, from: &[u8], n_bytes: usize) -> __m256i {
+        if let Some(from) = from.first_chunk() {
+            let mask = MASKS[N - n_bytes..].first_chunk().expect("N of them follow any n_bytes up to N");
+            // SAFETY: `self` proves AVX2.
+            return unsafe { load_masked(from, mask) };
+        }
+        let mut bytes = [0; N];
+        bytes[..n_bytes].copy_from_slice(&from[..n_bytes]);
+        // SAFETY: `self` proves AVX2.
+        unsafe { load(&bytes) }
+    }
+
+    #[inline(always)]
+    fn store(self, bytes: __m256i, to: &mut [u8; N]) {
+        // SAFETY: `self` proves AVX2; `to` is 32 writable bytes, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+    }
+
+    #[inline(always)]
+    fn used(self, bytes: __m256i) -> usize {
+        // SAFETY: `self` proves AVX2.
+        unsafe { used(bytes) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(from: &[u8; N]) -> __m256i {
+    // SAFETY: `from` is 32 readable bytes, and the load needs no alignment.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_masked(from: &[u8; N], mask: &[u8; N]) -> __m256i {
+    _mm256_and_si256(load(from), load(mask))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,lzcnt")]
+fn used(bytes: __m256i) -> usize {
+    let zeros = _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
+    N - (!zeros).cast_unsigned().leading_zeros() as usize
+}

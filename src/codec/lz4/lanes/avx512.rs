@@ -1,0 +1,54 @@
+//! [`Lanes`] with AVX-512: masked loads read exactly the bytes that are there.
+
+use super::{Lanes, N};
+use crate::cpu::{Isa, Level};
+use std::arch::x86_64::{__m256i, _bzhi_u32, _mm256_maskz_loadu_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask};
+
+/// A processor with AVX-512 as [`Isa::Avx512`] has it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec::lz4) struct Avx512(());
+
+impl Avx512 {
+    /// Where `level` stands for it.
+    pub(in crate::codec::lz4) fn new(level: Level) -> Option<Self> {
+        (level.isa() == Isa::Avx512).then_some(Self(()))
+    }
+}
+
+impl Lanes for Avx512 {
+    type Bytes = __m256i;
+
+    #[inline(always)]
+    fn load(self, from: &[u8], n_bytes: usize) -> __m256i {
+        debug_assert!(n_bytes <= N);
+        // SAFETY: `self` proves AVX-512 and BMI2.
+        unsafe { load(&from[..n_bytes]) }
+    }
+
+    #[inline(always)]
+    fn store(self, bytes: __m256i, to: &mut [u8; N]) {
+        // SAFETY: `self` proves AVX-512; `to` is 32 writable bytes, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+    }
+
+    #[inline(always)]
+    fn used(self, bytes: __m256i) -> usize {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { used(bytes) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512vl,bmi2")]
+fn load(from: &[u8]) -> __m256i {
+    let mask = _bzhi_u32(u32::MAX, from.len() as u32);
+    // SAFETY: the mask has a bit for each byte of `from` and none behind them (of 32 at most); a masked load touches
+    // only the bytes whose bit is set, and needs no alignment.
+    unsafe { _mm256_maskz_loadu_epi8(mask, from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512vl,lzcnt")]
+fn used(bytes: __m256i) -> usize {
+    N - _mm256_test_epi8_mask(bytes, bytes).leading_zeros() as usize
+}

@@ -1,0 +1,37 @@
+//! The few bytes that a sequence of an LZ4 block moves, at once.
+//!
+//! Most literals and matches of detector data are shorter than a vector. [`Lanes`] moves [`N`] bytes whatever the length
+//! is, zeros behind it, so that the length does not decide a branch. One file an instruction set; the decoder is generic
+//! over them and has no other reason to know the processor.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx512::Avx512;
+pub(super) use portable::Portable;
+
+/// Bytes that are moved at once.
+pub(super) const N: usize = 32;
+
+/// Vectors of [`N`] bytes. A value of an implementing type is a proof that the processor has what it uses.
+pub(super) trait Lanes: Copy {
+    /// [`N`] bytes.
+    type Bytes: Copy;
+
+    /// The first `n_bytes` of `from`, and zeros behind them. `n_bytes` is at most [`N`] and at most `from.len()`.
+    fn load(self, from: &[u8], n_bytes: usize) -> Self::Bytes;
+
+    /// All [`N`] bytes.
+    fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
+
+    /// The number of bytes up to the last one that is not 0: 0 where all are.
+    fn used(self, bytes: Self::Bytes) -> usize;
+}

@@ -1,0 +1,35 @@
+//! Every kind of lanes against the plain ones: every length, and every place of the last nonzero byte.
+
+use super::{Lanes, N, Portable};
+
+fn agree_with_portable<L: Lanes>(lanes: L) {
+    let mut from: Vec<u8> = (1..=2 * N as u8).collect();
+    for len in 0..from.len() {
+        for n_bytes in 0..=len.min(N) {
+            let (mut got, mut expected) = ([0xee; N], [0xdd; N]);
+            let bytes = lanes.load(&from[..len], n_bytes);
+            lanes.store(bytes, &mut got);
+            Portable.store(Portable.load(&from[..len], n_bytes), &mut expected);
+            assert_eq!(got, expected, "{n_bytes} of {len} bytes");
+            assert_eq!(lanes.used(bytes), n_bytes, "{n_bytes} of {len} bytes");
+        }
+    }
+    from.fill(0);
+    assert_eq!(lanes.used(lanes.load(&from, N)), 0);
+    for last in 0..N {
+        from.fill(0);
+        from[last] = 0x80;
+        assert_eq!(lanes.used(lanes.load(&from, N)), last + 1);
+        assert_eq!(Portable.used(Portable.load(&from, N)), last + 1);
+    }
+}
+
+#[test]
+fn all_agree_with_portable() {
+    agree_with_portable(Portable);
+    #[cfg(target_arch = "x86_64")]
+    for &level in crate::cpu::Level::available() {
+        super::Avx2::new(level).into_iter().for_each(agree_with_portable);
+        super::Avx512::new(level).into_iter().for_each(agree_with_portable);
+    }
+}
