@@ -36,7 +36,7 @@ pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn decode_avx512(lanes: Avx512, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
     decode_with(lanes, src, dst, n_bytes)
 }
@@ -53,7 +53,7 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
     let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
     let mut at = 0;
     loop {
-        let token = *src.get(at).ok_or(Error::Truncated { at, needed: 1, available: 0 })?;
+        let token = *src.get(at).ok_or_else(|| ends_early(at))?;
         at += 1;
         let mut n_literals = usize::from(token >> 4);
         if n_literals == 15 {
@@ -63,19 +63,27 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
         if n_literals > rest.len() {
             return Err(Error::Truncated { at, needed: n_literals, available: rest.len() });
         }
-        output.literals(rest, n_literals).ok_or(too_long(at))?;
+        if n_literals != 0 {
+            output.literals(rest, n_literals).ok_or_else(|| too_long(at))?;
+        }
         at += n_literals;
         let Some(offset) = src[at..].first_chunk() else { break };
         let offset = usize::from(u16::from_le_bytes(*offset));
         at += 2;
-        let mut len = usize::from(token & 15) + MIN_MATCH;
-        if len == 15 + MIN_MATCH {
-            len += long_length(src, &mut at)?;
+        // Whether the length goes on is anyone's guess in sparse data: so its next byte is read in any case, and only a
+        // 255 decides a branch. Past the end is the next token's error.
+        let is_long = token & 15 == 15;
+        let next = src.get(at).copied().unwrap_or(0);
+        let next = usize::from(if is_long { next } else { 0 });
+        at += usize::from(is_long);
+        let mut len = usize::from(token & 15) + MIN_MATCH + next;
+        if next == 255 {
+            len = len.saturating_add(long_length(src, &mut at)?);
         }
         if offset.wrapping_sub(1) >= output.at {
             return Err(Error::Corrupt { at, what: "an LZ4 match begins before the block" });
         }
-        output.matching(offset, len).ok_or(too_long(at))?;
+        output.matching(offset, len).ok_or_else(|| too_long(at))?;
     }
     if at != src.len() {
         return Err(Error::Truncated { at, needed: 2, available: 1 });
@@ -88,12 +96,17 @@ fn too_long(at: usize) -> Error {
     Error::Corrupt { at, what: "the LZ4 block decodes to more than its size" }
 }
 
+#[cold]
+fn ends_early(at: usize) -> Error {
+    Error::Truncated { at, needed: 1, available: 0 }
+}
+
 /// The bytes that continue a length of 15.
 #[inline(always)]
 fn long_length(src: &[u8], at: &mut usize) -> Result<usize> {
     let mut length = 0usize;
     loop {
-        let byte = *src.get(*at).ok_or(Error::Truncated { at: *at, needed: 1, available: 0 })?;
+        let byte = *src.get(*at).ok_or_else(|| ends_early(*at))?;
         *at += 1;
         length = length.saturating_add(usize::from(byte));
         if byte != 255 {
@@ -141,26 +154,20 @@ impl<L: Lanes> Output<'_, L> {
         }
         let from = self.at - offset;
         if from < self.used {
-            self.copy(from, offset, n);
+            let (before, to) = self.dst.split_at_mut(self.at);
+            if n <= N
+                && let Some(to) = to.first_chunk_mut()
+            {
+                let bytes = self.lanes.load_periodic(&before[from..], n);
+                self.lanes.store(bytes, to);
+                self.mark(bytes);
+            } else {
+                copy_long(self.lanes, self.dst, self.at, offset, n);
+                self.mark_long(n);
+            }
         }
         self.at += n;
         Some(())
-    }
-
-    #[inline(always)]
-    fn copy(&mut self, from: usize, offset: usize, n: usize) {
-        let (before, to) = self.dst.split_at_mut(self.at);
-        if n <= N
-            && n <= offset
-            && let Some(to) = to.first_chunk_mut()
-        {
-            let bytes = self.lanes.load(&before[from..], n);
-            self.lanes.store(bytes, to);
-            self.mark(bytes);
-        } else {
-            copy_long(self.dst, self.at, offset, n);
-            self.mark_long(n);
-        }
     }
 
     /// Remembers what was stored at `self.at`.
@@ -183,17 +190,27 @@ impl<L: Lanes> Output<'_, L> {
 }
 
 /// Copies `n` bytes from `offset` before `at` to `at`; what is copied first is copied again where they overlap.
-#[inline(never)]
-fn copy_long(dst: &mut [u8], at: usize, offset: usize, n: usize) {
-    if offset == 1 {
-        let byte = dst[at - 1];
-        return dst[at..at + n].fill(byte);
-    }
-    let (from, end) = (at - offset, at + n);
-    let mut to = at;
+#[inline(always)]
+fn copy_long<L: Lanes>(lanes: L, dst: &mut [u8], at: usize, offset: usize, n: usize) {
+    let (mut to, end) = (at, at + n);
+    // As many whole periods as a vector has, over and over; a vector where the period is longer.
+    let step = if offset < N { N - N % offset } else { N };
     while to < end {
-        let n = (to - from).min(end - to);
-        dst.copy_within(from..from + n, to);
-        to += n;
+        let (before, chunk) = dst.split_at_mut(to);
+        let Some(chunk) = chunk.first_chunk_mut() else { break };
+        let bytes = lanes.load_periodic(&before[to - offset..], (end - to).min(step));
+        lanes.store(bytes, chunk);
+        to += step;
+    }
+    if to < end {
+        copy_tail(dst, to, offset, end - to);
+    }
+}
+
+/// Copies the few bytes that are left where the output ends.
+#[cold]
+fn copy_tail(dst: &mut [u8], to: usize, offset: usize, n: usize) {
+    for to in to..to + n {
+        dst[to] = dst[to - offset];
     }
 }

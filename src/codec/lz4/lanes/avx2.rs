@@ -46,6 +46,14 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn load_periodic(self, period: &[u8], n_bytes: usize) -> __m256i {
+        if period.len() >= n_bytes {
+            return self.load(period, n_bytes);
+        }
+        self.load(&super::Portable.load_periodic(period, n_bytes), n_bytes)
+    }
+
+    #[inline(always)]
     fn store(self, bytes: __m256i, to: &mut [u8; N]) {
         // SAFETY: `self` proves AVX2; `to` is 32 writable bytes, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }

@@ -1,8 +1,11 @@
 //! [`Lanes`] with AVX-512: masked loads read exactly the bytes that are there.
 
-use super::{Lanes, N};
+use super::{Lanes, N, PERIODS};
 use crate::cpu::{Isa, Level};
-use std::arch::x86_64::{__m256i, _bzhi_u32, _mm256_maskz_loadu_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask};
+use std::arch::x86_64::{
+    __m256i, _bzhi_u32, _mm256_loadu_si256, _mm256_maskz_loadu_epi8, _mm256_maskz_permutexvar_epi8,
+    _mm256_storeu_si256, _mm256_test_epi8_mask,
+};
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,14 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn load_periodic(self, period: &[u8], n_bytes: usize) -> __m256i {
+        debug_assert!(n_bytes <= N);
+        let p = period.len().min(N);
+        // SAFETY: `self` proves AVX-512 and BMI2.
+        unsafe { load_periodic(&period[..p], &PERIODS[p], n_bytes) }
+    }
+
+    #[inline(always)]
     fn store(self, bytes: __m256i, to: &mut [u8; N]) {
         // SAFETY: `self` proves AVX-512; `to` is 32 writable bytes, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
@@ -45,6 +56,15 @@ fn load(from: &[u8]) -> __m256i {
     // SAFETY: the mask has a bit for each byte of `from` and none behind them (of 32 at most); a masked load touches
     // only the bytes whose bit is set, and needs no alignment.
     unsafe { _mm256_maskz_loadu_epi8(mask, from.as_ptr().cast()) }
+}
+
+/// The first `n_bytes` of the bytes of `period` at `places`.
+#[inline]
+#[target_feature(enable = "avx512bw,avx512vl,avx512vbmi,bmi2")]
+fn load_periodic(period: &[u8], places: &[u8; N], n_bytes: usize) -> __m256i {
+    // SAFETY: `places` is 32 readable bytes, and the load needs no alignment.
+    let places = unsafe { _mm256_loadu_si256(places.as_ptr().cast()) };
+    _mm256_maskz_permutexvar_epi8(_bzhi_u32(u32::MAX, n_bytes as u32), places, load(period))
 }
 
 #[inline]

@@ -21,6 +21,21 @@ pub(super) use portable::Portable;
 /// Bytes that are moved at once.
 pub(super) const N: usize = 32;
 
+/// `PERIODS[p][i]` is `i` modulo `p`, the place in a period of `p` bytes that byte `i` repeats; row 0 is not used.
+static PERIODS: [[u8; N]; N + 1] = {
+    let mut periods = [[0; N]; N + 1];
+    let mut p = 1;
+    while p <= N {
+        let mut i = 0;
+        while i < N {
+            periods[p][i] = (i % p) as u8;
+            i += 1;
+        }
+        p += 1;
+    }
+    periods
+};
+
 /// Vectors of [`N`] bytes. A value of an implementing type is a proof that the processor has what it uses.
 pub(super) trait Lanes: Copy {
     /// [`N`] bytes.
@@ -28,6 +43,9 @@ pub(super) trait Lanes: Copy {
 
     /// The first `n_bytes` of `from`, and zeros behind them. `n_bytes` is at most [`N`] and at most `from.len()`.
     fn load(self, from: &[u8], n_bytes: usize) -> Self::Bytes;
+
+    /// `n_bytes` bytes that repeat `period`, and zeros behind them. `n_bytes` is at most [`N`]; `period` is not empty.
+    fn load_periodic(self, period: &[u8], n_bytes: usize) -> Self::Bytes;
 
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);

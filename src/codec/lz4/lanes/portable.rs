@@ -1,6 +1,6 @@
 //! [`Lanes`] in plain Rust: what the others agree with.
 
-use super::{Lanes, N};
+use super::{Lanes, N, PERIODS};
 
 /// What every processor has.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,18 @@ impl Lanes for Portable {
     fn load(self, from: &[u8], n_bytes: usize) -> [u8; N] {
         let mut bytes = [0; N];
         bytes[..n_bytes].copy_from_slice(&from[..n_bytes]);
+        bytes
+    }
+
+    #[inline(always)]
+    fn load_periodic(self, period: &[u8], n_bytes: usize) -> [u8; N] {
+        if period.len() >= n_bytes {
+            return self.load(period, n_bytes);
+        }
+        let mut bytes = [0; N];
+        for (i, place) in PERIODS[period.len()][..n_bytes].iter().enumerate() {
+            bytes[i] = period[usize::from(*place)];
+        }
         bytes
     }
 

@@ -14,6 +14,14 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
             assert_eq!(lanes.used(bytes), n_bytes, "{n_bytes} of {len} bytes");
         }
     }
+    for period in 1..from.len() {
+        for n_bytes in 0..=N {
+            let mut got = [0xee; N];
+            lanes.store(lanes.load_periodic(&from[..period], n_bytes), &mut got);
+            let expected: [u8; N] = std::array::from_fn(|i| if i < n_bytes { from[i % period] } else { 0 });
+            assert_eq!(got, expected, "{n_bytes} bytes of period {period}");
+        }
+    }
     from.fill(0);
     assert_eq!(lanes.used(lanes.load(&from, N)), 0);
     for last in 0..N {
