@@ -125,6 +125,22 @@ impl Carried {
     }
 }
 
+/// See [`decode`](super::decode).
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
+pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+    let mut index = iota();
+    let mut n = 0;
+    for half in groups.as_flattened().as_chunks::<{ 2 * LANES }>().0 {
+        // SAFETY: `half` is 64 readable bytes, and the load needs no alignment.
+        let tokens = unsafe { _mm512_loadu_epi16(half.as_ptr().cast()) };
+        let runs = _mm512_movepi16_mask(tokens);
+        push(positions, n, _mm512_maskz_compress_epi16(runs, index));
+        n += runs.count_ones() as usize;
+        index = _mm512_add_epi16(index, _mm512_set1_epi16(LANES as i16));
+    }
+    positions.n = n;
+}
+
 /// See [`block::add`](super::block).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
@@ -134,13 +150,14 @@ pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
         let (stored, sum) = (&stored[..end], &mut sum[..end]);
         while at < end {
             let lanes = _bzhi_u32(0xffff, (end - at).min(LANES) as u32) as __mmask16;
-            // SAFETY: the lanes of the mask end at `end`, the length of `stored`, whose pixels are 16 bits.
-            let values = unsafe { _mm256_maskz_loadu_epi16(lanes, stored.as_ptr().add(at).cast()) };
-            // SAFETY: the lanes of the mask end at `end`, the length of `sum`.
-            let old = unsafe { _mm512_maskz_loadu_epi32(lanes, sum.as_ptr().add(at).cast()) };
+            let (stored, sum) = (&stored[at..], &mut sum[at..]);
+            // SAFETY: the lanes of the mask end at the end of `stored`, whose pixels are 16 bits.
+            let values = unsafe { _mm256_maskz_loadu_epi16(lanes, stored.as_ptr().cast()) };
+            // SAFETY: the lanes of the mask end at the end of `sum`.
+            let old = unsafe { _mm512_maskz_loadu_epi32(lanes, sum.as_ptr().cast()) };
             let new = _mm512_add_epi32(old, _mm512_cvtepu16_epi32(values));
             // SAFETY: as for the load.
-            unsafe { _mm512_mask_storeu_epi32(sum.as_mut_ptr().add(at).cast(), lanes, new) };
+            unsafe { _mm512_mask_storeu_epi32(sum.as_mut_ptr().cast(), lanes, new) };
             at += LANES;
         }
     }

@@ -50,7 +50,7 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { at: [0; BLOCK + SLACK], n: 0 }
     }
 
@@ -59,6 +59,26 @@ impl Positions {
     pub(super) fn end(&mut self, n: usize, is_bright: bool, n_groups: usize) {
         self.at[n] = (n_groups * GROUP) as u16;
         self.n = n + usize::from(is_bright);
+    }
+
+    /// Writes `base` plus the index of each set bit from the `n`th position on; returns the position behind them.
+    ///
+    /// There are few bits as a rule: four are taken without a branch.
+    #[inline(always)]
+    pub(super) fn push_bits(&mut self, n: usize, mut bits: u64, base: usize) -> usize {
+        let end = n + bits.count_ones() as usize;
+        let mut at = n;
+        loop {
+            let room: &mut [u16; 4] = self.at[at..].first_chunk_mut().expect("there is slack behind the positions");
+            for slot in room {
+                *slot = base as u16 + bits.trailing_zeros() as u16;
+                bits &= bits.wrapping_sub(1);
+            }
+            at += 4;
+            if at >= end {
+                return end;
+            }
+        }
     }
 
     fn runs(&self) -> &[[u16; 2]] {

@@ -1,34 +1,158 @@
 //! A stream back into pixels: dark runs are filled, bright pixels copied.
+//!
+//! The vector levels collect the positions of the run tokens in some thousand tokens, which are the borders of the
+//! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
+//! by run but ahead of them, in pieces of [`PIECE`] bytes, so that what is left of a dark run is to step over it.
 
-use crate::cpu::Level;
+use super::block::{BLOCK, GROUP, Positions};
+use crate::cpu::{Isa, Level};
 use crate::{Error, Result};
+
+/// Bytes that are cleared at once: large enough for the library's `memset`, small enough for the first-level cache.
+const PIECE: usize = 16 * 1024;
+
+/// Tokens that are copied at once.
+const STRIDE: usize = 16;
 
 /// See [`decode`](super::decode).
 pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
-    let _ = level;
-    scalar(tokens, pixels)
+    if !tokens.len().is_multiple_of(2) {
+        return count_pixels(tokens).map(|_| ());
+    }
+    if !pixels.len().is_multiple_of(2) {
+        return Err(wrong_size(tokens, pixels.len()));
+    }
+    let n_bytes = pixels.len();
+    let decoded = match level.isa() {
+        Isa::Scalar => scalar(tokens, pixels),
+        _ => by_runs(level, tokens, pixels),
+    };
+    decoded.ok_or_else(|| wrong_size(tokens, n_bytes))
 }
 
-/// The specification: every token on its own.
-fn scalar(tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
-    let n_pixels = pixels.len() / 2;
-    let found = count_pixels(tokens)?;
-    if found != n_pixels as u64 || !pixels.len().is_multiple_of(2) {
-        return Err(wrong_size(found, pixels.len()));
-    }
+/// The specification: every token on its own. `None` where the stream has more or fewer pixels.
+fn scalar(tokens: &[u8], pixels: &mut [u8]) -> Option<()> {
     let mut rest = pixels;
     for token in tokens.as_chunks::<2>().0 {
-        let (filled, behind) = rest.split_at_mut(2 * run_pixels(*token));
+        let (filled, behind) = rest.split_at_mut_checked(2 * run_pixels(*token))?;
         rest = behind;
         match i16::from_le_bytes(*token) {
             ..=0 => filled.fill(0),
             1.. => filled.copy_from_slice(token),
         }
     }
-    Ok(())
+    rest.is_empty().then_some(())
+}
+
+/// Collects where `groups` of tokens have negative ones.
+fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX-512.
+        Isa::Avx512 => unsafe { super::avx512::run_tokens(groups, positions) },
+        _ => {
+            let mut n = 0;
+            for (at, group) in groups.iter().enumerate() {
+                let negative = |(lane, token): (usize, &[u8; 2])| u64::from(token[1] >> 7) << lane;
+                let runs = group.as_chunks::<2>().0.iter().enumerate().map(negative).fold(0, |all, bit| all | bit);
+                n = positions.push_bits(n, runs, at * GROUP);
+            }
+            positions.n = n;
+        }
+    }
+}
+
+/// The pixels that are being written.
+struct Filled<'a> {
+    pixels: &'a mut [u8],
+    /// Bytes decoded.
+    at: usize,
+    /// Bytes decoded or 0.
+    clear: usize,
+}
+
+fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Option<()> {
+    let mut positions = Positions::new();
+    let mut filled = Filled { pixels, at: 0, clear: 0 };
+    for block in tokens.chunks(2 * BLOCK) {
+        let (groups, tail) = block.as_chunks();
+        run_tokens(level, groups, &mut positions);
+        filled.push(&block[..groups.len() * 2 * GROUP], &positions)?;
+        if !tail.is_empty() {
+            let mut group = [0; 2 * GROUP];
+            group[..tail.len()].copy_from_slice(tail);
+            run_tokens(level, &[group], &mut positions);
+            filled.push(tail, &positions)?;
+        }
+    }
+    (filled.at == filled.pixels.len()).then_some(())
+}
+
+impl Filled<'_> {
+    /// Decodes the next tokens, of which those at `runs` are negative.
+    #[inline]
+    fn push(&mut self, tokens: &[u8], runs: &Positions) -> Option<()> {
+        let tokens = tokens.as_chunks::<2>().0;
+        let mut done = 0;
+        for run in &runs.at[..runs.n] {
+            let run = usize::from(*run);
+            self.bright(tokens, done, run)?;
+            self.dark(run_pixels(tokens[run]))?;
+            done = run + 1;
+        }
+        self.bright(tokens, done, tokens.len())
+    }
+
+    /// Copies `tokens[start..end]`, none of which is negative.
+    #[inline(always)]
+    fn bright(&mut self, tokens: &[[u8; 2]], start: usize, end: usize) -> Option<()> {
+        let n_tokens = end - start;
+        let room = self.pixels.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE }>());
+        let source = tokens.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
+        let (Some(room), Some(source), true) = (room, source, n_tokens <= STRIDE) else {
+            return self.bright_exactly(&tokens[start..end]);
+        };
+        // What stands behind the run is decoded later: zeros do no harm there.
+        for (lane, (to, token)) in room.as_chunks_mut::<2>().0.iter_mut().zip(source).enumerate() {
+            let keep = if lane < n_tokens { u16::MAX } else { 0 };
+            *to = (u16::from_ne_bytes(*token) & keep).to_ne_bytes();
+        }
+        self.at += 2 * n_tokens;
+        Some(())
+    }
+
+    /// [`bright`](Self::bright) that reads and writes nothing beyond the run.
+    #[inline(never)]
+    fn bright_exactly(&mut self, tokens: &[[u8; 2]]) -> Option<()> {
+        let tokens = tokens.as_flattened();
+        self.pixels.get_mut(self.at..self.at + tokens.len())?.copy_from_slice(tokens);
+        self.at += tokens.len();
+        Some(())
+    }
+
+    #[inline(always)]
+    fn dark(&mut self, n_pixels: usize) -> Option<()> {
+        let end = self.at + 2 * n_pixels;
+        if end > self.clear {
+            self.clear_to(end)?;
+        }
+        self.at = end;
+        Some(())
+    }
+
+    #[inline(never)]
+    fn clear_to(&mut self, end: usize) -> Option<()> {
+        let start = self.clear.max(self.at);
+        let ahead = end.max(start + PIECE).min(self.pixels.len());
+        self.pixels.get_mut(start..end).is_some().then_some(())?;
+        self.pixels[start..ahead].fill(0);
+        self.clear = ahead;
+        Some(())
+    }
 }
 
 /// Pixels that a token stands for.
+#[inline(always)]
 fn run_pixels(token: [u8; 2]) -> usize {
     match i16::from_le_bytes(token) {
         dark @ ..0 => dark.unsigned_abs().into(),
@@ -49,6 +173,7 @@ pub(crate) fn count_pixels(tokens: &[u8]) -> Result<u64> {
 }
 
 #[cold]
-fn wrong_size(n_pixels: u64, expected: usize) -> Error {
+fn wrong_size(tokens: &[u8], expected: usize) -> Error {
+    let n_pixels = tokens.as_chunks::<2>().0.iter().map(|token| run_pixels(*token) as u64).sum::<u64>();
     Error::WrongSize { expected, found: usize::try_from(2 * n_pixels).unwrap_or(usize::MAX) }
 }
