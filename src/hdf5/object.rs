@@ -1,6 +1,6 @@
 //! HDF5's objects as far as the writer needs them: identifiers that close themselves, links, attributes, whole datasets.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CString, c_char, c_int};
 
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5};
@@ -176,19 +176,17 @@ pub(super) fn set_number<T: Stored>(object: &Id, name: &str, number: T) -> Resul
     set_numbers(object, name, &[], &[number])
 }
 
-/// Sets an attribute to a string, or to an array of them, as UTF-8 of fixed length.
+/// Sets an attribute to a string, or to an array of them: UTF-8 of any length, which Python reads as `str`.
 pub(super) fn set_strings(object: &Id, name: &str, dims: &[u64], strings: &[&str]) -> Result<()> {
+    const ANY_LENGTH: usize = usize::MAX;
     let library = object.library();
-    let n_bytes = strings.iter().map(|s| s.len()).max().unwrap_or(0).max(1);
     let datatype = Id::new(library, h5!(library, H5Tcopy(library.ids().c_s1))?);
-    h5!(library, H5Tset_size(datatype.get(), n_bytes))?;
+    h5!(library, H5Tset_size(datatype.get(), ANY_LENGTH))?;
     h5!(library, H5Tset_cset(datatype.get(), 1))?;
-    let mut bytes = vec![0; n_bytes * strings.len()];
-    for (place, string) in bytes.chunks_exact_mut(n_bytes).zip(strings) {
-        place[..string.len()].copy_from_slice(string.as_bytes());
-    }
+    let strings: Vec<CString> = strings.iter().map(|string| c_name(string)).collect::<Result<_>>()?;
+    let pointers: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
     let attribute = new_attribute(object, name, datatype.get(), dims)?;
-    h5!(library, H5Awrite(attribute.get(), datatype.get(), bytes.as_ptr().cast())).map(drop)
+    h5!(library, H5Awrite(attribute.get(), datatype.get(), pointers.as_ptr().cast())).map(drop)
 }
 
 /// Sets an attribute to one string.

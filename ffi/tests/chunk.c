@@ -1,0 +1,197 @@
+/*
+ * The C library without HDF5: parameters, bound, encode, decode, encoder, and everything that must be refused.
+ *
+ *   gcc -std=c11 -Wall -Wextra -Werror -Iffi/include ffi/tests/chunk.c -o chunk -Ltarget/release -ldarkchunk -lm -lpthread
+ */
+#include <darkchunk.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEIGHT = 37, WIDTH = 53, N_PIXELS = HEIGHT * WIDTH, N_FRAMES = 3 };
+
+#define CHECK(good)                                                                             \
+    do {                                                                                        \
+        if (!(good)) {                                                                          \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #good, dc_last_error());    \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+static int16_t frames[N_FRAMES][N_PIXELS], dark[N_PIXELS];
+
+static void make_frames(void) {
+    unsigned state = 7;
+    for (int i = 0; i < N_PIXELS; i++) dark[i] = (int16_t)(100 + i % 5);
+    for (int n = 0; n < N_FRAMES; n++)
+        for (int i = 0; i < N_PIXELS; i++) {
+            state = state * 1664525u + 1013904223u;
+            int noise = (int)(state >> 24) % 9 - 4, spot = state % 53 == 0 ? 500 + (int)(state >> 20) : 0;
+            frames[n][i] = (int16_t)(dark[i] + noise + spot);
+        }
+}
+
+static int stored(int n, int i, int threshold) {
+    int difference = frames[n][i] - dark[i];
+    return threshold && difference < threshold ? 0 : difference;
+}
+
+static dc_chunk make_chunk(uint32_t filter, const uint32_t *values, size_t n_values) {
+    dc_chunk chunk = DC_CHUNK_INIT;
+    chunk.element = DC_INT16;
+    chunk.filter = filter;
+    chunk.values = values;
+    chunk.n_values = n_values;
+    chunk.n_frames = N_FRAMES + 1; /* one frame is padding */
+    chunk.height = HEIGHT;
+    chunk.width = WIDTH;
+    return chunk;
+}
+
+/* Every filter gives back what was put in, by one call and by the encoder; the stored parameters mean the same. */
+static void round_trip(uint32_t filter, const uint32_t *values, size_t n_values, int threshold) {
+    dc_chunk chunk = make_chunk(filter, values, n_values);
+    uint32_t exact[DC_MAX_VALUES];
+    size_t n_exact, most, n_bytes, again_bytes;
+    CHECK(dc_cd_values(&chunk, exact, DC_MAX_VALUES, &n_exact) == DC_OK);
+    CHECK(dc_max_encoded_len(&chunk, &most) == DC_OK);
+
+    dc_processing with = DC_PROCESSING_INIT;
+    with.dark = dark;
+    with.threshold = (uint32_t)threshold;
+    const void *pointers[N_FRAMES] = {frames[2], frames[0], frames[1]};
+    const int order[N_FRAMES] = {2, 0, 1};
+    uint32_t sum[N_PIXELS] = {0};
+    dc_counts counts;
+    unsigned char *encoded = malloc(most);
+    int16_t *pixels = malloc(sizeof(int16_t) * N_PIXELS * chunk.n_frames);
+    CHECK(encoded && pixels);
+    CHECK(dc_encode_chunk(&chunk, &with, pointers, N_FRAMES, sum, encoded, most, &n_bytes, &counts) == DC_OK);
+    CHECK(n_bytes <= most);
+
+    chunk.values = exact;
+    chunk.n_values = n_exact;
+    CHECK(dc_decode_chunk(&chunk, encoded, n_bytes, pixels, sizeof(int16_t) * N_PIXELS * chunk.n_frames) == DC_OK);
+    uint64_t n_zeroed = 0;
+    for (int i = 0; i < N_PIXELS; i++) {
+        int total = 0;
+        for (int n = 0; n < N_FRAMES; n++) {
+            int expected = stored(order[n], i, threshold);
+            CHECK(pixels[n * N_PIXELS + i] == expected);
+            n_zeroed += expected == 0 && frames[order[n]][i] != dark[i];
+            total += expected;
+        }
+        CHECK((int32_t)sum[i] == total);
+        CHECK(pixels[N_FRAMES * N_PIXELS + i] == 0);
+    }
+    CHECK(counts.n_zeroed == n_zeroed);
+
+    dc_encoder *encoder;
+    const void *again;
+    CHECK(dc_encoder_new(&chunk, &with, &encoder) == DC_OK);
+    for (int n = 0; n < N_FRAMES; n++) {
+        const int16_t *frame = frames[order[n]];
+        const void *strips[2] = {frame, frame + 10 * WIDTH};
+        const size_t strip_pixels[2] = {10 * WIDTH, N_PIXELS - 10 * WIDTH};
+        CHECK(dc_encoder_push_strips(encoder, strips, strip_pixels, 2) == DC_OK);
+    }
+    CHECK(dc_encoder_chunk(encoder, &again, &again_bytes) == DC_OK);
+    CHECK(again_bytes == n_bytes && memcmp(again, encoded, n_bytes) == 0);
+    dc_encoder_free(encoder);
+
+    /* A chunk that is cut short is an error, and so is no chunk at all. */
+    size_t pixel_bytes = sizeof(int16_t) * N_PIXELS * chunk.n_frames;
+    CHECK(dc_decode_chunk(&chunk, encoded, n_bytes - 1, pixels, pixel_bytes) != DC_OK);
+    CHECK(dc_decode_chunk(&chunk, NULL, 0, pixels, pixel_bytes) != DC_OK);
+    free(encoded);
+    free(pixels);
+}
+
+/* Each refusal has its status and says why; outputs stay as they were. */
+static void refusals(void) {
+    uint32_t threshold = 20, sum[N_PIXELS] = {0}, values[DC_MAX_VALUES];
+    size_t n_bytes = 12345;
+    dc_counts counts = {1, 2, 3, 4};
+    dc_chunk chunk = make_chunk(DC_DRLE, &threshold, 1);
+    static unsigned char dst[2 * N_PIXELS * (N_FRAMES + 1) + 1000];
+    uint16_t *bright = calloc(N_PIXELS, sizeof *bright);
+    CHECK(bright);
+    const void *pointers[1] = {bright};
+    chunk.element = DC_UINT16;
+    bright[3] = 1000;
+    bright[77] = 40000;
+    CHECK(dc_encode_chunk(&chunk, NULL, pointers, 1, sum, dst, sizeof dst, &n_bytes, &counts) == DC_TOO_BRIGHT);
+    CHECK(strstr(dc_last_error(), "77") && strstr(dc_last_error(), "40000"));
+    CHECK(n_bytes == 12345 && counts.n_zeroed == 2 && sum[3] == 0);
+    free(bright);
+
+    chunk.element = DC_UINT32;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_UNSUPPORTED && n_bytes == 12345);
+    chunk.element = 17;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_ARGUMENT);
+    chunk.element = DC_INT16;
+    threshold = 0;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_ARGUMENT && strstr(dc_last_error(), "threshold"));
+    threshold = 20;
+    CHECK(dc_cd_values(&chunk, values, 1, &n_bytes) == DC_BUFFER_SIZE && n_bytes == 12345);
+    CHECK(dc_cd_values(&chunk, NULL, DC_MAX_VALUES, &n_bytes) == DC_NULL);
+    CHECK(dc_cd_values(NULL, values, DC_MAX_VALUES, &n_bytes) == DC_NULL);
+    CHECK(dc_max_encoded_len(&chunk, NULL) == DC_NULL);
+    CHECK(dc_decode_chunk(&chunk, dst, 10, dst, 10) == DC_BUFFER_SIZE);
+    chunk.filter = 305;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_UNSUPPORTED && strstr(dc_last_error(), "305"));
+    chunk.filter = DC_DRLE;
+    chunk.size = 8;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_ARGUMENT && strstr(dc_last_error(), "size"));
+    chunk.size = sizeof chunk;
+    chunk.height = (size_t)1 << 40;
+    CHECK(dc_max_encoded_len(&chunk, &n_bytes) == DC_UNSUPPORTED);
+
+    dc_encoder *encoder = NULL;
+    chunk.height = HEIGHT;
+    CHECK(dc_encoder_new(&chunk, NULL, NULL) == DC_NULL);
+    dc_processing with = DC_PROCESSING_INIT;
+    with.threshold = 21;
+    CHECK(dc_encoder_new(&chunk, &with, &encoder) == DC_UNSUPPORTED && encoder == NULL);
+    CHECK(dc_encoder_new(&chunk, NULL, &encoder) == DC_OK);
+    const void *strip = frames[0];
+    size_t short_strip = N_PIXELS - 1;
+    CHECK(dc_encoder_push_strips(encoder, &strip, &short_strip, 1) == DC_BUFFER_SIZE);
+    CHECK(dc_encoder_push(encoder, NULL) == DC_NULL);
+    CHECK(dc_encoder_push(NULL, frames[0]) == DC_NULL);
+    for (int n = 0; n < N_FRAMES + 1; n++) CHECK(dc_encoder_push(encoder, frames[0]) == DC_OK);
+    CHECK(dc_encoder_push(encoder, frames[0]) == DC_UNSUPPORTED);
+    dc_encoder_free(encoder);
+    dc_encoder_free(NULL);
+}
+
+static void *other_thread(void *nothing) {
+    CHECK(strcmp(dc_last_error(), "") == 0);
+    CHECK(dc_max_encoded_len(NULL, NULL) == DC_NULL);
+    return nothing;
+}
+
+int main(void) {
+    const uint32_t threshold = 20, bitshuffle[3] = {0, 2, 0}, zstd[3] = {0, 3, 3}, level = 3;
+    const uint32_t blosc[7] = {0, 0, 0, 0, 5, 1, 1};
+    make_frames();
+    round_trip(DC_NO_FILTER, NULL, 0, 0);
+    round_trip(DC_DRLE, &threshold, 1, 20);
+    round_trip(DC_BITSHUFFLE, bitshuffle, 2, 0);
+    round_trip(DC_BITSHUFFLE, zstd, 3, 20);
+    round_trip(DC_BLOSC, blosc, 7, 20);
+    round_trip(DC_LZ4, NULL, 0, 0);
+    round_trip(DC_ZSTD, &level, 1, 20);
+    refusals();
+
+    /* The message belongs to the thread. */
+    char before[256];
+    snprintf(before, sizeof before, "%s", dc_last_error());
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, other_thread, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(strncmp(before, dc_last_error(), sizeof before - 1) == 0);
+    printf("darkchunk %s, %s: all good\n", dc_version(), dc_level());
+    return 0;
+}

@@ -1,0 +1,142 @@
+/*
+ * The writer from C, with the HDF5 of the program's own headers.
+ *
+ *   gcc -std=c11 -Wall -Wextra -Werror -I/usr/include/hdf5/serial -Iffi/include ffi/tests/writer.c -o writer \
+ *       -L/usr/lib/x86_64-linux-gnu/hdf5/serial -lhdf5 -Ltarget/release -ldarkchunk -lm -lpthread
+ *   ./writer out.h5
+ */
+#include <hdf5.h>
+
+#include <darkchunk.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEIGHT = 40, WIDTH = 64, N_PIXELS = HEIGHT * WIDTH, PER_CHUNK = 4, N_FRAMES = 10 };
+
+#define CHECK(good)                                                                             \
+    do {                                                                                        \
+        if (!(good)) {                                                                          \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #good, dc_last_error());    \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+static const char *PATH = "/entry/instrument/detector/data";
+
+static void make_frame(uint16_t *frame, int index) {
+    for (int i = 0; i < N_PIXELS; i++) frame[i] = (uint16_t)(i % (index + 3) == 0 ? 1000 + i + index : i % 10);
+}
+
+static hsize_t extent(hid_t file) {
+    hsize_t dims[3];
+    hid_t dataset = H5Dopen2(file, PATH, H5P_DEFAULT), space = H5Dget_space(dataset);
+    CHECK(H5Sget_simple_extent_dims(space, dims, NULL) == 3);
+    H5Sclose(space);
+    H5Dclose(dataset);
+    return dims[0];
+}
+
+/* Decodes every chunk with the library and compares. */
+static void check_frames(hid_t file, dc_chunk *chunk, int n_frames) {
+    static uint16_t pixels[PER_CHUNK * N_PIXELS], frame[N_PIXELS];
+    static unsigned char bytes[4 * sizeof pixels];
+    hid_t dataset = H5Dopen2(file, PATH, H5P_DEFAULT);
+    for (int first = 0; first < n_frames; first += PER_CHUNK) {
+        hsize_t offset[3] = {(hsize_t)first, 0, 0}, n_bytes;
+        uint32_t mask = 1;
+        CHECK(H5Dget_chunk_storage_size(dataset, offset, &n_bytes) >= 0 && n_bytes <= sizeof bytes);
+#if H5_VERSION_GE(2, 0, 0)
+        size_t room = sizeof bytes;
+        CHECK(H5Dread_chunk2(dataset, H5P_DEFAULT, offset, &mask, bytes, &room) >= 0);
+#else
+        CHECK(H5Dread_chunk(dataset, H5P_DEFAULT, offset, &mask, bytes) >= 0);
+#endif
+        CHECK(mask == 0);
+        CHECK(dc_decode_chunk(chunk, bytes, n_bytes, pixels, sizeof pixels) == DC_OK);
+        for (int n = 0; n < PER_CHUNK; n++) {
+            make_frame(frame, first + n);
+            for (int i = 0; i < N_PIXELS; i++) {
+                int expected = first + n < n_frames && frame[i] >= 100 ? frame[i] : 0;
+                CHECK(pixels[n * N_PIXELS + i] == expected);
+            }
+        }
+    }
+    H5Dclose(dataset);
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "writer.h5";
+    static uint16_t frame[N_PIXELS];
+    const uint32_t threshold = 100;
+    dc_chunk chunk = DC_CHUNK_INIT;
+    chunk.element = DC_UINT16;
+    chunk.filter = DC_DRLE;
+    chunk.values = &threshold;
+    chunk.n_values = 1;
+    chunk.n_frames = PER_CHUNK;
+    chunk.height = HEIGHT;
+    chunk.width = WIDTH;
+
+    hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    CHECK(file >= 0);
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_writer *writer = NULL;
+    CHECK(dc_writer_create(NULL, file, PATH, &chunk, 1, NULL, &writer) == DC_NULL);
+    CHECK(dc_writer_create(&hdf5, file, NULL, &chunk, 1, NULL, &writer) == DC_NULL);
+    CHECK(dc_writer_create(&hdf5, file, "/short", &chunk, 1, NULL, &writer) == DC_UNSUPPORTED && writer == NULL);
+    CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_OK);
+    for (int n = 0; n < N_FRAMES - 1; n++) {
+        make_frame(frame, n);
+        if (n % 2) {
+            const void *strips[2] = {frame, frame + WIDTH};
+            const size_t strip_pixels[2] = {WIDTH, N_PIXELS - WIDTH};
+            CHECK(dc_writer_push_strips(writer, strips, strip_pixels, 2) == DC_OK);
+        } else {
+            CHECK(dc_writer_push(writer, frame) == DC_OK);
+        }
+    }
+    frame[5] = 65535;
+    CHECK(dc_writer_push(writer, frame) == DC_TOO_BRIGHT);
+    dc_summary summary;
+    CHECK(dc_writer_summary(writer, &summary) == DC_OK);
+    CHECK(summary.n_pushed == N_FRAMES - 1 && summary.n_stored == 8);
+    CHECK(dc_writer_finish(writer) == DC_OK);
+    dc_writer_free(writer);
+    CHECK(extent(file) == N_FRAMES - 1);
+
+    /* The name is taken; but the recording can go on. */
+    CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_UNSUPPORTED);
+    CHECK(strstr(dc_last_error(), PATH));
+    CHECK(dc_writer_attach(&hdf5, file, PATH, DC_INT16, 0, NULL, &writer) == DC_UNSUPPORTED);
+    CHECK(dc_writer_attach(&hdf5, file, PATH, DC_UINT16, 0, NULL, &writer) == DC_OK);
+    make_frame(frame, N_FRAMES - 1);
+    CHECK(dc_writer_push_in_place(writer, frame) == DC_OK);
+    for (int i = 0; i < N_PIXELS; i++) CHECK(frame[i] == 0 || frame[i] >= 100);
+    CHECK(dc_writer_finish(writer) == DC_OK);
+    CHECK(dc_writer_summary(writer, &summary) == DC_OK && summary.n_counted == N_FRAMES);
+    const int64_t *sum;
+    size_t n_pixels;
+    CHECK(dc_writer_sum(writer, &sum, &n_pixels) == DC_OK && n_pixels == N_PIXELS);
+    int64_t expected = 0;
+    for (int n = 0; n < N_FRAMES; n++) {
+        make_frame(frame, n);
+        expected += frame[12] >= 100 ? frame[12] : 0;
+    }
+    CHECK(sum[12] == expected);
+    dc_writer_free(writer);
+    CHECK(extent(file) == N_FRAMES);
+    check_frames(file, &chunk, N_FRAMES);
+    CHECK(H5Fclose(file) >= 0);
+
+    file = H5Fopen(name, H5F_ACC_RDONLY, H5P_DEFAULT);
+    CHECK(dc_writer_attach(&hdf5, file, PATH, DC_UINT16, 0, NULL, &writer) == DC_UNSUPPORTED);
+    CHECK(strstr(dc_last_error(), "read"));
+    CHECK(H5Fclose(file) >= 0);
+    hdf5.fn_H5Dset_extent = NULL;
+    CHECK(dc_writer_attach(&hdf5, file, PATH, DC_UINT16, 0, NULL, &writer) == DC_UNSUPPORTED);
+    CHECK(strstr(dc_last_error(), "H5Dset_extent"));
+    printf("%d frames written\n", N_FRAMES);
+    return 0;
+}
