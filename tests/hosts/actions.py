@@ -1,1 +1,114 @@
 """What single tests have done in a process of their own, by name. See child.py."""
+
+import numpy as np
+
+from common import CHUNKS, DRLE, frames
+from hdf5 import MANDATORY, Hdf5, Hdf5Error
+
+
+def refusal(dtype="<i2", chunks=CHUNKS, number=DRLE, values=(1,), flags=MANDATORY, value=None, before=(), path=None):
+    """What h5py's exception says when a dataset cannot be made or written; None when it can.
+
+    `value` is given to pixel 17 of frame 1. `before` are filters that stand before this one.
+    """
+    import h5py
+
+    # Without a chunk cache a chunk is written when it is given, and not at some later time.
+    with h5py.File(path or "refusal.h5", "w", driver=None if path else "core", rdcc_nbytes=0,
+                   **({} if path else {"backing_store": False})) as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if chunks:
+            plist.set_chunk(tuple(chunks))
+        for other in before:
+            {2: plist.set_shuffle, 3: plist.set_fletcher32, 1: lambda: plist.set_deflate(1)}[other]()
+        datatype = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+        shape = tuple(2 * n for n in chunks or CHUNKS)
+        data = np.zeros(shape, dtype)
+        if value is not None:
+            data.reshape(shape[0], -1)[1, 17] = value
+        try:
+            plist.set_filter(number, flags, tuple(values))
+            dataset = h5py.Dataset(h5py.h5d.create(file.id, b"frames", datatype, h5py.h5s.create_simple(shape), plist))
+            dataset[...] = data
+            file.flush()
+        except Exception as error:
+            return str(error)
+        assert np.array_equal(dataset[...], data), "other frames are read than were written"
+        return None
+
+
+def chunk_masks(path):
+    """The filter mask of each chunk."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        dataset = file["frames"].id
+        return [dataset.get_chunk_info(index).filter_mask for index in range(dataset.get_num_chunks())]
+
+
+DEBIAN = "/usr/lib/x86_64-linux-gnu/libhdf5_serial.so.103"
+
+
+def library(host):
+    return Hdf5(DEBIAN) if host == "debian" else Hdf5.of(host)
+
+
+def too_bright():
+    data = frames(dtype="<u2")
+    data[1, 0, 17] = 40000
+    return data
+
+
+def damaged(path):
+    """A file with one dataset whose first chunk has lost its end, written past the filter."""
+    import h5py
+
+    data = frames(dtype="<u2")
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("frames", data=data, chunks=CHUNKS, compression=DRLE, compression_opts=(1,))
+        file.flush()
+        mask, chunk = dataset.id.read_direct_chunk((0, 0, 0))
+        dataset.id.write_direct_chunk((0, 0, 0), chunk[: len(chunk) // 2], mask)
+
+
+def error_stacks(host, path):
+    """The error stack, innermost entry first, of a library whose calls fail in one of our filters."""
+    damaged(path)
+    hdf5 = library(host)
+    stacks = {}
+    file = hdf5.create_file(str(path) + "-2")
+    for name, values, data in [("set_local", (0,), frames()), ("write", (1,), too_bright())]:
+        try:
+            dataset = hdf5.create(file, name, data.shape, CHUNKS, data.dtype, [(DRLE, MANDATORY, values)])
+            hdf5.call("H5Dwrite", dataset, hdf5.datatype(data.dtype), 0, 0, 0, data.ctypes.data)
+            hdf5.call("H5Fflush", file, 0)
+        except Hdf5Error as error:
+            stacks[name] = error.stack
+    try:
+        hdf5.read(path, "frames", "<u2")
+    except Hdf5Error as error:
+        stacks["read"] = error.stack
+    # An optional filter that fails is no error, and leaves none.
+    data = too_bright()
+    dataset = hdf5.create(file, "optional", data.shape, CHUNKS, data.dtype, [(DRLE, 1, (1,))])
+    hdf5.call("H5Dwrite", dataset, hdf5.datatype(data.dtype), 0, 0, 0, data.ctypes.data)
+    hdf5.lib.H5Dclose(dataset)
+    stacks["left over"] = hdf5.error_stack()
+    return stacks
+
+
+def refusal_of_tables(path):
+    """What PyTables' exception says."""
+    import tables
+
+    hdf5 = Hdf5.of("tables")
+    file = hdf5.create_file(path)
+    data = too_bright()
+    hdf5.lib.H5Dclose(hdf5.create(file, "frames", data.shape, CHUNKS, data.dtype, [(DRLE, MANDATORY, (1,))]))
+    hdf5.close_file(file)
+    file = tables.open_file(path, "a", CHUNK_CACHE_SIZE=0)
+    try:
+        file.root.frames[...] = data
+        file.flush()
+    except tables.HDF5ExtError as error:
+        return f"{error} {error.h5backtrace}"

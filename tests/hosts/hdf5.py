@@ -68,7 +68,11 @@ SIGNATURES = {
 
 
 class Hdf5Error(Exception):
-    """A call failed; the text is the whole error stack, innermost entry first."""
+    """A call failed; `stack` is HDF5's error stack as it was then, innermost entry first."""
+
+    def __init__(self, call, stack):
+        super().__init__(f"{call}: {' < '.join(stack)}")
+        self.stack = stack
 
 
 def library_path(host):
@@ -100,7 +104,7 @@ class Hdf5:
     def call(self, name, *arguments):
         result = getattr(self.lib, name)(*arguments)
         if result < 0:
-            raise Hdf5Error(f"{name}: " + " < ".join(self.error_stack()))
+            raise Hdf5Error(name, self.error_stack())
         return result
 
     def error_stack(self):

@@ -2,6 +2,10 @@
 //!
 //! HDF5 itself would say no more than "error during user callback". What is pushed here is the innermost entry of the
 //! stack, the one that Python wrappers show and that tools print first.
+//!
+//! From 1.14.5 on HDF5 pauses its stack while it calls a filter for writing, and drops what is pushed meanwhile, as the
+//! failure of an optional filter is none. For a mandatory one the text goes on a stack of its own, which then becomes
+//! the current one.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ffi::CString;
@@ -10,16 +14,29 @@ use crate::abi::Hid;
 use crate::caller::{Caller, Module};
 
 type Push = unsafe extern "C" fn(Hid, *const c_char, *const c_char, c_uint, Hid, Hid, Hid, *const c_char, ...) -> c_int;
+type IsPaused = unsafe extern "C" fn(Hid, *mut bool) -> c_int;
+type CreateStack = unsafe extern "C" fn() -> Hid;
+type SetCurrent = unsafe extern "C" fn(Hid) -> c_int;
 
 /// `H5E_DEFAULT`: the calling thread's stack.
 const CURRENT_STACK: Hid = 0;
 
 /// Puts `text` on the caller's error stack, where the caller has one; otherwise it is lost.
 pub(crate) fn push(caller: Caller, filter: &str, function: &CStr, text: &str) {
-    let _ = caller.module().and_then(|module| push_to(&module, filter, function, text));
+    // What a filter is called may go on to explain itself.
+    let name = filter.split([':', ';']).next().unwrap_or(filter);
+    let text = format!("{name}: {text}").replace('\0', " ");
+    let _ = CString::new(text).ok().and_then(|text| {
+        let module = caller.module()?;
+        if is_paused(&module) {
+            push_past_pause(&module, function, &text)
+        } else {
+            push_to(&module, CURRENT_STACK, function, &text)
+        }
+    });
 }
 
-fn push_to(module: &Module, filter: &str, function: &CStr, text: &str) -> Option<()> {
+fn push_to(module: &Module, stack: Hid, function: &CStr, text: &CStr) -> Option<()> {
     let address = module.symbol(c"H5Epush2")?;
     // SAFETY: the function of this name has this type since HDF5 1.10; before, identifiers were shorter, and the
     // variables read below do not exist.
@@ -27,11 +44,39 @@ fn push_to(module: &Module, filter: &str, function: &CStr, text: &str) -> Option
     let class = identifier(module, c"H5E_ERR_CLS_g")?;
     let major = identifier(module, c"H5E_PLINE_g")?;
     let minor = identifier(module, c"H5E_CANTFILTER_g")?;
-    let text = CString::new(format!("{filter}: {text}").replace('\0', " ")).ok()?;
     let (format, file) = (c"%s".as_ptr(), c"darkchunk".as_ptr());
     // SAFETY: all strings end in NUL and live until HDF5 has copied them; the format takes the one string that follows.
-    unsafe { push(CURRENT_STACK, file, function.as_ptr(), 0, class, major, minor, format, text.as_ptr()) };
+    unsafe { push(stack, file, function.as_ptr(), 0, class, major, minor, format, text.as_ptr()) };
     Some(())
+}
+
+/// Whether what is pushed now would be dropped.
+fn is_paused(module: &Module) -> bool {
+    let Some(address) = module.symbol(c"H5Eis_paused") else { return false };
+    // SAFETY: the function of this name has this type in every HDF5 that has it.
+    let ask = unsafe { core::mem::transmute::<*mut c_void, IsPaused>(address.as_ptr()) };
+    let mut is_paused = false;
+    // SAFETY: a place for the answer, which is 0 or 1.
+    let status = unsafe { ask(CURRENT_STACK, &raw mut is_paused) };
+    status >= 0 && is_paused
+}
+
+fn push_past_pause(module: &Module, function: &CStr, text: &CStr) -> Option<()> {
+    let create = module.symbol(c"H5Ecreate_stack")?;
+    let set_current = module.symbol(c"H5Eset_current_stack")?;
+    // SAFETY: the function of this name has this type in every HDF5 that has it.
+    let create = unsafe { core::mem::transmute::<*mut c_void, CreateStack>(create.as_ptr()) };
+    // SAFETY: the function of this name has this type in every HDF5 that has it.
+    let set_current = unsafe { core::mem::transmute::<*mut c_void, SetCurrent>(set_current.as_ptr()) };
+    // SAFETY: it takes nothing.
+    let stack = unsafe { create() };
+    if stack < 0 {
+        return None;
+    }
+    let pushed = push_to(module, stack, function, text);
+    // SAFETY: the stack was made above, and is closed by this.
+    unsafe { set_current(stack) };
+    pushed
 }
 
 /// The value of one of HDF5's variables that hold an identifier.
