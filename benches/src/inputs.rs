@@ -197,3 +197,23 @@ impl Real<'_> {
         Ok(Input::repeated(self.name(), pages, element, (height, width), &distinct))
     }
 }
+
+/// Frames that [`dump`] writes of each regime: 128 MiB.
+const DUMPED_FRAMES: usize = 64;
+
+/// Writes the frames of two camera regimes, noise set to 0, for the part of the benchmark that goes through HDF5: one
+/// file of pixels each, and `index.json`.
+///
+/// # Errors
+/// Where `folder` cannot be written.
+pub fn dump(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    let mut index = Vec::new();
+    for (name, file) in [("0.56 % bright", "0.56.raw"), ("5.5 % bright", "5.5.raw")] {
+        let input = simulate(name, Pages::Small);
+        let bytes: Vec<u8> = (0..DUMPED_FRAMES).flat_map(|slot| input.frames.frame(slot)).copied().collect();
+        std::fs::write(folder.join(file), bytes)?;
+        index.push(serde_json::json!({ "name": name, "file": file, "threshold": input.threshold }));
+    }
+    Ok(std::fs::write(folder.join("index.json"), serde_json::to_string(&index)?)?)
+}

@@ -11,6 +11,9 @@ use crate::report::OURS;
 ///
 /// # Errors
 /// Where the codec refuses the parameters.
+///
+/// # Panics
+/// Not here; what stands in the races does, where the codec fails.
 pub fn coder<C: Codec + 'static>(user_values: &[u32], layout: &ChunkLayout, level: Level) -> Result<Coder, Failure> {
     let cd_values = C::localise(user_values, layout)?;
     let (codec, decoder) = (C::from_cd_values(&cd_values)?, C::from_cd_values(&cd_values)?);

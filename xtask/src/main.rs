@@ -2,6 +2,9 @@
 //!
 //! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments behind the command's name.
 
+mod bench;
+mod bench_peers;
+mod bench_table;
 mod demo;
 mod dist;
 mod process;
@@ -24,6 +27,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "demo", help: demo::HELP, run: demo::run },
     Command { name: "test", help: test::HELP, run: test::run },
+    Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
 ];
 

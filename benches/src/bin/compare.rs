@@ -1,7 +1,8 @@
 //! Races our codecs, their peers and the machine's limits; the codec part of `cargo xtask bench`.
 //!
 //! `compare --peers LIST.json [--real FOLDER] [--json FILE] [--quick] [--huge-pages] [--only TEXT]`. `LIST.json` and `FOLDER` are
-//! made by `cargo xtask bench`, which also prints the tables.
+//! made by `cargo xtask bench`, which also prints the tables. `compare --dump FOLDER` writes the frames for the part that
+//! goes through HDF5, and nothing else.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,12 @@ use serde_json::Value;
 
 fn main() -> Result<(), Failure> {
     let options = Options::from_args(std::env::args().skip(1))?;
+    if let Some(folder) = &options.dump {
+        return inputs::dump(folder);
+    }
+    if std::env::var_os("OMP_NUM_THREADS").is_none_or(|n| n != "1") {
+        return Err("OMP_NUM_THREADS must be 1: bitshuffle's wheel uses all processors otherwise".into());
+    }
     let peers = Peers::load(&read_json(&options.peers)?)?;
     let levels = options.levels();
     let (mut rows, read) = limits(options.pages, options.budget());
@@ -76,6 +83,7 @@ fn read_json(path: &Path) -> Result<Value, Failure> {
 struct Options {
     peers: PathBuf,
     real: Option<PathBuf>,
+    dump: Option<PathBuf>,
     json: Option<PathBuf>,
     is_quick: bool,
     pages: Pages,
@@ -90,6 +98,7 @@ impl Options {
             match arg.as_str() {
                 "--peers" => options.peers = value()?.into(),
                 "--real" => options.real = Some(value()?.into()),
+                "--dump" => options.dump = Some(value()?.into()),
                 "--json" => options.json = Some(value()?.into()),
                 "--only" => options.only = Some(value()?),
                 "--huge-pages" => options.pages = Pages::Huge,

@@ -39,6 +39,9 @@ pub struct Settings {
 ///
 /// # Errors
 /// Where the library lacks a function.
+///
+/// # Panics
+/// Not here; what stands in the races does, where c-blosc fails.
 pub fn coder(loaded: &Loaded, settings: Settings, n_bytes: usize, element_bytes: usize) -> Result<Coder, Failure> {
     // SAFETY: the types are those of blosc.h.
     let compress = unsafe { loaded.function::<Compress>("blosc_compress_ctx") }?;

@@ -72,6 +72,9 @@ pub fn lz4(n_bytes: usize) -> Coder {
 }
 
 /// Zstd with one frame a chunk, contexts reused.
+///
+/// # Panics
+/// Not here; what stands in the races does, where Zstd fails.
 #[must_use]
 pub fn zstd(n_bytes: usize, level: i32) -> Coder {
     let contexts = Rc::new(RefCell::new((zstd_safe::CCtx::create(), zstd_safe::DCtx::create())));

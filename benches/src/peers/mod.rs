@@ -15,6 +15,11 @@ use serde_json::Value;
 
 use crate::Failure;
 
+/// From a frame to the front of a buffer; the bytes written.
+pub type Encode = Box<dyn FnMut(&[u8], &mut [u8]) -> usize>;
+/// From a chunk to a frame.
+pub type Decode = Box<dyn FnMut(&[u8], &mut [u8])>;
+
 /// One implementation of one format: how it is called in the races.
 pub struct Coder {
     /// Whose code, version and build.
@@ -26,9 +31,9 @@ pub struct Coder {
     /// The most bytes that `encode` writes.
     pub max_encoded_len: usize,
     /// Encodes a frame to the front of the buffer; the bytes written.
-    pub encode: Box<dyn FnMut(&[u8], &mut [u8]) -> usize>,
+    pub encode: Encode,
     /// Decodes into the whole frame.
-    pub decode: Box<dyn FnMut(&[u8], &mut [u8])>,
+    pub decode: Decode,
 }
 
 /// A C library and what it is.

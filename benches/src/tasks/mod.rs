@@ -58,9 +58,9 @@ impl Group {
         let mut decoded = vec![0; arena.source.frame_bytes()];
         let mut stored = vec![0; self.coders.len()];
         for slot in 0..n_frames {
-            for encoder in 0..self.coders.len() {
+            for (encoder, stored) in stored.iter_mut().enumerate() {
                 let chunk = encode_one(&mut self.coders[encoder], arena.source.frame(slot));
-                stored[encoder] += chunk.len();
+                *stored += chunk.len();
                 for decoder in 0..self.coders.len() {
                     decoded.fill(0x5a);
                     (self.coders[decoder].decode)(&chunk, &mut decoded);
