@@ -166,7 +166,7 @@ impl Rows<'_> {
 pub(crate) fn print(rows: &[Value]) {
     println!();
     rows.iter().filter(|row| row["section"] == "hdf5").for_each(print_row);
-    println!("\nOne thread, best level, {} frames:\n", "1024 x 1024 int16");
+    println!("\nOne thread, best level, 1024 x 1024 int16 frames:\n");
     print!("{}", promises(rows));
 }
 
