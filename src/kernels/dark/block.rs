@@ -122,6 +122,15 @@ fn scan<P: Pixel>(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
         Isa::Avx512 => unsafe { super::avx512::scan(groups, positions, stored) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
+        Isa::Avx2 => unsafe { super::avx2::scan(groups, positions, stored) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has SSE4.1.
+        Isa::Sse41 => unsafe { super::sse41::scan(groups, positions, stored) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the level proves that the processor has NEON.
+        Isa::Neon => unsafe { super::neon::scan(groups, positions, stored) },
         _ => unreachable!("the scalar level has no blocks"),
     }
 }
@@ -135,13 +144,41 @@ fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32])
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
         Isa::Avx512 => unsafe { super::avx512::add(runs, stored, sum) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
+        Isa::Avx2 => unsafe { super::avx2::add(runs, stored, sum) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has SSE4.1.
+        Isa::Sse41 => unsafe { super::sse41::add(runs, stored, sum) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the level proves that the processor has NEON.
+        Isa::Neon => unsafe { super::neon::add(runs, stored, sum) },
         _ => unreachable!("the scalar level has no blocks"),
+    }
+}
+
+/// [`add`] for the instruction sets that have no masked loads: for inlining into a function of theirs.
+#[inline(always)]
+pub(super) fn add_runs<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
+    const STRIDE: usize = 16;
+    for [start, end] in runs {
+        let (start, end) = (usize::from(*start), usize::from(*end));
+        let values = stored.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
+        let sums = sum.get_mut(start..).and_then(|rest| rest.first_chunk_mut::<STRIDE>());
+        let (Some(values), Some(sums), true) = (values, sums, end - start <= STRIDE) else {
+            scalar::add(&stored[start..end], &mut sum[start..end]);
+            continue;
+        };
+        for (lane, (value, sum)) in values.iter().zip(sums).enumerate() {
+            let keep = if start + lane < end { u32::MAX } else { 0 };
+            *sum = sum.wrapping_add(value.widen().cast_unsigned() & keep);
+        }
     }
 }
 
 /// Whether a level has a driver here; the scalar one does without.
 pub(super) fn has(level: Level) -> bool {
-    matches!(level.isa(), Isa::Avx512)
+    level.isa() != Isa::Scalar
 }
 
 /// What a pass over blocks keeps.

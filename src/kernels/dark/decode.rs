@@ -50,15 +50,16 @@ fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Position
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
         Isa::Avx512 => unsafe { super::avx512::run_tokens(groups, positions) },
-        _ => {
-            let mut n = 0;
-            for (at, group) in groups.iter().enumerate() {
-                let negative = |(lane, token): (usize, &[u8; 2])| u64::from(token[1] >> 7) << lane;
-                let runs = group.as_chunks::<2>().0.iter().enumerate().map(negative).fold(0, |all, bit| all | bit);
-                n = positions.push_bits(n, runs, at * GROUP);
-            }
-            positions.n = n;
-        }
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
+        Isa::Avx2 => unsafe { super::avx2::run_tokens(groups, positions) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has SSE4.1.
+        Isa::Sse41 => unsafe { super::sse41::run_tokens(groups, positions) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the level proves that the processor has NEON.
+        Isa::Neon => unsafe { super::neon::run_tokens(groups, positions) },
+        _ => unreachable!("the scalar level has no blocks"),
     }
 }
 

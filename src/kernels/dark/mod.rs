@@ -17,12 +17,18 @@
 //! runs between them are copied and added.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
 mod decode;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pass;
 mod pixel;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 mod tokens;
 
 pub(crate) use decode::count_pixels;

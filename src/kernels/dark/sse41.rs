@@ -1,0 +1,200 @@
+//! SSE4.1: as AVX2, with vectors of 8 pixels.
+
+use super::block::{self, GROUP, Groups, Positions, Tally};
+use super::pixel::Pixel;
+use std::arch::x86_64::*;
+
+/// How far ahead of the scan pixels are asked of memory.
+const PREFETCH_BYTES: usize = 4096;
+
+/// Pixels of a vector.
+const LANES: usize = 8;
+
+/// See [`block::scan`](super::block).
+#[target_feature(enable = "sse4.1")]
+pub(super) fn scan<P: Pixel>(
+    groups: Groups<'_, P>,
+    positions: &mut Positions,
+    stored: Option<&mut [[P; GROUP]]>,
+) -> Tally {
+    match (groups.dark, stored) {
+        (None, None) => scan_as::<P, false, false>(groups, &[], &mut [], positions),
+        (None, Some(stored)) => scan_as::<P, false, true>(groups, &[], stored, positions),
+        (Some(dark), None) => scan_as::<P, true, false>(groups, dark, &mut [], positions),
+        (Some(dark), Some(stored)) => scan_as::<P, true, true>(groups, dark, stored, positions),
+    }
+}
+
+/// Vectors that are carried from group to group, and looked at once a block.
+struct Carried {
+    /// Sums of the differences of dark pixels.
+    removed: __m128i,
+    /// Counts of the pixels that are equal to their dark image.
+    equal: __m128i,
+    /// Not 0 where a difference does not fit 16 bits.
+    inexact: __m128i,
+    /// The stored pixels' bits.
+    any: __m128i,
+}
+
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
+    groups: Groups<'_, P>,
+    dark: &[[P; GROUP]],
+    stored: &mut [[P; GROUP]],
+    positions: &mut Positions,
+) -> Tally {
+    assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
+    let zero = _mm_setzero_si128();
+    let threshold = _mm_set1_epi16(groups.threshold.cast_signed());
+    let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
+    let (mut n, mut n_bright) = (0, 0);
+    let mut before = 0;
+    for (at, pixels) in groups.pixels.iter().enumerate() {
+        prefetch(pixels);
+        let mut bright = 0;
+        for quarter in 0..4 {
+            let mut is_bright = [zero; 2];
+            for (side, is_bright) in is_bright.iter_mut().enumerate() {
+                let part = 2 * quarter + side;
+                let pixels = load(pixels, part);
+                let dark = if DARK { load(&dark[at], part) } else { zero };
+                let value = if DARK { subtract::<P>(pixels, dark) } else { pixels };
+                *is_bright = reaches::<P>(value, threshold);
+                carried.add::<P, DARK>(pixels, dark, value, *is_bright);
+                if STORE {
+                    store(&mut stored[at], part, _mm_and_si128(*is_bright, value));
+                }
+            }
+            bright |= u64::from(bits(is_bright)) << (2 * quarter * LANES);
+        }
+        n_bright += bright.count_ones();
+        let changes = bright ^ (bright << 1 | before >> (GROUP - 1));
+        before = bright;
+        n = positions.push_bits(n, changes, at * GROUP);
+    }
+    positions.end(n, before >> (GROUP - 1) != 0, groups.pixels.len());
+    carried.tally::<P>(n_bright, groups.pixels.len() * GROUP)
+}
+
+impl Carried {
+    #[target_feature(enable = "sse4.1")]
+    #[inline]
+    fn add<P: Pixel, const DARK: bool>(&mut self, pixels: __m128i, dark: __m128i, value: __m128i, bright: __m128i) {
+        let difference = if DARK { _mm_sub_epi16(pixels, dark) } else { pixels };
+        if DARK && P::SIGNED {
+            self.inexact = _mm_or_si128(self.inexact, _mm_xor_si128(difference, value));
+        } else if DARK {
+            let below = _mm_srai_epi16::<15>(_mm_subs_epu16(dark, pixels));
+            self.inexact = _mm_or_si128(self.inexact, below);
+        }
+        if !P::SIGNED {
+            self.any = _mm_or_si128(self.any, value);
+        }
+        self.equal = _mm_sub_epi16(self.equal, _mm_cmpeq_epi16(pixels, dark));
+        let removed = _mm_andnot_si128(bright, difference);
+        self.removed = _mm_add_epi32(self.removed, _mm_madd_epi16(removed, _mm_set1_epi16(1)));
+    }
+
+    #[target_feature(enable = "sse4.1")]
+    #[inline]
+    fn tally<P: Pixel>(self, n_bright: u32, n_pixels: usize) -> Tally {
+        let n_equal = add_lanes(_mm_madd_epi16(self.equal, _mm_set1_epi16(1)));
+        let over = _mm_srai_epi16::<15>(self.any);
+        Tally {
+            n_bright,
+            n_different: n_pixels as u32 - n_equal.cast_unsigned(),
+            zeroed_sum: add_lanes(self.removed).into(),
+            is_exact: _mm_testz_si128(self.inexact, self.inexact) != 0,
+            fits_stream: _mm_testz_si128(over, over) != 0,
+        }
+    }
+}
+
+/// See [`block::add`](super::block).
+#[target_feature(enable = "sse4.1")]
+pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
+    block::add_runs(runs, stored, sum);
+}
+
+/// See [`decode`](super::decode).
+#[target_feature(enable = "sse4.1")]
+pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+    let mut n = 0;
+    for (at, group) in groups.iter().enumerate() {
+        let mut runs = 0;
+        for (quarter, bytes) in group.as_chunks::<{ 4 * LANES }>().0.iter().enumerate() {
+            runs |= u64::from(bits(tokens(bytes))) << (2 * quarter * LANES);
+        }
+        n = positions.push_bits(n, runs, at * GROUP);
+    }
+    positions.n = n;
+}
+
+/// The sum of four 32-bit lanes.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn add_lanes(four: __m128i) -> i32 {
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b00_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+}
+
+/// The sign bits of 16 values, the first one lowest.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn bits([low, high]: [__m128i; 2]) -> u16 {
+    _mm_movemask_epi8(_mm_packs_epi16(low, high)) as u16
+}
+
+/// The difference, held to the pixel type.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn subtract<P: Pixel>(pixels: __m128i, dark: __m128i) -> __m128i {
+    if P::SIGNED { _mm_subs_epi16(pixels, dark) } else { _mm_subs_epu16(pixels, dark) }
+}
+
+/// All ones where a value is at least the threshold.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn reaches<P: Pixel>(values: __m128i, threshold: __m128i) -> __m128i {
+    let larger = if P::SIGNED { _mm_max_epi16(values, threshold) } else { _mm_max_epu16(values, threshold) };
+    _mm_cmpeq_epi16(larger, values)
+}
+
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn load<P: Pixel>(group: &[P; GROUP], part: usize) -> __m128i {
+    let part = &group[part * LANES..][..LANES];
+    // SAFETY: `part` is 8 pixels of 16 bits, and the load needs no alignment.
+    unsafe { _mm_loadu_si128(part.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn store<P: Pixel>(group: &mut [P; GROUP], part: usize, values: __m128i) {
+    let part = &mut group[part * LANES..][..LANES];
+    // SAFETY: `part` is 8 pixels of 16 bits, of which every pattern is a value; the store needs no alignment.
+    unsafe { _mm_storeu_si128(part.as_mut_ptr().cast(), values) }
+}
+
+/// 16 tokens.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn tokens(bytes: &[u8; 4 * LANES]) -> [__m128i; 2] {
+    let (low, high) = bytes.split_at(2 * LANES);
+    // SAFETY: `low` is 16 readable bytes, and the load needs no alignment.
+    let low = unsafe { _mm_loadu_si128(low.as_ptr().cast()) };
+    // SAFETY: `high` is 16 readable bytes, and the load needs no alignment.
+    [low, unsafe { _mm_loadu_si128(high.as_ptr().cast()) }]
+}
+
+/// Asks for the group that stands [`PREFETCH_BYTES`] behind this one.
+#[inline(always)]
+fn prefetch<P>(group: &[P; GROUP]) {
+    for line in 0..2 {
+        let ahead = group.as_ptr().cast::<i8>().wrapping_add(PREFETCH_BYTES + line * 64);
+        // SAFETY: a prefetch reads nothing, and may be given any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) }
+    }
+}
