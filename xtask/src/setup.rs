@@ -15,21 +15,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The pinned packages of the host tests, the demo and the HDF5 build.
-const REQUIREMENTS: &str = "tests/hosts/requirements.txt";
+/// The pinned packages of the host tests, the demo and the HDF5 build; the first includes the second.
+const REQUIREMENTS: [&str; 2] = ["xtask/requirements.txt", "tests/hosts/requirements.txt"];
 
 /// The Python of `.venv`, with the pinned packages in it.
 pub(crate) fn python() -> Result<PathBuf> {
     static PYTHON: OnceLock<Result<PathBuf>> = OnceLock::new();
-    PYTHON.get_or_init(|| environment(&root().join(".venv"), &root().join(REQUIREMENTS))).clone()
+    PYTHON.get_or_init(|| environment(&root().join(".venv"), &REQUIREMENTS)).clone()
 }
 
-/// Makes the environment `folder` hold what `requirements` pins; returns its Python. A stamp (the text of the
-/// requirements and the version of Python) says whether it does already.
-pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+/// Makes the environment `folder` hold what the first file of `requirements` pins; the others are those that it
+/// includes. Returns its Python. A stamp (the text of all files and the version of Python) says whether it does already.
+pub(crate) fn environment(folder: &Path, requirements: &[&str]) -> Result<PathBuf> {
     let host = host_python()?;
-    let wanted = fs::read_to_string(requirements).map_err(|e| format!("{}: {e}", requirements.display()))?;
-    let stamp_text = format!("{}{wanted}", output(program(&host).args(["-c", "import sys; print(sys.version)"]))?);
+    let mut stamp_text = output(program(&host).args(["-c", "import sys; print(sys.version)"]))?;
+    for file in requirements {
+        stamp_text += &fs::read_to_string(root().join(file)).map_err(|e| format!("{file}: {e}"))?;
+    }
+    let requirements = &root().join(requirements.first().ok_or("no requirements")?);
     let (stamp, python) = (folder.join("darkchunk-stamp"), python_in(folder));
     if fs::read_to_string(&stamp).is_ok_and(|text| text == stamp_text) && python.exists() {
         return Ok(python);
