@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 pub(crate) const HELP: &str =
     "record a simulated camera, read it back with h5py, PyTables and h5dump; a table and a picture
@@ -31,15 +32,22 @@ enum Source {
     File { path: PathBuf, dataset: String, threshold: String, shape: String, dtype: String },
 }
 
-/// One line of the table.
-struct Row {
+/// One recording, and its line of the table.
+struct Recording<'a> {
     codec: &'static str,
-    source: String,
+    source: &'a Source,
+    file: PathBuf,
     n_frames: u64,
     frames_per_s: f64,
     gb_per_s: f64,
     ratio: f64,
-    readers: Vec<String>,
+}
+
+impl Recording<'_> {
+    /// Who reads it back: DRLE is read by all, the others by one.
+    fn readers(&self) -> &'static [&'static str] {
+        if self.codec == "drle" { &["h5dump", "h5py", "tables"] } else { &["h5py"] }
+    }
 }
 
 struct Options {
@@ -62,20 +70,21 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let python = setup::python()?;
     let sources = sources(&options, &python)?;
     let tools = make_ready(python)?;
-    let mut rows = Vec::new();
-    let mut first_picture = None;
-    for source in &sources {
+    let mut recordings = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
         for codec in CODECS {
-            let (row, file) = record(&tools, source, codec, &options)?;
-            rows.push(read_back(&tools, source, row, &file)?);
-            if codec == "drle" && first_picture.is_none() {
-                first_picture = Some(picture(&tools, source, &file)?);
-            }
-            fs::remove_file(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+            let file = tools.folder.join(format!("{codec}-{index}.h5"));
+            recordings.push(record(&tools, source, codec, file, &options)?);
         }
     }
-    print_table(&rows);
-    println!("\npicture: {}", first_picture.map(|png| shown(&png)).unwrap_or_default());
+    println!("\n== reading back, every frame compared with what was recorded");
+    read_back_all(&tools, &recordings)?;
+    let picture = picture(&tools, &recordings[0])?;
+    for other in recordings.iter().filter(|recording| recording.codec != "drle") {
+        fs::remove_file(&other.file).map_err(|e| format!("{}: {e}", other.file.display()))?;
+    }
+    print_table(&recordings);
+    println!("\nrecording: {}\npicture:   {}", shown(&recordings[0].file), shown(&picture));
     Ok(())
 }
 
@@ -125,7 +134,7 @@ fn sources(options: &Options, python: &Path) -> Result<Vec<Source>> {
 fn make_ready(python: PathBuf) -> Result<Tools> {
     setup::system(&[System::Hdf5Tools])?;
     println!("== plugins and recorder (an HDF5 is built from source: some minutes, the first time)");
-    dist::build()?;
+    dist::build_plugins()?;
     let examples =
         ["--package", "darkchunk-hdf5", "--package", "darkchunk-sim", "--example", "record", "--example", "frames"];
     run_program(setup::cargo_with_cmake()?.args(["build", "--release"]).args(examples))?;
@@ -142,12 +151,17 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// Records `source` with `codec`; `record` shows the progress and prints a line of JSON.
-fn record(tools: &Tools, source: &Source, codec: &'static str, options: &Options) -> Result<(Row, PathBuf)> {
-    let file = tools.folder.join(format!("{codec}.h5"));
+fn record<'a>(
+    tools: &Tools,
+    source: &'a Source,
+    codec: &'static str,
+    file: PathBuf,
+    options: &Options,
+) -> Result<Recording<'a>> {
     let _ = fs::remove_file(&file);
     let mut command = program(&tools.record);
     command.arg("--output").arg(&file).args(["--codec", codec]);
-    println!("\n== {codec}, {}", source.name());
+    println!("== {codec}, {}", source.name());
     let printed = match source {
         Source::Simulated { bright } => {
             let most = if codec == "none" { MOST_UNCOMPRESSED } else { u64::MAX };
@@ -162,59 +176,79 @@ fn record(tools: &Tools, source: &Source, codec: &'static str, options: &Options
     let text = printed.lines().rfind(|line| line.starts_with('{')).unwrap_or_default();
     let json: Value = serde_json::from_str(text).map_err(|e| format!("record printed `{printed}`: {e}"))?;
     let value = |name: &str| json[name].as_f64().ok_or_else(|| format!("record's JSON has no number `{name}`: {text}"));
-    let row = Row {
-        codec,
-        source: source.name(),
-        n_frames: value("frames")? as u64,
-        frames_per_s: value("frames_per_s")?,
-        gb_per_s: value("gb_per_s")?,
-        ratio: value("ratio")?,
-        readers: Vec::new(),
-    };
-    Ok((row, file))
+    let (n_frames, ratio) = (value("frames")? as u64, value("ratio")?);
+    let (frames_per_s, gb_per_s) = (value("frames_per_s")?, value("gb_per_s")?);
+    Ok(Recording { codec, source, file, n_frames, frames_per_s, gb_per_s, ratio })
 }
 
-/// Reads the recording and compares every frame: DRLE by all three readers, the others by h5py.
-fn read_back(tools: &Tools, source: &Source, mut row: Row, file: &Path) -> Result<Row> {
-    let readers: &[&str] = if row.codec == "drle" { &["h5py", "tables", "h5dump"] } else { &["h5py"] };
-    for reader in readers {
-        let mut check = program(&tools.python);
-        check.arg(script("read_back.py")).arg(reader).arg(file).env("HDF5_PLUGIN_PATH", dist::plugins());
-        let mut expected = source.expected(tools, row.n_frames);
-        let printed = piped(&mut expected, &mut check)?;
-        let json: Value = serde_json::from_str(&printed).map_err(|e| format!("read_back.py: {e}"))?;
-        let (n_frames, seconds) = (json["frames"].as_u64().unwrap_or(0), json["seconds"].as_f64().unwrap_or(0.0));
-        if n_frames != row.n_frames {
-            return Err(format!("{reader} read {n_frames} frames where {} were recorded", row.n_frames));
+/// Reads all recordings with all their readers, as many at a time as there are cores, the slowest reader first. Nothing
+/// is timed here.
+fn read_back_all(tools: &Tools, recordings: &[Recording]) -> Result {
+    let pairs =
+        recordings.iter().flat_map(|recording| recording.readers().iter().map(move |reader| (recording, *reader)));
+    let mut jobs: Vec<(&Recording, &str)> = pairs.collect();
+    jobs.sort_by_key(|(_, reader)| *reader != "h5dump");
+    let jobs = Mutex::new(jobs.into_iter());
+    let next = || jobs.lock().map_or(None, |mut jobs| jobs.next());
+    let worker = || {
+        while let Some((recording, reader)) = next() {
+            read_back(tools, recording, reader)
+                .map_err(|e| format!("{reader}, {}, {}: {e}", recording.codec, recording.source.name()))?;
         }
-        let rate = n_frames as f64 / seconds.max(1e-9);
-        println!("   {reader}: {n_frames} frames read at {rate:.0} frames/s, each pixel as recorded");
-        row.readers.push((*reader).into());
-    }
-    Ok(row)
+        Ok(())
+    };
+    let n_workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..n_workers).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a check panicked".into())))
+    })
 }
 
-fn picture(tools: &Tools, source: &Source, file: &Path) -> Result<PathBuf> {
-    let name = if matches!(source, Source::File { .. }) { "input.png" } else { "camera.png" };
+/// Reads one recording with one reader and compares every frame.
+fn read_back(tools: &Tools, recording: &Recording, reader: &str) -> Result {
+    let mut check = program(&tools.python);
+    check.arg(script("read_back.py")).arg(reader).arg(&recording.file).env("HDF5_PLUGIN_PATH", dist::plugins());
+    let printed = piped(&mut recording.source.expected(tools, recording.n_frames), &mut check)?;
+    let json: Value = serde_json::from_str(&printed).map_err(|e| format!("read_back.py: {e}"))?;
+    let (n_frames, wanted) = (json["frames"].as_u64().unwrap_or(0), recording.n_frames);
+    if n_frames != wanted {
+        return Err(format!("{n_frames} frames were read where {wanted} were recorded"));
+    }
+    println!("   {reader:7} {:15} {}: {n_frames} frames, all equal", recording.codec, recording.source.name());
+    Ok(())
+}
+
+fn picture(tools: &Tools, recording: &Recording) -> Result<PathBuf> {
+    let name = if matches!(recording.source, Source::File { .. }) { "input.png" } else { "camera.png" };
     let png = tools.folder.join(name);
     let mut draw = program(&tools.python);
-    draw.arg(script("picture.py")).arg(file).arg(&png).arg(source.name()).env("HDF5_PLUGIN_PATH", dist::plugins());
-    run_program(&mut draw)?;
+    draw.arg(script("picture.py")).arg(&recording.file).arg(&png).arg(recording.source.name());
+    run_program(draw.env("HDF5_PLUGIN_PATH", dist::plugins()))?;
     Ok(png)
 }
 
-fn print_table(rows: &[Row]) {
-    let pixels = "GB/s of pixels";
+fn print_table(recordings: &[Recording]) {
+    let width = recordings.iter().map(|recording| recording.source.name().len()).max().unwrap_or(0);
     println!(
-        "\n{:36} {:14} {:>7} {:>9} {pixels:>15} {:>8}  read back, equal",
-        "", "codec", "frames", "frames/s", "ratio"
+        "\n{:width$}  {:14} {:>7} {:>9} {:>15} {:>8}  read back, equal",
+        "", "codec", "frames", "frames/s", "GB/s of pixels", "ratio"
     );
-    for row in rows {
-        let numbers = format!("{:7} {:9.0} {:15.2} {:8.2}", row.n_frames, row.frames_per_s, row.gb_per_s, row.ratio);
+    for row in recordings {
         let codec = if row.codec == "none" { "uncompressed" } else { row.codec };
-        println!("{:36} {codec:14} {numbers}  {}", row.source, row.readers.join(", "));
+        println!(
+            "{:width$}  {codec:14} {:7} {:9.0} {:15.2} {:8.2}  {}",
+            row.source.name(),
+            row.n_frames,
+            row.frames_per_s,
+            row.gb_per_s,
+            row.ratio,
+            row.readers().join(", ")
+        );
     }
-    println!("dark subtraction, threshold, sum, encoding and writing on one core; making the frames is not counted");
+    println!("one core: dark subtraction, threshold, sum, encoding, writing; making the frames is not counted");
+    if recordings.iter().any(|row| row.codec == "none" && row.n_frames < recordings[0].n_frames) {
+        println!("uncompressed: {MOST_UNCOMPRESSED} frames only, for the sake of the disk");
+    }
 }
 
 impl Source {

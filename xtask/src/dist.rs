@@ -2,7 +2,7 @@
 //! a plugin folder), `dist/lib` and `dist/include`.
 
 use crate::Result;
-use crate::process::{cargo, run as run_program};
+use crate::process::{cargo, program, run as run_program, succeeds};
 use crate::workspace::{root, shared_library, shown, target};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,15 +28,17 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 
 /// Builds everything and lays it out.
 pub(crate) fn build() -> Result {
-    let mut command = cargo();
-    command.args(["build", "--release", "--package", "darkchunk-ffi"]);
-    command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin]));
-    run_program(&mut command)?;
-    let release = target()?.join("release");
-    let plugins: Vec<PathBuf> = PLUGINS.iter().map(|name| release.join(shared_library(name))).collect();
-    lay_out(&root().join("dist/plugins"), &plugins)?;
-    lay_out(&root().join("dist/lib"), &libraries(&release))?;
+    build_plugins()?;
+    run_program(cargo().args(["build", "--release", "--package", "darkchunk-ffi"]))?;
+    lay_out(&root().join("dist/lib"), &libraries(&target()?.join("release")))?;
     lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])
+}
+
+/// Builds the plugins and lays them out.
+pub(crate) fn build_plugins() -> Result {
+    run_program(cargo().args(["build", "--release"]).args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
+    let release = target()?.join("release");
+    lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))
 }
 
 /// The C library in the forms that linkers of this system take.
@@ -60,8 +62,18 @@ fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
     fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     for file in files {
         let copy = folder.join(file.file_name().unwrap_or_default());
-        let n_bytes = fs::copy(file, &copy).map_err(|e| failed(file, e))?;
+        fs::copy(file, &copy).map_err(|e| failed(file, e))?;
+        strip(&copy);
+        let n_bytes = fs::metadata(&copy).map_err(|e| failed(&copy, e))?.len();
         println!("{:9} KB  {}", n_bytes.div_ceil(1024), shown(&copy));
     }
     Ok(())
+}
+
+/// Takes the debug information out of a shared library, most of its size, where the system has the tool.
+fn strip(file: &Path) {
+    let is_shared = file.extension().is_some_and(|e| e == "so" || e == "dylib");
+    if is_shared && !succeeds(program("strip").arg("-S").arg(file)) {
+        println!("note: no `strip`; {} keeps its debug information", shown(file));
+    }
 }
