@@ -29,7 +29,7 @@ pub(crate) fn folder() -> Result<PathBuf> {
 
 /// The Python that has the peers' wheels.
 pub(crate) fn python() -> Result<PathBuf> {
-    environment(&folder()?.join("venv"), &root().join(REQUIREMENTS))
+    environment(&folder()?.join("venv"), &[REQUIREMENTS])
 }
 
 /// Builds what is missing; the list of peers that the benchmark program loads.
