@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import CHUNKS, DRLE, frames
+from common import BLOSC, CHUNKS, DRLE, frames
 from hdf5 import MANDATORY, Hdf5, Hdf5Error
 
 
@@ -112,3 +112,96 @@ def refusal_of_tables(path):
         file.flush()
     except tables.HDF5ExtError as error:
         return f"{error} {error.h5backtrace}"
+
+
+def elements(dtype, length):
+    """Half-random elements: as bytes, so that every element size has the same kind of content."""
+    dtype = np.dtype(dtype)
+    rng = np.random.default_rng(length)
+    numbers = np.zeros((length, dtype.itemsize), np.uint8)
+    numbers[:, 0] = rng.integers(0, 30, length)
+    numbers[: length // 2, -1] = rng.integers(0, 256, length // 2)
+    return numbers.reshape(-1).view(dtype)
+
+
+def use_plugins_of(who):
+    """Ours are found by themselves; hdf5plugin's are registered by their import."""
+    if who == "theirs":
+        import hdf5plugin  # noqa: F401
+
+
+def exchange_write(who, path, cases, sizes, lengths):
+    """Writes a dataset for each case, element size and length; what failed, by name."""
+    use_plugins_of(who)
+    import h5py
+
+    failed = {}
+    with h5py.File(path, "w") as file:
+        for label, (number, values) in cases.items():
+            for size, dtype in sizes.items():
+                for length in lengths:
+                    name = f"{label} {size} {length}"
+                    try:
+                        data = elements(dtype, length)
+                        options = dict(compression=number, compression_opts=tuple(values), chunks=(length,))
+                        dataset = file.create_dataset(name, data=data, **options)
+                        dataset.attrs["dtype"] = dtype
+                        if length == max(lengths) and not is_encoded(dataset) and not may_stay_raw(number, values, size):
+                            failed[name] = "the chunk was stored raw"
+                    except Exception as error:
+                        failed[name] = f"{type(error).__name__}: {error}"
+    return failed
+
+
+def is_encoded(dataset):
+    return dataset.id.get_chunk_info(0).filter_mask == 0
+
+
+def may_stay_raw(number, values, size):
+    """Blosc leaves a chunk that does not shrink: without compression, and bytes that are mostly noise."""
+    return number == BLOSC and (values[4] == 0 or int(size) == 1)
+
+
+def exchange_read(who, path):
+    """Reads and compares all datasets; the outcome of each, by name."""
+    use_plugins_of(who)
+    import h5py
+
+    outcomes = {}
+    with h5py.File(path, "r") as file:
+        for name, dataset in file.items():
+            try:
+                same = dataset[:].tobytes() == elements(dataset.attrs["dtype"], dataset.size).tobytes()
+                outcomes[name] = "ok" if same else "other values"
+            except Exception as error:
+                outcomes[name] = f"{type(error).__name__}: {error}"
+    return outcomes
+
+
+def write_shifted(path):
+    """A file made by hdf5plugin in which one dataset has another's creation properties. Returns what is stored."""
+    import h5py
+    import hdf5plugin
+
+    data = frames()
+    with h5py.File(path, "w") as file:
+        first = file.create_dataset("first", data=data, chunks=CHUNKS, compression=hdf5plugin.Bitshuffle())
+        plist, space = first.id.get_create_plist(), h5py.h5s.create_simple(data.shape)
+        dataset = h5py.Dataset(h5py.h5d.create(file.id, b"frames", h5py.h5t.py_create(data.dtype), space, plist))
+        dataset[...] = data
+        number, _, values, _ = dataset.id.get_create_plist().get_filter(0)
+        return number, values
+
+
+def compare_with_frames(host, path):
+    """One host reads `frames` of a file that someone else wrote."""
+    import child
+
+    return child.attempt(child.compare, host, path, frames())
+
+
+def write_one(host, path, number, values):
+    """One host writes `frames` with one filter."""
+    import child
+
+    return child.attempt(child.WRITE[host], path, number, values, frames())

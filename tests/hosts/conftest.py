@@ -1,5 +1,6 @@
 """The plugins must be there: these tests are about the libraries as they are shipped."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from common import DATA, NAMES, PLUGINS  # noqa: E402
+
+
+# For this process as for the others, before an HDF5 is loaded that reads it.
+os.environ["HDF5_PLUGIN_PATH"] = str(PLUGINS)
 
 
 def pytest_configure(config):
