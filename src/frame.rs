@@ -92,7 +92,7 @@ mod sealed {
 ///
 /// Every bit pattern is a value, and there is no padding: a slice of elements is a slice of bytes. The 16-bit types are
 /// pixels: a dark image, a threshold, a sum and DRLE are theirs alone, and refused for the others.
-pub trait Element: Copy + Default + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
     /// The type as HDF5 stores it.
     const TYPE: ElementType;
 

@@ -1,0 +1,186 @@
+//! What the tests of the writer share: frames, files, and a reader that knows nothing of the writer.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::ffi::{CString, c_void};
+use std::path::{Path, PathBuf};
+
+use darkchunk::chunk::{Compression, Filter};
+use darkchunk::codec::blosc::{Compressor, Shuffle};
+use darkchunk::cpu::Level;
+use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::hdf5::{Dataset, File, Flush, Library, Processing};
+use hdf5_metno_sys::{LOCK, h5a, h5d, h5i, h5p, h5s};
+
+pub(crate) const HEIGHT: usize = 19;
+pub(crate) const WIDTH: usize = 33;
+pub(crate) const N_PIXELS: usize = HEIGHT * WIDTH;
+pub(crate) const PATH: &str = "/entry/instrument/detector/data";
+pub(crate) const THRESHOLD: u16 = 20;
+
+pub(crate) fn library() -> Library {
+    darkchunk_hdf5::library().expect("linked HDF5")
+}
+
+/// A file's path in the folder for test files; one that an earlier run left is gone.
+pub(crate) fn path(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+pub(crate) fn new_file(name: &str) -> File {
+    File::create(&library(), &path(name)).expect("a new file")
+}
+
+/// A small dataset of NeXus, `frames_per_chunk` frames a chunk.
+pub(crate) fn dataset(compression: Compression, frames_per_chunk: usize) -> Dataset {
+    Dataset { frames_per_chunk, ..Dataset::new(HEIGHT, WIDTH, compression) }
+}
+
+/// No sum and no flush by time: for elements of any type, the same on every run.
+pub(crate) fn plain<P>() -> Processing<P> {
+    Processing { dark: None, threshold: None, sum: false, flush: Flush::NEVER }
+}
+
+/// Everything that can be chosen; DRLE only for 16 bits.
+pub(crate) fn compressions(element_bytes: usize) -> Vec<Compression> {
+    let blosc = |shuffle, compressor| Compression::blosc(5, shuffle, compressor);
+    let mut all = vec![
+        Compression::NONE,
+        Compression::bitshuffle_lz4(),
+        Compression::bitshuffle_zstd(1),
+        Compression::filter(32008, &[]),
+        blosc(Shuffle::None, Compressor::BloscLz),
+        blosc(Shuffle::Byte, Compressor::Lz4),
+        blosc(Shuffle::Bit, Compressor::Zstd),
+        Compression::lz4(),
+        Compression::zstd(3),
+    ];
+    if element_bytes == 2 {
+        all.extend([Compression::drle(1), Compression::drle(THRESHOLD), Compression::filter(36114, &[1, 1])]);
+    }
+    all
+}
+
+/// Frame `index` of a camera: readout noise from 95 to 110 and some spots.
+pub(crate) fn camera(index: usize) -> Vec<i16> {
+    let mut state = index as u32 * 77 + 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16
+    };
+    (0..N_PIXELS).map(|_| 95 + (next() & 15) + if next() & 31 == 0 { next() & 1023 } else { 0 }).collect()
+}
+
+/// What a frame of the camera is after dark subtraction and threshold.
+pub(crate) fn corrected(frame: &[i16], dark: i16, threshold: u16) -> Vec<i16> {
+    let correct =
+        |pixel: &i16| if i32::from(*pixel) - i32::from(dark) < i32::from(threshold) { 0 } else { pixel - dark };
+    frame.iter().map(correct).collect()
+}
+
+/// The dataset as any program would get it: its frames decoded from the stored chunks by the stored parameters.
+pub(crate) fn read<P: Element>(file: &File, path: &str) -> Vec<Vec<P>> {
+    let _lock = LOCK.lock();
+    let name = CString::new(path).expect("a name");
+    let mut dims = [0; 3];
+    let mut chunk = [0; 3];
+    // SAFETY: as HDF5 documents, on identifiers of the library that is locked.
+    let (dataset, properties) = unsafe {
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+        {
+            let dataset = h5d::H5Dopen2(file.id(), name.as_ptr(), 0);
+            let space = h5d::H5Dget_space(dataset);
+            assert_eq!(h5s::H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()), 3);
+            let properties = h5d::H5Dget_create_plist(dataset);
+            assert_eq!(h5p::H5Pget_chunk(properties, 3, chunk.as_mut_ptr()), 3);
+            (dataset, properties)
+        }
+    };
+    let filter = filter(properties);
+    let frame_pixels = (dims[1] * dims[2]) as usize;
+    let mut frames = Vec::new();
+    for first in (0..dims[0]).step_by(chunk[0] as usize) {
+        let mut pixels = vec![P::default(); chunk[0] as usize * frame_pixels];
+        let stored = stored_chunk(dataset, first);
+        match &filter {
+            Some(filter) => filter.decode_at(Level::SCALAR, &stored, as_bytes_mut(&mut pixels)).expect("a sound chunk"),
+            None => as_bytes_mut(&mut pixels).copy_from_slice(&stored),
+        }
+        frames.extend(pixels.chunks_exact(frame_pixels).map(<[P]>::to_vec));
+        let padding = &frames[frames.len().min(dims[0] as usize)..];
+        assert!(padding.iter().all(|frame| *frame == vec![P::default(); frame_pixels]), "padding is zeros");
+    }
+    frames.truncate(dims[0] as usize);
+    // SAFETY: an identifier that is not used any more.
+    unsafe { h5i::H5Idec_ref(dataset) };
+    frames
+}
+
+fn filter(properties: i64) -> Option<Filter> {
+    let (mut flags, mut config, mut n_values, mut values) = (0, 0, 32, [0; 32]);
+    // SAFETY: a property list.
+    if unsafe { h5p::H5Pget_nfilters(properties) } == 0 {
+        return None;
+    }
+    // SAFETY: room for what is asked for; no name is.
+    let id = unsafe {
+        h5p::H5Pget_filter2(
+            properties,
+            0,
+            &raw mut flags,
+            &raw mut n_values,
+            values.as_mut_ptr(),
+            0,
+            std::ptr::null_mut(),
+            &raw mut config,
+        )
+    };
+    Some(Filter::from_cd_values(id.cast_unsigned(), &values[..n_values]).expect("parameters as they are stored"))
+}
+
+fn stored_chunk(dataset: i64, first: u64) -> Vec<u8> {
+    let offset = [first, 0, 0];
+    let (mut n_bytes, mut mask) = (0, 1);
+    let storage_size = darkchunk_hdf5::api().H5Dget_chunk_storage_size.expect("in the table");
+    // SAFETY: the offset has the dataset's rank.
+    assert!(unsafe { storage_size(dataset, offset.as_ptr(), &raw mut n_bytes) } >= 0);
+    let mut room = n_bytes as usize;
+    let mut bytes = vec![0_u8; room];
+    let data = bytes.as_mut_ptr().cast::<c_void>();
+    // SAFETY: `data` has `room` bytes.
+    assert!(unsafe { h5d::H5Dread_chunk2(dataset, 0, offset.as_ptr(), &raw mut mask, data, &raw mut room) } >= 0);
+    assert_eq!((mask, room), (0, bytes.len()), "chunk at frame {first}");
+    bytes
+}
+
+/// An attribute that is one number, as `i64`.
+pub(crate) fn attribute(file: &File, object: &str, name: &str) -> i64 {
+    let _lock = LOCK.lock();
+    let (object, name) = (CString::new(object).expect("a name"), CString::new(name).expect("a name"));
+    let mut number = 0_i64;
+    // SAFETY: both are C strings.
+    let attribute = unsafe { h5a::H5Aopen_by_name(file.id(), object.as_ptr(), name.as_ptr(), 0, 0) };
+    let kind = *hdf5_metno_sys::h5t::H5T_NATIVE_INT64;
+    // SAFETY: room for the one number, converted.
+    assert!(unsafe { h5a::H5Aread(attribute, kind, (&raw mut number).cast()) } >= 0, "{name:?}");
+    // SAFETY: an identifier that is not used any more.
+    unsafe { h5i::H5Idec_ref(attribute) };
+    number
+}
+
+/// A dataset of integers (height, width), as `i64`.
+pub(crate) fn image(file: &File, path: &str) -> Vec<i64> {
+    let _lock = LOCK.lock();
+    let name = CString::new(path).expect("a name");
+    let mut pixels = vec![0_i64; N_PIXELS];
+    // SAFETY: a C string.
+    let dataset = unsafe { h5d::H5Dopen2(file.id(), name.as_ptr(), 0) };
+    let kind = *hdf5_metno_sys::h5t::H5T_NATIVE_INT64;
+    // SAFETY: the images of these tests have `N_PIXELS` pixels.
+    assert!(unsafe { h5d::H5Dread(dataset, kind, 0, 0, 0, pixels.as_mut_ptr().cast()) } >= 0, "{path}");
+    // SAFETY: an identifier that is not used any more.
+    unsafe { h5i::H5Idec_ref(dataset) };
+    pixels
+}

@@ -1,0 +1,159 @@
+//! What the writer stores is what was pushed: all codecs, element types, chunk shapes and ways to hand over a frame.
+
+mod common;
+
+use common::*;
+use darkchunk::chunk::Compression;
+use darkchunk::hdf5::{FileElement, Flush, Processing, Writer};
+
+const DARK: i16 = 100;
+
+fn every_codec_gives_back<P: FileElement + PartialEq>(name: &str, frame: impl Fn(usize) -> Vec<P>) {
+    for (at, compression) in compressions(size_of::<P>()).into_iter().enumerate() {
+        for frames_per_chunk in [1, 3] {
+            if compression.filter == Some(36114) && compression.values[0] != 1 {
+                continue;
+            }
+            let file = new_file(&format!("{name}-{at}-{frames_per_chunk}"));
+            let dataset = dataset(compression.clone(), frames_per_chunk);
+            let mut writer = Writer::create(&library(), file.id(), &dataset, plain()).expect("a writer");
+            let frames: Vec<Vec<P>> = (0..7).map(&frame).collect();
+            frames.iter().for_each(|frame| writer.push(frame).expect("a frame"));
+            let summary = writer.finish().expect("finished");
+            assert_eq!((summary.n_pushed, summary.n_stored, summary.n_flushed), (7, 7, 7), "{compression:?}");
+            assert_eq!(read::<P>(&file, PATH), frames, "{compression:?}, {frames_per_chunk} frames a chunk");
+        }
+    }
+}
+
+#[test]
+fn every_codec_gives_back_every_element_type() {
+    every_codec_gives_back::<i8>("i8", |index| camera(index).iter().map(|pixel| (*pixel - 100) as i8).collect());
+    every_codec_gives_back::<u8>("u8", |index| camera(index).iter().map(|pixel| *pixel as u8).collect());
+    every_codec_gives_back::<i16>("i16", camera);
+    every_codec_gives_back::<u16>("u16", |index| camera(index).iter().map(|pixel| pixel.cast_unsigned()).collect());
+    every_codec_gives_back::<i32>("i32", |index| camera(index).iter().map(|pixel| 99 - i32::from(*pixel)).collect());
+    every_codec_gives_back::<u32>("u32", |index| camera(index).iter().map(|pixel| *pixel as u32 * 65537).collect());
+}
+
+#[test]
+fn dark_threshold_sum_and_counts_are_the_same_for_every_codec() {
+    let frames: Vec<Vec<i16>> = (0..5).map(camera).collect();
+    let stored: Vec<Vec<i16>> = frames.iter().map(|frame| corrected(frame, DARK, THRESHOLD)).collect();
+    let zeroed =
+        frames.iter().flatten().zip(stored.iter().flatten()).filter(|(raw, kept)| **kept == 0 && **raw != DARK);
+    let zeroed: Vec<i64> = zeroed.map(|(raw, _)| i64::from(raw - DARK)).collect();
+    let n_bright = stored.iter().flatten().filter(|pixel| **pixel != 0).count();
+    let sum: Vec<i64> = (0..N_PIXELS).map(|at| stored.iter().map(|frame| i64::from(frame[at])).sum()).collect();
+    for (at, compression) in compressions(2).into_iter().enumerate() {
+        if compression.filter == Some(36114) && compression.values[0] != u32::from(THRESHOLD) {
+            continue;
+        }
+        let file = new_file(&format!("corrected-{at}"));
+        let processing =
+            Processing { dark: Some(vec![DARK; N_PIXELS]), threshold: Some(THRESHOLD), ..Processing::default() };
+        let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 2), processing).unwrap();
+        for (index, frame) in frames.iter().enumerate() {
+            // In one piece, in strips, and in place.
+            match index % 3 {
+                0 => writer.push(frame).unwrap(),
+                1 => writer.push_strips(&frame.chunks(WIDTH * 4).collect::<Vec<_>>()).unwrap(),
+                _ => {
+                    let mut frame = frame.clone();
+                    writer.push_in_place(&mut frame).unwrap();
+                    assert_eq!(frame, stored[index], "the corrected frame, in place, {compression:?}");
+                }
+            }
+        }
+        assert_eq!(writer.sum(), Some(&sum[..]));
+        let summary = writer.finish().unwrap();
+        assert_eq!(read::<i16>(&file, PATH), stored, "{compression:?}");
+        assert_eq!(summary.counts.n_zeroed, zeroed.len() as u64);
+        let beside = format!("{PATH}_darkchunk");
+        assert_eq!(image(&file, &format!("{beside}/sum")), sum);
+        assert_eq!(image(&file, "/entry/sum_image/sum"), sum);
+        assert_eq!(image(&file, &format!("{beside}/dark")), vec![i64::from(DARK); N_PIXELS]);
+        let numbers = ["frames", "threshold", "pixels_bright", "pixels_zeroed", "zeroed_sum", "pixels_saturated"];
+        let expected = [5, i64::from(THRESHOLD), n_bright as i64, zeroed.len() as i64, zeroed.iter().sum(), 0];
+        assert_eq!(numbers.map(|name| attribute(&file, &beside, name)), expected, "{compression:?}");
+    }
+}
+
+#[test]
+fn the_sum_of_negative_pixels_is_exact() {
+    let file = new_file("negative");
+    let dataset = dataset(Compression::lz4(), 1);
+    let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    (0..3).for_each(|_| writer.push(&[-7; N_PIXELS]).unwrap());
+    writer.finish().unwrap();
+    assert_eq!(image(&file, &format!("{PATH}_darkchunk/sum")), [-21; N_PIXELS]);
+}
+
+#[test]
+fn a_chunk_that_is_not_full_is_stored_by_a_flush_and_filled_up_later() {
+    for (at, compression) in compressions(2).into_iter().enumerate() {
+        let file = new_file(&format!("partial-{at}"));
+        let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), plain()).unwrap();
+        let threshold = if compression.values == [u32::from(THRESHOLD)] { THRESHOLD } else { 1 };
+        let frames: Vec<Vec<i16>> = (0..6).map(|index| corrected(&camera(index), 0, threshold)).collect();
+        for (index, frame) in frames.iter().enumerate() {
+            writer.push(frame).unwrap();
+            writer.flush().unwrap();
+            assert_eq!(read::<i16>(&file, PATH), frames[..=index], "{compression:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dataset_is_continued_where_it_ends_with_its_sum_and_counts() {
+    for (at, compression) in compressions(2).into_iter().enumerate() {
+        let name = format!("continued-{at}");
+        let file = new_file(&name);
+        let threshold = if compression.values == [u32::from(THRESHOLD)] { THRESHOLD } else { 1 };
+        let frames: Vec<Vec<i16>> = (0..11).map(|index| corrected(&camera(index), 0, threshold)).collect();
+        let processing = || Processing::<i16> { flush: Flush::NEVER, ..Processing::default() };
+        let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), processing()).unwrap();
+        frames[..5].iter().for_each(|frame| writer.push(frame).unwrap());
+        writer.finish().unwrap();
+        drop((writer, file));
+
+        for (from, to) in [(5, 6), (6, 8), (8, 11)] {
+            let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
+            let file = darkchunk::hdf5::File::open(&library(), &path, true).unwrap();
+            let mut writer = Writer::attach(&library(), file.id(), PATH, processing()).unwrap();
+            frames[from..to].iter().for_each(|frame| writer.push(frame).unwrap());
+            let summary = writer.finish().unwrap();
+            assert_eq!((summary.n_pushed, summary.n_stored), ((to - from) as u64, to as u64), "{compression:?}");
+            assert_eq!(summary.n_counted, to as u64);
+            assert_eq!(read::<i16>(&file, PATH), frames[..to], "{compression:?}");
+            let sum: Vec<i64> =
+                (0..N_PIXELS).map(|at| frames[..to].iter().map(|frame| i64::from(frame[at])).sum()).collect();
+            assert_eq!(image(&file, "/entry/sum_image/sum"), sum, "{compression:?}");
+        }
+    }
+}
+
+#[test]
+fn two_detectors_share_an_entry() {
+    let file = new_file("two");
+    for detector in ["detector", "second"] {
+        let path = format!("/entry/instrument/{detector}/data");
+        let dataset = darkchunk::hdf5::Dataset { path, ..dataset(Compression::drle(1), 1) };
+        let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::default()).unwrap();
+        writer.push(&camera(1)).unwrap();
+        writer.finish().unwrap();
+    }
+    assert_eq!(read::<i16>(&file, "/entry/data/data"), [camera(1)]);
+    assert_eq!(read::<i16>(&file, "/entry/data_second/data"), [camera(1)]);
+}
+
+#[test]
+fn a_writer_that_is_dropped_stores_what_it_can() {
+    let file = new_file("dropped");
+    let mut writer =
+        Writer::create(&library(), file.id(), &dataset(Compression::drle(1), 4), Processing::default()).unwrap();
+    (0..6).for_each(|index| writer.push(&camera(index)).unwrap());
+    drop(writer);
+    assert_eq!(read::<i16>(&file, PATH).len(), 6);
+    assert_eq!(attribute(&file, &format!("{PATH}_darkchunk"), "frames"), 6);
+}
