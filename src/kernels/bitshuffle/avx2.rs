@@ -2,72 +2,9 @@
 
 use std::arch::x86_64::*;
 
-type Vector = __m256i;
+use crate::kernels::shuffle::avx2::{Vector, load_lanes, load_row, round, rounds, store_lanes, store_row, zero};
 
 super::lanes::lane_kernels!("avx2", 2, sse41);
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn zero() -> Vector {
-    _mm256_setzero_si256()
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_lanes(src: &[u8], at: usize, lane_step: usize) -> Vector {
-    _mm256_set_m128i(load_lane(src, at + lane_step), load_lane(src, at))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_lane(src: &[u8], at: usize) -> __m128i {
-    let bytes = &src[at..][..16];
-    // SAFETY: `bytes` is 16 readable bytes and the load needs no alignment.
-    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_lanes(dst: &mut [u8], at: usize, lane_step: usize, v: Vector) {
-    store_lane(dst, at, _mm256_castsi256_si128(v));
-    store_lane(dst, at + lane_step, _mm256_extracti128_si256::<1>(v));
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_lane(dst: &mut [u8], at: usize, v: __m128i) {
-    let bytes = &mut dst[at..][..16];
-    // SAFETY: `bytes` is 16 writable bytes and the store needs no alignment.
-    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), v) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_row(src: &[u8], at: usize) -> Vector {
-    let bytes = &src[at..][..32];
-    // SAFETY: `bytes` is 32 readable bytes and the load needs no alignment.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store_row(dst: &mut [u8], at: usize, v: Vector) {
-    let bytes = &mut dst[at..][..32];
-    // SAFETY: `bytes` is 32 writable bytes and the store needs no alignment.
-    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), v) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn unpack_low(a: Vector, b: Vector) -> Vector {
-    _mm256_unpacklo_epi8(a, b)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn unpack_high(a: Vector, b: Vector) -> Vector {
-    _mm256_unpackhi_epi8(a, b)
-}
 
 /// The bits of `a` above `mask` change places with those of `b` under it, `SHIFT` places away.
 #[inline]

@@ -3,9 +3,8 @@
 //! A lane tile is 16 groups: 128 elements in, 16 bytes of every row out. A register holds one lane of each of `LANES`
 //! neighbouring tiles, and no step crosses lanes. Everything is two exchanges, done to pairs of registers:
 //!
-//! * `unpack` of `a` and `b` makes the two registers of their low and high halves, interleaved byte by byte. If the bits
-//!   of a byte's position are `p3 p2 p1 p0` and the pair differs in bit `r` of the register number, then afterwards the
-//!   position is `p2 p1 p0 r`, and bit `r` of the register number says what `p3` was.
+//! * `unpack`, as in the byte transpose: a byte's position `p3 p2 p1 p0` becomes `p2 p1 p0 r`, and bit `r` of the register
+//!   number, in which the pair differs, becomes what `p3` was.
 //! * `exchange_bits` of 8 registers is the transpose of 8x8 bits, where the 8 bytes that share a position in the
 //!   registers are the matrix: 9 operations a register, where the same inside of a quadword takes 18.
 //!
@@ -27,9 +26,6 @@
 /// Elements in a lane tile.
 pub(super) const LANE_ELEMENTS: usize = 128;
 
-/// Bytes of the largest padded tile of two lanes.
-pub(super) const PADDED_BYTES: usize = 16 * 2 * LANE_ELEMENTS;
-
 /// Number in the lane tile of the first element that register `q` of batch `j` holds.
 #[inline]
 pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
@@ -40,35 +36,12 @@ pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
     (high_of_group * W + j) * 8 + high_of_element * (16 / W)
 }
 
-/// Copies `n` elements of `element_size` bytes to the front of as many `W`-byte ones. What follows there means nothing.
-#[inline]
-pub(super) fn pad<const W: usize>(element_size: usize, n: usize, src: &[u8], dst: &mut [u8]) {
-    for (i, padded) in dst.as_chunks_mut::<W>().0.iter_mut().take(n).enumerate() {
-        let element = &src[i * element_size..];
-        match element.first_chunk() {
-            Some(with_more) => *padded = *with_more,
-            None => padded[..element_size].copy_from_slice(&element[..element_size]),
-        }
-    }
-}
-
-/// The inverse of [`pad`]. Writes up to `W - element_size` bytes behind the elements, where `dst` has them.
-#[inline]
-pub(super) fn unpad<const W: usize>(element_size: usize, n: usize, src: &[u8], dst: &mut [u8]) {
-    for (i, padded) in src.as_chunks::<W>().0.iter().take(n).enumerate() {
-        let element = &mut dst[i * element_size..];
-        match element.first_chunk_mut() {
-            Some(with_more) => *with_more = *padded,
-            None => element[..element_size].copy_from_slice(&padded[..element_size]),
-        }
-    }
-}
-
 /// `transpose` and `inverse` for one instruction set: its features, lanes a register, and the module that takes blocks of
 /// less than a tile. The file that calls it has the primitives.
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
-        use super::lanes::{LANE_ELEMENTS, PADDED_BYTES, first_element, pad, unpad};
+        use super::lanes::{LANE_ELEMENTS, first_element};
+        use crate::kernels::shuffle::lanes::{pad, unpad};
 
         /// Groups in a tile.
         const TILE: usize = 16 * $lanes;
@@ -148,16 +121,16 @@ macro_rules! lane_kernels {
 
         #[target_feature(enable = $features)]
         fn transpose_padded<const W: usize>(element_size: usize, src: &[u8], rows: Rows, dst: &mut [u8]) {
-            let mut padded = [0; PADDED_BYTES];
-            pad::<W>(element_size, $lanes * LANE_ELEMENTS, src, &mut padded);
-            transpose_column::<W>(W, &padded, rows, 0..element_size, dst);
+            let mut padded = [[0; W]; $lanes * LANE_ELEMENTS];
+            pad(element_size, src, &mut padded);
+            transpose_column::<W>(W, padded.as_flattened(), rows, 0..element_size, dst);
         }
 
         #[target_feature(enable = $features)]
         fn inverse_padded<const W: usize>(element_size: usize, src: &[u8], rows: Rows, dst: &mut [u8]) {
-            let mut padded = [0; PADDED_BYTES];
-            inverse_column::<W>(W, src, rows, 0..element_size, &mut padded);
-            unpad::<W>(element_size, $lanes * LANE_ELEMENTS, &padded, dst);
+            let mut padded = [[0; W]; $lanes * LANE_ELEMENTS];
+            inverse_column::<W>(W, src, rows, 0..element_size, padded.as_flattened_mut());
+            unpad(element_size, &padded, dst);
         }
 
         /// The rows of `bytes` (at most `W`) of a tile, from `W` bytes of each of the elements at `src`.
@@ -232,27 +205,6 @@ macro_rules! lane_kernels {
             rounds(&mut v, 4);
             round(&mut v, 4);
             [v[0], v[4], v[1], v[5], v[2], v[6], v[3], v[7]]
-        }
-
-        /// Rounds of unpack for the bits of the register number from `distance` down.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn rounds<const N: usize>(v: &mut [Vector; N], mut distance: usize) {
-            while distance > 0 {
-                round(v, distance);
-                distance /= 2;
-            }
-        }
-
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn round<const N: usize>(v: &mut [Vector; N], distance: usize) {
-            for i in 0..N {
-                if i & distance == 0 {
-                    let (a, b) = (v[i], v[i + distance]);
-                    (v[i], v[i + distance]) = (unpack_low(a, b), unpack_high(a, b));
-                }
-            }
         }
 
         /// Bit `b` of register `e` changes places with bit `e` of register `b`.

@@ -7,34 +7,34 @@
 
 use std::arch::x86_64::*;
 
-use super::scalar;
+use super::avx2;
 
 /// Elements in a tile: one register for each of their bytes.
 const TILE: usize = 64;
 
 /// See [`super::shuffle`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(super) fn shuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
     match element_size {
         2 if src.len() >= TILE * 2 => shuffle_tiles::<2>(src, dst),
         4 if src.len() >= TILE * 4 => shuffle_tiles::<4>(src, dst),
         8 if src.len() >= TILE * 8 => shuffle_tiles::<8>(src, dst),
-        _ => scalar::shuffle(element_size, src, dst, 0),
+        _ => avx2::shuffle(element_size, src, dst),
     }
 }
 
 /// See [`super::unshuffle`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(super) fn unshuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
     match element_size {
         2 if src.len() >= TILE * 2 => unshuffle_tiles::<2>(src, dst),
         4 if src.len() >= TILE * 4 => unshuffle_tiles::<4>(src, dst),
         8 if src.len() >= TILE * 8 => unshuffle_tiles::<8>(src, dst),
-        _ => scalar::unshuffle(element_size, src, dst, 0),
+        _ => avx2::unshuffle(element_size, src, dst),
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / N;
     for tile in (0..n_elements).step_by(TILE) {
@@ -51,7 +51,7 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn unshuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / N;
     for tile in (0..n_elements).step_by(TILE) {
@@ -81,7 +81,7 @@ pub(in crate::kernels) fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; 64] 
 
 /// Register `i` of 64 `N`-byte elements → register of byte `i` of each.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(in crate::kernels) fn deinterleave<const N: usize>(mut v: [__m512i; N]) -> [__m512i; N] {
     let even = indices(|i| 2 * i);
     let odd = indices(|i| 2 * i + 1);
@@ -99,7 +99,7 @@ pub(in crate::kernels) fn deinterleave<const N: usize>(mut v: [__m512i; N]) -> [
 
 /// The inverse of [`deinterleave`].
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(in crate::kernels) fn interleave<const N: usize>(mut v: [__m512i; N]) -> [__m512i; N] {
     let low = indices(|i| i / 2 + 64 * (i % 2));
     let high = indices(|i| 32 + i / 2 + 64 * (i % 2));
@@ -117,20 +117,20 @@ pub(in crate::kernels) fn interleave<const N: usize>(mut v: [__m512i; N]) -> [__
 
 /// A register of byte indices.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx2,avx512f,avx512bw")]
 fn indices(index: impl Fn(usize) -> usize) -> __m512i {
     load(&std::array::from_fn(|i| index(i) as u8))
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in crate::kernels) fn load(bytes: &[u8; 64]) -> __m512i {
     // SAFETY: `bytes` is 64 readable bytes and the load needs no alignment.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in crate::kernels) fn store(bytes: &mut [u8; 64], v: __m512i) {
     // SAFETY: `bytes` is 64 writable bytes and the store needs no alignment.
     unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), v) }

@@ -4,14 +4,20 @@
 //! remains after the last whole element stays where it is. So is it in HDF5's shuffle filter and in Blosc 1.
 
 #[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) mod lanes;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod sse41;
 #[cfg(test)]
 mod tests;
 
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::Isa;
-use crate::cpu::Level;
+use crate::cpu::{Isa, Level};
 
 /// Byte transpose of elements of `element_size` bytes into `dst`, all of which is written. Allocates nothing.
 ///
@@ -21,10 +27,19 @@ pub fn shuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     let (src, dst) = whole_elements(element_size, src, dst);
     match level.isa() {
         _ if element_size == 1 => dst.copy_from_slice(src),
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::shuffle(element_size, src, dst) },
-        _ => scalar::shuffle(element_size, src, dst, 0),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::shuffle(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Sse41 => unsafe { sse41::shuffle(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::shuffle(element_size, src, dst) },
+        _ => scalar::shuffle(element_size, src, dst),
     }
 }
 
@@ -36,10 +51,19 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
     let (src, dst) = whole_elements(element_size, src, dst);
     match level.isa() {
         _ if element_size == 1 => dst.copy_from_slice(src),
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512::unshuffle(element_size, src, dst) },
-        _ => scalar::unshuffle(element_size, src, dst, 0),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::unshuffle(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Sse41 => unsafe { sse41::unshuffle(element_size, src, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::unshuffle(element_size, src, dst) },
+        _ => scalar::unshuffle(element_size, src, dst),
     }
 }
 
