@@ -3,7 +3,7 @@
 import numpy as np
 
 from common import BLOSC, CHUNKS, DRLE, frames
-from hdf5 import MANDATORY, Hdf5, Hdf5Error
+from hdf5 import MANDATORY, Hdf5, Hdf5Error, library_path
 
 
 def refusal(dtype="<i2", chunks=CHUNKS, number=DRLE, values=(1,), flags=MANDATORY, value=None, before=(), path=None):
@@ -205,3 +205,28 @@ def write_one(host, path, number, values):
     import child
 
     return child.attempt(child.WRITE[host], path, number, values, frames())
+
+
+def digests(path):
+    """SHA-256 of every dataset that hdf5plugin's filters can read, by name."""
+    import hashlib
+
+    import h5py
+    import hdf5plugin  # noqa: F401
+
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = hashlib.sha256(item[:].tobytes()).hexdigest()
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return found
+
+
+def digest_of_host(host, path, dataset, dtype):
+    """SHA-256 of one dataset as a host's own HDF5 reads it. No package is imported, none registers its filters."""
+    import hashlib
+
+    return hashlib.sha256(Hdf5(library_path(host)).read(path, dataset, dtype).tobytes()).hexdigest()
