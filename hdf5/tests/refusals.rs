@@ -1,0 +1,217 @@
+//! What the writer refuses, with a message that names the fault, and with nothing changed.
+
+mod common;
+
+use std::ffi::CString;
+
+use common::*;
+use darkchunk::Error;
+use darkchunk::chunk::Compression;
+use darkchunk::hdf5::{Dataset, File, FileElement, Processing, Writer};
+use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
+
+/// The message of a refusal, which must have all of `words` in it.
+fn says<T>(result: darkchunk::Result<T>, words: &[&str]) {
+    let message = result.err().expect("refused").to_string();
+    assert!(words.iter().all(|word| message.contains(word)), "{message:?} does not say {words:?}");
+}
+
+fn create<P: FileElement>(file: &File, dataset: &Dataset, processing: Processing<P>) -> darkchunk::Result<Writer<P>> {
+    Writer::create(&library(), file.id(), dataset, processing)
+}
+
+fn attach<P: FileElement>(file: &File, path: &str) -> darkchunk::Result<Writer<P>> {
+    Writer::attach(&library(), file.id(), path, plain())
+}
+
+/// How another program makes a dataset.
+#[derive(Clone)]
+struct Foreign<'a> {
+    datatype: i64,
+    dims: &'a [u64],
+    chunk: Option<&'a [u64]>,
+    filters: &'a [(i32, &'a [u32])],
+    whole_edges: bool,
+}
+
+impl Foreign<'_> {
+    fn new() -> Foreign<'static> {
+        Foreign {
+            datatype: *h5t::H5T_NATIVE_INT16,
+            dims: &[0, HEIGHT as u64, WIDTH as u64],
+            chunk: Some(&[2, HEIGHT as u64, WIDTH as u64]),
+            filters: &[],
+            whole_edges: false,
+        }
+    }
+
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+    fn make(&self, file: &File, name: &str) {
+        let _lock = LOCK.lock();
+        let name = CString::new(name).expect("a name");
+        let rank = self.dims.len() as i32;
+        let mut most = self.dims.to_vec();
+        most[0] = if self.chunk.is_some() { u64::MAX } else { most[0] };
+        // SAFETY: as HDF5 documents; arrays have the rank that is said.
+        unsafe {
+            let space = h5s::H5Screate_simple(rank, self.dims.as_ptr(), most.as_ptr());
+            let properties = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
+            if let Some(chunk) = self.chunk {
+                assert!(h5p::H5Pset_chunk(properties, rank, chunk.as_ptr()) >= 0);
+            }
+            if self.whole_edges {
+                assert!(h5p::H5Pset_chunk_opts(properties, 2) >= 0);
+            }
+            for (id, values) in self.filters {
+                assert!(h5p::H5Pset_filter(properties, *id, 1, values.len(), values.as_ptr()) >= 0);
+            }
+            let dataset = h5d::H5Dcreate2(file.id(), name.as_ptr(), self.datatype, space, 0, properties, 0);
+            assert!(dataset > 0);
+            h5i::H5Idec_ref(dataset);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_open_for_reading_only() {
+    let file = new_file("read-only");
+    create::<i16>(&file, &dataset(Compression::drle(1), 1), Processing::default()).unwrap().finish().unwrap();
+    file.close().unwrap();
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("read-only.h5");
+    let file = File::open(&library(), &path, false).unwrap();
+    says(attach::<i16>(&file, PATH), &["reading only", "H5F_ACC_RDWR"]);
+    let other = Dataset { path: "/entry/instrument/other/data".into(), ..dataset(Compression::drle(1), 1) };
+    says(create::<i16>(&file, &other, Processing::default()), &["reading only"]);
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    let file = new_file("taken");
+    let dataset = dataset(Compression::drle(1), 1);
+    let mut writer = create::<i16>(&file, &dataset, Processing::default()).unwrap();
+    writer.push(&camera(1)).unwrap();
+    says(create::<i16>(&file, &dataset, Processing::default()), &[PATH, "already"]);
+    writer.finish().unwrap();
+    assert_eq!(read::<i16>(&file, PATH), [camera(1)]);
+}
+
+#[test]
+fn parameters_and_corrections_that_mean_nothing() {
+    let file = new_file("parameters");
+    let with = |threshold| Processing::<i16> { threshold, ..Processing::default() };
+    says(create(&file, &dataset(Compression::drle(0), 1), with(None)), &["threshold", "1 to 32767"]);
+    says(create(&file, &dataset(Compression::drle(40000), 1), with(None)), &["threshold", "1 to 32767"]);
+    says(create(&file, &dataset(Compression::drle(20), 1), with(Some(30))), &["30", "20"]);
+    says(create(&file, &dataset(Compression::lz4(), 1), with(Some(0))), &["threshold is 0", "1 to 32767"]);
+    says(create(&file, &dataset(Compression::filter(305, &[]), 1), with(None)), &["305"]);
+    let segments = Compression::filter(36114, &[20, 0, 64]);
+    says(create(&file, &dataset(segments, 1), with(None)), &["segments of 64 pixels"]);
+    let newer = Compression::filter(36114, &[20, 0, 0, 2, 1, 627, 1254]);
+    says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 2", "another version"]);
+    let dark = Processing { dark: Some(vec![0_i16; 5]), ..Processing::default() };
+    says(create(&file, &dataset(Compression::drle(1), 1), dark), &["dark image", "10 bytes"]);
+    says(create(&file, &dataset(Compression::drle(1), 0), with(None)), &["empty"]);
+    let short = Dataset { path: "/images".into(), ..dataset(Compression::drle(1), 1) };
+    says(create(&file, &short, with(None)), &["NeXus", "/images"]);
+    // Nothing of all this has left a trace.
+    says(attach::<i16>(&file, PATH), &["none of this name"]);
+    create(&file, &dataset(Compression::drle(1), 1), with(None)).unwrap();
+}
+
+#[test]
+fn element_types_that_have_no_dark_pixels() {
+    let file = new_file("elements");
+    says(create::<u32>(&file, &dataset(Compression::drle(1), 1), plain()), &["DRLE", "16"]);
+    let lz4 = dataset(Compression::lz4(), 1);
+    let threshold = Processing::<u32> { threshold: Some(5), ..plain() };
+    says(create(&file, &lz4, threshold), &["threshold", "uint32"]);
+    says(create(&file, &lz4, Processing::<u8> { sum: true, ..plain() }), &["sum", "uint8"]);
+    let dark = Processing { dark: Some(vec![0_i32; N_PIXELS]), ..plain() };
+    says(create(&file, &lz4, dark), &["dark", "int32"]);
+}
+
+#[test]
+fn a_frame_of_the_wrong_size_changes_nothing() {
+    let file = new_file("frame-size");
+    let mut writer = create::<i16>(&file, &dataset(Compression::drle(1), 2), Processing::default()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    says(writer.push(&camera(1)[1..]), &["the frame has 1252 bytes, 1254 are expected"]);
+    says(writer.push_strips(&[&camera(1), &[0]]), &["1256 bytes"]);
+    says(writer.push(&[]), &["0 bytes"]);
+    writer.push(&camera(2)).unwrap();
+    assert_eq!(writer.finish().unwrap().n_pushed, 2);
+    assert_eq!(read::<i16>(&file, PATH), [camera(0), camera(2)]);
+}
+
+#[test]
+fn a_pixel_that_is_too_bright_changes_nothing() {
+    let file = new_file("too-bright");
+    let mut writer = create::<u16>(&file, &dataset(Compression::drle(1), 2), Processing::default()).unwrap();
+    let frame = vec![7_u16; N_PIXELS];
+    writer.push(&frame).unwrap();
+    let mut bright = frame.clone();
+    bright[600] = 32768;
+    assert_eq!(writer.push(&bright), Err(Error::TooBright { pixel: 600, value: 32768 }));
+    bright[600] = 32767;
+    writer.push(&bright).unwrap();
+    let summary = writer.finish().unwrap();
+    assert_eq!((summary.n_stored, summary.counts.n_bright), (2, 2 * N_PIXELS as u64));
+    assert_eq!(read::<u16>(&file, PATH), [frame, bright]);
+    assert_eq!(image(&file, &format!("{PATH}_darkchunk/sum"))[599..601], [14, 7 + 32767]);
+}
+
+#[test]
+fn datasets_that_frames_cannot_be_written_to() {
+    let file = new_file("foreign");
+    let plain = Foreign::new();
+    let drle: (i32, &[u32]) = (36114, &[20, 0, 0, 1, 1, 627, 2508]);
+    let make = |name: &str, foreign: Foreign<'_>| foreign.make(&file, name);
+    make("contiguous", Foreign { chunk: None, dims: &[4, HEIGHT as u64, WIDTH as u64], ..plain.clone() });
+    says(attach::<i16>(&file, "contiguous"), &["contiguous", "no chunks"]);
+    make("rows", Foreign { chunk: Some(&[1, 1, WIDTH as u64]), ..plain.clone() });
+    says(attach::<i16>(&file, "rows"), &["[1, 1, 33]", "whole frames"]);
+    make("flat", Foreign { dims: &[0, 5], chunk: Some(&[1, 5]), ..plain.clone() });
+    says(attach::<i16>(&file, "flat"), &["2 dimensions"]);
+    make("wrong type", Foreign { datatype: *h5t::H5T_NATIVE_DOUBLE, ..plain.clone() });
+    says(attach::<i16>(&file, "wrong type"), &["no integer", "int16"]);
+    make("unsigned", Foreign { datatype: *h5t::H5T_NATIVE_UINT16, ..plain.clone() });
+    says(attach::<i16>(&file, "unsigned"), &["uint16", "int16"]);
+    make("big", Foreign { datatype: *h5t::H5T_STD_I16BE, ..plain.clone() });
+    says(attach::<i16>(&file, "big"), &["big-endian"]);
+    make("whole edges", Foreign { whole_edges: true, ..plain.clone() });
+    says(attach::<i16>(&file, "whole edges"), &["partial chunks"]);
+    make("several", Foreign { filters: &[(3, &[]), drle], ..plain.clone() });
+    says(attach::<i16>(&file, "several"), &["2 filters"]);
+    make("unknown", Foreign { filters: &[(32026, &[1, 2])], ..plain.clone() });
+    says(attach::<i16>(&file, "unknown"), &["32026"]);
+    make("newer", Foreign { filters: &[(36114, &[20, 0, 0, 7, 1, 627, 2508])], ..plain.clone() });
+    says(attach::<i16>(&file, "newer"), &["cd_values[3] = 7", "another version"]);
+    make("other chunk", Foreign { filters: &[(36114, &[20, 0, 0, 1, 1, 627, 1254])], ..plain.clone() });
+    says(attach::<i16>(&file, "other chunk"), &["2508", "1254"]);
+    says(attach::<i16>(&file, "/no/such"), &["/no/such", "none of this name"]);
+    says(attach::<i16>(&file, "/"), &["no dataset"]);
+    make("good", Foreign { filters: &[drle], ..plain.clone() });
+    let mut writer = attach::<i16>(&file, "good").unwrap();
+    writer.push(&corrected(&camera(0), 0, 20)).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read::<i16>(&file, "good"), [corrected(&camera(0), 0, 20)]);
+}
+
+#[test]
+fn a_first_chunk_that_does_not_decode() {
+    let file = new_file("bad-first");
+    let drle: (i32, &[u32]) = (36114, &[20, 0, 0, 1, 1, 627, 2508]);
+    Foreign { dims: &[2, HEIGHT as u64, WIDTH as u64], filters: &[drle], ..Foreign::new() }.make(&file, "bad");
+    attach::<i16>(&file, "bad").expect("no chunk was written, so there is nothing to decode");
+    {
+        let _lock = LOCK.lock();
+        // SAFETY: the dataset was made above; the offset has its rank, and the data the size that is said.
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+        unsafe {
+            let dataset = h5d::H5Dopen2(file.id(), c"bad".as_ptr(), 0);
+            assert!(h5d::H5Dwrite_chunk(dataset, 0, 0, [0_u64; 3].as_ptr(), 5, b"DRLE?".as_ptr().cast()) >= 0);
+            h5i::H5Idec_ref(dataset);
+        }
+    }
+    says(attach::<i16>(&file, "bad"), &["frame 0", "does not decode"]);
+}
