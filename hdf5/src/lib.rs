@@ -3,6 +3,33 @@
 //! HDF5 comes from `hdf5-metno-sys`, built from source and linked statically, the same that the crate `hdf5-metno`
 //! uses: a program may open its files with that crate and hand the identifiers over. Both take the same lock around
 //! HDF5, so that a writer may be used from any thread.
+//!
+//! ```
+//! use darkchunk::chunk::Compression;
+//! use darkchunk::hdf5::{Dataset, File, Processing, Writer};
+//!
+//! let library = darkchunk_hdf5::library()?;
+//! let path = std::env::temp_dir().join("darkchunk-doctest.h5");
+//! let file = File::create(&library, &path)?;
+//!
+//! // 480 x 640 pixels, four frames a chunk; DRLE keeps pixels from 20 counts on, after dark subtraction.
+//! let dataset = Dataset { frames_per_chunk: 4, ..Dataset::new(480, 640, Compression::drle(20)) };
+//! let processing = Processing { dark: Some(vec![100_i16; 480 * 640]), ..Processing::default() };
+//! let mut writer = Writer::create(&library, file.id(), &dataset, processing)?;
+//! for shot in 0..10 {
+//!     let mut frame = vec![103_i16; 480 * 640]; // the camera's buffer
+//!     frame[shot] = 900;
+//!     writer.push(&frame)?;
+//! }
+//! let summary = writer.finish()?; // also stores the sum, the dark image, the threshold and the counts
+//! assert_eq!((summary.n_stored, summary.counts.n_bright), (10, 10));
+//! assert_eq!(summary.counts.zeroed_sum, 3 * (10 * 480 * 640 - 10)); // what the threshold took away
+//! assert_eq!(writer.sum().map(|sum| sum[..11].to_vec()), Some([vec![800; 10], vec![0]].concat()));
+//! drop(writer);
+//! file.close()?;
+//! # std::fs::remove_file(path).ok();
+//! # Ok::<(), darkchunk::Error>(())
+//! ```
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

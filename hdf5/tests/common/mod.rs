@@ -83,21 +83,7 @@ pub(crate) fn corrected(frame: &[i16], dark: i16, threshold: u16) -> Vec<i16> {
 /// The dataset as any program would get it: its frames decoded from the stored chunks by the stored parameters.
 pub(crate) fn read<P: Element>(file: &File, path: &str) -> Vec<Vec<P>> {
     let _lock = LOCK.lock();
-    let name = CString::new(path).expect("a name");
-    let mut dims = [0; 3];
-    let mut chunk = [0; 3];
-    // SAFETY: as HDF5 documents, on identifiers of the library that is locked.
-    let (dataset, properties) = unsafe {
-        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
-        {
-            let dataset = h5d::H5Dopen2(file.id(), name.as_ptr(), 0);
-            let space = h5d::H5Dget_space(dataset);
-            assert_eq!(h5s::H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()), 3);
-            let properties = h5d::H5Dget_create_plist(dataset);
-            assert_eq!(h5p::H5Pget_chunk(properties, 3, chunk.as_mut_ptr()), 3);
-            (dataset, properties)
-        }
-    };
+    let (dataset, properties, dims, chunk) = open(file, path);
     let filter = filter(properties);
     let frame_pixels = (dims[1] * dims[2]) as usize;
     let mut frames = Vec::new();
@@ -116,6 +102,22 @@ pub(crate) fn read<P: Element>(file: &File, path: &str) -> Vec<Vec<P>> {
     // SAFETY: an identifier that is not used any more.
     unsafe { h5i::H5Idec_ref(dataset) };
     frames
+}
+
+/// The dataset, its creation properties, its shape and that of its chunks.
+#[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+fn open(file: &File, path: &str) -> (i64, i64, [u64; 3], [u64; 3]) {
+    let name = CString::new(path).expect("a name");
+    let (mut dims, mut chunk) = ([0; 3], [0; 3]);
+    // SAFETY: as HDF5 documents; the arrays have the dataset's rank.
+    unsafe {
+        let dataset = h5d::H5Dopen2(file.id(), name.as_ptr(), 0);
+        let space = h5d::H5Dget_space(dataset);
+        assert_eq!(h5s::H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()), 3);
+        let properties = h5d::H5Dget_create_plist(dataset);
+        assert_eq!(h5p::H5Pget_chunk(properties, 3, chunk.as_mut_ptr()), 3);
+        (dataset, properties, dims, chunk)
+    }
 }
 
 fn filter(properties: i64) -> Option<Filter> {
