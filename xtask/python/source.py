@@ -67,7 +67,11 @@ def main():
     for frame in frames(dataset):
         if command == "expected":
             frame[frame < int(rest[0])] = 0
-        sys.stdout.buffer.write(frame.tobytes())
+        try:
+            sys.stdout.buffer.write(frame.tobytes())
+        except BrokenPipeError:
+            # Whoever reads has failed and says why.
+            os._exit(1)
 
 
 if __name__ == "__main__":

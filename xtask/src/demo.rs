@@ -41,6 +41,8 @@ struct Recording<'a> {
     frames_per_s: f64,
     gb_per_s: f64,
     ratio: f64,
+    /// Pixels that had another value than 0 and were set to 0, and the sum of those values.
+    zeroed: (f64, f64),
 }
 
 impl Recording<'_> {
@@ -97,7 +99,13 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--frames" => options.n_frames = number(option, value)?,
             "--input" => options.input = Some(std::path::absolute(value).map_err(|e| format!("{value}: {e}"))?),
             "--dataset" => options.dataset.clone_from(value),
-            "--threshold" => options.threshold = Some(number(option, value)?.to_string()),
+            "--threshold" => {
+                let threshold = number(option, value)?;
+                if threshold > 32_767 {
+                    return Err(format!("--threshold {threshold}: 1 to 32767, the range of what DRLE can hold"));
+                }
+                options.threshold = Some(threshold.to_string());
+            }
             _ => return Err(format!("demo has no option `{option}`: {HELP}")),
         }
     }
@@ -178,7 +186,8 @@ fn record<'a>(
     let value = |name: &str| json[name].as_f64().ok_or_else(|| format!("record's JSON has no number `{name}`: {text}"));
     let (n_frames, ratio) = (value("frames")? as u64, value("ratio")?);
     let (frames_per_s, gb_per_s) = (value("frames_per_s")?, value("gb_per_s")?);
-    Ok(Recording { codec, source, file, n_frames, frames_per_s, gb_per_s, ratio })
+    let zeroed = (value("pixels_zeroed")?, value("zeroed_sum")?);
+    Ok(Recording { codec, source, file, n_frames, frames_per_s, gb_per_s, ratio, zeroed })
 }
 
 /// Reads all recordings with all their readers, as many at a time as there are cores, the slowest reader first. Nothing
@@ -244,6 +253,13 @@ fn print_table(recordings: &[Recording]) {
             row.ratio,
             row.readers().join(", ")
         );
+    }
+    for first in recordings.iter().filter(|row| row.codec == "drle") {
+        let name = first.source.name();
+        match first.zeroed {
+            (0.0, _) => println!("{name}: no pixel was changed, the recording is lossless"),
+            (n, sum) => println!("{name}: the threshold set {n} pixels to 0, {sum} counts in all"),
+        }
     }
     println!("one core: dark subtraction, threshold, sum, encoding, writing; making the frames is not counted");
     if recordings.iter().any(|row| row.codec == "none" && row.n_frames < recordings[0].n_frames) {
