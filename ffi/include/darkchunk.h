@@ -192,8 +192,10 @@ typedef struct dc_hdf5 {
 
 /* The table of the HDF5 that this program is compiled and linked with. */
 static inline dc_hdf5 dc_hdf5_from_headers(void) {
-    dc_hdf5 table = {0};
+    dc_hdf5 table;
     table.size = sizeof table;
+    table.enter = NULL;
+    table.leave = NULL;
     table.native_int8 = H5T_NATIVE_INT8;
     table.native_uint8 = H5T_NATIVE_UINT8;
     table.native_int16 = H5T_NATIVE_INT16;
@@ -207,6 +209,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     table.dataset_create = H5P_DATASET_CREATE;
     table.link_create = H5P_LINK_CREATE;
     DC_HDF5_FUNCTIONS(DC_SET)
+    table.fn_H5Dread_chunk = NULL;
+    table.fn_H5Dread_chunk2 = NULL;
 #if H5_VERSION_GE(2, 0, 0)
     table.fn_H5Dread_chunk2 = (dc_function)H5Dread_chunk2;
 #else
