@@ -1,0 +1,6 @@
+//! What each codec encodes, it decodes.
+#![no_main]
+
+use darkchunk_fuzz::round_trip;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| darkchunk_fuzz::for_one_codec!(data, round_trip));

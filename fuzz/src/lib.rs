@@ -1,0 +1,166 @@
+//! What the fuzz targets do; a target is a name and one line.
+//!
+//! Each input is a set of filter parameters and bytes. Two kinds of parameters are made: arbitrary values of arbitrary
+//! number, as a damaged file may hold, and what the codec's own `localise` makes of arbitrary caller's values, so that
+//! most of the time is not spent on parameters that are refused at once.
+
+pub mod entry;
+pub mod references;
+
+use arbitrary::{Result, Unstructured};
+use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::cpu::Level;
+use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+
+/// Larger outputs are left out: they cost time and show nothing that small ones do not.
+const MOST_DECODED_BYTES: usize = 1 << 22;
+
+/// Filter parameters as a file may hold them.
+#[derive(Debug)]
+pub struct Parameters {
+    /// `cd_values`.
+    pub cd_values: Vec<u32>,
+    /// The layout they were made for, where they are not arbitrary.
+    pub layout: Option<ChunkLayout>,
+}
+
+fn element(u: &mut Unstructured<'_>) -> Result<ElementType> {
+    let class = *u.choose(&[ElementClass::Signed, ElementClass::Unsigned, ElementClass::Other])?;
+    let n_bytes = *u.choose(&[2, 2, 2, 4, 8, 1, 3, 12, 17, 100, 300])?;
+    let order = *u.choose(&[ByteOrder::Little, ByteOrder::Big])?;
+    Ok(ElementType { class, n_bytes, base_bytes: n_bytes, order })
+}
+
+/// Small values more often than others: they are the ones that mean something.
+fn value(u: &mut Unstructured<'_>) -> Result<u32> {
+    Ok(match u.int_in_range(0..=5)? {
+        0..=2 => u.int_in_range(0..=9)?,
+        3 => u.int_in_range(0..=70_000)?,
+        4 => *u.choose(&[0x7fff_ffff, 0x8000_0000, u32::MAX, 128, 8192])?,
+        _ => u.arbitrary()?,
+    })
+}
+
+fn values(u: &mut Unstructured<'_>, most: usize) -> Result<Vec<u32>> {
+    let n = u.int_in_range(0..=most)?;
+    (0..n).map(|_| value(u)).collect()
+}
+
+impl Parameters {
+    /// Arbitrary ones, or ones that `C` itself makes.
+    pub fn arbitrary_for<C: Codec>(u: &mut Unstructured<'_>) -> Result<Self> {
+        if u.ratio(1, 4)? {
+            return Ok(Self { cd_values: values(u, 12)?, layout: None });
+        }
+        let element = element(u)?;
+        let dims = vec![u.int_in_range(1..=3)?, u.int_in_range(1..=40)?, u.int_in_range(1..=40)?];
+        let layout = ChunkLayout { element, dims, resized_before: u.ratio(1, 4)? };
+        let localised = C::localise(&values(u, 8)?, &layout);
+        let cd_values = localised.map_err(|_| arbitrary::Error::IncorrectFormat)?;
+        Ok(Self { cd_values, layout: Some(layout) })
+    }
+}
+
+/// Any bytes to any parameters: an error, or all of the output, the same whatever was in it before.
+pub fn decode<C: Codec>(data: &[u8]) {
+    let mut u = Unstructured::new(data);
+    let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
+    let Ok(codec) = C::from_cd_values(&parameters.cd_values) else { return };
+    let chunk = u.take_rest();
+    let Ok(n_bytes) = codec.decoded_len(chunk) else { return };
+    if n_bytes > MOST_DECODED_BYTES {
+        return;
+    }
+    let decode = |level, fill| {
+        let mut decoded = vec![fill; n_bytes];
+        codec.decode_at(level, chunk, &mut decoded).map(|()| decoded)
+    };
+    let first = decode(Level::SCALAR, 0x00);
+    for &level in Level::available() {
+        let again = decode(level, 0xff);
+        assert_eq!(first.is_ok(), again.is_ok(), "{level:?}: {first:?} {again:?}");
+        if let (Ok(first), Ok(again)) = (&first, &again) {
+            assert!(first == again, "{level:?}: the output depends on the level or on what was there");
+        }
+    }
+}
+
+/// Pixels or bytes to be encoded: as they come, or mostly zero with the input scattered in it.
+fn content(u: &mut Unstructured<'_>, n_bytes: usize) -> Result<Vec<u8>> {
+    let is_sparse = u.arbitrary()?;
+    let stride = if is_sparse { u.int_in_range(1..=200)? } else { 1 };
+    let mut content = vec![0; n_bytes];
+    let mut at = 0;
+    while at < n_bytes && !u.is_empty() {
+        content[at] = u.arbitrary()?;
+        at += stride;
+    }
+    Ok(content)
+}
+
+/// What `C` encodes: parameters it made itself, and the chunk.
+fn encoding_case<C: Codec>(data: &[u8]) -> Option<(C, Vec<u8>)> {
+    let mut u = Unstructured::new(data);
+    let parameters = Parameters::arbitrary_for::<C>(&mut u).ok()?;
+    let codec = C::from_cd_values(&parameters.cd_values).ok()?;
+    let n_bytes = match codec.chunk_bytes() {
+        Some(n_bytes) => n_bytes,
+        None => u.int_in_range(1..=20_000).ok()?,
+    };
+    (n_bytes <= MOST_DECODED_BYTES).then_some(())?;
+    Some((codec, content(&mut u, n_bytes).ok()?))
+}
+
+/// Encodes and decodes: nothing is lost, but for what DRLE's threshold takes, which a second time takes nothing more.
+pub fn round_trip<C: Codec>(data: &[u8]) {
+    let Some((codec, content)) = encoding_case::<C>(data) else { return };
+    let Some(once) = through(&codec, &content) else { return };
+    if C::FILTER_ID == darkchunk::codec::drle::Drle::FILTER_ID {
+        let twice = through(&codec, &once).expect("what was decoded can be encoded");
+        assert!(once == twice, "a second threshold took more");
+    } else {
+        assert!(once == content, "what was decoded is not what was encoded");
+    }
+}
+
+fn through<C: Codec>(codec: &C, content: &[u8]) -> Option<Vec<u8>> {
+    let mut chunk = vec![0xee; codec.max_encoded_len(content.len())];
+    let n_bytes = codec.encode(content, &mut chunk).ok()?;
+    let chunk = &chunk[..n_bytes];
+    assert_eq!(codec.decoded_len(chunk).expect("the header of an encoded chunk"), content.len());
+    let mut decoded = vec![0xdd; content.len()];
+    codec.decode(chunk, &mut decoded).expect("an encoded chunk");
+    Some(decoded)
+}
+
+/// Every level encodes to the same bytes, or refuses with the same error.
+pub fn levels<C: Codec>(data: &[u8]) {
+    let Some((codec, content)) = encoding_case::<C>(data) else { return };
+    let encode = |level, fill| {
+        let mut chunk = vec![fill; codec.max_encoded_len(content.len())];
+        let n_bytes = codec.encode_at(level, &content, &mut chunk)?;
+        chunk.truncate(n_bytes);
+        Ok::<_, darkchunk::Error>(chunk)
+    };
+    let first = encode(Level::SCALAR, 0x00);
+    for &level in Level::available() {
+        assert!(encode(level, 0xff) == first, "{level:?} differs from scalar");
+    }
+}
+
+/// Runs `with` on the codec that the first byte of the input names.
+#[macro_export]
+macro_rules! for_one_codec {
+    ($data:expr, $run:ident) => {{
+        use darkchunk::codec::{bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
+        if let Some((first, rest)) = $data.split_first() {
+            match first % 5 {
+                0 => $run::<Drle>(rest),
+                1 => $run::<Bitshuffle>(rest),
+                2 => $run::<Blosc>(rest),
+                3 => $run::<Lz4>(rest),
+                _ => $run::<Zstd>(rest),
+            }
+        }
+    }};
+}
