@@ -91,11 +91,12 @@ pub trait Codec: Sized {
     /// result does not fit; what else the codec refuses.
     fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
-    /// The size that `src` decodes to: [`chunk_bytes`](Self::chunk_bytes) where the parameters carry it, otherwise what
-    /// the chunk says of itself, refused where `src` is too short for it to be true.
+    /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true, and where
+    /// the parameters carry [another size](Self::chunk_bytes). So it is safe to allocate: a file in which both the
+    /// parameters and the chunk lie costs no more than what its bytes could hold.
     ///
     /// # Errors
-    /// What is wrong with the chunk's header.
+    /// What is wrong with the chunk's header; [`Error::WrongSize`].
     fn decoded_len(&self, src: &[u8]) -> Result<usize>;
 
     /// Decodes `src` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the

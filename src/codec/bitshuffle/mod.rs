@@ -237,13 +237,11 @@ impl Codec for Bitshuffle {
             };
         }
         let (header, _) = self.framed(src)?;
-        if self.chunk_bytes.is_none() {
-            for block in self.blocks(src)? {
-                let Block { stored, decoded, storage } = block?;
-                if storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
-                    let what = "the block is too short for its decoded size";
-                    return Err(Error::Corrupt { at: stored.start, what });
-                }
+        for block in self.blocks(src)? {
+            let Block { stored, decoded, storage } = block?;
+            if storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
+                let what = "the block is too short for its decoded size";
+                return Err(Error::Corrupt { at: stored.start, what });
             }
         }
         Ok(header.n_bytes)

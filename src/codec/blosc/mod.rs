@@ -149,12 +149,13 @@ impl Codec for Blosc {
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        if let Some(expected) = self.chunk_bytes() {
-            return Ok(expected);
-        }
         let chunk = Chunk::new(src)?;
+        let found = chunk.decoded_len();
+        if let Some(expected) = self.chunk_bytes().filter(|expected| *expected != found) {
+            return Err(Error::WrongSize { expected, found });
+        }
         chunk.check_expansion()?;
-        Ok(chunk.decoded_len())
+        Ok(found)
     }
 
     fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {

@@ -137,6 +137,21 @@ impl Drle {
         writer.finish()
     }
 
+    /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
+    fn bare_len(&self, src: &[u8]) -> Result<usize> {
+        if let Some(n_bytes) = self.chunk_bytes() {
+            let justified = src.len() / 2 * dark::MAX_RUN_PIXELS * 2;
+            return if n_bytes <= justified {
+                Ok(n_bytes)
+            } else {
+                Err(Error::Corrupt { at: 0, what: "the stream is too short for the dataset's chunk" })
+            };
+        }
+        let n_bytes = u32::try_from(2 * dark::count_pixels(src)?);
+        let what = "the stream stands for more pixels than a chunk can have";
+        n_bytes.map(|n_bytes| n_bytes as usize).map_err(|_| Error::Corrupt { at: 0, what })
+    }
+
     /// Opens a container and holds it against what the parameters say.
     fn open<'a>(&self, src: &'a [u8]) -> Result<Container<'a>> {
         let container = Container::open(src)?;
@@ -189,18 +204,8 @@ impl Codec for Drle {
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        if let Some(n_bytes) = self.chunk_bytes() {
-            return Ok(n_bytes);
-        }
         match self.mode {
-            Mode::Bare => {
-                let n_bytes = 2 * dark::count_pixels(src)?;
-                let n_bytes = u32::try_from(n_bytes).map_err(|_| Error::Corrupt {
-                    at: 0,
-                    what: "the stream stands for more pixels than a chunk can have",
-                })?;
-                Ok(n_bytes as usize)
-            }
+            Mode::Bare => self.bare_len(src),
             Mode::Container => self.open(src)?.justified_len(),
         }
     }

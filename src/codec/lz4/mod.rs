@@ -143,13 +143,11 @@ impl Codec for Lz4 {
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         let (header, blocks) = self.framed(src)?;
-        if self.chunk_bytes.is_none() {
-            for read in blocks {
-                let (block, bytes) = read?;
-                if block.decoded.len() > block::max_decoded_len(bytes.len()) {
-                    let what = "the block is too short for its decoded size";
-                    return Err(Error::Corrupt { at: block.stored.start, what });
-                }
+        for read in blocks {
+            let (block, bytes) = read?;
+            if block.decoded.len() > block::max_decoded_len(bytes.len()) {
+                let what = "the block is too short for its decoded size";
+                return Err(Error::Corrupt { at: block.stored.start, what });
             }
         }
         Ok(header.n_bytes)

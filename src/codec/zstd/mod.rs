@@ -77,15 +77,18 @@ impl Codec for Zstd {
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         let stated = context::content_size(src)?;
-        if let Some(expected) = self.chunk_bytes {
-            let found = stated.map_or(expected, |n| usize::try_from(n).unwrap_or(usize::MAX));
-            return if found == expected { Ok(expected) } else { Err(Error::WrongSize { expected, found }) };
+        let stated = stated.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let n_bytes = stated.or(self.chunk_bytes);
+        let n_bytes =
+            n_bytes.ok_or(Error::Corrupt { at: 4, what: "the Zstd frame does not state its content size" })?;
+        if let Some(expected) = self.chunk_bytes.filter(|expected| *expected != n_bytes) {
+            return Err(Error::WrongSize { expected, found: n_bytes });
         }
-        let stated = stated.ok_or(Error::Corrupt { at: 4, what: "the Zstd frame does not state its content size" })?;
-        let n_bytes = u32::try_from(stated).ok().and_then(|n| usize::try_from(n).ok());
-        n_bytes
-            .filter(|n| *n <= context::max_decoded_len(src.len()))
-            .ok_or(Error::Corrupt { at: 4, what: "the Zstd frame states a content size that its bytes cannot hold" })
+        if n_bytes > context::max_decoded_len(src.len()) {
+            let what = "the Zstd frame stands for more than its bytes can hold";
+            return Err(Error::Corrupt { at: 4, what });
+        }
+        Ok(n_bytes)
     }
 
     fn decode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
