@@ -63,6 +63,9 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let mut before = 0;
     for (at, pixels) in groups.pixels.iter().enumerate() {
         prefetch(pixels);
+        if DARK {
+            prefetch(&dark[at]);
+        }
         let mut bright = 0;
         for half in 0..2 {
             let pixels = load(pixels, half);

@@ -21,7 +21,7 @@ use crate::cpu::{Isa, Level};
 pub(super) const GROUP: usize = 64;
 
 /// Groups of a block.
-pub(super) const GROUPS: usize = 32;
+pub(super) const GROUPS: usize = 64;
 
 /// Pixels of a block.
 pub(super) const BLOCK: usize = GROUP * GROUPS;
@@ -170,7 +170,7 @@ pub(super) fn add_runs<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32
             continue;
         };
         for (lane, (value, sum)) in values.iter().zip(sums).enumerate() {
-            let keep = if start + lane < end { u32::MAX } else { 0 };
+            let keep = if (lane as i32) < (end - start) as i32 { u32::MAX } else { 0 };
             *sum = sum.wrapping_add(value.widen().cast_unsigned() & keep);
         }
     }
@@ -181,10 +181,20 @@ pub(super) fn has(level: Level) -> bool {
     level.isa() != Isa::Scalar
 }
 
-/// What a pass over blocks keeps.
-pub(super) struct Block<P> {
+/// A scanned block.
+struct Scanned<P> {
     positions: Positions,
     stored: [[P; GROUP]; GROUPS],
+}
+
+/// What a pass over blocks keeps: the last block and the one before, which waits to be added to the sum. The sum is
+/// too large for the inner caches; by the time a block is added, what it changes has arrived.
+pub(super) struct Block<P> {
+    scanned: [Scanned<P>; 2],
+    /// Which of the two was scanned last.
+    last: usize,
+    /// Where in the frame the block begins that waits, and its pixels.
+    waiting: Option<(usize, usize)>,
 }
 
 impl<P> std::fmt::Debug for Block<P> {
@@ -196,6 +206,8 @@ impl<P> std::fmt::Debug for Block<P> {
 /// Where a block is to be found.
 pub(super) struct Step<'a, P> {
     pub(super) level: Level,
+    /// Where in the frame it begins.
+    pub(super) at: usize,
     /// The block and what stands behind it in the strip.
     pub(super) pixels: &'a [P],
     /// At most [`BLOCK`]: whole groups, or less than one.
@@ -207,10 +219,11 @@ pub(super) struct Step<'a, P> {
 
 impl<P: Pixel> Block<P> {
     pub(super) fn new() -> Self {
-        Self { positions: Positions::new(), stored: [[P::default(); GROUP]; GROUPS] }
+        let scanned = || Scanned { positions: Positions::new(), stored: [[P::default(); GROUP]; GROUPS] };
+        Self { scanned: [scanned(), scanned()], last: 0, waiting: None }
     }
 
-    /// Encodes a block, and adds it to `sum`, which is as long. On an error `sum` is untouched.
+    /// Encodes a block. `sum` is that of the frame; the block is added by the next call, or [`settle`](Self::settle).
     #[inline]
     pub(super) fn encode(
         &mut self,
@@ -221,57 +234,74 @@ impl<P: Pixel> Block<P> {
     ) -> Result<FrameCounts> {
         let n_pixels = step.n_pixels;
         let stores = step.dark.is_some() || sum.is_some() || overwrite || n_pixels < GROUP;
-        let tally = self.scan(step, stores);
+        let scanned = &mut self.scanned[1 - self.last];
+        let tally = scanned.scan(step, stores);
         if !tally.fits_stream {
             first_too_bright(step)?;
         }
-        let runs = self.positions.runs();
-        tokens.push(if stores { self.stored.as_flattened() } else { step.pixels }, runs, n_pixels)?;
+        let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
+        tokens.push(values, scanned.positions.runs(), n_pixels)?;
+        self.last = 1 - self.last;
         if let Some(sum) = sum {
-            add(step.level, runs, &self.stored.as_flattened()[..n_pixels], sum);
+            self.wait(step, sum);
         }
         Ok(step.counts(tally))
     }
 
-    /// Writes the stored pixels of a block to `out` and adds them to `sum`; both are as long.
+    /// Writes the stored pixels of a block to `out`, which is as long; `sum` as for [`encode`](Self::encode).
     pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
-        let (groups, tail) = out.as_chunks_mut();
-        let tally = match step.groups() {
-            Some(input) if tail.is_empty() => scan(step.level, input, &mut self.positions, Some(groups)),
+        self.last = 1 - self.last;
+        let scanned = &mut self.scanned[self.last];
+        let tally = match (step.groups(), &sum) {
+            (Some(groups), None) => scan(step.level, groups, &mut scanned.positions, Some(out.as_chunks_mut().0)),
             _ => {
-                let tally = self.scan(step, true);
-                out.copy_from_slice(&self.stored.as_flattened()[..step.n_pixels]);
+                let tally = scanned.scan(step, true);
+                out.copy_from_slice(&scanned.stored.as_flattened()[..step.n_pixels]);
                 tally
             }
         };
         if let Some(sum) = sum {
-            add(step.level, self.positions.runs(), out, sum);
+            self.wait(step, sum);
         }
         step.counts(tally)
     }
 
     /// The stored pixels of the last block that was scanned with `stores`.
     pub(super) fn stored(&self) -> &[P] {
-        self.stored.as_flattened()
+        self.scanned[self.last].stored.as_flattened()
     }
 
+    /// Asks for what the last block will change in the sum, and adds the one before.
+    fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
+        prefetch(self.scanned[self.last].positions.runs(), &sum[step.at..]);
+        if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
+            self.scanned[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
+        }
+    }
+
+    /// Adds the block that waits.
+    pub(super) fn settle(&mut self, level: Level, sum: Option<&mut [u32]>) {
+        if let (Some((at, n_pixels)), Some(sum)) = (self.waiting.take(), sum) {
+            // A block that failed was scanned, but is not the last.
+            self.scanned[self.last].add(level, &mut sum[at..][..n_pixels]);
+        }
+    }
+}
+
+impl<P: Pixel> Scanned<P> {
     fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
         let Self { positions, stored } = self;
-        match step.groups() {
-            Some(groups) => {
-                let stored = stores.then_some(&mut stored[..groups.pixels.len()]);
-                scan(step.level, groups, positions, stored)
-            }
-            None => {
-                let (pixels, dark) = (padded(&step.pixels[..step.n_pixels]), step.dark.map(padded));
-                let groups = Groups {
-                    pixels: &[pixels],
-                    dark: dark.as_slice().first_chunk::<1>().map(|d| &d[..]),
-                    threshold: step.threshold,
-                };
-                scan(step.level, groups, positions, Some(&mut stored[..1]))
-            }
+        if let Some(groups) = step.groups() {
+            let stored = stores.then_some(&mut stored[..groups.pixels.len()]);
+            return scan(step.level, groups, positions, stored);
         }
+        let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
+        let groups = Groups { pixels: &pixels, dark: dark.as_ref().map(|dark| &dark[..]), threshold: step.threshold };
+        scan(step.level, groups, positions, Some(&mut stored[..1]))
+    }
+
+    fn add(&self, level: Level, sum: &mut [u32]) {
+        add(level, self.positions.runs(), &self.stored.as_flattened()[..sum.len()], sum);
     }
 }
 
@@ -289,6 +319,19 @@ impl<'a, P: Pixel> Step<'a, P> {
         }
         scalar::count_strip(&self.pixels[..self.n_pixels], self.dark, Some(self.threshold))
     }
+}
+
+/// Asks for what [`add`] will change.
+#[inline(always)]
+fn prefetch(runs: &[[u16; 2]], sum: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    for [start, _] in runs {
+        let line = sum.as_ptr().wrapping_add(usize::from(*start));
+        // SAFETY: a prefetch reads nothing, and may be given any address.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (runs, sum);
 }
 
 /// Less than a group, filled up with zeros.

@@ -9,7 +9,7 @@ use crate::cpu::{Isa, Level};
 use crate::{Error, Result};
 
 /// Bytes that are cleared at once: large enough for the library's `memset`, small enough for the first-level cache.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// Tokens that are copied at once.
 const STRIDE: usize = 16;
@@ -63,93 +63,84 @@ fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Position
     }
 }
 
-/// The pixels that are being written.
-struct Filled<'a> {
-    pixels: &'a mut [u8],
-    /// Bytes decoded.
-    at: usize,
-    /// Bytes decoded or 0.
-    clear: usize,
-}
-
 fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Option<()> {
     let mut positions = Positions::new();
-    let mut filled = Filled { pixels, at: 0, clear: 0 };
+    let mut to = Frontier { at: 0, clear: 0 };
     for block in tokens.chunks(2 * BLOCK) {
         let (groups, tail) = block.as_chunks();
         run_tokens(level, groups, &mut positions);
-        filled.push(&block[..groups.len() * 2 * GROUP], &positions)?;
+        to = fill(pixels, to, &block[..groups.len() * 2 * GROUP], &positions)?;
         if !tail.is_empty() {
             let mut group = [0; 2 * GROUP];
             group[..tail.len()].copy_from_slice(tail);
             run_tokens(level, &[group], &mut positions);
-            filled.push(tail, &positions)?;
+            to = fill(pixels, to, tail, &positions)?;
         }
     }
-    (filled.at == filled.pixels.len()).then_some(())
+    (to.at == pixels.len()).then_some(())
 }
 
-impl Filled<'_> {
-    /// Decodes the next tokens, of which those at `runs` are negative.
-    #[inline]
-    fn push(&mut self, tokens: &[u8], runs: &Positions) -> Option<()> {
-        let tokens = tokens.as_chunks::<2>().0;
-        let mut done = 0;
-        for run in &runs.at[..runs.n] {
-            let run = usize::from(*run);
-            self.bright(tokens, done, run)?;
-            self.dark(run_pixels(tokens[run]))?;
-            done = run + 1;
+/// How far the pixels are written, in bytes. Handed on by value, to stay in registers.
+#[derive(Clone, Copy)]
+struct Frontier {
+    /// Decoded.
+    at: usize,
+    /// Decoded or 0, where that is more.
+    clear: usize,
+}
+
+/// Decodes the next tokens, of which those at `runs` are negative.
+fn fill(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    let tokens = tokens.as_chunks::<2>().0;
+    let mut done = 0;
+    for run in &runs.at[..runs.n] {
+        let run = usize::from(*run);
+        to.at = copy(pixels, to.at, tokens, done, run)?;
+        let end = to.at + 2 * run_pixels(tokens[run]);
+        if end > to.clear {
+            to.clear = clear(pixels, to, end)?;
         }
-        self.bright(tokens, done, tokens.len())
+        to.at = end;
+        done = run + 1;
     }
+    to.at = copy(pixels, to.at, tokens, done, tokens.len())?;
+    Some(to)
+}
 
-    /// Copies `tokens[start..end]`, none of which is negative.
-    #[inline(always)]
-    fn bright(&mut self, tokens: &[[u8; 2]], start: usize, end: usize) -> Option<()> {
-        let n_tokens = end - start;
-        let room = self.pixels.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE }>());
-        let source = tokens.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
-        let (Some(room), Some(source), true) = (room, source, n_tokens <= STRIDE) else {
-            return self.bright_exactly(&tokens[start..end]);
-        };
-        // What stands behind the run is decoded later: zeros do no harm there.
-        for (lane, (to, token)) in room.as_chunks_mut::<2>().0.iter_mut().zip(source).enumerate() {
-            let keep = if lane < n_tokens { u16::MAX } else { 0 };
-            *to = (u16::from_ne_bytes(*token) & keep).to_ne_bytes();
-        }
-        self.at += 2 * n_tokens;
-        Some(())
+/// Copies `tokens[start..end]`, none of which is negative; returns the position behind them.
+#[inline(always)]
+fn copy(pixels: &mut [u8], at: usize, tokens: &[[u8; 2]], start: usize, end: usize) -> Option<usize> {
+    let n_tokens = end - start;
+    let room = pixels.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE }>());
+    let source = tokens.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
+    let (Some(room), Some(source), true) = (room, source, n_tokens <= STRIDE) else {
+        return copy_exactly(pixels, at, tokens[start..end].as_flattened());
+    };
+    // What stands behind the run is decoded later: zeros do no harm there.
+    for (lane, (to, token)) in room.as_chunks_mut::<2>().0.iter_mut().zip(source).enumerate() {
+        let keep = if (lane as i16) < n_tokens as i16 { u16::MAX } else { 0 };
+        *to = (u16::from_ne_bytes(*token) & keep).to_ne_bytes();
     }
+    Some(at + 2 * n_tokens)
+}
 
-    /// [`bright`](Self::bright) that reads and writes nothing beyond the run.
-    #[inline(never)]
-    fn bright_exactly(&mut self, tokens: &[[u8; 2]]) -> Option<()> {
-        let tokens = tokens.as_flattened();
-        self.pixels.get_mut(self.at..self.at + tokens.len())?.copy_from_slice(tokens);
-        self.at += tokens.len();
-        Some(())
-    }
+/// [`copy`] that reads and writes nothing beyond the run.
+#[inline(never)]
+fn copy_exactly(pixels: &mut [u8], at: usize, tokens: &[u8]) -> Option<usize> {
+    pixels.get_mut(at..at + tokens.len())?.copy_from_slice(tokens);
+    Some(at + tokens.len())
+}
 
-    #[inline(always)]
-    fn dark(&mut self, n_pixels: usize) -> Option<()> {
-        let end = self.at + 2 * n_pixels;
-        if end > self.clear {
-            self.clear_to(end)?;
-        }
-        self.at = end;
-        Some(())
+/// Clears from where the pixels are written to `end` and beyond; returns the position up to which.
+#[inline(never)]
+fn clear(pixels: &mut [u8], to: Frontier, end: usize) -> Option<usize> {
+    if end > pixels.len() {
+        return None;
     }
-
-    #[inline(never)]
-    fn clear_to(&mut self, end: usize) -> Option<()> {
-        let start = self.clear.max(self.at);
-        let ahead = end.max(start + PIECE).min(self.pixels.len());
-        self.pixels.get_mut(start..end).is_some().then_some(())?;
-        self.pixels[start..ahead].fill(0);
-        self.clear = ahead;
-        Some(())
-    }
+    let start = to.clear.max(to.at);
+    let ahead = end.max(start + PIECE).min(pixels.len());
+    pixels[start..ahead].fill(0);
+    Some(ahead)
 }
 
 /// Pixels that a token stands for.

@@ -120,7 +120,7 @@ pub fn encode<P: Pixel>(
     check(strips.iter().map(|strip| strip.len()).sum(), correction, sum.as_deref())?;
     let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
     let outcome = strips.iter().try_for_each(|strip| encoder.push(strip));
-    let n_done = encoder.n_pixels();
+    let n_done = encoder.settle();
     match outcome.and_then(|()| encoder.finish()) {
         Ok(encoded) => Ok(encoded),
         Err(error) => {
@@ -144,7 +144,7 @@ pub fn encode_in_place<P: Pixel>(
     check(frame.len(), correction, sum.as_deref())?;
     let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
     let outcome = encoder.push_in_place(frame);
-    let n_done = encoder.n_pixels();
+    let n_done = encoder.settle();
     match outcome.and_then(|()| encoder.finish()) {
         Ok(encoded) => Ok(encoded),
         Err(error) => {

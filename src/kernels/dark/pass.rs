@@ -35,11 +35,12 @@ impl<'a, P: Pixel> Pass<'a, P> {
         for (pixels, n_pixels) in steps(strip) {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
-            let step = Step { level: self.level, pixels, n_pixels, dark: self.dark(n_pixels), threshold };
-            let counts = block.correct(&step, to, self.sum(n_pixels));
-            self.counts += counts;
+            let (at, dark) = (self.n_done, self.dark(n_pixels));
+            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold };
+            self.counts += block.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
         }
+        block.settle(self.level, self.sum.as_deref_mut());
     }
 
     fn correct_scalar(&mut self, strip: &[P], out: &mut [P]) {
@@ -109,8 +110,9 @@ impl<'a, P: Pixel> Encoder<'a, P> {
         Ok(Self { pass, tokens: Tokens::new(dst), block: Block::new(), threshold })
     }
 
-    /// Pixels that are in the stream and the sum.
-    pub(crate) fn n_pixels(&self) -> usize {
+    /// Brings the sum up to date, and returns the pixels that are in it.
+    pub(crate) fn settle(&mut self) -> usize {
+        self.block.settle(self.pass.level, self.pass.sum.as_deref_mut());
         self.pass.n_done
     }
 
@@ -138,11 +140,10 @@ impl<'a, P: Pixel> Encoder<'a, P> {
 
     fn push_block(&mut self, pixels: &[P], n_pixels: usize, overwrite: bool) -> Result<()> {
         let Self { pass, tokens, block, threshold } = self;
-        let step = Step { level: pass.level, pixels, n_pixels, dark: pass.dark(n_pixels), threshold: *threshold };
-        let n_before = pass.n_done;
-        let counts = block.encode(&step, tokens, pass.sum(n_pixels), overwrite);
-        let counts = counts.map_err(|error| error.behind(n_before))?;
-        pass.counts += counts;
+        let (level, at, dark) = (pass.level, pass.n_done, pass.dark(n_pixels));
+        let step = Step { level, at, pixels, n_pixels, dark, threshold: *threshold };
+        let counts = block.encode(&step, tokens, pass.sum.as_deref_mut(), overwrite);
+        pass.counts += counts.map_err(|error| error.behind(at))?;
         pass.n_done += n_pixels;
         Ok(())
     }
@@ -157,7 +158,8 @@ impl<'a, P: Pixel> Encoder<'a, P> {
     }
 
     /// Ends the stream.
-    pub(crate) fn finish(self) -> Result<Encoded> {
+    pub(crate) fn finish(mut self) -> Result<Encoded> {
+        self.settle();
         Ok(Encoded { n_bytes: self.tokens.finish()?, counts: self.pass.counts })
     }
 
