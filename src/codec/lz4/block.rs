@@ -3,7 +3,7 @@
 //! Every block that is written here decodes with the reference library, and every block of the reference library
 //! decodes here. An [`Encoder`] is reused over the blocks of a chunk.
 
-use super::{decode, library};
+use super::{decode, encode, library};
 use crate::cpu::Level;
 use crate::{Error, Result};
 
@@ -25,19 +25,22 @@ pub fn max_decoded_len(n_bytes: usize) -> usize {
 #[derive(Debug)]
 pub struct Encoder {
     level: Level,
+    memory: encode::Memory,
 }
 
 impl Encoder {
     /// An encoder for `level`. All levels write the same bytes.
     #[must_use]
     pub fn new(level: Level) -> Self {
-        Self { level }
+        Self { level, memory: encode::Memory::new() }
     }
 
     /// Encodes `src` to the front of `dst` and returns the bytes written; `None` where they do not fit. The rest of
     /// `dst` is scratch.
     pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-        let _ = self.level;
+        if src.len() <= encode::MAX_BYTES {
+            return encode::encode(self.level, &mut self.memory, src, dst);
+        }
         library::encode(src, dst)
     }
 }

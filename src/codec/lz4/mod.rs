@@ -5,8 +5,11 @@
 
 pub mod block;
 mod decode;
+mod encode;
 mod lanes;
 mod library;
+#[cfg(test)]
+mod tests;
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};

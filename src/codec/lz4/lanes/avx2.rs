@@ -64,6 +64,12 @@ impl Lanes for Avx2 {
         // SAFETY: `self` proves AVX2.
         unsafe { used(bytes) }
     }
+
+    #[inline(always)]
+    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { differ(a, b) }
+    }
 }
 
 #[inline]
@@ -84,4 +90,10 @@ fn load_masked(from: &[u8; N], mask: &[u8; N]) -> __m256i {
 fn used(bytes: __m256i) -> usize {
     let zeros = _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
     N - (!zeros).cast_unsigned().leading_zeros() as usize
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
+    (!_mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b)))).cast_unsigned()
 }

@@ -3,8 +3,8 @@
 use super::{Lanes, N, PERIODS};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _bzhi_u32, _mm256_loadu_si256, _mm256_maskz_loadu_epi8, _mm256_maskz_permutexvar_epi8,
-    _mm256_storeu_si256, _mm256_test_epi8_mask,
+    __m256i, _bzhi_u32, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256, _mm256_maskz_loadu_epi8,
+    _mm256_maskz_permutexvar_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask,
 };
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
@@ -47,6 +47,12 @@ impl Lanes for Avx512 {
         // SAFETY: `self` proves AVX-512.
         unsafe { used(bytes) }
     }
+
+    #[inline(always)]
+    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { differ(a, b) }
+    }
 }
 
 #[inline]
@@ -62,13 +68,24 @@ fn load(from: &[u8]) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx512bw,avx512vl,avx512vbmi,bmi2")]
 fn load_periodic(period: &[u8], places: &[u8; N], n_bytes: usize) -> __m256i {
-    // SAFETY: `places` is 32 readable bytes, and the load needs no alignment.
-    let places = unsafe { _mm256_loadu_si256(places.as_ptr().cast()) };
-    _mm256_maskz_permutexvar_epi8(_bzhi_u32(u32::MAX, n_bytes as u32), places, load(period))
+    _mm256_maskz_permutexvar_epi8(_bzhi_u32(u32::MAX, n_bytes as u32), load_all(places), load(period))
 }
 
 #[inline]
 #[target_feature(enable = "avx512bw,avx512vl,lzcnt")]
 fn used(bytes: __m256i) -> usize {
     N - _mm256_test_epi8_mask(bytes, bytes).leading_zeros() as usize
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512vl")]
+fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
+    _mm256_cmpneq_epi8_mask(load_all(a), load_all(b))
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw,avx512vl")]
+fn load_all(from: &[u8; N]) -> __m256i {
+    // SAFETY: `from` is 32 readable bytes, and the load needs no alignment.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }

@@ -52,4 +52,7 @@ pub(super) trait Lanes: Copy {
 
     /// The number of bytes up to the last one that is not 0: 0 where all are.
     fn used(self, bytes: Self::Bytes) -> usize;
+
+    /// Which bytes differ: bit `i` for byte `i`.
+    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32;
 }

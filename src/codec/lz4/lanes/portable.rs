@@ -37,4 +37,9 @@ impl Lanes for Portable {
     fn used(self, bytes: [u8; N]) -> usize {
         bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     }
+
+    #[inline(always)]
+    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
+        a.iter().zip(b).rev().fold(0, |bits, (a, b)| bits << 1 | u32::from(a != b))
+    }
 }

@@ -22,6 +22,13 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
             assert_eq!(got, expected, "{n_bytes} bytes of period {period}");
         }
     }
+    let same: [u8; N] = std::array::from_fn(|i| i as u8);
+    assert_eq!(lanes.differ(&same, &same), 0);
+    for i in 0..N {
+        let mut other = same;
+        other[i] ^= 0x40;
+        assert_eq!(lanes.differ(&same, &other), 1 << i);
+    }
     from.fill(0);
     assert_eq!(lanes.used(lanes.load(&from, N)), 0);
     for last in 0..N {

@@ -1,0 +1,128 @@
+//! Our blocks against the reference library, both ways.
+
+use super::block::{Encoder, SLACK_BYTES, decode, decode_prefix, encode_hc, max_encoded_len};
+use super::library;
+use crate::cpu::Level;
+use darkchunk_sim::Rng;
+use proptest::prelude::*;
+
+/// Runs of zeros, of one byte, of earlier bytes and of noise, of many lengths: as bit planes are, and worse.
+fn structured(n_bytes: usize, seed: u64) -> Vec<u8> {
+    let mut rng = Rng::new(seed);
+    let longest = [4, 12, 40, 300, 3000][rng.below(5)];
+    let mut bytes: Vec<u8> = Vec::with_capacity(n_bytes);
+    while bytes.len() < n_bytes {
+        let n = 1 + rng.below(longest).min(n_bytes - bytes.len() - 1);
+        match rng.below(6) {
+            0..=2 => bytes.resize(bytes.len() + n, 0),
+            3 => bytes.resize(bytes.len() + n, rng.next_u64() as u8),
+            4 if !bytes.is_empty() => {
+                let reach = [40, 9000][rng.below(2)];
+                let back = 1 + rng.below(bytes.len().min(reach));
+                (0..n).for_each(|_| bytes.push(bytes[bytes.len() - back]));
+            }
+            _ => bytes.extend((0..n.min(20)).map(|_| rng.next_u64() as u8)),
+        }
+    }
+    bytes
+}
+
+/// All levels write the same bytes; the library reads them; we read the library's, with and without slack.
+fn assert_agrees_with_the_library(encoders: &mut [Encoder], src: &[u8]) {
+    let what = format!("{} bytes", src.len());
+    let mut reference = vec![0; max_encoded_len(src.len())];
+    let n = library::encode(src, &mut reference).expect(&what);
+    let mut small = vec![0; max_encoded_len(src.len())];
+    let n_small = encode_hc(src, &mut small, 9).expect(&what);
+    let mut first = None;
+    for (&level, encoder) in Level::available().iter().zip(encoders) {
+        let mut block = vec![0; max_encoded_len(src.len())];
+        let n_bytes = encoder.encode(src, &mut block).expect(&what);
+        block.truncate(n_bytes);
+        let mut decoded = vec![0xaa; src.len()];
+        library::decode(&block, &mut decoded).expect(&what);
+        assert!(decoded == src, "{level:?} {what}: the library decodes something else");
+        for block in [&block, &reference[..n], &small[..n_small]] {
+            let mut decoded = vec![0xaa; src.len()];
+            decode(level, block, &mut decoded).expect(&what);
+            assert!(decoded == src, "{level:?} {what}");
+            let mut decoded = vec![0xaa; src.len() + SLACK_BYTES];
+            decode_prefix(level, block, &mut decoded, src.len()).expect(&what);
+            assert!(decoded[..src.len()] == *src, "{level:?} {what} with slack");
+        }
+        for room in [n_bytes, n_bytes - 1, n_bytes / 2, 0] {
+            let fits = encoder.encode(src, &mut vec![0; room]);
+            assert_eq!(fits, (room == n_bytes).then_some(n_bytes), "{level:?} {what} into {room}");
+        }
+        assert!(*first.get_or_insert(block.clone()) == block, "{level:?} {what}: another level writes other bytes");
+    }
+}
+
+fn encoders() -> Vec<Encoder> {
+    Level::available().iter().map(|level| Encoder::new(*level)).collect()
+}
+
+#[test]
+fn every_short_length_agrees_with_the_library() {
+    let mut encoders = encoders();
+    for n_bytes in 1..300 {
+        for seed in 0..4 {
+            assert_agrees_with_the_library(&mut encoders, &structured(n_bytes, seed));
+        }
+        assert_agrees_with_the_library(&mut encoders, &vec![0; n_bytes]);
+        assert_agrees_with_the_library(&mut encoders, &vec![0x55; n_bytes]);
+    }
+}
+
+#[test]
+fn blocks_of_every_kind_agree_with_the_library() {
+    let mut encoders = encoders();
+    for seed in 0..60 {
+        for n_bytes in [1000, 4096, 8192, 65_535, 65_536, 65_537, 200_000] {
+            if n_bytes <= 8192 || seed % 10 == 0 {
+                assert_agrees_with_the_library(&mut encoders, &structured(n_bytes, seed));
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_agree_with_the_library(src in prop::collection::vec(prop_oneof![3 => Just(0u8), 1 => any::<u8>()], 1..500)) {
+        assert_agrees_with_the_library(&mut encoders(), &src);
+    }
+
+    #[test]
+    fn all_levels_decode_hostile_bytes_alike(src in prop::collection::vec(any::<u8>(), 0..200), n_bytes in 0usize..600) {
+        let mut results = vec![];
+        for &level in Level::available() {
+            let mut dst = vec![0xaa; n_bytes];
+            let result = decode(level, &src, &mut dst);
+            results.push((result.clone(), if result.is_ok() { dst } else { vec![] }));
+        }
+        prop_assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+        let mut dst = vec![0xaa; n_bytes];
+        if n_bytes > 0 && library::decode(&src, &mut dst).is_ok() && results[0].0.is_ok() {
+            prop_assert_eq!(&dst, &results[0].1);
+        }
+    }
+}
+
+#[test]
+fn damaged_blocks_decode_alike_on_all_levels() {
+    let src = structured(400, 9);
+    let mut block = vec![0; max_encoded_len(src.len())];
+    let n_bytes = library::encode(&src, &mut block).expect("there is room");
+    for at in 0..n_bytes {
+        for value in 0..=255 {
+            let mut damaged = block[..n_bytes].to_vec();
+            damaged[at] = value;
+            let mut first = None;
+            for &level in Level::available() {
+                let mut dst = vec![0xaa; src.len()];
+                let result = decode(level, &damaged, &mut dst).map(|()| dst);
+                assert!(*first.get_or_insert(result.clone()) == result, "{level:?} byte {at} = {value}");
+            }
+        }
+    }
+}
