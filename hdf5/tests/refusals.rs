@@ -32,6 +32,7 @@ struct Foreign<'a> {
     chunk: Option<&'a [u64]>,
     filters: &'a [(i32, &'a [u32])],
     whole_edges: bool,
+    most: Option<u64>,
 }
 
 impl Foreign<'_> {
@@ -42,6 +43,7 @@ impl Foreign<'_> {
             chunk: Some(&[2, HEIGHT as u64, WIDTH as u64]),
             filters: &[],
             whole_edges: false,
+            most: None,
         }
     }
 
@@ -51,7 +53,7 @@ impl Foreign<'_> {
         let name = CString::new(name).expect("a name");
         let rank = self.dims.len() as i32;
         let mut most = self.dims.to_vec();
-        most[0] = if self.chunk.is_some() { u64::MAX } else { most[0] };
+        most[0] = if self.chunk.is_some() { self.most.unwrap_or(u64::MAX) } else { most[0] };
         // SAFETY: as HDF5 documents; arrays have the rank that is said.
         unsafe {
             let space = h5s::H5Screate_simple(rank, self.dims.as_ptr(), most.as_ptr());
@@ -214,4 +216,38 @@ fn a_first_chunk_that_does_not_decode() {
         }
     }
     says(attach::<i16>(&file, "bad"), &["frame 0", "does not decode"]);
+}
+
+#[test]
+fn a_recording_is_not_continued_in_another_way() {
+    let file = new_file("another-way");
+    let with = |dark: Option<i16>, threshold| Processing {
+        dark: dark.map(|counts| vec![counts; N_PIXELS]),
+        threshold,
+        ..Processing::default()
+    };
+    let mut writer = create(&file, &dataset(Compression::lz4(), 1), with(Some(100), Some(20))).unwrap();
+    writer.push(&camera(0)).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let attach = |processing| Writer::<i16>::attach(&library(), file.id(), PATH, processing);
+    says(attach(with(Some(100), None)), &[PATH, "threshold 20"]);
+    says(attach(with(Some(100), Some(21))), &["threshold 20"]);
+    says(attach(with(None, Some(20))), &["dark image", "_darkchunk/dark"]);
+    says(attach(with(Some(101), Some(20))), &["dark image"]);
+    let mut writer = attach(with(Some(100), Some(20))).unwrap();
+    writer.push(&camera(1)).unwrap();
+    assert_eq!(writer.finish().unwrap().n_counted, 2);
+}
+
+#[test]
+fn a_dataset_that_may_not_grow_further() {
+    let file = new_file("limited");
+    let frames = Foreign { most: Some(2), ..Foreign::new() };
+    frames.make(&file, "limited");
+    let mut writer = attach::<i16>(&file, "limited").unwrap();
+    (0..2).for_each(|index| writer.push(&camera(index)).unwrap());
+    writer.push(&camera(2)).unwrap();
+    says(writer.finish(), &["more than 2 frames", "2 frames are stored", "1 are held"]);
+    assert_eq!(read::<i16>(&file, "limited"), [camera(0), camera(1)]);
 }

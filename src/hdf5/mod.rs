@@ -1,6 +1,24 @@
 //! What speaks HDF5, through an injected table of functions: the writer, later the reader.
 //!
 //! [`api`] is the table, [`Library`] one HDF5 made of it. Nothing here links or loads a library.
+//!
+//! # What is stored beside the frames
+//!
+//! When a recording is finished, in one group: the dataset's path with `_darkchunk` behind it:
+//!
+//! | name | kind | meaning |
+//! |---|---|---|
+//! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of the stored frames; its attributes `frames` and `first_frame` say of which |
+//! | `dark` | dataset (height, width) | the dark image that was subtracted |
+//! | `frames` | attribute | frames that the sum and the counts are of |
+//! | `first_frame` | attribute | the first of them |
+//! | `threshold` | attribute | the least value that was kept; missing where all were |
+//! | `pixels_bright` | attribute | pixels stored with another value than 0 |
+//! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
+//! | `zeroed_sum` | attribute | the sum of those values: what was lost |
+//! | `pixels_saturated` | attribute | pixels held at the limit of their type by the dark subtraction |
+//! | `software` | attribute | the software that wrote the frames, with its version |
+//! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 
 pub mod api;
 mod dataset;

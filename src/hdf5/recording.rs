@@ -1,29 +1,14 @@
 //! What is stored beside the frames when a recording is finished: what was done to them, and what that cost.
-//!
-//! All of it is in one group, the dataset's path with `_darkchunk` behind it:
-//!
-//! | name | kind | meaning |
-//! |---|---|---|
-//! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of all stored frames |
-//! | `dark` | dataset (height, width) | the dark image that was subtracted |
-//! | `frames` | attribute | frames that the sum and the counts are of |
-//! | `first_frame` | attribute | the first of them |
-//! | `threshold` | attribute | the least value that was kept; missing where all were |
-//! | `pixels_bright` | attribute | pixels stored with another value than 0 |
-//! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
-//! | `zeroed_sum` | attribute | the sum of those values: what was lost |
-//! | `pixels_saturated` | attribute | pixels held at the limit of their type by the dark subtraction |
-//! | `software` | attribute | the software that wrote the frames, with its version |
-//! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
+//! [`hdf5`](super) has the names.
 
 use super::api::Hid;
 use super::dataset::Frames;
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
-use crate::Result;
 use crate::chunk::{Filter, Sum};
 use crate::frame::Element;
 use crate::kernels::dark::FrameCounts;
+use crate::{Error, Result};
 
 /// Sum and counts of the frames from `first_frame` on.
 #[derive(Debug)]
@@ -107,16 +92,46 @@ impl Account {
             let total: Vec<u64> = sum.total().iter().map(|sum| sum.cast_unsigned()).collect();
             object::write_array(&group, "sum", dims, &total)?
         };
+        self.store_span(&dataset)?;
         nexus.map_or(Ok(()), |nexus| nexus.show_sum(&dataset, at))
     }
 
+    /// The frames that the numbers of `object` are of.
+    fn store_span(&self, object: &Id) -> Result<()> {
+        object::set_number(object, "frames", self.n_frames)?;
+        object::set_number(object, "first_frame", self.first_frame)
+    }
+
     fn store_counts(&self, group: &Id) -> Result<()> {
-        object::set_number(group, "frames", self.n_frames)?;
-        object::set_number(group, "first_frame", self.first_frame)?;
+        self.store_span(group)?;
         object::set_number(group, "pixels_bright", self.counts.n_bright)?;
         object::set_number(group, "pixels_zeroed", self.counts.n_zeroed)?;
         object::set_number(group, "zeroed_sum", self.counts.zeroed_sum)?;
         object::set_number(group, "pixels_saturated", self.counts.n_saturated)
+    }
+}
+
+/// Refuses to continue a recording in another way than it was begun: what is stored beside the frames is said of all.
+pub(super) fn agree<P: Element + Stored>(frames: &Frames, at: Hid, path: &str, done: &Done<'_, P>) -> Result<()> {
+    let library = frames.dataset.library();
+    let refused = |what: String| {
+        let remedy = "give the same, or record to another dataset";
+        Err(Error::Unsupported(format!("the frames of {path} were recorded with {what}: {remedy}")))
+    };
+    if !object::exists(library, at, &group_path(path))? {
+        return Ok(());
+    }
+    let group = object::open(library, at, &group_path(path))?;
+    match object::number::<u16>(&group, "threshold")? {
+        found if found == done.threshold => {}
+        None => return refused("no threshold".into()),
+        Some(threshold) => return refused(format!("the threshold {threshold}")),
+    }
+    match (object::exists(library, group.get(), "dark")?, done.dark) {
+        (false, None) => Ok(()),
+        (false, Some(_)) => refused("no dark image".into()),
+        (true, Some(dark)) if object::read_array::<P>(&group, "dark", &frames.shape.dims()[1..])? == dark => Ok(()),
+        (true, _) => refused(format!("the dark image {}/dark", group_path(path))),
     }
 }
 

@@ -16,7 +16,7 @@ use super::dataset::{self, Frames};
 use super::library::{Library, h5};
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
-use super::recording::{Account, Done};
+use super::recording::{self, Account, Done};
 use crate::chunk::{self, ChunkEncoder, ChunkShape, Compression, Sum};
 use crate::cpu::Level;
 use crate::frame::{Element, as_bytes_mut};
@@ -182,8 +182,8 @@ impl<P: FileElement> Writer<P> {
     /// Continues a dataset that is there, behind its last frame.
     ///
     /// It must be `(frames, height, width)` of `P`, with chunks of whole frames and at most one filter, one of ours. Its
-    /// first chunk is decoded once; a last chunk that is not full is read back and filled up. Sum and counts of an
-    /// earlier recording are continued where they are of all the frames.
+    /// first chunk is decoded once; a last chunk that is not full is read back and filled up. An earlier recording is
+    /// continued with the same dark image and threshold, and its sum and counts where they are of all the frames.
     ///
     /// # Errors
     /// As [`create`](Self::create), and [`Error::Unsupported`], [`Error::Parameter`] or [`Error::WrongSize`] that says in
@@ -192,6 +192,7 @@ impl<P: FileElement> Writer<P> {
         let file = file_to_write(library, at)?;
         let frames = dataset::attach(library, at, path, P::TYPE)?;
         let mut writer = Self::over(frames, file, (at, path), processing)?;
+        recording::agree(&writer.frames, at, path, &writer.done())?;
         writer.account.resume(&writer.frames, at, path)?;
         writer.take_up_last_chunk()?;
         Ok(writer.begun())
@@ -311,6 +312,10 @@ impl<P: FileElement> Writer<P> {
         self.flush_file()?;
         self.is_finished = true;
         Ok(self.summary())
+    }
+
+    fn done(&self) -> Done<'_, P> {
+        Done { dark: self.processing.dark.as_deref(), threshold: self.processing.threshold }
     }
 
     /// What has been done so far.
