@@ -7,6 +7,7 @@
 //!
 //! The result depends on the input only: the instruction set decides how wide the compares are, never what they say.
 
+use super::zero_runs::{MIN_RUN, ZeroRuns};
 use crate::cpu::{Isa, Level};
 
 /// What a format allows, and how it is written.
@@ -34,49 +35,59 @@ pub(super) const MIN_INPUT: usize = 32;
 const HASH_BITS: u32 = 12;
 /// After 2^SKIP_BITS positions without a match, steps get longer.
 const SKIP_BITS: u32 = 6;
+/// Stretches between runs of zeros that are not searched for anything that begins within them.
+const SHORT: usize = 12;
+/// Copies that let the search start over with short steps.
+const LONG: usize = 8;
+/// Farther than any format reaches: slots begin as 0.
+const FIRST_BASE: u32 = 1 << 20;
 /// Bytes compared at once.
 const LANES: usize = 32;
 
 /// The hash table, kept over the streams of a chunk.
 ///
-/// A slot holds a position plus `base`. The next stream's base lies behind every position of this one, so that nothing
-/// need be cleared: what is below it is from an earlier stream.
+/// A slot holds a position plus `base`. The next stream's base lies so far behind the positions of this one that none of
+/// them is in reach: nothing need be cleared.
 #[derive(Debug)]
 pub(super) struct Search {
     slots: Box<[u32; 1 << HASH_BITS]>,
     base: u32,
+    runs: ZeroRuns,
 }
 
 impl Search {
     pub(super) fn new() -> Self {
-        Self { slots: Box::new([0; 1 << HASH_BITS]), base: 1 }
+        Self { slots: Box::new([0; 1 << HASH_BITS]), base: FIRST_BASE, runs: ZeroRuns::default() }
     }
 
     /// Writes `src` to `out` in one stream. `stride` is the first step where nothing is found, 1 for the most thorough
     /// search. `None` where `out` has no room, or `src` is too short to be searched.
-    pub(super) fn encode(&mut self, level: Level, stride: usize, src: &[u8], out: &mut impl Format) -> Option<()> {
+    pub(super) fn encode<F: Format>(&mut self, level: Level, stride: usize, src: &[u8], out: &mut F) -> Option<()> {
         if src.len() < MIN_INPUT {
             return None;
         }
-        if self.base.checked_add(src.len() as u32).is_none() {
+        let next_base = src.len() + F::MAX_DISTANCE;
+        if u32::try_from(next_base).ok().and_then(|n| self.base.checked_add(n)).is_none() {
             *self = Self::new();
         }
+        self.runs.find(level, &src[..src.len() - F::END_LITERALS]);
         let result = match level.isa() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level proves that the processor has these features.
             Isa::Avx2 | Isa::Avx512 => unsafe { encode_avx2(self, stride, src, out) },
             _ => encode_with(self, stride, src, out),
         };
-        self.base += src.len() as u32;
+        self.base += next_base as u32;
         result
     }
 
-    /// Puts `at` in the slot of `word` and returns the position that stood there, if it is of this stream.
+    /// Puts `at` in the slot of `word` and returns the position that stood there, if it is at most `reach` back.
     #[inline(always)]
-    fn replace(&mut self, word: u64, at: usize) -> Option<usize> {
+    fn replace(&mut self, reach: usize, word: u64, at: usize) -> Option<usize> {
         let slot = ((word << 24).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - HASH_BITS)) as usize;
-        let before = std::mem::replace(&mut self.slots[slot], self.base + at as u32);
-        before.checked_sub(self.base).map(|at| at as usize)
+        let here = self.base + at as u32;
+        let distance = (here - std::mem::replace(&mut self.slots[slot], here)) as usize;
+        (distance <= reach).then(|| at - distance)
     }
 }
 
@@ -86,43 +97,104 @@ fn encode_avx2(search: &mut Search, stride: usize, src: &[u8], out: &mut impl Fo
     encode_with(search, stride, src, out)
 }
 
+/// One stretch between runs of zeros after the other, each followed by the run.
 #[inline(always)]
 fn encode_with<F: Format>(search: &mut Search, stride: usize, src: &[u8], out: &mut F) -> Option<()> {
-    let end = src.len() - TAIL;
+    let runs = std::mem::take(&mut search.runs);
     let mut zeros = ZeroRun { start: 0, len: 0 };
     let mut anchor = 0;
-    // The first operation must have a literal, so that the first byte never begins a copy.
-    let mut at = 1;
-    search.replace(word(src, 0), 0);
-    let mut tries = stride << SKIP_BITS;
-    let mut step = 1;
-    while at < end {
-        let here = word(src, at);
-        let found = if here == 0 {
-            Some(zeros.copy::<F>(src, anchor, at))
-        } else {
-            let before = search.replace(here, at).filter(|before| at - before <= F::MAX_DISTANCE);
-            before.filter(|before| word(src, *before) as u32 == here as u32).and_then(|before| {
+    search.replace(0, word(src, 0), 0);
+    for (start, end) in runs.iter(&src[..src.len() - F::END_LITERALS]) {
+        if anchor < start {
+            anchor = search.stretch(stride, src, anchor, start, end, out)?;
+        }
+        // The first byte is always a literal, and a copy may have reached into the run.
+        let start = start.max(anchor).max(1);
+        if start + MIN_RUN > end {
+            continue;
+        }
+        let copy = zeros.copy::<F>(src, start, end);
+        out.sequence(src, anchor, copy.start, copy.distance, copy.len)?;
+        anchor = end;
+    }
+    search.runs = runs;
+    let anchor = search.lookup(stride, src, anchor, src.len() - TAIL, out)?;
+    out.end(src, anchor)
+}
+
+impl Search {
+    /// Writes what can be copied between `anchor` and the run of zeros from `start` to `end`, and returns the byte behind
+    /// the last copy.
+    #[inline(always)]
+    fn stretch<F: Format>(
+        &mut self,
+        stride: usize,
+        src: &[u8],
+        anchor: usize,
+        start: usize,
+        end: usize,
+        out: &mut F,
+    ) -> Option<usize> {
+        if start - anchor > SHORT {
+            return self.lookup(stride, src, anchor, start, out);
+        }
+        // A few bytes are worth a copy only where it goes on behind the run: where whole records repeat.
+        let here = word(src, anchor);
+        let Some(before) = self.replace(F::MAX_DISTANCE, here, anchor) else { return Some(anchor) };
+        let behind = |at: usize| src.get(at..at + 4);
+        let is_record = word(src, before) == here && behind(end) == behind(before + end - anchor);
+        if !is_record || anchor == 0 {
+            return Some(anchor);
+        }
+        let copy = extend::<F>(src, anchor, before, anchor);
+        if copy.start + copy.len <= end {
+            return Some(anchor);
+        }
+        out.sequence(src, anchor, copy.start, copy.distance, copy.len)?;
+        Some(copy.start + copy.len)
+    }
+
+    /// Looks up what begins between `anchor` and `stop`, and returns the byte behind the last copy.
+    #[inline(always)]
+    fn lookup<F: Format>(
+        &mut self,
+        stride: usize,
+        src: &[u8],
+        mut anchor: usize,
+        stop: usize,
+        out: &mut F,
+    ) -> Option<usize> {
+        let stop = stop.min(src.len() - TAIL);
+        let mut at = anchor.max(1);
+        let mut tries = stride << SKIP_BITS;
+        let mut step = 1;
+        while at < stop {
+            let here = word(src, at);
+            if let Some(before) = self.replace(F::MAX_DISTANCE, here, at)
+                && word(src, before) as u32 == here as u32
+            {
                 let copy = extend::<F>(src, anchor, before, at);
-                F::is_worth(copy.len, copy.distance).then_some(copy)
-            })
-        };
-        let Some(copy) = found else {
+                if F::is_worth(copy.len, copy.distance) {
+                    out.sequence(src, anchor, copy.start, copy.distance, copy.len)?;
+                    anchor = copy.start + copy.len;
+                    at = anchor;
+                    // A short copy does not make what follows any likelier to repeat.
+                    if copy.len >= LONG {
+                        tries = stride << SKIP_BITS;
+                    }
+                    step = 1;
+                    if at < stop {
+                        self.replace(0, word(src, at - 2), at - 2);
+                    }
+                    continue;
+                }
+            }
             at += step;
             step = tries >> SKIP_BITS;
             tries += 1;
-            continue;
-        };
-        out.sequence(src, anchor, copy.start, copy.distance, copy.len)?;
-        anchor = copy.start + copy.len;
-        at = anchor;
-        tries = stride << SKIP_BITS;
-        step = 1;
-        if copy.distance > 1 && at < end {
-            search.replace(word(src, at - 2), at - 2);
         }
+        Some(anchor)
     }
-    out.end(src, anchor)
 }
 
 /// A part of the input that was there before.
@@ -139,15 +211,9 @@ struct ZeroRun {
 }
 
 impl ZeroRun {
-    /// The copy that makes the run of zeros around `at`, of which eight are known.
+    /// The copy that makes the zeros from `start` to `end`, the first of which may be left to a literal.
     #[inline(always)]
-    fn copy<F: Format>(&mut self, src: &[u8], anchor: usize, at: usize) -> Copy {
-        let mut start = at;
-        while start > anchor.max(1) && src[start - 1] == 0 {
-            start -= 1;
-        }
-        let limit = src.len() - F::END_LITERALS;
-        let end = at + leading_zeros(&src[at..limit]);
+    fn copy<F: Format>(&mut self, src: &[u8], start: usize, end: usize) -> Copy {
         let len = end - start;
         if self.len >= len && start - self.start <= F::MAX_DISTANCE {
             return Copy { start, len, distance: start - self.start };
@@ -176,15 +242,6 @@ fn extend<F: Format>(src: &[u8], anchor: usize, mut before: usize, mut at: usize
 fn word(src: &[u8], at: usize) -> u64 {
     let bytes = src[at..].first_chunk().expect("the tail is longer than a word");
     u64::from_le_bytes(*bytes)
-}
-
-/// How many bytes at the front are zero.
-#[inline(always)]
-fn leading_zeros(bytes: &[u8]) -> usize {
-    let (chunks, tail) = bytes.as_chunks::<LANES>();
-    let n = chunks.iter().take_while(|chunk| **chunk == [0; LANES]).count();
-    let rest = chunks.get(n).map_or(tail, |chunk| chunk);
-    n * LANES + first_difference(rest, &[0; LANES])
 }
 
 /// How many bytes at the front of `b` are those of `a`, which is longer.

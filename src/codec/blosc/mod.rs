@@ -17,6 +17,7 @@ mod header;
 mod lz4_stream;
 mod lz77;
 mod stream;
+mod zero_runs;
 
 pub use self::decode::Chunk;
 pub use self::header::Shuffle;

@@ -7,7 +7,7 @@ pub mod block;
 mod decode;
 mod encode;
 mod lanes;
-mod library;
+pub(crate) mod library;
 #[cfg(test)]
 mod tests;
 
