@@ -142,7 +142,7 @@ fn sources(options: &Options, python: &Path) -> Result<Vec<Source>> {
 fn make_ready(python: PathBuf) -> Result<Tools> {
     setup::system(&[System::Hdf5Tools])?;
     println!("== plugins and recorder (an HDF5 is built from source: some minutes, the first time)");
-    dist::build_plugins()?;
+    dist::build()?;
     let examples =
         ["--package", "darkchunk-hdf5", "--package", "darkchunk-sim", "--example", "record", "--example", "frames"];
     run_program(setup::cargo_with_cmake()?.args(["build", "--release"]).args(examples))?;

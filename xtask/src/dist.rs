@@ -28,17 +28,13 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 
 /// Builds everything and lays it out.
 pub(crate) fn build() -> Result {
-    build_plugins()?;
-    run_program(cargo().args(["build", "--release", "--package", "darkchunk-ffi"]))?;
-    lay_out(&root().join("dist/lib"), &libraries(&target()?.join("release")))?;
-    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])
-}
-
-/// Builds the plugins and lays them out.
-pub(crate) fn build_plugins() -> Result {
-    run_program(cargo().args(["build", "--release"]).args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", "darkchunk-ffi"]);
+    run_program(command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
     let release = target()?.join("release");
-    lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))
+    lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))?;
+    lay_out(&root().join("dist/lib"), &libraries(&release))?;
+    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])
 }
 
 /// The C library in the forms that linkers of this system take.
@@ -70,10 +66,10 @@ fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
     Ok(())
 }
 
-/// Takes the debug information out of a shared library, most of its size, where the system has the tool.
+/// Takes the debug information out of a library, most of its size, where the system has the tool.
 fn strip(file: &Path) {
-    let is_shared = file.extension().is_some_and(|e| e == "so" || e == "dylib");
-    if is_shared && !succeeds(program("strip").arg("-S").arg(file)) {
+    let is_library = file.extension().is_some_and(|e| e == "so" || e == "dylib" || e == "a");
+    if is_library && !succeeds(program("strip").arg("-S").arg(file)) {
         println!("note: no `strip`; {} keeps its debug information", shown(file));
     }
 }
