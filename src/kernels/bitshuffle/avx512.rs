@@ -3,16 +3,17 @@
 //! ```text
 //! 64 elements      N registers ──deinterleave──▶ a register for each of their N bytes: 8 groups, 8 bytes each
 //! 8x8 bits         each quadword ──gf2p8affineqb──▶ 8 bytes, one for each row
-//! 8 such parts     8 registers ──deinterleave──▶ 8 rows of 64 bytes
+//! 8 such parts     8 registers ──rows_of_groups──▶ 8 rows of 64 bytes
 //! ```
 //!
 //! `gf2p8affineqb` multiplies each byte by a matrix of 8x8 bits. With the data as the matrix and the unit vectors as
-//! bytes it is the transpose, but for the order of the matrix' rows, which a byte shuffle turns around.
+//! bytes it is the transpose, but for the order of the matrix' rows: so the permutation before it turns the bytes of each
+//! quadword round. Other sizes, and blocks of less than a tile, are left to AVX2.
 
 use std::arch::x86_64::*;
 
 use super::avx2;
-use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
+use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, indices, interleave, load, store};
 
 /// Groups in a tile.
 const TILE: usize = 64;
@@ -29,19 +30,22 @@ pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
     }
 }
 
-/// See [`super::inverse`].
+/// See [`super::inverse_planes`].
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
+pub(super) fn inverse(element_size: usize, src: &[u8], nonzero_rows: u64, dst: &mut [u8]) {
+    let low_byte_only = nonzero_rows < 1 << 8;
     match element_size {
-        1 if src.len() >= TILE * 8 => inverse_tiles::<1>(src, dst),
-        2 if src.len() >= TILE * 16 => inverse_tiles::<2>(src, dst),
-        4 if src.len() >= TILE * 32 => inverse_tiles::<4>(src, dst),
-        8 if src.len() >= TILE * 64 => inverse_tiles::<8>(src, dst),
+        1 if src.len() >= TILE * 8 => inverse_tiles::<1, 1>(src, dst),
+        2 if src.len() >= TILE * 16 && low_byte_only => inverse_tiles::<2, 1>(src, dst),
+        2 if src.len() >= TILE * 16 => inverse_tiles::<2, 2>(src, dst),
+        4 if src.len() >= TILE * 32 && low_byte_only => inverse_tiles::<4, 1>(src, dst),
+        4 if src.len() >= TILE * 32 && nonzero_rows < 1 << 16 => inverse_tiles::<4, 2>(src, dst),
+        4 if src.len() >= TILE * 32 => inverse_tiles::<4, 4>(src, dst),
+        8 if src.len() >= TILE * 64 => inverse_tiles::<8, 8>(src, dst),
         _ => avx2::inverse(element_size, src, dst),
     }
 }
 
-/// The bit transpose of `N`-byte elements; at least [`TILE`] groups.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (8 * N);
@@ -56,65 +60,116 @@ fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
     let (registers, _) = src[group * 8 * N..][..TILE * 8 * N].as_chunks::<64>();
     let mut planes = [[_mm512_setzero_si512(); 8]; N];
-    for part in 0..8 {
+    for (part, registers) in registers.chunks_exact(N).enumerate() {
         let mut elements = [_mm512_setzero_si512(); N];
-        for i in 0..N {
-            elements[i] = load(&registers[part * N + i]);
+        for (element, register) in elements.iter_mut().zip(registers) {
+            *element = load(register);
         }
-        let bytes = deinterleave::<N>(elements);
-        for byte in 0..N {
-            planes[byte][part] = transpose_bits(bytes[byte]);
+        for (plane, bytes) in planes.iter_mut().zip(deinterleave::<N, true>(elements)) {
+            plane[part] = transpose_bits(bytes);
         }
     }
-    for byte in 0..N {
-        let rows = deinterleave::<8>(planes[byte]);
-        for bit in 0..8 {
-            store(chunk_mut(dst, (byte * 8 + bit) * n_groups + group), rows[bit]);
+    for (byte, plane) in planes.iter().enumerate() {
+        for (bit, row) in rows_of_groups(*plane).into_iter().enumerate() {
+            store(chunk_mut(dst, (byte * 8 + bit) * n_groups + group), row);
         }
     }
 }
 
-/// The inverse of [`transpose`].
+/// The inverse of [`transpose_tiles`] where only the first `M` bytes of the elements have nonzero rows.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-fn inverse_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
+fn inverse_tiles<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8]) {
     let n_groups = src.len() / (8 * N);
     for tile in (0..n_groups).step_by(TILE) {
-        inverse_tile::<N>(src, dst, n_groups, tile.min(n_groups - TILE));
+        inverse_tile::<N, M>(src, dst, n_groups, tile.min(n_groups - TILE));
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-fn inverse_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
-    let mut planes = [[_mm512_setzero_si512(); 8]; N];
-    for byte in 0..N {
+fn inverse_tile<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
+    let mut planes = [[_mm512_setzero_si512(); 8]; M];
+    for (byte, plane) in planes.iter_mut().enumerate() {
         let mut rows = [_mm512_setzero_si512(); 8];
-        for bit in 0..8 {
-            rows[bit] = load(chunk(src, (byte * 8 + bit) * n_groups + group));
+        for (bit, row) in rows.iter_mut().enumerate() {
+            *row = load(chunk(src, (byte * 8 + bit) * n_groups + group));
         }
-        planes[byte] = interleave::<8>(rows);
+        *plane = groups_of_rows(rows);
     }
     let (registers, _) = dst[group * 8 * N..][..TILE * 8 * N].as_chunks_mut::<64>();
-    for part in 0..8 {
+    for (part, registers) in registers.chunks_exact_mut(N).enumerate() {
         let mut bytes = [_mm512_setzero_si512(); N];
-        for byte in 0..N {
-            bytes[byte] = transpose_bits(planes[byte][part]);
+        for (bytes, plane) in bytes.iter_mut().zip(&planes) {
+            *bytes = transpose_bits(plane[part]);
         }
-        let elements = interleave::<N>(bytes);
-        for i in 0..N {
-            store(&mut registers[part * N + i], elements[i]);
+        for (register, element) in registers.iter_mut().zip(interleave::<N>(bytes)) {
+            store(register, element);
         }
     }
 }
 
-/// Transposes the 8x8 bits of each quadword.
+/// Transposes the 8x8 bits of each quadword, whose bytes come last one first.
 #[inline]
-#[target_feature(enable = "avx2,avx512f,avx512bw,gfni")]
+#[target_feature(enable = "avx512f,avx512bw,gfni")]
 fn transpose_bits(v: __m512i) -> __m512i {
-    let turned = _mm512_set_epi8(
-        8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8,
-        9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7,
-    );
     let unit_vectors = _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64);
-    _mm512_gf2p8affine_epi64_epi8::<0>(unit_vectors, _mm512_shuffle_epi8(v, turned))
+    _mm512_gf2p8affine_epi64_epi8::<0>(unit_vectors, v)
+}
+
+/// Register `k`, quadword `i`, byte `r` → register `r`, byte `8k + i`.
+///
+/// First the bytes of two neighbours are brought together, so that a lane of 16 bytes holds 16 groups of one row; then
+/// lanes change places.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn rows_of_groups(v: [__m512i; 8]) -> [__m512i; 8] {
+    // Byte 16l + 8k + i of the results: row 2l, or 2l + 1, of quadword i in a (k = 0) or b (k = 1).
+    let even = indices(|at| at / 8 % 2 * 64 + at % 8 * 8 + at / 16 * 2);
+    let odd = indices(|at| at / 8 % 2 * 64 + at % 8 * 8 + at / 16 * 2 + 1);
+    let mut v = v;
+    for i in [0, 2, 4, 6] {
+        let (a, b) = (v[i], v[i + 1]);
+        v[i] = _mm512_permutex2var_epi8(a, even, b);
+        v[i + 1] = _mm512_permutex2var_epi8(a, odd, b);
+    }
+    for i in [0, 1, 4, 5] {
+        (v[i], v[i + 2]) = even_and_odd_lanes(v[i], v[i + 2]);
+    }
+    for i in [0, 1, 2, 3] {
+        (v[i], v[i + 4]) = even_and_odd_lanes(v[i], v[i + 4]);
+    }
+    v
+}
+
+/// The inverse of [`rows_of_groups`], but with the bytes of each quadword last one first.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn groups_of_rows(v: [__m512i; 8]) -> [__m512i; 8] {
+    let mut v = v;
+    for i in [0, 1, 2, 3] {
+        (v[i], v[i + 4]) = even_and_odd_lanes(v[i], v[i + 4]);
+    }
+    for i in [0, 1, 4, 5] {
+        (v[i], v[i + 2]) = even_and_odd_lanes(v[i], v[i + 2]);
+    }
+    // Now lane l of register 4s + 2t + x holds row 4(l % 2) + 2(l / 2) + x of groups 32t + 16s onwards.
+    let source = |at: usize, quadword: usize| {
+        let row = 7 - at % 8;
+        row % 2 * 64 + (row / 4 + row / 2 % 2 * 2) * 16 + quadword
+    };
+    let low = indices(|at| source(at, at / 8));
+    let high = indices(|at| source(at, 8 + at / 8));
+    for i in [0, 2, 4, 6] {
+        let (a, b) = (v[i], v[i + 1]);
+        v[i] = _mm512_permutex2var_epi8(a, low, b);
+        v[i + 1] = _mm512_permutex2var_epi8(a, high, b);
+    }
+    [v[0], v[1], v[4], v[5], v[2], v[3], v[6], v[7]]
+}
+
+/// Lanes 0 and 2 of both registers, and lanes 1 and 3.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn even_and_odd_lanes(a: __m512i, b: __m512i) -> (__m512i, __m512i) {
+    (_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b))
 }

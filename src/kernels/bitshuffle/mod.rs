@@ -20,6 +20,7 @@ mod scalar;
 mod sse41;
 #[cfg(test)]
 mod tests;
+mod zero;
 
 use crate::cpu::{Isa, Level};
 
@@ -62,7 +63,7 @@ pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     match level.isa() {
         // SAFETY: the level proves that the processor has these instructions.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, dst) },
+        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, u64::MAX, dst) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::inverse(element_size, src, dst) },
@@ -89,14 +90,26 @@ pub fn inverse_planes(level: Level, element_size: usize, src: &[u8], nonzero_row
         dst.fill(0);
         return;
     }
-    inverse(level, element_size, src, dst);
+    match level.isa() {
+        // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, nonzero_rows, dst) },
+        _ => inverse(level, element_size, src, dst),
+    }
 }
 
 /// Whether all bytes are 0.
 #[must_use]
 pub fn is_zero(level: Level, bytes: &[u8]) -> bool {
-    let _ = level;
-    scalar::is_zero(bytes)
+    match level.isa() {
+        // SAFETY: the level proves that the processor has these instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { zero::is_zero_avx512(bytes) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { zero::is_zero_avx2(bytes) },
+        _ => zero::is_zero(bytes),
+    }
 }
 
 /// What every kernel relies on.

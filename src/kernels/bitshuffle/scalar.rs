@@ -42,8 +42,3 @@ fn delta_swap(x: u64, mask: u64, shift: u32) -> u64 {
     let difference = (x ^ (x >> shift)) & mask;
     x ^ difference ^ (difference << shift)
 }
-
-pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    let (words, tail) = bytes.as_chunks::<64>();
-    words.iter().all(|word| *word == [0; 64]) && tail.iter().all(|&byte| byte == 0)
-}

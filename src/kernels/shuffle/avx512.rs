@@ -45,7 +45,7 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
         for (element, register) in elements.iter_mut().zip(registers) {
             *element = load(register);
         }
-        for (byte, plane) in deinterleave(elements).into_iter().enumerate() {
+        for (byte, plane) in deinterleave::<N, false>(elements).into_iter().enumerate() {
             store(chunk_mut(dst, byte * n_elements + first), plane);
         }
     }
@@ -79,14 +79,17 @@ pub(in crate::kernels) fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; 64] 
     dst[at..].first_chunk_mut().expect("a tile lies inside its block")
 }
 
-/// Register `i` of 64 `N`-byte elements → register of byte `i` of each.
+/// Register `i` of 64 `N`-byte elements → register of byte `i` of each. `TURNED` turns every 8 bytes of the results round.
 #[inline]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
-pub(in crate::kernels) fn deinterleave<const N: usize>(mut v: [__m512i; N]) -> [__m512i; N] {
-    let even = indices(|i| 2 * i);
-    let odd = indices(|i| 2 * i + 1);
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+pub(in crate::kernels) fn deinterleave<const N: usize, const TURNED: bool>(mut v: [__m512i; N]) -> [__m512i; N] {
+    if N == 1 && TURNED {
+        return v.map(|v| _mm512_shuffle_epi8(v, indices(|i| (i % 16) ^ 7)));
+    }
     let mut distance = 1;
     while distance < N {
+        let turn = if TURNED && 2 * distance == N { 7 } else { 0 };
+        let (even, odd) = (indices(|i| 2 * (i ^ turn)), indices(|i| 2 * (i ^ turn) + 1));
         for i in (0..N).filter(|i| i & distance == 0) {
             let (a, b) = (v[i], v[i + distance]);
             v[i] = _mm512_permutex2var_epi8(a, even, b);
@@ -118,7 +121,7 @@ pub(in crate::kernels) fn interleave<const N: usize>(mut v: [__m512i; N]) -> [__
 /// A register of byte indices.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
-fn indices(index: impl Fn(usize) -> usize) -> __m512i {
+pub(in crate::kernels) fn indices(index: impl Fn(usize) -> usize) -> __m512i {
     load(&std::array::from_fn(|i| index(i) as u8))
 }
 
