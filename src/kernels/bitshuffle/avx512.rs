@@ -3,7 +3,7 @@
 //! ```text
 //! 64 elements      N registers ──deinterleave──▶ a register for each of their N bytes: 8 groups, 8 bytes each
 //! 8x8 bits         each quadword ──gf2p8affineqb──▶ 8 bytes, one for each row
-//! 8 such parts     8 registers ──rows_of_groups──▶ 8 rows of 64 bytes
+//! 8 such parts     8 registers ──deinterleave──▶ 8 rows of 64 bytes
 //! ```
 //!
 //! `gf2p8affineqb` multiplies each byte by a matrix of 8x8 bits. With the data as the matrix and the unit vectors as
@@ -13,7 +13,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2;
-use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, indices, interleave, load, store};
+use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
 
 /// Groups in a tile.
 const TILE: usize = 64;
@@ -70,7 +70,7 @@ fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, g
         }
     }
     for (byte, plane) in planes.iter().enumerate() {
-        for (bit, row) in rows_of_groups(*plane).into_iter().enumerate() {
+        for (bit, row) in deinterleave::<8, false>(*plane).into_iter().enumerate() {
             store(chunk_mut(dst, (byte * 8 + bit) * n_groups + group), row);
         }
     }
@@ -94,7 +94,7 @@ fn inverse_tile<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], n_gr
         for (bit, row) in rows.iter_mut().enumerate() {
             *row = load(chunk(src, (byte * 8 + bit) * n_groups + group));
         }
-        *plane = groups_of_rows(rows);
+        *plane = interleave::<8, true>(rows);
     }
     let (registers, _) = dst[group * 8 * N..][..TILE * 8 * N].as_chunks_mut::<64>();
     for (part, registers) in registers.chunks_exact_mut(N).enumerate() {
@@ -102,7 +102,7 @@ fn inverse_tile<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], n_gr
         for (bytes, plane) in bytes.iter_mut().zip(&planes) {
             *bytes = transpose_bits(plane[part]);
         }
-        for (register, element) in registers.iter_mut().zip(interleave::<N>(bytes)) {
+        for (register, element) in registers.iter_mut().zip(interleave::<N, false>(bytes)) {
             store(register, element);
         }
     }
@@ -114,62 +114,4 @@ fn inverse_tile<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], n_gr
 fn transpose_bits(v: __m512i) -> __m512i {
     let unit_vectors = _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64);
     _mm512_gf2p8affine_epi64_epi8::<0>(unit_vectors, v)
-}
-
-/// Register `k`, quadword `i`, byte `r` → register `r`, byte `8k + i`.
-///
-/// First the bytes of two neighbours are brought together, so that a lane of 16 bytes holds 16 groups of one row; then
-/// lanes change places.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn rows_of_groups(v: [__m512i; 8]) -> [__m512i; 8] {
-    // Byte 16l + 8k + i of the results: row 2l, or 2l + 1, of quadword i in a (k = 0) or b (k = 1).
-    let even = indices(|at| at / 8 % 2 * 64 + at % 8 * 8 + at / 16 * 2);
-    let odd = indices(|at| at / 8 % 2 * 64 + at % 8 * 8 + at / 16 * 2 + 1);
-    let mut v = v;
-    for i in [0, 2, 4, 6] {
-        let (a, b) = (v[i], v[i + 1]);
-        v[i] = _mm512_permutex2var_epi8(a, even, b);
-        v[i + 1] = _mm512_permutex2var_epi8(a, odd, b);
-    }
-    for i in [0, 1, 4, 5] {
-        (v[i], v[i + 2]) = even_and_odd_lanes(v[i], v[i + 2]);
-    }
-    for i in [0, 1, 2, 3] {
-        (v[i], v[i + 4]) = even_and_odd_lanes(v[i], v[i + 4]);
-    }
-    v
-}
-
-/// The inverse of [`rows_of_groups`], but with the bytes of each quadword last one first.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn groups_of_rows(v: [__m512i; 8]) -> [__m512i; 8] {
-    let mut v = v;
-    for i in [0, 1, 2, 3] {
-        (v[i], v[i + 4]) = even_and_odd_lanes(v[i], v[i + 4]);
-    }
-    for i in [0, 1, 4, 5] {
-        (v[i], v[i + 2]) = even_and_odd_lanes(v[i], v[i + 2]);
-    }
-    // Now lane l of register 4s + 2t + x holds row 4(l % 2) + 2(l / 2) + x of groups 32t + 16s onwards.
-    let source = |at: usize, quadword: usize| {
-        let row = 7 - at % 8;
-        row % 2 * 64 + (row / 4 + row / 2 % 2 * 2) * 16 + quadword
-    };
-    let low = indices(|at| source(at, at / 8));
-    let high = indices(|at| source(at, 8 + at / 8));
-    for i in [0, 2, 4, 6] {
-        let (a, b) = (v[i], v[i + 1]);
-        v[i] = _mm512_permutex2var_epi8(a, low, b);
-        v[i + 1] = _mm512_permutex2var_epi8(a, high, b);
-    }
-    [v[0], v[1], v[4], v[5], v[2], v[3], v[6], v[7]]
-}
-
-/// Lanes 0 and 2 of both registers, and lanes 1 and 3.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn even_and_odd_lanes(a: __m512i, b: __m512i) -> (__m512i, __m512i) {
-    (_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b))
 }
