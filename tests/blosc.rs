@@ -7,6 +7,7 @@ use darkchunk::Error;
 use darkchunk::codec::Codec;
 use darkchunk::codec::blosc::{Blosc, Chunk, Compressor, Shuffle};
 use darkchunk::cpu::Level;
+use proptest::prelude::*;
 
 const SHUFFLES: [Shuffle; 3] = [Shuffle::None, Shuffle::Byte, Shuffle::Bit];
 const TYPE_SIZES: [usize; 9] = [1, 2, 3, 4, 8, 12, 16, 17, 255];
@@ -186,4 +187,50 @@ fn good_blocks_are_saved_from_a_damaged_chunk() {
     }
     assert!(blocks.decode_block_at(Level::current(), 4, &mut []).is_err());
     assert!(blocks.stored_range(4).is_err());
+}
+
+/// A few bytes, how often they are repeated, and zeros behind them: what the encoders take for runs and repetitions.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let piece = (proptest::collection::vec(any::<u8>(), 0..20), 1..12_usize, 0..40_usize);
+    proptest::collection::vec(piece, 0..60).prop_map(|pieces| {
+        let pieces = pieces.into_iter();
+        pieces.flat_map(|(bytes, n, n_zeros)| [bytes.repeat(n), vec![0; n_zeros]].concat()).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn anything_round_trips(
+        src in pieces(),
+        compressor in 0..6_usize,
+        shuffle in 0..3_usize,
+        effort in 0..9_u32,
+        type_size in 1..20_usize,
+    ) {
+        let codec = Blosc::new(Compressor::ALL[compressor], SHUFFLES[shuffle], effort, type_size).unwrap();
+        round_trip(&codec, &src);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(mut chunk in proptest::collection::vec(any::<u8>(), 16..300), n_bytes in 1..2000_u32) {
+        // A header that is good enough to reach the streams.
+        chunk[0] = 2;
+        chunk[1] = 1;
+        chunk[2] &= 0xf5;
+        chunk[4..8].copy_from_slice(&n_bytes.to_le_bytes());
+        chunk[8..12].copy_from_slice(&n_bytes.to_le_bytes());
+        let stored_len = chunk.len() as u32;
+        chunk[12..16].copy_from_slice(&stored_len.to_le_bytes());
+        if chunk.len() >= 20 {
+            chunk[16..20].copy_from_slice(&20_u32.to_le_bytes());
+        }
+        if chunk.len() >= 24 {
+            let rest = chunk.len() as u32 - 24;
+            chunk[20..24].copy_from_slice(&rest.to_le_bytes());
+        }
+        let codec = Blosc::from_cd_values(&[]).unwrap();
+        for &level in Level::available() {
+            let _ = codec.decode_at(level, &chunk, &mut vec![0; n_bytes as usize]);
+        }
+    }
 }
