@@ -84,6 +84,12 @@ fn encode<'a, C: Codec>(
     {
         return Err(text(Error::BufferSize { what: "the chunk that is to be encoded", expected, found: input.len() }));
     }
+    // Pixels taken for those of another element type could be lost: that type is known once parameters are complete.
+    if C::MUST_BE_FIRST && codec.chunk_bytes().is_none() {
+        return Err("the parameters (cd_values) were not completed when the dataset was made, as this HDF5 cannot be \
+                    called back; give complete ones"
+            .to_owned());
+    }
     with_scratch(codec.max_encoded_len(input.len()), |scratch| {
         let n_bytes = codec.encode(input, scratch).map_err(text)?;
         if C::RAW_IF_NOT_SMALLER && is_optional && n_bytes >= input.len() {

@@ -173,6 +173,16 @@ fn equal_chunks_are_stored_equal() {
 }
 
 #[test]
+fn pixels_of_an_unknown_type_are_not_encoded() {
+    let pixels = pixels();
+    Host::holding(&pixels, pixels.len()).fails::<Drle>(0, &[1], pixels.len());
+    let mut known = Host::holding(&pixels, pixels.len());
+    assert!(known.call::<Drle>(0, &stored_values::<Drle>(&[1]), pixels.len()) > 0);
+    let n_stored = known.buf_size;
+    assert_eq!(known.call::<Drle>(FLAG_REVERSE, &[1], n_stored), pixels.len(), "a container knows its type");
+}
+
+#[test]
 fn nulls_are_refused() {
     let values = stored_values::<Lz4>(&[]);
     let (mut size, mut start) = (10, core::ptr::null_mut());
