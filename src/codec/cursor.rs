@@ -50,10 +50,6 @@ impl<'a> Cursor<'a> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    pub(crate) fn u64_le(&mut self) -> Result<u64> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
     pub(crate) fn u64_be(&mut self) -> Result<u64> {
         Ok(u64::from_be_bytes(self.array()?))
     }
