@@ -6,4 +6,6 @@
 
 pub mod bitshuffle;
 pub mod dark;
+#[cfg(all(test, unix, not(miri)))]
+pub(crate) mod guarded;
 pub mod shuffle;

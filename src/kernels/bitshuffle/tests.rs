@@ -113,3 +113,38 @@ fn one_bit_anywhere_is_not_zero() {
         }
     }
 }
+
+#[cfg(all(unix, not(miri)))]
+#[test]
+fn no_kernel_touches_a_byte_outside() {
+    use crate::kernels::guarded::Guarded;
+    let (mut from, mut to) = (Guarded::new(1 << 16), Guarded::new(1 << 16));
+    for (&level, at_end) in Level::available().iter().flat_map(|level| [(level, false), (level, true)]) {
+        for element_size in [1, 2, 3, 4, 5, 8, 11, 16, 17, 33] {
+            for n_groups in [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100] {
+                let elements = noise(n_groups * 8 * element_size, 7);
+                let src = from.bytes(elements.len(), at_end);
+                src.copy_from_slice(&elements);
+                let dst = to.bytes(elements.len(), at_end);
+                transpose(level, element_size, src, dst);
+                inverse(level, element_size, dst, src);
+                assert!(src == elements, "{level:?} element_size={element_size} n_groups={n_groups}");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_a_buffer_starts_does_not_matter() {
+    for &level in Level::available() {
+        for (start, element_size) in (0..64).flat_map(|start| [1, 2, 3, 4, 8, 16].map(|size| (start, size))) {
+            let src = noise(start + 72 * 8 * element_size, 11);
+            let mut expected = vec![0; src.len() - start];
+            scalar::transpose(element_size, &src[start..], &mut expected);
+            let mut dst = vec![0xA5; src.len() + 1];
+            transpose(level, element_size, &src[start..], &mut dst[start + 1..]);
+            assert!(dst[start + 1..] == expected, "{level:?} start={start} element_size={element_size}");
+            assert!(dst[..=start].iter().all(|&byte| byte == 0xA5), "{level:?} start={start}");
+        }
+    }
+}

@@ -34,3 +34,23 @@ fn every_level_gives_back_what_it_was_given() {
         }
     }
 }
+
+#[cfg(all(unix, not(miri)))]
+#[test]
+fn no_kernel_touches_a_byte_outside() {
+    use crate::kernels::guarded::Guarded;
+    let (mut from, mut to) = (Guarded::new(1 << 16), Guarded::new(1 << 16));
+    for (&level, at_end) in Level::available().iter().flat_map(|level| [(level, false), (level, true)]) {
+        for element_size in [2, 3, 4, 5, 8, 11, 16, 17, 33] {
+            for n_elements in [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100] {
+                let elements = counted(n_elements * element_size + 1);
+                let src = from.bytes(elements.len(), at_end);
+                src.copy_from_slice(&elements);
+                let dst = to.bytes(elements.len(), at_end);
+                shuffle(level, element_size, src, dst);
+                unshuffle(level, element_size, dst, src);
+                assert!(src == elements, "{level:?} element_size={element_size} n_elements={n_elements}");
+            }
+        }
+    }
+}
