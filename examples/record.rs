@@ -16,6 +16,7 @@ use std::error::Error;
 use std::fs::File as InputFile;
 use std::io::{BufReader, Read};
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use darkchunk::chunk::Compression;
@@ -30,7 +31,17 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// Frames that are made before they are pushed: more than fit a core's own cache, as with a camera's ring of buffers.
 const RING_FRAMES: usize = 16;
 
-fn main() -> Result {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("record: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result {
     let options = Options::parse(std::env::args().skip(1))?;
     match (options.get("raw-input"), options.get("dtype").unwrap_or("int16")) {
         (None, "int16" | "i16") => record_camera::<i16>(&options),
@@ -131,7 +142,8 @@ impl<P: FileElement> Recorder<P> {
     fn push(&mut self, frames: &[Vec<P>]) -> Result {
         let start = Instant::now();
         for frame in frames {
-            self.writer.push(frame)?;
+            let index = self.writer.summary().n_pushed;
+            self.writer.push(frame).map_err(|error| format!("frame {index}: {error}"))?;
         }
         self.busy += start.elapsed();
         self.progress.inc(frames.len() as u64);
