@@ -2,7 +2,7 @@
 //!
 //! What HDF5 gets, it frees; what it gave, the filter frees. That takes the same allocator on both sides: `malloc` and
 //! `free` where a process has one C library, and on Windows, where each library may have its own, HDF5's functions for
-//! the purpose. New memory is zeroed, so that nothing foreign is in it whatever a decoder leaves out.
+//! the purpose. New memory is zeroed or a copy, so that nothing foreign is in it whatever a decoder leaves out.
 
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -29,20 +29,46 @@ impl Allocator {
 
     /// `n_bytes` zeros.
     pub(crate) fn zeroed(&self, n_bytes: usize) -> Result<Buffer<'_>, String> {
-        NonNull::new(self.allocate(n_bytes.max(1)))
+        self.buffer(self.allocate_zeroed(n_bytes.max(1)), n_bytes)
+    }
+
+    /// A copy of `bytes`.
+    pub(crate) fn copy_of(&self, bytes: &[u8]) -> Result<Buffer<'_>, String> {
+        let start = self.allocate(bytes.len().max(1));
+        if !start.is_null() {
+            // SAFETY: new memory of this size.
+            unsafe { start.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+        self.buffer(start, bytes.len())
+    }
+
+    /// The buffer of `n_bytes` that were allocated at `start` and written, if they were.
+    fn buffer(&self, start: *mut c_void, n_bytes: usize) -> Result<Buffer<'_>, String> {
+        NonNull::new(start)
             .map(|start| Buffer { start, n_bytes, allocator: self })
             .ok_or_else(|| format!("no memory for {n_bytes} bytes"))
     }
 
     #[cfg(not(windows))]
-    fn allocate(&self, n_bytes: usize) -> *mut c_void {
+    fn allocate_zeroed(&self, n_bytes: usize) -> *mut c_void {
         // SAFETY: any sizes may be asked for.
         unsafe { libc::calloc(n_bytes, 1) }
     }
 
+    #[cfg(not(windows))]
+    fn allocate(&self, n_bytes: usize) -> *mut c_void {
+        // SAFETY: any size may be asked for.
+        unsafe { libc::malloc(n_bytes) }
+    }
+
+    #[cfg(windows)]
+    fn allocate_zeroed(&self, n_bytes: usize) -> *mut c_void {
+        self.host.allocate(n_bytes, true)
+    }
+
     #[cfg(windows)]
     fn allocate(&self, n_bytes: usize) -> *mut c_void {
-        self.host.allocate(n_bytes)
+        self.host.allocate(n_bytes, false)
     }
 
     /// Frees what this allocator, or the HDF5 it belongs to, has allocated.
@@ -72,7 +98,7 @@ pub(crate) struct Buffer<'a> {
 
 impl Buffer<'_> {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: `n_bytes` were allocated and zeroed, and are borrowed with `self`.
+        // SAFETY: `n_bytes` were allocated and written, and are borrowed with `self`.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.n_bytes) }
     }
 
@@ -146,9 +172,9 @@ mod os {
             })
         }
 
-        pub(super) fn allocate(&self, n_bytes: usize) -> *mut c_void {
+        pub(super) fn allocate(&self, n_bytes: usize, zeroed: bool) -> *mut c_void {
             // SAFETY: any size may be asked for; the module is held.
-            unsafe { (self.allocate)(n_bytes, true) }
+            unsafe { (self.allocate)(n_bytes, zeroed) }
         }
 
         /// # Safety
@@ -181,6 +207,7 @@ mod tests {
         assert!(with_scratch(usize::MAX / 2, |_| ()).is_err());
         let allocator = Allocator::of(Caller::at(core::ptr::null())).unwrap();
         assert!(allocator.zeroed(usize::MAX / 2).is_err());
+        assert_eq!(allocator.copy_of(&[1, 2, 3]).unwrap().as_mut_slice(), [1, 2, 3]);
         assert!(allocator.zeroed(1000).unwrap().as_mut_slice().iter().all(|&byte| byte == 0));
     }
 }

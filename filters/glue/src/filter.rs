@@ -97,9 +97,7 @@ fn encode<'a, C: Codec>(
         }
         let encoded = scratch.get(..n_bytes).filter(|encoded| !encoded.is_empty());
         let encoded = encoded.ok_or("internal error: nothing was encoded")?;
-        let mut output = allocator.zeroed(n_bytes)?;
-        output.as_mut_slice().copy_from_slice(encoded);
-        Ok(Outcome::Done(output, n_bytes))
+        Ok(Outcome::Done(allocator.copy_of(encoded)?, n_bytes))
     })?
 }
 

@@ -107,6 +107,17 @@ fn every_codec_round_trips_in_buffers_that_are_larger_than_their_content() {
     for_every_codec!(a_chunk_goes_in_and_comes_out);
 }
 
+#[test]
+fn several_threads_may_be_in_the_filters_at_once() {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for_every_codec!(a_chunk_goes_in_and_comes_out);
+            });
+        }
+    });
+}
+
 fn refused_calls_change_nothing<C: Codec>(values: &[u32]) {
     let pixels = pixels();
     let mut host = Host::holding(&pixels, pixels.len());
