@@ -1,7 +1,7 @@
 //! Codecs: whole buffers in, the caller's buffer out. One folder or file a filter.
 //!
 //! All codecs have the same face, [`Codec`], which is all that the HDF5 plugins, the writer and the C library know of
-//! them. Bytes that come from a file are hostile: every length is read through [`cursor`], no allocation is sized by a
+//! them. Bytes that come from a file are hostile: every length is read through one cursor, no allocation is sized by a
 //! number that the chunk itself cannot justify, and the decoded size is always known and insisted on.
 
 pub mod bitshuffle;
