@@ -3,7 +3,7 @@
 use super::{Bitshuffle, Compression};
 use crate::codec::{framing, lz4, zstd};
 use crate::cpu::Level;
-use crate::kernels::bitshuffle::inverse;
+use crate::kernels::bitshuffle::{inverse, inverse_planes, is_zero};
 use crate::{Error, Result};
 
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -60,21 +60,33 @@ impl Blocks {
 
     /// Decodes `bytes` into the whole of `dst`, a multiple of 8 elements.
     pub(super) fn decode(&mut self, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
-        let rows = match self.compression {
-            Compression::None if bytes.len() == dst.len() => bytes,
+        let (rows, used) = match self.compression {
+            Compression::None if bytes.len() == dst.len() => (bytes, bytes.len()),
             Compression::None => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
             Compression::Lz4 => {
                 let rows = &mut self.rows[..dst.len() + lz4::block::SLACK_BYTES];
-                lz4::block::decode_prefix(self.level, bytes, rows, dst.len())?;
-                &rows[..dst.len()]
+                let used = lz4::block::decode_prefix(self.level, bytes, rows, dst.len())?;
+                (&rows[..dst.len()], used)
             }
             Compression::Zstd { .. } => {
                 let rows = &mut self.rows[..dst.len()];
                 self.zstd.decode_block(bytes, rows)?;
-                rows
+                (&*rows, rows.len())
             }
         };
-        inverse(self.level, self.element_bytes, rows, dst);
+        let nonzero_rows = nonzero_rows(self.level, self.element_bytes, rows, used);
+        inverse_planes(self.level, self.element_bytes, rows, nonzero_rows, dst);
         Ok(())
     }
+}
+
+/// A bit for each row up to the last that is not zero. From `used` on, all bytes are.
+fn nonzero_rows(level: Level, element_bytes: usize, rows: &[u8], used: usize) -> u64 {
+    let row_bytes = rows.len() / (8 * element_bytes);
+    if row_bytes == 0 || element_bytes > 8 {
+        return u64::MAX;
+    }
+    let n_rows = used.div_ceil(row_bytes);
+    let zeros = rows[..n_rows * row_bytes].rchunks(row_bytes).take_while(|row| is_zero(level, row));
+    u64::MAX.checked_shr(64 - (n_rows - zeros.count()) as u32).unwrap_or(0)
 }

@@ -57,18 +57,20 @@ pub fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize> {
 /// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
 pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     let n_bytes = dst.len();
-    decode_prefix(level, src, dst, n_bytes)
+    decode_prefix(level, src, dst, n_bytes)?;
+    Ok(())
 }
 
 /// [`decode`] into the first `n_bytes` of `dst`. What is behind them is scratch, and makes the end of the block faster
-/// where it is [`SLACK_BYTES`] long.
+/// where it is [`SLACK_BYTES`] long. Returns a length behind which these `n_bytes` are all zero: often the last byte that
+/// is not, never less.
 ///
 /// # Errors
 /// As [`decode`].
 ///
 /// # Panics
 /// Where `dst` is shorter than `n_bytes`.
-pub fn decode_prefix(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+pub fn decode_prefix(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
     assert!(n_bytes <= dst.len(), "{n_bytes} bytes into {}", dst.len());
     if n_bytes > max_decoded_len(src.len()) {
         return Err(Error::Corrupt { at: 0, what: "the LZ4 block is too short for its decoded size" });

@@ -18,8 +18,9 @@ pub const SLACK_BYTES: usize = N;
 /// The shortest match.
 const MIN_MATCH: usize = 4;
 
-/// Decodes `src` into the first `n_bytes` of `dst`. What is behind them is scratch.
-pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+/// Decodes `src` into the first `n_bytes` of `dst`; what is behind them is scratch. Returns a length behind which these
+/// `n_bytes` are all zero.
+pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
     #[cfg(target_arch = "x86_64")]
     {
         if let Some(lanes) = Avx512::new(level) {
@@ -37,18 +38,18 @@ pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn decode_avx512(lanes: Avx512, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+fn decode_avx512(lanes: Avx512, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
     decode_with(lanes, src, dst, n_bytes)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
     decode_with(lanes, src, dst, n_bytes)
 }
 
 #[inline(always)]
-fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
     dst.fill(0);
     let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
     let mut at = 0;
@@ -88,7 +89,7 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
     if at != src.len() {
         return Err(Error::Truncated { at, needed: 2, available: 1 });
     }
-    if output.at == n_bytes { Ok(()) } else { Err(Error::WrongSize { expected: n_bytes, found: output.at }) }
+    if output.at == n_bytes { Ok(output.used) } else { Err(Error::WrongSize { expected: n_bytes, found: output.at }) }
 }
 
 #[cold]
@@ -139,7 +140,7 @@ impl<L: Lanes> Output<'_, L> {
             self.lanes.store(bytes, to);
             self.mark(bytes);
         } else {
-            to[..n].copy_from_slice(&from[..n]);
+            copy_literals(self.lanes, &from[..n], to);
             self.mark_long(n);
         }
         self.at += n;
@@ -185,6 +186,18 @@ impl<L: Lanes> Output<'_, L> {
         let used = self.lanes.used(self.lanes.load(&self.dst[start..], tail));
         if used != 0 || n > N {
             self.used = start + used;
+        }
+    }
+}
+
+/// Copies all of `from` to the front of `to`.
+#[inline(always)]
+fn copy_literals<L: Lanes>(lanes: L, from: &[u8], to: &mut [u8]) {
+    for (i, from) in from.chunks(N).enumerate() {
+        let to = &mut to[i * N..];
+        match to.first_chunk_mut() {
+            Some(to) => lanes.store(lanes.load(from, from.len()), to),
+            None => to[..from.len()].copy_from_slice(from),
         }
     }
 }
