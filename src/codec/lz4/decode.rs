@@ -140,7 +140,7 @@ impl<L: Lanes> Output<'_, L> {
             self.lanes.store(bytes, to);
             self.mark(bytes);
         } else {
-            copy_literals(self.lanes, &from[..n], to);
+            to[..n].copy_from_slice(&from[..n]);
             self.mark_long(n);
         }
         self.at += n;
@@ -186,18 +186,6 @@ impl<L: Lanes> Output<'_, L> {
         let used = self.lanes.used(self.lanes.load(&self.dst[start..], tail));
         if used != 0 || n > N {
             self.used = start + used;
-        }
-    }
-}
-
-/// Copies all of `from` to the front of `to`.
-#[inline(always)]
-fn copy_literals<L: Lanes>(lanes: L, from: &[u8], to: &mut [u8]) {
-    for (i, from) in from.chunks(N).enumerate() {
-        let to = &mut to[i * N..];
-        match to.first_chunk_mut() {
-            Some(to) => lanes.store(lanes.load(from, from.len()), to),
-            None => to[..from.len()].copy_from_slice(from),
         }
     }
 }
