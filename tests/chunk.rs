@@ -1,0 +1,132 @@
+//! Chunks put together frame by frame are what the codec makes of the whole chunk, on every level.
+
+use darkchunk::Error;
+use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
+use darkchunk::cpu::Level;
+use darkchunk::frame::{Element, as_bytes, as_bytes_mut};
+use darkchunk::kernels::dark::{Correction, FrameCounts};
+
+const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };
+const DARK: i16 = 100;
+const THRESHOLD: u16 = 20;
+
+fn frame(index: usize) -> Vec<i16> {
+    let mut state = index as u32 + 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 17) as i16
+    };
+    (0..SHAPE.frame_pixels()).map(|_| 95 + (next() & 15) + if next() & 15 == 0 { next() & 2047 } else { 0 }).collect()
+}
+
+fn corrected(frame: &[i16]) -> Vec<i16> {
+    frame.iter().map(|pixel| if pixel - DARK < THRESHOLD as i16 { 0 } else { pixel - DARK }).collect()
+}
+
+fn filter<P: Element>(compression: &Compression) -> Filter {
+    let id = compression.filter.expect("a filter");
+    let layout = SHAPE.layout(P::TYPE).expect("a layout");
+    let values = Filter::localise(id, &compression.values, &layout).expect("parameters");
+    Filter::from_cd_values(id, &values).expect("the same parameters")
+}
+
+fn compressions() -> [Compression; 4] {
+    let drle = Compression::drle(THRESHOLD);
+    [drle, Compression::bitshuffle_lz4(), Compression::lz4(), Compression::zstd(1)]
+}
+
+#[test]
+fn frames_pushed_one_by_one_are_the_encoded_chunk() {
+    let dark = vec![DARK; SHAPE.frame_pixels()];
+    let correction = Correction { dark: Some(&dark[..]), threshold: Some(THRESHOLD) };
+    for compression in compressions() {
+        let filter = filter::<i16>(&compression);
+        for &level in Level::available() {
+            let mut encoder = ChunkEncoder::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+            let mut sum = vec![0; SHAPE.frame_pixels()];
+            // The second round finds what the first one left; the last chunk of a round is padded.
+            for n_frames in [3, 1, 2] {
+                let mut pixels = vec![0_i16; SHAPE.chunk_pixels()];
+                let mut before = sum.clone();
+                for index in 0..n_frames {
+                    let stored = corrected(&frame(index));
+                    pixels[index * SHAPE.frame_pixels()..][..SHAPE.frame_pixels()].copy_from_slice(&stored);
+                    before.iter_mut().zip(&stored).for_each(|(sum, pixel)| *sum += *pixel as u32);
+                    encoder.push(&[&frame(index)], &correction, Some(&mut sum)).expect("a frame");
+                }
+                assert_eq!(sum, before, "{compression:?} {level:?}");
+                let mut expected = vec![0; filter.max_encoded_len(2 * pixels.len())];
+                let n_bytes = filter.encode_at(Level::SCALAR, as_bytes(&pixels), &mut expected).expect("encoded");
+                let encoded = encoder.encode().expect("encoded");
+                let mut decoded = vec![0_i16; SHAPE.chunk_pixels()];
+                filter.decode_at(level, encoded, as_bytes_mut(&mut decoded)).expect("decoded");
+                assert_eq!(decoded, pixels, "{compression:?} {level:?} {n_frames} frames");
+                if compression.filter == Some(36114) {
+                    assert_eq!(encoded, &expected[..n_bytes], "{level:?} {n_frames} frames");
+                }
+                encoder.clear();
+            }
+        }
+    }
+}
+
+#[test]
+fn strips_and_frames_in_place_are_the_same_chunk() {
+    let correction = Correction::threshold(110);
+    for compression in [Compression::drle(110), Compression::bitshuffle_lz4()] {
+        let mut chunks = [(); 3].map(|()| {
+            ChunkEncoder::<i16>::new(Level::current(), SHAPE, Some(filter::<i16>(&compression))).expect("an encoder")
+        });
+        let [whole, strips, in_place] = &mut chunks;
+        for index in 0..3 {
+            let (frame, mut overwritten) = (frame(index), frame(index));
+            let pieces: Vec<&[i16]> = frame.chunks(7 * index + 5).collect();
+            let counts: [FrameCounts; 3] = [
+                whole.push(&[&frame], &correction, None).expect("a frame"),
+                strips.push(&pieces, &correction, None).expect("strips"),
+                in_place.push_in_place(&mut overwritten, &correction, None).expect("in place"),
+            ];
+            assert_eq!(counts, [counts[0]; 3]);
+            let stored: Vec<i16> = frame.iter().map(|pixel| if *pixel < 110 { 0 } else { *pixel }).collect();
+            assert_eq!(overwritten, stored);
+        }
+        let [whole, strips, in_place] = chunks.each_mut().map(|chunk| chunk.encode().expect("encoded").to_vec());
+        assert!(whole == strips && whole == in_place, "{compression:?}");
+    }
+}
+
+#[test]
+fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
+    let filter = filter::<u16>(&Compression::drle(1));
+    for &level in Level::available() {
+        let mut encoder = ChunkEncoder::<u16>::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+        let good = vec![7_u16; SHAPE.frame_pixels()];
+        let mut bright = good.clone();
+        bright[SHAPE.frame_pixels() - 3] = 40_000;
+        let mut sum = vec![0; SHAPE.frame_pixels()];
+        let correction = Correction { dark: None, threshold: None };
+        let mut push = |frame: &[u16]| encoder.push(&[frame], &correction, Some(&mut sum));
+        push(&good).expect("a frame");
+        let refused = push(&bright).expect_err("too bright");
+        assert_eq!(refused, Error::TooBright { pixel: SHAPE.frame_pixels() - 3, value: 40_000 });
+        assert!(matches!(push(&good[1..]), Err(Error::BufferSize { .. })));
+        push(&good).expect("a frame");
+        push(&good).expect("a frame");
+        assert!(matches!(push(&good), Err(Error::Unsupported(_))), "the chunk is full");
+        assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
+        let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
+        filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
+        assert_eq!(decoded, vec![7; SHAPE.chunk_pixels()], "{level:?}");
+    }
+}
+
+#[test]
+fn filters_that_are_not_ours_are_refused_by_their_number() {
+    let layout = SHAPE.layout(i16::TYPE).expect("a layout");
+    let refused = Filter::localise(305, &[], &layout).expect_err("LZO");
+    assert!(refused.to_string().contains("filter 305"), "{refused}");
+    let empty = ChunkShape { width: 0, ..SHAPE };
+    assert!(empty.layout(i16::TYPE).is_err());
+    let huge = ChunkShape { width: 1 << 40, ..SHAPE };
+    assert!(huge.layout(i16::TYPE).is_err());
+}
