@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use darkchunk::chunk::Compression;
-use darkchunk::hdf5::{FileElement, Flush, Processing, Writer};
+use darkchunk::hdf5::{Dataset, FileElement, Flush, Processing, Writer};
 
 const DARK: i16 = 100;
 
@@ -138,7 +140,7 @@ fn two_detectors_share_an_entry() {
     let file = new_file("two");
     for detector in ["detector", "second"] {
         let path = format!("/entry/instrument/{detector}/data");
-        let dataset = darkchunk::hdf5::Dataset { path, ..dataset(Compression::drle(1), 1) };
+        let dataset = Dataset { path, ..dataset(Compression::drle(1), 1) };
         let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::default()).unwrap();
         writer.push(&camera(1)).unwrap();
         writer.finish().unwrap();
@@ -156,4 +158,67 @@ fn a_writer_that_is_dropped_stores_what_it_can() {
     drop(writer);
     assert_eq!(read::<i16>(&file, PATH).len(), 6);
     assert_eq!(attribute(&file, &format!("{PATH}_darkchunk"), "frames"), 6);
+}
+
+#[test]
+fn a_dataset_without_nexus_lies_where_the_group_is() {
+    let file = new_file("group");
+    let group = {
+        let _lock = hdf5_metno_sys::LOCK.lock();
+        // SAFETY: a file and a C string.
+        unsafe { hdf5_metno_sys::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
+    };
+    let dataset = Dataset { path: "camera/images".into(), nexus: false, ..dataset(Compression::drle(1), 1) };
+    let mut writer = Writer::create(&library(), group, &dataset, Processing::default()).unwrap();
+    writer.push(&camera(3)).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read::<i16>(&file, "/run 1/camera/images"), [camera(3)]);
+    let sum: Vec<i64> = camera(3).into_iter().map(i64::from).collect();
+    assert_eq!(image(&file, "/run 1/camera/images_darkchunk/sum"), sum);
+}
+
+#[test]
+fn the_file_is_flushed_by_number_and_by_time() {
+    for (name, flush, n_flushed) in [
+        ("flush-frames", Flush { frames: Some(3), interval: None }, 6),
+        ("flush-time", Flush { frames: None, interval: Some(Duration::ZERO) }, 7),
+        ("flush-never", Flush::NEVER, 0),
+    ] {
+        let file = new_file(name);
+        let processing = Processing::<i16> { flush, ..Processing::default() };
+        let mut writer = Writer::create(&library(), file.id(), &dataset(Compression::drle(1), 1), processing).unwrap();
+        (0..7).for_each(|index| writer.push(&camera(index)).unwrap());
+        let summary = writer.summary();
+        assert_eq!((summary.n_stored, summary.n_flushed), (7, n_flushed), "{name}");
+    }
+}
+
+#[test]
+fn a_writer_holds_its_file_open() {
+    let file = new_file("held-open");
+    let mut writer =
+        Writer::create(&library(), file.id(), &dataset(Compression::drle(1), 2), Processing::default()).unwrap();
+    file.close().unwrap();
+    writer.push(&camera(5)).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("held-open.h5");
+    let file = darkchunk::hdf5::File::open(&library(), &path, false).unwrap();
+    assert_eq!(read::<i16>(&file, PATH), [camera(5)]);
+}
+
+#[test]
+fn writers_on_several_threads_do_not_disturb_each_other() {
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                let file = new_file(&format!("thread-{thread}"));
+                let dataset = dataset(Compression::drle(1), 2);
+                let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::default()).unwrap();
+                (0..50).for_each(|index| writer.push(&camera(index + thread)).unwrap());
+                writer.finish().unwrap();
+                assert_eq!(read::<i16>(&file, PATH), (thread..thread + 50).map(camera).collect::<Vec<_>>());
+            });
+        }
+    });
 }
