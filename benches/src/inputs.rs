@@ -217,3 +217,36 @@ pub fn dump(folder: &Path) -> Result<(), Failure> {
     }
     Ok(std::fs::write(folder.join("index.json"), serde_json::to_string(&index)?)?)
 }
+
+/// The frames of `cargo xtask bench talk`: 100 MB of each case, repeated while recording, as the talk repeated 100 MB of
+/// real data. Sides in pixels: 0.26, 0.5 and 1.0 Mpixel.
+const TALK_CASES: [(&str, &str, Shape, f64); 5] = [
+    ("0.26 Mpixel", "0.56 % bright", (512, 512), 0.0056),
+    ("0.5 Mpixel", "0.56 % bright", (704, 704), 0.0056),
+    ("1.0 Mpixel", "0.56 % bright", (1024, 1024), 0.0056),
+    ("0.5 Mpixel", "5.51 % bright", (704, 704), 0.0551),
+    ("1.0 Mpixel", "5.51 % bright", (1024, 1024), 0.0551),
+];
+
+/// Writes images, dark image and description of each of the talk's cases to `folder`.
+///
+/// # Errors
+/// Where `folder` cannot be written.
+pub fn dump_talk(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    for (number, (pixels, bright, shape, fraction)) in TALK_CASES.into_iter().enumerate() {
+        let mut camera = Camera::new(shape, fraction, 7);
+        let n_images = 100_000_000 / (2 * shape.0 * shape.1);
+        let mut images = vec![0i16; n_images * shape.0 * shape.1];
+        images.chunks_exact_mut(shape.0 * shape.1).for_each(|image| camera.next_frame(image));
+        let (image_file, dark_file) = (folder.join(format!("{number}.images")), folder.join(format!("{number}.dark")));
+        std::fs::write(&image_file, as_bytes(&images))?;
+        std::fs::write(&dark_file, as_bytes(camera.dark()))?;
+        let case = serde_json::json!({
+            "pixels": pixels, "input": bright, "height": shape.0, "width": shape.1, "threshold": camera.threshold(),
+            "images": image_file, "dark": dark_file,
+        });
+        std::fs::write(folder.join(format!("{number}.json")), serde_json::to_string_pretty(&case)?)?;
+    }
+    Ok(())
+}

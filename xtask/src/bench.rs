@@ -9,7 +9,7 @@
 use crate::Result;
 use crate::process::{cargo, output, program, run as run_program};
 use crate::workspace::{data, root, target};
-use crate::{bench_peers, bench_table, dist};
+use crate::{bench_peers, bench_table, bench_talk, dist};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TE
     limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
+    if arguments.first().is_some_and(|argument| argument == "talk") {
+        return bench_talk::run(&arguments[1..]);
+    }
     let options = Options::parse(arguments)?;
     let (peers, folder) = (bench_peers::build()?, bench_peers::folder()?);
     let real = unpack_real(&folder)?;

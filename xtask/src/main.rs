@@ -5,6 +5,7 @@
 mod bench;
 mod bench_peers;
 mod bench_table;
+mod bench_talk;
 mod demo;
 mod dist;
 mod process;

@@ -106,6 +106,9 @@ pub(crate) fn cargo_with_cmake() -> Result<Command> {
     Ok(command)
 }
 
+/// The Python that Debian's packages are for.
+pub(crate) const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
 /// A system package, and what shows that it is there.
 pub(crate) enum System {
     /// `h5dump` and `h5repack` of `hdf5-tools`.
@@ -116,6 +119,8 @@ pub(crate) enum System {
     Hdf5Headers,
     /// `valgrind`.
     Valgrind,
+    /// PyTables with LZO, for the system's own Python.
+    Tables,
 }
 
 impl System {
@@ -125,6 +130,7 @@ impl System {
             Self::NetcdfTools => "netcdf-bin",
             Self::Hdf5Headers => "libhdf5-dev",
             Self::Valgrind => "valgrind",
+            Self::Tables => "python3-tables",
         }
     }
 
@@ -134,6 +140,9 @@ impl System {
             Self::NetcdfTools => is_installed("ncdump"),
             Self::Hdf5Headers => hdf5_include().join("hdf5.h").exists(),
             Self::Valgrind => is_installed("valgrind"),
+            Self::Tables => {
+                succeeds(program(SYSTEM_PYTHON).args(["-c", "import tables; assert tables.which_lib_version('lzo')"]))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `compare --peers LIST.json [--real FOLDER] [--json FILE] [--quick] [--huge-pages] [--only TEXT]`. `LIST.json` and `FOLDER` are
 //! made by `cargo xtask bench`, which also prints the tables. `compare --dump FOLDER` writes the frames for the part that
-//! goes through HDF5, and nothing else.
+//! goes through HDF5 and nothing else, `--dump-talk FOLDER` those of `bench talk`.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,9 @@ fn main() -> Result<(), Failure> {
     let options = Options::from_args(std::env::args().skip(1))?;
     if let Some(folder) = &options.dump {
         return inputs::dump(folder);
+    }
+    if let Some(folder) = &options.dump_talk {
+        return inputs::dump_talk(folder);
     }
     if std::env::var_os("OMP_NUM_THREADS").is_none_or(|n| n != "1") {
         return Err("OMP_NUM_THREADS must be 1: bitshuffle's wheel uses all processors otherwise".into());
@@ -84,6 +87,7 @@ struct Options {
     peers: PathBuf,
     real: Option<PathBuf>,
     dump: Option<PathBuf>,
+    dump_talk: Option<PathBuf>,
     json: Option<PathBuf>,
     is_quick: bool,
     pages: Pages,
@@ -99,6 +103,7 @@ impl Options {
                 "--peers" => options.peers = value()?.into(),
                 "--real" => options.real = Some(value()?.into()),
                 "--dump" => options.dump = Some(value()?.into()),
+                "--dump-talk" => options.dump_talk = Some(value()?.into()),
                 "--json" => options.json = Some(value()?.into()),
                 "--only" => options.only = Some(value()?),
                 "--huge-pages" => options.pages = Pages::Huge,

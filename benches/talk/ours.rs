@@ -1,0 +1,46 @@
+//! The talk's recording with our writer: `ours CASE.json FILE.h5`. Prints one line of JSON.
+//!
+//! The same images, the same work (dark image, threshold, sum) and the same clock as `talk.py`: from making the file to
+//! its close. What the writer does by default is on: counts, NeXus groups, a flush every second.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use darkchunk::chunk::Compression;
+use darkchunk::hdf5::{Dataset, File, Processing, Writer};
+use serde_json::{Value, json};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [case, output] = &arguments[..] else { return Err("usage: ours CASE.json FILE.h5".into()) };
+    let case: Value = serde_json::from_str(&std::fs::read_to_string(case)?)?;
+    let number = |key: &str| case[key].as_u64().ok_or(format!("the case has no {key}"));
+    let (height, width) = (number("height")? as usize, number("width")? as usize);
+    let images = pixels(&case["images"])?;
+    let images: Vec<&[i16]> = images.chunks_exact(height * width).collect();
+    let threshold = Some(number("threshold")? as u16);
+    let processing = Processing { dark: Some(pixels(&case["dark"])?), threshold, ..Processing::default() };
+    let library = darkchunk_hdf5::library()?;
+    let start = Instant::now();
+    let file = File::create(&library, Path::new(output))?;
+    let mut dataset = Dataset::new(height, width, Compression::drle(threshold.unwrap_or(1)));
+    // As the baseline: one image a chunk, more if they fit in 1 MiB.
+    dataset.frames_per_chunk = ((1 << 20) / (2 * height * width)).max(1);
+    let mut writer = Writer::create(&library, file.id(), &dataset, processing)?;
+    for image in images.iter().cycle().take(number("n_frames")? as usize) {
+        writer.push(image)?;
+    }
+    writer.finish()?;
+    drop(writer);
+    file.close()?;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{}", json!({ "seconds": seconds, "file_bytes": std::fs::metadata(output)?.len() }));
+    Ok(())
+}
+
+/// A file of little-endian pixels.
+fn pixels(path: &Value) -> Result<Vec<i16>, Box<dyn Error>> {
+    let bytes = std::fs::read(path.as_str().ok_or("the case names no file")?)?;
+    Ok(bytes.as_chunks::<2>().0.iter().map(|pixel| i16::from_le_bytes(*pixel)).collect())
+}

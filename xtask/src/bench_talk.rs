@@ -1,0 +1,178 @@
+//! `bench talk`: the recordings of the DRLE talk (European HDF5 Users Group 2023), done again beside ours.
+//!
+//! * (a) PyTables EArray with shuffle and LZO: what the talk's laboratory had;
+//! * (b) the talk's own proposal: DRLE in the application, in a PyTables variable-length array, 50 images an entry;
+//! * (c) our writer.
+//!
+//! All take the same images from memory (100 MB, repeated), subtract the same dark image, apply the same threshold, keep
+//! the sum, and write to the same file system, one thread, taking turns; the clock runs from making the file to its
+//! close. All three files are then read with PyTables and compared.
+
+use crate::Result;
+use crate::bench::{build_compare, write_json};
+use crate::process::{output, program, run as run_program};
+use crate::setup::{SYSTEM_PYTHON, System, cargo_with_cmake, system};
+use crate::workspace::{root, target};
+use crate::{bench_peers, bench_table, dist};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Pixels of a recording: 3000 images of 1.0 Mpixel. The talk recorded 30 000 images of every size.
+const PIXELS: u64 = 3000 << 20;
+const ROUNDS: usize = 2;
+/// Turns of each method a round: (c) is over in a moment and would otherwise be measured once.
+const TURNS: [(Method, usize); 3] = [(Method::Earray, 1), (Method::Vlarray, 1), (Method::Ours, 2)];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Earray,
+    Vlarray,
+    Ours,
+}
+
+impl Method {
+    fn by(self) -> &'static str {
+        match self {
+            Self::Earray => "(a) PyTables EArray, shuffle + LZO",
+            Self::Vlarray => "(b) DRLE in the application, VLArray",
+            Self::Ours => "darkchunk",
+        }
+    }
+}
+
+struct Tools {
+    ours: PathBuf,
+    script: PathBuf,
+    folder: PathBuf,
+}
+
+/// What one method did in one case.
+struct Recording {
+    method: Method,
+    seconds: f64,
+    file_bytes: u64,
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result {
+    let json = match arguments {
+        [] => None,
+        [option, path] if option == "--json" => Some(PathBuf::from(path)),
+        _ => return Err("usage: bench talk [--json FILE]".into()),
+    };
+    system(&[System::Tables])?;
+    dist::build()?;
+    let tools = tools()?;
+    let mut rows = Vec::new();
+    println!("\n{:<14}{:<15}{:<40}{:>8} {:>9} {:>8}", "pixels", "bright", "", "kHz", "MB", "/ (a)");
+    for number in 0..5 {
+        let case = prepare(&tools.folder, number)?;
+        rows.extend(record_case(&tools, &case)?);
+    }
+    println!("\n{}", bench_table::promises(&rows).lines().filter(|line| line.contains("talk")).collect::<String>());
+    fs::remove_dir_all(&tools.folder).map_err(|e| format!("{}: {e}", tools.folder.display()))?;
+    write_json(json.as_deref(), &rows)
+}
+
+/// Builds what is needed, and writes the images of all cases.
+fn tools() -> Result<Tools> {
+    let folder = bench_peers::folder()?.join("talk");
+    run_program(program(build_compare()?).arg("--dump-talk").arg(&folder))?;
+    println!("== recorder (an HDF5 is built from source: some minutes, the first time)");
+    run_program(cargo_with_cmake()?.args(["build", "--release", "--package", "darkchunk-hdf5", "--example", "talk"]))?;
+    let loops = folder.join("libloops.so");
+    let mut gcc = program("gcc");
+    gcc.args(["-shared", "-fPIC", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&loops);
+    run_program(gcc.arg(root().join("benches/talk/loops.c")))?;
+    let ours = target()?.join("release/examples").join(format!("talk{}", std::env::consts::EXE_SUFFIX));
+    Ok(Tools { ours, script: root().join("benches/talk/talk.py"), folder })
+}
+
+/// Completes the description of a case: how many images are recorded, and with which loops.
+fn prepare(folder: &Path, number: usize) -> Result<(PathBuf, Value)> {
+    let path = folder.join(format!("{number}.json"));
+    let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let mut case: Value =
+        serde_json::from_str(&fs::read_to_string(&path).map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
+    let side = |key: &str| case[key].as_u64().ok_or(format!("{}: no {key}", path.display()));
+    let n_pixels = side("height")? * side("width")?;
+    // A multiple of the 50 images of an entry.
+    case["n_frames"] = json!(PIXELS / n_pixels / 50 * 50);
+    case["loops"] = json!(folder.join("libloops.so"));
+    fs::write(&path, case.to_string()).map_err(|e| failed(&e))?;
+    Ok((path, case))
+}
+
+fn record_case(tools: &Tools, (path, case): &(PathBuf, Value)) -> Result<Vec<Value>> {
+    let mut best: Vec<Recording> = Vec::new();
+    for round in 0..ROUNDS {
+        for method in TURNS.iter().flat_map(|(method, turns)| std::iter::repeat_n(*method, *turns)) {
+            let file = tools.folder.join("recording.h5");
+            let recording = record(tools, method, path, &file)?;
+            if round == 0 && !best.iter().any(|other| other.method == method) {
+                let mut check = program(SYSTEM_PYTHON);
+                check.env("HDF5_PLUGIN_PATH", dist::plugins()).arg(&tools.script).arg("check").arg(path).arg(&file);
+                output(&mut check)?;
+            }
+            fs::remove_file(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+            match best.iter_mut().find(|other| other.method == method) {
+                Some(other) => other.seconds = other.seconds.min(recording.seconds),
+                None => best.push(recording),
+            }
+        }
+    }
+    Ok(best.iter().map(|recording| row(case, recording, &best[0])).inspect(print).collect())
+}
+
+fn record(tools: &Tools, method: Method, case: &Path, file: &Path) -> Result<Recording> {
+    let mut command = match method {
+        Method::Ours => program(&tools.ours),
+        Method::Earray | Method::Vlarray => {
+            let mut command = program(SYSTEM_PYTHON);
+            command.arg(&tools.script).arg(if method == Method::Earray { "earray" } else { "vlarray" });
+            command
+        }
+    };
+    let printed = output(command.arg(case).arg(file))?;
+    let result: Value = serde_json::from_str(&printed).map_err(|e| format!("{printed}: {e}"))?;
+    let (Some(seconds), Some(file_bytes)) = (result["seconds"].as_f64(), result["file_bytes"].as_u64()) else {
+        return Err(format!("no seconds or file_bytes in {printed}"));
+    };
+    Ok(Recording { method, seconds, file_bytes })
+}
+
+fn row(case: &Value, recording: &Recording, baseline: &Recording) -> Value {
+    let number = |key: &str| case[key].as_f64().unwrap_or(f64::NAN);
+    let raw_bytes = 2.0 * number("height") * number("width") * number("n_frames");
+    let is_ours = recording.method == Method::Ours;
+    json!({
+        "section": "talk",
+        "name": format!("talk record {}", case["pixels"].as_str().unwrap_or_default()),
+        "input": case["input"],
+        "by": recording.method.by(),
+        "level": if is_ours { "best" } else { "gcc -O3 -march=native, LZO" },
+        "threads": 1,
+        "frames": case["n_frames"],
+        "khz": number("n_frames") / recording.seconds / 1e3,
+        "file_mb": recording.file_bytes as f64 / 1e6,
+        "gb_per_s": raw_bytes / recording.seconds / 1e9,
+        "ratio": raw_bytes / recording.file_bytes as f64,
+        "peer": is_ours.then_some(baseline.method.by()),
+        "vs_peer": baseline.seconds / recording.seconds,
+        "vs_limit": null,
+    })
+}
+
+fn print(row: &Value) {
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let number = |key: &str| row[key].as_f64().unwrap_or(f64::NAN);
+    let pixels = text("name").replace("talk record ", "");
+    println!(
+        "{pixels:<14}{:<15}{:<40}{:>8.2} {:>9.1} {:>8.2}",
+        text("input"),
+        text("by"),
+        number("khz"),
+        number("file_mb"),
+        number("vs_peer")
+    );
+}
