@@ -325,10 +325,14 @@ impl<'a, P: Pixel> Step<'a, P> {
 #[inline(always)]
 fn prefetch(runs: &[[u16; 2]], sum: &[u32]) {
     #[cfg(target_arch = "x86_64")]
-    for [start, _] in runs {
-        let line = sum.as_ptr().wrapping_add(usize::from(*start));
+    for [start, end] in runs {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let first = sum.as_ptr().wrapping_add(usize::from(*start));
+        let last = sum.as_ptr().wrapping_add(usize::from(*end) - 1);
         // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.cast()) };
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(last.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (runs, sum);
