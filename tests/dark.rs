@@ -106,15 +106,17 @@ impl<P: Pixel> Bench<P> {
 /// Pixels of which `per_mille` are bright, in spots a few pixels wide, on noise around 0.
 fn spots<P: Pixel>(rng: &mut Rng, n: usize, per_mille: u64) -> Vec<P> {
     let mut pixels: Vec<P> = (0..n).map(|_| P::nearest(rng.next_u64() as i32 % 5 - 2)).collect();
+    if per_mille == 0 {
+        return pixels;
+    }
     let mut at = 0;
-    while per_mille > 0 {
+    loop {
         at += (rng.next_u64() % (8000 / per_mille)) as usize + 1;
         let width = (rng.next_u64() % 7) as usize;
-        let Some(spot) = pixels.get_mut(at..at + width) else { break };
+        let Some(spot) = pixels.get_mut(at..at + width) else { return pixels };
         spot.fill_with(|| P::nearest((rng.next_u64() % 500) as i32 + 5));
         at += width;
     }
-    pixels
 }
 
 /// Any values at all.
