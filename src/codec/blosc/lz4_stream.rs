@@ -12,6 +12,21 @@ pub(super) fn encode(search: &mut Search, level: Level, stride: usize, src: &[u8
     Some(out.at)
 }
 
+/// Whether `src` is the block that encoders make of `n_bytes` zeros: a zero, repeated, and a few more. Another block that
+/// decodes to zeros is not recognised.
+pub(super) fn is_zeros(src: &[u8], n_bytes: usize) -> bool {
+    let Some((&[0x1f, 0, 1, 0], rest)) = src.split_first_chunk() else { return false };
+    let n_literals = rest.iter().rev().take_while(|byte| **byte == 0).count().min(MORE - 1);
+    let (lengths, end) = rest.split_at(rest.len() - n_literals);
+    let Some((&token, lengths)) = lengths.split_last() else { return false };
+    if end.len() < 5 || usize::from(token) != n_literals << 4 {
+        return false;
+    }
+    let Some((last, full)) = lengths.split_last() else { return false };
+    let len = 1 + MIN_MATCH + MORE + 255 * full.len() + usize::from(*last) + n_literals;
+    *last != 255 && full.iter().all(|byte| *byte == 255) && len == n_bytes
+}
+
 const MIN_MATCH: usize = 4;
 /// A length in the token that says that more bytes of it follow.
 const MORE: usize = 15;
@@ -84,5 +99,22 @@ impl Block<'_> {
         *self.dst.get_mut(self.at)? = (n % 255) as u8;
         self.at += 1;
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_zeros_is_recognised_by_its_exact_size_only() {
+        for n_bytes in [64, 278, 279, 280, 281, 5000, 65_536] {
+            let mut block = vec![0; 1000];
+            let n = encode(&mut Search::new(), Level::SCALAR, 1, &vec![0; n_bytes], &mut block).unwrap();
+            assert!(n_bytes % 8 != 0 || is_zeros(&block[..n], n_bytes), "{n_bytes} zeros");
+            assert!(!is_zeros(&block[..n], n_bytes - 1) && !is_zeros(&block[..n - 1], n_bytes), "{n_bytes} zeros");
+            block[1] = 1;
+            assert!(!is_zeros(&block[..n], n_bytes), "{n_bytes} ones");
+        }
     }
 }

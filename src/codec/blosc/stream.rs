@@ -123,6 +123,10 @@ impl Decoder {
     pub(super) fn decode(&mut self, format: Format, is_scratch: bool, src: &[u8], dst: &mut [u8]) -> Option<()> {
         match format {
             Format::BloscLz => blosclz::decode(src, dst),
+            Format::Lz4 if lz4_stream::is_zeros(src, dst.len()) => {
+                dst.fill(0);
+                Some(())
+            }
             Format::Lz4 if is_scratch => library::decode(src, dst).ok(),
             Format::Lz4 => lz4::decode(self.level, src, dst).ok(),
             Format::Snappy => {
