@@ -10,6 +10,7 @@ use darkchunk::kernels::dark::{self, Correction, Encoded, FrameCounts, Pixel};
 use darkchunk::{Error, Result};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
+use proptest::prelude::*;
 
 /// Guarded copies of everything a pass touches.
 struct Bench<P> {
@@ -338,5 +339,25 @@ fn buffers_of_another_length_are_refused() {
     for threshold in [Some(0), Some(32768), None] {
         let found = dark::encode(Level::current(), &[&frame], &Correction { dark: None, threshold }, None, &mut tokens);
         assert!(matches!(found, Err(Error::Unsupported(_))), "{threshold:?} {found:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn all_levels_agree_with_scalar_on_runs_of_any_length(
+        runs in prop::collection::vec((0_usize..90, 0_usize..40, 1_i16..=i16::MAX), 0..60),
+        threshold in 1_u16..=500,
+        offset in -3_i16..=3,
+    ) {
+        let frame: Vec<i16> = runs
+            .iter()
+            .flat_map(|(n_dark, n_bright, value)| [vec![offset; *n_dark], vec![*value; *n_bright]].concat())
+            .collect();
+        let dark = vec![offset; frame.len()];
+        let mut bench = Bench::new(frame.len());
+        bench.check(&frame, None, threshold, "runs");
+        bench.check(&frame, Some(&dark), threshold, "runs on an offset");
     }
 }

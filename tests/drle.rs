@@ -243,8 +243,8 @@ fn an_output_that_is_too_small_is_an_error_and_one_that_is_just_enough_is_not() 
 fn unaligned_pixels_are_pixels() {
     let (codec, chunk) = small_chunks().swap_remove(0);
     let shifted = [&[0][..], &bytes_of(&FRAMES, ByteOrder::Little)].concat();
-    let aligned = shifted.as_ptr().align_offset(2);
-    assert_eq!(encode(&codec, &shifted[1..]).unwrap(), chunk, "{aligned}");
+    assert_eq!(encode(&codec, &shifted[1..]).unwrap(), chunk);
+    // One of the two is at an odd address.
     let moved = [&[0, 0][..], &bytes_of(&FRAMES, ByteOrder::Little)].concat();
     assert_eq!(encode(&codec, &moved[2..]).unwrap(), chunk);
 }
