@@ -338,6 +338,23 @@ fn prefetch(runs: &[[u16; 2]], sum: &[u32]) {
     let _ = (runs, sum);
 }
 
+/// Writes the differences of signed pixels where there is no threshold: loops that the compiler turns into vectors.
+/// All slices are as long.
+pub(super) fn subtract<P: Pixel>(pixels: &[P], dark: Option<&[P]>, out: &mut [P]) -> FrameCounts {
+    let mut n_saturated = 0;
+    if let Some(dark) = dark {
+        for ((pixel, dark), out) in pixels.iter().zip(dark).zip(&mut *out) {
+            let difference = pixel.widen() - dark.widen();
+            *out = P::nearest(difference);
+            n_saturated += u32::from(out.widen() != difference);
+        }
+    } else {
+        out.copy_from_slice(pixels);
+    }
+    let n_bright: u32 = out.iter().map(|pixel| u32::from(*pixel != P::default())).sum();
+    FrameCounts { n_bright: n_bright.into(), n_saturated: n_saturated.into(), ..FrameCounts::default() }
+}
+
 /// Less than a group, filled up with zeros.
 fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
     let mut group = [P::default(); GROUP];

@@ -27,8 +27,11 @@ impl<'a, P: Pixel> Pass<'a, P> {
     pub(super) fn correct(&mut self, strip: &[P], out: &mut [P]) {
         // Without a threshold every `u16` that is not 0 is kept, as with the threshold 1.
         let threshold = self.correction.threshold.or((!P::SIGNED).then_some(1));
-        let Some(threshold) = threshold.filter(|_| block::has(self.level)) else {
+        if !block::has(self.level) {
             return self.correct_scalar(strip, out);
+        }
+        let Some(threshold) = threshold else {
+            return self.subtract(strip, out);
         };
         let mut block = Block::new();
         let mut rest = out;
@@ -41,6 +44,16 @@ impl<'a, P: Pixel> Pass<'a, P> {
             self.n_done += n_pixels;
         }
         block.settle(self.level, self.sum.as_deref_mut());
+    }
+
+    fn subtract(&mut self, strip: &[P], out: &mut [P]) {
+        for (pixels, out) in strip.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            self.counts += block::subtract(pixels, self.dark(pixels.len()), out);
+            if let Some(sum) = self.sum(out.len()) {
+                scalar::add(out, sum);
+            }
+            self.n_done += pixels.len();
+        }
     }
 
     fn correct_scalar(&mut self, strip: &[P], out: &mut [P]) {
