@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import BLOSC, CHUNKS, DRLE, frames
+from common import BLOSC, CHUNKS, COMPRESSORS, DRLE, frames
 from hdf5 import MANDATORY, Hdf5, Hdf5Error, library_path
 
 
@@ -158,8 +158,8 @@ def is_encoded(dataset):
 
 
 def may_stay_raw(number, values, size):
-    """Blosc leaves a chunk that does not shrink: without compression, and bytes that are mostly noise."""
-    return number == BLOSC and (values[4] == 0 or int(size) == 1)
+    """Blosc leaves a chunk that does not shrink: without compression, with its weaker compressors, and noisy bytes."""
+    return number == BLOSC and (values[4] == 0 or int(size) == 1 or COMPRESSORS[values[6]] in ("blosclz", "snappy"))
 
 
 def exchange_read(who, path):
