@@ -146,7 +146,9 @@ def exchange_write(who, path, cases, sizes, lengths):
                         options = dict(compression=number, compression_opts=tuple(values), chunks=(length,))
                         dataset = file.create_dataset(name, data=data, **options)
                         dataset.attrs["dtype"] = dtype
-                        if length == max(lengths) and not is_encoded(dataset) and not may_stay_raw(number, values, size):
+                        # Theirs leaves more chunks as they are than ours; what it does is not on trial.
+                        is_ours = who == "ours" and length == max(lengths)
+                        if is_ours and not is_encoded(dataset) and not may_stay_raw(number, values, size):
                             failed[name] = "the chunk was stored raw"
                     except Exception as error:
                         failed[name] = f"{type(error).__name__}: {error}"
