@@ -155,11 +155,10 @@ impl<L: Lanes> Output<'_, L> {
         }
         let from = self.at - offset;
         if from < self.used {
-            let (before, to) = self.dst.split_at_mut(self.at);
+            let bytes = self.lanes.load_periodic(&self.dst[from..], offset, n.min(N));
             if n <= N
-                && let Some(to) = to.first_chunk_mut()
+                && let Some(to) = self.dst[self.at..].first_chunk_mut()
             {
-                let bytes = self.lanes.load_periodic(&before[from..], n);
                 self.lanes.store(bytes, to);
                 self.mark(bytes);
             } else {
@@ -197,9 +196,8 @@ fn copy_long<L: Lanes>(lanes: L, dst: &mut [u8], at: usize, offset: usize, n: us
     // As many whole periods as a vector has, over and over; a vector where the period is longer.
     let step = if offset < N { N - N % offset } else { N };
     while to < end {
-        let (before, chunk) = dst.split_at_mut(to);
-        let Some(chunk) = chunk.first_chunk_mut() else { break };
-        let bytes = lanes.load_periodic(&before[to - offset..], (end - to).min(step));
+        let bytes = lanes.load_periodic(&dst[to - offset..], offset, (end - to).min(step));
+        let Some(chunk) = dst[to..].first_chunk_mut() else { break };
         lanes.store(bytes, chunk);
         to += step;
     }

@@ -1,26 +1,15 @@
 //! [`Lanes`] with AVX2: a full load and a mask where enough bytes are there to be read.
 
-use super::{Lanes, N};
+use super::{Lanes, MASKS, N, PERIODS, Portable};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_setzero_si256,
-    _mm256_storeu_si256,
+    __m256i, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
 };
 
 /// A processor with AVX2 as [`Isa::Avx2`] has it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec::lz4) struct Avx2(());
-
-/// `MASKS[N - n..]` begins with `n` bytes of ones.
-static MASKS: [u8; 2 * N] = {
-    let mut masks = [0; 2 * N];
-    let mut i = 0;
-    while i < N {
-        masks[i] = 0xff;
-        i += 1;
-    }
-    masks
-};
 
 impl Avx2 {
     /// Where `level` stands for it.
@@ -46,11 +35,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn load_periodic(self, period: &[u8], n_bytes: usize) -> __m256i {
-        if period.len() >= n_bytes {
-            return self.load(period, n_bytes);
+    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> __m256i {
+        if period >= n_bytes {
+            return self.load(from, n_bytes);
         }
-        self.load(&super::Portable.load_periodic(period, n_bytes), n_bytes)
+        if period <= N / 2 {
+            let mask = MASKS[N - n_bytes..].first_chunk().expect("N of them follow any n_bytes up to N");
+            // SAFETY: `self` proves AVX2.
+            return unsafe { repeat(self.load(from, period), &PERIODS[period], mask) };
+        }
+        self.load(&Portable.load_periodic(from, period, n_bytes), n_bytes)
     }
 
     #[inline(always)]
@@ -96,4 +90,12 @@ fn used(bytes: __m256i) -> usize {
 #[target_feature(enable = "avx2")]
 fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
     (!_mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b)))).cast_unsigned()
+}
+
+/// The bytes at `places`, which are in the first half of `bytes`, where `mask` is set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn repeat(bytes: __m256i, places: &[u8; N], mask: &[u8; N]) -> __m256i {
+    let both = _mm256_broadcastsi128_si256(_mm256_castsi256_si128(bytes));
+    _mm256_and_si256(_mm256_shuffle_epi8(both, load(places)), load(mask))
 }

@@ -29,11 +29,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn load_periodic(self, period: &[u8], n_bytes: usize) -> __m256i {
+    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> __m256i {
         debug_assert!(n_bytes <= N);
-        let p = period.len().min(N);
+        let p = period.min(N);
         // SAFETY: `self` proves AVX-512 and BMI2.
-        unsafe { load_periodic(&period[..p], &PERIODS[p], n_bytes) }
+        unsafe { load_periodic(&from[..p], &PERIODS[p], n_bytes) }
     }
 
     #[inline(always)]

@@ -36,6 +36,17 @@ static PERIODS: [[u8; N]; N + 1] = {
     periods
 };
 
+/// `MASKS[N - n..]` begins with `n` bytes of ones, and zeros behind them.
+static MASKS: [u8; 2 * N] = {
+    let mut masks = [0; 2 * N];
+    let mut i = 0;
+    while i < N {
+        masks[i] = 0xff;
+        i += 1;
+    }
+    masks
+};
+
 /// Vectors of [`N`] bytes. A value of an implementing type is a proof that the processor has what it uses.
 pub(super) trait Lanes: Copy {
     /// [`N`] bytes.
@@ -44,8 +55,9 @@ pub(super) trait Lanes: Copy {
     /// The first `n_bytes` of `from`, and zeros behind them. `n_bytes` is at most [`N`] and at most `from.len()`.
     fn load(self, from: &[u8], n_bytes: usize) -> Self::Bytes;
 
-    /// `n_bytes` bytes that repeat `period`, and zeros behind them. `n_bytes` is at most [`N`]; `period` is not empty.
-    fn load_periodic(self, period: &[u8], n_bytes: usize) -> Self::Bytes;
+    /// `n_bytes` bytes that repeat the first `period` of `from`, and zeros behind them. `n_bytes` is at most [`N`];
+    /// `period` is at least 1, and `from` has as many.
+    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> Self::Bytes;
 
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);

@@ -1,6 +1,6 @@
 //! [`Lanes`] in plain Rust: what the others agree with.
 
-use super::{Lanes, N, PERIODS};
+use super::{Lanes, MASKS, N, PERIODS};
 
 /// What every processor has.
 #[derive(Debug, Clone, Copy)]
@@ -11,19 +11,22 @@ impl Lanes for Portable {
 
     #[inline(always)]
     fn load(self, from: &[u8], n_bytes: usize) -> [u8; N] {
+        if let (Some(from), Some(mask)) = (from.first_chunk::<N>(), MASKS[N - n_bytes..].first_chunk::<N>()) {
+            return std::array::from_fn(|i| from[i] & mask[i]);
+        }
         let mut bytes = [0; N];
         bytes[..n_bytes].copy_from_slice(&from[..n_bytes]);
         bytes
     }
 
     #[inline(always)]
-    fn load_periodic(self, period: &[u8], n_bytes: usize) -> [u8; N] {
-        if period.len() >= n_bytes {
-            return self.load(period, n_bytes);
+    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> [u8; N] {
+        if period >= n_bytes {
+            return self.load(from, n_bytes);
         }
         let mut bytes = [0; N];
-        for (i, place) in PERIODS[period.len()][..n_bytes].iter().enumerate() {
-            bytes[i] = period[usize::from(*place)];
+        for (byte, place) in bytes.iter_mut().zip(&PERIODS[period][..n_bytes]) {
+            *byte = from[usize::from(*place)];
         }
         bytes
     }
@@ -35,11 +38,25 @@ impl Lanes for Portable {
 
     #[inline(always)]
     fn used(self, bytes: [u8; N]) -> usize {
-        bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+        let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        let last = words.enumerate().filter(|(_, word)| *word != 0).last();
+        last.map_or(0, |(i, word)| 8 * i + 8 - word.leading_zeros() as usize / 8)
     }
 
     #[inline(always)]
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
-        a.iter().zip(b).rev().fold(0, |bits, (a, b)| bits << 1 | u32::from(a != b))
+        let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+        let bits = words.map(|(a, b)| nonzero_bytes(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b)));
+        bits.enumerate().fold(0, |all, (i, bits)| all | bits << (8 * i))
     }
+}
+
+/// A bit for each byte of `word` that is not zero, the first byte's the lowest.
+#[inline(always)]
+fn nonzero_bytes(word: u64) -> u32 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // The highest bit of a byte is set where the byte is not zero: no carry leaves a byte.
+    let high = (((word & LOW) + LOW) | word) & !LOW;
+    // One product brings the eight of them to the highest byte.
+    ((high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
 }

@@ -15,9 +15,9 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
         }
     }
     for period in 1..from.len() {
-        for n_bytes in 0..=N {
+        for (n_bytes, len) in (0..=N).flat_map(|n_bytes| [(n_bytes, period), (n_bytes, 2 * N)]) {
             let mut got = [0xee; N];
-            lanes.store(lanes.load_periodic(&from[..period], n_bytes), &mut got);
+            lanes.store(lanes.load_periodic(&from[..len], period, n_bytes), &mut got);
             let expected: [u8; N] = std::array::from_fn(|i| if i < n_bytes { from[i % period] } else { 0 });
             assert_eq!(got, expected, "{n_bytes} bytes of period {period}");
         }
