@@ -39,7 +39,7 @@ impl Lanes for Portable {
     #[inline(always)]
     fn used(self, bytes: [u8; N]) -> usize {
         let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
-        let last = words.enumerate().filter(|(_, word)| *word != 0).last();
+        let last = words.enumerate().rfind(|(_, word)| *word != 0);
         last.map_or(0, |(i, word)| 8 * i + 8 - word.leading_zeros() as usize / 8)
     }
 
