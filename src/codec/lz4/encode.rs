@@ -26,7 +26,7 @@ const END_BYTES: usize = 12;
 const END_LITERALS: usize = 5;
 
 const MIN_MATCH: usize = 4;
-const HASH_BITS: u32 = 12;
+const HASH_BITS: u32 = 11;
 
 /// How far the search goes on where nothing is found: with 1, blocks get 3 % smaller, and are slower both ways.
 const FIRST_STEP: usize = 2;
@@ -82,7 +82,7 @@ fn encode_avx2(lanes: Avx2, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> 
 fn encode_with<L: Lanes>(lanes: L, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> Option<usize> {
     let mut out = Output { src, dst, at: 0, anchor: 0 };
     if src.len() >= MIN_BYTES {
-        // 8 KiB, which costs little; a place in an earlier block would cost a branch that nobody can guess.
+        // 4 KiB, which costs little; a place in an earlier block would cost a branch that nobody can guess.
         memory.slots.fill(0);
         fill_map(lanes, src, &mut memory.map);
         search(lanes, &mut memory.slots, &Map(&memory.map), src, &mut out)?;
