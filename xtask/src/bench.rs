@@ -15,11 +15,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
-    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side";
+    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\nreport FILE...: results written with --json, as \
+    Markdown";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     if arguments.first().is_some_and(|argument| argument == "talk") {
         return bench_talk::run(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|argument| argument == "report") {
+        return report(&arguments[1..]);
     }
     let options = Options::parse(arguments)?;
     let (peers, folder) = (bench_peers::build()?, bench_peers::folder()?);
@@ -128,6 +132,19 @@ pub(crate) fn write_json(path: Option<&Path>, rows: &[Value]) -> Result {
     let text = serde_json::to_string_pretty(&document).map_err(|e| e.to_string())?;
     fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
     println!("\nwritten: {}", path.display());
+    Ok(())
+}
+
+/// Prints results written earlier as Markdown: the machine of the first, and the rows of all.
+fn report(files: &[String]) -> Result {
+    let mut documents = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?;
+        documents.push(serde_json::from_str::<Value>(&text).map_err(|e| format!("{file}: {e}"))?);
+    }
+    let machine = &documents.first().ok_or("bench report FILE...")?["machine"];
+    let rows: Vec<Value> = documents.iter().flat_map(|d| d["rows"].as_array().cloned().unwrap_or_default()).collect();
+    print!("{}", bench_table::markdown(machine, &rows));
     Ok(())
 }
 

@@ -188,6 +188,33 @@ pub(crate) fn print_row(row: &Value) {
     );
 }
 
+/// Everything as a page of Markdown.
+pub(crate) fn markdown(machine: &Value, rows: &[Value]) -> String {
+    let fields = machine.as_object().into_iter().flatten();
+    let machine: String = fields.map(|(key, value)| format!("* {key}: {}\n", value.as_str().unwrap_or("-"))).collect();
+    let mut page = format!("## Machine\n\n{machine}\n## What is promised\n\n{}\n## All rows\n\n", promises(rows));
+    page += "| what | input | by | built for | GB/s | ratio | / limit | limit | / peer | peer |\n";
+    page += "|---|---|---|---|---|---|---|---|---|---|\n";
+    for row in rows {
+        let text = |key: &str| row[key].as_str().unwrap_or("").to_owned();
+        let number = |key: &str| row[key].as_f64().map_or_else(String::new, |value| format!("{value:.2}"));
+        let cells = [
+            text("name"),
+            text("input"),
+            text("by"),
+            text("level"),
+            number("gb_per_s"),
+            number("ratio"),
+            number("vs_limit"),
+            text("limit"),
+            number("vs_peer"),
+            text("peer"),
+        ];
+        page += &format!("| {} |\n", cells.join(" | "));
+    }
+    page
+}
+
 /// The promises as a table in Markdown; what was not part of the run is a dash.
 pub(crate) fn promises(rows: &[Value]) -> String {
     let rows = Rows(rows);
