@@ -8,6 +8,7 @@ mod bench_table;
 mod bench_talk;
 mod demo;
 mod dist;
+mod fuzz;
 mod process;
 mod setup;
 mod tally;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "demo", help: demo::HELP, run: demo::run },
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
+    Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
 ];
 

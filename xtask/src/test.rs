@@ -5,7 +5,7 @@ use crate::process::{cargo, is_installed, program, run as run_program, succeeds}
 use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{data, root, target};
-use crate::{Result, dist};
+use crate::{Result, dist, fuzz};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +14,9 @@ pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Pyth
 
 /// The oldest Rust that builds the workspace; `rust-version` in Cargo.toml says the same.
 const OLDEST_RUST: &str = "1.89";
+
+/// How long each fuzz target runs here.
+const FUZZ_SECONDS: u32 = 20;
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     let is_quick = match arguments {
@@ -36,6 +39,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         c_programs(&mut tally);
         hosts(&mut tally);
     }
+    fuzzing(&mut tally);
     tally.finish()
 }
 
@@ -105,6 +109,17 @@ fn oldest_rust(tally: &mut Tally) {
     match target() {
         Ok(target) => tally.step(&name, program("rustup").args(arguments).arg(target.join("oldest-rust"))),
         Err(message) => drop(tally.check(&name, || Err(message))),
+    }
+}
+
+/// Every fuzz target for a short while. A crash found later by a longer run is a test of its own.
+fn fuzzing(tally: &mut Tally) {
+    let is_ready = tally.check("fuzz targets", || fuzz::set_up().and_then(|()| fuzz::build()));
+    for target in fuzz::targets().unwrap_or_default().iter().filter(|_| is_ready) {
+        match fuzz::command(target, FUZZ_SECONDS) {
+            Ok(mut command) => tally.step(&format!("fuzz {target}"), &mut command),
+            Err(message) => drop(tally.check(target, || Err(message))),
+        }
     }
 }
 
