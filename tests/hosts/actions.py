@@ -160,8 +160,8 @@ def is_encoded(dataset):
 
 
 def may_stay_raw(number, values, size):
-    """Blosc leaves a chunk that does not shrink: without compression, with its weaker compressors, and noisy bytes."""
-    return number == BLOSC and (values[4] == 0 or int(size) == 1 or COMPRESSORS[values[6]] in ("blosclz", "snappy"))
+    """Blosc leaves a chunk that does not shrink: without compression, and noisy bytes."""
+    return number == BLOSC and (values[4] == 0 or int(size) == 1)
 
 
 def exchange_read(who, path):
