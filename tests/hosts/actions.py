@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import BLOSC, CHUNKS, COMPRESSORS, DRLE, frames
+from common import BLOSC, CHUNKS, DRLE, frames
 from hdf5 import MANDATORY, Hdf5, Hdf5Error, library_path
 
 
