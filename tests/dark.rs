@@ -101,6 +101,9 @@ impl<P: Pixel> Bench<P> {
         dark::decode(level, tokens, out).unwrap();
         let expected: Vec<u8> = stored.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
         assert!(*out == expected, "{level:?} decode {what}");
+        out.fill(0);
+        dark::decode_zeroed(level, tokens, out).unwrap();
+        assert!(*out == expected, "{level:?} decode into zeros {what}");
     }
 }
 

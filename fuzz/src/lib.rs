@@ -75,12 +75,18 @@ pub fn decode<C: Codec>(data: &[u8]) {
         let mut decoded = vec![fill; n_bytes];
         codec.decode_at(level, chunk, &mut decoded).map(|()| decoded)
     };
+    let into_zeros = |level| {
+        let mut decoded = vec![0; n_bytes];
+        codec.decode_zeroed_at(level, chunk, &mut decoded).map(|()| decoded)
+    };
     let first = decode(Level::SCALAR, 0x00);
     for &level in Level::available() {
         let again = decode(level, 0xff);
-        assert_eq!(first.is_ok(), again.is_ok(), "{level:?}: {first:?} {again:?}");
-        if let (Ok(first), Ok(again)) = (&first, &again) {
-            assert!(first == again, "{level:?}: the output depends on the level or on what was there");
+        for again in [again, into_zeros(level)] {
+            assert_eq!(first.is_ok(), again.is_ok(), "{level:?}: {first:?} {again:?}");
+            if let (Ok(first), Ok(again)) = (&first, &again) {
+                assert!(first == again, "{level:?}: the output depends on the level or on what was there");
+            }
         }
     }
 }

@@ -106,6 +106,14 @@ pub trait Codec: Sized {
     /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size.
     fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()>;
 
+    /// [`decode_at`](Self::decode_at) into a `dst` that is all zeros, for codecs that need not write them again.
+    ///
+    /// # Errors
+    /// As [`decode_at`](Self::decode_at).
+    fn decode_zeroed_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_at(level, src, dst)
+    }
+
     /// [`encode_at`](Self::encode_at) with the best level of this processor.
     ///
     /// # Errors

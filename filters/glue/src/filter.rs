@@ -8,6 +8,7 @@ use core::ffi::{c_uint, c_void};
 
 use darkchunk::Error;
 use darkchunk::codec::Codec;
+use darkchunk::cpu::Level;
 
 use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
 use crate::buffer::{Allocator, Buffer, with_scratch};
@@ -107,7 +108,7 @@ fn decode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Re
         return Err("the chunk decodes to nothing".to_owned());
     }
     let mut output = allocator.zeroed(n_bytes)?;
-    codec.decode(input, output.as_mut_slice()).map_err(text)?;
+    codec.decode_zeroed_at(Level::current(), input, output.as_mut_slice()).map_err(text)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 

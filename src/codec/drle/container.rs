@@ -206,13 +206,17 @@ impl<'a> Container<'a> {
     /// # Errors
     /// As [`segment`](Self::segment); [`Error::Checksum`], [`Error::WrongSize`].
     pub fn decode_segment(&self, level: Level, index: usize, dst: &mut [u8]) -> Result<()> {
+        self.decode_segment_into(level, index, dst, false)
+    }
+
+    fn decode_segment_into(&self, level: Level, index: usize, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         let segment = self.segment(index)?;
         let expected = 2 * segment.pixels.len();
         if dst.len() != expected {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });
         }
         segment.verify()?;
-        pixels::decode(level, self.header.element, segment.stream, dst)
+        pixels::decode(level, self.header.element, segment.stream, dst, is_zeroed)
     }
 
     /// Decodes all segments into the whole of `dst`.
@@ -220,12 +224,17 @@ impl<'a> Container<'a> {
     /// # Errors
     /// As [`decode_segment`](Self::decode_segment), for the first segment that is damaged.
     pub fn decode(&self, level: Level, dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, dst, false)
+    }
+
+    /// [`decode`](Self::decode) into a `dst` that is all zeros where it `is_zeroed`.
+    pub(super) fn decode_into(&self, level: Level, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         let found = self.header.n_bytes as usize;
         if dst.len() != found {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
         for (index, dst) in dst.chunks_mut(2 * self.header.segment_pixels as usize).enumerate() {
-            self.decode_segment(level, index, dst)?;
+            self.decode_segment_into(level, index, dst, is_zeroed)?;
         }
         Ok(())
     }

@@ -137,6 +137,13 @@ impl Drle {
         writer.finish()
     }
 
+    fn decode_into(&self, level: Level, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+        match self.mode {
+            Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst, is_zeroed),
+            Mode::Container => self.open(src)?.decode_into(level, dst, is_zeroed),
+        }
+    }
+
     /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
     fn bare_len(&self, src: &[u8]) -> Result<usize> {
         if let Some(n_bytes) = self.chunk_bytes() {
@@ -211,9 +218,10 @@ impl Codec for Drle {
     }
 
     fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        match self.mode {
-            Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst),
-            Mode::Container => self.open(src)?.decode(level, dst),
-        }
+        self.decode_into(level, src, dst, false)
+    }
+
+    fn decode_zeroed_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, src, dst, true)
     }
 }

@@ -94,9 +94,13 @@ fn encode_as<P: Pixel>(level: Level, order: ByteOrder, threshold: u16, src: &[u8
     Ok(encoder.finish()?.n_bytes)
 }
 
-/// Decodes one stream into the whole of `dst`.
-pub(super) fn decode(level: Level, ty: PixelType, stream: &[u8], dst: &mut [u8]) -> Result<()> {
-    dark::decode(level, stream, dst)?;
+/// Decodes one stream into the whole of `dst`, which is all zeros where it `is_zeroed`.
+pub(super) fn decode(level: Level, ty: PixelType, stream: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+    if is_zeroed {
+        dark::decode_zeroed(level, stream, dst)?;
+    } else {
+        dark::decode(level, stream, dst)?;
+    }
     if ty.order() == ByteOrder::Big {
         for pixel in dst.as_chunks_mut::<2>().0 {
             pixel.swap(0, 1);

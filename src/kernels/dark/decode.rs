@@ -14,8 +14,8 @@ const PIECE: usize = 64 * 1024;
 /// Tokens that are copied at once.
 const STRIDE: usize = 16;
 
-/// See [`decode`](super::decode).
-pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
+/// See [`decode`](super::decode) and, where the pixels `are_zero`, [`decode_zeroed`](super::decode_zeroed).
+pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
     if !tokens.len().is_multiple_of(2) {
         return count_pixels(tokens).map(|_| ());
     }
@@ -25,7 +25,7 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<(
     let n_bytes = pixels.len();
     let decoded = match level.isa() {
         Isa::Scalar => scalar(tokens, pixels),
-        _ => by_runs(level, tokens, pixels),
+        _ => by_runs(level, tokens, pixels, are_zero),
     };
     decoded.ok_or_else(|| wrong_size(tokens, n_bytes))
 }
@@ -63,9 +63,9 @@ fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Position
     }
 }
 
-fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Option<()> {
+fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
     let mut positions = Positions::new();
-    let mut to = Frontier { at: 0, clear: 0 };
+    let mut to = Frontier { at: 0, clear: if are_zero { pixels.len() } else { 0 } };
     for block in tokens.chunks(2 * BLOCK) {
         let (groups, tail) = block.as_chunks();
         run_tokens(level, groups, &mut positions);

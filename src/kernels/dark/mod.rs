@@ -190,7 +190,15 @@ pub fn correct<P: Pixel>(
 /// # Errors
 /// [`Error::WrongSize`] where the stream has more or fewer pixels, [`Error::Corrupt`] where it ends within a token.
 pub fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
-    decode::decode(level, tokens, pixels)
+    decode::decode(level, tokens, pixels, false)
+}
+
+/// [`decode`] into `pixels` that are all zeros, of which the dark ones are then not written again.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_zeroed(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
+    decode::decode(level, tokens, pixels, true)
 }
 
 fn check<P>(n_pixels: usize, correction: &Correction<'_, P>, sum: Option<&[u32]>) -> Result<()> {
