@@ -90,12 +90,18 @@ impl<'a> Chunk<'a> {
         // Blocks lie side by side in some order. That they do not overlap is what keeps the work within a multiple of the
         // chunk's length.
         let mut left = self.bytes.len() - self.header.front_bytes();
+        let mut taken = Vec::with_capacity(self.n_blocks());
         for (index, block) in dst.chunks_mut(self.header.block_bytes).enumerate() {
             let stored_len = decoder.decode(self, index, block)?;
             left = left.checked_sub(stored_len).ok_or(Error::Corrupt {
                 at: HEADER_BYTES + 4 * index,
                 what: "blocks overlap: together they have more bytes than the chunk",
             })?;
+            let start = self.block_start(index)?;
+            taken.push([start as u32, (start + stored_len) as u32]);
+        }
+        if overlap(&mut taken) {
+            return Err(Error::Corrupt { at: HEADER_BYTES, what: "blocks overlap" });
         }
         Ok(())
     }
@@ -135,6 +141,12 @@ impl<'a> Chunk<'a> {
         }
         Ok(Cursor::new(&self.bytes[start..]))
     }
+}
+
+/// Whether any two of these `[start, end]` share bytes. Puts them in order, which they mostly are.
+fn overlap(ranges: &mut [[u32; 2]]) -> bool {
+    ranges.sort_unstable();
+    ranges.windows(2).any(|pair| pair[0][1] > pair[1][0])
 }
 
 /// The bytes of the stream that `streams` stands before.

@@ -1,0 +1,179 @@
+//! Bad chunks end in an error or in the right data, whatever they are; in bounded memory, in time linear in their length.
+//!
+//! The corpus is `data/bad/`; every truncation and every changed byte of its sound chunks are made here. The same corpus
+//! goes through the plugins in real hosts in `hosts/test_bad_chunks.py`.
+
+mod bad_corpus;
+#[cfg(target_os = "linux")]
+#[path = "bad_corpus/growing.rs"]
+mod growing;
+
+use bad_corpus::{Case, decode, load, localise};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The most a decode may take in Rust's allocator, the decoded chunk among it: twice the chunk, and this. (Zstd's library
+/// takes its working memory, some 160 KiB, elsewhere.) The same bound is in SECURITY.md.
+const CONSTANT_BYTES: usize = 256 << 10;
+
+/// Counts what the thread holds, and the most that it held.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(more: usize, less: usize) {
+    let held = HELD.get().wrapping_add(more).saturating_sub(less);
+    HELD.set(held);
+    PEAK.set(PEAK.get().max(held));
+}
+
+// SAFETY: everything is the system allocator's; only numbers are kept, in places that need no allocation.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The most that `work` holds at a time, beyond what was held before.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = HELD.get();
+    PEAK.set(before);
+    let result = work();
+    (result, PEAK.get().saturating_sub(before))
+}
+
+/// Decodes twice into buffers that held other bytes; the outcome must not tell which, and must be within the bound.
+fn outcome(name: &str, filter: u32, cd_values: &[u32], bytes: &[u8], most_bytes: usize) -> Option<Vec<u8>> {
+    let (first, peak) = peak_of(|| decode(filter, cd_values, bytes, 0x5A));
+    assert!(peak <= most_bytes, "{name} {cd_values:?}: {peak} bytes of memory, {most_bytes} are allowed");
+    let second = decode(filter, cd_values, bytes, 0xC3);
+    assert_eq!(first, second, "{name}: the outcome depends on what the output held before");
+    first.ok()
+}
+
+fn bound(chunk_bytes: usize) -> usize {
+    2 * chunk_bytes + CONSTANT_BYTES
+}
+
+fn sound(cases: &[Case]) -> impl Iterator<Item = &Case> {
+    cases.iter().filter(|case| case.is_sound())
+}
+
+#[test]
+fn every_bad_chunk_is_an_error_and_every_sound_one_the_right_data() {
+    let (cases, right) = load();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let found = outcome(&case.name, case.filter, &case.stored, &case.bytes, bound(right.len()));
+        let expected = (!case.is_error).then_some(&right);
+        if found.as_ref() != expected {
+            wrong.push(format!("{}: {}", case.name, if found.is_some() { "decoded" } else { "refused" }));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_parameters_in_the_corpus_are_what_is_stored_for_its_datasets() {
+    for case in load().0 {
+        assert_eq!(localise(case.filter, &case.given, &[2, 25, 31]).as_ref(), Ok(&case.stored), "{}", case.name);
+    }
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let (cases, right) = load();
+    for case in sound(&cases) {
+        for n in 0..case.bytes.len() {
+            let name = format!("{} cut to {n}", case.name);
+            let found = outcome(&name, case.filter, &case.stored, &case.bytes[..n], bound(right.len()));
+            assert!(found.is_none(), "{name} is decoded");
+        }
+    }
+}
+
+/// No format but DRLE's container has a checksum: there a changed byte may be nothing but a changed pixel. What it may
+/// not do is change the size, or let bytes through that are not the chunk's.
+#[test]
+fn every_changed_byte_is_an_error_or_a_whole_chunk() {
+    let (cases, right) = load();
+    for case in sound(&cases) {
+        // Pixels that are stored as they are have no more to say after the first few.
+        let is_plain = case.bytes.len() >= right.len();
+        for at in (0..case.bytes.len()).filter(|at| !is_plain || *at < 64 || at % 61 == 0) {
+            for change in 1..=255 {
+                let mut bytes = case.bytes.clone();
+                bytes[at] ^= change;
+                let name = format!("{} byte {at} ^ {change:#04x}", case.name);
+                if let Some(found) = outcome(&name, case.filter, &case.stored, &bytes, bound(right.len())) {
+                    assert_eq!(found.len(), right.len(), "{name}");
+                    assert_ne!(case.format, "drle", "{name}: its checksums must see it");
+                }
+            }
+        }
+    }
+}
+
+/// Files of other writers do not say how large a chunk is: what it claims must then be what its bytes can hold.
+#[test]
+fn without_a_size_in_the_parameters_memory_is_bounded_by_what_the_bytes_can_hold() {
+    let (cases, right) = load();
+    for case in &cases {
+        let Some(reference) = &case.reference else { continue };
+        // The most that any of the formats makes of a byte: Zstd's repeated block, 128 KiB from 4 bytes.
+        let most_bytes = bound((case.bytes.len() << 15).max(right.len()));
+        let found = outcome(&case.name, case.filter, reference, &case.bytes, most_bytes);
+        if case.is_sound() {
+            assert_eq!(found.as_ref(), Some(&right), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn parameters_of_every_length_and_with_any_value_are_an_error_or_a_whole_chunk() {
+    let (cases, right) = load();
+    for case in sound(&cases) {
+        for n_values in 0..=case.stored.len() + 9 {
+            let values = [&case.stored[..], &[0xFFFF_FFFF; 9]].concat();
+            let _ = outcome(&case.name, case.filter, &values[..n_values], &case.bytes, bound(64 << 10));
+        }
+        for slot in 0..case.stored.len() {
+            for value in [0, 1, 2, 3, 7, 255, 256, 0xFFFF, 1 << 31, u32::MAX] {
+                let mut values = case.stored.clone();
+                values[slot] = value;
+                if let Some(found) = outcome(&case.name, case.filter, &values, &case.bytes, bound(64 << 10)) {
+                    assert_eq!(found.len(), right.len(), "{} cd_values[{slot}] = {value}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// Eight times the input may take eight times the work, and what a measurement is off by; not sixty-four times.
+#[cfg(target_os = "linux")]
+#[test]
+fn time_is_linear_in_the_length_of_hostile_input() {
+    for (name, filter, cd_values, make) in growing::FAMILIES {
+        let time = |n: usize| {
+            let bytes = make(n);
+            let seconds = |_| growing::processor_seconds(|| drop(decode(*filter, cd_values, &bytes, 0)));
+            (0..5).map(seconds).fold(f64::MAX, f64::min)
+        };
+        let (small, large) = (time(8 << 10), time(64 << 10));
+        assert!(large <= 24.0 * small + 2e-3, "{name}: {small:.6} s, then {large:.6} s for eight times the length");
+    }
+}

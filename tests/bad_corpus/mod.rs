@@ -1,0 +1,95 @@
+//! The corpus of bad chunks, `data/bad/`, which `bad/make.py` makes, and one decode by any of the five filters.
+
+use darkchunk::codec::Codec;
+use darkchunk::codec::bitshuffle::Bitshuffle;
+use darkchunk::codec::blosc::Blosc;
+use darkchunk::codec::drle::Drle;
+use darkchunk::codec::lz4::Lz4;
+use darkchunk::codec::zstd::Zstd;
+use darkchunk::{Error, Result};
+use serde_json::Value;
+use std::path::Path;
+
+/// One chunk of the corpus.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) format: String,
+    pub(crate) filter: u32,
+    /// Parameters as a caller gives them.
+    pub(crate) given: Vec<u32>,
+    /// As darkchunk stores them.
+    pub(crate) stored: Vec<u32>,
+    /// As the filter's reference implementation stores them, where there is one.
+    pub(crate) reference: Option<Vec<u32>>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_error: bool,
+}
+
+impl Case {
+    /// Whether this is its format's sound chunk.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.name == self.format
+    }
+}
+
+/// All chunks, and the data that each dataset has.
+pub(crate) fn load() -> (Vec<Case>, Vec<u8>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad");
+    let manifest = std::fs::read_to_string(folder.join("manifest.json")).expect("the manifest is in the repository");
+    let chunks = std::fs::read(folder.join("chunks.bin")).expect("the chunks are in the repository");
+    let rows: Vec<Value> = serde_json::from_str(&manifest).expect("the manifest is JSON");
+    let right = std::fs::read(folder.join("right.raw")).expect("the right data is in the repository");
+    (rows.iter().map(|row| case(row, &chunks)).collect(), right)
+}
+
+fn case(row: &Value, chunks: &[u8]) -> Case {
+    let text = |key: &str| row[key].as_str().expect(key).to_owned();
+    let number = |key: &str| row[key].as_u64().expect(key) as usize;
+    let values = |key: &str| -> Option<Vec<u32>> {
+        row[key].as_array().map(|values| values.iter().map(|value| value.as_u64().expect(key) as u32).collect())
+    };
+    Case {
+        name: text("name"),
+        format: text("format"),
+        filter: number("filter") as u32,
+        given: values("given").expect("given"),
+        stored: values("stored").expect("stored"),
+        reference: values("reference"),
+        bytes: chunks[number("at")..][..number("n_bytes")].to_vec(),
+        is_error: text("expected") == "error",
+    }
+}
+
+/// What a plugin does with a chunk: reads its size, allocates that much, here full of `fill`, and decodes.
+pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
+    match filter {
+        Drle::FILTER_ID => decode_by::<Drle>(cd_values, bytes, fill),
+        Bitshuffle::FILTER_ID => decode_by::<Bitshuffle>(cd_values, bytes, fill),
+        Blosc::FILTER_ID => decode_by::<Blosc>(cd_values, bytes, fill),
+        Lz4::FILTER_ID => decode_by::<Lz4>(cd_values, bytes, fill),
+        Zstd::FILTER_ID => decode_by::<Zstd>(cd_values, bytes, fill),
+        other => Err(Error::Unsupported(format!("no filter {other}"))),
+    }
+}
+
+fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
+    let codec = C::from_cd_values(cd_values)?;
+    let mut output = vec![fill; codec.decoded_len(bytes)?];
+    codec.decode(bytes, &mut output)?;
+    Ok(output)
+}
+
+/// The parameters that `given` become for a chunk of `dims` int16 pixels.
+pub(crate) fn localise(filter: u32, given: &[u32], dims: &[u64]) -> Result<Vec<u32>> {
+    use darkchunk::codec::ChunkLayout;
+    use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+    let element = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
+    let layout = ChunkLayout { element, dims: dims.to_vec(), resized_before: false };
+    match filter {
+        Drle::FILTER_ID => Drle::localise(given, &layout),
+        Bitshuffle::FILTER_ID => Bitshuffle::localise(given, &layout),
+        Blosc::FILTER_ID => Blosc::localise(given, &layout),
+        Lz4::FILTER_ID => Lz4::localise(given, &layout),
+        _ => Zstd::localise(given, &layout),
+    }
+}
