@@ -10,5 +10,6 @@ mod error;
 pub mod frame;
 pub mod hdf5;
 pub mod kernels;
+pub mod salvage;
 
 pub use error::{Error, Result};

@@ -128,8 +128,18 @@ impl Bitshuffle {
         Ok(())
     }
 
+    /// Whether a chunk has a header and length-prefixed blocks.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compression != Compression::None
+    }
+
+    /// Bytes of 8 elements, which blocks are multiples of.
+    pub(crate) fn group_bytes(&self) -> usize {
+        self.element_bytes.saturating_mul(GROUP)
+    }
+
     /// The block size in bytes that chunks are written with.
-    fn block_bytes(&self) -> Result<usize> {
+    pub(crate) fn block_bytes(&self) -> Result<usize> {
         params::check_block(self.block_elements, self.element_bytes, 3)?;
         if self.block_elements != 0 {
             return Ok(self.block_elements as usize * self.element_bytes);
@@ -145,7 +155,7 @@ impl Bitshuffle {
 
     /// The elements at the end of a chunk that fill no group of 8.
     fn leftover(&self, n_bytes: usize) -> Range<usize> {
-        let group_bytes = self.element_bytes.saturating_mul(GROUP);
+        let group_bytes = self.group_bytes();
         n_bytes - n_bytes % group_bytes..n_bytes
     }
 
@@ -159,7 +169,7 @@ impl Bitshuffle {
     }
 
     /// The blocks of a chunk without compression: each stands where it decodes to.
-    fn plain_blocks(&self, n_bytes: usize) -> Result<impl Iterator<Item = Block> + use<>> {
+    pub(crate) fn plain_blocks(&self, n_bytes: usize) -> Result<impl Iterator<Item = Block> + use<>> {
         self.check_elements(n_bytes)?;
         let (block_bytes, raw) = (self.block_bytes()?, self.leftover(n_bytes));
         let starts = (0..raw.start).step_by(block_bytes);
@@ -179,7 +189,7 @@ impl Bitshuffle {
             return Err(Error::WrongSize { expected, found: header.n_bytes });
         }
         self.check_elements(header.n_bytes)?;
-        if header.block_bytes == 0 || !header.block_bytes.is_multiple_of(self.element_bytes.saturating_mul(GROUP)) {
+        if header.block_bytes == 0 || !header.block_bytes.is_multiple_of(self.group_bytes()) {
             return Err(Error::Corrupt { at: 8, what: "the block size is not a multiple of 8 elements" });
         }
         let framed_bytes = self.leftover(header.n_bytes).start;

@@ -33,6 +33,11 @@ impl<'a> Chunk<'a> {
         self.header.n_bytes
     }
 
+    /// Whether the data follows the header as it is.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.header.format.is_none()
+    }
+
     /// How many blocks there are.
     #[must_use]
     pub fn n_blocks(&self) -> usize {

@@ -12,16 +12,7 @@ pub(super) fn encode(level: Level, encoding: &Encoding, type_size: usize, src: &
         let n = src.len();
         return Err(Error::Unsupported(format!("a chunk of {n} bytes is larger than Blosc's limit of {MAX_BYTES}")));
     }
-    let block_bytes = geometry::block_bytes(encoding, type_size, src.len());
-    let mut header = Header {
-        format: Some(encoding.compressor.format()),
-        shuffle: encoding.shuffle,
-        whole_blocks: !geometry::is_split(encoding.compressor, type_size, block_bytes),
-        type_size,
-        n_bytes: src.len(),
-        block_bytes,
-        stored_len: 0,
-    };
+    let mut header = header(encoding, type_size, src.len());
     let plain_len = src.len() + HEADER_BYTES;
     if !geometry::is_plain(encoding, src.len()) {
         let room = dst.len().min(plain_len - 1);
@@ -38,6 +29,20 @@ pub(super) fn encode(level: Level, encoding: &Encoding, type_size: usize, src: &
     header.write(encoding.compressor.format(), dst);
     dst[HEADER_BYTES..].copy_from_slice(src);
     Ok(plain_len)
+}
+
+/// The header of a chunk of `n_bytes` whose stored size is not known yet.
+pub(super) fn header(encoding: &Encoding, type_size: usize, n_bytes: usize) -> Header {
+    let block_bytes = geometry::block_bytes(encoding, type_size, n_bytes);
+    Header {
+        format: Some(encoding.compressor.format()),
+        shuffle: encoding.shuffle,
+        whole_blocks: !geometry::is_split(encoding.compressor, type_size, block_bytes),
+        type_size,
+        n_bytes,
+        block_bytes,
+        stored_len: 0,
+    }
 }
 
 /// Writes block starts and blocks behind the header; `None` where they do not fit.

@@ -11,7 +11,7 @@ use crate::codec::cursor::Cursor;
 use crate::{Error, Result};
 
 /// Bytes of the header.
-pub(super) const HEADER_BYTES: usize = 16;
+pub(crate) const HEADER_BYTES: usize = 16;
 /// The most bytes a chunk may hold: its size with the header must fit an `int32_t`.
 pub(super) const MAX_BYTES: usize = i32::MAX as usize - HEADER_BYTES;
 /// Inputs (and streams of a block) shorter than this are not compressed or split.

@@ -22,7 +22,9 @@ mod zero_runs;
 pub use self::decode::Chunk;
 pub use self::header::Shuffle;
 
-use self::header::{HEADER_BYTES, MAX_BYTES};
+pub(crate) use self::header::HEADER_BYTES;
+
+use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::{ChunkLayout, Codec};
 use crate::cpu::Level;
@@ -99,6 +101,15 @@ impl Blosc {
     pub fn new(compressor: Compressor, shuffle: Shuffle, level: u32, type_size: usize) -> Result<Self> {
         let encoding = check_encoding(&[0, 0, 0, 0, level, shuffle as u32, compressor as u32])?;
         Ok(Self { encoding: Ok(encoding), type_size: usable_type_size(type_size), chunk_bytes: 0 })
+    }
+
+    /// The header that a chunk of `n_bytes` stored in `stored_len` has where it is written as the parameters say.
+    pub(crate) fn usual_header(&self, n_bytes: usize, stored_len: usize) -> Option<[u8; HEADER_BYTES]> {
+        let encoding = self.encoding.as_ref().ok()?;
+        let header = encode::header(encoding, self.type_size, n_bytes);
+        let mut bytes = [0; HEADER_BYTES];
+        header::Header { stored_len, ..header }.write(encoding.compressor.format(), &mut bytes);
+        Some(bytes)
     }
 
     /// The exact `cd_values` that a dataset of this layout stores.

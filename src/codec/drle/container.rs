@@ -147,6 +147,13 @@ impl<'a> Container<'a> {
     /// # Errors
     /// [`Error::Truncated`], [`Error::Corrupt`] and [`Error::Checksum`] for what is wrong with header or table.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
+        let container = Self::open_front(bytes)?;
+        container.check_table()?;
+        Ok(container)
+    }
+
+    /// Opens a container of which header and table are as they were written. What the table says need not be there.
+    pub(super) fn open_front(bytes: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes);
         let header = Header::read(&mut cursor)?;
         let stored = cursor.u32_le()?;
@@ -155,9 +162,7 @@ impl<'a> Container<'a> {
         hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
         hasher.update(table);
         check_sum(stored, hasher.finalize())?;
-        let container = Self { bytes, header };
-        container.check_table()?;
-        Ok(container)
+        Ok(Self { bytes, header })
     }
 
     /// Opens what is left of a damaged container, with the header the dataset's parameters give it (see
@@ -165,6 +170,11 @@ impl<'a> Container<'a> {
     #[must_use]
     pub fn salvage(bytes: &'a [u8], header: Header) -> Self {
         Self { bytes, header }
+    }
+
+    /// The stored chunk.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// What the container says of itself.
@@ -249,7 +259,7 @@ impl<'a> Container<'a> {
     }
 
     /// End and checksum of a segment, as the table has them.
-    fn entry(&self, index: usize) -> Result<(usize, u32)> {
+    pub(super) fn entry(&self, index: usize) -> Result<(usize, u32)> {
         let mut cursor = Cursor::new(self.bytes);
         cursor.take(entry_at(index))?;
         Ok((cursor.u32_le()? as usize, cursor.u32_le()?))

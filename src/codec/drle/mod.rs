@@ -19,6 +19,7 @@
 mod container;
 mod parameters;
 mod pixels;
+mod salvage;
 mod writer;
 
 pub use container::{Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION};
@@ -162,6 +163,11 @@ impl Drle {
     /// Opens a container and holds it against what the parameters say.
     fn open<'a>(&self, src: &'a [u8]) -> Result<Container<'a>> {
         let container = Container::open(src)?;
+        self.check(&container)?;
+        Ok(container)
+    }
+
+    fn check(&self, container: &Container<'_>) -> Result<()> {
         let found = container.header();
         if self.element.is_some_and(|element| element != found.element) {
             return Err(Error::Corrupt { at: 5, what: "its element type is not the dataset's" });
@@ -170,7 +176,7 @@ impl Drle {
             Some(expected) if expected != found.n_bytes as usize => {
                 Err(Error::WrongSize { expected, found: found.n_bytes as usize })
             }
-            _ => Ok(container),
+            _ => Ok(()),
         }
     }
 }

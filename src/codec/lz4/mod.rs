@@ -63,7 +63,7 @@ impl Lz4 {
     }
 
     /// The block size for a chunk of `n_bytes`.
-    fn block_bytes_of(&self, n_bytes: usize) -> usize {
+    pub(crate) fn block_bytes_of(&self, n_bytes: usize) -> usize {
         let block_bytes = if self.block_bytes == 0 { DEFAULT_BLOCK_BYTES } else { self.block_bytes };
         (block_bytes as usize).min(library::MAX_BLOCK_BYTES).min(n_bytes).max(1)
     }

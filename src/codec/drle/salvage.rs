@@ -1,0 +1,115 @@
+//! What can be had of a damaged container.
+//!
+//! Nothing is believed but what a checksum proves. The header's stands in for header and table; where it does not fit,
+//! the dataset's parameters give the header, and every segment proves itself by its own checksum. A segment whose end is
+//! damaged is looked for: it ends where its checksum fits. One whose checksum is damaged is proved by the header's
+//! checksum, which fits once the right one is put into the table.
+
+use super::container::{Container, HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
+use super::{Drle, pixels};
+use crate::cpu::Level;
+use crate::{Error, Result};
+use std::ops::Range;
+
+/// What became of a damaged container.
+pub(crate) struct Recovered {
+    /// The segments that are lost: their numbers, their pixels, and why.
+    pub(crate) failed: Vec<(usize, Range<usize>, Error)>,
+    /// Whether header and table are as they were written.
+    pub(crate) front_is_sound: bool,
+}
+
+impl Drle {
+    /// Decodes every segment of the container `stored` that can be proved to its place in `dst`, which has the bytes of
+    /// the dataset's chunk.
+    ///
+    /// # Errors
+    /// What shows that no segment can be had: a sound header of another dataset, parameters without a threshold.
+    pub(crate) fn recover(&self, level: Level, stored: &[u8], dst: &mut [u8]) -> Result<Recovered> {
+        let front = Container::open_front(stored);
+        let front_is_sound = front.is_ok();
+        let container = match front {
+            Ok(container) => {
+                self.check(&container)?;
+                let found = container.header().n_bytes as usize;
+                if found != dst.len() {
+                    return Err(Error::WrongSize { expected: dst.len(), found });
+                }
+                container
+            }
+            Err(_) => Container::salvage(stored, self.header(dst.len())?),
+        };
+        let mut failed = segments(level, &container, front_is_sound, dst);
+        if let ([(index, pixels, _)], false) = (&failed[..], front_is_sound)
+            && proves_stream(stored, &container, *index)
+            && let Ok(segment) = container.segment(*index)
+            && let dst = &mut dst[2 * pixels.start..2 * pixels.end]
+            && pixels::decode(level, container.header().element, segment.stream, dst, false).is_ok()
+        {
+            failed.clear();
+        }
+        Ok(Recovered { failed, front_is_sound })
+    }
+}
+
+/// Decodes the segments that can be proved; returns the others.
+fn segments(
+    level: Level,
+    container: &Container<'_>,
+    front_is_sound: bool,
+    dst: &mut [u8],
+) -> Vec<(usize, Range<usize>, Error)> {
+    let header = *container.header();
+    let mut failed = Vec::new();
+    // Where the next segment begins, where that is proved.
+    let mut start = Some(header.payload_start());
+    for (index, dst) in dst.chunks_mut(2 * header.segment_pixels as usize).enumerate() {
+        let end = match container.decode_segment(level, index, dst) {
+            Ok(()) => container.entry(index).map(|(end, _)| end).ok(),
+            Err(reason) => {
+                let table_start = || container.entry(index.checked_sub(1)?).map(|(end, _)| end).ok();
+                let start = start.or_else(table_start).filter(|_| !front_is_sound);
+                let end = start.and_then(|start| find_end(level, container, index, start, dst));
+                if end.is_none() {
+                    failed.push((index, header.pixels(index), reason));
+                }
+                end
+            }
+        };
+        start = end;
+    }
+    failed
+}
+
+/// The end of a segment that begins at `start`: where its checksum fits. Decodes it.
+fn find_end(level: Level, container: &Container<'_>, index: usize, start: usize, dst: &mut [u8]) -> Option<usize> {
+    let (_, checksum) = container.entry(index).ok()?;
+    let bytes = container.bytes().get(start..)?;
+    // A stream has no more bytes than its pixels.
+    let tokens = bytes[..bytes.len().min(dst.len())].as_chunks::<2>().0;
+    let mut hasher = crc32fast::Hasher::new();
+    let n_tokens = tokens.iter().position(|token| {
+        hasher.update(token);
+        hasher.clone().finalize() == checksum
+    });
+    let n_bytes = 2 * (n_tokens? + 1);
+    pixels::decode(level, container.header().element, &bytes[..n_bytes], dst, false).ok()?;
+    Some(start + n_bytes)
+}
+
+/// Whether the header's checksum fits once the table has the checksum of the bytes that segment `index` has.
+fn proves_stream(stored: &[u8], container: &Container<'_>, index: usize) -> bool {
+    let (header, at): (&Header, _) = (container.header(), HEADER_BYTES + index * TABLE_ENTRY_BYTES + 4);
+    let Ok(segment) = container.segment(index) else { return false };
+    let (Some(table), Some(expected)) =
+        (stored.get(HEADER_BYTES..header.payload_start()), stored.get(20..HEADER_BYTES))
+    else {
+        return false;
+    };
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&header.to_bytes());
+    hasher.update(&table[..at - HEADER_BYTES]);
+    hasher.update(&crc32fast::hash(segment.stream).to_le_bytes());
+    hasher.update(&table[at - HEADER_BYTES + 4..]);
+    hasher.finalize().to_le_bytes() == expected
+}

@@ -1,0 +1,303 @@
+//! What is saved of damaged chunks, against what the damage touched: known here, not taken from the code under test.
+
+mod chunk_data;
+
+use chunk_data::{layout, structured};
+use darkchunk::chunk::{Compression, Filter};
+use darkchunk::codec::bitshuffle::{Bitshuffle, Compression as Behind};
+use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
+use darkchunk::codec::drle::Drle;
+use darkchunk::codec::lz4::Lz4;
+use darkchunk::cpu::Level;
+use darkchunk::salvage::{Damage, salvage, verify};
+use std::ops::Range;
+
+const FILL: [u8; 2] = [0x7B, 0x51];
+
+/// A chunk with the places of its blocks: where they are stored and where they decode to.
+struct Sample {
+    filter: Filter,
+    decoded: Vec<u8>,
+    chunk: Vec<u8>,
+    blocks: Vec<(Range<usize>, Range<usize>)>,
+}
+
+fn sample(compression: &Compression, dims: &[u64], decoded: Vec<u8>) -> Sample {
+    let layout = layout(2, dims);
+    let id = compression.filter.expect("a filter");
+    let filter = Filter::from_cd_values(id, &Filter::localise(id, &compression.values, &layout).unwrap()).unwrap();
+    let mut chunk = vec![0; filter.max_encoded_len(decoded.len())];
+    let n_bytes = filter.encode_at(Level::SCALAR, &decoded, &mut chunk).unwrap();
+    chunk.truncate(n_bytes);
+    Sample { filter, decoded, chunk, blocks: Vec::new() }
+}
+
+/// The blocks of a chunk by their big-endian lengths.
+fn length_prefixed(mut sample: Sample, block_bytes: usize, n_framed: usize) -> Sample {
+    let mut at = 12;
+    for start in (0..n_framed).step_by(block_bytes) {
+        let length = u32::from_be_bytes(*sample.chunk[at..].first_chunk().unwrap()) as usize;
+        sample.blocks.push((at + 4..at + 4 + length, start..(start + block_bytes).min(n_framed)));
+        at += 4 + length;
+    }
+    let n_raw = sample.decoded.len() - n_framed;
+    sample.blocks.extend((n_raw > 0).then(|| (at..at + n_raw, n_framed..n_framed + n_raw)));
+    assert_eq!(sample.chunk.len(), at + n_raw);
+    sample
+}
+
+fn le(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize
+}
+
+/// Frames of 96 pixels, mostly dark.
+fn drle() -> Sample {
+    let pixels = (0..6 * 96_i32).map(|at| if at % 7 == 0 || at % 31 < 3 { (30 + at % 500) as u16 } else { 0 });
+    let mut sample = sample(&Compression::drle(20), &[6, 8, 12], pixels.flat_map(u16::to_le_bytes).collect());
+    let mut start = 24 + 6 * 8;
+    for index in 0..6 {
+        let end = le(&sample.chunk, 24 + 8 * index);
+        sample.blocks.push((start..end, 192 * index..192 * (index + 1)));
+        start = end;
+    }
+    sample
+}
+
+/// Blocks of 64 elements, and 3 elements behind them.
+fn bitshuffle(comp: u32) -> Sample {
+    let decoded = structured(2 * 547, 5);
+    length_prefixed(sample(&Compression::filter(32008, &[64, comp]), &[547], decoded), 128, 2 * 544)
+}
+
+fn lz4() -> Sample {
+    let decoded = structured(2 * 600, 6);
+    length_prefixed(sample(&Compression::filter(32004, &[256]), &[600], decoded), 256, 1200)
+}
+
+/// Two blocks and a short one. Made of three chunks of one block each, because blocks are never as small as a test wants.
+fn blosc() -> Sample {
+    let decoded = structured(2 * 1250, 7).iter().map(|byte| byte & 7).collect();
+    let mut sample = sample(&Compression::blosc(5, Shuffle::Byte, Compressor::Zstd), &[1250], decoded);
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    for part in sample.decoded.chunks(1000) {
+        let mut chunk = vec![0; part.len() + 16];
+        let n_bytes = sample.filter.encode_at(Level::SCALAR, part, &mut chunk).unwrap();
+        assert_eq!(le(&chunk, 16), 20, "one block, compressed");
+        blocks.push(chunk[20..n_bytes].to_vec());
+    }
+    let mut start = 16 + 4 * blocks.len();
+    let mut chunk = sample.chunk[..16].to_vec();
+    for (index, block) in blocks.iter().enumerate() {
+        chunk.extend((start as u32).to_le_bytes());
+        sample.blocks.push((start..start + block.len(), 1000 * index..(1000 * (index + 1)).min(2500)));
+        start += block.len();
+    }
+    chunk.extend(blocks.concat());
+    chunk[8..12].copy_from_slice(&1000_u32.to_le_bytes());
+    let n_bytes = chunk.len() as u32;
+    chunk[12..16].copy_from_slice(&n_bytes.to_le_bytes());
+    Sample { chunk, ..sample }
+}
+
+fn filled(n_bytes: usize) -> Vec<u8> {
+    FILL.iter().copied().cycle().take(n_bytes).collect()
+}
+
+impl Sample {
+    /// Salvages `chunk`; what is not reported as lost must be right, and what is must be filled.
+    fn salvage(&self, chunk: &[u8], what: &str) -> (Vec<Damage>, Vec<u8>) {
+        let mut dst = vec![0xEE; self.decoded.len()];
+        let damage = salvage(Level::current(), Some(&self.filter), chunk, &FILL, &mut dst);
+        assert_eq!(verify(Level::SCALAR, Some(&self.filter), chunk, dst.len()).as_ref(), Ok(&damage), "{what}");
+        let fill = filled(dst.len());
+        damage.iter().for_each(|damage| {
+            assert!(dst[damage.lost.clone()] == fill[damage.lost.clone()], "{what}: lost bytes are not filled");
+        });
+        (damage, dst)
+    }
+
+    /// Every block that none of the bytes in `touched` belongs to is there.
+    fn assert_untouched_blocks(&self, dst: &[u8], touched: &Range<usize>, what: &str) {
+        for (stored, decoded) in &self.blocks {
+            if stored.end <= touched.start || touched.end <= stored.start {
+                let place = decoded.clone();
+                assert!(dst[place.clone()] == self.decoded[place], "{what}: block at {decoded:?} is lost or wrong");
+            }
+        }
+    }
+}
+
+fn every_byte(sample: &Sample, from: usize) {
+    let (damage, dst) = sample.salvage(&sample.chunk, "intact");
+    assert!(damage.is_empty() && dst == sample.decoded, "{damage:?}");
+    for at in from..sample.chunk.len() {
+        for flip in [0x01, 0x10, 0x80, 0xFF] {
+            let mut chunk = sample.chunk.clone();
+            chunk[at] ^= flip;
+            let what = format!("{} byte {at} of {} ^ {flip:#x}", sample.filter.name(), chunk.len());
+            let (_, dst) = sample.salvage(&chunk, &what);
+            sample.assert_untouched_blocks(&dst, &(at..at + 1), &what);
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_costs_drle_its_own_segment_and_is_always_seen() {
+    let sample = drle();
+    every_byte(&sample, 0);
+    for at in 0..sample.chunk.len() {
+        let mut chunk = sample.chunk.clone();
+        chunk[at] ^= 0x04;
+        let (damage, dst) = sample.salvage(&chunk, "flipped");
+        assert!(!damage.is_empty(), "byte {at}");
+        let expected: Vec<_> = sample.blocks.iter().filter(|(stored, _)| stored.contains(&at)).collect();
+        let lost: Vec<_> = damage.iter().map(|damage| damage.lost.clone()).filter(|lost| !lost.is_empty()).collect();
+        assert_eq!(lost, expected.iter().map(|(_, decoded)| decoded.clone()).collect::<Vec<_>>(), "byte {at}");
+        if expected.is_empty() {
+            assert!(dst == sample.decoded, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_costs_bitshuffle_and_lz4_at_most_its_own_block() {
+    every_byte(&bitshuffle(2), 0);
+    every_byte(&bitshuffle(3), 0);
+    every_byte(&lz4(), 0);
+}
+
+#[test]
+fn a_changed_byte_behind_the_header_costs_blosc_at_most_its_own_block() {
+    every_byte(&blosc(), 16);
+}
+
+#[test]
+fn a_changed_header_of_blosc_is_never_believed_against_the_dataset() {
+    let sample = blosc();
+    for at in 4..8 {
+        let mut chunk = sample.chunk.clone();
+        chunk[at] ^= 0x11;
+        let (damage, dst) = sample.salvage(&chunk, "header");
+        assert!(damage.len() == 1 && damage[0].lost.is_empty() && dst == sample.decoded, "byte {at}: {damage:?}");
+    }
+}
+
+#[test]
+fn a_truncated_chunk_keeps_the_blocks_before_its_end() {
+    for sample in [drle(), bitshuffle(2), bitshuffle(3), lz4(), blosc()] {
+        for n_bytes in 0..sample.chunk.len() {
+            let what = format!("{} {n_bytes} of {} bytes", sample.filter.name(), sample.chunk.len());
+            let (damage, dst) = sample.salvage(&sample.chunk[..n_bytes], &what);
+            assert!(!damage.is_empty(), "{what}");
+            if n_bytes >= sample.blocks[0].0.start {
+                sample.assert_untouched_blocks(&dst, &(n_bytes..usize::MAX), &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hole_costs_the_blocks_that_it_touches_with_their_lengths() {
+    for mut sample in [drle(), bitshuffle(2), bitshuffle(3), lz4(), blosc()] {
+        let first = sample.blocks[0].0.start;
+        if matches!(sample.filter.id(), 32004 | 32008) {
+            sample.blocks.iter_mut().for_each(|(stored, _)| stored.start -= 4);
+        }
+        if sample.filter.id() == 32008 {
+            sample.blocks.pop(); // the last elements: nothing but the last block's length leads to them
+        }
+        for length in [4, 30, 100] {
+            for start in first..sample.chunk.len() - length.min(sample.chunk.len() - first) {
+                let mut chunk = sample.chunk.clone();
+                let end = (start + length).min(chunk.len());
+                chunk[start..end].fill(0);
+                let what = format!("{} zeros at {start}, {length} bytes", sample.filter.name());
+                let (_, dst) = sample.salvage(&chunk, &what);
+                sample.assert_untouched_blocks(&dst, &(start..end), &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_of_2_to_the_31_costs_nothing() {
+    for sample in [bitshuffle(2), bitshuffle(3), lz4()] {
+        for (index, (stored, _)) in sample.blocks.iter().enumerate() {
+            if sample.filter.id() == 32008 && index == sample.blocks.len() - 1 {
+                continue; // the last elements have no length
+            }
+            let mut chunk = sample.chunk.clone();
+            chunk[stored.start - 4..stored.start].copy_from_slice(&(1_u32 << 31).to_be_bytes());
+            let (damage, dst) = sample.salvage(&chunk, "2^31");
+            assert!(dst == sample.decoded, "{} block {index}: {damage:?}", sample.filter.name());
+            assert_eq!((damage.len(), damage[0].blocks.clone()), (1, index..index + 1));
+        }
+    }
+}
+
+#[test]
+fn nothing_of_another_datasets_chunk_is_used() {
+    let others = [
+        (drle(), sample(&Compression::drle(20), &[6, 8, 11], vec![0; 6 * 8 * 11 * 2])),
+        (bitshuffle(2), sample(&Compression::filter(32008, &[64, 2]), &[600], structured(1200, 5))),
+        (lz4(), sample(&Compression::filter(32004, &[256]), &[650], structured(1300, 6))),
+        (blosc(), sample(&Compression::blosc(5, Shuffle::Byte, Compressor::Zstd), &[1300], structured(2600, 7))),
+    ];
+    for (sample, other) in others {
+        let (damage, _) = sample.salvage(&other.chunk, sample.filter.name());
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert_eq!(damage[0].lost, 0..sample.decoded.len(), "{damage:?}");
+    }
+}
+
+#[test]
+fn formats_of_one_piece_are_all_or_nothing() {
+    let bare = sample(&Compression::filter(36114, &[20, 1]), &[600], vec![0; 1200]);
+    let zstd = sample(&Compression::zstd(3), &[600], structured(1200, 3));
+    for sample in [bare, zstd] {
+        let (damage, dst) = sample.salvage(&sample.chunk[..sample.chunk.len() - 1], "short");
+        assert_eq!((damage.len(), damage[0].lost.clone()), (1, 0..1200));
+        assert_eq!(dst, filled(1200));
+    }
+}
+
+#[test]
+fn a_raw_chunk_that_is_short_keeps_what_is_there() {
+    let mut dst = [9; 6];
+    let damage = salvage(Level::SCALAR, None, &[1, 2, 3], &FILL, &mut dst);
+    assert_eq!((dst, damage.len(), damage[0].lost.clone()), ([1, 2, 3, 0x51, 0x7B, 0x51], 1, 3..6));
+    assert_eq!(salvage(Level::SCALAR, None, &[1, 2, 3, 4, 5, 6], &[], &mut dst), []);
+
+    let plain = sample(&Compression::filter(32008, &[64]), &[547], structured(2 * 547, 5));
+    let (damage, dst) = plain.salvage(&plain.chunk[..300], "bitshuffle without compression");
+    assert_eq!(damage[0].lost, 256..1094);
+    assert!(dst[..256] == plain.decoded[..256]);
+}
+
+#[test]
+fn parameters_of_other_writers_save_as_much() {
+    // Without the chunk's size, which the reference implementations do not store.
+    let mut sample = bitshuffle(2);
+    sample.filter = Filter::from_cd_values(32008, &[0, 4, 2, 64, 2]).unwrap();
+    every_byte(&sample, 0);
+    let mut sample = lz4();
+    sample.filter = Lz4::new(256).into();
+    every_byte(&sample, 0);
+}
+
+#[test]
+fn codecs_without_a_dataset_are_no_trouble() {
+    let filters: [Filter; 4] = [
+        Drle::new(1).unwrap().into(),
+        Bitshuffle::new(2, Behind::Lz4).into(),
+        Blosc::new(Compressor::Lz4, Shuffle::Byte, 5, 2).unwrap().into(),
+        Lz4::new(0).into(),
+    ];
+    for filter in filters {
+        for n_bytes in [0, 1, 2, 15, 16, 17, 1000] {
+            let zeros = salvage(Level::SCALAR, Some(&filter), &[0; 40], &FILL, &mut vec![0; n_bytes]);
+            assert!(n_bytes < 2 || !zeros.is_empty(), "{filter:?} {n_bytes}");
+            let _ = salvage(Level::SCALAR, Some(&filter), &[], &FILL, &mut vec![0; n_bytes]);
+        }
+    }
+}
