@@ -76,6 +76,15 @@ fn a_refused_chunk_is_held_and_tried_again() {
     REFUSE_FLUSHES.store(false, Ordering::Relaxed);
     assert_eq!(writer.finish().unwrap().n_flushed, 5);
     assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
+
+    // The last chunk is in the file with one frame of two.
+    REFUSE_CHUNKS.store(true, Ordering::Relaxed);
+    let refused = writer.push(&camera(5)).unwrap_err();
+    assert!(matches!(refused, Error::NotStored { n_stored: 5, n_held: 1, .. }), "{refused:?}");
+    assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
+    REFUSE_CHUNKS.store(false, Ordering::Relaxed);
+    assert_eq!(writer.finish().unwrap().n_stored, 6);
+    assert_eq!(read::<i16>(&file, PATH), (0..6).map(camera).collect::<Vec<_>>());
 }
 
 #[test]

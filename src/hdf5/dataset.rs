@@ -254,21 +254,32 @@ impl Frames {
     }
 
     /// Stores chunk `index`, after which the dataset has `n_frames` frames. Where HDF5 fails, it has as many as before.
+    ///
+    /// A chunk that is there already (it was not full) is written over before the dataset grows: to shrink a dataset again
+    /// within a chunk, HDF5 decodes the chunk, and fails where the filter's plugin is not installed.
     pub(super) fn write_chunk(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
         if let Some(most) = self.most.filter(|most| n_frames > *most) {
             return Err(Error::Unsupported(format!("the dataset may not have more than {most} frames")));
         }
         let before = self.n_frames;
-        self.set_extent(n_frames.max(before))?;
-        let (library, offset) = (self.dataset.library(), self.offset(index));
-        let (dataset, data) = (self.dataset.get(), chunk.as_ptr().cast());
-        let written = h5!(library, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len(), data));
-        if let Err(error) = written {
+        let offset = self.offset(index);
+        if offset[0] < before {
+            self.put_chunk(&offset, chunk)?;
+            return self.set_extent(n_frames.max(before));
+        }
+        self.set_extent(n_frames)?;
+        let written = self.put_chunk(&offset, chunk);
+        if written.is_err() {
             // A second failure changes nothing for the caller; the first one says why.
             let _ = self.set_extent(before);
-            return Err(error);
         }
-        Ok(())
+        written
+    }
+
+    fn put_chunk(&self, offset: &[u64; 3], chunk: &[u8]) -> Result<()> {
+        let (dataset, data) = (self.dataset.get(), chunk.as_ptr().cast());
+        let library = self.dataset.library();
+        h5!(library, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
     }
 
     fn set_extent(&mut self, n_frames: u64) -> Result<()> {
