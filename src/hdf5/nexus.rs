@@ -18,6 +18,8 @@ use crate::{Error, Result};
 /// The groups of one detector's images.
 #[derive(Debug)]
 pub(super) struct Layout {
+    /// What the entry is in: the file's root, or, where the dataset's path is relative, the group that it starts from.
+    root: &'static str,
     /// Path of the entry.
     entry: String,
     /// Names of the four steps of the dataset's path: entry, instrument, detector, dataset.
@@ -25,7 +27,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// From the dataset's path, `/ENTRY/INSTRUMENT/DETECTOR/NAME`.
+    /// From the dataset's path, `/ENTRY/INSTRUMENT/DETECTOR/NAME`, or the same without the first stroke.
     pub(super) fn new(path: &str) -> Result<Self> {
         let steps: Vec<String> = path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect();
         let names: [String; 4] = steps.try_into().map_err(|_| {
@@ -33,19 +35,21 @@ impl Layout {
                 "NeXus needs a path like /entry/instrument/detector/data, not {path}: give such a path, or no NeXus"
             ))
         })?;
-        Ok(Self { entry: format!("/{}", names[0]), names })
+        let (root, first) = if path.starts_with('/') { ("/", "/") } else { (".", "") };
+        Ok(Self { root, entry: format!("{first}{}", names[0]), names })
     }
 
     /// Makes the groups around the dataset, up to the one that holds it.
     pub(super) fn create(&self, library: &Library, at: Hid) -> Result<()> {
-        let root = object::open(library, at, "/")?;
+        let root = object::open(library, at, self.root)?;
         if object::attribute_is_missing(&root, "default")? {
             object::set_string(&root, "default", &self.names[0])?;
         }
-        let mut path = String::new();
-        for (name, class) in self.names.iter().zip(["NXentry", "NXinstrument", "NXdetector"]) {
-            path = format!("{path}/{name}");
-            let group = object::group(library, at, &path)?;
+        let [_, instrument, detector, _] = &self.names;
+        let instrument = format!("{}/{instrument}", self.entry);
+        let detector = format!("{instrument}/{detector}");
+        for (path, class) in [(&self.entry, "NXentry"), (&instrument, "NXinstrument"), (&detector, "NXdetector")] {
+            let group = object::group(library, at, path)?;
             object::set_string(&group, "NX_class", class)?;
         }
         Ok(())

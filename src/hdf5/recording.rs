@@ -44,7 +44,7 @@ impl Account {
         let group = object::open(library, at, &group_path(path))?;
         let number = |name| object::number::<u64>(&group, name);
         let (Some(n_frames), Some(first_frame)) = (number("frames")?, number("first_frame")?) else { return Ok(()) };
-        if first_frame + n_frames != frames.n_frames {
+        if first_frame.checked_add(n_frames) != Some(frames.n_frames) {
             return Ok(());
         }
         if let Some(sum) = &mut self.sum {
