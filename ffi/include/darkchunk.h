@@ -4,7 +4,7 @@
  * Link with -ldarkchunk. The library links no HDF5. Three ways to use it, from bare to complete:
  *
  *   dc_encode_chunk   one chunk from an array of frames; the program calls H5Dwrite_chunk itself
- *   dc_encoder        chunk after chunk without an allocation or a copy a frame; the same
+ *   dc_encoder        chunk after chunk in the same memory, with DRLE without copying a frame; the same
  *   dc_writer         the whole recording: makes the dataset, writes the chunks, stores sum, dark image and counts,
  *                     with the HDF5 functions of the program (include hdf5.h before this file)
  *
@@ -128,7 +128,8 @@ dc_status dc_decode_chunk(const dc_chunk *chunk, const void *src, size_t src_len
 
 typedef struct dc_encoder dc_encoder;
 
-/* `with` may be NULL. The encoder has the memory of one or two chunks, and allocates no more. */
+/* `with` may be NULL. The encoder has the memory of one or two chunks, and keeps it. With DRLE (not bare) a frame that is
+ * pushed in one piece allocates nothing more. */
 dc_status dc_encoder_new(const dc_chunk *chunk, const dc_processing *with, dc_encoder **encoder);
 
 /* Takes a frame: height * width elements. On an error the chunk is as it was. */

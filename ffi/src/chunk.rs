@@ -128,10 +128,8 @@ unsafe fn encode<P: Element>(
             counts += encoder.push(&[frame], &correction, sum.as_deref_mut())?;
         }
         let encoded = encoder.encode()?;
-        let room = dst.get_mut(..encoded.len());
-        let too_small =
-            Error::OutputTooSmall { needed: encoded.len(), available: room.as_ref().map_or(0, |r| r.len()) };
-        room.ok_or(too_small)?.copy_from_slice(encoded);
+        let too_small = Error::OutputTooSmall { needed: encoded.len(), available: dst.len() };
+        dst.get_mut(..encoded.len()).ok_or(too_small)?.copy_from_slice(encoded);
         Ok(encoded.len())
     };
     match push_all() {

@@ -1,4 +1,4 @@
-//! `dc_encoder`: chunk after chunk, without an allocation or a copy a frame.
+//! `dc_encoder`: chunk after chunk, in the same memory; with DRLE without copying a frame.
 
 use std::ffi::c_void;
 

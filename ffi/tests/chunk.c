@@ -68,6 +68,8 @@ static void round_trip(uint32_t filter, const uint32_t *values, size_t n_values,
     unsigned char *encoded = malloc(most);
     int16_t *pixels = malloc(sizeof(int16_t) * N_PIXELS * chunk.n_frames);
     CHECK(encoded && pixels);
+    CHECK(dc_encode_chunk(&chunk, &with, pointers, N_FRAMES, sum, encoded, 11, &n_bytes, &counts) == DC_BUFFER_SIZE);
+    CHECK(strstr(dc_last_error(), "holds 11 bytes"));
     CHECK(dc_encode_chunk(&chunk, &with, pointers, N_FRAMES, sum, encoded, most, &n_bytes, &counts) == DC_OK);
     CHECK(n_bytes <= most);
 

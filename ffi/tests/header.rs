@@ -1,6 +1,7 @@
 //! The committed header and the library agree.
 
 use darkchunk_core::chunk::Compression;
+use darkchunk_core::codec::blosc::{Compressor, Shuffle};
 use darkchunk_core::hdf5::Api;
 
 const HEADER: &str = include_str!("../include/darkchunk.h");
@@ -26,6 +27,7 @@ fn the_filter_numbers_are_those_of_the_codecs() {
     let expected = [
         ("DC_DRLE", Compression::drle(1)),
         ("DC_BITSHUFFLE", Compression::bitshuffle_lz4()),
+        ("DC_BLOSC", Compression::blosc(5, Shuffle::Byte, Compressor::Lz4)),
         ("DC_LZ4", Compression::lz4()),
         ("DC_ZSTD", Compression::zstd(3)),
     ];
