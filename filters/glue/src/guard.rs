@@ -20,7 +20,8 @@ pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, St
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
     result.unwrap_or_else(|_| {
-        let text = PANIC.take();
+        // Gone at the end of a thread, when its thread-locals are.
+        let text = PANIC.try_with(RefCell::take).unwrap_or_default();
         Err(format!("internal error, nothing was changed; please report it: {text}"))
     })
 }
@@ -32,7 +33,7 @@ pub(crate) fn silence() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if GUARDED.get() {
-                PANIC.set(panic.to_string().replace('\n', " "));
+                let _ = PANIC.try_with(|text| text.replace(panic.to_string().replace('\n', " ")));
             } else {
                 before(panic);
             }
