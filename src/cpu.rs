@@ -112,8 +112,8 @@ impl Level {
     pub fn available() -> &'static [Self] {
         static AVAILABLE: OnceLock<Vec<Level>> = OnceLock::new();
         AVAILABLE.get_or_init(|| {
-            let most = match std::env::var("DARKCHUNK_MAX_LEVEL") {
-                Ok(name) if !name.is_empty() => Isa::from_name(&name).unwrap_or(Isa::Scalar),
+            let most = match std::env::var_os("DARKCHUNK_MAX_LEVEL") {
+                Some(name) if !name.is_empty() => name.to_str().and_then(Isa::from_name).unwrap_or(Isa::Scalar),
                 _ => Isa::Avx512,
             };
             let levels = Isa::ALL.into_iter().filter(|isa| *isa <= most && isa.is_detected());

@@ -61,12 +61,6 @@ impl ElementType {
     const fn native(class: ElementClass, n_bytes: usize) -> Self {
         Self { class, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE }
     }
-
-    /// Whether a buffer of this machine's integers can be stored as this type without a conversion.
-    #[must_use]
-    pub fn is_native(self) -> bool {
-        self.n_bytes == 1 || self.order == ByteOrder::NATIVE
-    }
 }
 
 impl fmt::Display for ElementType {
