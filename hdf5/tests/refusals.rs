@@ -75,7 +75,7 @@ impl Foreign<'_> {
 }
 
 #[test]
-fn a_file_that_is_open_for_reading_only() {
+fn a_file_that_is_open_for_reading_only_is_refused() {
     let file = new_file("read-only");
     create::<i16>(&file, &dataset(Compression::drle(1), 1), Processing::default()).unwrap().finish().unwrap();
     file.close().unwrap();
@@ -87,7 +87,7 @@ fn a_file_that_is_open_for_reading_only() {
 }
 
 #[test]
-fn a_name_that_is_taken() {
+fn a_name_that_is_taken_is_refused() {
     let file = new_file("taken");
     let dataset = dataset(Compression::drle(1), 1);
     let mut writer = create::<i16>(&file, &dataset, Processing::default()).unwrap();
@@ -98,7 +98,7 @@ fn a_name_that_is_taken() {
 }
 
 #[test]
-fn parameters_and_corrections_that_mean_nothing() {
+fn parameters_and_corrections_that_mean_nothing_are_refused() {
     let file = new_file("parameters");
     let with = |threshold| Processing::<i16> { threshold, ..Processing::default() };
     says(create(&file, &dataset(Compression::drle(0), 1), with(None)), &["threshold", "1 to 32767"]);
@@ -121,7 +121,7 @@ fn parameters_and_corrections_that_mean_nothing() {
 }
 
 #[test]
-fn element_types_that_have_no_dark_pixels() {
+fn element_types_without_dark_pixels_take_no_threshold_dark_image_or_sum() {
     let file = new_file("elements");
     says(create::<u32>(&file, &dataset(Compression::drle(1), 1), plain()), &["DRLE", "16"]);
     let lz4 = dataset(Compression::lz4(), 1);
@@ -163,7 +163,7 @@ fn a_pixel_that_is_too_bright_changes_nothing() {
 }
 
 #[test]
-fn datasets_that_frames_cannot_be_written_to() {
+fn datasets_that_frames_cannot_be_written_to_are_refused() {
     let file = new_file("foreign");
     let plain = Foreign::new();
     let drle: (i32, &[u32]) = (36114, &[20, 0, 0, 1, 1, 627, 2508]);
@@ -200,7 +200,7 @@ fn datasets_that_frames_cannot_be_written_to() {
 }
 
 #[test]
-fn a_first_chunk_that_does_not_decode() {
+fn a_dataset_whose_first_chunk_does_not_decode_is_refused() {
     let file = new_file("bad-first");
     let drle: (i32, &[u32]) = (36114, &[20, 0, 0, 1, 1, 627, 2508]);
     Foreign { dims: &[2, HEIGHT as u64, WIDTH as u64], filters: &[drle], ..Foreign::new() }.make(&file, "bad");
@@ -241,7 +241,7 @@ fn a_recording_is_not_continued_in_another_way() {
 }
 
 #[test]
-fn a_dataset_that_may_not_grow_further() {
+fn a_dataset_that_may_not_grow_further_keeps_its_frames() {
     let file = new_file("limited");
     let frames = Foreign { most: Some(2), ..Foreign::new() };
     frames.make(&file, "limited");

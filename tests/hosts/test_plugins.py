@@ -1,4 +1,4 @@
-"""The plugins as files: what they need, and what they show."""
+"""The plugins and the C library as files: what they need, and what they show."""
 
 import os
 import subprocess
@@ -33,3 +33,11 @@ def test_only_the_two_functions_that_hdf5_looks_for_are_exported(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_library_stays_loaded(name):
     assert any("NODELETE" in line for line in lines("readelf", "-d", PLUGINS / f"lib{name}.so"))
+
+
+def test_the_c_library_links_no_hdf5_and_exports_its_own_functions_only():
+    library = PLUGINS.parent / "lib" / "libdarkchunk.so"
+    needed = lines("ldd", library)
+    assert needed and not [line for line in needed if "hdf5" in line.lower()]
+    symbols = [line.split()[-1] for line in lines("nm", "-D", "--defined-only", library)]
+    assert "dc_encode_chunk" in symbols and not [name for name in symbols if not name.startswith("dc_")]
