@@ -84,7 +84,7 @@ fn create_with(
 }
 
 /// The filters of a dataset, in the order in which they are applied.
-fn filters(dataset: &Id) -> Result<Vec<Stored>> {
+pub(super) fn filters(dataset: &Id) -> Result<Vec<Stored>> {
     const MOST_VALUES: usize = 64;
     let library = dataset.library();
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
@@ -221,32 +221,8 @@ impl Frames {
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.
     fn read_stored(&self, offset: &[u64; 3]) -> Result<Option<(u32, Vec<u8>)>> {
-        let (library, dataset) = (self.dataset.library(), self.dataset.get());
-        let mut n_bytes = 0;
-        // HDF5 2.x fails here for a chunk that was never written, 1.x says 0.
-        if h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)).is_err() || n_bytes == 0
-        {
-            return Ok(None);
-        }
-        let most = self.shape.chunk_pixels().saturating_mul(16).saturating_add(1 << 20);
-        let mut n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
-        if n_bytes > most {
-            return Err(Error::Unsupported(format!("the chunk at frame {} claims {n_bytes} bytes", offset[0])));
-        }
-        let (mut mask, mut bytes) = (0, vec![0_u8; n_bytes]);
-        let (offset, mask_out, data) = (offset.as_ptr(), &raw mut mask, bytes.as_mut_ptr().cast());
-        let result = library.call("H5Dread_chunk", |functions| {
-            if let Some(read_chunk) = functions.H5Dread_chunk2 {
-                // SAFETY: `Library::new` was promised this function; `data` has the size that is said.
-                unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data, &raw mut n_bytes) }
-            } else if let Some(read_chunk) = functions.H5Dread_chunk {
-                // SAFETY: as above; the size is what HDF5 said a moment ago.
-                unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data) }
-            } else {
-                -1
-            }
-        });
-        result.map(|_| Some((mask, bytes)))
+        // HDF5 2.x fails here for a chunk that was never written.
+        stored_chunk(&self.dataset, offset, self.shape.chunk_pixels(), |_| true)
     }
 
     fn offset(&self, index: u64) -> [u64; 3] {
@@ -290,4 +266,40 @@ impl Frames {
         }
         Ok(())
     }
+}
+
+/// The bytes of a chunk with its filter mask; `None` where it was never written, which HDF5 1.x says by a size of 0, and
+/// 2.x by an error that `is_missing` knows.
+pub(super) fn stored_chunk(
+    dataset: &Id,
+    offset: &[u64],
+    chunk_pixels: usize,
+    is_missing: impl Fn(&Error) -> bool,
+) -> Result<Option<(u32, Vec<u8>)>> {
+    let (library, dataset) = (dataset.library(), dataset.get());
+    let mut n_bytes = 0;
+    match h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)) {
+        Ok(_) if n_bytes == 0 => return Ok(None),
+        Err(error) if is_missing(&error) => return Ok(None),
+        size => size?,
+    };
+    let most = chunk_pixels.saturating_mul(16).saturating_add(1 << 20);
+    let mut n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
+    if n_bytes > most {
+        return Err(Error::Unsupported(format!("the chunk at {offset:?} claims {n_bytes} bytes")));
+    }
+    let (mut mask, mut bytes) = (0, vec![0_u8; n_bytes]);
+    let (offset, mask_out, data) = (offset.as_ptr(), &raw mut mask, bytes.as_mut_ptr().cast());
+    let result = library.call("H5Dread_chunk", |functions| {
+        if let Some(read_chunk) = functions.H5Dread_chunk2 {
+            // SAFETY: `Library::new` was promised this function; `data` has the size that is said.
+            unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data, &raw mut n_bytes) }
+        } else if let Some(read_chunk) = functions.H5Dread_chunk {
+            // SAFETY: as above; the size is what HDF5 said a moment ago.
+            unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data) }
+        } else {
+            -1
+        }
+    });
+    result.map(|_| Some((mask, bytes)))
 }

@@ -1,4 +1,4 @@
-//! What speaks HDF5, through an injected table of functions: the writer, later the reader.
+//! What speaks HDF5, through an injected table of functions: the writer, and what examines and saves files.
 //!
 //! [`api`] is the table, [`Library`] one HDF5 made of it. Nothing here links or loads a library.
 //!
@@ -27,6 +27,7 @@ mod library;
 mod nexus;
 mod object;
 mod recording;
+pub mod salvage;
 mod writer;
 
 pub use api::Api;

@@ -1,0 +1,133 @@
+//! Examines a compressed dataset chunk by chunk, and saves what is good of it.
+//!
+//! ```text
+//! salvage verify  FILE DATASET [--json]            what is wrong
+//! salvage recover FILE DATASET OUTPUT [--json]     the same; what is good goes to the same path in OUTPUT, a new file
+//! ```
+//!
+//! Works on datasets with one of darkchunk's filters, or none; needs no plugin. Standard output has a line for each fault and
+//! a summary, or one object of JSON. The exit code is 0 where every chunk is intact, 1 where some are damaged (all of
+//! them are listed, and the rest is saved), 2 where it could not be done: standard error says why.
+
+use std::error::Error;
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+
+use darkchunk::hdf5::File;
+use darkchunk::hdf5::salvage::{Fault, Report, salvage, verify};
+use serde_json::{Value, json};
+
+const USAGE: &str = "salvage verify FILE DATASET [--json], or salvage recover FILE DATASET OUTPUT [--json]";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("salvage: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns whether every chunk is intact.
+fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
+    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--json").collect();
+    if let Some(option) = words.iter().find(|word| word.starts_with("--")) {
+        return Err(format!("unknown option {option}; usage: {USAGE}").into());
+    }
+    let (report, dataset) = match words[..] {
+        ["verify", file, dataset] => (verify_file(file, dataset)?, dataset),
+        ["recover", file, dataset, output] => (recover(file, dataset, output)?, dataset),
+        _ => return Err(format!("usage: {USAGE}").into()),
+    };
+    if is_json {
+        println!("{}", as_json(dataset, &report));
+    } else {
+        print(dataset, &report);
+    }
+    Ok(report.is_intact())
+}
+
+fn verify_file(file: &str, dataset: &str) -> Result<Report, Box<dyn Error>> {
+    let library = darkchunk_hdf5::library()?;
+    let file = File::open(&library, Path::new(file), false)?;
+    Ok(verify(&library, file.id(), dataset)?)
+}
+
+fn recover(file: &str, dataset: &str, output: &str) -> Result<Report, Box<dyn Error>> {
+    if Path::new(output).exists() {
+        return Err(format!("{output} is there already: give the name of a new file").into());
+    }
+    let library = darkchunk_hdf5::library()?;
+    let file = File::open(&library, Path::new(file), false)?;
+    let into = File::create(&library, Path::new(output))?;
+    let saved = salvage(&library, file.id(), dataset, into.id(), dataset);
+    let closed = into.close();
+    let report = saved.and_then(|report| closed.map(|()| report));
+    report.map_err(|error| {
+        // A file without the dataset is of no use, and would be in the way of the next attempt.
+        let _ = std::fs::remove_file(output);
+        error.into()
+    })
+}
+
+fn print(dataset: &str, report: &Report) {
+    for Fault { chunk, frames, damage, .. } in &report.faults {
+        let blocks =
+            if damage.blocks.is_empty() { String::new() } else { format!(", {}", name("block", &damage.blocks)) };
+        let (lost, reason) = (damage.lost.len(), &damage.reason);
+        let lost = match (lost, frames.is_empty()) {
+            (0, _) => "nothing lost".to_owned(),
+            (_, true) => format!("{lost} bytes lost, behind the last frame"),
+            (_, false) => {
+                format!("{lost} bytes of {} lost", name("frame", &(frames.start as usize..frames.end as usize)))
+            }
+        };
+        println!("chunk {chunk}{blocks}: {lost}: {reason}");
+    }
+    for missing in &report.missing {
+        println!("{}: never written", name("chunk", &(missing.start as usize..missing.end as usize)));
+    }
+    let filter = report.filter.map_or("no filter".to_owned(), |(id, name)| format!("filter {id}, {name}"));
+    println!(
+        "{dataset} ({filter}): {} chunks, {} intact, {} damaged, {} never written",
+        report.n_chunks,
+        report.n_intact,
+        report.n_damaged,
+        report.n_missing()
+    );
+}
+
+/// `block 3` or `blocks 3 to 5`.
+fn name(what: &str, range: &Range<usize>) -> String {
+    if range.len() == 1 {
+        format!("{what} {}", range.start)
+    } else {
+        format!("{what}s {} to {}", range.start, range.end - 1)
+    }
+}
+
+fn as_json(dataset: &str, report: &Report) -> Value {
+    let faults = report.faults.iter().map(|Fault { chunk, offset, frames, damage }| {
+        json!({
+            "chunk": chunk,
+            "offset": offset,
+            "frames": [frames.start, frames.end],
+            "blocks": [damage.blocks.start, damage.blocks.end],
+            "lost_bytes": [damage.lost.start, damage.lost.end],
+            "reason": damage.reason.to_string(),
+        })
+    });
+    json!({
+        "dataset": dataset,
+        "filter": report.filter.map(|(id, _)| id),
+        "chunks": report.n_chunks,
+        "intact": report.n_intact,
+        "damaged": report.n_damaged,
+        "missing": report.missing.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
+        "faults": faults.collect::<Vec<_>>(),
+    })
+}
