@@ -218,6 +218,33 @@ fn a_dataset_whose_first_chunk_does_not_decode_is_refused() {
     says(attach::<i16>(&file, "bad"), &["frame 0", "does not decode"]);
 }
 
+/// Bitshuffle alone keeps a chunk's length: a raw chunk and the encoded one that takes its place have the same.
+#[test]
+fn a_last_chunk_that_was_stored_raw_is_filled_up_as_an_encoded_one() {
+    let file = new_file("raw-last");
+    let bitshuffle: (i32, &[u32]) = (32008, &[0, 4, 2, 0, 0, 0, 2508]);
+    Foreign { dims: &[1, HEIGHT as u64, WIDTH as u64], filters: &[bitshuffle], ..Foreign::new() }.make(&file, "raw");
+    let mut pixels = camera(0);
+    pixels.resize(2 * N_PIXELS, 0);
+    {
+        let _lock = LOCK.lock();
+        // SAFETY: the dataset was made above; the offset has its rank, and the data the size that is said.
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+        unsafe {
+            let dataset = h5d::H5Dopen2(file.id(), c"raw".as_ptr(), 0);
+            let data = pixels.as_ptr().cast();
+            assert!(h5d::H5Dwrite_chunk(dataset, 0, 1, [0_u64; 3].as_ptr(), 4 * N_PIXELS, data) >= 0);
+            h5i::H5Idec_ref(dataset);
+        }
+    }
+    let mut writer = attach::<i16>(&file, "raw").unwrap();
+    writer.push(&camera(1)).unwrap();
+    writer.finish().unwrap();
+    // HDF5 remembers the old mask as long as the dataset is open.
+    drop(writer);
+    assert_eq!(read::<i16>(&file, "raw"), [camera(0), camera(1)]);
+}
+
 #[test]
 fn a_recording_is_not_continued_in_another_way() {
     let file = new_file("another-way");

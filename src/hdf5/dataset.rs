@@ -30,6 +30,8 @@ pub(super) struct Frames {
     pub(super) n_frames: u64,
     /// The most it may have.
     most: Option<u64>,
+    /// The chunk that was read and is not encoded, as its filter mask says.
+    raw_chunk: Option<u64>,
 }
 
 /// Makes a dataset without frames. It has no name yet.
@@ -43,7 +45,7 @@ pub(super) fn create(
     let layout = shape.layout(element.0)?;
     let Some(id) = compression.filter else {
         let dataset = create_with(library, at, shape, element.1, None)?;
-        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, most: None });
+        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, most: None, raw_chunk: None });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
     Filter::from_cd_values(id, &exact)?;
@@ -53,7 +55,14 @@ pub(super) fn create(
         let dataset = create_with(library, at, shape, element.1, Some((id, values)))?;
         let [filter] = &filters(&dataset)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
-            return Ok(Frames { dataset, shape, filter: Some(filter.clone()), n_frames: 0, most: None });
+            return Ok(Frames {
+                dataset,
+                shape,
+                filter: Some(filter.clone()),
+                n_frames: 0,
+                most: None,
+                raw_chunk: None,
+            });
         }
         found.clone_from(&filter.values);
     }
@@ -133,7 +142,7 @@ pub(super) fn attach(library: &Library, at: Hid, path: &str, element: ElementTyp
         [filter] => Some(filter.clone()),
         several => return Err(refused(format!("it has {} filters, one can be written", several.len()))),
     };
-    let frames = Frames { dataset, shape, filter, n_frames, most: most[0] };
+    let mut frames = Frames { dataset, shape, filter, n_frames, most: most[0], raw_chunk: None };
     frames.check_filter(element)?;
     frames.check_first_chunk(element)?;
     Ok(frames)
@@ -188,7 +197,7 @@ impl Frames {
         self.shape.chunk_pixels() * element.n_bytes
     }
 
-    fn check_first_chunk(&self, element: ElementType) -> Result<()> {
+    fn check_first_chunk(&mut self, element: ElementType) -> Result<()> {
         if self.n_frames > 0 {
             let mut pixels = vec![0; self.chunk_bytes(element)];
             self.read_chunk(0, &mut pixels)?;
@@ -197,13 +206,16 @@ impl Frames {
     }
 
     /// Decodes a chunk into `pixels`, which has its size; zeros where it was never written.
-    pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<()> {
+    pub(super) fn read_chunk(&mut self, index: u64, pixels: &mut [u8]) -> Result<()> {
         let offset = self.offset(index);
         let Some((mask, stored)) = self.read_stored(&offset)? else {
             pixels.fill(0);
             return Ok(());
         };
         let filter = self.filter.as_ref().filter(|_| mask & 1 == 0);
+        if mask != 0 {
+            self.raw_chunk = Some(index);
+        }
         let decoded = match filter {
             Some(stored_filter) => {
                 let filter = Filter::from_cd_values(stored_filter.id, &stored_filter.values)?;
@@ -240,6 +252,10 @@ impl Frames {
         let before = self.n_frames;
         let offset = self.offset(index);
         if offset[0] < before {
+            if self.raw_chunk.take_if(|raw| *raw == index).is_some() {
+                // HDF5 keeps the filter mask of a chunk that is written over by one of the same length.
+                self.put_chunk(&offset, &chunk[..chunk.len() - 1])?;
+            }
             self.put_chunk(&offset, chunk)?;
             return self.set_extent(n_frames.max(before));
         }
