@@ -178,6 +178,24 @@ fn a_dataset_without_nexus_lies_where_the_group_is() {
 }
 
 #[test]
+fn nexus_groups_of_a_relative_path_lie_in_the_group_it_starts_from() {
+    let file = new_file("nexus-group");
+    let group = {
+        let _lock = hdf5_metno_sys::LOCK.lock();
+        // SAFETY: a file and a C string.
+        unsafe { hdf5_metno_sys::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
+    };
+    let path = "entry/instrument/detector/data".to_owned();
+    let dataset = Dataset { path, ..dataset(Compression::drle(1), 1) };
+    let mut writer = Writer::create(&library(), group, &dataset, Processing::default()).unwrap();
+    writer.push(&camera(3)).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read::<i16>(&file, "/run 1/entry/data/data"), [camera(3)]);
+    let sum: Vec<i64> = camera(3).into_iter().map(i64::from).collect();
+    assert_eq!(image(&file, "/run 1/entry/sum_image/sum"), sum);
+}
+
+#[test]
 fn the_file_is_flushed_by_number_and_by_time() {
     for (name, flush, n_flushed) in [
         ("flush-frames", Flush { frames: Some(3), interval: None }, 6),
