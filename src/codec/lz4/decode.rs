@@ -5,6 +5,7 @@
 //! planes of detector data that is nearly every match. What is left, literals and matches of a few bytes, is moved
 //! [`N`] bytes at a time, zeros behind, so that the bytes ahead stay clear.
 
+use super::dense;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, N, Portable};
@@ -16,7 +17,7 @@ use crate::{Error, Result};
 pub const SLACK_BYTES: usize = N;
 
 /// The shortest match.
-const MIN_MATCH: usize = 4;
+pub(super) const MIN_MATCH: usize = 4;
 
 /// Decodes `src` into the first `n_bytes` of `dst`; what is behind them is scratch. Returns a length behind which these
 /// `n_bytes` are all zero.
@@ -48,8 +49,14 @@ fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Resul
     decode_with(lanes, src, dst, n_bytes)
 }
 
+/// A block of more than one byte for so many has few zeros to skip.
+const DENSE: usize = 12;
+
 #[inline(always)]
 fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
+    if src.len() > n_bytes / DENSE && dst.len() - n_bytes >= SLACK_BYTES {
+        return dense::decode(lanes, src, dst, n_bytes);
+    }
     dst.fill(0);
     let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
     let mut at = 0;
@@ -82,7 +89,7 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
             len = len.saturating_add(long_length(src, &mut at)?);
         }
         if offset.wrapping_sub(1) >= output.at {
-            return Err(Error::Corrupt { at, what: "an LZ4 match begins before the block" });
+            return Err(too_early(at));
         }
         output.matching(offset, len).ok_or_else(|| too_long(at))?;
     }
@@ -93,18 +100,23 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
 }
 
 #[cold]
-fn too_long(at: usize) -> Error {
+pub(super) fn too_early(at: usize) -> Error {
+    Error::Corrupt { at, what: "an LZ4 match begins before the block" }
+}
+
+#[cold]
+pub(super) fn too_long(at: usize) -> Error {
     Error::Corrupt { at, what: "the LZ4 block decodes to more than its size" }
 }
 
 #[cold]
-fn ends_early(at: usize) -> Error {
+pub(super) fn ends_early(at: usize) -> Error {
     Error::Truncated { at, needed: 1, available: 0 }
 }
 
 /// The bytes that continue a length of 15.
 #[inline(always)]
-fn long_length(src: &[u8], at: &mut usize) -> Result<usize> {
+pub(super) fn long_length(src: &[u8], at: &mut usize) -> Result<usize> {
     let mut length = 0usize;
     loop {
         let byte = *src.get(*at).ok_or_else(|| ends_early(*at))?;

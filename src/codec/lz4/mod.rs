@@ -5,6 +5,7 @@
 
 pub mod block;
 mod decode;
+mod dense;
 mod encode;
 mod lanes;
 pub(crate) mod library;

@@ -99,6 +99,10 @@ proptest! {
             let mut dst = vec![0xaa; n_bytes];
             let result = decode(level, &src, &mut dst);
             results.push((result.clone(), if result.is_ok() { dst } else { vec![] }));
+            let mut dst = vec![0xaa; n_bytes + SLACK_BYTES];
+            let with_slack = decode_prefix(level, &src, &mut dst, n_bytes);
+            prop_assert_eq!(with_slack.is_ok(), result.is_ok());
+            prop_assert!(result.is_err() || dst[..n_bytes] == results[results.len() - 1].1);
         }
         prop_assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
         let mut dst = vec![0xaa; n_bytes];
@@ -121,6 +125,10 @@ fn damaged_blocks_decode_alike_on_all_levels() {
             for &level in Level::available() {
                 let mut dst = vec![0xaa; src.len()];
                 let result = decode(level, &damaged, &mut dst).map(|()| dst);
+                let mut dst = vec![0xaa; src.len() + SLACK_BYTES];
+                let with_slack = decode_prefix(level, &damaged, &mut dst, src.len());
+                dst.truncate(src.len());
+                assert_eq!(with_slack.ok().map(|_| dst), result.clone().ok(), "{level:?} byte {at} = {value}");
                 assert!(*first.get_or_insert(result.clone()) == result, "{level:?} byte {at} = {value}");
             }
         }

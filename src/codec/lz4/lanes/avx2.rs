@@ -3,7 +3,7 @@
 use super::{Lanes, MASKS, N, PERIODS, Portable};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+    __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
     _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
 };
 
@@ -45,6 +45,12 @@ impl Lanes for Avx2 {
             return unsafe { repeat(self.load(from, period), &PERIODS[period], mask) };
         }
         self.load(&Portable.load_periodic(from, period, n_bytes), n_bytes)
+    }
+
+    #[inline(always)]
+    fn repeat(self, from: &[u8; 16], period: usize) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { repeat_half(from, &PERIODS[period]) }
     }
 
     #[inline(always)]
@@ -90,6 +96,15 @@ fn used(bytes: __m256i) -> usize {
 #[target_feature(enable = "avx2")]
 fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
     (!_mm256_movemask_epi8(_mm256_cmpeq_epi8(load(a), load(b)))).cast_unsigned()
+}
+
+/// The bytes at `places` of `from`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn repeat_half(from: &[u8; 16], places: &[u8; N]) -> __m256i {
+    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
+    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
+    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), load(places))
 }
 
 /// The bytes at `places`, which are in the first half of `bytes`, where `mask` is set.

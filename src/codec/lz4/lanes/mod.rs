@@ -59,6 +59,9 @@ pub(super) trait Lanes: Copy {
     /// `period` is at least 1, and `from` has as many.
     fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> Self::Bytes;
 
+    /// [`N`] bytes that repeat the first `period` of `from`, 1 to 16.
+    fn repeat(self, from: &[u8; 16], period: usize) -> Self::Bytes;
+
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
 

@@ -32,6 +32,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn repeat(self, from: &[u8; 16], period: usize) -> [u8; N] {
+        PERIODS[period.min(16)].map(|place| from[usize::from(place % 16)])
+    }
+
+    #[inline(always)]
     fn store(self, bytes: [u8; N], to: &mut [u8; N]) {
         *to = bytes;
     }

@@ -22,6 +22,11 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
             assert_eq!(got, expected, "{n_bytes} bytes of period {period}");
         }
     }
+    for period in 1..=16 {
+        let mut got = [0xee; N];
+        lanes.store(lanes.repeat(from.first_chunk().expect("it is longer"), period), &mut got);
+        assert_eq!(got, std::array::from_fn(|i| from[i % period]), "period {period}");
+    }
     let same: [u8; N] = std::array::from_fn(|i| i as u8);
     assert_eq!(lanes.differ(&same, &same), 0);
     for i in 0..N {
