@@ -6,6 +6,7 @@ use darkchunk::codec::blosc::Blosc;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
+use darkchunk::cpu::Level;
 use darkchunk::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
@@ -60,7 +61,8 @@ fn case(row: &Value, chunks: &[u8]) -> Case {
     }
 }
 
-/// What a plugin does with a chunk: reads its size, allocates that much, here full of `fill`, and decodes.
+/// What a plugin does with a chunk: reads its size, allocates that much, here full of `fill`, and decodes. Zeroed memory goes
+/// the way that is for it.
 pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     match filter {
         Drle::FILTER_ID => decode_by::<Drle>(cd_values, bytes, fill),
@@ -75,7 +77,11 @@ pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> 
 fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     let codec = C::from_cd_values(cd_values)?;
     let mut output = vec![fill; codec.decoded_len(bytes)?];
-    codec.decode(bytes, &mut output)?;
+    if fill == 0 {
+        codec.decode_zeroed_at(Level::current(), bytes, &mut output)?;
+    } else {
+        codec.decode(bytes, &mut output)?;
+    }
     Ok(output)
 }
 

@@ -103,17 +103,24 @@ fn encode<'a, C: Codec>(
 }
 
 fn decode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
-    let n_bytes = codec.decoded_len(input).map_err(text)?;
+    let n_bytes = codec.decoded_len(input).map_err(damage)?;
     if n_bytes == 0 {
-        return Err("the chunk decodes to nothing".to_owned());
+        return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
     let mut output = allocator.zeroed(n_bytes)?;
-    codec.decode_zeroed_at(Level::current(), input, output.as_mut_slice()).map_err(text)?;
+    codec.decode_zeroed_at(Level::current(), input, output.as_mut_slice()).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 
 fn text(error: Error) -> String {
     error.to_string()
+}
+
+/// What is to be done about a chunk that cannot be decoded.
+const REMEDY: &str = "; other chunks are not affected, this one has to come from a copy of the file";
+
+fn damage(error: Error) -> String {
+    format!("{error}{REMEDY}")
 }
 
 impl Call {

@@ -1,0 +1,94 @@
+"""Bad chunks in real hosts: each ends in a clean error or in the right data, and takes little memory. See ../bad."""
+
+import sys
+
+import pytest
+
+from common import BITSHUFFLE, BLOSC, DRLE, HERE, LZ4, PLUGINS, ZSTD, tool
+
+sys.path.insert(0, str(HERE.parent / "bad"))
+
+import cases as corpus  # noqa: E402
+import judge  # noqa: E402
+from host import HOSTS  # noqa: E402
+
+NAMES = {DRLE: "DRLE: ", BITSHUFFLE: "bitshuffle: ", BLOSC: "blosc: ", LZ4: "lz4: ", ZSTD: "zstd: "}
+ALLOWED = {"error": {"error"}, "right": {"right"}, "any": {"error", "right", "other"}}
+CHANGES = (0xFF,)
+# What a case may take in a host, in KiB: the chunk is 3 KiB, the plugins and HDF5's own buffers are the rest.
+MOST_KIB = 32 << 10
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    return judge.job(tmp_path_factory.mktemp("bad") / "files", "stored", CHANGES)
+
+
+@pytest.fixture(scope="module")
+def outcomes(job):
+    known = {}
+
+    def of(host):
+        if host not in known:
+            known[host] = judge.judged(host, job, PLUGINS)
+        return known[host]
+
+    return of
+
+
+def cases_of(host):
+    """PyTables has a Blosc filter of its own, which is used instead of the plugin."""
+    cases = corpus.all_cases("stored", CHANGES)
+    return [case for case in cases if not (host == "PyTables" and case.filter == BLOSC)]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_bad_chunk_is_a_clean_error_or_the_right_data(host, outcomes):
+    found = outcomes(host)
+    assert len(found) >= 9000
+    bad = {case.name: found[case.name] for case in cases_of(host) if found[case.name]["class"] not in ALLOWED[case.expected]}
+    assert not bad, f"{len(bad)} of {len(found)}"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_bad_chunk_takes_much_memory(host, outcomes):
+    found = outcomes(host)
+    greedy = {case.name: found[case.name]["kib"] for case in cases_of(host) if found[case.name]["kib"] > MOST_KIB}
+    assert not greedy
+
+
+def test_h5py_shows_which_filter_refused_what_and_what_to_do(outcomes):
+    found = outcomes("h5py")
+    silent = {}
+    for case in corpus.all_cases("stored", CHANGES):
+        text = found[case.name]["text"]
+        if found[case.name]["class"] != "error":
+            continue
+        is_told = NAMES[case.filter] in text and ("cd_values" in text or "other chunks" in text or "parameters" in text)
+        if not is_told:
+            silent[case.name] = text
+    assert not silent
+
+
+def test_the_corpus_has_the_parameters_that_the_plugins_store(tmp_path):
+    import h5py
+
+    shape, dtype = corpus.shape()
+    with h5py.File(tmp_path / "made.h5", "w") as file:
+        for row in corpus.manifest():
+            if row["name"] == row["format"]:
+                options = dict(compression=row["filter"], compression_opts=tuple(row["given"]))
+                dataset = file.create_dataset(row["name"], shape, dtype, chunks=shape, **options)
+                assert dataset.id.get_create_plist().get_filter(0)[2] == tuple(row["stored"]), row["name"]
+
+
+def test_h5dump_ends_cleanly(job):
+    import json
+
+    (path, names), *_ = json.loads(job.read_text())["files"]
+    cases = {case.name: case for case in corpus.committed()}
+    for name in names[::9]:
+        done = tool("h5dump", "--enable-error-stack", "-d", f"/{name}", path)
+        case = cases[name]
+        assert (done.returncode == 0) == (case.expected == "right"), f"{name}: {done.returncode}"
+        assert case.expected == "right" or NAMES[case.filter] in done.stderr, name
