@@ -131,3 +131,64 @@ fn as_json(dataset: &str, report: &Report) -> Value {
         "faults": faults.collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use darkchunk::chunk::Compression;
+    use darkchunk::hdf5::{Dataset, Processing, Writer};
+
+    use super::*;
+
+    /// A recording of 20 frames.
+    fn recording(name: &str) -> String {
+        let path = std::env::temp_dir().join(format!("darkchunk-{name}-{}.h5", std::process::id()));
+        let library = darkchunk_hdf5::library().expect("linked HDF5");
+        let file = File::create(&library, &path).expect("a new file");
+        let dataset = Dataset::new(30, 40, Compression::drle(5));
+        let mut writer = Writer::create(&library, file.id(), &dataset, Processing::<i16>::default()).expect("a writer");
+        (0..20).for_each(|index| writer.push(&[100 + index; 1200]).expect("stored"));
+        writer.finish().expect("finished");
+        drop(writer);
+        file.close().expect("closed");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    fn run_with(words: &[&str]) -> Result<bool, String> {
+        run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_byte_that_the_disk_changed_is_found_and_the_rest_is_saved() {
+        const DATASET: &str = "/entry/instrument/detector/data";
+        let (file, output) = (recording("damaged"), recording("saved"));
+        assert_eq!(run_with(&["verify", &file, DATASET]), Ok(true));
+
+        let mut bytes = std::fs::read(&file).expect("the file");
+        let mut chunks = bytes.windows(4).enumerate().filter(|(_, four)| four == b"DRLE").map(|(at, _)| at);
+        let second = chunks.nth(1).expect("a chunk");
+        bytes[second + 40] ^= 1;
+        std::fs::write(&file, bytes).expect("writable");
+        assert_eq!(run_with(&["verify", &file, DATASET, "--json"]), Ok(false));
+
+        let taken = run_with(&["recover", &file, DATASET, &output]).expect_err("refused");
+        assert!(taken.contains("is there already"), "{taken}");
+        std::fs::remove_file(&output).expect("it was there");
+        assert_eq!(run_with(&["recover", &file, DATASET, &output]), Ok(false));
+        assert_eq!(run_with(&["verify", &output, DATASET]), Ok(true));
+        [file, output].iter().for_each(|path| std::fs::remove_file(path).expect("it was there"));
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_no_report() {
+        let file = recording("refused");
+        for words in
+            [&["verify"][..], &["verify", &file, "/x", "--js"], &["verify", "/no/file", "/x"], &["verify", &file, "/x"]]
+        {
+            assert!(run_with(words).is_err(), "{words:?}");
+        }
+        let output = format!("{file}.saved");
+        let refused = run_with(&["recover", &file, "/nothing", &output]).expect_err("refused");
+        assert!(refused.contains("none of this name") && !Path::new(&output).exists(), "{refused}");
+        std::fs::remove_file(file).expect("it was there");
+    }
+}

@@ -10,6 +10,7 @@ use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::cpu::Level;
 use darkchunk::salvage::{Damage, salvage, verify};
+use darkchunk_sim::Rng;
 use std::ops::Range;
 
 const FILL: [u8; 2] = [0x7B, 0x51];
@@ -65,8 +66,8 @@ fn drle() -> Sample {
 
 /// Blocks of 64 elements, and 3 elements behind them.
 fn bitshuffle(comp: u32) -> Sample {
-    let decoded = structured(2 * 547, 5);
-    length_prefixed(sample(&Compression::filter(32008, &[64, comp]), &[547], decoded), 128, 2 * 544)
+    let sample = sample(&Compression::filter(32008, &[64, comp]), &[547], structured(2 * 547, 5));
+    if comp == 0 { sample } else { length_prefixed(sample, 128, 2 * 544) }
 }
 
 fn lz4() -> Sample {
@@ -104,10 +105,13 @@ fn filled(n_bytes: usize) -> Vec<u8> {
 }
 
 impl Sample {
-    /// Salvages `chunk`; what is not reported as lost must be right, and what is must be filled.
+    /// Salvages `chunk`: what is lost is filled, and nothing that was in the output before is left there.
     fn salvage(&self, chunk: &[u8], what: &str) -> (Vec<Damage>, Vec<u8>) {
         let mut dst = vec![0xEE; self.decoded.len()];
         let damage = salvage(Level::current(), Some(&self.filter), chunk, &FILL, &mut dst);
+        let mut again = vec![0x11; dst.len()];
+        let _ = salvage(Level::SCALAR, Some(&self.filter), chunk, &FILL, &mut again);
+        assert!(dst == again, "{what}: bytes from elsewhere");
         assert_eq!(verify(Level::SCALAR, Some(&self.filter), chunk, dst.len()).as_ref(), Ok(&damage), "{what}");
         let fill = filled(dst.len());
         damage.iter().for_each(|damage| {
@@ -298,6 +302,32 @@ fn codecs_without_a_dataset_are_no_trouble() {
             let zeros = salvage(Level::SCALAR, Some(&filter), &[0; 40], &FILL, &mut vec![0; n_bytes]);
             assert!(n_bytes < 2 || !zeros.is_empty(), "{filter:?} {n_bytes}");
             let _ = salvage(Level::SCALAR, Some(&filter), &[], &FILL, &mut vec![0; n_bytes]);
+        }
+    }
+}
+
+#[test]
+fn anything_at_all_gives_the_same_whatever_was_in_the_output() {
+    let mut rng = Rng::new(11);
+    for sample in [drle(), bitshuffle(0), bitshuffle(2), bitshuffle(3), lz4(), blosc()] {
+        for round in 0..900 {
+            let mut chunk = sample.chunk.clone();
+            match round % 3 {
+                0 => {
+                    chunk = (0..rng.below(400)).map(|_| rng.next_u64() as u8 & [1, 0x0F, 0xFF][rng.below(3)]).collect()
+                }
+                1 => (0..1 + rng.below(9)).for_each(|_| {
+                    let at = rng.below(chunk.len());
+                    chunk[at] = [0, 1, 0x7F, 0x80, 0xFF, rng.next_u64() as u8][rng.below(6)];
+                }),
+                _ => {
+                    let (from, to, n) = (rng.below(chunk.len()), rng.below(chunk.len()), rng.below(60));
+                    let piece = chunk[from..chunk.len().min(from + n)].to_vec();
+                    chunk.splice(to..to, piece);
+                    chunk.truncate(1 + rng.below(2 * sample.chunk.len()));
+                }
+            }
+            sample.salvage(&chunk, &format!("{} round {round}", sample.filter.name()));
         }
     }
 }

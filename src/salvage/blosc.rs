@@ -3,7 +3,7 @@
 //! A block whose place in the table is damaged is looked for behind the block before it. Two blocks that overlap cannot
 //! both be right: the one that does not follow the block before it is looked for there, too.
 
-use super::{Damage, plain};
+use super::{Damage, plain, push};
 use crate::codec::blosc::{Blosc, Chunk, HEADER_BYTES};
 use crate::cpu::Level;
 use crate::{Error, Result};
@@ -50,7 +50,7 @@ fn fits(level: Level, bytes: &[u8], dst: &mut [u8]) -> bool {
 /// Decodes block by block, by a header that is believed. `None` where it cannot be.
 fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>> {
     const PLAIN_COPY: u8 = 2;
-    let available = bytes.len() as u32;
+    let available = u32::try_from(bytes.len()).ok()?;
     let stated = u32::from_le_bytes(*bytes[12..].first_chunk()?);
     if u32::from_le_bytes(*bytes[4..].first_chunk()?) as usize != dst.len() {
         return None;
@@ -90,7 +90,7 @@ fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>>
             }
             None => lost,
         };
-        damage.push(Damage { blocks: index..index + 1, lost, reason });
+        push(&mut damage, Damage { blocks: index..index + 1, lost, reason });
     }
     Some(damage)
 }

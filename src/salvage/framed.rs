@@ -4,7 +4,7 @@
 //! its last block, so that the place can be found from behind: one from which a row of lengths leads exactly to the end,
 //! and every block on the way decodes. Of several such places the one with the most blocks is taken.
 
-use super::Damage;
+use super::{Damage, push};
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::cursor::Cursor;
 use crate::codec::framing::{Block, HEADER_BYTES, Header, LENGTH_BYTES, Storage};
@@ -108,7 +108,7 @@ impl Framed<'_> {
             // Only where the lengths lead to the end is this block's own one beyond doubt.
             let next = self.next(at).filter(|_| is_consistent);
             if let Some(next) = next {
-                damage.push(Damage { blocks: index..index + 1, lost: blocks.range(index), reason });
+                push(&mut damage, Damage { blocks: index..index + 1, lost: blocks.range(index), reason });
                 (at, index) = (next, index + 1);
                 continue;
             }

@@ -30,7 +30,8 @@ use std::ops::Range;
 /// Something wrong with a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The blocks or segments concerned, counted from 0. Empty where it is the chunk as a whole: its header, its length,
+    /// The blocks or segments concerned, counted from 0; several where they follow each other and have the same kind of
+    /// fault, of which the first one's is the [`reason`](Self::reason). Empty where it is the chunk as a whole: its header, its length,
     /// or a format of one piece.
     pub blocks: Range<usize>,
     /// The bytes of the decoded chunk that are lost by it. Empty where all of them could be had nevertheless.
@@ -48,6 +49,20 @@ impl Damage {
     /// The chunk has a fault that costs nothing.
     fn harmless(reason: Error) -> Self {
         Self { blocks: 0..0, lost: 0..0, reason }
+    }
+}
+
+/// Adds a fault; what follows another one of the same kind belongs to it.
+fn push(damage: &mut Vec<Damage>, next: Damage) {
+    let is_same = |a: &Error, b: &Error| std::mem::discriminant(a) == std::mem::discriminant(b);
+    let is_proof = matches!(next.reason, Error::Checksum { .. });
+    let last = damage.last_mut().filter(|last| {
+        let follows = last.blocks.end == next.blocks.start && last.lost.end == next.lost.start;
+        follows && !is_proof && !last.lost.is_empty() && !next.lost.is_empty() && is_same(&last.reason, &next.reason)
+    });
+    match last {
+        Some(last) => (last.blocks.end, last.lost.end) = (next.blocks.end, next.lost.end),
+        None => damage.push(next),
     }
 }
 
@@ -136,12 +151,11 @@ fn drle_container(level: Level, drle: &Drle, stored: &[u8], dst: &mut [u8], reas
         // A sound container that is not the dataset's, or parameters that say too little.
         Err(reason) => return vec![Damage::everything(dst.len(), reason)],
     };
-    let segments = recovered.failed.into_iter().map(|(index, pixels, reason)| Damage {
-        blocks: index..index + 1,
-        lost: 2 * pixels.start..2 * pixels.end,
-        reason,
-    });
-    let mut damage: Vec<Damage> = segments.collect();
+    let mut damage = Vec::new();
+    for (index, pixels, reason) in recovered.failed {
+        let lost = 2 * pixels.start..2 * pixels.end;
+        push(&mut damage, Damage { blocks: index..index + 1, lost, reason });
+    }
     if !recovered.front_is_sound || damage.is_empty() {
         damage.insert(0, Damage::harmless(reason));
     }
