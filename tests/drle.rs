@@ -79,7 +79,8 @@ fn stored_parameters_are_idempotent_and_follow_the_layout() {
     let first = Drle::localise(&[5], &layout(signed, &[3, 2, 4])).unwrap();
     assert_eq!(first, [5, 0, 0, 1, PixelType::I16Be.code().into(), 8, 48]);
     assert_eq!(Drle::localise(&first, &layout(signed, &[3, 2, 4])).unwrap(), first);
-    let other = Drle::localise(&first, &layout(ElementType::U16, &[10, 4, 4])).unwrap();
+    let unsigned = element(ElementClass::Unsigned, ByteOrder::Little);
+    let other = Drle::localise(&first, &layout(unsigned, &[10, 4, 4])).unwrap();
     assert_eq!(other, [5, 0, 0, 1, PixelType::U16Le.code().into(), 16, 320]);
     assert_eq!(Drle::localise(&[7, 1, 6], &layout(signed, &[16])).unwrap(), [7, 1, 6, 1, 2, 6, 32]);
 }

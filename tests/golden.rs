@@ -1,0 +1,162 @@
+//! Stored bytes: the same on every machine, at every level, and for ever.
+//!
+//! `tests/golden` holds a chunk of each format, of the same pixels. Each decodes to these pixels, and what is encoded here
+//! gives the same bytes. This file is small, so that Miri runs it too, also as a big-endian machine. Only a change of
+//! format may change what lies there: `UPDATE_GOLDEN=1 cargo test --test golden` writes it, in the commit that says why.
+
+use darkchunk::codec::bitshuffle::{Bitshuffle, Compression};
+use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
+use darkchunk::codec::drle::{Drle, Mode};
+use darkchunk::codec::lz4::Lz4;
+use darkchunk::codec::zstd::Zstd;
+use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::cpu::Level;
+use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use std::path::PathBuf;
+
+const N_FRAMES: usize = 2;
+const HEIGHT: usize = 13;
+const WIDTH: usize = 27;
+const THRESHOLD: u16 = 20;
+
+/// Dark frames with noise below the threshold and spots above it.
+fn pixels() -> Vec<u16> {
+    let mut state = 1_u32;
+    let mut next = |n: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % n
+    };
+    let mut pixel = || if next(16) == 0 { 20 + next(2000) } else { next(3) * next(3) } as u16;
+    (0..N_FRAMES * HEIGHT * WIDTH).map(|_| pixel()).collect()
+}
+
+/// What a lossy codec keeps of them.
+fn kept(pixels: &[u16]) -> Vec<u16> {
+    pixels.iter().map(|pixel| if *pixel < THRESHOLD { 0 } else { *pixel }).collect()
+}
+
+fn bytes_of(pixels: &[u16], order: ByteOrder) -> Vec<u8> {
+    let bytes = |pixel: &u16| if order == ByteOrder::Little { pixel.to_le_bytes() } else { pixel.to_be_bytes() };
+    pixels.iter().flat_map(bytes).collect()
+}
+
+fn layout(class: ElementClass, order: ByteOrder) -> ChunkLayout {
+    let element = ElementType { class, n_bytes: 2, base_bytes: 2, order };
+    ChunkLayout { element, dims: [N_FRAMES, HEIGHT, WIDTH].map(|n| n as u64).to_vec(), resized_before: false }
+}
+
+/// The chunk of `tests/golden/{name}.hex`: two digits a byte.
+fn golden(name: &str) -> Vec<u8> {
+    let path = path(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let digits: Vec<u8> = text.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.as_chunks().0.iter().map(|[high, low]| high << 4 | low).collect()
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"))
+}
+
+fn update(name: &str, chunk: &[u8]) {
+    let line = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    std::fs::write(path(name), chunk.chunks(48).map(line).collect::<String>()).expect("tests/golden can be written");
+}
+
+/// The golden chunk decodes to `expected`, and is what `src` encodes to, at every level.
+fn check<C: Codec>(name: &str, codec: &C, src: &[u8], expected: &[u8]) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        update(name, &encode(codec, Level::SCALAR, src));
+    }
+    check_decoding(name, codec, expected);
+    for &level in Level::available() {
+        assert!(encode(codec, level, src) == golden(name), "{name} {level:?}: other bytes than were written once");
+    }
+}
+
+fn check_decoding<C: Codec>(name: &str, codec: &C, expected: &[u8]) {
+    let chunk = golden(name);
+    assert_eq!(codec.decoded_len(&chunk), Ok(expected.len()), "{name}");
+    for &level in Level::available() {
+        let mut dst = vec![0xA5; expected.len()];
+        codec.decode_at(level, &chunk, &mut dst).unwrap_or_else(|error| panic!("{name} {level:?}: {error}"));
+        assert!(dst == expected, "{name} {level:?}: other pixels than were written once");
+        for n_bytes in (0..chunk.len()).step_by(1 + chunk.len() / 16) {
+            assert!(codec.decode_at(level, &chunk[..n_bytes], &mut dst).is_err(), "{name} {level:?} cut to {n_bytes}");
+        }
+    }
+}
+
+fn encode<C: Codec>(codec: &C, level: Level, src: &[u8]) -> Vec<u8> {
+    let mut dst = vec![0xA5; codec.max_encoded_len(src.len())];
+    let n_bytes = codec.encode_at(level, src, &mut dst).expect("what fits is encoded");
+    dst.truncate(n_bytes);
+    dst
+}
+
+#[test]
+fn drle_is_stored_as_ever() {
+    let pixels = pixels();
+    let kept = kept(&pixels);
+    for (name, class, order, mode) in [
+        ("drle-int16-le", ElementClass::Signed, ByteOrder::Little, Mode::Container),
+        ("drle-int16-be", ElementClass::Signed, ByteOrder::Big, Mode::Container),
+        ("drle-uint16-le", ElementClass::Unsigned, ByteOrder::Little, Mode::Container),
+        ("drle-uint16-be", ElementClass::Unsigned, ByteOrder::Big, Mode::Container),
+        ("drle-bare", ElementClass::Signed, ByteOrder::Little, Mode::Bare),
+    ] {
+        let codec = Drle::new(THRESHOLD).and_then(|drle| drle.with_mode(mode).for_layout(&layout(class, order)));
+        check(name, &codec.expect("parameters"), &bytes_of(&pixels, order), &bytes_of(&kept, order));
+    }
+}
+
+#[test]
+fn bitshuffle_is_stored_as_ever() {
+    let src = bytes_of(&pixels(), ByteOrder::Little);
+    for (name, element_bytes, compression) in [
+        ("bitshuffle-plain-1", 1, Compression::None),
+        ("bitshuffle-plain-2", 2, Compression::None),
+        ("bitshuffle-plain-4", 4, Compression::None),
+        ("bitshuffle-plain-12", 12, Compression::None),
+        ("bitshuffle-lz4-2", 2, Compression::Lz4),
+        ("bitshuffle-lz4-4", 4, Compression::Lz4),
+    ] {
+        let codec = Bitshuffle::new(element_bytes, compression).with_block_elements(128);
+        check(name, &codec, &src, &src);
+    }
+}
+
+#[test]
+fn blosc_is_stored_as_ever() {
+    // Elements in groups of 8: others Blosc leaves as they are where bits are to be shuffled.
+    let src = &bytes_of(&kept(&pixels())[..696], ByteOrder::Little);
+    for (name, compressor, shuffle, effort) in [
+        ("blosc-blosclz-byte", Compressor::BloscLz, Shuffle::Byte, 5),
+        ("blosc-lz4-byte", Compressor::Lz4, Shuffle::Byte, 5),
+        ("blosc-lz4-bit", Compressor::Lz4, Shuffle::Bit, 5),
+        ("blosc-lz4-none", Compressor::Lz4, Shuffle::None, 5),
+        ("blosc-copy", Compressor::Lz4, Shuffle::Byte, 0),
+    ] {
+        check(name, &Blosc::new(compressor, shuffle, effort, 2).expect("parameters"), src, src);
+    }
+}
+
+#[test]
+fn lz4_is_stored_as_ever() {
+    let src = bytes_of(&kept(&pixels()), ByteOrder::Little);
+    check("lz4-one-block", &Lz4::new(0), &src, &src);
+    check("lz4-blocks", &Lz4::new(500), &src, &src);
+}
+
+/// Bytes that a library compresses may change with its version: only that they decode is for ever.
+#[test]
+#[cfg_attr(miri, ignore = "calls C")]
+fn what_zstd_stored_decodes() {
+    let src = bytes_of(&pixels(), ByteOrder::Little);
+    let bitshuffle = Bitshuffle::new(2, Compression::Zstd { level: 3 }).with_block_elements(128);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        update("zstd", &encode(&Zstd::new(3), Level::SCALAR, &src));
+        update("bitshuffle-zstd-2", &encode(&bitshuffle, Level::SCALAR, &src));
+    }
+    check_decoding("zstd", &Zstd::new(3), &src);
+    check_decoding("bitshuffle-zstd-2", &bitshuffle, &src);
+}
