@@ -121,12 +121,16 @@ fn every_truncation_is_an_error() {
     }
 }
 
+/// What a byte is changed by: anything; with Miri, a few.
+const MASKS: std::ops::RangeInclusive<u8> = 1..=255;
+const MASK_STEP: usize = if cfg!(miri) { 127 } else { 1 };
+
 #[test]
 fn every_mutation_of_a_container_is_an_error_or_the_right_data() {
     let (codec, chunk) = small_chunks().swap_remove(0);
     let expected = decode_into(&codec, &chunk).unwrap();
     for at in 0..chunk.len() {
-        for mask in 1..=255 {
+        for mask in MASKS.step_by(MASK_STEP) {
             let mut mutant = chunk.clone();
             mutant[at] ^= mask;
             match decode_into(&codec, &mutant) {
@@ -141,7 +145,7 @@ fn every_mutation_of_a_container_is_an_error_or_the_right_data() {
 fn every_mutation_of_a_bare_stream_is_an_error_or_pixels_of_the_stream() {
     let (codec, chunk) = small_chunks().swap_remove(1);
     for at in 0..chunk.len() {
-        for mask in 1..=255 {
+        for mask in MASKS.step_by(MASK_STEP) {
             let mut mutant = chunk.clone();
             mutant[at] ^= mask;
             let Ok(found) = decode_into(&codec, &mutant) else { continue };

@@ -67,7 +67,10 @@ fn check<C: Codec>(name: &str, codec: &C, src: &[u8], expected: &[u8]) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         update(name, &encode(codec, Level::SCALAR, src));
     }
-    check_decoding(name, codec, expected);
+    // Blosc hands LZ4 streams to the reference library, which Miri cannot run.
+    if !(cfg!(miri) && name.starts_with("blosc-lz4")) {
+        check_decoding(name, codec, expected);
+    }
     for &level in Level::available() {
         assert!(encode(codec, level, src) == golden(name), "{name} {level:?}: other bytes than were written once");
     }

@@ -63,6 +63,7 @@ fn encoders() -> Vec<Encoder> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "calls C")]
 fn every_short_length_agrees_with_the_library() {
     let mut encoders = encoders();
     for n_bytes in 1..300 {
@@ -75,6 +76,7 @@ fn every_short_length_agrees_with_the_library() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "calls C")]
 fn blocks_of_every_kind_agree_with_the_library() {
     let mut encoders = encoders();
     for seed in 0..60 {
@@ -88,11 +90,13 @@ fn blocks_of_every_kind_agree_with_the_library() {
 
 proptest! {
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn any_bytes_agree_with_the_library(src in prop::collection::vec(prop_oneof![3 => Just(0u8), 1 => any::<u8>()], 1..500)) {
         assert_agrees_with_the_library(&mut encoders(), &src);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn all_levels_decode_hostile_bytes_alike(src in prop::collection::vec(any::<u8>(), 0..200), n_bytes in 0usize..600) {
         let mut results = vec![];
         for &level in Level::available() {
@@ -113,6 +117,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "calls C")]
 fn damaged_blocks_decode_alike_on_all_levels() {
     let src = structured(400, 9);
     let mut block = vec![0; max_encoded_len(src.len())];

@@ -30,6 +30,7 @@ fn by_definition(element_size: usize, src: &[u8]) -> Vec<u8> {
 const SIZES: [usize; 12] = [1, 2, 3, 4, 6, 7, 8, 12, 16, 33, 100, 257];
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn scalar_is_the_definition() {
     for element_size in SIZES {
         for n_groups in [0, 1, 2, 5] {
@@ -57,6 +58,7 @@ fn another_output_length_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_level_agrees_with_scalar() {
     for &level in Level::available() {
         for element_size in (1..=33).chain([64, 100, 255, 256, 300]) {
@@ -77,6 +79,7 @@ fn every_level_agrees_with_scalar() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn rows_that_are_zero_may_be_said_to_be() {
     for &level in Level::available() {
         for element_size in [1, 2, 3, 4, 8] {
@@ -100,6 +103,7 @@ fn rows_that_are_zero_may_be_said_to_be() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn one_bit_anywhere_is_not_zero() {
     for &level in Level::available() {
         for n_bytes in 0..600 {
@@ -135,6 +139,7 @@ fn no_kernel_touches_a_byte_outside() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn where_a_buffer_starts_does_not_matter() {
     for &level in Level::available() {
         for (start, element_size) in (0..64).flat_map(|start| [1, 2, 3, 4, 8, 16].map(|size| (start, size))) {

@@ -17,6 +17,7 @@ fn three_elements_and_a_rest_are_laid_out_as_said() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_level_gives_back_what_it_was_given() {
     for &level in Level::available() {
         for element_size in [1, 2, 3, 4, 5, 8, 12, 16, 17, 300] {

@@ -18,6 +18,7 @@ fn expected(bytes: &[u8]) -> Vec<(usize, usize)> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn every_run_at_every_place_is_found_at_every_level() {
     let mut runs = ZeroRuns::default();
     for &level in Level::available() {
@@ -39,6 +40,7 @@ fn every_run_at_every_place_is_found_at_every_level() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn many_short_runs_are_found_at_every_level() {
     let mut runs = ZeroRuns::default();
     for &level in Level::available() {
