@@ -252,11 +252,12 @@ impl Frames {
         let before = self.n_frames;
         let offset = self.offset(index);
         if offset[0] < before {
-            if self.raw_chunk.take_if(|raw| *raw == index).is_some() {
+            if self.raw_chunk == Some(index) {
                 // HDF5 keeps the filter mask of a chunk that is written over by one of the same length.
                 self.put_chunk(&offset, &chunk[..chunk.len() - 1])?;
             }
             self.put_chunk(&offset, chunk)?;
+            self.raw_chunk = self.raw_chunk.filter(|raw| *raw != index);
             return self.set_extent(n_frames.max(before));
         }
         self.set_extent(n_frames)?;
