@@ -38,12 +38,18 @@ pub(crate) fn environment(folder: &Path, requirements: &[&str]) -> Result<PathBu
         return Ok(python);
     }
     println!("== Python environment {} (pinned in {})", shown(folder), shown(requirements));
+    if folder.exists() && !stamp.exists() {
+        return Err(format!("{} is there and was not made by `cargo xtask`: move it elsewhere", folder.display()));
+    }
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
+    // First of all, so that a folder that was never completed is known as ours.
+    let failed = |e: std::io::Error| format!("{}: {e}", stamp.display());
+    fs::create_dir_all(folder).and_then(|()| fs::write(&stamp, "not complete")).map_err(failed)?;
     let pip = make_environment(&host, folder)?;
     install(pip, requirements)?;
-    fs::write(&stamp, stamp_text).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    fs::write(&stamp, stamp_text).map_err(failed)?;
     Ok(python)
 }
 
