@@ -4,23 +4,28 @@
 //! * through HDF5: `benches/hdf5/through_h5py.py`, our plugins and hdf5plugin's taking turns;
 //! * at the end the ratios that the project promises, as measured ([`crate::bench_table`]).
 //!
-//! `bench talk` records as the DRLE talk did ([`crate::bench_talk`]). Peers are built first ([`crate::bench_peers`]).
+//! `bench talk` records as the DRLE talk did ([`crate::bench_talk`]); `bench robustness` is about bad chunks
+//! ([`crate::robustness`]). Peers are built first ([`crate::bench_peers`]).
 
 use crate::Result;
 use crate::process::{cargo, output, program, run as run_program};
 use crate::workspace::{data, root, target};
-use crate::{bench_peers, bench_table, bench_talk, dist};
+use crate::{bench_peers, bench_table, bench_talk, dist, robustness};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
-    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\nreport FILE...: results written with --json, as \
+    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\nrobustness [--json FILE]: bad chunks through \
+    hdf5plugin's plugins and ours, in every host\nreport FILE...: results written with --json, as \
     Markdown";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     if arguments.first().is_some_and(|argument| argument == "talk") {
         return bench_talk::run(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|argument| argument == "robustness") {
+        return robustness::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|argument| argument == "report") {
         return report(&arguments[1..]);

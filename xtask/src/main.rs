@@ -10,6 +10,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod process;
+mod robustness;
 mod setup;
 mod tally;
 mod test;
