@@ -188,7 +188,11 @@ impl Frames {
         self.codec(element)?;
         let expected = self.chunk_bytes(element);
         match reader.chunk_bytes() {
-            Some(found) if found != expected => Err(Error::WrongSize { expected: found, found: expected }),
+            Some(found) if found != expected => Err(Error::Unsupported(format!(
+                "the parameters of filter {} are for chunks of {found} bytes, the dataset's have {expected}, so that no \
+                 reader would take them: make the dataset anew, with parameters for its own chunks",
+                stored.id
+            ))),
             _ => Ok(()),
         }
     }

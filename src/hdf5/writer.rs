@@ -102,8 +102,8 @@ impl<P: FileElement> Writer<P> {
     /// continued with the same dark image and threshold, and its sum and counts where they are of all the frames.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and [`Error::Unsupported`], [`Error::Parameter`] or [`Error::WrongSize`] that says in
-    /// what the dataset is different.
+    /// As [`create`](Self::create), and [`Error::Unsupported`] or [`Error::Parameter`] that says in what the dataset is
+    /// different.
     pub fn attach(library: &Library, at: Hid, path: &str, processing: Processing<P>) -> Result<Self> {
         let file = file_to_write(library, at)?;
         let frames = dataset::attach(library, at, path, P::TYPE)?;
