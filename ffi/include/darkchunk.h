@@ -184,6 +184,8 @@ typedef struct dc_hdf5 {
     DC_HDF5_FUNCTIONS(DC_FIELD)
     dc_function fn_H5Dread_chunk;  /* before HDF5 2.0, or NULL */
     dc_function fn_H5Dread_chunk2; /* since HDF5 2.0, or NULL */
+    dc_function fn_H5Pmodify_filter;
+    dc_function fn_H5Tdetect_class;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -217,6 +219,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #else
     table.fn_H5Dread_chunk = (dc_function)H5Dread_chunk;
 #endif
+    DC_SET(H5Pmodify_filter)
+    DC_SET(H5Tdetect_class)
     return table;
 }
 

@@ -49,6 +49,10 @@ macro_rules! link {
             fn H5Dread_chunk2(
                 dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void, n_bytes: *mut usize,
             ) -> c_int;
+            fn H5Pmodify_filter(
+                dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
+            ) -> c_int;
+            fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -58,6 +62,8 @@ macro_rules! link {
                 ids,
                 $($name: Some($name),)*
                 H5Dread_chunk2: Some(H5Dread_chunk2),
+                H5Pmodify_filter: Some(H5Pmodify_filter),
+                H5Tdetect_class: Some(H5Tdetect_class),
                 ..Api::EMPTY
             }
         }

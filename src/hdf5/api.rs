@@ -129,6 +129,10 @@ macro_rules! for_each_hdf5_function {
                     dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void,
                     n_bytes: *mut usize,
                 ) -> c_int;
+                fn H5Pmodify_filter(
+                    dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
+                ) -> c_int;
+                fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
             }
         }
     };

@@ -88,7 +88,8 @@ pub fn verify(library: &Library, at: Hid, path: &str) -> Result<Report> {
 /// name when all is written.
 ///
 /// # Errors
-/// As [`verify`]; [`Error::Unsupported`] where the name is taken, or the elements are no plain numbers;
+/// As [`verify`]; [`Error::Unsupported`] where the name is taken, or elements are strings or refer to
+/// other places of the file;
 /// [`Error::Hdf5`], for instance where the disk is full.
 pub fn salvage(library: &Library, at: Hid, path: &str, into: Hid, into_path: &str) -> Result<Report> {
     let source = Source::open(library, at, path)?;
@@ -165,6 +166,44 @@ impl Source {
         })
     }
 
+    /// Refuses elements that may refer to other places of the file that they are in.
+    fn insist_on_plain_elements(&self) -> Result<()> {
+        const NUMBERS: [i32; 4] = [0, 1, 4, 8];
+        const STRING: i32 = 3;
+        const REFERENCE: i32 = 7;
+        const VARIABLE_LENGTH: i32 = 9;
+        let (library, kind) = (self.dataset.library(), self.datatype.get());
+        if NUMBERS.contains(&h5!(library, H5Tget_class(kind))?) {
+            return Ok(());
+        }
+        for class in [STRING, REFERENCE, VARIABLE_LENGTH] {
+            let detected = library.call("H5Tdetect_class", |functions| match functions.H5Tdetect_class {
+                // SAFETY: `Library::new` was promised this function.
+                Some(detect_class) => unsafe { detect_class(kind, class) },
+                None => 1,
+            })?;
+            if detected != 0 {
+                let what = "strings, references or of variable length: they can be examined, not saved";
+                return Err(Error::Unsupported(format!("the elements are, or have parts that are, {what}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a dataset be made with the properties of this one where no plugin is installed.
+    fn make_filter_optional(&self) -> Result<()> {
+        const OPTIONAL: u32 = 1;
+        let (Some(stored), properties) = (&self.stored, self.properties.get()) else { return Ok(()) };
+        let id = stored.id.cast_signed();
+        self.dataset.library().call("H5Pmodify_filter", |functions| match functions.H5Pmodify_filter {
+            // SAFETY: `Library::new` was promised this function; there are as many values as is said.
+            Some(modify) => unsafe { modify(properties, id, OPTIONAL, stored.values.len(), stored.values.as_ptr()) },
+            // Without it the plugin must be there, as HDF5 will say.
+            None => 0,
+        })?;
+        Ok(())
+    }
+
     /// Chunks along each dimension, and all of them.
     fn grid(&self) -> Result<(Vec<u64>, u64)> {
         let grid: Vec<u64> = self.dims.iter().zip(&self.chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
@@ -232,15 +271,10 @@ struct Target {
 
 impl Target {
     fn create(source: &Source, into: Hid) -> Result<Self> {
-        // Integers, floats, bit fields and enumerations. Others may refer to places of the file that they are in.
-        const NUMBERS: [i32; 4] = [0, 1, 4, 8];
+        source.insist_on_plain_elements()?;
+        source.make_filter_optional()?;
         let library = source.dataset.library();
         let (kind, properties) = (source.datatype.get(), source.properties.get());
-        if !NUMBERS.contains(&h5!(library, H5Tget_class(kind))?) {
-            return Err(Error::Unsupported(
-                "the elements are no plain numbers: they can be examined, not saved".into(),
-            ));
-        }
         // HDF5 itself says what the fill value is: an empty dataset of one chunk reads so.
         let one_chunk = object::dataspace(library, &source.chunk, false)?;
         let empty = h5!(library, H5Dcreate_anon(into, kind, one_chunk.get(), properties, DEFAULT))?;
