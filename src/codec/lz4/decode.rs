@@ -1,4 +1,4 @@
-//! The LZ4 block decoder: for blocks that are mostly zeros.
+//! The LZ4 block decoder: for blocks that are nearly all zeros; the others are left to `dense`.
 //!
 //! The output is cleared first, and the decoder remembers behind which byte it is still all zero. A match that copies
 //! from there copies zeros onto zeros, however long it is and however it overlaps itself: nothing is done. In the bit
@@ -49,8 +49,9 @@ fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Resul
     decode_with(lanes, src, dst, n_bytes)
 }
 
-/// A block of more than one byte for so many has few zeros to skip.
-const DENSE: usize = 12;
+/// A block of more than one byte for so many is decoded without looking for zeros. Measured: frames with 0.1 % bright
+/// pixels have blocks on both sides, and half as much, or twice, is slower.
+const DENSE: usize = 100;
 
 #[inline(always)]
 fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {

@@ -1,4 +1,4 @@
-//! The LZ4 block decoder for blocks that are not mostly zeros: bit planes of noise, and text.
+//! The LZ4 block decoder for all blocks but those that are nearly all zeros.
 //!
 //! Copies are whole vectors, longer than what is asked for: what follows overwrites it. They are as narrow as the lengths
 //! allow, because a load that reaches over two stores that are still on their way waits for both. The output is not
