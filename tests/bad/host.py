@@ -1,8 +1,8 @@
 """One host reads all cases and says what became of each: `python host.py HOST FILES.json`, one line of JSON a case.
 
 A host is a Python package, or a libhdf5 alone. Cases are read in batches, each in a forked process, so that a crash ends
-a batch and not the run; then the cases of the batch are read one by one, each in a process of its own, which tells
-whose crash it was. `MALLOC_PERTURB_` is to be set: new memory is then full of one byte, freed memory of its
+a batch and not the run; then the case that it died of is read alone, which tells whether
+it was its crash. `MALLOC_PERTURB_` is to be set: new memory is then full of one byte, freed memory of its
 complement, and a run with another byte shows what was never written. HDF5 keeps no free lists, which would hide that.
 """
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from hdf5 import Hdf5, library_path  # noqa: E402
 
 BATCH = 100
-SECONDS = 20
+SECONDS = 10
 # What a case may take beyond what the process has: more than any sound one needs, and no danger to the machine.
 MORE_MEMORY = 1 << 30
 DEBIAN = "/usr/lib/x86_64-linux-gnu/libhdf5_serial.so.103"
@@ -140,12 +140,29 @@ def forked(*arguments):
 
 
 def outcomes(host, path, names, right, patterns):
-    done, end = forked(host, path, names, right, patterns)
-    if end is None:
-        return done
-    if len(names) == 1:
-        return done or [{"name": names[0], "class": end.split()[0], "text": end, "kib": 0}]
-    return [one for name in names for one in outcomes(host, path, [name], right, patterns)]
+    """What became of each. Where a batch dies, the case that it died of is tried alone, and the rest goes on behind it."""
+    rows = []
+    while names:
+        done, end = forked(host, path, names, right, patterns)
+        names = names[len(done):]
+        if end is not None and names:
+            alone, end = forked(host, path, names[:1], right, patterns)
+            if end is None:
+                # Not of this one: an earlier one has damaged the heap.
+                done = [one for row in done for one in single(host, path, row["name"], right, patterns)]
+            done += alone or [ended(names[0], end)]
+            names = names[1:]
+        rows += done
+    return rows
+
+
+def single(host, path, name, right, patterns):
+    done, end = forked(host, path, [name], right, patterns)
+    return done or [ended(name, end)]
+
+
+def ended(name, end):
+    return {"name": name, "class": end.split()[0], "text": end, "kib": 0}
 
 
 def main(name, files):

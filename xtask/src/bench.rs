@@ -16,9 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
-    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\nrobustness [--json FILE]: bad chunks through \
-    hdf5plugin's plugins and ours, in every host\nreport FILE...: results written with --json, as \
-    Markdown";
+    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\n\
+    robustness [--all] [--json FILE]: bad chunks through hdf5plugin's plugins and ours, in every host\n\
+    report FILE...: results written with --json, as Markdown";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     if arguments.first().is_some_and(|argument| argument == "talk") {

@@ -9,18 +9,24 @@ use crate::workspace::root;
 use crate::{Result, dist};
 
 pub(crate) fn run(arguments: &[String]) -> Result {
-    let json = match arguments {
-        [] => None,
-        [option, file] if option == "--json" => Some(file),
-        _ => return Err(format!("bench robustness takes --json FILE or nothing, not `{}`", arguments.join(" "))),
-    };
     // Debian's HDF5 is one of the hosts.
     setup::system(&[System::Hdf5Tools])?;
     dist::build()?;
     let mut scoreboard = program(setup::python()?);
     scoreboard.arg(root().join("tests/bad/scoreboard.py")).arg(dist::plugins());
-    if let Some(file) = json {
-        scoreboard.arg("--json").arg(file);
+    run_program(scoreboard.args(absolute(arguments)?))
+}
+
+/// The arguments, with a relative file name as the user means it: the program is run in the repository's root.
+fn absolute(arguments: &[String]) -> Result<Vec<String>> {
+    let here = std::env::current_dir().map_err(|e| e.to_string())?;
+    match arguments {
+        [] => Ok(Vec::new()),
+        [option, rest @ ..] if option == "--all" => Ok([vec![option.clone()], absolute(rest)?].concat()),
+        [option, file, rest @ ..] if option == "--json" => {
+            let file = here.join(file).display().to_string();
+            Ok([vec![option.clone(), file], absolute(rest)?].concat())
+        }
+        _ => Err(format!("bench robustness takes --json FILE and --all, not `{}`", arguments.join(" "))),
     }
-    run_program(&mut scoreboard)
 }
