@@ -114,13 +114,12 @@ fn what_a_header_or_table_must_not_say_is_an_error() {
 
 #[test]
 fn blocks_that_overlap_are_refused_as_a_whole_and_read_one_by_one() {
-    // The first two blocks hold what fills the chunk, so that four of them are more than there is.
+    // All four are the first one, which is no more than the chunk has.
     let mut chunk = four_blocks();
     for at in [20, 24, 28] {
         chunk = with_u32(chunk, at, 32);
     }
-    let same = decode_at(Level::current(), &chunk).unwrap();
-    assert!(same == [1; 2000], "within the chunk's length, the order is the writer's");
+    assert!(matches!(decode_at(Level::current(), &chunk), Err(Error::Corrupt { .. })));
     let bomb = with_u32(chunk[..32 + 504].to_vec(), 12, 32 + 504);
     assert!(matches!(decode_at(Level::current(), &bomb), Err(Error::Corrupt { .. })));
     let mut dst = [0; 500];
