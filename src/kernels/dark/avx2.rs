@@ -3,7 +3,8 @@
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
 //! where brightness changes are then taken from the bits of a whole group.
 
-use super::block::{self, GROUP, Groups, Positions, Tally};
+use super::block;
+use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
 

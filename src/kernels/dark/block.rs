@@ -3,7 +3,8 @@
 //! Per block of up to [`BLOCK`] pixels:
 //!
 //! 1. *scan* (one file an instruction set): subtract, compare, count, and collect the positions where brightness
-//!    changes. The positions come in pairs, begin and end of a bright run.
+//!    changes. The positions come in pairs, begin and end of a bright run. AVX-512 collects a bit a pixel instead, and
+//!    does what follows by vectors, not by runs (`avx512_bright`).
 //! 2. *emit*: for each pair a run token and a copy of fixed length.
 //! 3. *add*: for each pair the stored pixels to the sum; for a block with many runs, all of it.
 //!
@@ -11,117 +12,25 @@
 //! hence dark and not counted. What is rare and would cost the scan an instruction is not counted there but noticed:
 //! differences that do not fit 16 bits make [`Tally::is_exact`] false, and the block's counts are then `scalar`'s.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512_bright::{Kept, Lines, keep};
+use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{FrameCounts, scalar};
 use crate::Result;
 use crate::cpu::{Isa, Level};
 
-/// Pixels a scan takes at once: the bits of a word.
-pub(super) const GROUP: usize = 64;
-
-/// Groups of a block.
-pub(super) const GROUPS: usize = 64;
-
-/// Pixels of a block.
-pub(super) const BLOCK: usize = GROUP * GROUPS;
-
-/// Words of slack behind the positions, so that a scan may store whole vectors.
-const SLACK: usize = 64;
-
 /// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
 const DENSE_RUNS: usize = BLOCK / 24;
 
-/// The next pixels for a scan: whole groups, at most [`GROUPS`].
-#[derive(Clone, Copy)]
-pub(super) struct Groups<'a, P> {
-    pub(super) pixels: &'a [[P; GROUP]],
-    /// As many.
-    pub(super) dark: Option<&'a [[P; GROUP]]>,
-    /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
-    pub(super) threshold: u16,
-}
-
-/// Where brightness changes in a block.
-pub(super) struct Positions {
-    /// Begin and end of each bright run, in turn.
-    pub(super) at: [u16; BLOCK + SLACK],
-    pub(super) n: usize,
-}
-
-impl Positions {
-    pub(super) fn new() -> Self {
-        Self { at: [0; BLOCK + SLACK], n: 0 }
-    }
-
-    /// `n` positions are there, the last block of `n_groups` ends bright or dark: a bright run ends with the block.
-    #[inline(always)]
-    pub(super) fn end(&mut self, n: usize, is_bright: bool, n_groups: usize) {
-        self.at[n] = (n_groups * GROUP) as u16;
-        self.n = n + usize::from(is_bright);
-    }
-
-    /// Writes `base` plus the index of each set bit from the `n`th position on; returns the position behind them.
-    ///
-    /// There are few bits as a rule: four are taken without a branch.
-    #[inline(always)]
-    pub(super) fn push_bits(&mut self, n: usize, mut bits: u64, base: usize) -> usize {
-        let end = n + bits.count_ones() as usize;
-        let mut at = n;
-        loop {
-            let room: &mut [u16; 4] = self.at[at..].first_chunk_mut().expect("there is slack behind the positions");
-            for slot in room {
-                *slot = base as u16 + bits.trailing_zeros() as u16;
-                bits &= bits.wrapping_sub(1);
-            }
-            at += 4;
-            if at >= end {
-                return end;
-            }
-        }
-    }
-
-    fn runs(&self) -> &[[u16; 2]] {
-        self.at[..self.n].as_chunks().0
-    }
-}
-
-/// What a scan counted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tally {
-    pub(super) n_bright: u32,
-    /// Pixels that differ from their dark image.
-    pub(super) n_different: u32,
-    /// The sum of the differences of pixels that are not bright.
-    pub(super) zeroed_sum: i64,
-    /// Whether all differences that were added fit 16 bits.
-    pub(super) is_exact: bool,
-    /// Whether every stored pixel fits a stream.
-    pub(super) fits_stream: bool,
-}
-
-impl Tally {
-    fn counts(self) -> FrameCounts {
-        FrameCounts {
-            n_bright: self.n_bright.into(),
-            n_zeroed: (self.n_different - self.n_bright).into(),
-            zeroed_sum: self.zeroed_sum,
-            n_saturated: 0,
-        }
-    }
-}
-
-/// Scans `groups`, fills `positions`, and writes the stored pixels to `stored` where it is given (as many groups).
-fn scan<P: Pixel>(
-    level: Level,
-    groups: Groups<'_, P>,
-    positions: &mut Positions,
-    stored: Option<&mut [[P; GROUP]]>,
-) -> Tally {
+/// Scans `groups`, fills `found`, and writes the stored pixels to `stored` where it is given (as many groups).
+fn scan<P: Pixel>(level: Level, groups: Groups<'_, P>, found: &mut Found, stored: Option<&mut [[P; GROUP]]>) -> Tally {
+    let positions = &mut found.positions;
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
-        Isa::Avx512 => unsafe { super::avx512::scan(groups, positions, stored) },
+        Isa::Avx512 => unsafe { super::avx512::scan(groups, &mut found.bright, stored) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
         Isa::Avx2 => unsafe { super::avx2::scan(groups, positions, stored) },
@@ -142,9 +51,6 @@ fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32])
     }
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the level proves that the processor has AVX-512.
-        Isa::Avx512 => unsafe { super::avx512::add(runs, stored, sum) },
-        #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
         Isa::Avx2 => unsafe { super::avx2::add(runs, stored, sum) },
         #[cfg(target_arch = "x86_64")]
@@ -153,7 +59,7 @@ fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32])
         #[cfg(target_arch = "aarch64")]
         // SAFETY: the level proves that the processor has NEON.
         Isa::Neon => unsafe { super::neon::add(runs, stored, sum) },
-        _ => unreachable!("the scalar level has no blocks"),
+        _ => unreachable!("the scalar level has no blocks, and AVX-512 no runs"),
     }
 }
 
@@ -181,9 +87,17 @@ pub(super) fn has(level: Level) -> bool {
     level.isa() != Isa::Scalar
 }
 
+/// Whether a level finds bits, not positions.
+#[inline(always)]
+fn has_bits(level: Level) -> bool {
+    level.isa() == Isa::Avx512
+}
+
 /// A scanned block.
 struct Scanned<P> {
-    positions: Positions,
+    found: Found,
+    #[cfg(target_arch = "x86_64")]
+    lines: Lines,
     stored: [[P; GROUP]; GROUPS],
 }
 
@@ -191,6 +105,8 @@ struct Scanned<P> {
 /// too large for the inner caches; by the time a block is added, what it changes has arrived.
 pub(super) struct Block<P> {
     scanned: [Scanned<P>; 2],
+    #[cfg(target_arch = "x86_64")]
+    kept: Kept,
     /// Which of the two was scanned last.
     last: usize,
     /// Where in the frame the block begins that waits, and its pixels.
@@ -219,8 +135,19 @@ pub(super) struct Step<'a, P> {
 
 impl<P: Pixel> Block<P> {
     pub(super) fn new() -> Self {
-        let scanned = || Scanned { positions: Positions::new(), stored: [[P::default(); GROUP]; GROUPS] };
-        Self { scanned: [scanned(), scanned()], last: 0, waiting: None }
+        let scanned = || Scanned {
+            found: Found::new(),
+            #[cfg(target_arch = "x86_64")]
+            lines: Lines::new(),
+            stored: [[P::default(); GROUP]; GROUPS],
+        };
+        Self {
+            scanned: [scanned(), scanned()],
+            #[cfg(target_arch = "x86_64")]
+            kept: Kept::new(),
+            last: 0,
+            waiting: None,
+        }
     }
 
     /// Encodes a block. `sum` is that of the frame; the block is added by the next call, or [`settle`](Self::settle).
@@ -233,14 +160,20 @@ impl<P: Pixel> Block<P> {
         overwrite: bool,
     ) -> Result<FrameCounts> {
         let n_pixels = step.n_pixels;
-        let stores = step.dark.is_some() || sum.is_some() || overwrite || n_pixels < GROUP;
         let scanned = &mut self.scanned[1 - self.last];
+        let has_bits = has_bits(step.level);
+        let stores = overwrite || n_pixels < GROUP || !has_bits && (step.dark.is_some() || sum.is_some());
         let tally = scanned.scan(step, stores);
         if !tally.fits_stream {
             first_too_bright(step)?;
         }
-        let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
-        tokens.push(values, scanned.positions.runs(), n_pixels)?;
+        if has_bits {
+            #[cfg(target_arch = "x86_64")]
+            scanned.push_kept(step, stores, sum.is_some(), &mut self.kept, tokens)?;
+        } else {
+            let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
+            tokens.push(values, scanned.found.positions.runs(), n_pixels)?;
+        }
         self.last = 1 - self.last;
         if let Some(sum) = sum {
             self.wait(step, sum);
@@ -253,7 +186,7 @@ impl<P: Pixel> Block<P> {
         self.last = 1 - self.last;
         let scanned = &mut self.scanned[self.last];
         let tally = match (step.groups(), &sum) {
-            (Some(groups), None) => scan(step.level, groups, &mut scanned.positions, Some(out.as_chunks_mut().0)),
+            (Some(groups), None) => scan(step.level, groups, &mut scanned.found, Some(out.as_chunks_mut().0)),
             _ => {
                 let tally = scanned.scan(step, true);
                 out.copy_from_slice(&scanned.stored.as_flattened()[..step.n_pixels]);
@@ -273,7 +206,7 @@ impl<P: Pixel> Block<P> {
 
     /// Asks for what the last block will change in the sum, and adds the one before.
     fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
-        prefetch(self.scanned[self.last].positions.runs(), &sum[step.at..]);
+        self.scanned[self.last].prefetch(step.level, &sum[step.at..]);
         if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
             self.scanned[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
         }
@@ -290,18 +223,61 @@ impl<P: Pixel> Block<P> {
 
 impl<P: Pixel> Scanned<P> {
     fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
-        let Self { positions, stored } = self;
+        let Self { found, stored, .. } = self;
         if let Some(groups) = step.groups() {
             let stored = stores.then_some(&mut stored[..groups.pixels.len()]);
-            return scan(step.level, groups, positions, stored);
+            return scan(step.level, groups, found, stored);
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
         let groups = Groups { pixels: &pixels, dark: dark.as_ref().map(|dark| &dark[..]), threshold: step.threshold };
-        scan(step.level, groups, positions, Some(&mut stored[..1]))
+        scan(step.level, groups, found, Some(&mut stored[..1]))
+    }
+
+    /// Writes the tokens of a block that was scanned, with `stores` or without. Where there `is_summed`, the vectors of
+    /// `stored` with a bright pixel are up to date then.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn push_kept(
+        &mut self,
+        step: &Step<'_, P>,
+        stores: bool,
+        is_summed: bool,
+        kept: &mut Kept,
+        tokens: &mut Tokens<'_>,
+    ) -> Result<()> {
+        let Self { found, stored, .. } = self;
+        let n_kept = match step.groups() {
+            // SAFETY: there are bits, which AVX-512 alone has found.
+            Some(groups) if !stores => unsafe { keep(groups, &found.bright, is_summed.then_some(stored), kept) },
+            _ => {
+                let pixels = &stored[..step.n_pixels.div_ceil(GROUP)];
+                // SAFETY: as above.
+                unsafe { keep(Groups { pixels, dark: None, threshold: 0 }, &found.bright, None, kept) }
+            }
+        };
+        // SAFETY: as above.
+        unsafe { tokens.push_kept(kept, n_kept, step.n_pixels) }
+    }
+
+    /// Asks for what [`add`](Self::add) will change in `sum`, which begins as that will.
+    fn prefetch(&mut self, level: Level, sum: &[u32]) {
+        #[cfg(target_arch = "x86_64")]
+        if has_bits(level) {
+            // SAFETY: the level proves that the processor has AVX-512.
+            return unsafe { self.lines.find(&self.found.bright, sum) };
+        }
+        let _ = level;
+        prefetch(self.found.positions.runs(), sum);
     }
 
     fn add(&self, level: Level, sum: &mut [u32]) {
-        add(level, self.positions.runs(), &self.stored.as_flattened()[..sum.len()], sum);
+        let stored = &self.stored.as_flattened()[..sum.len()];
+        #[cfg(target_arch = "x86_64")]
+        if has_bits(level) {
+            // SAFETY: the level proves that the processor has AVX-512.
+            return unsafe { self.lines.add(stored, sum) };
+        }
+        add(level, self.found.positions.runs(), stored, sum);
     }
 }
 

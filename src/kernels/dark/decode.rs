@@ -4,7 +4,7 @@
 //! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
 //! by run but ahead of them, in pieces of [`PIECE`] bytes, so that what is left of a dark run is to step over it.
 
-use super::block::{BLOCK, GROUP, Positions};
+use super::found::{BLOCK, GROUP, Positions};
 use crate::cpu::{Isa, Level};
 use crate::{Error, Result};
 

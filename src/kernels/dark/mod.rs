@@ -20,8 +20,11 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bright;
 mod block;
 mod decode;
+mod found;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pass;

@@ -1,6 +1,7 @@
 //! NEON: as AVX2, with vectors of 8 pixels; the bits of a comparison are added up from one weight a lane.
 
-use super::block::{self, GROUP, Groups, Positions, Tally};
+use super::block;
+use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::aarch64::*;
 

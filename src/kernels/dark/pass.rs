@@ -1,6 +1,7 @@
 //! A pass over a frame that comes in strips: what is carried from strip to strip.
 
-use super::block::{self, BLOCK, Block, GROUP, Step};
+use super::block::{self, Block, Step};
+use super::found::{BLOCK, GROUP};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};

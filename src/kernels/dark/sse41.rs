@@ -1,6 +1,7 @@
 //! SSE4.1: as AVX2, with vectors of 8 pixels.
 
-use super::block::{self, GROUP, Groups, Positions, Tally};
+use super::block;
+use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
 

@@ -16,10 +16,10 @@ const STRIDE: usize = 16;
 /// A stream that is being written to the front of `dst`.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
-    dst: &'a mut [u8],
-    at: usize,
+    pub(super) dst: &'a mut [u8],
+    pub(super) at: usize,
     /// Dark pixels since the last bright one.
-    n_dark: usize,
+    pub(super) n_dark: usize,
 }
 
 impl<'a> Tokens<'a> {
@@ -85,7 +85,7 @@ fn push_run_exactly<P: Pixel>(dst: &mut [u8], at: usize, n_dark: usize, run: &[P
 
 /// Writes a dark run of any length; returns the position behind it.
 #[inline(never)]
-fn flush(dst: &mut [u8], mut at: usize, mut n_dark: usize) -> Result<usize> {
+pub(super) fn flush(dst: &mut [u8], mut at: usize, mut n_dark: usize) -> Result<usize> {
     while n_dark > 0 {
         let run = n_dark.min(MAX_RUN_PIXELS);
         let (needed, available) = (at + 2, dst.len());

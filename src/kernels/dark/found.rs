@@ -1,0 +1,137 @@
+//! What a scan is given, and what it finds in a block.
+
+use super::FrameCounts;
+
+/// Pixels a scan takes at once: the bits of a word.
+pub(super) const GROUP: usize = 64;
+
+/// Groups of a block.
+pub(super) const GROUPS: usize = 64;
+
+/// Pixels of a block.
+pub(super) const BLOCK: usize = GROUP * GROUPS;
+
+/// Words of slack behind the positions, so that a scan may store whole vectors.
+const SLACK: usize = 64;
+
+/// The next pixels for a scan: whole groups, at most [`GROUPS`].
+#[derive(Clone, Copy)]
+pub(super) struct Groups<'a, P> {
+    pub(super) pixels: &'a [[P; GROUP]],
+    /// As many.
+    pub(super) dark: Option<&'a [[P; GROUP]]>,
+    /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
+    pub(super) threshold: u16,
+}
+
+/// Where brightness changes in a block.
+pub(super) struct Positions {
+    /// Begin and end of each bright run, in turn.
+    pub(super) at: [u16; BLOCK + SLACK],
+    pub(super) n: usize,
+}
+
+impl Positions {
+    pub(super) fn new() -> Self {
+        Self { at: [0; BLOCK + SLACK], n: 0 }
+    }
+
+    /// `n` positions are there, the last block of `n_groups` ends bright or dark: a bright run ends with the block.
+    #[inline(always)]
+    pub(super) fn end(&mut self, n: usize, is_bright: bool, n_groups: usize) {
+        self.at[n] = (n_groups * GROUP) as u16;
+        self.n = n + usize::from(is_bright);
+    }
+
+    /// Writes `base` plus the index of each set bit from the `n`th position on; returns the position behind them.
+    ///
+    /// There are few bits as a rule: four are taken without a branch.
+    #[inline(always)]
+    pub(super) fn push_bits(&mut self, n: usize, mut bits: u64, base: usize) -> usize {
+        let end = n + bits.count_ones() as usize;
+        let mut at = n;
+        loop {
+            let room: &mut [u16; 4] = self.at[at..].first_chunk_mut().expect("there is slack behind the positions");
+            for slot in room {
+                *slot = base as u16 + bits.trailing_zeros() as u16;
+                bits &= bits.wrapping_sub(1);
+            }
+            at += 4;
+            if at >= end {
+                return end;
+            }
+        }
+    }
+
+    pub(super) fn runs(&self) -> &[[u16; 2]] {
+        self.at[..self.n].as_chunks().0
+    }
+}
+
+/// Where a block is bright: a word a group, and words that are 0 before and behind them.
+pub(super) struct Bright([u64; GROUPS + 9]);
+
+impl Bright {
+    pub(super) fn new() -> Self {
+        Self([0; GROUPS + 9])
+    }
+
+    /// The words of the groups, and behind them of none.
+    #[inline(always)]
+    pub(super) fn groups(&self) -> &[u64; GROUPS + 8] {
+        self.0.last_chunk().expect("one word less")
+    }
+
+    /// The eight words from the `first`th on, and those that are each one before.
+    #[inline(always)]
+    pub(super) fn words(&self, first: usize) -> (&[u64; 8], &[u64; 8]) {
+        let words: &[u64; 9] = self.0[first..].first_chunk().expect("words stand behind those of the groups");
+        (words.first_chunk().expect("8 of 9"), words.last_chunk().expect("8 of 9"))
+    }
+
+    /// The words of `n_groups` to be filled, behind which all are 0.
+    #[inline(always)]
+    pub(super) fn for_groups(&mut self, n_groups: usize) -> &mut [u64] {
+        let (groups, behind) = self.0[1..].split_at_mut(n_groups);
+        behind.fill(0);
+        groups
+    }
+}
+
+/// What a scan found in a block. AVX-512 has the bits, the other levels have the positions.
+pub(super) struct Found {
+    pub(super) positions: Positions,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512 alone has the bits"))]
+    pub(super) bright: Bright,
+}
+
+impl Found {
+    pub(super) fn new() -> Self {
+        Self { positions: Positions::new(), bright: Bright::new() }
+    }
+}
+
+/// What a scan counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tally {
+    pub(super) n_bright: u32,
+    /// Pixels that differ from their dark image.
+    pub(super) n_different: u32,
+    /// The sum of the differences of pixels that are not bright.
+    pub(super) zeroed_sum: i64,
+    /// Whether all differences that were added fit 16 bits.
+    pub(super) is_exact: bool,
+    /// Whether every stored pixel fits a stream.
+    pub(super) fits_stream: bool,
+}
+
+impl Tally {
+    pub(super) fn counts(self) -> FrameCounts {
+        FrameCounts {
+            n_bright: self.n_bright.into(),
+            n_zeroed: (self.n_different - self.n_bright).into(),
+            zeroed_sum: self.zeroed_sum,
+            n_saturated: 0,
+        }
+    }
+}
