@@ -69,8 +69,10 @@ impl Positions {
 }
 
 /// Where a block is bright: a word a group, and words that are 0 before and behind them.
+#[cfg(target_arch = "x86_64")]
 pub(super) struct Bright([u64; GROUPS + 9]);
 
+#[cfg(target_arch = "x86_64")]
 impl Bright {
     pub(super) fn new() -> Self {
         Self([0; GROUPS + 9])
@@ -101,13 +103,17 @@ impl Bright {
 /// What a scan found in a block. AVX-512 has the bits, the other levels have the positions.
 pub(super) struct Found {
     pub(super) positions: Positions,
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512 alone has the bits"))]
+    #[cfg(target_arch = "x86_64")]
     pub(super) bright: Bright,
 }
 
 impl Found {
     pub(super) fn new() -> Self {
-        Self { positions: Positions::new(), bright: Bright::new() }
+        Self {
+            positions: Positions::new(),
+            #[cfg(target_arch = "x86_64")]
+            bright: Bright::new(),
+        }
     }
 }
 
