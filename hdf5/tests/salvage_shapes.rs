@@ -1,0 +1,128 @@
+//! Datasets that are no recordings: of two dimensions, with chunks over the edge, without a filter, with chunks stored raw.
+
+mod common;
+
+use common::{library, new_file};
+use darkchunk::chunk::Filter;
+use darkchunk::codec::ChunkLayout;
+use darkchunk::cpu::Level;
+use darkchunk::frame::{ElementType, as_bytes, as_bytes_mut};
+use darkchunk::hdf5::File;
+use darkchunk::hdf5::salvage::{salvage, verify};
+use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
+
+/// Three by two chunks; the lower and the right ones reach over the edge.
+const DIMS: [u64; 2] = [10, 7];
+const CHUNK: [u64; 2] = [4, 4];
+const N_PIXELS: usize = 16;
+
+fn lz4() -> (Filter, Vec<u32>) {
+    let layout = ChunkLayout { element: ElementType::I16, dims: CHUNK.to_vec(), resized_before: false };
+    let values = Filter::localise(32004, &[16], &layout).expect("good parameters");
+    (Filter::from_cd_values(32004, &values).expect("parameters"), values)
+}
+
+fn pixels(index: usize) -> [i16; N_PIXELS] {
+    std::array::from_fn(|at| (100 * index + at / 9) as i16)
+}
+
+fn offset(index: usize) -> [u64; 2] {
+    [4 * (index as u64 / 2), 4 * (index as u64 % 2)]
+}
+
+fn encoded(index: usize) -> Vec<u8> {
+    let mut chunk = vec![0; 400];
+    let n_bytes = lz4().0.encode_at(Level::SCALAR, as_bytes(&pixels(index)), &mut chunk).expect("it encodes");
+    chunk.truncate(n_bytes);
+    chunk
+}
+
+/// A dataset with these chunks and their masks; `None` is never written.
+fn create(file: &File, is_filtered: bool, chunks: &[Option<(u32, Vec<u8>)>]) {
+    let _lock = LOCK.lock();
+    // SAFETY: a class of property lists.
+    let properties = unsafe { h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE) };
+    // SAFETY: two dimensions.
+    assert!(unsafe { h5p::H5Pset_chunk(properties, 2, CHUNK.as_ptr()) } >= 0);
+    let values = lz4().1;
+    if is_filtered {
+        // SAFETY: as many values as are said.
+        assert!(unsafe { h5p::H5Pset_filter(properties, 32004, 1, values.len(), values.as_ptr()) } >= 0);
+    }
+    // SAFETY: two dimensions.
+    let space = unsafe { h5s::H5Screate_simple(2, DIMS.as_ptr(), std::ptr::null()) };
+    let kind = *h5t::H5T_NATIVE_INT16;
+    // SAFETY: a C string, and identifiers.
+    let dataset = unsafe { h5d::H5Dcreate2(file.id(), c"/image".as_ptr(), kind, space, 0, properties, 0) };
+    for (index, chunk) in chunks.iter().enumerate() {
+        let Some((mask, bytes)) = chunk else { continue };
+        let (offset, data) = (offset(index), bytes.as_ptr().cast());
+        // SAFETY: two dimensions, and as many bytes as are said.
+        assert!(unsafe { h5d::H5Dwrite_chunk(dataset, 0, *mask, offset.as_ptr(), bytes.len(), data) } >= 0);
+    }
+    // SAFETY: an identifier that is not used any more.
+    unsafe { h5i::H5Idec_ref(dataset) };
+}
+
+/// A stored chunk of a dataset whose chunks are raw or LZ4, decoded.
+fn saved(file: &File, index: usize, is_filtered: bool) -> [i16; N_PIXELS] {
+    let _lock = LOCK.lock();
+    // SAFETY: a C string.
+    let dataset = unsafe { h5d::H5Dopen2(file.id(), c"/image".as_ptr(), 0) };
+    let (mut bytes, mut room, mut mask, offset) = (vec![0_u8; 400], 400, 0, offset(index));
+    let data = bytes.as_mut_ptr().cast();
+    // SAFETY: `data` has `room` bytes.
+    assert!(unsafe { h5d::H5Dread_chunk2(dataset, 0, offset.as_ptr(), &raw mut mask, data, &raw mut room) } >= 0);
+    // SAFETY: an identifier that is not used any more.
+    unsafe { h5i::H5Idec_ref(dataset) };
+    let mut pixels = [0; N_PIXELS];
+    if is_filtered && mask == 0 {
+        lz4().0.decode_at(Level::SCALAR, &bytes[..room], as_bytes_mut(&mut pixels)).expect("a sound chunk");
+    } else {
+        as_bytes_mut(&mut pixels).copy_from_slice(&bytes[..room]);
+    }
+    pixels
+}
+
+#[test]
+fn an_image_with_chunks_over_the_edge_is_examined_and_saved() {
+    let raw = |index| as_bytes(&pixels(index)).to_vec();
+    let mut short = encoded(5);
+    short.truncate(short.len() - 1);
+    let chunks = [
+        Some((0, encoded(0))),
+        Some((1, raw(1))),
+        None,
+        // Encoded, but marked as raw.
+        Some((1, encoded(3))),
+        // Raw, and marked so, but cut.
+        Some((1, raw(4)[..20].to_vec())),
+        Some((0, short)),
+    ];
+    let (file, into) = (new_file("image"), new_file("image_saved"));
+    create(&file, true, &chunks);
+    let report = verify(&library(), file.id(), "/image").expect("a report");
+    assert_eq!((report.n_chunks, report.n_intact, report.n_damaged, report.n_missing()), (6, 2, 3, 1));
+    let found: Vec<_> =
+        report.faults.iter().map(|fault| (fault.chunk, fault.offset.clone(), fault.damage.lost.len())).collect();
+    assert_eq!(found, [(3, vec![4, 4], 0), (4, vec![8, 0], 12), (5, vec![8, 4], 16)]);
+    // The rows of chunk 4 that lost pixels are behind the last one of the image, those of chunk 5 as well.
+    assert!(report.faults.iter().all(|fault| fault.frames.is_empty()), "{report:?}");
+
+    assert_eq!(salvage(&library(), file.id(), "/image", into.id(), "/image"), Ok(report));
+    for (index, n_good) in [(0, 16), (1, 16), (3, 16), (4, 10), (5, 8)] {
+        let mut expected = pixels(index);
+        expected[n_good..].fill(0);
+        assert_eq!(saved(&into, index, true), expected, "chunk {index}");
+    }
+}
+
+#[test]
+fn a_dataset_without_a_filter_is_copied() {
+    let chunks = [0, 1, 2, 3, 4, 5].map(|index| (index != 3).then(|| (0, as_bytes(&pixels(index)).to_vec())));
+    let (file, into) = (new_file("plain"), new_file("plain_saved"));
+    create(&file, false, &chunks);
+    let report = salvage(&library(), file.id(), "/image", into.id(), "/image").expect("a report");
+    assert_eq!((report.is_intact(), report.n_intact, report.n_missing(), report.filter), (true, 5, 1, None));
+    [0, 1, 2, 4, 5].iter().for_each(|index| assert_eq!(saved(&into, *index, false), pixels(*index)));
+}
