@@ -70,6 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn the_sum_does_not_overflow_behind_65536_frames() {
         let mut sum = Sum::new::<u16>(1);
         for _ in 0..(1 << 16) + 3 {
@@ -80,6 +81,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn negative_pixels_count_as_such() {
         let mut sum = Sum::new::<i16>(1);
         for _ in 0..1 << 16 {

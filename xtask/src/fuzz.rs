@@ -71,12 +71,18 @@ pub(crate) fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Nightly Rust, which has the sanitizers, and cargo-fuzz.
-pub(crate) fn set_up() -> Result {
-    if !succeeds(program("rustup").args(["run", "nightly", "rustc", "--version"])) {
-        let arguments = ["toolchain", "install", "nightly", "--profile", "minimal", "--no-self-update"];
-        run_program(program("rustup").args(arguments)).map_err(|e| format!("fuzzing needs nightly Rust: {e}"))?;
+/// Nightly Rust, which has the sanitizers and Miri.
+pub(crate) fn nightly() -> Result {
+    if succeeds(program("rustup").args(["run", "nightly", "rustc", "--version"])) {
+        return Ok(());
     }
+    let arguments = ["toolchain", "install", "nightly", "--profile", "minimal", "--no-self-update"];
+    run_program(program("rustup").args(arguments)).map_err(|e| format!("nightly Rust is needed: {e}"))
+}
+
+/// Nightly Rust and cargo-fuzz.
+pub(crate) fn set_up() -> Result {
+    nightly()?;
     let tool = tool()?;
     if !tool.exists() {
         println!("== cargo-fuzz {CARGO_FUZZ}");

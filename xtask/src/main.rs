@@ -12,6 +12,7 @@ mod fuzz;
 mod process;
 mod robustness;
 mod setup;
+mod soundness;
 mod tally;
 mod test;
 mod workspace;
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
+    Command { name: "sound", help: soundness::HELP, run: soundness::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
 ];
 

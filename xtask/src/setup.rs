@@ -127,6 +127,13 @@ pub(crate) enum System {
     Valgrind,
     /// PyTables with LZO, for the system's own Python.
     Tables,
+    /// Any package, by one of its files.
+    File {
+        /// Debian's name of it.
+        package: &'static str,
+        /// What is there when it is.
+        path: &'static str,
+    },
 }
 
 impl System {
@@ -137,6 +144,7 @@ impl System {
             Self::Hdf5Headers => "libhdf5-dev",
             Self::Valgrind => "valgrind",
             Self::Tables => "python3-tables",
+            Self::File { package, .. } => package,
         }
     }
 
@@ -146,6 +154,7 @@ impl System {
             Self::NetcdfTools => is_installed("ncdump"),
             Self::Hdf5Headers => hdf5_include().join("hdf5.h").exists(),
             Self::Valgrind => is_installed("valgrind"),
+            Self::File { path, .. } => Path::new(path).exists(),
             Self::Tables => {
                 succeeds(program(SYSTEM_PYTHON).args(["-c", "import tables; assert tables.which_lib_version('lzo')"]))
             }

@@ -7,8 +7,8 @@
 //!
 //! The result depends on the input only: the instruction set decides how wide the compares are, never what they say.
 
-use super::zero_runs::{MIN_RUN, ZeroRuns};
-use crate::cpu::{Isa, Level};
+use super::zero_runs::{MIN_RUN, Work, ZeroRuns, with_bit_instructions};
+use crate::cpu::Level;
 
 /// What a format allows, and how it is written.
 pub(super) trait Format {
@@ -71,12 +71,7 @@ impl Search {
             *self = Self::new();
         }
         self.runs.find(level, &src[..src.len() - F::END_LITERALS]);
-        let result = match level.isa() {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level proves that the processor has these features.
-            Isa::Avx2 | Isa::Avx512 => unsafe { encode_avx2(self, stride, src, out) },
-            _ => encode_with(self, stride, src, out),
-        };
+        let result = with_bit_instructions(level, Encode { search: self, stride, src, out });
         self.base += next_base as u32;
         result
     }
@@ -91,10 +86,20 @@ impl Search {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn encode_avx2(search: &mut Search, stride: usize, src: &[u8], out: &mut impl Format) -> Option<()> {
-    encode_with(search, stride, src, out)
+struct Encode<'a, F> {
+    search: &'a mut Search,
+    stride: usize,
+    src: &'a [u8],
+    out: &'a mut F,
+}
+
+impl<F: Format> Work for Encode<'_, F> {
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn run(self) -> Option<()> {
+        encode_with(self.search, self.stride, self.src, self.out)
+    }
 }
 
 /// One stretch between runs of zeros after the other, each followed by the run.

@@ -6,9 +6,7 @@
 //! [`N`] bytes at a time, zeros behind, so that the bytes ahead stay clear.
 
 use super::dense;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, N, Portable};
+use super::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
 
@@ -22,31 +20,22 @@ pub(super) const MIN_MATCH: usize = 4;
 /// Decodes `src` into the first `n_bytes` of `dst`; what is behind them is scratch. Returns a length behind which these
 /// `n_bytes` are all zero.
 pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if let Some(lanes) = Avx512::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { decode_avx512(lanes, src, dst, n_bytes) };
-        }
-        if let Some(lanes) = Avx2::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { decode_avx2(lanes, src, dst, n_bytes) };
-        }
+    with_lanes(level, Decode { src, dst, n_bytes })
+}
+
+struct Decode<'a> {
+    src: &'a [u8],
+    dst: &'a mut [u8],
+    n_bytes: usize,
+}
+
+impl Work for Decode<'_> {
+    type Output = Result<usize>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Result<usize> {
+        decode_with(lanes, self.src, self.dst, self.n_bytes)
     }
-    let _ = level;
-    decode_with(Portable, src, dst, n_bytes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn decode_avx512(lanes: Avx512, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
-    decode_with(lanes, src, dst, n_bytes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn decode_avx2(lanes: Avx2, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
-    decode_with(lanes, src, dst, n_bytes)
 }
 
 /// A block of more than one byte for so many is decoded without looking for zeros. Measured: frames with 0.1 % bright

@@ -8,9 +8,7 @@
 //!
 //! What is written depends on the input alone: [`Lanes`] only say which bytes are equal.
 
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, N, Portable};
+use super::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 
 /// The longest input: every byte is in reach of every other, and a position fits 16 bits.
@@ -51,31 +49,22 @@ impl Memory {
 
 /// Encodes `src`, of at most [`MAX_BYTES`], to the front of `dst`. `None` where there is no room.
 pub(super) fn encode(level: Level, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if let Some(lanes) = Avx512::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { encode_avx512(lanes, memory, src, dst) };
-        }
-        if let Some(lanes) = Avx2::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { encode_avx2(lanes, memory, src, dst) };
-        }
+    with_lanes(level, Encode { memory, src, dst })
+}
+
+struct Encode<'a> {
+    memory: &'a mut Memory,
+    src: &'a [u8],
+    dst: &'a mut [u8],
+}
+
+impl Work for Encode<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
+        encode_with(lanes, self.memory, self.src, self.dst)
     }
-    let _ = level;
-    encode_with(Portable, memory, src, dst)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn encode_avx512(lanes: Avx512, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-    encode_with(lanes, memory, src, dst)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn encode_avx2(lanes: Avx2, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-    encode_with(lanes, memory, src, dst)
 }
 
 #[inline(always)]

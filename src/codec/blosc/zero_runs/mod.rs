@@ -101,3 +101,28 @@ fn put_edges(mut changes: u64, base: u32, edges: &mut [u32], mut n: usize) -> us
     }
     end
 }
+
+/// A whole block's search, compiled with and without the instructions that count and find bits.
+pub(super) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it. `#[inline(always)]`, so that it is compiled with these instructions.
+    fn run(self) -> Self::Output;
+}
+
+/// Does the work with the instructions of `level`.
+pub(super) fn with_bit_instructions<W: Work>(level: Level, work: W) -> W::Output {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has these features.
+        Isa::Avx2 | Isa::Avx512 => unsafe { with_avx2(work) },
+        _ => work.run(),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn with_avx2<W: Work>(work: W) -> W::Output {
+    work.run()
+}

@@ -12,11 +12,12 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
+use crate::cpu::Level;
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::Avx2;
+use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::Avx512;
-pub(super) use portable::Portable;
+use avx512::Avx512;
+use portable::Portable;
 
 /// Bytes that are moved at once.
 pub(super) const N: usize = 32;
@@ -70,4 +71,42 @@ pub(super) trait Lanes: Copy {
 
     /// Which bytes differ: bit `i` for byte `i`.
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32;
+}
+
+/// A whole block's work, compiled for each kind of lanes.
+pub(super) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it. `#[inline(always)]`, so that it is compiled with what the lanes use.
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+/// Does the work with the best lanes of `level`.
+pub(super) fn with_lanes<W: Work>(level: Level, work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(lanes) = Avx512::new(level) {
+            // SAFETY: `lanes` proves these features.
+            return unsafe { with_avx512(lanes, work) };
+        }
+        if let Some(lanes) = Avx2::new(level) {
+            // SAFETY: `lanes` proves these features.
+            return unsafe { with_avx2(lanes, work) };
+        }
+    }
+    let _ = level;
+    work.run(Portable)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn with_avx512<W: Work>(lanes: Avx512, work: W) -> W::Output {
+    work.run(lanes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn with_avx2<W: Work>(lanes: Avx2, work: W) -> W::Output {
+    work.run(lanes)
 }

@@ -45,6 +45,7 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn all_agree_with_portable() {
     agree_with_portable(Portable);
     #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,192 @@
+//! `sound`: tests run by Miri, as another machine, and under the address sanitizer.
+//!
+//! * Miri finds undefined behaviour in plain Rust. It runs no C, and so not what calls the reference libraries; the tests
+//!   that do are marked. Run a second time as a big-endian machine: stored bytes are the same everywhere.
+//! * qemu runs the core's tests, C and all, as s390x, which is big-endian, and as aarch64, for the NEON kernels.
+//! * The address sanitizer watches the plugins' glue, the golden chunks and the corpus of damaged ones.
+
+use crate::process::{program, run as run_program};
+use crate::setup::{self, System};
+use crate::tally::Tally;
+use crate::workspace::target;
+use crate::{Result, fuzz};
+use std::process::Command;
+
+pub(crate) const HELP: &str = "Miri, big-endian s390x and aarch64 under qemu, the address sanitizer";
+
+const BIG_ENDIAN: &str = "s390x-unknown-linux-gnu";
+
+/// A machine that qemu plays, and what Debian calls it.
+struct Machine {
+    rust_target: &'static str,
+    qemu: &'static str,
+    gnu: &'static str,
+    packages: [System; 3],
+    /// The instruction set whose kernels must be among those tested.
+    level: &'static str,
+}
+
+const MACHINES: [Machine; 2] = [
+    Machine {
+        rust_target: BIG_ENDIAN,
+        qemu: "qemu-s390x-static",
+        gnu: "s390x-linux-gnu",
+        packages: [
+            System::File { package: "qemu-user-static", path: "/usr/bin/qemu-s390x-static" },
+            System::File { package: "gcc-s390x-linux-gnu", path: "/usr/bin/s390x-linux-gnu-gcc" },
+            System::File { package: "libc6-dev-s390x-cross", path: "/usr/s390x-linux-gnu/include/stdio.h" },
+        ],
+        level: "scalar",
+    },
+    Machine {
+        rust_target: "aarch64-unknown-linux-gnu",
+        qemu: "qemu-aarch64-static",
+        gnu: "aarch64-linux-gnu",
+        packages: [
+            System::File { package: "qemu-user-static", path: "/usr/bin/qemu-aarch64-static" },
+            System::File { package: "gcc-aarch64-linux-gnu", path: "/usr/bin/aarch64-linux-gnu-gcc" },
+            System::File { package: "libc6-dev-arm64-cross", path: "/usr/aarch64-linux-gnu/include/stdio.h" },
+        ],
+        level: "neon",
+    },
+];
+
+pub(crate) fn run(arguments: &[String]) -> Result {
+    if !arguments.is_empty() {
+        return Err("sound takes no options".into());
+    }
+    let mut tally = Tally::default();
+    steps(&mut tally);
+    tally.finish()
+}
+
+/// All of it, as steps of `tally`.
+pub(crate) fn steps(tally: &mut Tally) {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        println!("note: Miri, qemu and the address sanitizer are run on x86-64 Linux only");
+        return;
+    }
+    if tally.check("Miri set-up", set_up) {
+        tally.step("Miri", &mut miri());
+        tally.step("Miri, big-endian", miri().args(["--target", BIG_ENDIAN]));
+        match address_sanitizer() {
+            Ok(mut command) => tally.step("address sanitizer", &mut command),
+            Err(message) => drop(tally.check("address sanitizer", || Err(message))),
+        }
+    }
+    for machine in &MACHINES {
+        let name = format!("{} under qemu", machine.gnu);
+        if tally.check(&format!("{name}: set-up"), || machine.set_up()) {
+            tally.step(&name, &mut machine.tests());
+        }
+    }
+}
+
+/// Nightly Rust with Miri and the standard library's source, of which Miri builds its own.
+fn set_up() -> Result {
+    fuzz::nightly()?;
+    run_program(program("rustup").args(["component", "add", "--toolchain", "nightly", "miri", "rust-src"]))
+}
+
+/// What Miri can run in a minute or two. It knows vector instructions in part only: so plain Rust.
+fn miri() -> Command {
+    let mut command = program("rustup");
+    command.args(["run", "nightly", "cargo", "miri", "test", "--package", "darkchunk"]);
+    command.args(["--lib", "--test", "golden", "--test", "drle", "--no-fail-fast"]);
+    // Without isolation: it reads the golden chunks and the environment.
+    command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("DARKCHUNK_MAX_LEVEL", "scalar");
+    command
+}
+
+/// Built apart: another `RUSTFLAGS` would build everything again, here and there.
+fn address_sanitizer() -> Result<Command> {
+    let mut command = program("rustup");
+    command.args(["run", "nightly", "cargo", "test", "--no-fail-fast", "--target", "x86_64-unknown-linux-gnu"]);
+    command.args(["--package", "darkchunk-filter", "--package", "darkchunk"]);
+    command.args(["--lib", "--test", "golden", "--test", "bad_chunks", "--test", "drle"]);
+    command.arg("--target-dir").arg(target()?.join("address-sanitizer"));
+    command.env("RUSTFLAGS", "-Zsanitizer=address");
+    Ok(command)
+}
+
+impl Machine {
+    fn set_up(&self) -> Result {
+        setup::system(&self.packages)?;
+        run_program(program("rustup").args(["target", "add", self.rust_target]))
+    }
+
+    /// The core's tests: every kernel, every format.
+    fn tests(&self) -> Command {
+        let variable =
+            |name: &str| format!("CARGO_TARGET_{}_{name}", self.rust_target.to_uppercase().replace('-', "_"));
+        let compiler = format!("{}-gcc", self.gnu);
+        let mut command = program("cargo");
+        command.args(["test", "--package", "darkchunk", "--lib", "--tests", "--no-fail-fast"]);
+        command.args(["--target", self.rust_target]);
+        command.env(variable("LINKER"), &compiler).env(format!("CC_{}", self.rust_target), &compiler);
+        command.env(variable("RUNNER"), format!("{} -L /usr/{}", self.qemu, self.gnu));
+        command.env("DARKCHUNK_REQUIRE_LEVEL", self.level);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::process::{output, program};
+    use crate::workspace::root;
+
+    /// The sources that are shipped, by git: no tests, no benchmarks.
+    fn sources() -> Vec<String> {
+        let files = output(program("git").args(["ls-files", "*.rs"])).expect("git lists its files");
+        let is_shipped = |file: &&str| {
+            let is_test = file.contains("/tests") || file.ends_with("guarded.rs");
+            ["src/", "hdf5/", "filters/", "ffi/"].iter().any(|folder| file.starts_with(folder)) && !is_test
+        };
+        files.lines().filter(is_shipped).map(String::from).collect()
+    }
+
+    /// Blocks and `impl`s; a comment is none.
+    fn n_unsafe(file: &str) -> usize {
+        let text = std::fs::read_to_string(root().join(file)).expect(file);
+        let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+        code.map(|line| line.matches("unsafe {").count() + line.matches("unsafe impl").count()).sum()
+    }
+
+    /// The rows of the table in docs/design.md: where, and how many.
+    fn documented() -> Vec<(String, usize)> {
+        let text = std::fs::read_to_string(root().join("docs/design.md")).expect("docs/design.md");
+        let section = text.split("## Unsafe code").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let rows = section.expect("the section on unsafe code").lines().filter(|line| line.starts_with("| `"));
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].trim_matches('`').to_owned(), cells[2].parse().expect("a number of blocks"))
+        };
+        rows.map(row).collect()
+    }
+
+    #[test]
+    fn unsafe_blocks_are_where_the_design_says_and_as_many() {
+        let rows = documented();
+        let mut found = vec![0; rows.len()];
+        for file in sources() {
+            let row = rows.iter().position(|(place, _)| file == *place || file.starts_with(&format!("{place}/")));
+            match row {
+                Some(row) => found[row] += n_unsafe(&file),
+                None => assert_eq!(n_unsafe(&file), 0, "{file}: docs/design.md knows of no unsafe code there"),
+            }
+        }
+        let found: Vec<_> = rows.iter().zip(found).map(|((place, _), n)| (place.clone(), n)).collect();
+        assert_eq!(found, rows, "found, and what docs/design.md says");
+    }
+
+    #[test]
+    fn the_control_logic_of_the_codecs_has_no_unsafe_code() {
+        let contained = ["src/codec/lz4/lanes/", "src/codec/lz4/library.rs", "src/codec/blosc/zero_runs/"];
+        let is_control = |file: &&String| !contained.iter().any(|place| file.starts_with(place));
+        let codecs: Vec<String> = sources().into_iter().filter(|file| file.starts_with("src/codec/")).collect();
+        assert!(codecs.len() > 20, "{codecs:?}");
+        for file in codecs.iter().filter(is_control) {
+            assert_eq!(n_unsafe(file), 0, "{file}");
+        }
+    }
+}
