@@ -9,7 +9,7 @@ use super::pixel::Pixel;
 use std::arch::x86_64::*;
 
 /// How far ahead of the scan pixels are asked of memory.
-const PREFETCH_BYTES: usize = 4096;
+const PREFETCH_BYTES: usize = 8192;
 
 /// Pixels of a vector.
 pub(super) const LANES: usize = 32;
