@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +46,8 @@ def verdict(first, second):
 
 def judged(host, description, plugins):
     """{case name: {"class", "text", "kib"}}"""
-    first, second = (run(host, description, plugins, pattern) for pattern in PATTERNS)
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda pattern: run(host, description, plugins, pattern), PATTERNS)
     assert first.keys() == second.keys()
     return {
         name: {"class": verdict(row, second[name]), "text": row.get("text", ""), "kib": max(row["kib"], second[name]["kib"])}
