@@ -176,7 +176,7 @@ mod tests {
             }
         }
         let found: Vec<_> = rows.iter().zip(found).map(|((place, _), n)| (place.clone(), n)).collect();
-        assert_eq!(found, rows, "found, and what docs/design.md says");
+        assert_eq!(found, rows, "left: found; right: what docs/design.md says");
     }
 
     #[test]
