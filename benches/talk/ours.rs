@@ -19,12 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (height, width) = (number("height")? as usize, number("width")? as usize);
     let images = pixels(&case["images"])?;
     let images: Vec<&[i16]> = images.chunks_exact(height * width).collect();
-    let threshold = Some(number("threshold")? as u16);
-    let processing = Processing { dark: Some(pixels(&case["dark"])?), threshold, ..Processing::default() };
+    let threshold = number("threshold")? as u16;
+    let processing = Processing { dark: Some(pixels(&case["dark"])?), ..Processing::default() };
     let library = darkchunk_hdf5::library()?;
     let (start, cpu_start) = (Instant::now(), cpu_seconds()?);
     let file = File::create(&library, Path::new(output))?;
-    let mut dataset = Dataset::new(height, width, Compression::drle(threshold.unwrap_or(1)));
+    let mut dataset = Dataset::new(height, width, Compression::drle(threshold));
     // As the baseline: one image a chunk, more if they fit in 1 MiB.
     dataset.frames_per_chunk = ((1 << 20) / (2 * height * width)).max(1);
     let mut writer = Writer::create(&library, file.id(), &dataset, processing)?;
