@@ -21,7 +21,8 @@ enum { HEIGHT = 256, WIDTH = 320, N_PIXELS = HEIGHT * WIDTH, RING = 4, FRAMES_PE
 enum { THRESHOLD = 20, FLUSH_CHUNKS = 8 };
 
 static void fail(const char *what) {
-    fprintf(stderr, "acquire: %s: %s\n", what, dc_last_error());
+    const char *why = dc_last_error(); /* "" where it was not darkchunk that failed; HDF5 prints its reasons itself */
+    fprintf(stderr, "acquire: %s failed%s%s\n", what, *why ? ": " : "", why);
     exit(1);
 }
 

@@ -117,7 +117,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
 
 fn number(option: &str, value: &str) -> Result<u64> {
     let number = value.parse().ok().filter(|n| (1..=1_000_000).contains(n));
-    number.ok_or_else(|| format!("{option} {value}: a whole number from 1 on is expected"))
+    number.ok_or_else(|| format!("{option} {value}: a whole number from 1 to 1000000 is expected"))
 }
 
 /// The recordings to make. A real file is looked at first, so that a wrong name is told before anything is built.
@@ -302,6 +302,10 @@ impl Source {
         let mut raw = program(&tools.python);
         if let Self::File { path, dataset, .. } = self {
             raw.arg(script("source.py")).arg(command).arg(path).arg(dataset);
+            // The file may be compressed itself: with our filters, or with one that the user has the plugin of.
+            let users = std::env::var_os("HDF5_PLUGIN_PATH").unwrap_or_default();
+            let folders = std::iter::once(dist::plugins()).chain(std::env::split_paths(&users));
+            raw.envs(std::env::join_paths(folders).map(|folders| ("HDF5_PLUGIN_PATH", folders)));
         }
         raw
     }

@@ -49,27 +49,35 @@ fn libraries(release: &Path) -> Vec<PathBuf> {
     names.iter().map(|name| release.join(name)).collect()
 }
 
-/// Makes `folder` hold copies of `files` and nothing else.
+/// Makes `folder` hold copies of `files` and nothing else. A file is made ready beside the folder and then moved into its
+/// place, so that a program that has the old one loaded, or another `cargo xtask`, never meets half of one, or none.
 fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
     let failed = |what: &Path, e: std::io::Error| format!("{}: {e}", what.display());
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|e| failed(folder, e))?;
-    }
     fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     for file in files {
-        let copy = folder.join(file.file_name().unwrap_or_default());
-        fs::copy(file, &copy).map_err(|e| failed(file, e))?;
-        strip(&copy);
-        let n_bytes = fs::metadata(&copy).map_err(|e| failed(&copy, e))?.len();
-        println!("{:9} KB  {}", n_bytes.div_ceil(1024), shown(&copy));
+        let name = file.file_name().unwrap_or_default();
+        let place = folder.join(name);
+        let new = folder.with_file_name(format!("new-{}-{}", std::process::id(), name.to_string_lossy()));
+        fs::copy(file, &new).map_err(|e| failed(file, e))?;
+        strip(&new, &place);
+        let n_bytes = fs::metadata(&new).map_err(|e| failed(&new, e))?.len();
+        fs::rename(&new, &place).map_err(|e| failed(&place, e))?;
+        println!("{:9} KB  {}", n_bytes.div_ceil(1024), shown(&place));
+    }
+    for entry in fs::read_dir(folder).map_err(|e| failed(folder, e))? {
+        let path = entry.map_err(|e| failed(folder, e))?.path();
+        if !files.iter().any(|file| file.file_name() == path.file_name()) {
+            fs::remove_file(&path).map_err(|e| failed(&path, e))?;
+        }
     }
     Ok(())
 }
 
-/// Takes the debug information out of a library, most of its size, where the system has the tool.
-fn strip(file: &Path) {
+/// Takes the debug information out of a library, most of its size, where the system has the tool. The library is going
+/// to `place`.
+fn strip(file: &Path, place: &Path) {
     let is_library = file.extension().is_some_and(|e| e == "so" || e == "dylib" || e == "a");
     if is_library && !succeeds(program("strip").arg("-S").arg(file)) {
-        println!("note: no `strip`; {} keeps its debug information", shown(file));
+        println!("note: `strip` is missing or fails; {} keeps its debug information", shown(place));
     }
 }

@@ -54,6 +54,10 @@ fn main() -> ExitCode {
         eprint!("error: there is no command `{name}`\n\n{}", usage());
         return ExitCode::from(2);
     };
+    if arguments[1..].iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
+        println!("usage: cargo xtask {name} [OPTIONS]\n\n{}", command.help);
+        return ExitCode::SUCCESS;
+    }
     match (command.run)(&arguments[1..]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
