@@ -8,6 +8,7 @@ pub mod entry;
 pub mod references;
 
 use arbitrary::{Result, Unstructured};
+use darkchunk::chunk::Filter;
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
@@ -152,6 +153,49 @@ pub fn levels<C: Codec>(data: &[u8]) {
     for &level in Level::available() {
         assert!(encode(level, 0xff) == first, "{level:?} differs from scalar");
     }
+}
+
+/// Salvages any bytes, or a sound chunk with damage: the output is all decoded or filled, whatever was in it before.
+pub fn salvage<C: Codec>(data: &[u8])
+where
+    Filter: From<C>,
+{
+    let mut u = Unstructured::new(data);
+    let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
+    let Ok(codec) = C::from_cd_values(&parameters.cd_values) else { return };
+    let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=20_000).ok());
+    let Some(n_bytes) = n_bytes.filter(|n_bytes| *n_bytes <= MOST_DECODED_BYTES) else { return };
+    let chunk = damaged(&codec, n_bytes, &mut u).unwrap_or_else(|| u.take_rest().to_vec());
+    let filter = Filter::from(codec);
+    let salvaged = |level, before| {
+        let mut dst = vec![before; n_bytes];
+        let damage = darkchunk::salvage::salvage(level, Some(&filter), &chunk, &[0x5a], &mut dst);
+        assert!(damage.iter().all(|damage| dst[damage.lost.clone()].iter().all(|byte| *byte == 0x5a)), "not filled");
+        (damage.iter().map(|damage| damage.lost.clone()).collect::<Vec<_>>(), dst)
+    };
+    let first = salvaged(Level::SCALAR, 0x00);
+    for &level in Level::available() {
+        assert!(salvaged(level, 0xff) == first, "{level:?}: what is saved depends on the level or on what was there");
+    }
+}
+
+/// A chunk that was encoded, with some bytes changed, and perhaps cut.
+fn damaged<C: Codec>(codec: &C, n_bytes: usize, u: &mut Unstructured<'_>) -> Option<Vec<u8>> {
+    if u.ratio(1, 4).ok()? {
+        return None;
+    }
+    let n_changes = u.int_in_range(0..=8).ok()?;
+    let changes: Vec<(u32, u8)> = (0..n_changes).map(|_| u.arbitrary()).collect::<Result<_>>().ok()?;
+    let cut: u16 = if u.ratio(1, 4).ok()? { u.arbitrary().ok()? } else { 0 };
+    let content = content(u, n_bytes).ok()?;
+    let mut chunk = vec![0; codec.max_encoded_len(n_bytes)];
+    let stored_len = codec.encode(&content, &mut chunk).ok()?;
+    chunk.truncate(stored_len.saturating_sub(cut.into()));
+    let n_bytes = chunk.len().max(1);
+    for (at, value) in changes {
+        chunk.get_mut(at as usize % n_bytes).into_iter().for_each(|byte| *byte ^= value);
+    }
+    Some(chunk)
 }
 
 /// Runs `with` on the codec that the first byte of the input names.
