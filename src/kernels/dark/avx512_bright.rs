@@ -95,8 +95,8 @@ fn keep_as<P: Pixel, const DARK: bool, const STORE: bool>(
 /// The bits of the kept pixels, and for each vector whether it has any.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2")]
 #[inline]
-fn kept_bits(bright: &Bright, keeps: &mut [u32; VECTORS]) -> [u64; VECTORS / 64] {
-    let mut active = [0; VECTORS / 64];
+fn kept_bits(bright: &Bright, keeps: &mut [u32; VECTORS]) -> [u64; VECTORS.div_ceil(64)] {
+    let mut active = [0; VECTORS.div_ceil(64)];
     let (words, _) = bright.groups().as_chunks::<8>();
     for (at, keeps) in keeps.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let next: &[u64; 8] = bright.groups()[8 * at + 1..].first_chunk().expect("a word stands behind the groups");

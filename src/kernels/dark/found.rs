@@ -6,7 +6,7 @@ use super::FrameCounts;
 pub(super) const GROUP: usize = 64;
 
 /// Groups of a block.
-pub(super) const GROUPS: usize = 64;
+pub(super) const GROUPS: usize = 32;
 
 /// Pixels of a block.
 pub(super) const BLOCK: usize = GROUP * GROUPS;
