@@ -261,7 +261,11 @@ fn print_table(recordings: &[Recording]) {
             (n, sum) => println!("{name}: the threshold set {n} pixels to 0, {sum} counts in all"),
         }
     }
-    println!("one core: dark subtraction, threshold, sum, encoding, writing; making the frames is not counted");
+    if recordings.iter().any(|row| matches!(row.source, Source::File { .. })) {
+        println!("one core: threshold, sum, encoding, writing; reading the frames is not counted");
+    } else {
+        println!("one core: dark subtraction, threshold, sum, encoding, writing; making the frames is not counted");
+    }
     if recordings.iter().any(|row| row.codec == "none" && row.n_frames < recordings[0].n_frames) {
         println!("uncompressed: {MOST_UNCOMPRESSED} frames only, for the sake of the disk");
     }
