@@ -218,6 +218,7 @@ fn segments_are_salvaged_from_a_chunk_without_header_or_end() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn noise_takes_no_more_than_the_bound() {
     let mut rng = darkchunk_sim::Rng::new(1);
     let pixels: Vec<u8> = (0..5000).flat_map(|_| ((rng.next_u64() % 32767) as i16 + 1).to_le_bytes()).collect();

@@ -1,4 +1,4 @@
-//! `sound`: tests run by Miri, as another machine, and under the address sanitizer.
+//! `sound`: tests run by Miri (which `test` does too), as another machine, and under the address sanitizer.
 //!
 //! * Miri finds undefined behaviour in plain Rust. It runs no C, and so not what calls the reference libraries; the tests
 //!   that do are marked. Run a second time as a big-endian machine: stored bytes are the same everywhere.
@@ -66,8 +66,7 @@ pub(crate) fn steps(tally: &mut Tally) {
         println!("note: Miri, qemu and the address sanitizer are run on x86-64 Linux only");
         return;
     }
-    if tally.check("Miri set-up", set_up) {
-        tally.step("Miri", &mut miri());
+    if plain_rust(tally) {
         tally.step("Miri, big-endian", miri().args(["--target", BIG_ENDIAN]));
         match address_sanitizer() {
             Ok(mut command) => tally.step("address sanitizer", &mut command),
@@ -80,6 +79,15 @@ pub(crate) fn steps(tally: &mut Tally) {
             tally.step(&name, &mut machine.tests());
         }
     }
+}
+
+/// Miri as this machine: what `test` has time for. Returns whether Miri is there.
+pub(crate) fn plain_rust(tally: &mut Tally) -> bool {
+    let is_there = tally.check("Miri set-up", set_up);
+    if is_there {
+        tally.step("Miri", &mut miri());
+    }
+    is_there
 }
 
 /// Nightly Rust with Miri and the standard library's source, of which Miri builds its own.

@@ -5,7 +5,7 @@ use crate::process::{cargo, is_installed, program, run as run_program, succeeds}
 use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{data, root, target};
-use crate::{Result, dist, fuzz};
+use crate::{Result, dist, fuzz, soundness};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         c_programs(&mut tally);
         hosts(&mut tally);
     }
+    soundness::plain_rust(&mut tally);
     fuzzing(&mut tally);
     tally.finish()
 }
