@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let mut recordings = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         for codec in CODECS {
-            let file = tools.folder.join(format!("{codec}-{index}.h5"));
+            let file = tools.folder.join(format!("{}-{codec}-{index}.h5", source.kind()));
             recordings.push(record(&tools, source, codec, file, &options)?);
         }
     }
@@ -228,8 +228,7 @@ fn read_back(tools: &Tools, recording: &Recording, reader: &str) -> Result {
 }
 
 fn picture(tools: &Tools, recording: &Recording) -> Result<PathBuf> {
-    let name = if matches!(recording.source, Source::File { .. }) { "input.png" } else { "camera.png" };
-    let png = tools.folder.join(name);
+    let png = tools.folder.join(format!("{}.png", recording.source.kind()));
     let mut draw = program(&tools.python);
     draw.arg(script("picture.py")).arg(&recording.file).arg(&png).arg(recording.source.name());
     run_program(draw.env("HDF5_PLUGIN_PATH", dist::plugins()))?;
@@ -272,6 +271,11 @@ fn print_table(recordings: &[Recording]) {
 }
 
 impl Source {
+    /// Begins the names of files, so that a demo of a real file leaves those of the camera alone.
+    fn kind(&self) -> &'static str {
+        if matches!(self, Self::File { .. }) { "input" } else { "camera" }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Simulated { bright } => {
