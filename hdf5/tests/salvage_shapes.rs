@@ -39,6 +39,10 @@ fn encoded(index: usize) -> Vec<u8> {
 
 /// A dataset with these chunks and their masks; `None` is never written.
 fn create(file: &File, is_filtered: bool, chunks: &[Option<(u32, Vec<u8>)>]) {
+    create_of_shape(DIMS, file, is_filtered, chunks);
+}
+
+fn create_of_shape(dims: [u64; 2], file: &File, is_filtered: bool, chunks: &[Option<(u32, Vec<u8>)>]) {
     let _lock = LOCK.lock();
     // SAFETY: a class of property lists.
     let properties = unsafe { h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE) };
@@ -50,7 +54,7 @@ fn create(file: &File, is_filtered: bool, chunks: &[Option<(u32, Vec<u8>)>]) {
         assert!(unsafe { h5p::H5Pset_filter(properties, 32004, 1, values.len(), values.as_ptr()) } >= 0);
     }
     // SAFETY: two dimensions.
-    let space = unsafe { h5s::H5Screate_simple(2, DIMS.as_ptr(), std::ptr::null()) };
+    let space = unsafe { h5s::H5Screate_simple(2, dims.as_ptr(), std::ptr::null()) };
     let kind = *h5t::H5T_NATIVE_INT16;
     // SAFETY: a C string, and identifiers.
     let dataset = unsafe { h5d::H5Dcreate2(file.id(), c"/image".as_ptr(), kind, space, 0, properties, 0) };
@@ -125,4 +129,12 @@ fn a_dataset_without_a_filter_is_copied() {
     let report = salvage(&library(), file.id(), "/image", into.id(), "/image").expect("a report");
     assert_eq!((report.is_intact(), report.n_intact, report.n_missing(), report.filter), (true, 5, 1, None));
     [0, 1, 2, 4, 5].iter().for_each(|index| assert_eq!(saved(&into, *index, false), pixels(*index)));
+}
+
+#[test]
+fn an_extent_that_no_recording_has_is_refused() {
+    let file = new_file("extent");
+    create_of_shape([1 << 61, 7], &file, true, &[Some((0, encoded(0)))]);
+    let refused = verify(&library(), file.id(), "/image").expect_err("it would not end");
+    assert!(refused.to_string().contains("the extent is damaged"), "{refused}");
 }

@@ -4,7 +4,7 @@
 //! plugin is asked. What is saved of a damaged chunk, and which damage can be seen at all, says [`crate::salvage`].
 //!
 //! A chunk that was never written is *missing*, and no fault: it reads as the fill value. All chunks of the dataset's
-//! extent are asked for, one by one.
+//! extent are asked for, one by one, so an extent that no recording can have is refused.
 
 use std::ops::Range;
 
@@ -18,6 +18,10 @@ use crate::cpu::Level;
 use crate::frame::ElementType;
 use crate::salvage::{Damage, buffer};
 use crate::{Error, Result};
+
+/// A dataset that claims more chunks than this (a thousand a second for three days) has a damaged extent: asking for each
+/// would not end.
+const MOST_CHUNKS: u64 = 1 << 28;
 
 /// Something wrong with a chunk of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,12 +212,22 @@ impl Source {
     fn grid(&self) -> Result<(Vec<u64>, u64)> {
         let grid: Vec<u64> = self.dims.iter().zip(&self.chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
         let n_chunks = grid.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim));
-        let too_many = || Error::Unsupported(format!("the shape {:?} has more chunks than can be", self.dims));
-        Ok((grid, n_chunks.ok_or_else(too_many)?))
+        let too_many = || {
+            let dims = &self.dims;
+            Error::Unsupported(format!(
+                "the shape {dims:?} has more than {MOST_CHUNKS} chunks, which no recording has: the extent is damaged, \
+                 set it right first (H5Dset_extent)"
+            ))
+        };
+        Ok((grid, n_chunks.filter(|n| *n <= MOST_CHUNKS).ok_or_else(too_many)?))
     }
 
     fn reaches_over_edge(&self, offset: &[u64]) -> bool {
-        offset.iter().zip(&self.chunk).zip(&self.dims).any(|((offset, chunk), dim)| offset + chunk > *dim)
+        offset
+            .iter()
+            .zip(&self.chunk)
+            .zip(&self.dims)
+            .any(|((offset, chunk), dim)| dim.saturating_sub(*offset) < *chunk)
     }
 
     /// Decodes a chunk as far as it can be; fills the rest.
