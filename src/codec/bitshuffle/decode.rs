@@ -3,7 +3,7 @@
 use super::{Bitshuffle, Compression};
 use crate::codec::{framing, lz4, zstd};
 use crate::cpu::Level;
-use crate::kernels::bitshuffle::{inverse, inverse_planes, is_zero};
+use crate::kernels::bitshuffle::{inverse, inverse_planes, is_zero, prefetch_for_writing};
 use crate::{Error, Result};
 
 /// A chunk of this size is not in a cache when it is written. Measured: asking for its memory ahead gives a 18 MB frame a
@@ -97,15 +97,4 @@ fn nonzero_rows(level: Level, element_bytes: usize, rows: &[u8], used: usize) ->
     let n_rows = used.div_ceil(row_bytes);
     let zeros = rows[..n_rows * row_bytes].rchunks(row_bytes).take_while(|row| is_zero(level, row));
     u64::MAX.checked_shr(64 - (n_rows - zeros.count()) as u32).unwrap_or(0)
-}
-
-/// Asks for the memory of `dst`, so that it has come when its elements have been decoded.
-fn prefetch_for_writing(dst: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in dst.chunks(64) {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // SAFETY: a prefetch reads and writes nothing that the program sees.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
-    }
-    let _ = dst;
 }

@@ -119,3 +119,14 @@ fn check(element_size: usize, src: &[u8], dst: &[u8]) {
     assert!(src.len().is_multiple_of(group_bytes), "{} bytes are no whole groups of {group_bytes}", src.len());
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
 }
+
+/// Asks for the memory of `dst`, so that it has come when its elements have been decoded.
+pub(crate) fn prefetch_for_writing(dst: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in dst.chunks(64) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: a prefetch reads and writes nothing that the program sees.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
+    }
+    let _ = dst;
+}
