@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 fn tools() -> Result<Tools> {
     let folder = bench_peers::folder()?.join("talk");
     run_program(program(build_compare()?).arg("--dump-talk").arg(&folder))?;
-    println!("== recorder (an HDF5 is built from source: some minutes, the first time)");
+    println!("== recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)");
     run_program(cargo_with_cmake()?.args(["build", "--release", "--package", "darkchunk-hdf5", "--example", "talk"]))?;
     let loops = folder.join("libloops.so");
     let mut gcc = program("gcc");

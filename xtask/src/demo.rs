@@ -141,7 +141,9 @@ fn sources(options: &Options, python: &Path) -> Result<Vec<Source>> {
 
 fn make_ready(python: PathBuf) -> Result<Tools> {
     setup::system(&[System::Hdf5Tools])?;
-    println!("== plugins and recorder (an HDF5 is built from source: some minutes, the first time)");
+    println!(
+        "== plugins and recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)"
+    );
     dist::build()?;
     let examples =
         ["--package", "darkchunk-hdf5", "--package", "darkchunk-sim", "--example", "record", "--example", "frames"];
