@@ -148,7 +148,7 @@ impl Drle {
     /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
     fn bare_len(&self, src: &[u8]) -> Result<usize> {
         if let Some(n_bytes) = self.chunk_bytes() {
-            let justified = src.len() / 2 * dark::MAX_RUN_PIXELS * 2;
+            let justified = (src.len() / 2).saturating_mul(2 * dark::MAX_RUN_PIXELS);
             return if n_bytes <= justified {
                 Ok(n_bytes)
             } else {
