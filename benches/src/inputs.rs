@@ -58,10 +58,10 @@ impl Input {
     }
 
     /// Repeats `distinct` frames of `element`s over a pool.
-    fn repeated(name: &str, pages: Pages, element: ElementType, shape: Shape, distinct: &[Vec<u8>]) -> Self {
+    fn repeated(name: &str, pages: Pages, element: ElementType, shape: Shape, distinct: &[&[u8]]) -> Self {
         let mut frames = Pool::new(shape.0 * shape.1 * element.n_bytes, pages);
         for slot in 0..frames.n_slots() {
-            frames.frame_mut(slot).copy_from_slice(&distinct[slot % distinct.len()]);
+            frames.frame_mut(slot).copy_from_slice(distinct[slot % distinct.len()]);
         }
         let n_distinct = distinct.len().min(frames.n_slots());
         let fits = element.n_bytes == 2 && (0..n_distinct).all(|slot| frames.pixels(slot).iter().all(|p| *p >= 0));
@@ -69,9 +69,10 @@ impl Input {
         Self { name: name.into(), element, shape, frames, n_distinct, threshold, raw: None }
     }
 
-    fn simulated<E: Element>(name: &str, pages: Pages, frame: impl Fn(u64) -> Vec<E>) -> Self {
-        let distinct: Vec<Vec<u8>> = (0..OTHER_FRAMES as u64).map(|seed| as_bytes(&frame(seed)).to_vec()).collect();
-        Self::repeated(name, pages, E::TYPE, SHAPE, &distinct)
+    fn simulated(name: &str, pages: Pages) -> Self {
+        let distinct: Vec<Regime> = (0..OTHER_FRAMES as u64).map(|seed| regime(name, seed)).collect();
+        let frames: Vec<&[u8]> = distinct.iter().map(|regime| &regime.frame[..]).collect();
+        Self::repeated(name, pages, distinct[0].element, SHAPE, &frames)
     }
 
     fn camera(name: &str, pages: Pages, bright: f64) -> Self {
@@ -106,42 +107,83 @@ impl Input {
     }
 }
 
-/// The simulated regimes: name, and whether a quick run has it.
-pub const SIMULATED: [(&str, bool); 12] = [
-    ("all dark", true),
-    ("0.1 % bright", true),
-    ("0.56 % bright", true),
-    ("5.5 % bright", true),
-    ("hot rows", false),
-    ("Poisson 0.02", false),
-    ("Poisson 1", true),
-    ("Poisson 100", false),
-    ("12-bit noise", false),
-    ("MX uint16", false),
-    ("MX uint32", false),
-    ("projection", false),
+/// The simulated regimes, easy ones first.
+pub const REGIMES: [&str; 12] = [
+    "all dark",
+    "0.1 % bright",
+    "0.56 % bright",
+    "5.5 % bright",
+    "hot rows",
+    "Poisson 0.02",
+    "Poisson 1",
+    "Poisson 100",
+    "12-bit noise",
+    "MX uint16",
+    "MX uint32",
+    "projection",
 ];
 
-/// Makes the frames of one of [`SIMULATED`].
+/// Those that a quick run has.
+pub const QUICK_REGIMES: [&str; 5] = ["all dark", "0.1 % bright", "0.56 % bright", "5.5 % bright", "Poisson 1"];
+
+/// A frame of 1024 x 1024 pixels.
+#[derive(Debug)]
+pub struct Regime {
+    /// One of [`REGIMES`].
+    pub name: &'static str,
+    /// What its pixels are.
+    pub element: ElementType,
+    /// Its bytes.
+    pub frame: Vec<u8>,
+}
+
+impl Regime {
+    fn new<E: Element>(name: &'static str, frame: &[E]) -> Self {
+        Self { name, element: E::TYPE, frame: as_bytes(frame).to_vec() }
+    }
+
+    /// Whether DRLE with the threshold 1 stores it without loss: 16 bits, nothing negative, nothing above 32767.
+    #[must_use]
+    pub fn fits_drle(&self) -> bool {
+        let mut pixels = self.frame.as_chunks::<2>().0.iter().map(|pixel| i16::from_ne_bytes(*pixel));
+        self.element.n_bytes == 2 && pixels.all(|pixel| pixel >= 0)
+    }
+}
+
+/// A frame of one of [`REGIMES`], noise set to 0 where there is a dark image.
+///
+/// # Panics
+/// If there is no such regime.
+#[must_use]
+pub fn regime(name: &str, seed: u64) -> Regime {
+    let name = REGIMES.into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("no regime {name}"));
+    match name {
+        "all dark" => Regime::new(name, &regimes::all_dark(SHAPE)),
+        "0.1 % bright" => Regime::new(name, &regimes::bright(SHAPE, 0.001, seed)),
+        "0.56 % bright" => Regime::new(name, &regimes::bright(SHAPE, 0.0056, seed)),
+        "5.5 % bright" => Regime::new(name, &regimes::bright(SHAPE, 0.055, seed)),
+        "hot rows" => Regime::new(name, &regimes::hot_rows(SHAPE, seed)),
+        "Poisson 0.02" => Regime::new(name, &regimes::poisson_u16(SHAPE, 0.02, seed)),
+        "Poisson 1" => Regime::new(name, &regimes::poisson_u16(SHAPE, 1.0, seed)),
+        "Poisson 100" => Regime::new(name, &regimes::poisson_u16(SHAPE, 100.0, seed)),
+        "12-bit noise" => Regime::new(name, &regimes::noise_12bit(SHAPE, seed)),
+        "MX uint16" => Regime::new(name, &regimes::mx_frame_u16(SHAPE, seed)),
+        "MX uint32" => Regime::new(name, &regimes::mx_frame_u32(SHAPE, seed)),
+        _ => Regime::new(name, &regimes::projection(SHAPE, seed)),
+    }
+}
+
+/// The frames of one of [`REGIMES`], as many as a pool has; camera regimes as the camera gives them.
 ///
 /// # Panics
 /// If there is no such regime.
 #[must_use]
 pub fn simulate(name: &str, pages: Pages) -> Input {
     match name {
-        "all dark" => Input::simulated(name, pages, |_| regimes::all_dark(SHAPE)),
         "0.1 % bright" => Input::camera(name, pages, 0.001),
         "0.56 % bright" => Input::camera(name, pages, 0.0056),
         "5.5 % bright" => Input::camera(name, pages, 0.055),
-        "hot rows" => Input::simulated(name, pages, |seed| regimes::hot_rows(SHAPE, seed)),
-        "Poisson 0.02" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 0.02, seed)),
-        "Poisson 1" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 1.0, seed)),
-        "Poisson 100" => Input::simulated(name, pages, |seed| regimes::poisson_u16(SHAPE, 100.0, seed)),
-        "12-bit noise" => Input::simulated(name, pages, |seed| regimes::noise_12bit(SHAPE, seed)),
-        "MX uint16" => Input::simulated(name, pages, |seed| regimes::mx_frame_u16(SHAPE, seed)),
-        "MX uint32" => Input::simulated(name, pages, |seed| regimes::mx_frame_u32(SHAPE, seed)),
-        "projection" => Input::simulated(name, pages, |seed| regimes::projection(SHAPE, seed)),
-        other => panic!("no regime {other}"),
+        _ => Input::simulated(name, pages),
     }
 }
 
@@ -190,7 +232,7 @@ impl Real<'_> {
         };
         let file = self.entry["file"].as_str().ok_or("no file in the index of real data")?;
         let bytes = std::fs::read(self.folder.join(file))?;
-        let distinct: Vec<Vec<u8>> = bytes.chunks_exact(height * width * element.n_bytes).map(<[u8]>::to_vec).collect();
+        let distinct: Vec<&[u8]> = bytes.chunks_exact(height * width * element.n_bytes).collect();
         if distinct.is_empty() {
             return Err(format!("{}: {file} holds no whole frame", self.name()).into());
         }

@@ -171,6 +171,40 @@ pub(crate) fn print(rows: &[Value]) {
     rows.iter().filter(|row| row["section"] == "hdf5").for_each(print_row);
     println!("\nOne thread, best level, 1024 x 1024 int16 frames:\n");
     print!("{}", promises(rows));
+    print!("\n{}", slower_levels(rows));
+}
+
+/// The levels, weakest first.
+const LEVELS: [&str; 4] = ["scalar", "sse41", "avx2", "avx512"];
+
+/// How much slower a level may be measured before it counts as slower.
+const NOISE: f64 = 0.05;
+
+/// Where a level is slower than the one below it: there, dispatch takes the wrong one. A sentence, or a list in Markdown.
+fn slower_levels(rows: &[Value]) -> String {
+    let of_level = |of: &Value, level: &str| {
+        let is_it = |row: &&Value| {
+            ["name", "input", "by", "threads"].iter().all(|key| row[key] == of[key]) && row["level"] == level
+        };
+        rows.iter().find(is_it)?["gb_per_s"].as_f64()
+    };
+    let (mut n_compared, mut slower) = (0, String::new());
+    for (below, level) in LEVELS.iter().zip(&LEVELS[1..]) {
+        for row in rows.iter().filter(|row| row["by"] == "darkchunk" && row["level"] == *level) {
+            let (Some(ours), Some(theirs)) = (row["gb_per_s"].as_f64(), of_level(row, below)) else { continue };
+            n_compared += 1;
+            if ours < theirs * (1.0 - NOISE) {
+                let text = |key: &str| row[key].as_str().unwrap_or("-").to_owned();
+                let ratio = ours / theirs;
+                slower += &format!("* {}, {}: {level} at {ratio:.2} of {below}\n", text("name"), text("input"));
+            }
+        }
+    }
+    match (n_compared, slower.is_empty()) {
+        (0, _) => "Levels were not compared: only a run without `--quick` has all of them.\n".into(),
+        (n, true) => format!("No level is slower than the one below it by more than 5 %, in {n} comparisons.\n"),
+        (n, false) => format!("Slower than the level below by more than 5 %, of {n} comparisons:\n\n{slower}"),
+    }
 }
 
 /// One row, one line.
@@ -195,7 +229,8 @@ pub(crate) fn print_row(row: &Value) {
 pub(crate) fn markdown(machine: &Value, rows: &[Value]) -> String {
     let fields = machine.as_object().into_iter().flatten();
     let machine: String = fields.map(|(key, value)| format!("* {key}: {}\n", value.as_str().unwrap_or("-"))).collect();
-    let mut page = format!("## Machine\n\n{machine}\n## What is promised\n\n{}\n## All rows\n\n", promises(rows));
+    let mut page = format!("## Machine\n\n{machine}\n## What is promised\n\n{}\n", promises(rows));
+    page += &format!("## Levels\n\n{}\n## All rows\n\n", slower_levels(rows));
     page += "| what | input | by | built for | GB/s | ratio | / limit | limit | / peer | peer |\n";
     page += "|---|---|---|---|---|---|---|---|---|---|\n";
     for row in rows {
@@ -236,6 +271,19 @@ pub(crate) fn promises(rows: &[Value]) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_level_that_is_slower_than_the_one_below_is_named() {
+        let row = |level: &str, speed: f64| {
+            json!({ "name": "lz4 decode", "input": "all dark", "by": "darkchunk", "level": level, "threads": 1,
+                    "gb_per_s": speed })
+        };
+        let slow = slower_levels(&[row("scalar", 1.0), row("sse41", 2.0), row("avx2", 1.5), row("avx512", 1.49)]);
+        assert!(slow.contains("of 3 comparisons") && slow.contains("* lz4 decode, all dark: avx2 at 0.75 of sse41"));
+        assert_eq!(slow.matches('*').count(), 1, "{slow}");
+        assert!(slower_levels(&[row("scalar", 1.0), row("sse41", 2.0)]).starts_with("No level"));
+        assert!(slower_levels(&[row("avx512", 1.0)]).contains("not compared"));
+    }
 
     #[test]
     fn ratios_are_of_the_best_level_to_the_named_build() {

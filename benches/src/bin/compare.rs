@@ -132,6 +132,6 @@ impl Options {
     }
 
     fn simulated(&self) -> impl Iterator<Item = &'static str> {
-        inputs::SIMULATED.iter().filter(|(name, is_quick)| self.wants(name, *is_quick)).map(|(name, _)| *name)
+        inputs::REGIMES.into_iter().filter(|name| self.wants(name, inputs::QUICK_REGIMES.contains(name)))
     }
 }
