@@ -3,4 +3,6 @@
 
 use darkchunk_fuzz::salvage;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| darkchunk_fuzz::for_one_codec!(data, salvage));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = darkchunk_fuzz::for_one_codec!(data, salvage);
+});

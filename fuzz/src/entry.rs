@@ -4,17 +4,17 @@
 //! The address sanitizer sees every read past `n_bytes` that leaves the buffer; a read past `n_bytes` that stays in it
 //! shows as an output that changes with what stands there.
 
-use crate::Parameters;
-use arbitrary::Unstructured;
+use crate::parameters::Parameters;
+use arbitrary::{Result, Unstructured};
 use core::ffi::c_void;
 use darkchunk::codec::Codec;
 use darkchunk_filter::{FLAG_OPTIONAL, FLAG_REVERSE};
 
-struct Chunk {
-    cd_values: Vec<u32>,
-    flags: u32,
+pub(crate) struct Chunk {
+    pub(crate) cd_values: Vec<u32>,
+    pub(crate) flags: u32,
     slack: usize,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What a call left behind: `None` where it failed, and left everything as it was.
@@ -52,17 +52,22 @@ fn call_with<C: Codec>(chunk: &Chunk, slack_fill: u8) -> Option<Vec<u8>> {
     Some(after)
 }
 
+/// What an input says of a call.
+pub(crate) fn chunk<C: Codec>(data: &[u8]) -> Result<Chunk> {
+    let mut u = Unstructured::new(data);
+    let parameters = Parameters::arbitrary_for::<C>(&mut u)?;
+    let (is_decoding, is_optional, slack) = u.arbitrary::<(bool, bool, u8)>()?;
+    let flags = if is_decoding { FLAG_REVERSE } else { 0 } | if is_optional { FLAG_OPTIONAL } else { 0 };
+    let bytes = u.take_rest().to_vec();
+    Ok(Chunk { cd_values: parameters.cd_values, flags, slack: slack.into(), bytes })
+}
+
 /// One call with everything arbitrary, made twice.
 pub fn call<C: Codec>(data: &[u8]) {
-    let mut u = Unstructured::new(data);
-    let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
-    let Ok((direction, is_optional, slack)) = u.arbitrary::<(bool, bool, u8)>() else { return };
-    let flags = if direction { FLAG_REVERSE } else { 0 } | if is_optional { FLAG_OPTIONAL } else { 0 };
-    let bytes = u.take_rest().to_vec();
-    let chunk = Chunk { cd_values: parameters.cd_values, flags, slack: slack.into(), bytes };
+    let Ok(chunk) = chunk::<C>(data) else { return };
     let first = call_with::<C>(&chunk, 0x00);
     assert!(first == call_with::<C>(&chunk, 0xff), "the output depends on what stands behind the chunk");
-    if let (Some(encoded), false) = (first, direction) {
+    if let (Some(encoded), 0) = (first, chunk.flags & FLAG_REVERSE) {
         let back = Chunk { flags: FLAG_REVERSE, bytes: encoded, ..chunk };
         assert!(call_with::<C>(&back, 0x00).is_some(), "what the filter encoded it does not decode");
     }

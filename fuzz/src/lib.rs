@@ -1,66 +1,23 @@
 //! What the fuzz targets do; a target is a name and one line.
 //!
-//! Each input is a set of filter parameters and bytes. Two kinds of parameters are made: arbitrary values of arbitrary
-//! number, as a damaged file may hold, and what the codec's own `localise` makes of arbitrary caller's values, so that
-//! most of the time is not spent on parameters that are refused at once.
+//! Each input is a set of [filter parameters](parameters) and bytes. [`seeds`] writes such inputs from chunks and pixels.
 
 pub mod entry;
+pub mod parameters;
 pub mod references;
+pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
 use darkchunk::chunk::Filter;
-use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::codec::Codec;
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use parameters::Parameters;
 
 /// Larger outputs are left out: they cost time and show nothing that small ones do not.
 const MOST_DECODED_BYTES: usize = 1 << 22;
 
-/// Filter parameters as a file may hold them.
-#[derive(Debug)]
-pub struct Parameters {
-    /// `cd_values`.
-    pub cd_values: Vec<u32>,
-    /// The layout they were made for, where they are not arbitrary.
-    pub layout: Option<ChunkLayout>,
-}
-
-fn element(u: &mut Unstructured<'_>) -> Result<ElementType> {
-    let class = *u.choose(&[ElementClass::Signed, ElementClass::Unsigned, ElementClass::Other])?;
-    let n_bytes = *u.choose(&[2, 2, 2, 4, 8, 1, 3, 12, 17, 100, 300])?;
-    let order = *u.choose(&[ByteOrder::Little, ByteOrder::Big])?;
-    Ok(ElementType { class, n_bytes, base_bytes: n_bytes, order })
-}
-
-/// Small values more often than others: they are the ones that mean something.
-fn value(u: &mut Unstructured<'_>) -> Result<u32> {
-    Ok(match u.int_in_range(0..=5)? {
-        0..=2 => u.int_in_range(0..=9)?,
-        3 => u.int_in_range(0..=70_000)?,
-        4 => *u.choose(&[0x7fff_ffff, 0x8000_0000, u32::MAX, 128, 8192])?,
-        _ => u.arbitrary()?,
-    })
-}
-
-fn values(u: &mut Unstructured<'_>, most: usize) -> Result<Vec<u32>> {
-    let n = u.int_in_range(0..=most)?;
-    (0..n).map(|_| value(u)).collect()
-}
-
-impl Parameters {
-    /// Arbitrary ones, or ones that `C` itself makes.
-    pub fn arbitrary_for<C: Codec>(u: &mut Unstructured<'_>) -> Result<Self> {
-        if u.ratio(1, 4)? {
-            return Ok(Self { cd_values: values(u, 12)?, layout: None });
-        }
-        let element = element(u)?;
-        let dims = vec![u.int_in_range(1..=3)?, u.int_in_range(1..=40)?, u.int_in_range(1..=40)?];
-        let layout = ChunkLayout { element, dims, resized_before: u.ratio(1, 4)? };
-        let localised = C::localise(&values(u, 8)?, &layout);
-        let cd_values = localised.map_err(|_| arbitrary::Error::IncorrectFormat)?;
-        Ok(Self { cd_values, layout: Some(layout) })
-    }
-}
+/// The most content of a codec whose parameters do not say how much it is.
+const MOST_CONTENT_BYTES: usize = 20_000;
 
 /// Any bytes to any parameters: an error, or all of the output, the same whatever was in it before.
 pub fn decode<C: Codec>(data: &[u8]) {
@@ -112,7 +69,7 @@ fn encoding_case<C: Codec>(data: &[u8]) -> Option<(C, Vec<u8>)> {
     let codec = C::from_cd_values(&parameters.cd_values).ok()?;
     let n_bytes = match codec.chunk_bytes() {
         Some(n_bytes) => n_bytes,
-        None => u.int_in_range(1..=20_000).ok()?,
+        None => u.int_in_range(1..=MOST_CONTENT_BYTES).ok()?,
     };
     (n_bytes <= MOST_DECODED_BYTES).then_some(())?;
     Some((codec, content(&mut u, n_bytes).ok()?))
@@ -155,17 +112,29 @@ pub fn levels<C: Codec>(data: &[u8]) {
     }
 }
 
+/// What is to be salvaged: a codec, a stored chunk, and how much it should decode to.
+pub(crate) struct SalvageCase<C> {
+    codec: C,
+    n_bytes: usize,
+    pub(crate) chunk: Vec<u8>,
+}
+
+fn salvage_case<C: Codec>(data: &[u8]) -> Option<SalvageCase<C>> {
+    let mut u = Unstructured::new(data);
+    let parameters = Parameters::arbitrary_for::<C>(&mut u).ok()?;
+    let codec = C::from_cd_values(&parameters.cd_values).ok()?;
+    let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=MOST_CONTENT_BYTES).ok());
+    let n_bytes = n_bytes.filter(|n_bytes| *n_bytes <= MOST_DECODED_BYTES)?;
+    let chunk = damaged(&codec, n_bytes, &mut u).unwrap_or_else(|| u.take_rest().to_vec());
+    Some(SalvageCase { codec, n_bytes, chunk })
+}
+
 /// Salvages any bytes, or a sound chunk with damage: the output is all decoded or filled, whatever was in it before.
 pub fn salvage<C: Codec>(data: &[u8])
 where
     Filter: From<C>,
 {
-    let mut u = Unstructured::new(data);
-    let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
-    let Ok(codec) = C::from_cd_values(&parameters.cd_values) else { return };
-    let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=20_000).ok());
-    let Some(n_bytes) = n_bytes.filter(|n_bytes| *n_bytes <= MOST_DECODED_BYTES) else { return };
-    let chunk = damaged(&codec, n_bytes, &mut u).unwrap_or_else(|| u.take_rest().to_vec());
+    let Some(SalvageCase { codec, n_bytes, chunk }) = salvage_case::<C>(data) else { return };
     let filter = Filter::from(codec);
     let salvaged = |level, before| {
         let mut dst = vec![before; n_bytes];
@@ -198,19 +167,18 @@ fn damaged<C: Codec>(codec: &C, n_bytes: usize, u: &mut Unstructured<'_>) -> Opt
     Some(chunk)
 }
 
-/// Runs `with` on the codec that the first byte of the input names.
+/// Calls a function for the codec that the first byte of the input names, with the rest of it. `None` where there is no
+/// first byte.
 #[macro_export]
 macro_rules! for_one_codec {
     ($data:expr, $run:ident) => {{
         use darkchunk::codec::{bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
-        if let Some((first, rest)) = $data.split_first() {
-            match first % 5 {
-                0 => $run::<Drle>(rest),
-                1 => $run::<Bitshuffle>(rest),
-                2 => $run::<Blosc>(rest),
-                3 => $run::<Lz4>(rest),
-                _ => $run::<Zstd>(rest),
-            }
-        }
+        $data.split_first().map(|(first, rest)| match first % 5 {
+            0 => $run::<Drle>(rest),
+            1 => $run::<Bitshuffle>(rest),
+            2 => $run::<Blosc>(rest),
+            3 => $run::<Lz4>(rest),
+            _ => $run::<Zstd>(rest),
+        })
     }};
 }

@@ -4,6 +4,7 @@
 //! blocks are framed here by its format over the C LZ4 and Zstd, and transposed bit by bit as the format defines it.
 //! Only streams that an encoder made go to c-blosc: its decoders are known to read and write out of bounds on others.
 
+use crate::seeds::number;
 use arbitrary::{Result, Unstructured};
 use core::ffi::{CStr, c_char, c_int};
 use darkchunk::codec::Codec;
@@ -12,25 +13,81 @@ use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
 use darkchunk::codec::{lz4, zstd};
 use darkchunk::cpu::Level;
 
+/// One of the references with its parameters.
+enum Reference {
+    Lz4,
+    Zstd { level: i32 },
+    Bitshuffle { element_bytes: usize, level: Option<i32>, block_elements: usize },
+    Blosc { compressor: (Compressor, &'static CStr), shuffle: Shuffle, level: u32, type_size: usize },
+}
+
+const BITSHUFFLE_ELEMENTS: [usize; 6] = [1, 2, 3, 4, 8, 12];
+const BLOSC_ELEMENTS: [usize; 8] = [1, 2, 3, 4, 8, 12, 17, 255];
+const SHUFFLES: [Shuffle; 3] = [Shuffle::None, Shuffle::Byte, Shuffle::Bit];
+const MOST_BYTES: usize = 40_000;
+const MOST_ELEMENTS: usize = 6000;
+const MOST_GROUPS: usize = 700;
+
+/// A reference, its parameters, and content for it.
+fn case(data: &[u8]) -> Result<(Reference, Vec<u8>)> {
+    let u = &mut Unstructured::new(data);
+    let reference = match u.int_in_range(0..=3)? {
+        0 => Reference::Lz4,
+        1 => Reference::Zstd { level: u.int_in_range(-5..=12)? },
+        2 => Reference::Bitshuffle {
+            element_bytes: *u.choose(&BITSHUFFLE_ELEMENTS)?,
+            level: if u.arbitrary()? { None } else { Some(u.int_in_range(1..=9)?) },
+            block_elements: 8 * u.int_in_range(1..=MOST_GROUPS)?,
+        },
+        _ => Reference::Blosc {
+            compressor: *u.choose(&C_BLOSC)?,
+            shuffle: *u.choose(&SHUFFLES)?,
+            level: u.int_in_range(0..=9)?,
+            type_size: *u.choose(&BLOSC_ELEMENTS)?,
+        },
+    };
+    let n_bytes = match reference {
+        Reference::Bitshuffle { element_bytes, .. } => element_bytes * u.int_in_range(1..=MOST_ELEMENTS)?,
+        _ => u.int_in_range(1..=MOST_BYTES)?,
+    };
+    Ok((reference, super::content(u, n_bytes)?))
+}
+
+/// Heads of inputs with `n_bytes` of content, for each reference: what [`case`] reads before the content.
+pub(crate) fn heads(element_bytes: usize, n_bytes: usize) -> Vec<Vec<u8>> {
+    let size = number(n_bytes - 1, MOST_BYTES - 1);
+    let n_elements = number(n_bytes / element_bytes - 1, MOST_ELEMENTS - 1);
+    let groups = number(15, MOST_GROUPS - 1);
+    let at = |sizes: &[usize]| sizes.iter().position(|size| *size == element_bytes).unwrap_or(0) as u8;
+    let (bitshuffle, blosc) = (at(&BITSHUFFLE_ELEMENTS), at(&BLOSC_ELEMENTS));
+    let mut heads = vec![[&[0], &size[..]].concat()];
+    heads.extend([3, 6, 8].map(|level| [&[1, level], &size[..]].concat()));
+    heads.push([&[2, bitshuffle, 1], &groups[..], &n_elements].concat());
+    heads.push([&[2, bitshuffle, 0, 2], &groups[..], &n_elements].concat());
+    let compressors = (0..C_BLOSC.len() as u8).flat_map(|compressor| (0..3).map(move |shuffle| (compressor, shuffle)));
+    heads.extend(compressors.map(|(compressor, shuffle)| [&[3, compressor, shuffle, 5, blosc], &size[..]].concat()));
+    heads
+}
+
 /// One of the references, with the bytes of the input as content.
 pub fn both_ways(data: &[u8]) {
     // An input that is too short for its parameters is no case.
-    let _ = case(&mut Unstructured::new(data));
-}
-
-fn case(u: &mut Unstructured<'_>) -> Result<()> {
-    match u.int_in_range(0..=3)? {
-        0 => lz4_block(&content(u)?),
-        1 => zstd_frame(u.int_in_range(-5..=12)?, &content(u)?),
-        2 => bitshuffle(u)?,
-        _ => blosc(u)?,
+    let Ok((reference, content)) = case(data) else { return };
+    match reference {
+        Reference::Lz4 => lz4_block(&content),
+        Reference::Zstd { level } => zstd_frame(level, &content),
+        Reference::Bitshuffle { element_bytes, level, block_elements } => {
+            bitshuffle(element_bytes, level, block_elements, &content);
+        }
+        Reference::Blosc { compressor, shuffle, level, type_size } => {
+            blosc(compressor, shuffle, level, type_size, &content);
+        }
     }
-    Ok(())
 }
 
-fn content(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let n_bytes = u.int_in_range(1..=40_000)?;
-    super::content(u, n_bytes)
+#[cfg(test)]
+pub(crate) fn content_of(data: &[u8]) -> Result<Vec<u8>> {
+    case(data).map(|(_, content)| content)
 }
 
 fn encoded<C: Codec>(codec: &C, content: &[u8]) -> Vec<u8> {
@@ -144,17 +201,11 @@ fn check_bitshuffle(element_bytes: usize, is_lz4: bool, chunk: &[u8], content: &
     assert!(chunk[at..] == content[whole..], "the elements behind the last block");
 }
 
-fn bitshuffle(u: &mut Unstructured<'_>) -> Result<()> {
-    let element_bytes = *u.choose(&[1, 2, 3, 4, 8, 12])?;
-    let level = if u.arbitrary()? { None } else { Some(u.int_in_range(1..=9)?) };
-    let block_elements = 8 * u.int_in_range(1..=700)?;
-    let n_elements = u.int_in_range(1..=6000)?;
-    let content = super::content(u, n_elements * element_bytes)?;
+fn bitshuffle(element_bytes: usize, level: Option<i32>, block_elements: usize, content: &[u8]) {
     let compression = level.map_or(Compression::Lz4, |level| Compression::Zstd { level });
     let codec = Bitshuffle::new(element_bytes, compression).with_block_elements(block_elements as u32);
-    check_bitshuffle(element_bytes, level.is_none(), &encoded(&codec, &content), &content);
-    assert_decodes(&codec, &reference_bitshuffle(element_bytes, block_elements, level, &content), &content);
-    Ok(())
+    check_bitshuffle(element_bytes, level.is_none(), &encoded(&codec, content), content);
+    assert_decodes(&codec, &reference_bitshuffle(element_bytes, block_elements, level, content), content);
 }
 
 /// The compressors that this build of c-blosc has.
@@ -166,14 +217,9 @@ const C_BLOSC: [(Compressor, &CStr); 5] = [
     (Compressor::Zstd, c"zstd"),
 ];
 
-fn blosc(u: &mut Unstructured<'_>) -> Result<()> {
-    let (compressor, name) = *u.choose(&C_BLOSC)?;
-    let shuffle = *u.choose(&[Shuffle::None, Shuffle::Byte, Shuffle::Bit])?;
-    let level = u.int_in_range(0..=9)?;
-    let type_size = *u.choose(&[1, 2, 3, 4, 8, 12, 17, 255])?;
-    let content = content(u)?;
+fn blosc((compressor, name): (Compressor, &CStr), shuffle: Shuffle, level: u32, type_size: usize, content: &[u8]) {
     let codec = Blosc::new(compressor, shuffle, level, type_size).expect("a level from 0 to 9");
-    let ours = encoded(&codec, &content);
+    let ours = encoded(&codec, content);
     let mut decoded = vec![0_u8; content.len()];
     // SAFETY: both buffers have the lengths that they say.
     let n =
@@ -197,6 +243,5 @@ fn blosc(u: &mut Unstructured<'_>) -> Result<()> {
         )
     };
     theirs.truncate(usize::try_from(n).expect("a length"));
-    assert_decodes(&codec, &theirs, &content);
-    Ok(())
+    assert_decodes(&codec, &theirs, content);
 }

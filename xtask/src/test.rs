@@ -115,12 +115,10 @@ fn oldest_rust(tally: &mut Tally) {
 
 /// Every fuzz target for a short while. A crash found later by a longer run is a test of its own.
 fn fuzzing(tally: &mut Tally) {
-    let is_ready = tally.check("fuzz targets", || fuzz::set_up().and_then(|()| fuzz::build()));
+    tally.step("fuzz seeds", cargo().args(["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--lib"]));
+    let is_ready = tally.check("fuzz targets", fuzz::set_up);
     for target in fuzz::targets().unwrap_or_default().iter().filter(|_| is_ready) {
-        match fuzz::command(target, FUZZ_SECONDS) {
-            Ok(mut command) => tally.step(&format!("fuzz {target}"), &mut command),
-            Err(message) => drop(tally.check(target, || Err(message))),
-        }
+        tally.check(&format!("fuzz {target}"), || fuzz::fuzz(target, FUZZ_SECONDS)?.succeeded());
     }
 }
 
