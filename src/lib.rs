@@ -11,5 +11,7 @@ pub mod frame;
 pub mod hdf5;
 pub mod kernels;
 pub mod salvage;
+mod threads;
 
 pub use error::{Error, Result};
+pub use threads::Threads;

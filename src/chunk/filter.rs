@@ -7,7 +7,7 @@ use crate::codec::lz4::Lz4;
 use crate::codec::zstd::Zstd;
 use crate::codec::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// One of the five codecs with its parameters.
 #[derive(Debug, Clone)]
@@ -145,6 +145,14 @@ impl Filter {
         with_codec!(self, codec => codec.encode_at(level, src, dst))
     }
 
+    /// [`Codec::encode_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        with_codec!(self, codec => codec.encode_with(level, threads, src, dst))
+    }
+
     /// [`Codec::decoded_len`].
     ///
     /// # Errors
@@ -159,5 +167,13 @@ impl Filter {
     /// As there.
     pub fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
         with_codec!(self, codec => codec.decode_at(level, src, dst))
+    }
+
+    /// [`Codec::decode_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        with_codec!(self, codec => codec.decode_with(level, threads, src, dst))
     }
 }

@@ -3,9 +3,12 @@
 //! A chunk begins with its decoded size in bytes (u64, big-endian) and its block size in bytes (u32, big-endian). Each
 //! block follows as a big-endian u32 length and that many bytes; every block but the last decodes to the block size.
 //! Bytes behind the last block are not looked at: the reference implementations do not either.
+//!
+//! Blocks know nothing of each other, so several threads can have some each. What is stored is one row all the same, and
+//! the first block that fails is the one that is reported.
 
 use super::cursor::Cursor;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 use std::ops::Range;
 
 /// Bytes of the header.
@@ -84,6 +87,53 @@ impl<'a> FramedBlocks<'a> {
         &self.cursor
     }
 
+    /// Decodes all blocks into `dst`, the whole decoded chunk. `worker` makes what one thread decodes a block with.
+    /// Returns where the last block ends.
+    pub(crate) fn decode<W>(self, threads: Threads, dst: &mut [u8], worker: impl Fn() -> W + Sync) -> Result<Cursor<'a>>
+    where
+        W: FnMut(Block, &[u8], &mut [u8]) -> Result<()>,
+    {
+        let mut parts = Vec::new();
+        let mut rest = dst;
+        for blocks in self.split(threads) {
+            let (part, behind) = rest.split_at_mut(blocks.end - blocks.next);
+            parts.push((blocks, part));
+            rest = behind;
+        }
+        let ends = threads.run(parts, || {
+            let mut decode = worker();
+            move |(mut blocks, part): (Self, &mut [u8])| {
+                let start = blocks.next;
+                for read in blocks.by_ref() {
+                    let (block, bytes) = read?;
+                    let place = block.decoded.start - start..block.decoded.end - start;
+                    decode(block, bytes, &mut part[place])?;
+                }
+                Ok(blocks.cursor)
+            }
+        });
+        let ends = ends.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(ends.into_iter().next_back().expect("there is a part, if an empty one"))
+    }
+
+    /// The same blocks in parts. A block whose length is damaged is in the last part, and so are all behind it.
+    fn split(self, threads: Threads) -> Vec<Self> {
+        let n_bytes = self.end - self.next;
+        let n_blocks = n_bytes.div_ceil(self.block_bytes);
+        let per_part = threads.units_per_part(n_bytes, self.block_bytes);
+        let (mut parts, mut rest) = (Vec::new(), self);
+        for _ in 1..n_blocks.div_ceil(per_part) {
+            let start = rest.clone();
+            if rest.by_ref().take(per_part).any(|read| read.is_err()) {
+                rest = start;
+                break;
+            }
+            parts.push(Self { end: rest.next, ..start });
+        }
+        parts.push(rest);
+        parts
+    }
+
     fn read(&mut self) -> Result<(Block, &'a [u8])> {
         let stored_len = usize::try_from(self.cursor.u32_be()?).unwrap_or(usize::MAX);
         let at = self.cursor.at();
@@ -111,10 +161,14 @@ impl<'a> Iterator for FramedBlocks<'a> {
 
 /// Decoded and stored bytes of a whole framed chunk: the header, and per block a length and the block's bound.
 pub(crate) fn max_encoded_len(n_bytes: usize, block_bytes: usize, block_bound: impl Fn(usize) -> usize) -> usize {
+    HEADER_BYTES.saturating_add(max_blocks_len(n_bytes, block_bytes, block_bound))
+}
+
+fn max_blocks_len(n_bytes: usize, block_bytes: usize, block_bound: impl Fn(usize) -> usize) -> usize {
     let (n_full, last) = (n_bytes / block_bytes.max(1), n_bytes % block_bytes.max(1));
     let full = LENGTH_BYTES.saturating_add(block_bound(block_bytes)).saturating_mul(n_full);
     let last = if last == 0 { 0 } else { LENGTH_BYTES.saturating_add(block_bound(last)) };
-    HEADER_BYTES.saturating_add(full).saturating_add(last)
+    full.saturating_add(last)
 }
 
 /// Puts a header and blocks to the front of a buffer.
@@ -148,8 +202,50 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Encodes `src` in blocks of `block_bytes`, each behind its length. `worker` makes what one thread encodes a block
+    /// with: to the front of its output, which has as much room as `bound` says where the caller's has it; the bytes
+    /// written, or `None` where they do not fit.
+    pub(crate) fn put_blocks<W>(
+        &mut self,
+        threads: Threads,
+        src: &[u8],
+        block_bytes: usize,
+        bound: impl Fn(usize) -> usize,
+        worker: impl Fn() -> W + Sync,
+    ) -> Result<()>
+    where
+        W: FnMut(&[u8], &mut [u8]) -> Option<usize>,
+    {
+        let part_bytes = block_bytes.saturating_mul(threads.units_per_part(src.len(), block_bytes));
+        let needed = max_blocks_len(src.len(), block_bytes, &bound);
+        let rooms = if part_bytes < src.len() { self.dst[self.at..].get_mut(..needed) } else { None };
+        let Some(rooms) = rooms else {
+            let mut encode = worker();
+            return src.chunks(block_bytes).try_for_each(|block| self.put_block(|dst| encode(block, dst)));
+        };
+        // Each part is encoded where it would stand if none of those before it had shrunk.
+        let room_bytes = max_blocks_len(part_bytes, block_bytes, &bound);
+        let parts = src.chunks(part_bytes).zip(rooms.chunks_mut(room_bytes)).collect();
+        let encoded = threads.run(parts, || {
+            let mut encode = worker();
+            move |(src, room): (&[u8], &mut [u8])| {
+                let mut part = Writer::new(room, needed);
+                src.chunks(block_bytes).try_for_each(|block| part.put_block(|dst| encode(block, dst)))?;
+                Ok(part.at)
+            }
+        });
+        let start = self.at;
+        for (index, n_bytes) in encoded.into_iter().enumerate() {
+            let n_bytes = n_bytes.map_err(|_: Error| self.too_small())?;
+            let from = start + index * room_bytes;
+            self.dst.copy_within(from..from + n_bytes, self.at);
+            self.at += n_bytes;
+        }
+        Ok(())
+    }
+
     /// Lets `encode` put a block behind its length. `encode` returns the block's bytes, `None` where they do not fit.
-    pub(crate) fn put_block(&mut self, encode: impl FnOnce(&mut [u8]) -> Option<usize>) -> Result<()> {
+    fn put_block(&mut self, encode: impl FnOnce(&mut [u8]) -> Option<usize>) -> Result<()> {
         let too_small = self.too_small();
         let rest = self.dst.get_mut(self.at..).and_then(|rest| rest.split_at_mut_checked(LENGTH_BYTES));
         let (length, block) = rest.ok_or(too_small.clone())?;

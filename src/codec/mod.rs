@@ -14,7 +14,7 @@ pub mod zstd;
 
 use crate::cpu::Level;
 use crate::frame::ElementType;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// What HDF5 knows of a dataset's chunks when a filter is set on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,16 +80,16 @@ pub trait Codec: Sized {
     /// The decoded size of every chunk, where the parameters carry it.
     fn chunk_bytes(&self) -> Option<usize>;
 
-    /// The most bytes that [`encode_at`](Self::encode_at) can write for `n_bytes` of input.
+    /// The most bytes that [`encode_with`](Self::encode_with) can write for `n_bytes` of input.
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
 
-    /// Encodes `src` to the front of `dst` and returns the bytes written. Nothing is written behind them that matters;
-    /// the rest of `dst` is scratch.
+    /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones at every level and with any number
+    /// of threads. Nothing is written behind them that matters; the rest of `dst` is scratch.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`] where `dst` is shorter than [`max_encoded_len`](Self::max_encoded_len) says and the
     /// result does not fit; what else the codec refuses.
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
     /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true, and where
     /// the parameters carry [another size](Self::chunk_bytes). So it is safe to allocate: a file in which both the
@@ -103,15 +103,40 @@ pub trait Codec: Sized {
     /// content of `dst` is unspecified, but never bytes from elsewhere.
     ///
     /// # Errors
-    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size.
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()>;
+    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size: the same one
+    /// with any number of threads.
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()>;
 
-    /// [`decode_at`](Self::decode_at) into a `dst` that is all zeros, for codecs that need not write them again.
+    /// [`decode_with`](Self::decode_with) into a `dst` that is all zeros, for codecs that need not write them again.
     ///
     /// # Errors
-    /// As [`decode_at`](Self::decode_at).
+    /// As [`decode_with`](Self::decode_with).
+    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, threads, src, dst)
+    }
+
+    /// [`encode_with`](Self::encode_with) one thread.
+    ///
+    /// # Errors
+    /// As [`encode_with`](Self::encode_with).
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`decode_with`](Self::decode_with) one thread.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with).
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`decode_zeroed_with`](Self::decode_zeroed_with) one thread.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with).
     fn decode_zeroed_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_at(level, src, dst)
+        self.decode_zeroed_with(level, Threads::ONE, src, dst)
     }
 
     /// [`encode_at`](Self::encode_at) with the best level of this processor.

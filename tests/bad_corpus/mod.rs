@@ -1,12 +1,15 @@
 //! The corpus of bad chunks, `data/bad/`, which `bad/make.py` makes, and one decode by any of the five filters.
+#![allow(dead_code, reason = "each test file uses a part")]
 
-use darkchunk::codec::Codec;
+use darkchunk::chunk::Filter;
 use darkchunk::codec::bitshuffle::Bitshuffle;
 use darkchunk::codec::blosc::Blosc;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
+use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
+use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
@@ -87,15 +90,6 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
 
 /// The parameters that `given` become for a chunk of `dims` int16 pixels.
 pub(crate) fn localise(filter: u32, given: &[u32], dims: &[u64]) -> Result<Vec<u32>> {
-    use darkchunk::codec::ChunkLayout;
-    use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
     let element = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
-    let layout = ChunkLayout { element, dims: dims.to_vec(), resized_before: false };
-    match filter {
-        Drle::FILTER_ID => Drle::localise(given, &layout),
-        Bitshuffle::FILTER_ID => Bitshuffle::localise(given, &layout),
-        Blosc::FILTER_ID => Blosc::localise(given, &layout),
-        Lz4::FILTER_ID => Lz4::localise(given, &layout),
-        _ => Zstd::localise(given, &layout),
-    }
+    Filter::localise(filter, given, &ChunkLayout { element, dims: dims.to_vec(), resized_before: false })
 }

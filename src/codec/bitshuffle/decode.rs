@@ -4,47 +4,42 @@ use super::{Bitshuffle, Compression};
 use crate::codec::{framing, lz4, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{inverse, inverse_planes, is_zero, prefetch_for_writing};
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// A chunk of this size is not in a cache when it is written. Measured: asking for its memory ahead gives a 18 MB frame a
 /// seventh, and costs a 2 MB frame, which is in a cache, a tenth.
 const LARGE_BYTES: usize = 8 << 20;
 
-pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
     if codec.compression == Compression::None {
-        return plain(codec, level, src, dst);
+        return plain(codec, level, threads, src, dst);
     }
-    let (header, mut framed) = codec.framed(src)?;
+    let (header, framed) = codec.framed(src)?;
     if header.n_bytes != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
     }
-    let mut blocks = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
     let is_large = dst.len() >= LARGE_BYTES;
-    for read in framed.by_ref() {
-        let (block, bytes) = read?;
-        if is_large {
-            prefetch_for_writing(&dst[block.decoded.clone()]);
+    let (dst, raw) = dst.split_at_mut(codec.leftover(header.n_bytes).start);
+    let mut end = framed.decode(threads, dst, || {
+        let mut blocks = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
+        move |block, bytes, dst| {
+            if is_large {
+                prefetch_for_writing(dst);
+            }
+            let decoded = blocks.decode(bytes, dst);
+            decoded.map_err(|error| framing::offset_error(error, block.stored.start))
         }
-        let decoded = blocks.decode(bytes, &mut dst[block.decoded]);
-        decoded.map_err(|error| framing::offset_error(error, block.stored.start))?;
-    }
-    let raw = &mut dst[codec.leftover(header.n_bytes)];
-    raw.copy_from_slice(framed.cursor().clone().take(raw.len())?);
+    })?;
+    raw.copy_from_slice(end.take(raw.len())?);
     Ok(())
 }
 
-fn plain(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
     if src.len() != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: src.len() });
     }
     codec.check_elements(src.len())?;
-    let raw = codec.leftover(src.len());
-    let block_bytes = codec.block_bytes()?;
-    for (from, to) in src[..raw.start].chunks(block_bytes).zip(dst.chunks_mut(block_bytes)) {
-        inverse(level, codec.element_bytes, from, &mut to[..from.len()]);
-    }
-    dst[raw.clone()].copy_from_slice(&src[raw]);
-    Ok(())
+    codec.for_plain_blocks(threads, src, dst, |from, to| inverse(level, codec.element_bytes, from, to))
 }
 
 /// Decodes blocks one after the other, with the same working memory.

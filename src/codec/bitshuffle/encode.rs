@@ -5,52 +5,57 @@ use crate::codec::framing::{Header, Writer};
 use crate::codec::{Codec, lz4, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::transpose;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
-pub(super) fn chunk(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-    let needed = codec.max_encoded_len(src.len());
+pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
     match codec.compression {
-        Compression::None => plain(codec, level, src, dst),
-        Compression::Lz4 => {
+        Compression::None => plain(codec, level, threads, src, dst),
+        Compression::Lz4 => framed(codec, level, threads, src, dst, lz4::block::max_encoded_len, || {
             let mut encoder = lz4::block::Encoder::new(level);
-            framed(codec, level, src, Writer::new(dst, needed), |rows, dst| encoder.encode(rows, dst))
-        }
+            move |rows: &[u8], dst: &mut [u8]| encoder.encode(rows, dst)
+        }),
         Compression::Zstd { level: zstd_level } => {
             zstd::check_level(zstd_level.cast_unsigned(), 5)?;
-            let mut encoder = zstd::context::Encoder::new(zstd_level);
-            framed(codec, level, src, Writer::new(dst, needed), |rows, dst| encoder.encode_block(rows, dst))
+            framed(codec, level, threads, src, dst, zstd::context::max_encoded_len, || {
+                let mut encoder = zstd::context::Encoder::new(zstd_level);
+                move |rows: &[u8], dst: &mut [u8]| encoder.encode_block(rows, dst)
+            })
         }
     }
 }
 
-fn plain(codec: &Bitshuffle, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
     let (needed, available) = (src.len(), dst.len());
     let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
-    let raw = codec.leftover(needed);
-    let block_bytes = codec.block_bytes()?;
-    for (from, to) in src[..raw.start].chunks(block_bytes).zip(dst.chunks_mut(block_bytes)) {
-        transpose(level, codec.element_bytes, from, &mut to[..from.len()]);
-    }
-    dst[raw.clone()].copy_from_slice(&src[raw]);
+    codec.for_plain_blocks(threads, src, dst, |from, to| transpose(level, codec.element_bytes, from, to))?;
     Ok(needed)
 }
 
-fn framed(
+fn framed<W>(
     codec: &Bitshuffle,
     level: Level,
+    threads: Threads,
     src: &[u8],
-    mut writer: Writer<'_>,
-    mut encode: impl FnMut(&[u8], &mut [u8]) -> Option<usize>,
-) -> Result<usize> {
+    dst: &mut [u8],
+    bound: fn(usize) -> usize,
+    encoder: impl Fn() -> W + Sync,
+) -> Result<usize>
+where
+    W: FnMut(&[u8], &mut [u8]) -> Option<usize>,
+{
     let block_bytes = codec.block_bytes()?;
+    let mut writer = Writer::new(dst, codec.max_encoded_len(src.len()));
     writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
     let raw = codec.leftover(src.len());
-    let mut rows = vec![0; block_bytes.min(raw.start)];
-    for block in src[..raw.start].chunks(block_bytes) {
-        let rows = &mut rows[..block.len()];
-        transpose(level, codec.element_bytes, block, rows);
-        writer.put_block(|dst| encode(rows, dst))?;
-    }
+    writer.put_blocks(threads, &src[..raw.start], block_bytes, bound, || {
+        let mut rows = vec![0; block_bytes.min(raw.start)];
+        let mut encode = encoder();
+        move |block, dst| {
+            let rows = &mut rows[..block.len()];
+            transpose(level, codec.element_bytes, block, rows);
+            encode(rows, dst)
+        }
+    })?;
     writer.put(&src[raw])?;
     Ok(writer.n_bytes())
 }

@@ -13,7 +13,7 @@ use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
 use super::{ChunkLayout, Codec, lz4, zstd};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 use std::ops::Range;
 
 /// Elements whose bits share a byte: blocks are multiples of it.
@@ -181,6 +181,28 @@ impl Bitshuffle {
         Ok(encoded.chain(raw).map(|(range, storage)| Block { stored: range.clone(), decoded: range, storage }))
     }
 
+    /// Does `work` on the blocks of a chunk without compression, and copies what is behind them.
+    fn for_plain_blocks(
+        &self,
+        threads: Threads,
+        src: &[u8],
+        dst: &mut [u8],
+        work: impl Fn(&[u8], &mut [u8]) + Sync,
+    ) -> Result<()> {
+        let (block_bytes, raw_start) = (self.block_bytes()?, self.leftover(src.len()).start);
+        let (src, src_raw) = src.split_at(raw_start);
+        let (dst, dst_raw) = dst.split_at_mut(raw_start);
+        dst_raw.copy_from_slice(src_raw);
+        let part_bytes = block_bytes.saturating_mul(threads.units_per_part(src.len(), block_bytes));
+        let parts = src.chunks(part_bytes).zip(dst.chunks_mut(part_bytes)).collect();
+        threads.run(parts, || {
+            |(src, dst): (&[u8], &mut [u8])| {
+                src.chunks(block_bytes).zip(dst.chunks_mut(block_bytes)).for_each(|(from, to)| work(from, to));
+            }
+        });
+        Ok(())
+    }
+
     /// The header of a chunk, and its length-prefixed blocks.
     fn framed<'a>(&self, src: &'a [u8]) -> Result<(Header, FramedBlocks<'a>)> {
         let mut cursor = Cursor::new(src);
@@ -233,9 +255,9 @@ impl Codec for Bitshuffle {
         framing::max_encoded_len(raw.start, block_bytes, bound).saturating_add(raw.len())
     }
 
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.check_elements(src.len())?;
-        encode::chunk(self, level, src, dst)
+        encode::chunk(self, level, threads, src, dst)
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
@@ -257,7 +279,7 @@ impl Codec for Bitshuffle {
         Ok(header.n_bytes)
     }
 
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        decode::chunk(self, level, src, dst)
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        decode::chunk(self, level, threads, src, dst)
     }
 }

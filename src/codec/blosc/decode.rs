@@ -7,7 +7,7 @@ use super::header::{HEADER_BYTES, Header, Shuffle};
 use super::stream::{Decoder, Format};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// A chunk whose header has been checked. Its blocks are independent of each other, so that the good ones can be saved
 /// where one is broken.
@@ -81,7 +81,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Decodes the whole chunk into `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
-    pub(super) fn decode_at(&self, level: Level, dst: &mut [u8]) -> Result<()> {
+    pub(super) fn decode_with(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
         if dst.len() != self.header.n_bytes {
             return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
@@ -91,6 +91,28 @@ impl<'a> Chunk<'a> {
             }
             return Ok(());
         };
+        let per_part = threads.units_per_part(dst.len(), self.header.block_bytes);
+        // Where a place in the chunk is damaged, one thread alone knows what is to be said of it.
+        if per_part < self.n_blocks() && self.blocks_overlap() == Ok(false) {
+            return self.decode_parts(level, threads, per_part, dst);
+        }
+        self.decode_in_turn(level, dst)
+    }
+
+    /// Decodes blocks that are known not to overlap.
+    fn decode_parts(&self, level: Level, threads: Threads, per_part: usize, dst: &mut [u8]) -> Result<()> {
+        let parts = dst.chunks_mut(per_part.saturating_mul(self.header.block_bytes)).enumerate().collect();
+        let decoded = threads.run(parts, || {
+            let mut decoder = BlockDecoder::new(level);
+            move |(part, dst): (usize, &mut [u8])| {
+                let mut blocks = (part * per_part..).zip(dst.chunks_mut(self.header.block_bytes));
+                blocks.try_for_each(|(index, block)| decoder.decode(self, index, block).map(|_| ()))
+            }
+        });
+        decoded.into_iter().collect()
+    }
+
+    fn decode_in_turn(&self, level: Level, dst: &mut [u8]) -> Result<()> {
         let mut decoder = BlockDecoder::new(level);
         // Blocks lie side by side in some order. That they do not overlap is what keeps the work within a multiple of the
         // chunk's length.
@@ -122,10 +144,20 @@ impl<'a> Chunk<'a> {
         Ok(())
     }
 
-    /// Whether any two blocks share bytes. Allocates 8 bytes a block, which has 4 in the table.
+    /// Whether any two blocks share bytes. Allocates 8 bytes a block, which has 4 in the table, where they do not stand in
+    /// order.
     fn blocks_overlap(&self) -> Result<bool> {
-        let stored = (0..self.n_blocks()).map(|index| self.stored_range(index));
-        let places = stored.map(|place| place.map(|place| [place.start as u32, place.end as u32]));
+        let stored = || (0..self.n_blocks()).map(|index| self.stored_range(index));
+        let (mut end, mut in_order) = (self.header.front_bytes(), true);
+        for place in stored() {
+            let place = place?;
+            in_order &= place.start >= end;
+            end = place.end;
+        }
+        if in_order {
+            return Ok(false);
+        }
+        let places = stored().map(|place| place.map(|place| [place.start as u32, place.end as u32]));
         let mut places = places.collect::<Result<Vec<_>>>()?;
         places.sort_unstable();
         Ok(places.windows(2).any(|pair| pair[0][1] > pair[1][0]))

@@ -1,13 +1,26 @@
 //! A whole chunk encoded: blocks one after the other, or a plain copy where that is not larger.
+//!
+//! The output has no room for several threads at once, as it has none for streams that do not shrink: each part is encoded
+//! into memory of its own and copied. Only near the end of the output does what is written depend on the room that is
+//! left; there the blocks are encoded where they will stand.
+
+use std::ops::Range;
 
 use super::header::{HEADER_BYTES, Header, MAX_BYTES, Shuffle};
 use super::stream::Encoder;
 use super::{Encoding, filter, geometry};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`.
-pub(super) fn encode(level: Level, encoding: &Encoding, type_size: usize, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+pub(super) fn encode(
+    level: Level,
+    threads: Threads,
+    encoding: &Encoding,
+    type_size: usize,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize> {
     if src.len() > MAX_BYTES {
         let n = src.len();
         return Err(Error::Unsupported(format!("a chunk of {n} bytes is larger than Blosc's limit of {MAX_BYTES}")));
@@ -16,7 +29,7 @@ pub(super) fn encode(level: Level, encoding: &Encoding, type_size: usize, src: &
     let plain_len = src.len() + HEADER_BYTES;
     if !geometry::is_plain(encoding, src.len()) {
         let room = dst.len().min(plain_len - 1);
-        if let Some(n) = encode_blocks(level, encoding, &header, src, &mut dst[..room]) {
+        if let Some(n) = encode_blocks(level, threads, encoding, &header, src, &mut dst[..room]) {
             header.stored_len = n;
             header.write(encoding.compressor.format(), dst);
             return Ok(n);
@@ -46,27 +59,106 @@ pub(super) fn header(encoding: &Encoding, type_size: usize, n_bytes: usize) -> H
 }
 
 /// Writes block starts and blocks behind the header; `None` where they do not fit.
-fn encode_blocks(level: Level, encoding: &Encoding, header: &Header, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-    let mut streams = Encoder::new(level, encoding.compressor, encoding.level);
-    let mut scratch = vec![0; if header.shuffle == Shuffle::None { 0 } else { header.block_bytes }];
-    let mut at = header.front_bytes();
-    for index in 0..header.n_blocks() {
-        let block = &src[header.block_range(index)];
+fn encode_blocks(
+    level: Level,
+    threads: Threads,
+    encoding: &Encoding,
+    header: &Header,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let new_encoder = || BlockEncoder::new(level, encoding, header);
+    let per_part = threads.units_per_part(src.len(), header.block_bytes);
+    let (mut n_done, mut at) = (0, header.front_bytes());
+    if per_part < header.n_blocks() {
+        (n_done, at) = encode_parts(threads, new_encoder, per_part, src, dst)?;
+    }
+    let mut encoder = new_encoder();
+    for index in n_done..header.n_blocks() {
+        dst.get_mut(start_at(index))?.copy_from_slice(&(at as u32).to_le_bytes());
+        at += encoder.encode(&src[header.block_range(index)], dst.get_mut(at..)?)?;
+    }
+    Some(at)
+}
+
+/// Writes those blocks, and their starts, that are the same however much room is left. Returns how many they are, and
+/// where the next one begins.
+fn encode_parts<'a>(
+    threads: Threads,
+    new_encoder: impl Fn() -> BlockEncoder<'a> + Sync,
+    per_part: usize,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Option<(usize, usize)> {
+    let header = new_encoder().header;
+    let parts = src.chunks(per_part.saturating_mul(header.block_bytes)).collect();
+    let encoded = threads.run(parts, || {
+        let mut encoder = new_encoder();
+        move |part: &[u8]| {
+            let blocks = part.chunks(header.block_bytes);
+            let mut room = vec![0; blocks.clone().map(|block| header.most_stored(block.len())).sum()];
+            let (mut at, mut lens) = (0, Vec::new());
+            for block in blocks {
+                lens.push(encoder.encode(block, &mut room[at..])?);
+                at += lens[lens.len() - 1];
+            }
+            Some((room, lens))
+        }
+    });
+    let (mut index, mut at) = (0, header.front_bytes());
+    for part in encoded {
+        let (part, lens) = part?;
+        let mut rest = &part[..];
+        for len in lens {
+            if dst.len().saturating_sub(at) < header.most_stored(header.block_range(index).len()) {
+                return Some((index, at));
+            }
+            let (block, behind) = rest.split_at(len);
+            dst[start_at(index)].copy_from_slice(&(at as u32).to_le_bytes());
+            dst[at..at + len].copy_from_slice(block);
+            (index, at, rest) = (index + 1, at + len, behind);
+        }
+    }
+    Some((index, at))
+}
+
+/// Where the table has the start of block `index`.
+fn start_at(index: usize) -> Range<usize> {
+    HEADER_BYTES + 4 * index..HEADER_BYTES + 4 * (index + 1)
+}
+
+/// What encoding one block after the other needs: contexts, and a block of scratch.
+struct BlockEncoder<'a> {
+    level: Level,
+    header: &'a Header,
+    streams: Encoder,
+    scratch: Vec<u8>,
+}
+
+impl<'a> BlockEncoder<'a> {
+    fn new(level: Level, encoding: &Encoding, header: &'a Header) -> Self {
+        let streams = Encoder::new(level, encoding.compressor, encoding.level);
+        let scratch = vec![0; if header.shuffle == Shuffle::None { 0 } else { header.block_bytes }];
+        Self { level, header, streams, scratch }
+    }
+
+    /// Encodes `block` to the front of `dst` and returns its bytes; `None` where they do not fit.
+    fn encode(&mut self, block: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let header = self.header;
         let kind = filter::effective(header.shuffle, header.type_size, block.len());
         let shuffled = if kind == Shuffle::None {
             block
         } else {
-            let shuffled = &mut scratch[..block.len()];
-            filter::apply(level, kind, header.type_size, block, shuffled);
+            let shuffled = &mut self.scratch[..block.len()];
+            filter::apply(self.level, kind, header.type_size, block, shuffled);
             shuffled
         };
-        let start = HEADER_BYTES + 4 * index;
-        dst.get_mut(start..start + 4)?.copy_from_slice(&(at as u32).to_le_bytes());
+        let mut at = 0;
         for stream in shuffled.chunks_exact(block.len() / header.n_streams(block.len())) {
-            at += encode_stream(&mut streams, stream, dst.get_mut(at..)?)?;
+            at += encode_stream(&mut self.streams, stream, dst.get_mut(at..)?)?;
         }
+        Some(at)
     }
-    Some(at)
 }
 
 /// One stream with its length before it. What does not get smaller is stored as it is, which its length tells.

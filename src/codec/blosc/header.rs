@@ -149,6 +149,11 @@ impl Header {
         start..(start + self.block_bytes).min(self.n_bytes)
     }
 
+    /// The most bytes that a block of `n_bytes` is stored in: its streams as they are, each behind its length.
+    pub(super) fn most_stored(&self, n_bytes: usize) -> usize {
+        n_bytes + 4 * self.n_streams(n_bytes)
+    }
+
     /// The streams that a block of `n_bytes` is stored as: one, or one for each byte of an element.
     ///
     /// Chunks older than the flag for whole blocks are split by the same rule, which only looks at sizes.

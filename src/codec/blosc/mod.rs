@@ -6,7 +6,8 @@
 //! The container, the shuffles and BloscLZ are ours; LZ4, Zstd, Snappy and zlib are libraries. Everything that c-blosc
 //! 1.x writes is read, and everything written here is read by it: blocks are made and split by its rules.
 //!
-//! Decoding allocates one block of scratch, at most as large as the output, and what the compressor's library needs.
+//! Decoding allocates one block of scratch a thread, all of them at most as large as the output, and what the compressor's
+//! library needs.
 
 mod blosclz;
 mod decode;
@@ -28,7 +29,7 @@ use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// How streams are compressed, as `cd_values[6]` numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,9 +156,9 @@ impl Codec for Blosc {
         n_bytes.saturating_add(HEADER_BYTES)
     }
 
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let encoding = self.encoding.clone()?;
-        encode::encode(level, &encoding, self.type_size, src, dst)
+        encode::encode(level, threads, &encoding, self.type_size, src, dst)
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
@@ -170,8 +171,8 @@ impl Codec for Blosc {
         Ok(found)
     }
 
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        Chunk::new(src)?.decode_at(level, dst)
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        Chunk::new(src)?.decode_with(level, threads, dst)
     }
 }
 

@@ -8,7 +8,7 @@ use super::pixels::{self, PixelType};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::dark::MAX_THRESHOLD;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 use std::ops::Range;
 
 /// The first four bytes of a container.
@@ -52,6 +52,11 @@ impl Header {
         let n_pixels = self.n_bytes as usize / 2;
         let start = index.saturating_mul(self.segment_pixels as usize).min(n_pixels);
         start..start.saturating_add(self.segment_pixels as usize).min(n_pixels)
+    }
+
+    /// Bytes of the pixels of a segment, the last one perhaps excepted.
+    pub(super) fn segment_bytes(&self) -> usize {
+        (self.segment_pixels as usize).saturating_mul(2)
     }
 
     /// Bytes of header and table: where the first segment begins.
@@ -234,19 +239,25 @@ impl<'a> Container<'a> {
     /// # Errors
     /// As [`decode_segment`](Self::decode_segment), for the first segment that is damaged.
     pub fn decode(&self, level: Level, dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, dst, false)
+        self.decode_into(level, Threads::ONE, dst, false)
     }
 
     /// [`decode`](Self::decode) into a `dst` that is all zeros where it `is_zeroed`.
-    pub(super) fn decode_into(&self, level: Level, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+    pub(super) fn decode_into(&self, level: Level, threads: Threads, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         let found = self.header.n_bytes as usize;
         if dst.len() != found {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
-        for (index, dst) in dst.chunks_mut(2 * self.header.segment_pixels as usize).enumerate() {
-            self.decode_segment_into(level, index, dst, is_zeroed)?;
-        }
-        Ok(())
+        let segment_bytes = self.header.segment_bytes();
+        let per_part = threads.units_per_part(dst.len(), segment_bytes);
+        let parts = dst.chunks_mut(per_part.saturating_mul(segment_bytes)).enumerate().collect();
+        let decoded = threads.run(parts, || {
+            |(part, dst): (usize, &mut [u8])| {
+                let mut segments = (part * per_part..).zip(dst.chunks_mut(segment_bytes));
+                segments.try_for_each(|(index, dst)| self.decode_segment_into(level, index, dst, is_zeroed))
+            }
+        });
+        decoded.into_iter().collect()
     }
 
     /// The decoded size, where the segments are long enough for it to be true.
@@ -278,7 +289,7 @@ impl<'a> Container<'a> {
 }
 
 /// Where the table has segment `index`.
-fn entry_at(index: usize) -> usize {
+pub(super) fn entry_at(index: usize) -> usize {
     HEADER_BYTES + index * TABLE_ENTRY_BYTES
 }
 

@@ -17,6 +17,7 @@
 //! | 6 | bytes of a decoded chunk |
 
 mod container;
+mod encode;
 mod parameters;
 mod pixels;
 mod salvage;
@@ -29,7 +30,7 @@ pub use writer::{ContainerWriter, Progress};
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
 use crate::kernels::dark;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// How a chunk is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,22 +127,10 @@ impl Drle {
         pixels::encode(level, header.element, header.threshold, src, dst)
     }
 
-    fn encode_container(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        let header = self.header(src.len())?;
-        let mut writer = ContainerWriter::new(dst, header)?;
-        let segment_bytes = 2 * header.segment_pixels as usize;
-        for (index, segment) in src.chunks(segment_bytes).enumerate() {
-            let encoded = pixels::encode(level, header.element, header.threshold, segment, writer.segment_mut());
-            let n_bytes = encoded.map_err(|error| error.behind(index * header.segment_pixels as usize))?;
-            writer.finish_segment(n_bytes)?;
-        }
-        writer.finish()
-    }
-
-    fn decode_into(&self, level: Level, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+    fn decode_into(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         match self.mode {
             Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst, is_zeroed),
-            Mode::Container => self.open(src)?.decode_into(level, dst, is_zeroed),
+            Mode::Container => self.open(src)?.decode_into(level, threads, dst, is_zeroed),
         }
     }
 
@@ -209,10 +198,10 @@ impl Codec for Drle {
         }
     }
 
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         match self.mode {
             Mode::Bare => self.encode_bare(level, src, dst),
-            Mode::Container => self.encode_container(level, src, dst),
+            Mode::Container => encode::container(level, threads, self.header(src.len())?, src, dst),
         }
     }
 
@@ -223,11 +212,11 @@ impl Codec for Drle {
         }
     }
 
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, src, dst, false)
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, threads, src, dst, false)
     }
 
-    fn decode_zeroed_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, src, dst, true)
+    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, threads, src, dst, true)
     }
 }

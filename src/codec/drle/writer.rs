@@ -1,8 +1,10 @@
 //! Puts a container together from segments that are encoded where they will stand.
 
-use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
+use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES, entry_at};
+use crate::codec::cursor::Cursor;
 use crate::kernels::dark::MAX_RUN_PIXELS;
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// How far a container is that is put together over time: what [`ContainerWriter`] knows without its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl<'a> ContainerWriter<'a> {
 
     /// The pixels of the next segment, counted in the chunk. Empty where all are finished.
     #[must_use]
-    pub fn next_pixels(&self) -> std::ops::Range<usize> {
+    pub fn next_pixels(&self) -> Range<usize> {
         self.header.pixels(self.n_finished)
     }
 
@@ -100,20 +102,34 @@ impl<'a> ContainerWriter<'a> {
     /// [`Error::Unsupported`] where all segments are finished, or the container would pass HDF5's limit of 4 GiB;
     /// [`Error::OutputTooSmall`] where the output has no `n_bytes` left.
     pub fn finish_segment(&mut self, n_bytes: usize) -> Result<()> {
+        let (needed, available) = (self.at.saturating_add(n_bytes), self.dst.len());
+        let stream = self.dst.get(self.at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        let checksum = crc32fast::hash(stream);
+        self.enter_segment(n_bytes, checksum)
+    }
+
+    /// The next segment's stream stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or behind it;
+    /// the table has its length and its checksum. Returns the length.
+    pub(super) fn move_segment(&mut self, from: usize) -> Result<usize> {
+        let mut entry = Cursor::new(&self.dst[entry_at(self.n_finished)..]);
+        let (n_bytes, checksum) = (entry.u32_le()? as usize, entry.u32_le()?);
+        self.dst.copy_within(from..from + n_bytes, self.at);
+        self.enter_segment(n_bytes, checksum)?;
+        Ok(n_bytes)
+    }
+
+    /// Enters the next segment, whose stream is in its place, in the table.
+    fn enter_segment(&mut self, n_bytes: usize, checksum: u32) -> Result<()> {
         if self.n_finished == self.header.n_segments() {
             return Err(Error::Unsupported(format!("the chunk has {} segments, all are there", self.n_finished)));
         }
-        let available = self.dst.len();
-        let needed = self.at.saturating_add(n_bytes);
-        let stream = self.dst.get(self.at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
-        let end = u32::try_from(needed).map_err(|_| {
+        let end = u32::try_from(self.at + n_bytes).map_err(|_| {
             Error::Unsupported("the encoded chunk is larger than HDF5's limit of 4 GiB: use smaller chunks".into())
         })?;
-        let checksum = crc32fast::hash(stream);
-        let entry = &mut self.dst[HEADER_BYTES + self.n_finished * TABLE_ENTRY_BYTES..][..TABLE_ENTRY_BYTES];
+        let entry = &mut self.dst[entry_at(self.n_finished)..][..TABLE_ENTRY_BYTES];
         entry[..4].copy_from_slice(&end.to_le_bytes());
         entry[4..].copy_from_slice(&checksum.to_le_bytes());
-        self.at = needed;
+        self.at += n_bytes;
         self.n_finished += 1;
         Ok(())
     }

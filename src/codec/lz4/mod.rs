@@ -16,7 +16,7 @@ use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// The block size where the parameters say 0 or nothing.
 const DEFAULT_BLOCK_BYTES: u32 = 1 << 30;
@@ -50,7 +50,7 @@ impl Lz4 {
     /// # Errors
     /// What is wrong with the header; the items are what is wrong with a block's length, after which there are no more.
     pub fn blocks<'a>(&self, src: &'a [u8]) -> Result<impl Iterator<Item = Result<Block>> + use<'a>> {
-        Ok(self.framed(src)?.1.map(|read| read.map(|(block, bytes)| classify(block, bytes).0)))
+        Ok(self.framed(src)?.1.map(|read| read.map(|(block, _)| classify(block))))
     }
 
     /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
@@ -83,9 +83,9 @@ impl Lz4 {
 }
 
 /// Marks a block that is stored as it is.
-fn classify(block: Block, bytes: &[u8]) -> (Block, &[u8]) {
-    let storage = if bytes.len() == block.decoded.len() { Storage::Raw } else { Storage::Encoded };
-    (Block { storage, ..block }, bytes)
+fn classify(block: Block) -> Block {
+    let storage = if block.stored.len() == block.decoded.len() { Storage::Raw } else { Storage::Encoded };
+    Block { storage, ..block }
 }
 
 fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -128,20 +128,26 @@ impl Codec for Lz4 {
         framing::max_encoded_len(n_bytes, self.block_bytes_of(n_bytes), |n| n)
     }
 
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let block_bytes = self.block_bytes_of(src.len());
         let mut writer = Writer::new(dst, self.max_encoded_len(src.len()));
         writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
-        let mut encoder = block::Encoder::new(level);
-        for block in src.chunks(block_bytes) {
-            writer.put_block(|dst| {
-                let room = dst.len().min(block.len() - 1);
-                encoder.encode(block, &mut dst[..room]).or_else(|| {
-                    dst.get_mut(..block.len())?.copy_from_slice(block);
-                    Some(block.len())
-                })
-            })?;
-        }
+        writer.put_blocks(
+            threads,
+            src,
+            block_bytes,
+            |n| n,
+            || {
+                let mut encoder = block::Encoder::new(level);
+                move |block, dst| {
+                    let room = dst.len().min(block.len() - 1);
+                    encoder.encode(block, &mut dst[..room]).or_else(|| {
+                        dst.get_mut(..block.len())?.copy_from_slice(block);
+                        Some(block.len())
+                    })
+                }
+            },
+        )?;
         Ok(writer.n_bytes())
     }
 
@@ -157,16 +163,12 @@ impl Codec for Lz4 {
         Ok(header.n_bytes)
     }
 
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
         let (header, blocks) = self.framed(src)?;
         if header.n_bytes != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
         }
-        for read in blocks {
-            let (block, bytes) = read?;
-            let (block, bytes) = classify(block, bytes);
-            decode_one(level, &block, bytes, &mut dst[block.decoded.clone()])?;
-        }
+        blocks.decode(threads, dst, || |block, bytes, dst| decode_one(level, &classify(block), bytes, dst))?;
         Ok(())
     }
 }

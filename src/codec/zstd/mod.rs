@@ -1,12 +1,12 @@
 //! Zstd, filter 32015.
 //!
-//! A chunk is one bare Zstd frame that states its content size.
+//! A chunk is one bare Zstd frame that states its content size. It has no parts that threads could share: one does it all.
 
 pub(crate) mod context;
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// Zstd, filter 32015. Compatible with the HDF Group's filter both ways.
 ///
@@ -69,7 +69,7 @@ impl Codec for Zstd {
         context::max_encoded_len(n_bytes)
     }
 
-    fn encode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, _level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         check_level(self.zstd_level.cast_unsigned(), 0)?;
         let too_small = Error::OutputTooSmall { needed: self.max_encoded_len(src.len()), available: dst.len() };
         context::Encoder::new(self.zstd_level).encode_block(src, dst).ok_or(too_small)
@@ -91,7 +91,7 @@ impl Codec for Zstd {
         Ok(n_bytes)
     }
 
-    fn decode_at(&self, _level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    fn decode_with(&self, _level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
         let expected = self.decoded_len(src)?;
         if expected != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });

@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint, c_void};
 use darkchunk::codec::{ChunkLayout, Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
 use darkchunk::cpu::Level;
 use darkchunk::frame::ElementType;
-use darkchunk::{Error, Result};
+use darkchunk::{Error, Result, Threads};
 
 use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
 
@@ -255,7 +255,7 @@ impl Codec for Panics {
         n_bytes
     }
 
-    fn encode_at(&self, _: Level, _: &[u8], _: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<usize> {
         panic!("in encode")
     }
 
@@ -263,7 +263,7 @@ impl Codec for Panics {
         if src.len() == 1 { Err(Error::Unsupported("one byte".to_owned())) } else { Ok(2 * src.len()) }
     }
 
-    fn decode_at(&self, _: Level, _: &[u8], _: &mut [u8]) -> Result<()> {
+    fn decode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<()> {
         panic!("in decode")
     }
 }

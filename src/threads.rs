@@ -1,0 +1,215 @@
+//! Threads for the parts of one chunk, where they are asked for.
+//!
+//! Threads are started for a call and are gone when it returns: no pool, nothing that is kept, nothing that a `fork` could
+//! leave half done or that could still run when a library is unloaded. The calling thread works too, and takes the part
+//! of every thread that could not be started: too few threads are slow, never an error.
+//!
+//! What is encoded or decoded, and which error is reported, does not depend on the number of threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Builder};
+
+/// How many threads may work on one chunk: the calling one, and others that live as long as the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads {
+    n_threads: usize,
+    least_bytes: usize,
+}
+
+/// The name of the threads that are started.
+const NAME: &str = "darkchunk";
+
+/// The least decoded bytes of a part. To start a thread and wait for its end takes some 30 µs, in which the fastest codecs
+/// get through several times as much.
+const LEAST_BYTES: usize = 256 << 10;
+
+/// Parts for each thread, where a chunk has so many: the calling thread is at work before the others are, and no part is
+/// as much work as the next.
+const PARTS_PER_THREAD: usize = 4;
+
+impl Threads {
+    /// The calling thread and no other.
+    pub const ONE: Self = Self::new(1);
+
+    /// At most `n_threads`, the calling one among them; 0 is taken for 1. A thread gets 256 KiB of a decoded chunk at
+    /// least.
+    #[must_use]
+    pub const fn new(n_threads: usize) -> Self {
+        Self { n_threads: if n_threads == 0 { 1 } else { n_threads }, least_bytes: LEAST_BYTES }
+    }
+
+    /// The same with another least number of decoded bytes for a thread; 0 is taken for 1.
+    #[must_use]
+    pub const fn with_least_bytes(self, least_bytes: usize) -> Self {
+        Self { least_bytes: if least_bytes == 0 { 1 } else { least_bytes }, ..self }
+    }
+
+    /// How many there may be.
+    #[must_use]
+    pub const fn n_threads(self) -> usize {
+        self.n_threads
+    }
+
+    /// Whether the calling thread was started here: what it panics with is reported by the thread that waits for it.
+    #[must_use]
+    pub fn is_helper() -> bool {
+        thread::current().name() == Some(NAME)
+    }
+
+    /// How many units of `unit_bytes`, of which `n_bytes` are made up but for a shorter last one, are a part: all of them
+    /// where it is not worth dividing them. At least 1. There are no more parts than whole units.
+    pub(crate) fn units_per_part(self, n_bytes: usize, unit_bytes: usize) -> usize {
+        let n_units = n_bytes.div_ceil(unit_bytes).max(1);
+        let n_parts = n_bytes / unit_bytes.max(self.least_bytes);
+        if self.n_threads == 1 || n_parts < 2 {
+            return n_units;
+        }
+        n_units.div_ceil(n_parts.min(self.n_threads.saturating_mul(PARTS_PER_THREAD)))
+    }
+
+    /// Works on all `parts` and returns the results in their order. `worker` makes what one thread works with, and its
+    /// working memory.
+    ///
+    /// # Panics
+    /// With what a part panicked with, once no other thread is there any more.
+    pub(crate) fn run<P, R, W>(self, parts: Vec<P>, worker: impl Fn() -> W + Sync) -> Vec<R>
+    where
+        P: Send,
+        R: Send,
+        W: FnMut(P) -> R,
+    {
+        let n_helpers = self.n_threads.min(parts.len()).saturating_sub(1);
+        run_with(n_helpers, || Builder::new().name(NAME.to_owned()), parts, worker)
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+fn run_with<P, R, W>(
+    n_helpers: usize,
+    builder: impl Fn() -> Builder,
+    parts: Vec<P>,
+    worker: impl Fn() -> W + Sync,
+) -> Vec<R>
+where
+    P: Send,
+    R: Send,
+    W: FnMut(P) -> R,
+{
+    if n_helpers == 0 {
+        return parts.into_iter().map(worker()).collect();
+    }
+    let queue = Mutex::new(parts.into_iter().enumerate());
+    // Nothing panics while it holds the lock.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let drain = || {
+        let (mut work, mut done) = (worker(), Vec::new());
+        while let Some((index, part)) = next() {
+            done.push((index, work(part)));
+        }
+        done
+    };
+    let finished: Vec<_> = thread::scope(|scope| {
+        let start = |_| builder().spawn_scoped(scope, drain).ok();
+        let helpers: Vec<_> = (0..n_helpers).map_while(start).collect();
+        let own = catch_unwind(AssertUnwindSafe(drain));
+        // Joined one by one: a scope alone waits for what they do, not for their end.
+        std::iter::once(own).chain(helpers.into_iter().map(thread::ScopedJoinHandle::join)).collect()
+    });
+    let mut done = Vec::new();
+    for results in finished {
+        done.extend(results.unwrap_or_else(|panic| resume_unwind(panic)));
+    }
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::sync::Barrier;
+
+    /// A stack that no machine has room for.
+    fn impossible() -> Builder {
+        Builder::new().stack_size(1 << 46)
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_parts() {
+        for n_threads in [1, 2, 3, 8] {
+            for n_parts in [0, 1, 2, 7, 100] {
+                let parts: Vec<usize> = (0..n_parts).collect();
+                let squares = Threads::new(n_threads).run(parts.clone(), || |part| part * part);
+                assert_eq!(squares, parts.iter().map(|part| part * part).collect::<Vec<_>>(), "{n_threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_threads_work_as_are_asked_for_and_parts_there_are() {
+        for (n_threads, n_parts) in [(3, 3), (8, 3), (2, 2)] {
+            // Each waits for all others: with fewer threads this would never end.
+            let all = Barrier::new(n_threads.min(n_parts));
+            let ids = Threads::new(n_threads).run(vec![(); n_parts], || {
+                |()| {
+                    all.wait();
+                    thread::current().id()
+                }
+            });
+            assert_eq!(ids.iter().collect::<HashSet<_>>().len(), n_parts);
+            assert!(ids.contains(&thread::current().id()), "the calling thread works too");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has room for any stack")]
+    fn where_no_thread_can_be_started_the_calling_one_does_it_all() {
+        let none = thread::scope(|scope| impossible().spawn_scoped(scope, || ()).is_err());
+        assert!(none, "what is tested here is a thread that cannot be started");
+        let ids = run_with(3, impossible, vec![(); 10], || |()| thread::current().id());
+        assert_eq!(ids, vec![thread::current().id(); 10]);
+    }
+
+    #[test]
+    fn a_panic_of_any_thread_is_the_callers_once_all_others_have_ended() {
+        let all = Barrier::new(2);
+        let ended = Mutex::new(0);
+        let run = |is_callers: bool| {
+            Threads::new(2).run(vec![(); 2], || {
+                |()| {
+                    all.wait();
+                    if Threads::is_helper() != is_callers {
+                        std::panic::panic_any("on purpose");
+                    }
+                    *ended.lock().unwrap() += 1;
+                }
+            })
+        };
+        for is_callers in [true, false] {
+            let panic = catch_unwind(AssertUnwindSafe(|| run(is_callers))).unwrap_err();
+            assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
+        }
+        assert_eq!(*ended.lock().unwrap(), 2, "the other one has ended each time");
+    }
+
+    #[test]
+    fn parts_are_no_smaller_than_is_said_and_no_more_than_are_of_use() {
+        let threads = Threads::new(2).with_least_bytes(1000);
+        assert_eq!(Threads::ONE.units_per_part(1 << 30, 1 << 20), 1024);
+        assert_eq!(threads.units_per_part(1999, 20), 100);
+        assert_eq!(threads.units_per_part(2000, 20), 50);
+        assert_eq!(threads.units_per_part(3999, 20), 67, "three parts");
+        assert_eq!(threads.units_per_part(1 << 20, 1 << 10), 128, "four parts a thread");
+        assert_eq!(threads.units_per_part(5999, 3000), 2, "a second part would be shorter than a unit");
+        assert_eq!(threads.units_per_part(6001, 3000), 2, "three units, two parts");
+        assert_eq!(threads.units_per_part(0, 20), 1);
+        assert_eq!(Threads::new(usize::MAX).with_least_bytes(0).units_per_part(100, 20), 1);
+        assert_eq!(Threads::new(0), Threads::ONE);
+    }
+}
