@@ -14,35 +14,55 @@ use std::thread::{self, Builder};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threads {
     n_threads: usize,
-    least_bytes: usize,
+    least_bytes: Option<usize>,
 }
 
 /// The name of the threads that are started.
 const NAME: &str = "darkchunk";
 
-/// The least decoded bytes of a part. To start a thread and wait for its end takes some 30 µs, in which the fastest codecs
-/// get through several times as much.
-const LEAST_BYTES: usize = 256 << 10;
-
 /// Parts for each thread, where a chunk has so many: the calling thread is at work before the others are, and no part is
 /// as much work as the next.
 const PARTS_PER_THREAD: usize = 4;
+
+/// How fast a codec is. To start a thread and wait for its end takes 30 µs, and more where it has to fetch from another
+/// core what it works on: so less than so many decoded bytes are not worth a thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pace {
+    /// As fast as memory: DRLE, and transposes alone.
+    Memory,
+    /// LZ4 and its kind.
+    Fast,
+    /// Zstd, zlib, LZ4 HC.
+    Slow,
+}
+
+impl Pace {
+    /// Measured with frames of 0.56 % bright pixels, which are little work, in memory and not in a cache: with these, two
+    /// threads are never slower than one, and from twice as much on at least 1.3 times as fast.
+    const fn least_bytes(self) -> usize {
+        match self {
+            Self::Memory => 2 << 20,
+            Self::Fast => 1 << 20,
+            Self::Slow => 512 << 10,
+        }
+    }
+}
 
 impl Threads {
     /// The calling thread and no other.
     pub const ONE: Self = Self::new(1);
 
-    /// At most `n_threads`, the calling one among them; 0 is taken for 1. A thread gets 256 KiB of a decoded chunk at
-    /// least.
+    /// At most `n_threads`, the calling one among them; 0 is taken for 1. A small chunk is worked on by fewer: each thread
+    /// gets at least 512 KiB to 2 MiB of the decoded chunk, the more the faster the codec.
     #[must_use]
     pub const fn new(n_threads: usize) -> Self {
-        Self { n_threads: if n_threads == 0 { 1 } else { n_threads }, least_bytes: LEAST_BYTES }
+        Self { n_threads: if n_threads == 0 { 1 } else { n_threads }, least_bytes: None }
     }
 
-    /// The same with another least number of decoded bytes for a thread; 0 is taken for 1.
+    /// The same with another least number of decoded bytes for each thread, whatever the codec.
     #[must_use]
     pub const fn with_least_bytes(self, least_bytes: usize) -> Self {
-        Self { least_bytes: if least_bytes == 0 { 1 } else { least_bytes }, ..self }
+        Self { least_bytes: Some(least_bytes), ..self }
     }
 
     /// How many there may be.
@@ -57,15 +77,21 @@ impl Threads {
         thread::current().name() == Some(NAME)
     }
 
+    /// As many of them as are worth starting for `n_bytes`.
+    pub(crate) fn worth(self, pace: Pace, n_bytes: usize) -> Self {
+        let least_bytes = self.least_bytes.unwrap_or(pace.least_bytes()).max(1);
+        Self { n_threads: self.n_threads.min(n_bytes / least_bytes).max(1), ..self }
+    }
+
     /// How many units of `unit_bytes`, of which `n_bytes` are made up but for a shorter last one, are a part: all of them
-    /// where it is not worth dividing them. At least 1. There are no more parts than whole units.
+    /// where there is one thread. At least 1. There are no more parts than whole units.
     pub(crate) fn units_per_part(self, n_bytes: usize, unit_bytes: usize) -> usize {
         let n_units = n_bytes.div_ceil(unit_bytes).max(1);
-        let n_parts = n_bytes / unit_bytes.max(self.least_bytes);
-        if self.n_threads == 1 || n_parts < 2 {
+        if self.n_threads == 1 {
             return n_units;
         }
-        n_units.div_ceil(n_parts.min(self.n_threads.saturating_mul(PARTS_PER_THREAD)))
+        let n_parts = (n_bytes / unit_bytes).min(self.n_threads.saturating_mul(PARTS_PER_THREAD));
+        n_units.div_ceil(n_parts.max(1))
     }
 
     /// Works on all `parts` and returns the results in their order. `worker` makes what one thread works with, and its
@@ -199,17 +225,27 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_no_smaller_than_is_said_and_no_more_than_are_of_use() {
-        let threads = Threads::new(2).with_least_bytes(1000);
+    fn no_more_threads_are_started_than_are_worth_it() {
+        let n_threads = |threads: Threads, pace, n_bytes| threads.worth(pace, n_bytes).n_threads();
+        assert_eq!(n_threads(Threads::new(8), Pace::Fast, (3 << 20) - 1), 2);
+        assert_eq!(n_threads(Threads::new(8), Pace::Fast, 100 << 20), 8);
+        assert_eq!(n_threads(Threads::new(8), Pace::Memory, (4 << 20) - 1), 1);
+        assert_eq!(n_threads(Threads::new(8), Pace::Slow, 0), 1);
+        assert_eq!(n_threads(Threads::new(8).with_least_bytes(1000), Pace::Memory, 2500), 2);
+        assert_eq!(n_threads(Threads::new(8).with_least_bytes(0), Pace::Memory, 3), 3);
+        assert_eq!(n_threads(Threads::ONE.with_least_bytes(0), Pace::Memory, 3), 1);
+        assert_eq!(Threads::new(0), Threads::ONE);
+    }
+
+    #[test]
+    fn parts_are_of_whole_units_and_a_few_for_each_thread() {
+        let threads = Threads::new(2);
         assert_eq!(Threads::ONE.units_per_part(1 << 30, 1 << 20), 1024);
-        assert_eq!(threads.units_per_part(1999, 20), 100);
-        assert_eq!(threads.units_per_part(2000, 20), 50);
-        assert_eq!(threads.units_per_part(3999, 20), 67, "three parts");
+        assert_eq!(threads.units_per_part(100, 20), 1);
         assert_eq!(threads.units_per_part(1 << 20, 1 << 10), 128, "four parts a thread");
         assert_eq!(threads.units_per_part(5999, 3000), 2, "a second part would be shorter than a unit");
         assert_eq!(threads.units_per_part(6001, 3000), 2, "three units, two parts");
         assert_eq!(threads.units_per_part(0, 20), 1);
-        assert_eq!(Threads::new(usize::MAX).with_least_bytes(0).units_per_part(100, 20), 1);
-        assert_eq!(Threads::new(0), Threads::ONE);
+        assert_eq!(Threads::new(usize::MAX).units_per_part(100, 20), 1);
     }
 }

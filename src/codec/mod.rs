@@ -80,7 +80,8 @@ pub trait Codec: Sized {
     /// The decoded size of every chunk, where the parameters carry it.
     fn chunk_bytes(&self) -> Option<usize>;
 
-    /// The most bytes that [`encode_with`](Self::encode_with) can write for `n_bytes` of input.
+    /// Bytes that are enough for [`encode_with`](Self::encode_with) to encode `n_bytes` of input, whatever they are, and
+    /// to use several threads. A codec that gets fewer, and can do with them, uses one.
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
 
     /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones at every level and with any number

@@ -13,6 +13,7 @@ use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
 use super::{ChunkLayout, Codec, lz4, zstd};
 use crate::cpu::Level;
+use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 use std::ops::Range;
 
@@ -131,6 +132,14 @@ impl Bitshuffle {
     /// Whether a chunk has a header and length-prefixed blocks.
     pub(crate) fn is_compressed(&self) -> bool {
         self.compression != Compression::None
+    }
+
+    fn pace(&self) -> Pace {
+        match self.compression {
+            Compression::None => Pace::Memory,
+            Compression::Lz4 => Pace::Fast,
+            Compression::Zstd { .. } => Pace::Slow,
+        }
     }
 
     /// Bytes of 8 elements, which blocks are multiples of.
@@ -257,7 +266,7 @@ impl Codec for Bitshuffle {
 
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.check_elements(src.len())?;
-        encode::chunk(self, level, threads, src, dst)
+        encode::chunk(self, level, threads.worth(self.pace(), src.len()), src, dst)
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
@@ -280,6 +289,6 @@ impl Codec for Bitshuffle {
     }
 
     fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        decode::chunk(self, level, threads, src, dst)
+        decode::chunk(self, level, threads.worth(self.pace(), dst.len()), src, dst)
     }
 }

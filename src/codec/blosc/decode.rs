@@ -85,12 +85,13 @@ impl<'a> Chunk<'a> {
         if dst.len() != self.header.n_bytes {
             return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
-        let Some(_) = self.header.format else {
+        let Some(format) = self.header.format else {
             for (to, from) in dst.chunks_mut(128 << 10).zip(self.bytes[HEADER_BYTES..].chunks(128 << 10)) {
                 to.copy_from_slice(from);
             }
             return Ok(());
         };
+        let threads = threads.worth(format.pace(), dst.len());
         let per_part = threads.units_per_part(dst.len(), self.header.block_bytes);
         // Where a place in the chunk is damaged, one thread alone knows what is to be said of it.
         if per_part < self.n_blocks() && self.blocks_overlap() == Ok(false) {

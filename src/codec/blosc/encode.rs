@@ -1,8 +1,7 @@
 //! A whole chunk encoded: blocks one after the other, or a plain copy where that is not larger.
 //!
-//! The output has no room for several threads at once, as it has none for streams that do not shrink: each part is encoded
-//! into memory of its own and copied. Only near the end of the output does what is written depend on the room that is
-//! left; there the blocks are encoded where they will stand.
+//! Several threads encode each part where it would stand if none before it had shrunk, and it is moved. Where the output
+//! ends, what is written depends on the room that is left: there blocks are encoded in their places, one after the other.
 
 use std::ops::Range;
 
@@ -12,7 +11,8 @@ use super::{Encoding, filter, geometry};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
-/// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`.
+/// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`. Several threads need
+/// [`most_used`] bytes.
 pub(super) fn encode(
     level: Level,
     threads: Threads,
@@ -28,8 +28,8 @@ pub(super) fn encode(
     let mut header = header(encoding, type_size, src.len());
     let plain_len = src.len() + HEADER_BYTES;
     if !geometry::is_plain(encoding, src.len()) {
-        let room = dst.len().min(plain_len - 1);
-        if let Some(n) = encode_blocks(level, threads, encoding, &header, src, &mut dst[..room]) {
+        let threads = threads.worth(encoding.compressor.pace(), src.len());
+        if let Some(n) = encode_blocks(level, threads, encoding, &header, src, dst) {
             header.stored_len = n;
             header.write(encoding.compressor.format(), dst);
             return Ok(n);
@@ -58,7 +58,16 @@ pub(super) fn header(encoding: &Encoding, type_size: usize, n_bytes: usize) -> H
     }
 }
 
-/// Writes block starts and blocks behind the header; `None` where they do not fit.
+/// The most bytes of the output that encoding makes use of.
+pub(super) fn most_used(encoding: &Encoding, type_size: usize, n_bytes: usize) -> usize {
+    let plain_len = n_bytes.saturating_add(HEADER_BYTES);
+    if n_bytes > MAX_BYTES || geometry::is_plain(encoding, n_bytes) {
+        return plain_len;
+    }
+    header(encoding, type_size, n_bytes).most_stored_in_all().max(plain_len)
+}
+
+/// Writes block starts and blocks behind the header; `None` where they do not fit, or are no shorter than a plain copy.
 fn encode_blocks(
     level: Level,
     threads: Threads,
@@ -68,11 +77,14 @@ fn encode_blocks(
     dst: &mut [u8],
 ) -> Option<usize> {
     let new_encoder = || BlockEncoder::new(level, encoding, header);
+    let room = dst.len().min(src.len() + HEADER_BYTES - 1);
     let per_part = threads.units_per_part(src.len(), header.block_bytes);
     let (mut n_done, mut at) = (0, header.front_bytes());
-    if per_part < header.n_blocks() {
-        (n_done, at) = encode_parts(threads, new_encoder, per_part, src, dst)?;
+    if per_part < header.n_blocks() && dst.len() >= header.most_stored_in_all() {
+        let parts = encode_parts(threads, new_encoder, header, per_part, src, dst)?;
+        (n_done, at) = move_together(header, &parts, per_part, room, dst);
     }
+    let dst = &mut dst[..room];
     let mut encoder = new_encoder();
     for index in n_done..header.n_blocks() {
         dst.get_mut(start_at(index))?.copy_from_slice(&(at as u32).to_le_bytes());
@@ -81,45 +93,54 @@ fn encode_blocks(
     Some(at)
 }
 
-/// Writes those blocks, and their starts, that are the same however much room is left. Returns how many they are, and
-/// where the next one begins.
+/// Encodes all blocks, each part into its room. Returns the blocks' lengths.
 fn encode_parts<'a>(
     threads: Threads,
     new_encoder: impl Fn() -> BlockEncoder<'a> + Sync,
+    header: &Header,
     per_part: usize,
     src: &[u8],
     dst: &mut [u8],
-) -> Option<(usize, usize)> {
-    let header = new_encoder().header;
-    let parts = src.chunks(per_part.saturating_mul(header.block_bytes)).collect();
+) -> Option<Vec<Vec<usize>>> {
+    let rooms = dst[header.front_bytes()..].chunks_mut(per_part * header.most_stored(header.block_bytes));
+    let parts = src.chunks(per_part * header.block_bytes).zip(rooms).collect();
     let encoded = threads.run(parts, || {
         let mut encoder = new_encoder();
-        move |part: &[u8]| {
-            let blocks = part.chunks(header.block_bytes);
-            let mut room = vec![0; blocks.clone().map(|block| header.most_stored(block.len())).sum()];
+        move |(part, room): (&[u8], &mut [u8])| {
             let (mut at, mut lens) = (0, Vec::new());
-            for block in blocks {
-                lens.push(encoder.encode(block, &mut room[at..])?);
-                at += lens[lens.len() - 1];
+            for block in part.chunks(header.block_bytes) {
+                let len = encoder.encode(block, &mut room[at..])?;
+                lens.push(len);
+                at += len;
             }
-            Some((room, lens))
+            Some(lens)
         }
     });
+    encoded.into_iter().collect()
+}
+
+/// Moves blocks together, and writes their starts, as long as they are the same however much room is left in the first
+/// `room` bytes. Returns how many they are, and where the next one begins.
+fn move_together(
+    header: &Header,
+    parts: &[Vec<usize>],
+    per_part: usize,
+    room: usize,
+    dst: &mut [u8],
+) -> (usize, usize) {
     let (mut index, mut at) = (0, header.front_bytes());
-    for part in encoded {
-        let (part, lens) = part?;
-        let mut rest = &part[..];
+    for (part, lens) in parts.iter().enumerate() {
+        let mut from = header.front_bytes() + part * per_part * header.most_stored(header.block_bytes);
         for len in lens {
-            if dst.len().saturating_sub(at) < header.most_stored(header.block_range(index).len()) {
-                return Some((index, at));
+            if room.saturating_sub(at) < header.most_stored(header.block_range(index).len()) {
+                return (index, at);
             }
-            let (block, behind) = rest.split_at(len);
             dst[start_at(index)].copy_from_slice(&(at as u32).to_le_bytes());
-            dst[at..at + len].copy_from_slice(block);
-            (index, at, rest) = (index + 1, at + len, behind);
+            dst.copy_within(from..from + len, at);
+            (index, at, from) = (index + 1, at + len, from + len);
         }
     }
-    Some((index, at))
+    (index, at)
 }
 
 /// Where the table has the start of block `index`.

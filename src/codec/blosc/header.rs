@@ -154,6 +154,13 @@ impl Header {
         n_bytes + 4 * self.n_streams(n_bytes)
     }
 
+    /// The most bytes that header, table and all blocks are stored in.
+    pub(super) fn most_stored_in_all(&self) -> usize {
+        let last = self.n_bytes % self.block_bytes;
+        let full = self.n_bytes / self.block_bytes * self.most_stored(self.block_bytes);
+        self.front_bytes() + full + if last == 0 { 0 } else { self.most_stored(last) }
+    }
+
     /// The streams that a block of `n_bytes` is stored as: one, or one for each byte of an element.
     ///
     /// Chunks older than the flag for whole blocks are split by the same rule, which only looks at sizes.

@@ -29,6 +29,7 @@ use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::{ChunkLayout, Codec};
 use crate::cpu::Level;
+use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 
 /// How streams are compressed, as `cd_values[6]` numbers it.
@@ -51,6 +52,10 @@ pub enum Compressor {
 impl Compressor {
     /// Every compressor.
     pub const ALL: [Self; 6] = [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Snappy, Self::Zlib, Self::Zstd];
+
+    fn pace(self) -> Pace {
+        if self == Self::Lz4Hc { Pace::Slow } else { self.format().pace() }
+    }
 
     fn format(self) -> Format {
         match self {
@@ -153,7 +158,10 @@ impl Codec for Blosc {
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
-        n_bytes.saturating_add(HEADER_BYTES)
+        match &self.encoding {
+            Ok(encoding) => encode::most_used(encoding, self.type_size, n_bytes),
+            Err(_) => n_bytes.saturating_add(HEADER_BYTES),
+        }
     }
 
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {

@@ -9,6 +9,7 @@ use super::{Compressor, blosclz, lz4_stream};
 use crate::codec::lz4::{block as lz4, library};
 use crate::codec::zstd::context as zstd;
 use crate::cpu::Level;
+use crate::threads::Pace;
 
 /// What a stream is, as the header's flags number it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,13 @@ impl Format {
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|format| *format as u8 == number)
+    }
+
+    pub(super) fn pace(self) -> Pace {
+        match self {
+            Self::BloscLz | Self::Lz4 | Self::Snappy => Pace::Fast,
+            Self::Zlib | Self::Zstd => Pace::Slow,
+        }
     }
 
     /// No stream decodes to more than this many times its length.

@@ -30,6 +30,7 @@ pub use writer::{ContainerWriter, Progress};
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
 use crate::kernels::dark;
+use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 
 /// How a chunk is laid out.
@@ -130,7 +131,10 @@ impl Drle {
     fn decode_into(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         match self.mode {
             Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst, is_zeroed),
-            Mode::Container => self.open(src)?.decode_into(level, threads, dst, is_zeroed),
+            Mode::Container => {
+                let threads = threads.worth(Pace::Memory, dst.len());
+                self.open(src)?.decode_into(level, threads, dst, is_zeroed)
+            }
         }
     }
 
@@ -201,7 +205,10 @@ impl Codec for Drle {
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         match self.mode {
             Mode::Bare => self.encode_bare(level, src, dst),
-            Mode::Container => encode::container(level, threads, self.header(src.len())?, src, dst),
+            Mode::Container => {
+                let threads = threads.worth(Pace::Memory, src.len());
+                encode::container(level, threads, self.header(src.len())?, src, dst)
+            }
         }
     }
 

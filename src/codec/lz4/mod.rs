@@ -16,6 +16,7 @@ use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
+use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 
 /// The block size where the parameters say 0 or nothing.
@@ -129,6 +130,7 @@ impl Codec for Lz4 {
     }
 
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let threads = threads.worth(Pace::Fast, src.len());
         let block_bytes = self.block_bytes_of(src.len());
         let mut writer = Writer::new(dst, self.max_encoded_len(src.len()));
         writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
@@ -168,6 +170,7 @@ impl Codec for Lz4 {
         if header.n_bytes != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
         }
+        let threads = threads.worth(Pace::Fast, dst.len());
         blocks.decode(threads, dst, || |block, bytes, dst| decode_one(level, &classify(block), bytes, dst))?;
         Ok(())
     }
