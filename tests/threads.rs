@@ -4,10 +4,12 @@ mod bad_corpus;
 mod chunk_data;
 
 use chunk_data::{layout, random, structured};
-use darkchunk::chunk::Filter;
+use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
+use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, drle};
 use darkchunk::cpu::Level;
+use darkchunk::kernels::dark::Correction;
 use darkchunk::{Error, Result, Threads};
 
 /// Few and many, with parts as small as the format has them, and with some that are not.
@@ -286,4 +288,27 @@ fn calls_with_threads_may_come_from_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn a_chunk_encoder_gives_its_codec_threads() {
+    let shape = ChunkShape { n_frames: 3, height: 100, width: 301 };
+    let frames = contents(2 * shape.chunk_pixels()).swap_remove(1).1;
+    let frames: Vec<u16> = frames.as_chunks().0.iter().map(|pixel| u16::from_ne_bytes(*pixel)).collect();
+    let encode = |compression: &Compression, threads| {
+        let id = compression.filter.expect("a filter");
+        let filter = filter(id, &compression.values, &shape.dims());
+        let mut encoder =
+            ChunkEncoder::new(Level::current(), shape, Some(filter)).expect("a chunk").with_threads(threads);
+        for frame in frames.chunks(shape.frame_pixels()) {
+            encoder.push(&[frame], &Correction { dark: None, threshold: None }, None).expect("a frame");
+        }
+        encoder.encode().expect("a chunk").to_vec()
+    };
+    for compression in [Compression::bitshuffle_lz4(), Compression::blosc(5, Shuffle::Byte, Compressor::Lz4)] {
+        let one = encode(&compression, Threads::ONE);
+        for threads in all_threads() {
+            assert!(encode(&compression, threads) == one, "{compression:?} {threads:?}");
+        }
+    }
 }

@@ -13,6 +13,10 @@
  * function that can fail returns a dc_status, and writes its outputs on DC_OK only. dc_last_error() then has the
  * reason, with the numbers. Pointers are not NULL unless said. A struct begins with its own size: use the INIT macros,
  * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
+ *
+ * Threads are started only where n_threads asks for more than one, and are gone when the function returns. They share the
+ * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. (DRLE encodes each frame
+ * when it is pushed, on the calling thread.) What is stored is the same with any number.
  */
 #ifndef DARKCHUNK_H
 #define DARKCHUNK_H
@@ -90,9 +94,10 @@ typedef struct dc_processing {
     int no_sum;           /* not 0: keep no sum of all frames (kept for int16 and uint16) */
     uint64_t flush_frames;/* dc_writer: flush the file after this many frames; 0: not by number */
     double flush_seconds; /* dc_writer: flush the file after this time; 0: not by time */
+    size_t n_threads;     /* threads that encode a chunk, the calling one among them; 0 and 1: that one alone */
 } dc_processing;
 
-#define DC_PROCESSING_INIT {sizeof(dc_processing), NULL, 0, 0, 0, 1.0}
+#define DC_PROCESSING_INIT {sizeof(dc_processing), NULL, 0, 0, 0, 1.0, 0}
 
 /* What became of the pixels. */
 typedef struct dc_counts {
@@ -123,6 +128,10 @@ dc_status dc_encode_chunk(const dc_chunk *chunk, const dc_processing *with, cons
 /* Decodes one chunk into the whole of `dst`, whose dst_len bytes are those of the chunk. Any `src` is safe. On an error
  * the content of `dst` is unspecified. */
 dc_status dc_decode_chunk(const dc_chunk *chunk, const void *src, size_t src_len, void *dst, size_t dst_len);
+
+/* The same with up to `n_threads` threads, the calling one among them; 0 and 1: that one alone. */
+dc_status dc_decode_chunk_with(const dc_chunk *chunk, size_t n_threads, const void *src, size_t src_len, void *dst,
+                               size_t dst_len);
 
 /* ---- chunk after chunk ------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@ use darkchunk_core::chunk::ChunkEncoder;
 use darkchunk_core::cpu::Level;
 use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::{Correction, FrameCounts};
-use darkchunk_core::{Error, chunk::Filter};
+use darkchunk_core::{Error, Threads, chunk::Filter};
 
 use crate::element::with_element;
 use crate::status::{Failure, Status, guard, set, slice, slice_mut};
@@ -118,7 +118,7 @@ unsafe fn encode<P: Element>(
     let with = unsafe { processing::<P>(with, n_pixels) }?;
     let threshold = darkchunk_core::chunk::threshold(with.threshold, filter.as_ref())?;
     let correction = Correction { dark: with.dark.as_deref(), threshold };
-    let mut encoder = ChunkEncoder::<P>::new(Level::current(), plan.shape, filter)?;
+    let mut encoder = ChunkEncoder::<P>::new(Level::current(), plan.shape, filter)?.with_threads(with.threads);
     let mut counts = FrameCounts::default();
     let before = sum.as_deref().map(<[u32]>::to_vec);
     let mut push_all = || -> Result<usize, Failure> {
@@ -156,6 +156,23 @@ pub(crate) unsafe extern "C" fn dc_decode_chunk(
     dst: *mut c_void,
     dst_len: usize,
 ) -> Status {
+    // SAFETY: as for this function.
+    unsafe { dc_decode_chunk_with(chunk, 1, src, src_len, dst, dst_len) }
+}
+
+/// Decodes one chunk with several threads.
+///
+/// # Safety
+/// As `darkchunk.h` says of its arguments.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_decode_chunk_with(
+    chunk: *const Chunk,
+    n_threads: usize,
+    src: *const c_void,
+    src_len: usize,
+    dst: *mut c_void,
+    dst_len: usize,
+) -> Status {
     guard(|| {
         // SAFETY: promised by the caller.
         let plan = unsafe { Plan::read(chunk) }?;
@@ -168,7 +185,7 @@ pub(crate) unsafe extern "C" fn dc_decode_chunk(
         // SAFETY: promised by the caller.
         let dst = unsafe { slice_mut(dst.cast::<u8>(), dst_len, "dst") }?;
         match plan.filter()? {
-            Some((filter, _)) => Ok(filter.decode_at(Level::current(), src, dst)?),
+            Some((filter, _)) => Ok(filter.decode_with(Level::current(), Threads::new(n_threads), src, dst)?),
             None if src.len() == dst.len() => {
                 dst.copy_from_slice(src);
                 Ok(())

@@ -48,7 +48,7 @@ impl<P: Element> Typed<P> {
         let filter = plan.filter()?.map(|(filter, _)| filter);
         let threshold = chunk::threshold(with.threshold, filter.as_ref())?;
         let sum = with.sum.then(|| Sum::new::<P>(n_pixels));
-        let encoder = ChunkEncoder::new(Level::current(), plan.shape, filter)?;
+        let encoder = ChunkEncoder::new(Level::current(), plan.shape, filter)?.with_threads(with.threads);
         Ok(Self { encoder, n_pixels, dark: with.dark, threshold, sum, counts: FrameCounts::default() })
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
+use darkchunk_core::Threads;
 use darkchunk_core::chunk::{ChunkShape, Compression, Filter};
 use darkchunk_core::codec::ChunkLayout;
 use darkchunk_core::frame::{Element, ElementType};
@@ -35,6 +36,7 @@ pub(crate) struct CProcessing {
     no_sum: c_int,
     flush_frames: u64,
     flush_seconds: f64,
+    n_threads: usize,
 }
 
 /// `dc_counts`
@@ -163,5 +165,6 @@ pub(crate) unsafe fn processing<P: Element>(
     };
     let interval = (given.flush_seconds > 0.0).then(|| Duration::try_from_secs_f64(given.flush_seconds).ok()).flatten();
     let flush = Flush { frames: (given.flush_frames > 0).then_some(given.flush_frames), interval };
-    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, flush })
+    let threads = Threads::new(given.n_threads);
+    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, flush, threads })
 }

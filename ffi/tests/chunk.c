@@ -169,6 +169,43 @@ static void refusals(void) {
     dc_encoder_free(NULL);
 }
 
+/* A chunk that is large enough to be shared: the same bytes and pixels with any number of threads. */
+static void threads(uint32_t filter, const uint32_t *values, size_t n_values) {
+    enum { SIDE = 1024, N_ALL = 4 * SIDE * SIDE };
+    dc_chunk chunk = make_chunk(filter, values, n_values);
+    chunk.n_frames = 4;
+    chunk.height = chunk.width = SIDE;
+    size_t most, n_bytes, again_bytes;
+    CHECK(dc_max_encoded_len(&chunk, &most) == DC_OK);
+    unsigned char *encoded = malloc(most), *again = malloc(most);
+    int16_t *pixels = malloc(sizeof(int16_t) * N_ALL), *decoded = malloc(sizeof(int16_t) * N_ALL);
+    CHECK(encoded && again && pixels && decoded);
+    for (int i = 0; i < N_ALL; i++) pixels[i] = (int16_t)(i % 61 ? 0 : 20 + (i >> 8) % 30000);
+    const void *pointers[4];
+    for (int n = 0; n < 4; n++) pointers[n] = pixels + (size_t)n * SIDE * SIDE;
+    dc_processing with = DC_PROCESSING_INIT;
+    CHECK(dc_encode_chunk(&chunk, &with, pointers, 4, NULL, encoded, most, &n_bytes, NULL) == DC_OK);
+    for (with.n_threads = 0; with.n_threads <= 3; with.n_threads++) {
+        CHECK(dc_encode_chunk(&chunk, &with, pointers, 4, NULL, again, most, &again_bytes, NULL) == DC_OK);
+        CHECK(again_bytes == n_bytes && memcmp(again, encoded, n_bytes) == 0);
+        dc_encoder *encoder;
+        const void *bytes;
+        CHECK(dc_encoder_new(&chunk, &with, &encoder) == DC_OK);
+        for (int n = 0; n < 4; n++) CHECK(dc_encoder_push(encoder, pointers[n]) == DC_OK);
+        CHECK(dc_encoder_chunk(encoder, &bytes, &again_bytes) == DC_OK);
+        CHECK(again_bytes == n_bytes && memcmp(bytes, encoded, n_bytes) == 0);
+        dc_encoder_free(encoder);
+        memset(decoded, 0xee, sizeof(int16_t) * N_ALL);
+        CHECK(dc_decode_chunk_with(&chunk, with.n_threads, encoded, n_bytes, decoded, sizeof(int16_t) * N_ALL) == DC_OK);
+        CHECK(memcmp(decoded, pixels, sizeof(int16_t) * N_ALL) == 0);
+        CHECK(dc_decode_chunk_with(&chunk, with.n_threads, encoded, n_bytes - 1, decoded, sizeof(int16_t) * N_ALL) != DC_OK);
+    }
+    free(encoded);
+    free(again);
+    free(pixels);
+    free(decoded);
+}
+
 static void *other_thread(void *nothing) {
     CHECK(strcmp(dc_last_error(), "") == 0);
     CHECK(dc_max_encoded_len(NULL, NULL) == DC_NULL);
@@ -186,6 +223,9 @@ int main(void) {
     round_trip(DC_BLOSC, blosc, 7, 20);
     round_trip(DC_LZ4, NULL, 0, 0);
     round_trip(DC_ZSTD, &level, 1, 20);
+    threads(DC_DRLE, &threshold, 1);
+    threads(DC_BITSHUFFLE, bitshuffle, 2);
+    threads(DC_BLOSC, blosc, 7);
     refusals();
 
     /* The message belongs to the thread. */

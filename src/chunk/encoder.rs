@@ -5,12 +5,13 @@ use crate::codec::drle::{ContainerWriter, Drle, Header, Mode, Progress};
 use crate::cpu::Level;
 use crate::frame::{Element, as_bytes};
 use crate::kernels::dark::{Correction, Encoded, FrameCounts};
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// Puts chunks together. Its memory is that of one or two chunks, taken once.
 #[derive(Debug)]
 pub struct ChunkEncoder<P> {
     level: Level,
+    threads: Threads,
     shape: ChunkShape,
     n_frames: usize,
     store: Store<P>,
@@ -52,7 +53,14 @@ impl<P: Element> ChunkEncoder<P> {
                 Store::Pixels { pixels: vec![P::default(); shape.chunk_pixels()], codec }
             }
         };
-        Ok(Self { level, shape, n_frames: 0, store })
+        Ok(Self { level, threads: Threads::ONE, shape, n_frames: 0, store })
+    }
+
+    /// The same with threads for a codec that gets whole chunks. DRLE encodes each frame as it is pushed, by the calling
+    /// thread.
+    #[must_use]
+    pub fn with_threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// Frames that are in the chunk.
@@ -133,7 +141,7 @@ impl<P: Element> ChunkEncoder<P> {
             Store::Pixels { pixels, codec } => {
                 pixels[self.n_frames * frame_pixels..].fill(P::default());
                 let Some((filter, encoded)) = codec else { return Ok(as_bytes(pixels)) };
-                let n_bytes = filter.encode_at(self.level, as_bytes(pixels), encoded)?;
+                let n_bytes = filter.encode_with(self.level, self.threads, as_bytes(pixels), encoded)?;
                 Ok(&encoded[..n_bytes])
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Threads;
 use crate::chunk::Compression;
 use crate::kernels::dark::FrameCounts;
 
@@ -44,11 +45,14 @@ pub struct Processing<P> {
     pub sum: bool,
     /// When the file is flushed.
     pub flush: Flush,
+    /// How many threads encode a chunk: [`ChunkEncoder::with_threads`](crate::chunk::ChunkEncoder::with_threads). HDF5 is
+    /// called on the calling one only.
+    pub threads: Threads,
 }
 
 impl<P> Default for Processing<P> {
     fn default() -> Self {
-        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, flush: Flush::default() }
+        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, flush: Flush::default(), threads: Threads::ONE }
     }
 }
 

@@ -121,7 +121,7 @@ impl<P: FileElement> Writer<P> {
         check(&processing, &frames.shape)?;
         let sum = processing.sum.then(|| Sum::new::<P>(frames.shape.frame_pixels()));
         Ok(Self {
-            encoder: ChunkEncoder::new(Level::current(), frames.shape, filter)?,
+            encoder: ChunkEncoder::new(Level::current(), frames.shape, filter)?.with_threads(processing.threads),
             chunk: frames.n_frames / frames.shape.n_frames as u64,
             account: Account::new(frames.n_frames, sum),
             summary: Summary { n_stored: frames.n_frames, n_flushed: frames.n_frames, ..Summary::default() },

@@ -14,32 +14,32 @@ from common import CHUNKS, CONFIGS, HOSTS, frames
 from hdf5 import MANDATORY, Hdf5
 
 
-def write_with_h5py(path, number, values, data):
+def write_with_h5py(path, number, values, data, chunks=CHUNKS):
     import h5py
 
     with h5py.File(path, "w") as file:
-        file.create_dataset("frames", data=data, chunks=CHUNKS, compression=number, compression_opts=tuple(values))
+        file.create_dataset("frames", data=data, chunks=chunks, compression=number, compression_opts=tuple(values))
 
 
-def write_with_tables(path, number, values, data):
+def write_with_tables(path, number, values, data, chunks=CHUNKS):
     """PyTables writes; its interface cannot set a filter, so its own HDF5 makes the dataset."""
     import tables
 
     library = Hdf5.of("tables")
     file = library.create_file(path)
-    library.lib.H5Dclose(library.create(file, "frames", data.shape, CHUNKS, data.dtype, [(number, MANDATORY, values)]))
+    library.lib.H5Dclose(library.create(file, "frames", data.shape, chunks, data.dtype, [(number, MANDATORY, values)]))
     library.close_file(file)
     with tables.open_file(path, "a") as file:
         file.root.frames[...] = data
 
 
-def write_with_netcdf(path, number, values, data):
+def write_with_netcdf(path, number, values, data, chunks=CHUNKS):
     """netCDF4 writes; the filter is set through the netCDF library that it has loaded."""
     import netCDF4
 
     with netCDF4.Dataset(path, "w") as file:
         names = [file.createDimension(f"dim{i}", n).name for i, n in enumerate(data.shape)]
-        variable = file.createVariable("frames", data.dtype, names, chunksizes=CHUNKS, fill_value=False)
+        variable = file.createVariable("frames", data.dtype, names, chunksizes=chunks, fill_value=False)
         library = ctypes.CDLL(next(line.split()[-1] for line in open("/proc/self/maps") if "libnetcdf" in line))
         array = (ctypes.c_uint * max(len(values), 1))(*values)
         status = library.nc_def_var_filter(
@@ -120,6 +120,7 @@ def read_everything(folder, reader):
 
 if __name__ == "__main__":
     import actions
+    import threaded
 
-    known = vars(actions) | globals()
+    known = vars(actions) | vars(threaded) | globals()
     print(json.dumps(known[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -3,7 +3,9 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use darkchunk::codec::Codec;
+use darkchunk::cpu::Level;
 
+use crate::threads::threads;
 use crate::{caller, entry, guard};
 
 /// `hid_t`: 64 bits since HDF5 1.10.
@@ -79,8 +81,10 @@ pub const fn c_name<const N: usize>(name: &str) -> [u8; N] {
 }
 
 /// What is done when HDF5 asks a plugin for its table: the library stays in memory from here on (HDF5 unloads what does
-/// not match, while threads and thread-locals may be left), and panics are kept from stderr.
+/// not match, while thread-locals may be left), panics are kept from stderr, and what is set once a process is set.
 pub fn prepare() {
     caller::pin();
     guard::silence();
+    threads();
+    let _ = Level::current();
 }

@@ -15,6 +15,7 @@ use crate::buffer::{Allocator, Buffer, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
 use crate::guard::guard;
+use crate::threads::threads;
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
 const MOST_PARAMETERS: usize = u16::MAX as usize;
@@ -92,7 +93,7 @@ fn encode<'a, C: Codec>(
             .to_owned());
     }
     with_scratch(codec.max_encoded_len(input.len()), |scratch| {
-        let n_bytes = codec.encode(input, scratch).map_err(text)?;
+        let n_bytes = codec.encode_with(Level::current(), threads(), input, scratch).map_err(text)?;
         if C::RAW_IF_NOT_SMALLER && is_optional && n_bytes >= input.len() {
             return Ok(Outcome::StoreRaw);
         }
@@ -108,7 +109,7 @@ fn decode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Re
         return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
     let mut output = allocator.zeroed(n_bytes)?;
-    codec.decode_zeroed_at(Level::current(), input, output.as_mut_slice()).map_err(damage)?;
+    codec.decode_zeroed_with(Level::current(), threads(), input, output.as_mut_slice()).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 

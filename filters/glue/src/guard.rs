@@ -2,11 +2,15 @@
 //!
 //! A panic is a fault of ours; HDF5 gets a failure with its text. The standard library's hook would print it to the
 //! host's stderr as well; a plugin has its own copy of the standard library, so the hook set here is the plugin's
-//! own, and even so it only keeps quiet what happens inside of [`guard`].
+//! own, and even so it only keeps quiet what happens inside of [`guard`], or in a thread that a codec has started: the
+//! thread that waits for it panics with the same message, which then has no place.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+
+use darkchunk::Threads;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -19,11 +23,20 @@ pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, St
     // What `work` can leave half done is a buffer of its own that nobody sees again.
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
-    result.unwrap_or_else(|_| {
+    result.unwrap_or_else(|panic| {
         // Gone at the end of a thread, when its thread-locals are.
-        let text = PANIC.try_with(RefCell::take).unwrap_or_default();
+        let mut text = PANIC.try_with(RefCell::take).unwrap_or_default();
+        if text.is_empty() {
+            message(&*panic).clone_into(&mut text);
+        }
         Err(format!("internal error, nothing was changed; please report it: {text}"))
     })
+}
+
+/// What a panic says, where it says anything.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or_default()
 }
 
 /// Sends panics inside of [`guard`] to the error text instead of to stderr.
@@ -34,7 +47,7 @@ pub(crate) fn silence() {
         std::panic::set_hook(Box::new(move |panic| {
             if GUARDED.get() {
                 let _ = PANIC.try_with(|text| text.replace(panic.to_string().replace('\n', " ")));
-            } else {
+            } else if !Threads::is_helper() {
                 before(panic);
             }
         }));

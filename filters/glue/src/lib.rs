@@ -23,6 +23,7 @@ mod guard;
 mod host;
 mod layout;
 mod set_local;
+mod threads;
 
 pub use abi::{Class, FLAG_OPTIONAL, FLAG_REVERSE, PLUGIN_TYPE_FILTER, c_name, prepare};
 pub use entry::{filter, set_local};

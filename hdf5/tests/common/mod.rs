@@ -40,7 +40,7 @@ pub(crate) fn dataset(compression: Compression, frames_per_chunk: usize) -> Data
 
 /// No sum and no flush by time: for elements of any type, the same on every run.
 pub(crate) fn plain<P>() -> Processing<P> {
-    Processing { dark: None, threshold: None, sum: false, flush: Flush::NEVER }
+    Processing { dark: None, threshold: None, sum: false, flush: Flush::NEVER, ..Processing::default() }
 }
 
 /// Everything that can be chosen; DRLE only for 16 bits.

@@ -284,3 +284,5 @@ fn without_a_known_caller_set_local_leaves_everything_alone() {
     let status: c_int = unsafe { super::set_local::<Panics>(1, 2, 3) };
     assert_eq!(status, 0);
 }
+
+mod threads;
