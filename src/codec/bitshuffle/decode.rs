@@ -58,7 +58,7 @@ impl Blocks {
         let &Bitshuffle { element_bytes, compression, .. } = codec;
         let rows =
             if compression == Compression::None { Vec::new() } else { vec![0; max_bytes + lz4::block::SLACK_BYTES] };
-        Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new() }
+        Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new(level) }
     }
 
     /// Decodes `bytes` into the whole of `dst`, a multiple of 8 elements.
@@ -70,6 +70,10 @@ impl Blocks {
                 let rows = &mut self.rows[..dst.len() + lz4::block::SLACK_BYTES];
                 let used = lz4::block::decode_prefix(self.level, bytes, rows, dst.len())?;
                 (&rows[..dst.len()], used)
+            }
+            Compression::Zstd { .. } if self.zstd.knows_zeros(bytes, dst.len()) => {
+                dst.fill(0);
+                return Ok(());
             }
             Compression::Zstd { .. } => {
                 let rows = &mut self.rows[..dst.len()];

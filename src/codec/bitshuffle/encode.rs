@@ -16,8 +16,9 @@ pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u
         }),
         Compression::Zstd { level: zstd_level } => {
             zstd::check_level(zstd_level.cast_unsigned(), 5)?;
+            let block_bytes = codec.block_bytes()?;
             framed(codec, level, threads, src, dst, zstd::context::max_encoded_len, || {
-                let mut encoder = zstd::context::Encoder::new(zstd_level);
+                let mut encoder = zstd::context::Encoder::for_bit_rows(level, zstd_level, block_bytes);
                 move |rows: &[u8], dst: &mut [u8]| encoder.encode_block(rows, dst)
             })
         }

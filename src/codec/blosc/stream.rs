@@ -78,7 +78,7 @@ impl Encoder {
             snappy: snap::raw::Encoder::new(),
             scratch: Vec::new(),
             zlib: None,
-            zstd: zstd::Encoder::new(zstd_level),
+            zstd: zstd::Encoder::new(level, zstd_level),
         }
     }
 
@@ -124,7 +124,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(super) fn new(level: Level) -> Self {
-        Self { level, zlib: None, zstd: zstd::Decoder::new() }
+        Self { level, zlib: None, zstd: zstd::Decoder::new(level) }
     }
 
     /// Decodes `src` into the whole of `dst`; `None` where it is damaged or decodes to another size.

@@ -2,15 +2,26 @@
 //!
 //! Making a context costs more than an 8 KiB block. A context is made when the first block needs one and lives as long
 //! as the chunk is worked on: nothing is kept per thread, because the library that holds this code may be unloaded.
+//!
+//! Zeros do not reach Zstd: their frame is written here (see `zeros`), and the one they were last decoded from is known.
 
+use super::zeros;
+use crate::cpu::Level;
+use crate::kernels::bitshuffle::is_zero;
 use crate::{Error, Result};
 use zstd_safe::{CCtx, CParameter, DCtx};
 
 /// The most a Zstd block (not a frame) decodes to.
-const MAX_BLOCK_BYTES: usize = 128 << 10;
+pub(super) const MAX_BLOCK_BYTES: usize = 128 << 10;
 
 /// The least bytes a Zstd block takes: its header, and one byte to repeat.
 const MIN_BLOCK_BYTES: usize = 4;
+
+/// Blocks of bit rows up to this size are encoded with parameters of their own.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// Frames up to this length are looked at for being all zeros once they are decoded. The reference's have 19 bytes.
+const ZEROS_FRAME_BYTES: usize = 32;
 
 /// The most bytes that encoding `n_bytes` can give. Saturates.
 pub(crate) fn max_encoded_len(n_bytes: usize) -> usize {
@@ -31,43 +42,84 @@ pub(crate) fn content_size(src: &[u8]) -> Result<Option<u64>> {
 
 /// Encodes blocks, one frame a block.
 pub(crate) struct Encoder {
+    level: Level,
     zstd_level: i32,
+    has_small_rows: bool,
     context: Option<CCtx<'static>>,
 }
 
 impl Encoder {
     /// An encoder of `zstd_level`; 0 is Zstd's default. Costs nothing until the first block.
-    pub(crate) fn new(zstd_level: i32) -> Self {
-        Self { zstd_level, context: None }
+    pub(crate) fn new(level: Level, zstd_level: i32) -> Self {
+        Self { level, zstd_level, has_small_rows: false, context: None }
+    }
+
+    /// The same for blocks of at most `block_bytes` that are rows of bits.
+    pub(crate) fn for_bit_rows(level: Level, zstd_level: i32, block_bytes: usize) -> Self {
+        Self { has_small_rows: block_bytes <= SMALL_BYTES, ..Self::new(level, zstd_level) }
     }
 
     /// Encodes `src` as one frame that states its content size, to the front of `dst`. Returns the bytes written; `None`
     /// where they do not fit. The rest of `dst` is scratch.
     pub(crate) fn encode_block(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        if !src.is_empty() && is_zero(self.level, src) {
+            return zeros::encode(src.len(), dst);
+        }
         let context = match &mut self.context {
             Some(context) => context,
-            empty => empty.insert(new_context(self.zstd_level)?),
+            empty => empty.insert(new_context(self.zstd_level, self.has_small_rows)?),
         };
         context.compress2(dst, src).ok()
     }
 }
 
-fn new_context(zstd_level: i32) -> Option<CCtx<'static>> {
+/// Level 1 for small blocks of bit rows has a hash table of 16 KiB, which stays in the processor's nearest cache beside
+/// the block, in the place of 64 KiB; and no matches of less than 7 bytes, as in large blocks: in rows of bits they
+/// displace better ones. Measured: a tenth faster to encode, and smaller in nearly all regimes (hot rows: 0.4 % larger).
+fn new_context(zstd_level: i32, has_small_rows: bool) -> Option<CCtx<'static>> {
     let mut context = CCtx::try_create()?;
     context.set_parameter(CParameter::CompressionLevel(zstd_level)).ok()?;
+    if has_small_rows && zstd_level == 1 {
+        context.set_parameter(CParameter::HashLog(12)).ok()?;
+        context.set_parameter(CParameter::MinMatch(7)).ok()?;
+    }
     Some(context)
 }
 
 /// Decodes frames, one after the other.
-#[derive(Default)]
 pub(crate) struct Decoder {
+    level: Level,
     context: Option<DCtx<'static>>,
+    zeros: Zeros,
+}
+
+/// The frame that zeros were last decoded from.
+#[derive(Default)]
+struct Zeros {
+    frame: [u8; ZEROS_FRAME_BYTES],
+    frame_len: usize,
+    /// How many zeros it stands for; 0 before there is one.
+    n_bytes: usize,
 }
 
 impl Decoder {
     /// Costs nothing until the first block.
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(level: Level) -> Self {
+        Self { level, context: None, zeros: Zeros::default() }
+    }
+
+    /// Whether `src` is known to decode to `n_bytes` zeros, because it has done so before.
+    pub(crate) fn knows_zeros(&self, src: &[u8], n_bytes: usize) -> bool {
+        let Zeros { frame, frame_len, n_bytes: known } = &self.zeros;
+        n_bytes == *known && n_bytes != 0 && src == &frame[..*frame_len]
+    }
+
+    fn remember_zeros(&mut self, src: &[u8], dst: &[u8]) {
+        let Some(frame) = self.zeros.frame.get_mut(..src.len()) else { return };
+        if is_zero(self.level, dst) {
+            frame.copy_from_slice(src);
+            (self.zeros.frame_len, self.zeros.n_bytes) = (src.len(), dst.len());
+        }
     }
 
     /// Decodes `src` into the whole of `dst`. Offsets in errors are in `src`.
@@ -81,9 +133,61 @@ impl Decoder {
             }
         };
         match context.decompress(dst, src) {
-            Ok(n_bytes) if n_bytes == dst.len() => Ok(()),
+            Ok(n_bytes) if n_bytes == dst.len() => {
+                self.remember_zeros(src, dst);
+                Ok(())
+            }
             Ok(found) => Err(Error::WrongSize { expected: dst.len(), found }),
             Err(_) => Err(DAMAGED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N_BYTES: usize = 8192;
+
+    #[test]
+    fn zeros_are_known_once_decoded_and_nothing_else_is_taken_for_them() {
+        let mut theirs = [0; 64];
+        let n = zstd_safe::compress(&mut theirs[..], &[0; N_BYTES], 1).unwrap();
+        let mut ours = [0; 64];
+        let m = Encoder::new(Level::current(), 1).encode_block(&[0; N_BYTES], &mut ours).unwrap();
+        let mut decoder = Decoder::new(Level::current());
+        assert!(!decoder.knows_zeros(&[], 0), "nothing is known before the first frame");
+        for frame in [&theirs[..n], &ours[..m]] {
+            let mut dst = [0xAA; N_BYTES];
+            assert!(!decoder.knows_zeros(frame, N_BYTES));
+            decoder.decode_block(frame, &mut dst).unwrap();
+            assert!(dst.iter().all(|&byte| byte == 0));
+            assert!(decoder.knows_zeros(frame, N_BYTES));
+            assert!(!decoder.knows_zeros(frame, N_BYTES - 1), "the frame states another size");
+            assert!(!decoder.knows_zeros(&frame[..frame.len() - 1], N_BYTES), "a frame that is cut off");
+        }
+        let mut ones = ours[..m].to_vec();
+        ones[m - 1] = 1;
+        let mut dst = [0xAA; N_BYTES];
+        assert!(!decoder.knows_zeros(&ones, N_BYTES));
+        decoder.decode_block(&ones, &mut dst).unwrap();
+        assert!(dst.iter().all(|&byte| byte == 1));
+        assert!(!decoder.knows_zeros(&ones, N_BYTES), "ones are no zeros");
+    }
+
+    #[test]
+    fn small_rows_of_every_level_are_frames_that_the_library_reads() {
+        let rows: Vec<u8> = (0..N_BYTES as u32).map(|i| if i % 37 < 30 { 0 } else { ((i * i) >> 5) as u8 }).collect();
+        for zstd_level in [-5, 0, 1, 2, 3, 9, 22] {
+            for n_bytes in [1, 16, 100, 4096, N_BYTES] {
+                let mut frame = vec![0; max_encoded_len(n_bytes)];
+                let mut encoder = Encoder::for_bit_rows(Level::current(), zstd_level, N_BYTES);
+                let n = encoder.encode_block(&rows[..n_bytes], &mut frame).unwrap();
+                assert_eq!(content_size(&frame[..n]).unwrap(), Some(n_bytes as u64));
+                let mut dst = vec![0xAA; n_bytes];
+                assert_eq!(zstd_safe::decompress(&mut dst[..], &frame[..n]), Ok(n_bytes));
+                assert_eq!(dst, rows[..n_bytes], "level {zstd_level}, {n_bytes} bytes");
+            }
         }
     }
 }

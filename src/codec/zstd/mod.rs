@@ -3,6 +3,7 @@
 //! A chunk is one bare Zstd frame that states its content size. It has no parts that threads could share: one does it all.
 
 pub(crate) mod context;
+mod zeros;
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
@@ -69,10 +70,10 @@ impl Codec for Zstd {
         context::max_encoded_len(n_bytes)
     }
 
-    fn encode_with(&self, _level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         check_level(self.zstd_level.cast_unsigned(), 0)?;
         let too_small = Error::OutputTooSmall { needed: self.max_encoded_len(src.len()), available: dst.len() };
-        context::Encoder::new(self.zstd_level).encode_block(src, dst).ok_or(too_small)
+        context::Encoder::new(level, self.zstd_level).encode_block(src, dst).ok_or(too_small)
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
@@ -91,11 +92,11 @@ impl Codec for Zstd {
         Ok(n_bytes)
     }
 
-    fn decode_with(&self, _level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+    fn decode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
         let expected = self.decoded_len(src)?;
         if expected != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });
         }
-        context::Decoder::new().decode_block(src, dst)
+        context::Decoder::new(level).decode_block(src, dst)
     }
 }
