@@ -76,9 +76,8 @@ impl Blocks {
                 return Ok(());
             }
             Compression::Zstd { .. } => {
-                let rows = &mut self.rows[..dst.len()];
-                self.zstd.decode_block(bytes, rows)?;
-                (&*rows, rows.len())
+                self.zstd.decode_prefix(bytes, &mut self.rows, dst.len())?;
+                (&self.rows[..dst.len()], dst.len())
             }
         };
         let nonzero_rows = nonzero_rows(self.level, self.element_bytes, rows, used);
