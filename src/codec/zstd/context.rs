@@ -3,7 +3,8 @@
 //! Making a context costs more than an 8 KiB block. A context is made when the first block needs one and lives as long
 //! as the chunk is worked on: nothing is kept per thread, because the library that holds this code may be unloaded.
 //!
-//! Zeros do not reach Zstd: their frame is written here (see `zeros`), and the one they were last decoded from is known.
+//! Zeros at the end of a block do not reach Zstd (see `zeros`), and the frame that a block of zeros was last decoded from is
+//! known.
 
 use super::zeros;
 use crate::cpu::Level;
@@ -22,6 +23,9 @@ const SMALL_BYTES: usize = 16 << 10;
 
 /// Frames up to this length are looked at for being all zeros once they are decoded. The reference's have 19 bytes.
 const ZEROS_FRAME_BYTES: usize = 32;
+
+/// Zeros at the end of a block are looked for in steps of so many bytes.
+const ZEROS_STEP: usize = 256;
 
 /// The most bytes that encoding `n_bytes` can give. Saturates.
 pub(crate) fn max_encoded_len(n_bytes: usize) -> usize {
@@ -65,6 +69,23 @@ impl Encoder {
         if !src.is_empty() && is_zero(self.level, src) {
             return zeros::encode(src.len(), dst);
         }
+        let used = self.used(src);
+        if zeros::can_extend(used, src.len())
+            && let Some(n) = self.compress(&src[..used], dst)
+            && let Some(n) = zeros::extend(src.len() - used, src.len(), dst, n)
+        {
+            return Some(n);
+        }
+        self.compress(src, dst)
+    }
+
+    /// A length behind which `src` is all zero.
+    fn used(&self, src: &[u8]) -> usize {
+        let zeros = src.rchunks(ZEROS_STEP).take_while(|bytes| is_zero(self.level, bytes));
+        src.len().saturating_sub(ZEROS_STEP * zeros.count())
+    }
+
+    fn compress(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
         let context = match &mut self.context {
             Some(context) => context,
             empty => empty.insert(new_context(self.zstd_level, self.has_small_rows)?),
