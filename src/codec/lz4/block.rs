@@ -57,23 +57,36 @@ pub fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize> {
 /// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
 pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     let n_bytes = dst.len();
-    decode_prefix(level, src, dst, n_bytes)?;
-    Ok(())
+    if n_bytes != 0 {
+        decode_rows(level, src, dst, n_bytes, n_bytes)?;
+        return Ok(());
+    }
+    check_len(src, 0)?;
+    decode::decode(level, src, dst, 0, 1).map(|_| ())
 }
 
-/// [`decode`] into the first `n_bytes` of `dst`. What is behind them is scratch, and makes the end of the block faster
-/// where it is [`SLACK_BYTES`] long. Returns a length behind which these `n_bytes` are all zero: often the last byte that
-/// is not, never less.
+/// [`decode`] for blocks of rows of `row_bytes`, many of which may be alike at the end: decodes the first rows of the
+/// block to the front of `dst`, and returns their number, at least 1. Those behind them are all like the last of them,
+/// and what stands in their place is not said.
+///
+/// The block has `n_bytes`. What is behind them in `dst` is scratch, and makes the end of the block faster where it is
+/// [`SLACK_BYTES`] long.
 ///
 /// # Errors
 /// As [`decode`].
 ///
 /// # Panics
-/// Where `dst` is shorter than `n_bytes`.
-pub fn decode_prefix(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
+/// Where `dst` is shorter than `n_bytes`, or these are no whole number of rows, at least one.
+pub fn decode_rows(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize, row_bytes: usize) -> Result<usize> {
     assert!(n_bytes <= dst.len(), "{n_bytes} bytes into {}", dst.len());
+    assert!(n_bytes != 0 && n_bytes.is_multiple_of(row_bytes), "{n_bytes} bytes in rows of {row_bytes}");
+    check_len(src, n_bytes)?;
+    decode::decode(level, src, dst, n_bytes, row_bytes)
+}
+
+fn check_len(src: &[u8], n_bytes: usize) -> Result<()> {
     if n_bytes > max_decoded_len(src.len()) {
         return Err(Error::Corrupt { at: 0, what: "the LZ4 block is too short for its decoded size" });
     }
-    decode::decode(level, src, dst, n_bytes)
+    Ok(())
 }

@@ -9,6 +9,7 @@ use super::dense;
 use super::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// Bytes behind the block in the output that let the decoder store whole vectors up to the end: with fewer it is right
 /// but slower there.
@@ -17,16 +18,16 @@ pub const SLACK_BYTES: usize = N;
 /// The shortest match.
 pub(super) const MIN_MATCH: usize = 4;
 
-/// Decodes `src` into the first `n_bytes` of `dst`; what is behind them is scratch. Returns a length behind which these
-/// `n_bytes` are all zero.
-pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
-    with_lanes(level, Decode { src, dst, n_bytes })
+/// Decodes `src`, a block of `n_bytes`, as [`super::block::decode_rows`] says.
+pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize, row_bytes: usize) -> Result<usize> {
+    with_lanes(level, Decode { src, dst, n_bytes, row_bytes })
 }
 
 struct Decode<'a> {
     src: &'a [u8],
     dst: &'a mut [u8],
     n_bytes: usize,
+    row_bytes: usize,
 }
 
 impl Work for Decode<'_> {
@@ -34,7 +35,11 @@ impl Work for Decode<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Result<usize> {
-        decode_with(lanes, self.src, self.dst, self.n_bytes)
+        let Self { src, dst, n_bytes, row_bytes } = self;
+        if src.len() > n_bytes / DENSE && dst.len() - n_bytes >= SLACK_BYTES {
+            return dense::decode(lanes, src, dst, n_bytes, row_bytes);
+        }
+        decode_with(lanes, src, dst, n_bytes, row_bytes)
     }
 }
 
@@ -43,10 +48,7 @@ impl Work for Decode<'_> {
 const DENSE: usize = 100;
 
 #[inline(always)]
-fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
-    if src.len() > n_bytes / DENSE && dst.len() - n_bytes >= SLACK_BYTES {
-        return dense::decode(lanes, src, dst, n_bytes);
-    }
+fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize, row_bytes: usize) -> Result<usize> {
     dst.fill(0);
     let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
     let mut at = 0;
@@ -81,12 +83,41 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -
         if offset.wrapping_sub(1) >= output.at {
             return Err(too_early(at));
         }
+        if len > row_bytes
+            && let Some(n_rows) = output.repeated_rows(offset, len, &src[at..], row_bytes)
+        {
+            return Ok(n_rows);
+        }
         output.matching(offset, len).ok_or_else(|| too_long(at))?;
     }
     if at != src.len() {
         return Err(Error::Truncated { at, needed: 2, available: 1 });
     }
-    if output.at == n_bytes { Ok(output.used) } else { Err(Error::WrongSize { expected: n_bytes, found: output.at }) }
+    if output.at != n_bytes {
+        return Err(Error::WrongSize { expected: n_bytes, found: output.at });
+    }
+    // The first row of zeros stands for all that follow.
+    Ok((output.used.div_ceil(row_bytes) + 1).min(n_bytes / row_bytes))
+}
+
+/// The first whole row in a match of `len` bytes at `to`, where `rest`, what follows it in the stored block, is no more
+/// than the literals that end the block of `n_bytes`.
+#[inline(always)]
+pub(super) fn first_row(to: usize, len: usize, n_bytes: usize, rest: &[u8], row_bytes: usize) -> Option<Range<usize>> {
+    let (token, literals) = rest.split_first()?;
+    let is_last = literals.len() < 15 && usize::from(*token) == literals.len() << 4;
+    let start = to.next_multiple_of(row_bytes);
+    let row = start..start + row_bytes;
+    (is_last && row.end <= to + len && to + len + literals.len() == n_bytes).then_some(row)
+}
+
+/// Whether [`first_row`], of a match from `offset` back, is like all rows behind it.
+#[inline(always)]
+pub(super) fn is_repeated(row: &[u8], offset: usize, rest: &[u8]) -> bool {
+    // A whole number of the match's periods, or zeros, as many as a period has at least.
+    let is_periodic =
+        row.len().is_multiple_of(offset) || offset < row.len() && row.iter().fold(0, |bits, byte| bits | byte) == 0;
+    is_periodic && row.ends_with(&rest[1..])
 }
 
 #[cold]
@@ -172,6 +203,21 @@ impl<L: Lanes> Output<'_, L> {
         Some(())
     }
 
+    /// See [`dense`]: appends the match only as far as its first whole row, if that is like all behind it.
+    #[inline(always)]
+    fn repeated_rows(&mut self, offset: usize, len: usize, rest: &[u8], row_bytes: usize) -> Option<usize> {
+        if self.at - offset >= self.used {
+            return None;
+        }
+        let row = first_row(self.at, len, self.n_bytes, rest, row_bytes)?;
+        copy_long(self.lanes, self.dst, self.at, offset, row.end - self.at);
+        if is_repeated(&self.dst[row.clone()], offset, rest) {
+            return Some(row.end / row_bytes);
+        }
+        self.dst[self.at..].fill(0);
+        None
+    }
+
     /// Remembers what was stored at `self.at`.
     #[inline(always)]
     fn mark(&mut self, bytes: L::Bytes) {
@@ -195,7 +241,18 @@ impl<L: Lanes> Output<'_, L> {
 #[inline(always)]
 fn copy_long<L: Lanes>(lanes: L, dst: &mut [u8], at: usize, offset: usize, n: usize) {
     let (mut to, end) = (at, at + n);
-    // As many whole periods as a vector has, over and over; a vector where the period is longer.
+    if offset <= N / 2
+        && let Some(near) = dst[at - offset..].first_chunk()
+    {
+        // As many whole periods as a vector has, over and over.
+        let (bytes, step) = (lanes.repeat(near, offset), N - N % offset);
+        while end - to >= N
+            && let Some(chunk) = dst[to..].first_chunk_mut()
+        {
+            lanes.store(bytes, chunk);
+            to += step;
+        }
+    }
     let step = if offset < N { N - N % offset } else { N };
     while to < end {
         let bytes = lanes.load_periodic(&dst[to - offset..], offset, (end - to).min(step));

@@ -4,7 +4,7 @@
 //! allow, because a load that reaches over two stores that are still on their way waits for both. The output is not
 //! cleared, and where its zeros are is not known.
 
-use super::decode::{MIN_MATCH, ends_early, long_length, too_early, too_long};
+use super::decode::{MIN_MATCH, ends_early, first_row, is_repeated, long_length, too_early, too_long};
 use super::lanes::{Lanes, N};
 use crate::{Error, Result};
 
@@ -25,9 +25,15 @@ static STEPS: [usize; SHORT] = {
     steps
 };
 
-/// See [`super::decode::decode`]. `dst` has [`N`] bytes behind the block.
+/// See [`super::block::decode_rows`]. `dst` has [`N`] bytes behind the block.
 #[inline(always)]
-pub(super) fn decode<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<usize> {
+pub(super) fn decode<L: Lanes>(
+    lanes: L,
+    src: &[u8],
+    dst: &mut [u8],
+    n_bytes: usize,
+    row_bytes: usize,
+) -> Result<usize> {
     let dst = &mut dst[..n_bytes + N];
     let (mut at, mut to) = (0, 0);
     loop {
@@ -65,13 +71,35 @@ pub(super) fn decode<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: us
         if len > n_bytes.saturating_sub(to) {
             return Err(too_long(at));
         }
+        if len > row_bytes
+            && let Some(n_rows) = repeated_rows(lanes, dst, to, offset, len, &src[at..], row_bytes)
+        {
+            return Ok(n_rows);
+        }
         copy_match(lanes, dst, to, offset, len);
         to += len;
     }
     if at != src.len() {
         return Err(Error::Truncated { at, needed: 2, available: 1 });
     }
-    if to == n_bytes { Ok(n_bytes) } else { Err(Error::WrongSize { expected: n_bytes, found: to }) }
+    if to == n_bytes { Ok(n_bytes / row_bytes) } else { Err(Error::WrongSize { expected: n_bytes, found: to }) }
+}
+
+/// Decodes the match only as far as its first whole row, if that row is repeated up to the end of the block, and returns
+/// the number of rows up to there. `rest` is what follows the match in the stored block.
+#[inline(always)]
+fn repeated_rows<L: Lanes>(
+    lanes: L,
+    dst: &mut [u8],
+    to: usize,
+    offset: usize,
+    len: usize,
+    rest: &[u8],
+    row_bytes: usize,
+) -> Option<usize> {
+    let row = first_row(to, len, dst.len() - N, rest, row_bytes)?;
+    copy_match(lanes, dst, to, offset, row.end - to);
+    is_repeated(&dst[row.clone()], offset, rest).then_some(row.end / row_bytes)
 }
 
 /// `to[..W] = from[..W]`.

@@ -30,19 +30,26 @@ pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
     }
 }
 
-/// See [`super::inverse_planes`].
+/// See [`super::inverse_rows`].
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-pub(super) fn inverse(element_size: usize, src: &[u8], nonzero_rows: u64, dst: &mut [u8]) {
-    let low_byte_only = nonzero_rows < 1 << 8;
-    match element_size {
-        1 if src.len() >= TILE * 8 => inverse_tiles::<1, 1>(src, dst),
-        2 if src.len() >= TILE * 16 && low_byte_only => inverse_tiles::<2, 1>(src, dst),
-        2 if src.len() >= TILE * 16 => inverse_tiles::<2, 2>(src, dst),
-        4 if src.len() >= TILE * 32 && low_byte_only => inverse_tiles::<4, 1>(src, dst),
-        4 if src.len() >= TILE * 32 && nonzero_rows < 1 << 16 => inverse_tiles::<4, 2>(src, dst),
-        4 if src.len() >= TILE * 32 => inverse_tiles::<4, 4>(src, dst),
-        8 if src.len() >= TILE * 64 => inverse_tiles::<8, 8>(src, dst),
-        _ => avx2::inverse(element_size, src, dst),
+pub(super) fn inverse(element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
+    if src.len() < TILE * 8 * element_size {
+        return avx2::inverse(element_size, src, n_rows, dst);
+    }
+    // Bytes of the elements that have another row than the last one: all bits of the others are the same.
+    let n_bytes = (n_rows - 1).div_ceil(8);
+    match (element_size, n_bytes) {
+        (1, _) => inverse_tiles::<1, 1>(src, n_rows, dst),
+        (2, 0 | 1) => inverse_tiles::<2, 1>(src, n_rows, dst),
+        (2, _) => inverse_tiles::<2, 2>(src, n_rows, dst),
+        (4, 0 | 1) => inverse_tiles::<4, 1>(src, n_rows, dst),
+        (4, 2) => inverse_tiles::<4, 2>(src, n_rows, dst),
+        (4, _) => inverse_tiles::<4, 4>(src, n_rows, dst),
+        (8, 0 | 1) => inverse_tiles::<8, 1>(src, n_rows, dst),
+        (8, 2) => inverse_tiles::<8, 2>(src, n_rows, dst),
+        (8, 3 | 4) => inverse_tiles::<8, 4>(src, n_rows, dst),
+        (8, _) => inverse_tiles::<8, 8>(src, n_rows, dst),
+        _ => avx2::inverse(element_size, src, n_rows, dst),
     }
 }
 
@@ -76,36 +83,70 @@ fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, g
     }
 }
 
-/// The inverse of [`transpose_tiles`] where only the first `M` bytes of the elements have nonzero rows.
+/// The inverse of [`transpose_tiles`] where only the first `M` bytes of the elements have other rows than the last one.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-fn inverse_tiles<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8]) {
+fn inverse_tiles<const N: usize, const M: usize>(src: &[u8], n_rows: usize, dst: &mut [u8]) {
     let n_groups = src.len() / (8 * N);
     for tile in (0..n_groups).step_by(TILE) {
-        inverse_tile::<N, M>(src, dst, n_groups, tile.min(n_groups - TILE));
+        inverse_tile::<N, M>(src, n_rows - 1, dst, n_groups, tile.min(n_groups - TILE));
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
-fn inverse_tile<const N: usize, const M: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
+fn inverse_tile<const N: usize, const M: usize>(
+    src: &[u8],
+    last_row: usize,
+    dst: &mut [u8],
+    n_groups: usize,
+    group: usize,
+) {
+    let row = |row: usize| chunk(src, row.min(last_row) * n_groups + group);
     let mut planes = [[_mm512_setzero_si512(); 8]; M];
     for (byte, plane) in planes.iter_mut().enumerate() {
         let mut rows = [_mm512_setzero_si512(); 8];
-        for (bit, row) in rows.iter_mut().enumerate() {
-            *row = load(chunk(src, (byte * 8 + bit) * n_groups + group));
+        for (bit, register) in rows.iter_mut().enumerate() {
+            *register = load(row(byte * 8 + bit));
         }
         *plane = interleave::<8, true>(rows);
     }
+    let (repeated, _) = row(last_row).as_chunks::<8>();
     let (registers, _) = dst[group * 8 * N..][..TILE * 8 * N].as_chunks_mut::<64>();
-    for (part, registers) in registers.chunks_exact_mut(N).enumerate() {
-        let mut bytes = [_mm512_setzero_si512(); N];
+    for ((part, registers), repeated) in registers.chunks_exact_mut(N).enumerate().zip(repeated) {
+        let mut bytes = [_mm512_setzero_si512(); M];
         for (bytes, plane) in bytes.iter_mut().zip(&planes) {
             *bytes = transpose_bits(plane[part]);
         }
-        for (register, element) in registers.iter_mut().zip(interleave::<N, false>(bytes)) {
-            store(register, element);
+        let bytes = if M == 1 { bytes } else { interleave::<M, false>(bytes) };
+        if M == N {
+            for (register, element) in registers.iter_mut().zip(bytes) {
+                store(register, element);
+            }
+            continue;
+        }
+        let repeated = _mm512_movm_epi8(u64::from_le_bytes(*repeated));
+        for (i, (register, places)) in registers.iter_mut().zip(&Extend::<N, M>::PLACES).enumerate() {
+            store(register, _mm512_permutex2var_epi8(bytes[i * M / N], load(places), repeated));
         }
     }
+}
+
+/// Elements of `M` bytes made as long as `N`, with bytes of their own.
+struct Extend<const N: usize, const M: usize>;
+
+impl<const N: usize, const M: usize> Extend<N, M> {
+    /// Where the bytes of register `i` of 64 elements come from: the register that has their first `M` bytes, or, 64
+    /// places behind, one of a byte for each of the 64.
+    const PLACES: [[u8; 64]; N] = {
+        let mut places = [[0; 64]; N];
+        let mut at = 0;
+        while at < 64 * N {
+            let (element, byte) = (at / N, at % N);
+            places[at / 64][at % 64] = if byte < M { element % (64 / M) * M + byte } else { 64 + element } as u8;
+            at += 1;
+        }
+        places
+    };
 }
 
 /// Transposes the 8x8 bits of each quadword, whose bytes come last one first.

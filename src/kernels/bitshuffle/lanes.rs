@@ -57,7 +57,7 @@ macro_rules! lane_kernels {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let group = tile.min(n_groups - TILE);
                 let elements = &src[group * 8 * element_size..];
-                let rows = Rows { n_groups, group };
+                let rows = Rows { n_groups, group, last: usize::MAX };
                 match element_size {
                     1 => transpose_column::<1>(1, elements, rows, 0..1, dst),
                     2 => transpose_column::<2>(2, elements, rows, 0..2, dst),
@@ -76,17 +76,17 @@ macro_rules! lane_kernels {
             }
         }
 
-        /// See [`super::inverse`].
+        /// See [`super::inverse_rows`].
         #[target_feature(enable = $features)]
-        pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
+        pub(super) fn inverse(element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
             let n_groups = src.len() / (8 * element_size);
             if n_groups < TILE {
-                return super::$smaller::inverse(element_size, src, dst);
+                return super::$smaller::inverse(element_size, src, n_rows, dst);
             }
             for tile in (0..n_groups).step_by(TILE) {
                 let group = tile.min(n_groups - TILE);
                 let elements = &mut dst[group * 8 * element_size..];
-                let rows = Rows { n_groups, group };
+                let rows = Rows { n_groups, group, last: n_rows - 1 };
                 match element_size {
                     1 => inverse_column::<1>(1, src, rows, 0..1, elements),
                     2 => inverse_column::<2>(2, src, rows, 0..2, elements),
@@ -110,12 +110,14 @@ macro_rules! lane_kernels {
         struct Rows {
             n_groups: usize,
             group: usize,
+            /// The row that stands for all behind it.
+            last: usize,
         }
 
         impl Rows {
             #[inline]
             fn at(self, byte: usize, bit: usize) -> usize {
-                (byte * 8 + bit) * self.n_groups + self.group
+                (byte * 8 + bit).min(self.last) * self.n_groups + self.group
             }
         }
 

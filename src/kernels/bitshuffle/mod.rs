@@ -20,7 +20,6 @@ mod scalar;
 mod sse41;
 #[cfg(test)]
 mod tests;
-mod zero;
 
 use crate::cpu::{Isa, Level};
 
@@ -59,56 +58,39 @@ pub fn transpose(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 /// # Panics
 /// As [`transpose`].
 pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
-    check(element_size, src, dst);
-    match level.isa() {
-        // SAFETY: the level proves that the processor has these instructions.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, u64::MAX, dst) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2::inverse(element_size, src, dst) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Sse41 => unsafe { sse41::inverse(element_size, src, dst) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
-        Isa::Neon => unsafe { neon::inverse(element_size, src, dst) },
-        _ => scalar::inverse(element_size, src, dst),
-    }
+    inverse_rows(level, element_size, src, element_size.saturating_mul(8), dst);
 }
 
-/// [`inverse`] where the caller knows rows that are all zero: bit `r` of `nonzero_rows` is set unless row `r` of `src`
-/// is known to hold zeros only. Elements of more than 8 bytes have more rows than the mask has bits, and do not use it.
+/// [`inverse`] where only the first `n_rows` rows are in `src`, which is as long as ever: those behind are all like the
+/// last one of them, and what stands in their place is not read.
 ///
-/// A row whose bit is clear must hold zeros all the same: whether it is read is not said.
+/// The rows above the largest value of unsigned elements are such, all zero; and so are they where elements are the
+/// largest value or small.
 ///
 /// # Panics
-/// As [`transpose`].
-pub fn inverse_planes(level: Level, element_size: usize, src: &[u8], nonzero_rows: u64, dst: &mut [u8]) {
+/// As [`transpose`], and where `n_rows` is 0 or more than the elements have.
+pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
     check(element_size, src, dst);
-    if nonzero_rows == 0 && element_size <= 8 {
+    assert!((1..=8 * element_size).contains(&n_rows), "{n_rows} rows of elements of {element_size} bytes");
+    let row_bytes = src.len() / (GROUP * element_size);
+    if n_rows == 1 && src[..row_bytes].iter().fold(0, |bits, byte| bits | byte) == 0 {
         dst.fill(0);
         return;
     }
     match level.isa() {
         // SAFETY: the level proves that the processor has these instructions.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, nonzero_rows, dst) },
-        _ => inverse(level, element_size, src, dst),
-    }
-}
-
-/// Whether all bytes are 0.
-#[must_use]
-pub fn is_zero(level: Level, bytes: &[u8]) -> bool {
-    match level.isa() {
-        // SAFETY: the level proves that the processor has these instructions.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { zero::is_zero_avx512(bytes) },
+        Isa::Avx512 => unsafe { avx512::inverse(element_size, src, n_rows, dst) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { zero::is_zero_avx2(bytes) },
-        _ => zero::is_zero(bytes),
+        Isa::Avx2 => unsafe { avx2::inverse(element_size, src, n_rows, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Sse41 => unsafe { sse41::inverse(element_size, src, n_rows, dst) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => unsafe { neon::inverse(element_size, src, n_rows, dst) },
+        _ => scalar::inverse(element_size, src, n_rows, dst),
     }
 }
 
@@ -118,15 +100,4 @@ fn check(element_size: usize, src: &[u8], dst: &[u8]) {
     let group_bytes = element_size.checked_mul(GROUP).expect("8 elements fit the address space");
     assert!(src.len().is_multiple_of(group_bytes), "{} bytes are no whole groups of {group_bytes}", src.len());
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
-}
-
-/// Asks for the memory of `dst`, so that it has come when its elements have been decoded.
-pub(crate) fn prefetch_for_writing(dst: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in dst.chunks(64) {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        // SAFETY: a prefetch reads and writes nothing that the program sees.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
-    }
-    let _ = dst;
 }

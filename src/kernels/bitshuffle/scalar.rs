@@ -16,12 +16,12 @@ pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
     }
 }
 
-/// See [`super::inverse`].
-pub(super) fn inverse(element_size: usize, src: &[u8], dst: &mut [u8]) {
+/// See [`super::inverse_rows`].
+pub(super) fn inverse(element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
     let n_groups = src.len() / (GROUP * element_size);
     for byte in 0..element_size {
         for group in 0..n_groups {
-            let rows: [u8; 8] = std::array::from_fn(|bit| src[(byte * 8 + bit) * n_groups + group]);
+            let rows: [u8; 8] = std::array::from_fn(|bit| src[(byte * 8 + bit).min(n_rows - 1) * n_groups + group]);
             let columns = transpose_8x8(u64::from_le_bytes(rows)).to_le_bytes();
             for (i, column) in columns.into_iter().enumerate() {
                 dst[(group * GROUP + i) * element_size + byte] = column;
