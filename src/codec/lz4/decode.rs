@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// Bytes behind the block in the output that let the decoder store whole vectors up to the end: with fewer it is right
 /// but slower there.
-pub const SLACK_BYTES: usize = N;
+pub const SLACK_BYTES: usize = 2 * N;
 
 /// The shortest match.
 pub(super) const MIN_MATCH: usize = 4;
@@ -36,7 +36,7 @@ impl Work for Decode<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Result<usize> {
         let Self { src, dst, n_bytes, row_bytes } = self;
-        if src.len() > n_bytes / DENSE && dst.len() - n_bytes >= SLACK_BYTES {
+        if src.len() > n_bytes / DENSE {
             return dense::decode(lanes, src, dst, n_bytes, row_bytes);
         }
         decode_with(lanes, src, dst, n_bytes, row_bytes)
@@ -203,7 +203,7 @@ impl<L: Lanes> Output<'_, L> {
         Some(())
     }
 
-    /// See [`dense`]: appends the match only as far as its first whole row, if that is like all behind it.
+    /// Appends the match only as far as its first whole row, if that is like all behind it.
     #[inline(always)]
     fn repeated_rows(&mut self, offset: usize, len: usize, rest: &[u8], row_bytes: usize) -> Option<usize> {
         if self.at - offset >= self.used {
@@ -241,7 +241,7 @@ impl<L: Lanes> Output<'_, L> {
 #[inline(always)]
 fn copy_long<L: Lanes>(lanes: L, dst: &mut [u8], at: usize, offset: usize, n: usize) {
     let (mut to, end) = (at, at + n);
-    if offset <= N / 2
+    if offset <= N
         && let Some(near) = dst[at - offset..].first_chunk()
     {
         // As many whole periods as a vector has, over and over.

@@ -1,8 +1,8 @@
 //! The LZ4 block decoder for all blocks but those that are nearly all zeros.
 //!
-//! Copies are whole vectors, longer than what is asked for: what follows overwrites it. They are as narrow as the lengths
-//! allow, because a load that reaches over two stores that are still on their way waits for both. The output is not
-//! cleared, and where its zeros are is not known.
+//! Copies are whole vectors, longer than what is asked for: what follows overwrites it. A match of up to [`N`] bytes is one
+//! vector, whatever its length, and however it overlaps itself: the length decides no branch. The output is not cleared,
+//! and where its zeros are is not known. Near the end of either side nothing is copied but what is asked for.
 
 use super::decode::{MIN_MATCH, ends_early, first_row, is_repeated, long_length, too_early, too_long};
 use super::lanes::{Lanes, N};
@@ -11,21 +11,24 @@ use crate::{Error, Result};
 /// Literals that are copied whatever their number, where the token counts them.
 const SHORT: usize = 16;
 
-/// The longest match that the token counts.
-const MOST_SHORT: usize = SHORT + 2;
+/// A token, its literals and a match with one more byte of length.
+const HEAD: usize = 1 + SHORT + 3;
+
+/// What is written at most at once: [`SHORT`] literals, and a match of two vectors behind those that count.
+const ROOM: usize = SHORT + 2 * N;
 
 /// As many whole periods as [`N`] bytes have, by period.
-static STEPS: [usize; SHORT] = {
-    let mut steps = [N; SHORT];
+static STEPS: [usize; N + 1] = {
+    let mut steps = [N; N + 1];
     let mut period = 1;
-    while period < SHORT {
+    while period <= N {
         steps[period] = N - N % period;
         period += 1;
     }
     steps
 };
 
-/// See [`super::block::decode_rows`]. `dst` has [`N`] bytes behind the block.
+/// See [`super::block::decode_rows`].
 #[inline(always)]
 pub(super) fn decode<L: Lanes>(
     lanes: L,
@@ -34,20 +37,32 @@ pub(super) fn decode<L: Lanes>(
     n_bytes: usize,
     row_bytes: usize,
 ) -> Result<usize> {
-    let dst = &mut dst[..n_bytes + N];
     let (mut at, mut to) = (0, 0);
     loop {
-        let token = *src.get(at).ok_or_else(|| ends_early(at))?;
-        at += 1;
-        let n_literals = usize::from(token >> 4);
-        if n_literals < 15
-            && let Some(literals) = src[at..].first_chunk::<{ SHORT + 2 }>()
+        let (offset, mut len);
+        if let Some(head) = src[at..].first_chunk::<HEAD>()
+            && head[0] < 0xf0
+            && dst.len().saturating_sub(to) >= ROOM
         {
-            // Behind them is an offset, so that these are not the last. A block that they overrun, the match does too.
-            copy::<SHORT>(&literals[..SHORT], &mut dst[to..]);
-            (at, to) = (at + n_literals, to + n_literals);
+            // Behind the literals is an offset, so that these are not the last. A block that they overrun, the match does
+            // too. Whether the length goes on is anyone's guess: so its next byte is read in any case.
+            let n_literals = usize::from(head[0] >> 4);
+            copy::<SHORT>(&head[1..], &mut dst[to..]);
+            let is_long = head[0] & 15 == 15;
+            let next = if is_long { head[3 + n_literals] } else { 0 };
+            offset = usize::from(u16::from_le_bytes([head[1 + n_literals], head[2 + n_literals]]));
+            len = usize::from(head[0] & 15) + MIN_MATCH + usize::from(next);
+            (at, to) = (at + 3 + n_literals + usize::from(is_long), to + n_literals);
+            if next == 255 {
+                len = len.saturating_add(long_length(src, &mut at)?);
+            }
         } else {
-            let n = n_literals + if n_literals == 15 { long_length(src, &mut at)? } else { 0 };
+            let token = *src.get(at).ok_or_else(|| ends_early(at))?;
+            at += 1;
+            let mut n = usize::from(token >> 4);
+            if n == 15 {
+                n += long_length(src, &mut at)?;
+            }
             let rest = &src[at..];
             if n > rest.len() {
                 return Err(Error::Truncated { at, needed: n, available: rest.len() });
@@ -57,13 +72,13 @@ pub(super) fn decode<L: Lanes>(
             }
             copy_literals(rest, n, &mut dst[to..]);
             (at, to) = (at + n, to + n);
-        }
-        let Some(offset) = src[at..].first_chunk() else { break };
-        let offset = usize::from(u16::from_le_bytes(*offset));
-        at += 2;
-        let mut len = usize::from(token & 15) + MIN_MATCH;
-        if token & 15 == 15 {
-            len = len.saturating_add(long_length(src, &mut at)?);
+            let Some(bytes) = src[at..].first_chunk() else { break };
+            offset = usize::from(u16::from_le_bytes(*bytes));
+            at += 2;
+            len = usize::from(token & 15) + MIN_MATCH;
+            if token & 15 == 15 {
+                len = len.saturating_add(long_length(src, &mut at)?);
+            }
         }
         if offset.wrapping_sub(1) >= to {
             return Err(too_early(at));
@@ -72,9 +87,12 @@ pub(super) fn decode<L: Lanes>(
             return Err(too_long(at));
         }
         if len > row_bytes
-            && let Some(n_rows) = repeated_rows(lanes, dst, to, offset, len, &src[at..], row_bytes)
+            && let Some(row) = first_row(to, len, n_bytes, &src[at..], row_bytes)
         {
-            return Ok(n_rows);
+            copy_match(lanes, dst, to, offset, row.end - to);
+            if is_repeated(&dst[row.clone()], offset, &src[at..]) {
+                return Ok(row.end / row_bytes);
+            }
         }
         copy_match(lanes, dst, to, offset, len);
         to += len;
@@ -85,41 +103,17 @@ pub(super) fn decode<L: Lanes>(
     if to == n_bytes { Ok(n_bytes / row_bytes) } else { Err(Error::WrongSize { expected: n_bytes, found: to }) }
 }
 
-/// Decodes the match only as far as its first whole row, if that row is repeated up to the end of the block, and returns
-/// the number of rows up to there. `rest` is what follows the match in the stored block.
-#[inline(always)]
-fn repeated_rows<L: Lanes>(
-    lanes: L,
-    dst: &mut [u8],
-    to: usize,
-    offset: usize,
-    len: usize,
-    rest: &[u8],
-    row_bytes: usize,
-) -> Option<usize> {
-    let row = first_row(to, len, dst.len() - N, rest, row_bytes)?;
-    copy_match(lanes, dst, to, offset, row.end - to);
-    is_repeated(&dst[row.clone()], offset, rest).then_some(row.end / row_bytes)
-}
-
 /// `to[..W] = from[..W]`.
 #[inline(always)]
 fn copy<const W: usize>(from: &[u8], to: &mut [u8]) {
     let from: &[u8; W] = from.first_chunk().expect("the caller has looked");
-    *to.first_chunk_mut().expect("a vector fits behind the block") = *from;
+    *to.first_chunk_mut().expect("the caller has looked") = *from;
 }
 
-/// `dst[to..][..W] = dst[from..][..W]`, as it was before.
-#[inline(always)]
-fn copy_within<const W: usize>(dst: &mut [u8], from: usize, to: usize) {
-    let bytes: [u8; W] = *dst[from..].first_chunk().expect("a vector fits behind the block");
-    *dst[to..].first_chunk_mut().expect("a vector fits behind the block") = bytes;
-}
-
-/// The first `n` bytes, and some more where they are there.
+/// The first `n` bytes, and some more where there is room on both sides.
 #[inline(always)]
 fn copy_literals(from: &[u8], n: usize, to: &mut [u8]) {
-    if n + N > from.len() {
+    if n + N > from.len().min(to.len()) {
         to[..n].copy_from_slice(&from[..n]);
         return;
     }
@@ -132,24 +126,40 @@ fn copy_literals(from: &[u8], n: usize, to: &mut [u8]) {
 #[inline(always)]
 fn copy_match<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len: usize) {
     let from = to - offset;
-    let near: &[u8; SHORT] = dst[from..].first_chunk().expect("a vector fits behind the block");
-    if len <= MOST_SHORT {
-        // Periods or none, the length decides no branch. The two bytes behind a vector have been copied by then.
-        let bytes = lanes.repeat(near, offset.min(SHORT));
-        lanes.store(bytes, dst[to..].first_chunk_mut().expect("a vector fits behind the block"));
-        copy_within::<2>(dst, from + SHORT, to + SHORT);
-    } else if offset < SHORT {
-        let bytes = lanes.repeat(near, offset);
+    if dst.len() - to < len.saturating_add(2 * N) {
+        return copy_exactly(dst, from, to, len);
+    }
+    let near = dst[from..].first_chunk().expect("the caller has looked");
+    let bytes = lanes.repeat(near, offset.min(N));
+    lanes.store(bytes, chunk_mut(dst, to));
+    if len <= N {
+        return;
+    }
+    if offset <= N {
         for i in (0..len).step_by(STEPS[offset]) {
-            lanes.store(bytes, dst[to + i..].first_chunk_mut().expect("a vector fits behind the block"));
-        }
-    } else if offset < N {
-        for i in (0..len).step_by(SHORT) {
-            copy_within::<SHORT>(dst, from + i, to + i);
+            lanes.store(bytes, chunk_mut(dst, to + i));
         }
     } else {
-        for i in (0..len).step_by(N) {
-            copy_within::<N>(dst, from + i, to + i);
+        for i in (N..len).step_by(N) {
+            let bytes: [u8; N] = *dst[from + i..].first_chunk().expect("it is before what it is copied to");
+            *chunk_mut(dst, to + i) = bytes;
         }
+    }
+}
+
+#[inline(always)]
+fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; N] {
+    dst[at..].first_chunk_mut().expect("the caller has looked")
+}
+
+/// As [`copy_match`], and no byte more: where the output ends. What is copied first is copied again where they overlap.
+#[cold]
+fn copy_exactly(dst: &mut [u8], from: usize, to: usize, len: usize) {
+    let (mut n, end) = (0, to + len);
+    while to + n < end {
+        // Twice as many bytes repeat the same as before.
+        let step = (to + n - from).min(len - n);
+        dst.copy_within(from..from + step, to + n);
+        n += step;
     }
 }

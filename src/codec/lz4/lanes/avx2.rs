@@ -3,8 +3,9 @@
 use super::{Lanes, MASKS, N, PERIODS, Portable};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
-    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
+    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_permute2x128_si256, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_storeu_si256,
 };
 
 /// A processor with AVX2 as [`Isa::Avx2`] has it.
@@ -48,9 +49,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn repeat(self, from: &[u8; 16], period: usize) -> __m256i {
+    fn repeat(self, from: &[u8; N], period: usize) -> __m256i {
         // SAFETY: `self` proves AVX2.
-        unsafe { repeat_half(from, &PERIODS[period]) }
+        unsafe { repeat_any(from, &PERIODS[period]) }
     }
 
     #[inline(always)]
@@ -101,10 +102,14 @@ fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
 /// The bytes at `places` of `from`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn repeat_half(from: &[u8; 16], places: &[u8; N]) -> __m256i {
-    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
-    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
-    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), load(places))
+fn repeat_any(from: &[u8; N], places: &[u8; N]) -> __m256i {
+    let (bytes, places) = (load(from), load(places));
+    let first_half = _mm256_permute2x128_si256::<0x00>(bytes, bytes);
+    let second_half = _mm256_permute2x128_si256::<0x11>(bytes, bytes);
+    // Bit 4 of a place says which half it is in: moved to the top of the byte.
+    let halves = _mm256_slli_epi16::<3>(places);
+    let (first, second) = (_mm256_shuffle_epi8(first_half, places), _mm256_shuffle_epi8(second_half, places));
+    _mm256_blendv_epi8(first, second, halves)
 }
 
 /// The bytes at `places`, which are in the first half of `bytes`, where `mask` is set.

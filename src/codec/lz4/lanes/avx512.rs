@@ -3,9 +3,8 @@
 use super::{Lanes, N, PERIODS};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _bzhi_u32, _mm_loadu_si128, _mm256_broadcastsi128_si256, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256,
-    _mm256_maskz_loadu_epi8, _mm256_maskz_permutexvar_epi8, _mm256_shuffle_epi8, _mm256_storeu_si256,
-    _mm256_test_epi8_mask,
+    __m256i, _bzhi_u32, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256, _mm256_maskz_loadu_epi8,
+    _mm256_maskz_permutexvar_epi8, _mm256_permutexvar_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask,
 };
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
@@ -38,7 +37,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn repeat(self, from: &[u8; 16], period: usize) -> __m256i {
+    fn repeat(self, from: &[u8; N], period: usize) -> __m256i {
         // SAFETY: `self` proves AVX-512.
         unsafe { repeat(from, &PERIODS[period]) }
     }
@@ -80,11 +79,9 @@ fn load_periodic(period: &[u8], places: &[u8; N], n_bytes: usize) -> __m256i {
 
 /// The bytes at `places` of `from`.
 #[inline]
-#[target_feature(enable = "avx2,avx512bw,avx512vl")]
-fn repeat(from: &[u8; 16], places: &[u8; N]) -> __m256i {
-    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
-    let bytes = unsafe { _mm_loadu_si128(from.as_ptr().cast()) };
-    _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), load_all(places))
+#[target_feature(enable = "avx512bw,avx512vl,avx512vbmi")]
+fn repeat(from: &[u8; N], places: &[u8; N]) -> __m256i {
+    _mm256_permutexvar_epi8(load_all(places), load_all(from))
 }
 
 #[inline]

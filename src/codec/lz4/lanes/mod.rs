@@ -60,8 +60,8 @@ pub(super) trait Lanes: Copy {
     /// `period` is at least 1, and `from` has as many.
     fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> Self::Bytes;
 
-    /// [`N`] bytes that repeat the first `period` of `from`, 1 to 16.
-    fn repeat(self, from: &[u8; 16], period: usize) -> Self::Bytes;
+    /// [`N`] bytes that repeat the first `period` of `from`, 1 to [`N`].
+    fn repeat(self, from: &[u8; N], period: usize) -> Self::Bytes;
 
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);

@@ -32,8 +32,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn repeat(self, from: &[u8; 16], period: usize) -> [u8; N] {
-        PERIODS[period.min(16)].map(|place| from[usize::from(place % 16)])
+    fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
+        if period >= N { *from } else { PERIODS[period].map(|place| from[usize::from(place) % N]) }
     }
 
     #[inline(always)]
