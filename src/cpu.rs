@@ -18,7 +18,7 @@ pub enum Isa {
     Sse41,
     /// x86-64 AVX2 with BMI1, BMI2, LZCNT and POPCNT.
     Avx2,
-    /// x86-64 AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and GFNI, on top of AVX2.
+    /// x86-64 AVX-512 F, BW, DQ, VL, VBMI, VBMI2, VNNI and GFNI, on top of AVX2.
     Avx512,
 }
 
@@ -64,6 +64,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vbmi")
                     && is_x86_feature_detected!("avx512vbmi2")
+                    && is_x86_feature_detected!("avx512vnni")
                     && is_x86_feature_detected!("gfni")
             }
         }

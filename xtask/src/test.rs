@@ -81,10 +81,13 @@ fn lower_levels() -> Vec<&'static str> {
     let mut levels = vec!["scalar"];
     levels.extend(is_x86_feature_detected!("sse4.1").then_some("sse41"));
     levels.extend(is_x86_feature_detected!("avx2").then_some("avx2"));
-    if is_x86_feature_detected!("avx512vbmi2") && is_x86_feature_detected!("gfni") {
+    if is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("gfni")
+    {
         return levels;
     }
-    println!("note: this processor has no AVX-512 with VBMI2 and GFNI; those kernels are not tested here");
+    println!("note: this processor has no AVX-512 with VBMI2, VNNI and GFNI; those kernels are not tested here");
     levels.pop();
     levels
 }

@@ -1,13 +1,13 @@
 //! The fused pass on a camera's own frames: dark image, threshold, sum and encoding in one pass over the pixels.
 //!
 //! The limit is reading the frame once. The dark image (2 bytes a pixel) and the sum (4 bytes, read and written) come
-//! from the caches at best: they are part of the work, not of the limit.
+//! from the caches at best: they are part of the work, not of the limit. Several frames at once share them.
 
 use std::cell::RefCell;
 use std::hint::black_box;
 
 use darkchunk::cpu::Level;
-use darkchunk::kernels::dark::{Correction, decode, encode, max_encoded_len};
+use darkchunk::kernels::dark::{BatchFrame, Correction, Encoded, decode, encode, encode_frames, max_encoded_len};
 
 use crate::inputs::{Input, Raw};
 use crate::report::{OURS, Row};
@@ -20,17 +20,33 @@ enum Work {
     Nothing,
     Dark,
     DarkSum,
+    /// The same for [`BATCH`] frames at once.
+    Batch,
 }
 
+/// Frames of a batch.
+const BATCH: usize = 8;
+
 impl Work {
-    const ALL: [Self; 3] = [Self::Nothing, Self::Dark, Self::DarkSum];
+    const ALL: [Self; 4] = [Self::Nothing, Self::Dark, Self::DarkSum, Self::Batch];
 
     fn name(self) -> &'static str {
         match self {
             Self::Nothing => "threshold + DRLE",
             Self::Dark => "dark + threshold + DRLE",
             Self::DarkSum => "dark + threshold + sum + DRLE",
+            Self::Batch => "dark + threshold + sum + DRLE, 8 frames at once",
         }
+    }
+
+    fn has_sum(self) -> bool {
+        matches!(self, Self::DarkSum | Self::Batch)
+    }
+
+    /// The frames of a step.
+    fn slots(self, step: usize, n_slots: usize) -> impl Iterator<Item = usize> {
+        let n_frames = if self == Self::Batch { BATCH } else { 1 };
+        (0..n_frames).map(move |index| (n_frames * step + index) % n_slots)
     }
 }
 
@@ -41,35 +57,48 @@ struct Runner<'a> {
     raw: &'a Raw,
     threshold: u16,
     sum: RefCell<Vec<u32>>,
-    tokens: RefCell<Vec<u8>>,
+    tokens: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Runner<'_> {
-    fn run(&self, slot: usize) -> usize {
+    /// The lengths of the streams.
+    fn run(&self, step: usize) -> Vec<usize> {
         let mut sum = self.sum.borrow_mut();
         // What overflows after 65536 frames is not what is measured here.
-        let sum = (self.work == Work::DarkSum).then_some(sum.as_mut_slice());
+        let sum = self.work.has_sum().then_some(sum.as_mut_slice());
         let dark = (self.work != Work::Nothing).then_some(self.raw.dark.as_slice());
         let correction = Correction { dark, threshold: Some(self.threshold) };
         let tokens = &mut self.tokens.borrow_mut();
         let source = if dark.is_none() { &self.raw.subtracted } else { &self.raw.frames };
-        let encoded = encode(self.level, &[source.pixels(slot)], &correction, sum, tokens);
-        black_box(encoded.expect("a frame that fits")).n_bytes
+        let frames: Vec<&[i16]> = self.work.slots(step, source.n_slots()).map(|slot| source.pixels(slot)).collect();
+        let mut encoded = vec![Encoded::default(); frames.len()];
+        if self.work == Work::Batch {
+            let frames = frames.iter().map(std::slice::from_ref);
+            let mut frames: Vec<_> = frames.zip(&mut **tokens).map(|(frame, to)| BatchFrame::new(frame, to)).collect();
+            encode_frames(self.level, &mut frames, &correction, sum, &mut encoded).expect("frames that fit");
+        } else {
+            encoded[0] = encode(self.level, &frames, &correction, sum, &mut tokens[0]).expect("a frame that fits");
+        }
+        black_box(encoded).iter().map(|encoded| encoded.n_bytes).collect()
     }
 
-    /// The stream decodes to the input's frame, and the sum is the frame's.
+    /// The streams decode to the input's frames, and the sum is theirs; the length of the first.
     fn check(&self, input: &Input) -> usize {
         self.sum.borrow_mut().fill(0);
-        let n_bytes = self.run(0);
-        let mut decoded = vec![0; input.frames.frame_bytes()];
-        decode(self.level, &self.tokens.borrow()[..n_bytes], &mut decoded).expect("a stream that decodes");
+        let lens = self.run(0);
         let name = format!("{} {}", self.work.name(), self.level.isa().name());
-        assert!(decoded == input.frames.frame(0), "{name}: decoded frame");
-        if self.work == Work::DarkSum {
-            let expected = input.frames.pixels(0).iter().map(|pixel| u32::from(pixel.unsigned_abs()));
-            assert!(expected.eq(self.sum.borrow().iter().copied()), "{name}: sum");
+        let mut expected = vec![0; self.raw.dark.len()];
+        for ((slot, tokens), n_bytes) in self.work.slots(0, BATCH).zip(&*self.tokens.borrow()).zip(&lens) {
+            let mut decoded = vec![0; input.frames.frame_bytes()];
+            decode(self.level, &tokens[..*n_bytes], &mut decoded).expect("a stream that decodes");
+            assert!(decoded == input.frames.frame(slot), "{name}: decoded frame {slot}");
+            let pixels = input.frames.pixels(slot).iter().map(|pixel| u32::from(pixel.unsigned_abs()));
+            expected.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += pixel);
         }
-        n_bytes
+        if self.work.has_sum() {
+            assert!(expected == *self.sum.borrow(), "{name}: sum");
+        }
+        lens[0]
     }
 }
 
@@ -92,20 +121,23 @@ pub fn run(arena: &Arena<'_>, levels: &[Level]) -> Vec<Row> {
                 raw,
                 threshold,
                 sum: RefCell::new(vec![0; n_pixels]),
-                tokens: RefCell::new(vec![0; max_encoded_len(n_pixels)]),
+                tokens: RefCell::new(vec![vec![0; max_encoded_len(n_pixels)]; work.slots(0, BATCH).count()]),
             })
             .collect();
         let stored: Vec<usize> = runners.iter().map(|runner| runner.check(arena.input)).collect();
-        let n_bytes = 2 * n_pixels;
-        let mut contestants = vec![Contestant::new(n_bytes, |slot| {
-            black_box((arena.read.run)(raw.frames.frame(slot)));
+        let n_slots = raw.frames.n_slots();
+        let n_bytes = 2 * n_pixels * work.slots(0, n_slots).count();
+        let mut contestants = vec![Contestant::new(n_bytes, |step| {
+            for slot in work.slots(step, n_slots) {
+                black_box((arena.read.run)(raw.frames.frame(slot)));
+            }
         })];
         contestants.extend(runners.iter().map(|runner| {
-            Contestant::new(n_bytes, |slot| {
-                runner.run(slot);
+            Contestant::new(n_bytes, |step| {
+                runner.run(step);
             })
         }));
-        let times = race(&mut contestants, raw.frames.n_slots(), arena.budget);
+        let times = race(&mut contestants, n_slots, arena.budget);
         let results = runners.iter().zip(&times[1..]).zip(stored);
         rows.extend(results.map(|((runner, one), stored)| row(arena.input, runner, one, &times[0], stored)));
     }

@@ -1,4 +1,4 @@
-//! AVX-512 with VBMI2.
+//! AVX-512 with VBMI2 and VNNI.
 //!
 //! A group of 64 pixels is two vectors of 32; the comparison with the threshold gives a bit a pixel, and the bits of a
 //! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
@@ -8,14 +8,11 @@ use super::found::{Bright, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
 
-/// How far ahead of the scan pixels are asked of memory.
-const PREFETCH_BYTES: usize = 8192;
-
 /// Pixels of a vector.
 pub(super) const LANES: usize = 32;
 
 /// See [`block::scan`](super::block).
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
 pub(super) fn scan<P: Pixel>(groups: Groups<'_, P>, bright: &mut Bright, stored: Option<&mut [[P; GROUP]]>) -> Tally {
     match (groups.dark, stored) {
         (None, None) => scan_as::<P, false, false>(groups, &[], &mut [], bright),
@@ -29,15 +26,13 @@ pub(super) fn scan<P: Pixel>(groups: Groups<'_, P>, bright: &mut Bright, stored:
 struct Carried {
     /// Sums of the differences of dark pixels.
     removed: __m512i,
-    /// Numbers of the differences that are not 0, in 16 bits.
-    different: __m512i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m512i,
     /// The stored pixels' bits.
     any: __m512i,
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
 #[inline]
 fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     groups: Groups<'_, P>,
@@ -48,36 +43,44 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
     let zero = _mm512_setzero_si512();
     let threshold = _mm512_set1_epi16(groups.threshold.cast_signed());
-    let mut carried = Carried { removed: zero, different: zero, inexact: zero, any: zero };
-    let mut n_bright = 0;
+    let mut carried = Carried { removed: zero, inexact: zero, any: zero };
+    let (mut n_bright, mut n_different) = (0, 0);
     let words = bright.for_groups(groups.pixels.len());
     for (at, (pixels, word)) in groups.pixels.iter().zip(words).enumerate() {
-        prefetch(pixels);
-        if DARK {
-            prefetch(&dark[at]);
-        }
+        groups.ask(at);
         let mut bright = 0;
-        for half in 0..2 {
+        let mut differences = [zero; 2];
+        for (half, difference) in differences.iter_mut().enumerate() {
             let pixels = load(pixels, half);
             let dark = if DARK { load(&dark[at], half) } else { zero };
             let value = if DARK { subtract::<P>(pixels, dark) } else { pixels };
-            let is_dark = less::<P>(value, threshold);
-            carried.add::<P, DARK>(pixels, dark, value, is_dark);
+            let is_bright = reaches::<P>(value, threshold);
+            *difference = carried.add::<P, DARK>(pixels, dark, value, !is_bright);
             if STORE {
-                store(&mut stored[at], half, _mm512_maskz_mov_epi16(!is_dark, value));
+                store(&mut stored[at], half, _mm512_maskz_mov_epi16(is_bright, value));
             }
-            bright |= u64::from(!is_dark) << (half * LANES);
+            bright |= u64::from(is_bright) << (half * LANES);
         }
+        // Packing keeps what is not 0, and the order does not matter.
+        let [low, high] = differences;
+        let packed = _mm512_packs_epi16(low, high);
+        n_different += _mm512_test_epi8_mask(packed, packed).count_ones();
         n_bright += bright.count_ones();
         *word = bright;
     }
-    carried.tally::<P>(n_bright)
+    carried.tally::<P>(n_bright, n_different)
 }
 
 impl Carried {
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
-    fn add<P: Pixel, const DARK: bool>(&mut self, pixels: __m512i, dark: __m512i, value: __m512i, is_dark: u32) {
+    fn add<P: Pixel, const DARK: bool>(
+        &mut self,
+        pixels: __m512i,
+        dark: __m512i,
+        value: __m512i,
+        is_dark: u32,
+    ) -> __m512i {
         let difference = if DARK { _mm512_sub_epi16(pixels, dark) } else { pixels };
         if DARK && P::SIGNED {
             self.inexact = _mm512_or_si512(self.inexact, _mm512_xor_si512(difference, value));
@@ -87,15 +90,14 @@ impl Carried {
         if !P::SIGNED {
             self.any = _mm512_or_si512(self.any, value);
         }
-        let one = _mm512_set1_epi16(1);
-        self.different = _mm512_add_epi16(self.different, _mm512_min_epu16(difference, one));
         let removed = _mm512_maskz_mov_epi16(is_dark, difference);
-        self.removed = _mm512_add_epi32(self.removed, _mm512_madd_epi16(removed, one));
+        self.removed = _mm512_dpwssd_epi32(self.removed, removed, _mm512_set1_epi16(1));
+        difference
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
-    fn tally<P: Pixel>(self, n_bright: u32) -> Tally {
+    fn tally<P: Pixel>(self, n_bright: u32, n_different: u32) -> Tally {
         let inexact = if P::SIGNED {
             _mm512_test_epi16_mask(self.inexact, self.inexact)
         } else {
@@ -103,8 +105,7 @@ impl Carried {
         };
         Tally {
             n_bright,
-            n_different: _mm512_reduce_add_epi32(_mm512_madd_epi16(self.different, _mm512_set1_epi16(1)))
-                .cast_unsigned(),
+            n_different,
             zeroed_sum: _mm512_reduce_add_epi32(self.removed).into(),
             is_exact: inexact == 0,
             fits_stream: _mm512_movepi16_mask(self.any) == 0,
@@ -137,8 +138,8 @@ pub(super) fn subtract<P: Pixel>(pixels: __m512i, dark: __m512i) -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn less<P: Pixel>(values: __m512i, threshold: __m512i) -> __mmask32 {
-    if P::SIGNED { _mm512_cmplt_epi16_mask(values, threshold) } else { _mm512_cmplt_epu16_mask(values, threshold) }
+fn reaches<P: Pixel>(values: __m512i, threshold: __m512i) -> __mmask32 {
+    if P::SIGNED { _mm512_cmpge_epi16_mask(values, threshold) } else { _mm512_cmpge_epu16_mask(values, threshold) }
 }
 
 /// 0, 1, 2, …
@@ -173,14 +174,4 @@ fn push(positions: &mut Positions, n: usize, vector: __m512i) {
     let room = &mut positions.at[n..][..LANES];
     // SAFETY: `room` is 32 integers of 16 bits, and the store needs no alignment.
     unsafe { _mm512_storeu_epi16(room.as_mut_ptr().cast(), vector) }
-}
-
-/// Asks for the group that stands [`PREFETCH_BYTES`] behind this one.
-#[inline(always)]
-fn prefetch<P>(group: &[P; GROUP]) {
-    for line in 0..2 {
-        let ahead = group.as_ptr().cast::<i8>().wrapping_add(PREFETCH_BYTES + line * 64);
-        // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) }
-    }
 }

@@ -14,6 +14,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512_bright::{Kept, Lines, keep};
+pub(super) use super::found::Ahead;
 use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
@@ -130,6 +131,7 @@ pub(super) struct Step<'a, P> {
     pub(super) n_pixels: usize,
     /// As long as the block, where there is one.
     pub(super) dark: Option<&'a [P]>,
+    pub(super) ahead: Ahead<P>,
     pub(super) threshold: u16,
 }
 
@@ -229,7 +231,8 @@ impl<P: Pixel> Scanned<P> {
             return scan(step.level, groups, found, stored);
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
-        let groups = Groups { pixels: &pixels, dark: dark.as_ref().map(|dark| &dark[..]), threshold: step.threshold };
+        let dark = dark.as_ref().map(|dark| &dark[..]);
+        let groups = Groups { pixels: &pixels, dark, ahead: step.ahead, threshold: step.threshold };
         scan(step.level, groups, found, Some(&mut stored[..1]))
     }
 
@@ -252,7 +255,9 @@ impl<P: Pixel> Scanned<P> {
             _ => {
                 let pixels = &stored[..step.n_pixels.div_ceil(GROUP)];
                 // SAFETY: as above.
-                unsafe { keep(Groups { pixels, dark: None, threshold: 0 }, &found.bright, None, kept) }
+                unsafe {
+                    keep(Groups { pixels, dark: None, ahead: step.ahead, threshold: 0 }, &found.bright, None, kept)
+                }
             }
         };
         // SAFETY: as above.
@@ -286,7 +291,7 @@ impl<'a, P: Pixel> Step<'a, P> {
     fn groups(&self) -> Option<Groups<'a, P>> {
         let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
         let dark = self.dark.map(|dark| dark.as_chunks().0);
-        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold })
+        tail.is_empty().then_some(Groups { pixels, dark, ahead: self.ahead, threshold: self.threshold })
     }
 
     fn counts(&self, tally: Tally) -> FrameCounts {

@@ -1,6 +1,8 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -11,6 +13,10 @@ pub(super) const GROUPS: usize = 32;
 /// Pixels of a block.
 pub(super) const BLOCK: usize = GROUP * GROUPS;
 
+/// How far ahead the first pixels of a page are asked for: two pages of most systems.
+#[cfg(target_arch = "x86_64")]
+const PAGE_AHEAD: usize = 8192;
+
 /// Words of slack behind the positions, so that a scan may store whole vectors.
 const SLACK: usize = 64;
 
@@ -20,8 +26,57 @@ pub(super) struct Groups<'a, P> {
     pub(super) pixels: &'a [[P; GROUP]],
     /// As many.
     pub(super) dark: Option<&'a [[P; GROUP]]>,
+    /// What is asked of memory meanwhile.
+    pub(super) ahead: Ahead<P>,
     /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
     pub(super) threshold: u16,
+}
+
+/// What is scanned after this block.
+pub(super) enum Ahead<P> {
+    /// What stands behind it: the processor sees that by itself, up to the end of a page.
+    Behind,
+    /// The same pixels of the next frame, and later the pixels behind of this one. Any addresses will do.
+    Frames { next: *const P, later: *const P },
+}
+
+impl<P> Clone for Ahead<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Ahead<P> {}
+
+#[cfg(target_arch = "x86_64")]
+impl<P> Groups<'_, P> {
+    /// Asks for what is scanned later, while the group `at` is.
+    #[inline(always)]
+    pub(super) fn ask(&self, at: usize) {
+        match self.ahead {
+            Ahead::Behind if at == 0 => {
+                prefetch::<P, _MM_HINT_T0>(self.pixels.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+                if let Some(dark) = self.dark {
+                    prefetch::<P, _MM_HINT_T0>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+                }
+            }
+            Ahead::Behind => {}
+            Ahead::Frames { next, later } => {
+                prefetch::<P, _MM_HINT_T0>(next.wrapping_add(at * GROUP));
+                prefetch::<P, _MM_HINT_T1>(later.wrapping_add(at * GROUP));
+            }
+        }
+    }
+}
+
+/// Asks for a group.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch<P, const HINT: i32>(group: *const P) {
+    for line in 0..2 {
+        // SAFETY: a prefetch reads nothing, and may be given any address.
+        unsafe { _mm_prefetch::<HINT>(group.wrapping_byte_add(line * 64).cast()) }
+    }
 }
 
 /// Where brightness changes in a block.

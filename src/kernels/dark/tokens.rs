@@ -53,8 +53,9 @@ impl<'a> Tokens<'a> {
     }
 
     /// Ends the stream and returns its bytes.
-    pub(super) fn finish(self) -> Result<usize> {
-        flush(self.dst, self.at, self.n_dark)
+    pub(super) fn finish(&mut self) -> Result<usize> {
+        self.at = flush(self.dst, self.at, std::mem::take(&mut self.n_dark))?;
+        Ok(self.at)
     }
 }
 
