@@ -9,3 +9,4 @@ pub mod dark;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;
 pub mod shuffle;
+pub(crate) mod zero;

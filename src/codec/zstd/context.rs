@@ -8,7 +8,7 @@
 
 use super::zeros;
 use crate::cpu::Level;
-use crate::kernels::bitshuffle::is_zero;
+use crate::kernels::zero::is_zero;
 use crate::{Error, Result};
 use zstd_safe::{CCtx, CParameter, DCtx};
 
