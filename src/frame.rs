@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::cpu::Level;
-use crate::kernels::dark::{self, Correction, Encoded, FrameCounts};
+use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, FrameCounts};
 use crate::{Error, Result};
 
 /// What kind of number an element is.
@@ -130,6 +130,19 @@ pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Seal
         Err(not_for::<Self>("DRLE is"))
     }
 
+    /// [`dark::encode_frames`], refused for types that are no pixels.
+    #[doc(hidden)]
+    fn encode_frames(
+        level: Level,
+        frames: &mut [BatchFrame<'_, Self>],
+        correction: &Correction<'_, Self>,
+        sum: Option<&mut [u32]>,
+        encoded: &mut [Encoded],
+    ) -> Result<()> {
+        let _ = (level, frames, correction, sum, encoded);
+        Err(not_for::<Self>("DRLE is"))
+    }
+
     /// [`dark::encode_in_place`], refused for types that are no pixels.
     #[doc(hidden)]
     fn encode_in_place(
@@ -181,6 +194,16 @@ macro_rules! pixels {
                 tokens: &mut [u8],
             ) -> Result<Encoded> {
                 dark::encode(level, strips, correction, sum, tokens)
+            }
+
+            fn encode_frames(
+                level: Level,
+                frames: &mut [BatchFrame<'_, Self>],
+                correction: &Correction<'_, Self>,
+                sum: Option<&mut [u32]>,
+                encoded: &mut [Encoded],
+            ) -> Result<()> {
+                dark::encode_frames(level, frames, correction, sum, encoded)
             }
 
             fn encode_in_place(

@@ -96,6 +96,61 @@ fn strips_and_frames_in_place_are_the_same_chunk() {
 }
 
 #[test]
+fn frames_pushed_at_once_are_those_pushed_one_by_one() {
+    let shape = ChunkShape { n_frames: 12, ..SHAPE };
+    let dark = vec![DARK; shape.frame_pixels()];
+    let correction = Correction { dark: Some(&dark[..]), threshold: Some(THRESHOLD) };
+    let frames: Vec<Vec<i16>> = (0..12).map(frame).collect();
+    let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
+    let bare = Compression { values: vec![THRESHOLD.into(), 1], ..Compression::drle(THRESHOLD) };
+    for compression in compressions().into_iter().chain([bare]) {
+        let id = compression.filter.expect("a filter");
+        let values = Filter::localise(id, &compression.values, &shape.layout(i16::TYPE).expect("a layout"));
+        let filter = Filter::from_cd_values(id, &values.expect("parameters")).expect("the same parameters");
+        for &level in Level::available() {
+            let mut one_by_one = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
+            let mut at_once = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
+            let (mut expected_sum, mut sum) = (vec![0; shape.frame_pixels()], vec![0; shape.frame_pixels()]);
+            for batch in [&frames[..1], &frames[1..1], &frames[1..4], &frames[4..]] {
+                let mut expected = FrameCounts::default();
+                for frame in batch {
+                    expected += one_by_one.push(&[frame], &correction, Some(&mut expected_sum)).expect("a frame");
+                }
+                let counts = at_once.push_frames(batch, &correction, Some(&mut sum)).expect("frames");
+                assert_eq!(counts, expected, "{compression:?} {level:?}");
+                assert_eq!(sum, expected_sum, "{compression:?} {level:?}");
+                let expected = one_by_one.encode().expect("encoded");
+                assert!(at_once.encode().expect("encoded") == expected, "{compression:?} {level:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
+    let filter = filter::<u16>(&Compression::drle(1));
+    let good = vec![7_u16; SHAPE.frame_pixels()];
+    let mut bright = good.clone();
+    bright[9] = 40_000;
+    let correction = Correction { dark: None, threshold: None };
+    for &level in Level::available() {
+        let mut encoder = ChunkEncoder::<u16>::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+        let mut sum = vec![0; SHAPE.frame_pixels()];
+        encoder.push(&[&good], &correction, Some(&mut sum)).expect("a frame");
+        let mut push = |frames: &[&[u16]]| encoder.push_frames(frames, &correction, Some(&mut sum));
+        assert_eq!(push(&[&good, &bright]), Err(Error::TooBright { pixel: 9, value: 40_000 }), "{level:?}");
+        assert!(matches!(push(&[&good, &good[1..]]), Err(Error::BufferSize { .. })), "{level:?}");
+        assert!(matches!(push(&[&good, &good, &good]), Err(Error::Unsupported(_))), "{level:?}");
+        push(&[&good, &good]).expect("frames");
+        assert_eq!((encoder.n_frames(), encoder.n_free()), (3, 0), "{level:?}");
+        assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
+        let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
+        filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
+        assert_eq!(decoded, vec![7; SHAPE.chunk_pixels()], "{level:?}");
+    }
+}
+
+#[test]
 fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
     let filter = filter::<u16>(&Compression::drle(1));
     for &level in Level::available() {

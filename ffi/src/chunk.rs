@@ -8,7 +8,7 @@ use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::{Correction, FrameCounts};
 use darkchunk_core::{Error, Threads, chunk::Filter};
 
-use crate::element::with_element;
+use crate::element::{frames_of, with_element};
 use crate::status::{Failure, Status, guard, set, slice, slice_mut};
 use crate::types::{CProcessing, Chunk, Counts, Plan, processing};
 
@@ -119,21 +119,18 @@ unsafe fn encode<P: Element>(
     let threshold = darkchunk_core::chunk::threshold(with.threshold, filter.as_ref())?;
     let correction = Correction { dark: with.dark.as_deref(), threshold };
     let mut encoder = ChunkEncoder::<P>::new(Level::current(), plan.shape, filter)?.with_threads(with.threads);
-    let mut counts = FrameCounts::default();
     let before = sum.as_deref().map(<[u32]>::to_vec);
-    let mut push_all = || -> Result<usize, Failure> {
-        for frame in frames {
-            // SAFETY: the caller's promise.
-            let frame = unsafe { slice(frame.cast::<P>(), n_pixels, "frames[…]") }?;
-            counts += encoder.push(&[frame], &correction, sum.as_deref_mut())?;
-        }
+    let mut push_all = || -> Result<(FrameCounts, usize), Failure> {
+        // SAFETY: the caller's promise.
+        let frames = unsafe { frames_of::<P>(frames, n_pixels) }?;
+        let counts = encoder.push_frames(&frames, &correction, sum.as_deref_mut())?;
         let encoded = encoder.encode()?;
         let too_small = Error::OutputTooSmall { needed: encoded.len(), available: dst.len() };
         dst.get_mut(..encoded.len()).ok_or(too_small)?.copy_from_slice(encoded);
-        Ok(encoded.len())
+        Ok((counts, encoded.len()))
     };
     match push_all() {
-        Ok(n_bytes) => Ok((counts, n_bytes)),
+        Ok(done) => Ok(done),
         Err(failure) => {
             // The sum is an output, and outputs are for success.
             if let (Some(sum), Some(before)) = (sum, before) {

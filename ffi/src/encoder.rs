@@ -2,12 +2,13 @@
 
 use std::ffi::c_void;
 
+use darkchunk_core::Error;
 use darkchunk_core::chunk::{self, ChunkEncoder, Sum};
 use darkchunk_core::cpu::Level;
 use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::{Correction, FrameCounts};
 
-use crate::element::with_element;
+use crate::element::{frames_of, with_element};
 use crate::status::{Failure, Status, guard, reference, reference_mut, set, slice};
 use crate::types::{CProcessing, Chunk, Counts, Plan, processing};
 
@@ -22,6 +23,9 @@ trait Frames: Send {
     /// # Safety
     /// `frame` is a whole frame.
     unsafe fn push_frame(&mut self, frame: *const c_void) -> Result<(), Failure>;
+    /// # Safety
+    /// Each of `frames` is a whole frame.
+    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure>;
     fn chunk(&mut self) -> Result<&[u8], Failure>;
     fn clear(&mut self);
     fn n_frames(&self) -> usize;
@@ -52,11 +56,17 @@ impl<P: Element> Typed<P> {
         Ok(Self { encoder, n_pixels, dark: with.dark, threshold, sum, counts: FrameCounts::default() })
     }
 
-    fn add(&mut self, strips: &[&[P]]) -> Result<(), Failure> {
+    /// Adds `n_frames` in one of the encoder's ways.
+    fn add(
+        &mut self,
+        n_frames: usize,
+        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts, Error>,
+    ) -> Result<(), Failure> {
         let correction = Correction { dark: self.dark.as_deref(), threshold: self.threshold };
-        let counts = self.encoder.push(strips, &correction, self.sum.as_mut().map(Sum::partial_mut))?;
+        let sum = self.sum.as_mut().map(|sum| sum.partial_mut(n_frames));
+        let counts = push(&mut self.encoder, &correction, sum)?;
         if let Some(sum) = &mut self.sum {
-            sum.added();
+            sum.added(n_frames);
         }
         self.counts += counts;
         Ok(())
@@ -73,13 +83,29 @@ impl<P: Element> Frames for Typed<P> {
                 unsafe { slice(strip.cast::<P>(), *len, "strips[…]") }
             })
             .collect::<Result<_, _>>()?;
-        self.add(&strips)
+        self.add(1, |encoder, correction, sum| encoder.push(&strips, correction, sum))
     }
 
     unsafe fn push_frame(&mut self, frame: *const c_void) -> Result<(), Failure> {
         // SAFETY: the caller's promise.
         let frame = unsafe { slice(frame.cast::<P>(), self.n_pixels, "frame") }?;
-        self.add(&[frame])
+        self.add(1, |encoder, correction, sum| encoder.push(&[frame], correction, sum))
+    }
+
+    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure> {
+        // SAFETY: the caller's promise.
+        let frames = unsafe { frames_of::<P>(frames, self.n_pixels) }?;
+        for frames in frames.chunks(Sum::MOST_FRAMES) {
+            let at_once =
+                self.add(frames.len(), |encoder, correction, sum| encoder.push_frames(frames, correction, sum));
+            if at_once.is_err() {
+                // One of them is refused: which one, and the failure, is found one by one.
+                for frame in frames {
+                    self.add(1, |encoder, correction, sum| encoder.push(&[frame], correction, sum))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn chunk(&mut self) -> Result<&[u8], Failure> {
@@ -141,6 +167,26 @@ pub(crate) unsafe extern "C" fn dc_encoder_push(encoder: *mut Encoder, frame: *c
         let encoder = unsafe { reference_mut(encoder, "encoder") }?;
         // SAFETY: promised by the caller.
         unsafe { encoder.0.push_frame(frame) }
+    })
+}
+
+/// Takes several frames.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_encoder_push_frames(
+    encoder: *mut Encoder,
+    frames: *const *const c_void,
+    n_frames: usize,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let encoder = unsafe { reference_mut(encoder, "encoder") }?;
+        // SAFETY: promised by the caller.
+        let frames = unsafe { slice(frames, n_frames, "frames") }?;
+        // SAFETY: promised by the caller.
+        unsafe { encoder.0.push_frames(frames) }
     })
 }
 

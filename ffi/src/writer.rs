@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use darkchunk_core::hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core};
 
-use crate::element::with_element;
+use crate::element::{frames_of, with_element};
 use crate::status::{Failure, Status, guard, reference, reference_mut, set, slice, slice_mut, text};
 use crate::types::{CProcessing, CSummary, Chunk, Plan, processing};
 
@@ -19,6 +19,9 @@ trait Frames {
     /// # Safety
     /// `frame` is a whole frame.
     unsafe fn push_frame(&mut self, frame: *const c_void) -> Result<(), Failure>;
+    /// # Safety
+    /// Each of `frames` is a whole frame.
+    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure>;
     /// # Safety
     /// `frame` is a whole frame that nobody else uses.
     unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure>;
@@ -50,6 +53,12 @@ impl<P: FileElement> Frames for Typed<P> {
         // SAFETY: the caller's promise.
         let frame = unsafe { slice(frame.cast::<P>(), self.n_pixels, "frame") }?;
         Ok(self.writer.push(frame)?)
+    }
+
+    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure> {
+        // SAFETY: the caller's promise.
+        let frames = unsafe { frames_of::<P>(frames, self.n_pixels) }?;
+        Ok(self.writer.push_frames(&frames)?)
     }
 
     unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure> {
@@ -184,6 +193,26 @@ pub(crate) unsafe extern "C" fn dc_writer_push(writer: *mut Writer, frame: *cons
         let writer = unsafe { reference_mut(writer, "writer") }?;
         // SAFETY: promised by the caller.
         unsafe { writer.0.push_frame(frame) }
+    })
+}
+
+/// Takes several frames.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_writer_push_frames(
+    writer: *mut Writer,
+    frames: *const *const c_void,
+    n_frames: usize,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let writer = unsafe { reference_mut(writer, "writer") }?;
+        // SAFETY: promised by the caller.
+        let frames = unsafe { slice(frames, n_frames, "frames") }?;
+        // SAFETY: promised by the caller.
+        unsafe { writer.0.push_frames(frames) }
     })
 }
 

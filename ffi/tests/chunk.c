@@ -103,6 +103,21 @@ static void round_trip(uint32_t filter, const uint32_t *values, size_t n_values,
     CHECK(again_bytes == n_bytes && memcmp(again, encoded, n_bytes) == 0);
     dc_encoder_free(encoder);
 
+    /* Several at once, and one behind them. */
+    const int64_t *total;
+    size_t n_pixels;
+    dc_counts counted;
+    CHECK(dc_encoder_new(&chunk, &with, &encoder) == DC_OK);
+    CHECK(dc_encoder_push_frames(encoder, pointers, 0) == DC_OK);
+    CHECK(dc_encoder_push_frames(encoder, pointers, N_FRAMES - 1) == DC_OK);
+    CHECK(dc_encoder_push(encoder, pointers[N_FRAMES - 1]) == DC_OK);
+    CHECK(dc_encoder_chunk(encoder, &again, &again_bytes) == DC_OK);
+    CHECK(again_bytes == n_bytes && memcmp(again, encoded, n_bytes) == 0);
+    CHECK(dc_encoder_counts(encoder, &counted) == DC_OK && memcmp(&counted, &counts, sizeof counts) == 0);
+    CHECK(dc_encoder_sum(encoder, &total, &n_pixels) == DC_OK && n_pixels == N_PIXELS);
+    for (int i = 0; i < N_PIXELS; i++) CHECK(total[i] == (int32_t)sum[i]);
+    dc_encoder_free(encoder);
+
     /* A chunk that is cut short is an error, and so is no chunk at all. */
     size_t pixel_bytes = sizeof(int16_t) * N_PIXELS * chunk.n_frames;
     CHECK(dc_decode_chunk(&chunk, encoded, n_bytes - 1, pixels, pixel_bytes) != DC_OK);
@@ -167,6 +182,29 @@ static void refusals(void) {
     CHECK(dc_encoder_push(encoder, frames[0]) == DC_UNSUPPORTED);
     dc_encoder_free(encoder);
     dc_encoder_free(NULL);
+
+    /* Of several frames those before the one that is refused are taken. */
+    bright = calloc(N_PIXELS, sizeof *bright);
+    CHECK(bright);
+    bright[5] = 50000;
+    const void *several[3] = {frames[0], bright, frames[1]}, *none[2] = {frames[0], NULL};
+    const int64_t *total;
+    size_t n_frames, n_pixels;
+    chunk.element = DC_UINT16;
+    CHECK(dc_encoder_new(&chunk, NULL, &encoder) == DC_OK);
+    CHECK(dc_encoder_push_frames(encoder, several, 3) == DC_TOO_BRIGHT && strstr(dc_last_error(), "50000"));
+    CHECK(dc_encoder_n_frames(encoder, &n_frames) == DC_OK && n_frames == 1);
+    CHECK(dc_encoder_sum(encoder, &total, &n_pixels) == DC_OK);
+    for (int i = 0; i < N_PIXELS; i++) CHECK(total[i] == (frames[0][i] < 20 ? 0 : frames[0][i]));
+    CHECK(dc_encoder_push_frames(encoder, none, 2) == DC_NULL);
+    CHECK(dc_encoder_push_frames(encoder, NULL, 2) == DC_NULL);
+    CHECK(dc_encoder_push_frames(NULL, several, 1) == DC_NULL);
+    CHECK(dc_encoder_n_frames(encoder, &n_frames) == DC_OK && n_frames == 1);
+    several[1] = frames[2];
+    CHECK(dc_encoder_push_frames(encoder, several, 3) == DC_OK);
+    CHECK(dc_encoder_push_frames(encoder, several, 1) == DC_UNSUPPORTED);
+    dc_encoder_free(encoder);
+    free(bright);
 }
 
 /* A chunk that is large enough to be shared: the same bytes and pixels with any number of threads. */

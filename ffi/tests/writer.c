@@ -87,7 +87,16 @@ int main(int argc, char **argv) {
     CHECK(dc_writer_create(&hdf5, file, NULL, &chunk, 1, NULL, &writer) == DC_NULL);
     CHECK(dc_writer_create(&hdf5, file, "/short", &chunk, 1, NULL, &writer) == DC_UNSUPPORTED && writer == NULL);
     CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_OK);
-    for (int n = 0; n < N_FRAMES - 1; n++) {
+    /* The first frames at once, over the end of a chunk, the others one by one. */
+    static uint16_t first[PER_CHUNK + 2][N_PIXELS];
+    const void *pointers[PER_CHUNK + 2];
+    for (int n = 0; n < PER_CHUNK + 2; n++) {
+        make_frame(first[n], n);
+        pointers[n] = first[n];
+    }
+    CHECK(dc_writer_push_frames(writer, NULL, 1) == DC_NULL);
+    CHECK(dc_writer_push_frames(writer, pointers, PER_CHUNK + 2) == DC_OK);
+    for (int n = PER_CHUNK + 2; n < N_FRAMES - 1; n++) {
         make_frame(frame, n);
         if (n % 2) {
             const void *strips[2] = {frame, frame + WIDTH};
@@ -99,6 +108,8 @@ int main(int argc, char **argv) {
     }
     frame[5] = 65535;
     CHECK(dc_writer_push(writer, frame) == DC_TOO_BRIGHT);
+    pointers[1] = frame;
+    CHECK(dc_writer_push_frames(writer, &pointers[1], 2) == DC_TOO_BRIGHT);
     dc_summary summary;
     CHECK(dc_writer_summary(writer, &summary) == DC_OK);
     CHECK(summary.n_pushed == N_FRAMES - 1 && summary.n_stored == 8);

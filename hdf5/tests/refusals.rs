@@ -146,6 +146,21 @@ fn a_frame_of_the_wrong_size_changes_nothing() {
 }
 
 #[test]
+fn of_frames_at_once_those_before_the_one_that_is_refused_are_taken() {
+    let file = new_file("at-once");
+    let mut writer = create::<i16>(&file, &dataset(Compression::drle(1), 2), Processing::default()).unwrap();
+    let frames: Vec<Vec<i16>> = (0..5).map(camera).collect();
+    let mut frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
+    let good = frames[3];
+    frames[3] = &good[1..];
+    says(writer.push_frames(&frames), &["the frame has 1252 bytes, 1254 are expected"]);
+    assert_eq!(writer.summary().n_pushed, 3);
+    writer.push_frames(&[good, frames[4]]).unwrap();
+    assert_eq!(writer.finish().unwrap().n_pushed, 5);
+    assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_pixel_that_is_too_bright_changes_nothing() {
     let file = new_file("too-bright");
     let mut writer = create::<u16>(&file, &dataset(Compression::drle(1), 2), Processing::default()).unwrap();

@@ -82,6 +82,31 @@ fn dark_threshold_sum_and_counts_are_the_same_for_every_codec() {
 }
 
 #[test]
+fn frames_at_once_are_frames_one_by_one() {
+    let frames: Vec<Vec<i16>> = (0..11).map(camera).collect();
+    let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
+    let stored: Vec<Vec<i16>> = frames.iter().map(|frame| corrected(frame, DARK, THRESHOLD)).collect();
+    let sum: Vec<i64> = (0..N_PIXELS).map(|at| stored.iter().map(|frame| i64::from(frame[at])).sum()).collect();
+    for (at, compression) in [Compression::drle(THRESHOLD), Compression::bitshuffle_lz4()].into_iter().enumerate() {
+        let file = new_file(&format!("at-once-{at}"));
+        let processing =
+            Processing { dark: Some(vec![DARK; N_PIXELS]), threshold: Some(THRESHOLD), ..Processing::default() };
+        let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), processing).unwrap();
+        // The first ones begin within a chunk and end in the one after the next.
+        writer.push(frames[0]).unwrap();
+        writer.push_frames(&frames[1..10]).unwrap();
+        writer.push_frames(&[]).unwrap();
+        assert_eq!((writer.summary().n_pushed, writer.summary().n_stored), (10, 8), "{compression:?}");
+        writer.push_frames(&frames[10..]).unwrap();
+        assert_eq!(writer.sum(), Some(&sum[..]), "{compression:?}");
+        let summary = writer.finish().unwrap();
+        let n_bright = stored.iter().flatten().filter(|pixel| **pixel != 0).count();
+        assert_eq!((summary.n_counted, summary.counts.n_bright), (11, n_bright as u64), "{compression:?}");
+        assert_eq!(read::<i16>(&file, PATH), stored, "{compression:?}");
+    }
+}
+
+#[test]
 fn the_sum_of_negative_pixels_is_exact() {
     let file = new_file("negative");
     let dataset = dataset(Compression::lz4(), 1);

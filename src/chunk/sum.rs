@@ -2,14 +2,11 @@
 
 use crate::frame::{Element, ElementClass};
 
-/// Frames that a `u32` sum holds for certain.
-const MOST_SUMMED: u32 = 1 << 16;
-
 /// The sum of all frames, exact: 32 bits a pixel in the kernel, spilled into 64 before they can overflow.
 #[derive(Debug)]
 pub struct Sum {
     partial: Vec<u32>,
-    n_partial: u32,
+    n_partial: usize,
     total: Vec<i64>,
     signed: bool,
 }
@@ -22,17 +19,25 @@ impl Sum {
         Self { partial: vec![0; n_pixels], n_partial: 0, total: vec![0; n_pixels], signed }
     }
 
-    /// Where the kernel adds the next frame, if it takes it: [`added`](Self::added) says so.
-    pub fn partial_mut(&mut self) -> &mut [u32] {
-        if self.n_partial == MOST_SUMMED {
+    /// Frames that a `u32` sum holds for certain.
+    pub const MOST_FRAMES: usize = 1 << 16;
+
+    /// Where the kernel adds the next `n_frames`, at most [`MOST_FRAMES`](Self::MOST_FRAMES), if it takes them:
+    /// [`added`](Self::added) says so.
+    ///
+    /// # Panics
+    /// If there are more.
+    pub fn partial_mut(&mut self, n_frames: usize) -> &mut [u32] {
+        assert!(n_frames <= Self::MOST_FRAMES, "{n_frames} frames at once");
+        if self.n_partial > Self::MOST_FRAMES - n_frames {
             self.spill();
         }
         &mut self.partial
     }
 
-    /// The kernel has added a frame.
-    pub fn added(&mut self) {
-        self.n_partial += 1;
+    /// The kernel has added `n_frames`.
+    pub fn added(&mut self, n_frames: usize) {
+        self.n_partial += n_frames;
     }
 
     /// Whether the frames may have negative pixels.
@@ -74,10 +79,22 @@ mod tests {
     fn the_sum_does_not_overflow_behind_65536_frames() {
         let mut sum = Sum::new::<u16>(1);
         for _ in 0..(1 << 16) + 3 {
-            sum.partial_mut()[0] += u32::from(u16::MAX);
-            sum.added();
+            sum.partial_mut(1)[0] += u32::from(u16::MAX);
+            sum.added(1);
         }
         assert_eq!(sum.total(), [i64::from(u16::MAX) * ((1 << 16) + 3)]);
+    }
+
+    #[test]
+    fn frames_at_once_do_not_overflow_either() {
+        let mut sum = Sum::new::<u16>(1);
+        for n_frames in [Sum::MOST_FRAMES - 1, 1, 2, Sum::MOST_FRAMES] {
+            let added = u32::from(u16::MAX) * n_frames as u32;
+            let partial = &mut sum.partial_mut(n_frames)[0];
+            *partial = partial.checked_add(added).expect("it was emptied before");
+            sum.added(n_frames);
+        }
+        assert_eq!(sum.total(), [i64::from(u16::MAX) * (2 * Sum::MOST_FRAMES as i64 + 2)]);
     }
 
     #[test]
@@ -85,8 +102,8 @@ mod tests {
     fn negative_pixels_count_as_such() {
         let mut sum = Sum::new::<i16>(1);
         for _ in 0..1 << 16 {
-            sum.partial_mut()[0] = sum.partial_mut()[0].wrapping_add(i32::from(i16::MIN).cast_unsigned());
-            sum.added();
+            sum.partial_mut(1)[0] = sum.partial_mut(1)[0].wrapping_add(i32::from(i16::MIN).cast_unsigned());
+            sum.added(1);
         }
         assert_eq!(sum.total(), [i64::from(i16::MIN) << 16]);
     }

@@ -173,6 +173,29 @@ impl<P: FileElement> Writer<P> {
         self.add(|encoder, correction, sum| encoder.push(strips, correction, sum))
     }
 
+    /// Takes several frames, each in one piece, in their order: as [`push`](Self::push) of each, but faster with DRLE, for the
+    /// dark image and the sum are fetched once for some frames.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none behind it.
+    /// [`summary`](Self::summary) counts those that are.
+    pub fn push_frames(&mut self, frames: &[&[P]]) -> Result<()> {
+        let mut rest = frames;
+        while !rest.is_empty() {
+            self.make_room()?;
+            let (frames, behind) = rest.split_at(rest.len().min(self.encoder.n_free()).min(Sum::MOST_FRAMES));
+            let taken =
+                self.take(frames.len(), |encoder, correction, sum| encoder.push_frames(frames, correction, sum));
+            match taken {
+                Ok(()) => self.store_if_full()?,
+                // One of them is refused: which one, and the error, is found one by one.
+                Err(_) => frames.iter().try_for_each(|frame| self.push(frame))?,
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
     /// Takes one frame, and overwrites it with the pixels that are stored: dark image subtracted, threshold applied.
     ///
     /// # Errors
@@ -185,19 +208,36 @@ impl<P: FileElement> Writer<P> {
         &mut self,
         push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts>,
     ) -> Result<()> {
-        if self.encoder.is_full() {
-            self.store_chunk()?;
-        }
+        self.make_room()?;
+        self.take(1, push)?;
+        self.store_if_full()
+    }
+
+    /// Hands `n_frames` to the encoder and counts them, where it takes them.
+    fn take(
+        &mut self,
+        n_frames: usize,
+        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts>,
+    ) -> Result<()> {
         let Processing { dark, threshold, .. } = &self.processing;
         let correction = Correction { dark: dark.as_deref(), threshold: *threshold };
-        let counts = push(&mut self.encoder, &correction, self.account.sum.as_mut().map(Sum::partial_mut))?;
+        let sum = self.account.sum.as_mut().map(|sum| sum.partial_mut(n_frames));
+        let counts = push(&mut self.encoder, &correction, sum)?;
         if let Some(sum) = &mut self.account.sum {
-            sum.added();
+            sum.added(n_frames);
         }
         self.is_finished = false;
         self.account.counts += counts;
-        self.account.n_frames += 1;
-        self.summary.n_pushed += 1;
+        self.account.n_frames += n_frames as u64;
+        self.summary.n_pushed += n_frames as u64;
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        if self.encoder.is_full() { self.store_chunk() } else { Ok(()) }
+    }
+
+    fn store_if_full(&mut self) -> Result<()> {
         if self.encoder.is_full() {
             self.store_chunk()?;
             self.flush_if_due()?;

@@ -134,6 +134,25 @@ impl<'a> ContainerWriter<'a> {
         Ok(())
     }
 
+    /// The next segments' streams are the first bytes, `lens` in turn, of pieces of `piece_bytes` of
+    /// [`segment_mut`](Self::segment_mut). None is longer than its piece.
+    ///
+    /// # Errors
+    /// As [`finish_segment`](Self::finish_segment).
+    pub fn finish_segments(&mut self, piece_bytes: usize, lens: &[usize]) -> Result<()> {
+        let first = self.at;
+        for (index, n_bytes) in lens.iter().enumerate() {
+            let start = first + index * piece_bytes;
+            let (needed, available) = (start.saturating_add(*n_bytes), self.dst.len());
+            if needed > available {
+                return Err(Error::OutputTooSmall { needed, available });
+            }
+            self.dst.copy_within(start..needed, self.at);
+            self.finish_segment(*n_bytes)?;
+        }
+        Ok(())
+    }
+
     /// Appends a segment that was encoded elsewhere.
     ///
     /// # Errors

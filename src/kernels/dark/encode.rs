@@ -4,7 +4,7 @@
 //! Dark image and sum are larger than the inner caches; what a block needs of them is fetched once and serves all frames.
 
 use super::block::{self, Ahead, Block, Step};
-use super::found::BLOCK;
+use super::found::{self, BLOCK};
 use super::pass::steps;
 use super::pixel::Pixel;
 use super::tokens::Tokens;
@@ -23,13 +23,15 @@ pub struct BatchFrame<'a, P> {
     stream: Stream<'a>,
 }
 
-impl<'a, P: Pixel> BatchFrame<'a, P> {
+impl<'a, P> BatchFrame<'a, P> {
     /// A frame, given as strips whose concatenation it is, for a stream at the front of `tokens`.
     #[must_use]
     pub fn new(strips: &'a [&'a [P]], tokens: &'a mut [u8]) -> Self {
         Self { strips, at: 0, whole: strips, stream: Stream::new(tokens) }
     }
+}
 
+impl<'a, P: Pixel> BatchFrame<'a, P> {
     pub(super) fn n_pixels(&self) -> usize {
         self.whole.iter().map(|strip| strip.len()).sum()
     }
@@ -60,6 +62,9 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
     }
 }
 
+/// Frames that take turns: more share no more to speak of, and are more places that memory is read from.
+const AT_ONCE: usize = 8;
+
 /// See [`encode_frames`](super::encode_frames). All frames are as long as dark image and sum, where there are these.
 pub(super) fn encode_frames<P: Pixel>(
     level: Level,
@@ -70,7 +75,7 @@ pub(super) fn encode_frames<P: Pixel>(
 ) -> Result<()> {
     let mut pass = Pass::new(level, *correction, sum.as_deref_mut())?;
     frames.iter_mut().for_each(BatchFrame::begin);
-    let outcome = in_turns(&mut pass, frames);
+    let outcome = frames.chunks_mut(AT_ONCE).try_for_each(|frames| in_turns(&mut pass, frames));
     pass.settle();
     let outcome = outcome.and_then(|()| {
         for (frame, encoded) in frames.iter_mut().zip(encoded) {
@@ -91,6 +96,7 @@ fn in_turns<P: Pixel>(pass: &mut Pass<'_, P>, frames: &mut [BatchFrame<'_, P>]) 
     for end in (0..n_pixels).step_by(BLOCK).map(|start| n_pixels.min(start + BLOCK)) {
         for index in 0..frames.len() {
             let next = frames.get(index + 1).unwrap_or(&frames[0]).next().as_ptr();
+            pass.ask_for_part(end, index, frames.len());
             frames[index].advance(pass, end, next)?;
         }
     }
@@ -179,6 +185,18 @@ impl<'a, P: Pixel> Pass<'a, P> {
         };
         check_threshold(threshold)?;
         Ok(Self { level, correction, threshold, sum, block: Block::new() })
+    }
+
+    /// Asks for a part of what the block that begins at the pixel `start` needs of the dark image and the sum.
+    fn ask_for_part(&self, start: usize, part: usize, n_parts: usize) {
+        let n_pixels = BLOCK.div_ceil(n_parts);
+        let pixels = start + part * n_pixels..;
+        if let Some(dark) = self.correction.dark.and_then(|dark| dark.get(pixels.clone())) {
+            found::ask_for(&dark[..n_pixels.min(dark.len())]);
+        }
+        if let Some(sum) = self.sum.as_deref().and_then(|sum| sum.get(pixels)) {
+            found::ask_for(&sum[..n_pixels.min(sum.len())]);
+        }
     }
 
     /// Brings the sum up to date.

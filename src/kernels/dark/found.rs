@@ -79,6 +79,18 @@ fn prefetch<P, const HINT: i32>(group: *const P) {
     }
 }
 
+/// Asks for the lines of the cache that `values` begin in or fill.
+#[inline(always)]
+pub(super) fn ask_for<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<T>()) {
+        // SAFETY: a prefetch reads nothing, and may be given any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Where brightness changes in a block.
 pub(super) struct Positions {
     /// Begin and end of each bright run, in turn.
