@@ -221,12 +221,12 @@ impl BlockDecoder {
         let n_streams = header.n_streams(dst.len());
         let kind = filter::effective(header.shuffle, header.type_size, dst.len());
         if kind == Shuffle::None {
-            return self.decode_streams(format, false, streams, start, n_streams, dst);
+            return self.decode_streams(format, streams, start, n_streams, dst);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(dst.len().max(scratch.len()), 0);
         let shuffled = &mut scratch[..dst.len()];
-        let result = self.decode_streams(format, true, streams, start, n_streams, shuffled);
+        let result = self.decode_streams(format, streams, start, n_streams, shuffled);
         if result.is_ok() {
             filter::undo(self.level, kind, header.type_size, shuffled, dst);
         }
@@ -237,7 +237,6 @@ impl BlockDecoder {
     fn decode_streams(
         &mut self,
         format: Format,
-        is_scratch: bool,
         mut streams: Cursor<'_>,
         start: usize,
         n_streams: usize,
@@ -250,7 +249,7 @@ impl BlockDecoder {
                 part.copy_from_slice(stream);
             } else {
                 let what = "a stream is damaged, or does not decode to its part of the block";
-                self.streams.decode(format, is_scratch, stream, part).ok_or(Error::Corrupt { at, what })?;
+                self.streams.decode(format, stream, part).ok_or(Error::Corrupt { at, what })?;
             }
         }
         Ok(streams.at())

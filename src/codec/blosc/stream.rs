@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use super::lz77::Search;
 use super::{Compressor, blosclz, lz4_stream};
-use crate::codec::lz4::{block as lz4, library};
+use crate::codec::lz4::block as lz4;
 use crate::codec::zstd::context as zstd;
 use crate::cpu::Level;
 use crate::threads::Pace;
@@ -128,14 +128,13 @@ impl Decoder {
     }
 
     /// Decodes `src` into the whole of `dst`; `None` where it is damaged or decodes to another size.
-    pub(super) fn decode(&mut self, format: Format, is_scratch: bool, src: &[u8], dst: &mut [u8]) -> Option<()> {
+    pub(super) fn decode(&mut self, format: Format, src: &[u8], dst: &mut [u8]) -> Option<()> {
         match format {
             Format::BloscLz => blosclz::decode(src, dst),
             Format::Lz4 if lz4_stream::is_zeros(src, dst.len()) => {
                 dst.fill(0);
                 Some(())
             }
-            Format::Lz4 if is_scratch => library::decode(src, dst).ok(),
             Format::Lz4 => lz4::decode(self.level, src, dst).ok(),
             Format::Snappy => {
                 let n = snap::raw::Decoder::new().decompress(src, dst).ok()?;

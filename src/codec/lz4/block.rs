@@ -50,13 +50,22 @@ pub fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize> {
     library::encode_hc(src, dst, effort)
 }
 
-/// Decodes one block into the whole of `dst`.
+/// Longer blocks that are not nearly all zeros are left to the library. Measured: with one block a frame it is 1.5 times as
+/// fast where little repeats, and a little faster everywhere else; the blocks of bit planes are shorter.
+const LIBRARY_BYTES: usize = encode::MAX_BYTES;
+
+/// Decodes one block into the whole of `dst`. An offset of 0, which means nothing, is an error in blocks of up to 64 KiB,
+/// and may be zeros in longer ones.
 ///
 /// # Errors
 /// [`Error::Corrupt`] and [`Error::Truncated`], with offsets in `src`, where the block is damaged or decodes to another
 /// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
 pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     let n_bytes = dst.len();
+    // Where it fails, ours says what is wrong.
+    if n_bytes > LIBRARY_BYTES && !decode::is_sparse(src, n_bytes) && library::decode(src, dst).is_ok() {
+        return Ok(());
+    }
     if n_bytes != 0 {
         decode_rows(level, src, dst, n_bytes, n_bytes)?;
         return Ok(());

@@ -23,9 +23,8 @@ pub(crate) fn encode_hc(src: &[u8], dst: &mut [u8], effort: i32) -> Option<usize
     usize::try_from(n).ok().filter(|n| *n > 0)
 }
 
-/// Decodes a block into the whole of `dst`: faster than ours on the long streams of Blosc, and what ours is compared with.
-///
-/// Where the block is damaged, what was in `dst` before may be copied within it.
+/// Decodes a block into the whole of `dst`. An offset of 0, which means nothing, is taken for zeros: nothing that was in
+/// `dst` before is in it afterwards.
 pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<()> {
     const DAMAGED: Error = Error::Corrupt { at: 0, what: "the LZ4 block cannot be decoded" };
     let src_bytes = c_int::try_from(src.len()).map_err(|_| DAMAGED)?;

@@ -159,6 +159,32 @@ proptest! {
     }
 }
 
+/// Long blocks are the library's, which decodes an offset of 0: to what, must not depend on what was there before.
+#[test]
+#[cfg_attr(miri, ignore = "calls C")]
+fn an_offset_of_zero_brings_nothing_to_light() {
+    for (n_literals, n_match) in (0..9).flat_map(|n| [4, 8, 18, 19, 300, 70_000].map(|len| (n, len))) {
+        let mut block = vec![(n_literals as u8) << 4 | (n_match - 4).min(15) as u8];
+        block.extend_from_slice(&[7; 9][..n_literals]);
+        block.extend_from_slice(&[0, 0]);
+        if n_match >= 19 {
+            block.resize(block.len() + (n_match - 19) / 255, 255);
+            block.push(((n_match - 19) % 255) as u8);
+        }
+        // Noise, so that the block is long and none of ours.
+        let n_noise = 70_000;
+        block.extend_from_slice(&[0xf0]);
+        block.resize(block.len() + (n_noise - 15) / 255, 255);
+        block.push(((n_noise - 15) % 255) as u8);
+        block.resize(block.len() + n_noise, 9);
+        let decoded = [0x11, 0xee].map(|before| {
+            let mut dst = vec![before; n_literals + n_match + n_noise];
+            decode(*Level::available().last().unwrap(), &block, &mut dst).map(|()| dst)
+        });
+        assert!(decoded[0] == decoded[1], "{n_literals} literals, then {n_match} bytes from nowhere");
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "calls C")]
 fn damaged_blocks_decode_alike_on_all_levels() {
