@@ -27,6 +27,8 @@ pub struct Row {
     pub vs_peer: Option<f64>,
     /// Ours by the best peer, median of paired rounds.
     pub vs_peer_median: Option<f64>,
+    /// Ours with several threads by ours with one, by the wall's clock: from the best rounds, and the median of paired rounds.
+    pub vs_one_thread: Option<(f64, f64)>,
     /// Which limit: `memory read` or `memset`.
     pub limit: String,
     /// This by the limit, from the best rounds.
@@ -55,6 +57,8 @@ impl Row {
             "peer": self.peer,
             "vs_peer": self.vs_peer,
             "vs_peer_median": self.vs_peer_median,
+            "vs_one_thread": self.vs_one_thread.map(|(best, _)| best),
+            "vs_one_thread_median": self.vs_one_thread.map(|(_, median)| median),
             "limit": self.limit,
             "vs_limit": self.vs_limit,
             "vs_limit_median": self.vs_limit_median,
@@ -65,9 +69,10 @@ impl Row {
 /// Prints rows as a table, one line each: what, by whom, speed, ratios.
 pub fn print(rows: &[Row]) {
     for row in rows {
+        let threads = row.vs_one_thread.map(|(best, _)| format!(", {} threads: {best:.2} of one", row.threads));
         let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.2}"));
         println!(
-            "{:<28} {:<24} {:<42} {:<22} {:>7.2} GB/s  x{:<8} {:>6} of {:<11} {:>6} of the best peer",
+            "{:<28} {:<24} {:<42} {:<22} {:>7.2} GB/s  x{:<8} {:>6} of {:<11} {:>6} of the best peer{}",
             row.name,
             row.input,
             row.by,
@@ -77,6 +82,7 @@ pub fn print(rows: &[Row]) {
             number(row.vs_limit),
             row.limit,
             number(row.vs_peer),
+            threads.unwrap_or_default(),
         );
     }
 }

@@ -4,6 +4,7 @@
 //! runs for a few milliseconds in every round, so that a disturbance hits all, and the best of many rounds is taken.
 //! The median of the *paired* ratios of rounds is reported beside it. The clock is the processor time of the thread
 //! where the system has one: what others take of the processor is not in it (what they take of the memory's speed is).
+//! Where contestants start threads, it is the wall's ([`Clock`]).
 
 use std::time::{Duration, Instant};
 
@@ -72,8 +73,30 @@ fn thread_seconds() -> f64 {
 /// The wall's clock, where threads have none.
 #[cfg(not(unix))]
 fn thread_seconds() -> f64 {
+    wall_seconds()
+}
+
+fn wall_seconds() -> f64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_secs_f64()
+}
+
+/// What time is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The processor time of the calling thread.
+    Thread,
+    /// The wall's clock: for what is done by several threads. Whoever else uses the machine is in it.
+    Wall,
+}
+
+impl Clock {
+    fn seconds(self) -> f64 {
+        match self {
+            Self::Thread => thread_seconds(),
+            Self::Wall => wall_seconds(),
+        }
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -86,6 +109,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 pub struct Budget {
     /// Of each contestant, all rounds together; at least [`MIN_ROUNDS`](Self::MIN_ROUNDS) rounds are run.
     pub each: Duration,
+    /// What the turns are measured by.
+    pub clock: Clock,
 }
 
 impl Budget {
@@ -104,9 +129,9 @@ pub fn race(contestants: &mut [Contestant<'_>], n_slots: usize, budget: Budget) 
     let mut next_slot = (0..n_slots).cycle();
     let mut turn = |contestant: &mut Contestant<'_>, n_steps: usize| {
         let slots: Vec<usize> = next_slot.by_ref().take(n_steps).collect();
-        let start = thread_seconds();
+        let start = budget.clock.seconds();
         slots.into_iter().for_each(&mut contestant.step);
-        (thread_seconds() - start).max(1e-9) / n_steps as f64
+        (budget.clock.seconds() - start).max(1e-9) / n_steps as f64
     };
     let steps: Vec<usize> = contestants
         .iter_mut()
@@ -147,7 +172,7 @@ mod tests {
                 Contestant::new(1 + i, move |slot| seen.borrow_mut()[i][slot] += 1)
             })
             .collect();
-        let times = race(&mut contestants, 7, Budget { each: Duration::from_millis(20) });
+        let times = race(&mut contestants, 7, Budget { each: Duration::from_millis(20), clock: Clock::Thread });
         assert!(times.iter().all(|one| one.n_rounds() == times[0].n_rounds() && one.n_rounds() >= Budget::MIN_ROUNDS));
         assert!(seen.borrow().iter().flatten().all(|count| *count > 0));
     }

@@ -8,6 +8,7 @@ pub mod references;
 pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
+use darkchunk::Threads;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::Codec;
 use darkchunk::cpu::Level;
@@ -19,7 +20,13 @@ const MOST_DECODED_BYTES: usize = 1 << 22;
 /// The most content of a codec whose parameters do not say how much it is.
 const MOST_CONTENT_BYTES: usize = 20_000;
 
-/// Any bytes to any parameters: an error, or all of the output, the same whatever was in it before.
+/// Three, however small the parts are.
+fn threads() -> Threads {
+    Threads::new(3).with_least_bytes(1)
+}
+
+/// Any bytes to any parameters: an error, or all of the output, the same whatever was in it before and with any number of
+/// threads.
 pub fn decode<C: Codec>(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
@@ -47,6 +54,9 @@ pub fn decode<C: Codec>(data: &[u8]) {
             }
         }
     }
+    let mut decoded = vec![0x55; n_bytes];
+    let by_threads = codec.decode_with(Level::current(), threads(), chunk, &mut decoded).map(|()| decoded);
+    assert!(by_threads == decode(Level::current(), 0xff), "threads see other data or another error: {by_threads:?}");
 }
 
 /// Pixels or bytes to be encoded: as they come, or mostly zero with the input scattered in it.
@@ -97,19 +107,20 @@ fn through<C: Codec>(codec: &C, content: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Every level encodes to the same bytes, or refuses with the same error.
+/// Every level encodes to the same bytes, or refuses with the same error, and so does any number of threads.
 pub fn levels<C: Codec>(data: &[u8]) {
     let Some((codec, content)) = encoding_case::<C>(data) else { return };
-    let encode = |level, fill| {
+    let encode = |level, threads, fill| {
         let mut chunk = vec![fill; codec.max_encoded_len(content.len())];
-        let n_bytes = codec.encode_at(level, &content, &mut chunk)?;
+        let n_bytes = codec.encode_with(level, threads, &content, &mut chunk)?;
         chunk.truncate(n_bytes);
         Ok::<_, darkchunk::Error>(chunk)
     };
-    let first = encode(Level::SCALAR, 0x00);
+    let first = encode(Level::SCALAR, Threads::ONE, 0x00);
     for &level in Level::available() {
-        assert!(encode(level, 0xff) == first, "{level:?} differs from scalar");
+        assert!(encode(level, Threads::ONE, 0xff) == first, "{level:?} differs from scalar");
     }
+    assert!(encode(Level::current(), threads(), 0x55) == first, "threads differ from one");
 }
 
 /// What is to be salvaged: a codec, a stored chunk, and how much it should decode to.

@@ -1,4 +1,5 @@
 //! Hostile input of any length: what a decoder could be made to look at again and again.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::mem::MaybeUninit;
 

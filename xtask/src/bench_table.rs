@@ -145,7 +145,7 @@ impl Rows<'_> {
 
     fn peer(&self, name: &str, input: &str, (by, level): (&str, &str)) -> Option<&Value> {
         let begins = |value: &Value, text: &str| value.as_str().is_some_and(|value| value.starts_with(text));
-        let is_it = |r: &&Value| r["name"] == name && r["input"] == input;
+        let is_it = |r: &&Value| r["name"] == name && r["input"] == input && r["threads"] == 1;
         self.0.iter().filter(is_it).find(|r| begins(&r["by"], by) && begins(&r["level"], level))
     }
 
@@ -236,8 +236,9 @@ pub(crate) fn markdown(machine: &Value, rows: &[Value]) -> String {
     for row in rows {
         let text = |key: &str| row[key].as_str().unwrap_or("").to_owned();
         let number = |key: &str| row[key].as_f64().map_or_else(String::new, |value| format!("{value:.2}"));
+        let threads = row["threads"].as_u64().filter(|n| *n > 1).map(|n| format!(", {n} threads"));
         let cells = [
-            text("name"),
+            text("name") + &threads.unwrap_or_default(),
             text("input"),
             text("by"),
             text("level"),

@@ -1,9 +1,10 @@
-//! `sound`: tests run by Miri (which `test` does too), as another machine, and under the address sanitizer.
+//! `sound`: tests run by Miri (which `test` does too), as another machine, and under sanitizers.
 //!
 //! * Miri finds undefined behaviour in plain Rust. It runs no C, and so not what calls the reference libraries; the tests
 //!   that do are marked. Run a second time as a big-endian machine: stored bytes are the same everywhere.
 //! * qemu runs the core's tests, C and all, as s390x, which is big-endian, and as aarch64, for the NEON kernels.
 //! * The address sanitizer watches the plugins' glue, the golden chunks and the corpus of damaged ones.
+//! * The thread sanitizer watches all that is done by several threads.
 
 use crate::process::{program, run as run_program};
 use crate::setup::{self, System};
@@ -12,7 +13,7 @@ use crate::workspace::target;
 use crate::{Result, fuzz};
 use std::process::Command;
 
-pub(crate) const HELP: &str = "Miri, big-endian s390x and aarch64 under qemu, the address sanitizer";
+pub(crate) const HELP: &str = "Miri, big-endian s390x and aarch64 under qemu, the address and the thread sanitizer";
 
 const BIG_ENDIAN: &str = "s390x-unknown-linux-gnu";
 
@@ -63,14 +64,16 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 /// All of it, as steps of `tally`.
 pub(crate) fn steps(tally: &mut Tally) {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        println!("note: Miri, qemu and the address sanitizer are run on x86-64 Linux only");
+        println!("note: Miri, qemu and the sanitizers are run on x86-64 Linux only");
         return;
     }
     if plain_rust(tally) {
         tally.step("Miri, big-endian", miri().args(["--target", BIG_ENDIAN]));
-        match address_sanitizer() {
-            Ok(mut command) => tally.step("address sanitizer", &mut command),
-            Err(message) => drop(tally.check("address sanitizer", || Err(message))),
+        for (name, command) in [("address sanitizer", address_sanitizer()), ("thread sanitizer", thread_sanitizer())] {
+            match command {
+                Ok(mut command) => tally.step(name, &mut command),
+                Err(message) => drop(tally.check(name, || Err(message))),
+            }
         }
     }
     for machine in &MACHINES {
@@ -106,17 +109,28 @@ fn miri() -> Command {
     command
 }
 
-/// Built apart: another `RUSTFLAGS` would build everything again, here and there.
 fn address_sanitizer() -> Result<Command> {
+    sanitized("address", &["--test", "golden", "--test", "bad_chunks", "--test", "drle"], &[])
+}
+
+/// With a standard library that is built for it: it must see what `Mutex` and `scope` order.
+fn thread_sanitizer() -> Result<Command> {
+    // Starts thousands of threads.
+    let slow = ["--skip", "where_the_output_is_too_small_it_is_so_for_any_number_of_threads"];
+    sanitized("thread", &["-Zbuild-std", "--test", "threads"], &slow)
+}
+
+/// Built apart: another `RUSTFLAGS` would build everything again, here and there.
+fn sanitized(name: &str, what: &[&str], skipped: &[&str]) -> Result<Command> {
     let mut command = program("rustup");
     command.args(["run", "nightly", "cargo", "test", "--no-fail-fast", "--target", "x86_64-unknown-linux-gnu"]);
-    command.args(["--package", "darkchunk-filter", "--package", "darkchunk"]);
-    command.args(["--lib", "--test", "golden", "--test", "bad_chunks", "--test", "drle"]);
-    command.arg("--target-dir").arg(target()?.join("address-sanitizer"));
+    command.args(["--package", "darkchunk-filter", "--package", "darkchunk", "--lib"]).args(what);
+    command.arg("--target-dir").arg(target()?.join(format!("{name}-sanitizer")));
     // The sanitizer's malloc is the test program's own, which this test takes for the C library's.
-    command.args(["--", "--skip", "a_symbol_of_another_module_does_not_count"]);
+    command.args(["--", "--skip", "a_symbol_of_another_module_does_not_count"]).args(skipped);
+    command.env("RUSTFLAGS", format!("-Zsanitizer={name}"));
     // A test asks for more memory than there is, and expects to be told so.
-    command.env("RUSTFLAGS", "-Zsanitizer=address").env("ASAN_OPTIONS", "allocator_may_return_null=1");
+    command.env(format!("{}SAN_OPTIONS", name[..1].to_uppercase()), "allocator_may_return_null=1");
     Ok(command)
 }
 

@@ -15,7 +15,7 @@ use darkchunk_benches::pool::{Pages, Pool};
 use darkchunk_benches::report::Row;
 use darkchunk_benches::tasks::formats::{self, Peers};
 use darkchunk_benches::tasks::{Arena, fused, memory};
-use darkchunk_benches::timing::Budget;
+use darkchunk_benches::timing::{Budget, Clock};
 use darkchunk_benches::{Failure, report};
 use serde_json::Value;
 
@@ -68,7 +68,10 @@ fn run(input: &Input, peers: &Peers, levels: &[Level], read: ReadLoop, budget: B
         }
         report::print(&rows);
     }
-    for group in peers.groups(input, levels)? {
+    let of_one_thread = peers.groups(input, levels)?.into_iter().map(|group| (group, Clock::Thread));
+    let of_two_threads = peers.threaded(input, Level::current(), 2)?.into_iter().map(|group| (group, Clock::Wall));
+    for (group, clock) in of_one_thread.chain(of_two_threads) {
+        let budget = Budget { clock, ..budget };
         let arena = Arena { input, source: &input.frames, output: &output, read, budget };
         let group_rows = group.run(&arena);
         report::print(&group_rows);
@@ -115,7 +118,7 @@ impl Options {
     }
 
     fn budget(&self) -> Budget {
-        Budget { each: Duration::from_millis(if self.is_quick { 120 } else { 200 }) }
+        Budget { each: Duration::from_millis(if self.is_quick { 120 } else { 200 }), clock: Clock::Thread }
     }
 
     fn wants(&self, name: &str, is_quick: bool) -> bool {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use darkchunk::Threads;
 use darkchunk::codec::{self, Codec};
 use darkchunk::cpu::Level;
 
@@ -51,10 +52,7 @@ impl Peers {
         let bitshuffle = |peers: &[Rc<Bitshuffle>]| -> Vec<Coder> {
             peers.iter().map(|peer| peer.coder(n_bytes, element_bytes)).collect()
         };
-        let blosc = |shuffle| -> Result<Vec<Coder>, Failure> {
-            let settings = Settings { level: 5, shuffle, compressor: "lz4", threads: 1 };
-            self.blosc.iter().map(|peer| blosc::coder(peer, settings, n_bytes, element_bytes)).collect()
-        };
+        let blosc = |shuffle| self.blosc(input, shuffle, 1);
         let lz4 = vec![libraries::lz4(n_bytes)];
         let zstd = vec![libraries::zstd(n_bytes, 1)];
         Ok(vec![
@@ -71,6 +69,30 @@ impl Peers {
             group::<codec::lz4::Lz4>("lz4", lz4, &[], input, levels)?,
             group::<codec::zstd::Zstd>("zstd-1", zstd, &[1], input, levels)?,
         ])
+    }
+
+    /// The formats of which one frame has parts, ours with one thread and with `n_threads`. Of the peers c-blosc is there;
+    /// C bitshuffle has its threads from OpenMP, for the whole process, and LZ4 and Zstd have none.
+    ///
+    /// # Errors
+    /// As [`groups`](Self::groups).
+    pub fn threaded(&self, input: &Input, level: Level, n_threads: usize) -> Result<Vec<Group>, Failure> {
+        use codec::bitshuffle::Bitshuffle;
+        use codec::blosc::Blosc;
+        let blosc = |shuffle| self.blosc(input, shuffle, n_threads as i32);
+        let threads = [Threads::ONE, Threads::new(n_threads)];
+        Ok(vec![
+            threaded::<Bitshuffle>("bitshuffle-lz4", Vec::new(), &[0, 2], input, level, threads)?,
+            threaded::<Bitshuffle>("bitshuffle-zstd-1", Vec::new(), &[0, 3, 1], input, level, threads)?,
+            threaded::<Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, level, threads)?,
+            threaded::<Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, level, threads)?,
+        ])
+    }
+
+    fn blosc(&self, input: &Input, shuffle: i32, threads: i32) -> Result<Vec<Coder>, Failure> {
+        let (n_bytes, element_bytes) = (input.frames.frame_bytes(), input.element.n_bytes);
+        let settings = Settings { level: 5, shuffle, compressor: "lz4", threads };
+        self.blosc.iter().map(|peer| blosc::coder(peer, settings, n_bytes, element_bytes)).collect()
     }
 }
 
@@ -91,7 +113,22 @@ fn group<C: Codec + 'static>(
     levels: &[Level],
 ) -> Result<Group, Failure> {
     for level in levels {
-        peers.push(ours::coder::<C>(cd_values, &input.layout(), *level)?);
+        peers.push(ours::coder::<C>(cd_values, &input.layout(), *level, Threads::ONE)?);
+    }
+    Ok(Group { name: name.into(), coders: peers })
+}
+
+/// `peers`, and ours with each of `threads`.
+fn threaded<C: Codec + 'static>(
+    name: &str,
+    mut peers: Vec<Coder>,
+    cd_values: &[u32],
+    input: &Input,
+    level: Level,
+    threads: [Threads; 2],
+) -> Result<Group, Failure> {
+    for threads in threads {
+        peers.push(ours::coder::<C>(cd_values, &input.layout(), level, threads)?);
     }
     Ok(Group { name: name.into(), coders: peers })
 }

@@ -157,6 +157,7 @@ fn row(input: &Input, runner: &Runner<'_>, times: &Times, limit: &Times, stored:
         peer: None,
         vs_peer: None,
         vs_peer_median: None,
+        vs_one_thread: None,
         limit: "memory read".into(),
         vs_limit: Some(times.best_gb_per_s() / limit.best_gb_per_s()),
         vs_limit_median: Some(times.paired_ratio_to(limit)),

@@ -50,6 +50,7 @@ fn row(name: &str, level: &str, times: &Times, limit: &Times) -> Row {
         peer: None,
         vs_peer: None,
         vs_peer_median: None,
+        vs_one_thread: None,
         limit: "memory read".into(),
         vs_limit: Some(times.best_gb_per_s() / limit.best_gb_per_s()),
         vs_limit_median: Some(times.paired_ratio_to(limit)),

@@ -113,14 +113,18 @@ impl Group {
         self.rows("decode", "memset", arena, &times, stored)
     }
 
-    /// `times[0]` is the limit's, the others are the coders'.
+    /// `times[0]` is the limit's, the others are the coders'. Where there are threads, one thread by the wall's clock is only
+    /// what they are compared with.
     fn rows(&self, direction: &str, limit: &str, arena: &Arena<'_>, times: &[Times], stored: &[usize]) -> Vec<Row> {
         let (limit_times, times) = (&times[0], &times[1..]);
         let peers = self.coders.iter().zip(times).filter(|(coder, _)| coder.by != OURS);
+        let most_threads = self.coders.iter().map(|coder| coder.threads).max().unwrap_or(1);
+        let of_one_thread = self.coders.iter().zip(times).find(|(coder, _)| coder.by == OURS && coder.threads == 1);
         let best_peer = peers.max_by(|(_, a), (_, b)| a.best_gb_per_s().total_cmp(&b.best_gb_per_s()));
         let row = |((coder, times), stored): ((&Coder, &Times), &usize)| {
             let is_ours = coder.by == OURS;
             let peer = best_peer.filter(|_| is_ours);
+            let one_thread = of_one_thread.filter(|_| is_ours && coder.threads > 1).map(|(_, times)| times);
             let gb_per_s = times.best_gb_per_s();
             Row {
                 name: format!("{} {direction}", self.name),
@@ -134,12 +138,14 @@ impl Group {
                 peer: peer.map(|(coder, _)| format!("{}, {}", coder.by, coder.level)),
                 vs_peer: peer.map(|(_, peer)| gb_per_s / peer.best_gb_per_s()),
                 vs_peer_median: peer.map(|(_, peer)| times.paired_ratio_to(peer)),
+                vs_one_thread: one_thread.map(|one| (gb_per_s / one.best_gb_per_s(), times.paired_ratio_to(one))),
                 limit: limit.into(),
                 vs_limit: Some(gb_per_s / limit_times.best_gb_per_s()),
                 vs_limit_median: Some(times.paired_ratio_to(limit_times)),
             }
         };
-        self.coders.iter().zip(times).zip(stored).map(row).collect()
+        let coders = self.coders.iter().zip(times).zip(stored);
+        coders.filter(|((coder, _), _)| coder.threads == most_threads).map(row).collect()
     }
 }
 
