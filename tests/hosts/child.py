@@ -121,6 +121,7 @@ def read_everything(folder, reader):
 if __name__ == "__main__":
     import actions
     import threaded
+    import unsized
 
-    known = vars(actions) | vars(threaded) | globals()
+    known = vars(actions) | vars(threaded) | vars(unsized) | globals()
     print(json.dumps(known[sys.argv[1]](**json.loads(sys.argv[2]))))

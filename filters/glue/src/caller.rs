@@ -25,6 +25,11 @@ impl Caller {
         Self(return_address)
     }
 
+    /// Where the plugin was called from, as a number.
+    pub(crate) fn address(self) -> usize {
+        self.0 as usize
+    }
+
     /// The module that holds the caller, kept loaded as long as the value lives.
     pub(crate) fn module(self) -> Option<Module> {
         let address = NonNull::new(self.0.cast_mut())?;

@@ -15,6 +15,7 @@ use crate::buffer::{Allocator, Buffer, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
 use crate::guard::guard;
+use crate::open_datasets::{self, Decoded};
 use crate::threads::threads;
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
@@ -65,7 +66,11 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
     let input = unsafe { call.input() }?;
     let codec = C::from_cd_values(values).map_err(text)?;
     let outcome = if call.flags & FLAG_REVERSE != 0 {
-        decode(&codec, input, &allocator)?
+        let room = |n_bytes| {
+            let filter = C::FILTER_ID.cast_signed();
+            open_datasets::room(caller, &Decoded { filter, values, n_bytes }).map_err(|text| format!("{text}{REMEDY}"))
+        };
+        decode(&codec, input, &allocator, room)?
     } else {
         encode(&codec, input, call.flags & FLAG_OPTIONAL != 0, &allocator)?
     };
@@ -103,13 +108,23 @@ fn encode<'a, C: Codec>(
     })?
 }
 
-fn decode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
+/// `room` says how much memory HDF5 may read of a chunk whose parameters do not say its size.
+fn decode<'a, C: Codec>(
+    codec: &C,
+    input: &[u8],
+    allocator: &'a Allocator,
+    room: impl FnOnce(usize) -> Result<usize, String>,
+) -> Result<Outcome<'a>, String> {
     let n_bytes = codec.decoded_len(input).map_err(damage)?;
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
-    let mut output = allocator.zeroed(n_bytes)?;
-    codec.decode_zeroed_with(Level::current(), threads(), input, output.as_mut_slice()).map_err(damage)?;
+    let room = if codec.chunk_bytes().is_some() { n_bytes } else { room(n_bytes)? };
+    // More than is needed is no reason to fail.
+    let mut output = allocator.zeroed(room).or_else(|_| allocator.zeroed(n_bytes))?;
+    codec
+        .decode_zeroed_with(Level::current(), threads(), input, &mut output.as_mut_slice()[..n_bytes])
+        .map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 
@@ -162,6 +177,7 @@ impl Call {
     unsafe fn replace(&self, allocator: &Allocator, output: Buffer<'_>, n_bytes: usize) {
         // SAFETY: checked by `input`.
         let old = unsafe { self.buf.replace(output.hand_over()) };
+        // Not more, though it may have more: `H5Ocopy` copies so many bytes to where there is room for its own size only.
         // SAFETY: checked by `input`.
         unsafe { self.buf_size.write(n_bytes) };
         // SAFETY: HDF5's own allocation, and nobody has it any more.

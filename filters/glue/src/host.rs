@@ -1,9 +1,9 @@
-//! The functions of the calling HDF5 that a plugin needs when a dataset is created.
+//! The functions of the calling HDF5 that tell of a dataset's type and filters.
 //!
 //! A table of function pointers, filled from the caller's own library. Tests fill it with functions of their own.
 
-use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use core::ptr::{NonNull, null_mut};
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ptr::null_mut;
 
 use crate::abi::Hid;
 use crate::caller::{Caller, Module};
@@ -42,7 +42,7 @@ pub(crate) struct Functions {
 pub(crate) struct Host {
     functions: Functions,
     /// Held as long as its functions are used.
-    _module: Option<Module>,
+    module: Option<Module>,
 }
 
 /// Why there is no [`Host`]: nothing can be asked, and nothing can be said either.
@@ -51,19 +51,19 @@ pub(crate) struct Unknown;
 
 macro_rules! function {
     ($module:expr, $name:literal, $type:ty) => {{
-        let address: NonNull<c_void> = $module.symbol($name).ok_or(Unknown)?;
-        // SAFETY: the function of this name has had this type since HDF5 1.10, which `is_known` has made sure of.
-        unsafe { core::mem::transmute::<*mut c_void, $type>(address.as_ptr()) }
+        let address: core::ptr::NonNull<core::ffi::c_void> = $module.symbol($name).ok_or($crate::host::Unknown)?;
+        // SAFETY: the function of this name has had this type since HDF5 1.10, and there is no `Host` of an older one.
+        unsafe { core::mem::transmute::<*mut core::ffi::c_void, $type>(address.as_ptr()) }
     }};
 }
+
+pub(crate) use function;
 
 impl Host {
     /// The HDF5 that is calling.
     pub(crate) fn of(caller: Caller) -> Result<Self, Unknown> {
         let module = caller.module().ok_or(Unknown)?;
-        if !is_known(&module) {
-            return Err(Unknown);
-        }
+        version(&module).filter(|version| *version >= OLDEST).ok_or(Unknown)?;
         let functions = Functions {
             H5Pget_nfilters: function!(module, c"H5Pget_nfilters", Ask<c_int>),
             H5Pget_filter2: function!(module, c"H5Pget_filter2", GetFilter),
@@ -78,7 +78,7 @@ impl Host {
             H5Tget_super: function!(module, c"H5Tget_super", Ask<Hid>),
             H5Tclose: function!(module, c"H5Tclose", Ask<c_int>),
         };
-        Ok(Self { functions, _module: Some(module) })
+        Ok(Self { functions, module: Some(module) })
     }
 
     /// A host of these functions.
@@ -87,7 +87,17 @@ impl Host {
     /// They do what HDF5's functions of those names do.
     #[cfg(test)]
     pub(crate) unsafe fn with(functions: Functions) -> Self {
-        Self { functions, _module: None }
+        Self { functions, module: None }
+    }
+
+    /// The library itself, but for functions of a test's own.
+    pub(crate) fn module(&self) -> Option<&Module> {
+        self.module.as_ref()
+    }
+
+    /// The library's version: major and minor.
+    pub(crate) fn version(&self) -> Option<(c_uint, c_uint)> {
+        version(self.module()?)
     }
 
     /// The flags and parameters of one filter of a pipeline.
@@ -140,6 +150,27 @@ impl Host {
         if id < 0 { Err("H5Pget_filter2 failed".to_owned()) } else { Ok(id) }
     }
 
+    /// The numbers and parameters of all filters of a pipeline, in the order of encoding.
+    pub(crate) fn pipeline(&self, dcpl: Hid) -> Result<Vec<(c_int, Vec<c_uint>)>, String> {
+        let n_filters = self.filters(dcpl)?.len() as c_uint;
+        (0..n_filters).map(|index| self.filter_at(dcpl, index)).collect()
+    }
+
+    fn filter_at(&self, dcpl: Hid, index: c_uint) -> Result<(c_int, Vec<c_uint>), String> {
+        let mut values = [0; MOST_PARAMETERS];
+        let mut n_values = values.len();
+        let mut flags = 0;
+        let call = self.functions.H5Pget_filter2;
+        // SAFETY: `values` has room for `n_values`, no name is asked for, and the last argument may be null.
+        let id = unsafe {
+            call(dcpl, index, &raw mut flags, &raw mut n_values, values.as_mut_ptr(), 0, null_mut(), null_mut())
+        };
+        match values.get(..n_values) {
+            Some(values) if id >= 0 => Ok((id, values.to_vec())),
+            _ => Err("H5Pget_filter2 failed".to_owned()),
+        }
+    }
+
     /// The chunk's shape in elements.
     pub(crate) fn chunk(&self, dcpl: Hid) -> Result<Vec<u64>, String> {
         let mut dims = [0; MOST_DIMENSIONS];
@@ -179,8 +210,12 @@ impl Host {
             return 0;
         }
         let n_bytes = self.size(base);
-        self.ask(self.functions.H5Tclose, base);
+        self.close_type(base);
         n_bytes
+    }
+
+    pub(crate) fn close_type(&self, datatype: Hid) {
+        self.ask(self.functions.H5Tclose, datatype);
     }
 
     fn ask<T>(&self, call: Ask<T>, id: Hid) -> T {
@@ -189,15 +224,17 @@ impl Host {
     }
 }
 
-/// Whether the module is an HDF5 with the interface this file describes: before 1.10 identifiers had 32 bits.
-fn is_known(module: &Module) -> bool {
+/// Before 1.10 identifiers had 32 bits.
+const OLDEST: (c_uint, c_uint) = (1, 10);
+
+/// The version of the module, if it is an HDF5.
+fn version(module: &Module) -> Option<(c_uint, c_uint)> {
     type GetVersion = unsafe extern "C" fn(*mut c_uint, *mut c_uint, *mut c_uint) -> c_int;
-    let name: &CStr = c"H5get_libversion";
-    let Some(address) = module.symbol(name) else { return false };
+    let address = module.symbol(c"H5get_libversion")?;
     // SAFETY: the function of this name has this type in every HDF5.
     let call = unsafe { core::mem::transmute::<*mut c_void, GetVersion>(address.as_ptr()) };
     let (mut major, mut minor, mut release) = (0, 0, 0);
     // SAFETY: three places for three numbers.
     let status = unsafe { call(&raw mut major, &raw mut minor, &raw mut release) };
-    status >= 0 && (major, minor) >= (1, 10)
+    (status >= 0).then_some((major, minor))
 }

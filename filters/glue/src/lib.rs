@@ -7,7 +7,8 @@
 //! dataset is created and to say why it refused a chunk, it asks *the library that is calling it*: it takes the
 //! return address of the call, finds the module that holds it, and looks the functions up there, once a call. So one
 //! plugin serves several HDF5 libraries of different versions in one process. Encoding and decoding need no HDF5 at
-//! all. A program that has HDF5 linked in statically and exports none of its symbols still reads and writes: then the
+//! all, but for chunks whose parameters do not say their size: there it is asked how large they should be
+//! (`open_datasets`). A program that has HDF5 linked in statically and exports none of its symbols still reads and writes: then the
 //! parameters stay as the program gave them, and a refusal has no text.
 //!
 //! What holds for every call: on failure HDF5's buffer is as it was; only on success it is replaced. No byte that was
@@ -22,6 +23,7 @@ mod filter;
 mod guard;
 mod host;
 mod layout;
+mod open_datasets;
 mod set_local;
 mod threads;
 
