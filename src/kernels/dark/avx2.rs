@@ -4,6 +4,7 @@
 //! where brightness changes are then taken from the bits of a whole group.
 
 use super::block;
+use super::decode::{self, Frontier};
 use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
@@ -129,6 +130,12 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
         n = positions.push_bits(n, runs, at * GROUP);
     }
     positions.n = n;
+}
+
+/// See [`decode`](super::decode).
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    decode::fill_runs(pixels, to, tokens, runs)
 }
 
 /// The sum of eight 32-bit lanes.

@@ -4,6 +4,7 @@
 //! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
 //! `avx512_bright`.
 
+use super::decode::{self, Frontier};
 use super::found::{Bright, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
@@ -127,6 +128,12 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
         index = _mm512_add_epi16(index, _mm512_set1_epi16(LANES as i16));
     }
     positions.n = n;
+}
+
+/// See [`decode`](super::decode).
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
+pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    decode::fill_runs(pixels, to, tokens, runs)
 }
 
 /// The difference, held to the pixel type.

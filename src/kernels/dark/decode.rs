@@ -69,12 +69,12 @@ fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Op
     for block in tokens.chunks(2 * BLOCK) {
         let (groups, tail) = block.as_chunks();
         run_tokens(level, groups, &mut positions);
-        to = fill(pixels, to, &block[..groups.len() * 2 * GROUP], &positions)?;
+        to = fill(level, pixels, to, &block[..groups.len() * 2 * GROUP], &positions)?;
         if !tail.is_empty() {
             let mut group = [0; 2 * GROUP];
             group[..tail.len()].copy_from_slice(tail);
             run_tokens(level, &[group], &mut positions);
-            to = fill(pixels, to, tail, &positions)?;
+            to = fill(level, pixels, to, tail, &positions)?;
         }
     }
     (to.at == pixels.len()).then_some(())
@@ -82,7 +82,7 @@ fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Op
 
 /// How far the pixels are written, in bytes. Handed on by value, to stay in registers.
 #[derive(Clone, Copy)]
-struct Frontier {
+pub(super) struct Frontier {
     /// Decoded.
     at: usize,
     /// Decoded or 0, where that is more.
@@ -90,7 +90,27 @@ struct Frontier {
 }
 
 /// Decodes the next tokens, of which those at `runs` are negative.
-fn fill(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+fn fill(level: Level, pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX-512.
+        Isa::Avx512 => unsafe { super::avx512::fill(pixels, to, tokens, runs) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
+        Isa::Avx2 => unsafe { super::avx2::fill(pixels, to, tokens, runs) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves that the processor has SSE4.1.
+        Isa::Sse41 => unsafe { super::sse41::fill(pixels, to, tokens, runs) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the level proves that the processor has NEON.
+        Isa::Neon => unsafe { super::neon::fill(pixels, to, tokens, runs) },
+        _ => unreachable!("the scalar level has no blocks"),
+    }
+}
+
+/// [`fill`] for inlining into a function of an instruction set.
+#[inline(always)]
+pub(super) fn fill_runs(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     let tokens = tokens.as_chunks::<2>().0;
     let mut done = 0;
     for run in &runs.at[..runs.n] {

@@ -1,6 +1,7 @@
 //! NEON: as AVX2, with vectors of 8 pixels; the bits of a comparison are added up from one weight a lane.
 
 use super::block;
+use super::decode::{self, Frontier};
 use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::aarch64::*;
@@ -130,6 +131,12 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
         n = positions.push_bits(n, runs, at * GROUP);
     }
     positions.n = n;
+}
+
+/// See [`decode`](super::decode).
+#[target_feature(enable = "neon")]
+pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    decode::fill_runs(pixels, to, tokens, runs)
 }
 
 /// A bit for each of 16 lanes that are all ones or 0, the first one lowest.

@@ -1,6 +1,7 @@
 //! SSE4.1: as AVX2, with vectors of 8 pixels.
 
 use super::block;
+use super::decode::{self, Frontier};
 use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
@@ -131,6 +132,12 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
         n = positions.push_bits(n, runs, at * GROUP);
     }
     positions.n = n;
+}
+
+/// See [`decode`](super::decode).
+#[target_feature(enable = "sse4.1")]
+pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
+    decode::fill_runs(pixels, to, tokens, runs)
 }
 
 /// The sum of four 32-bit lanes.
