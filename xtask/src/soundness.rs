@@ -5,15 +5,19 @@
 //! * qemu runs the core's tests, C and all, as s390x, which is big-endian, and as aarch64, for the NEON kernels.
 //! * The address sanitizer watches the plugins' glue, the golden chunks and the corpus of damaged ones.
 //! * The thread sanitizer watches all that is done by several threads.
+//! * The plugins themselves, built with the address sanitizer (and UBSan for the C in them), are given the corpus in every
+//!   host: with gcc's sanitizer libraries in the process, which watch HDF5's reads of what the plugins return as well.
 
-use crate::process::{program, run as run_program};
+use crate::process::{output, program, run as run_program};
 use crate::setup::{self, System};
 use crate::tally::Tally;
-use crate::workspace::target;
-use crate::{Result, fuzz};
+use crate::workspace::{shared_library, target};
+use crate::{Result, dist, fuzz};
+use std::path::PathBuf;
 use std::process::Command;
 
-pub(crate) const HELP: &str = "Miri, big-endian s390x and aarch64 under qemu, the address and the thread sanitizer";
+pub(crate) const HELP: &str =
+    "Miri, big-endian s390x and aarch64 under qemu, the address and the thread sanitizer, also on the plugins in hosts";
 
 const BIG_ENDIAN: &str = "s390x-unknown-linux-gnu";
 
@@ -75,6 +79,7 @@ pub(crate) fn steps(tally: &mut Tally) {
                 Err(message) => drop(tally.check(name, || Err(message))),
             }
         }
+        sanitized_plugins(tally);
     }
     for machine in &MACHINES {
         let name = format!("{} under qemu", machine.gnu);
@@ -132,6 +137,49 @@ fn sanitized(name: &str, what: &[&str], skipped: &[&str]) -> Result<Command> {
     // A test asks for more memory than there is, and expects to be told so.
     command.env(format!("{}SAN_OPTIONS", name[..1].to_uppercase()), "allocator_may_return_null=1");
     Ok(command)
+}
+
+fn sanitized_plugins(tally: &mut Tally) {
+    let mut hosts = Err(String::new());
+    tally.check("plugins with sanitizers: built", || {
+        hosts = build_sanitized_plugins().and_then(|plugins| {
+            // Debian's HDF5 is one of the hosts.
+            setup::system(&[System::Hdf5Tools])?;
+            let mut command = program(setup::python()?);
+            command.arg("tests/bad/sanitized.py").arg(plugins).arg(sanitizer_libraries()?);
+            Ok(command)
+        });
+        hosts.as_ref().map(drop).map_err(Clone::clone)
+    });
+    if let Ok(command) = &mut hosts {
+        tally.step("plugins with sanitizers, in hosts", command);
+    }
+}
+
+/// Returns their folder.
+fn build_sanitized_plugins() -> Result<PathBuf> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let folder = target()?.join("sanitized-plugins");
+    let mut build = program("rustup");
+    build.args(["run", "nightly", "cargo", "build", "--quiet", "--target", TARGET, "--target-dir"]).arg(&folder);
+    build.args(dist::PLUGINS.iter().flat_map(|name| ["--package", name]));
+    build.env("RUSTFLAGS", "-Zsanitizer=address");
+    build.env("CFLAGS", "-fsanitize=address,undefined -fno-sanitize-recover=undefined");
+    run_program(&mut build)?;
+    // HDF5 opens all that lies in the folder.
+    let plugins = folder.join("plugins");
+    let failed = |e: std::io::Error| format!("{}: {e}", plugins.display());
+    std::fs::create_dir_all(&plugins).map_err(failed)?;
+    for name in dist::PLUGINS.map(shared_library) {
+        std::fs::copy(folder.join(TARGET).join("debug").join(&name), plugins.join(&name)).map_err(failed)?;
+    }
+    Ok(plugins)
+}
+
+/// gcc's, as nightly Rust has its own only for programs.
+fn sanitizer_libraries() -> Result<String> {
+    let path = |name: &str| output(program("gcc").arg(format!("-print-file-name={name}")));
+    Ok(format!("{} {}", path("libasan.so")?.trim(), path("libubsan.so")?.trim()))
 }
 
 impl Machine {
