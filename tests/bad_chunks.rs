@@ -181,6 +181,60 @@ fn time_is_linear_in_the_length_of_hostile_input() {
     }
 }
 
+/// What salvage is asked for: the chunk as it is, without its end, and with a byte changed near its start.
+#[cfg(target_os = "linux")]
+fn damaged(bytes: &[u8]) -> [Vec<u8>; 3] {
+    let mut changed = bytes.to_vec();
+    changed[bytes.len().min(18) - 1] ^= 0x55;
+    [bytes.to_vec(), bytes[..bytes.len() - 3].to_vec(), changed]
+}
+
+/// Room for what a chunk says that it decodes to, if it can be told.
+#[cfg(target_os = "linux")]
+fn room(filter: u32, cd_values: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let filter = darkchunk::chunk::Filter::from_cd_values(filter, cd_values).expect("parameters");
+    vec![0; filter.decoded_len(bytes).unwrap_or(2 * bytes.len())]
+}
+
+#[cfg(target_os = "linux")]
+fn salvage(filter: u32, cd_values: &[u32], bytes: &[u8], dst: &mut [u8]) {
+    let filter = darkchunk::chunk::Filter::from_cd_values(filter, cd_values).expect("parameters");
+    let _ = darkchunk::salvage::salvage(darkchunk::cpu::Level::current(), Some(&filter), bytes, &[], dst);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_time_of_salvage_is_linear_in_the_length_of_hostile_input() {
+    for (name, filter, cd_values, make) in growing::FAMILIES {
+        let time = |n: usize, kind: usize| {
+            let bytes = &damaged(&make(n))[kind];
+            let mut dst = room(*filter, cd_values, &make(n));
+            let seconds = |_| growing::processor_seconds(|| salvage(*filter, cd_values, bytes, &mut dst));
+            (0..3).map(seconds).fold(f64::MAX, f64::min)
+        };
+        for kind in 0..3 {
+            let (small, large) = (time(8 << 10, kind), time(64 << 10, kind));
+            let times = format!("{small:.6} s, then {large:.6} s for eight times the length");
+            assert!(large <= 24.0 * small + 2e-3, "{name}, damage {kind}: {times}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_salvage_is_a_small_multiple_of_its_input_and_output() {
+    for (name, filter, cd_values, make) in growing::FAMILIES {
+        let n = 1 << 18;
+        for bytes in damaged(&make(n)) {
+            let mut dst = room(*filter, cd_values, &make(n));
+            let (_, peak) = peak_of(|| salvage(*filter, cd_values, &bytes, &mut dst));
+            // The decoded chunk, and some tens of bytes for each stored one.
+            let most_bytes = 2 * dst.len() + 64 * bytes.len() + CONSTANT_BYTES;
+            assert!(peak <= most_bytes, "{name}: {peak} bytes of memory, {most_bytes} are allowed");
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_a_small_multiple_of_hostile_input_and_its_output() {
