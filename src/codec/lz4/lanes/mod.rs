@@ -9,6 +9,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,8 @@ use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use avx512::Avx512;
 use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+use sse41::Sse41;
 
 /// Bytes that are moved at once.
 pub(super) const N: usize = 32;
@@ -94,6 +98,10 @@ pub(super) fn with_lanes<W: Work>(level: Level, work: W) -> W::Output {
             // SAFETY: `lanes` proves these features.
             return unsafe { with_avx2(lanes, work) };
         }
+        if let Some(lanes) = Sse41::new(level) {
+            // SAFETY: `lanes` proves this feature.
+            return unsafe { with_sse41(lanes, work) };
+        }
     }
     let _ = level;
     work.run(Portable)
@@ -108,5 +116,11 @@ fn with_avx512<W: Work>(lanes: Avx512, work: W) -> W::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn with_avx2<W: Work>(lanes: Avx2, work: W) -> W::Output {
+    work.run(lanes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse4.1")]
+fn with_sse41<W: Work>(lanes: Sse41, work: W) -> W::Output {
     work.run(lanes)
 }

@@ -50,6 +50,7 @@ fn all_agree_with_portable() {
     agree_with_portable(Portable);
     #[cfg(target_arch = "x86_64")]
     for &level in crate::cpu::Level::available() {
+        super::Sse41::new(level).into_iter().for_each(agree_with_portable);
         super::Avx2::new(level).into_iter().for_each(agree_with_portable);
         super::Avx512::new(level).into_iter().for_each(agree_with_portable);
     }
