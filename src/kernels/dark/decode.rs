@@ -9,7 +9,7 @@ use crate::cpu::{Isa, Level};
 use crate::{Error, Result};
 
 /// Bytes that are cleared at once: large enough for the library's `memset`, small enough for the first-level cache.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
 
 /// Tokens that are copied at once.
 const STRIDE: usize = 16;
