@@ -2,7 +2,7 @@
 
 use super::FrameCounts;
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+use std::arch::x86_64::{_MM_HINT_T0 as NEAR, _MM_HINT_T1 as FAR, _mm_prefetch};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -14,7 +14,6 @@ pub(super) const GROUPS: usize = 32;
 pub(super) const BLOCK: usize = GROUP * GROUPS;
 
 /// How far ahead the first pixels of a page are asked for: two pages of most systems.
-#[cfg(target_arch = "x86_64")]
 const PAGE_AHEAD: usize = 8192;
 
 /// Words of slack behind the positions, so that a scan may store whole vectors.
@@ -48,31 +47,38 @@ impl<P> Clone for Ahead<P> {
 
 impl<P> Copy for Ahead<P> {}
 
-#[cfg(target_arch = "x86_64")]
 impl<P> Groups<'_, P> {
     /// Asks for what is scanned later, while the group `at` is.
     #[inline(always)]
     pub(super) fn ask(&self, at: usize) {
         match self.ahead {
             Ahead::Behind if at == 0 => {
-                prefetch::<P, _MM_HINT_T0>(self.pixels.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+                prefetch::<P, NEAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
                 if let Some(dark) = self.dark {
-                    prefetch::<P, _MM_HINT_T0>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+                    prefetch::<P, NEAR>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
                 }
             }
             Ahead::Behind => {}
             Ahead::Frames { next, later } => {
-                prefetch::<P, _MM_HINT_T0>(next.wrapping_add(at * GROUP));
-                prefetch::<P, _MM_HINT_T1>(later.wrapping_add(at * GROUP));
+                prefetch::<P, NEAR>(next.wrapping_add(at * GROUP));
+                prefetch::<P, FAR>(later.wrapping_add(at * GROUP));
             }
         }
     }
 }
 
+/// Into which cache: the first, or the second. Only x86-64 is asked.
+#[cfg(not(target_arch = "x86_64"))]
+const NEAR: i32 = 1;
+#[cfg(not(target_arch = "x86_64"))]
+const FAR: i32 = 2;
+
 /// Asks for a group.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn prefetch<P, const HINT: i32>(group: *const P) {
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = group;
+    #[cfg(target_arch = "x86_64")]
     for line in 0..2 {
         // SAFETY: a prefetch reads nothing, and may be given any address.
         unsafe { _mm_prefetch::<HINT>(group.wrapping_byte_add(line * 64).cast()) }
@@ -85,7 +91,7 @@ pub(super) fn ask_for<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in values.chunks(64 / size_of::<T>()) {
         // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<FAR>(line.as_ptr().cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = values;

@@ -51,6 +51,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let (mut n, mut n_bright) = (0, 0);
     let mut before = 0;
     for (at, pixels) in groups.pixels.iter().enumerate() {
+        groups.ask(at);
         let mut bright = 0;
         for quarter in 0..4 {
             let mut is_bright = [zero; 2];

@@ -6,9 +6,6 @@ use super::found::{GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
 
-/// How far ahead of the scan pixels are asked of memory.
-const PREFETCH_BYTES: usize = 4096;
-
 /// Pixels of a vector.
 const LANES: usize = 8;
 
@@ -54,7 +51,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let (mut n, mut n_bright) = (0, 0);
     let mut before = 0;
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        prefetch(pixels);
+        groups.ask(at);
         let mut bright = 0;
         for quarter in 0..4 {
             let mut is_bright = [zero; 2];
@@ -195,14 +192,4 @@ fn tokens(bytes: &[u8; 4 * LANES]) -> [__m128i; 2] {
     let low = unsafe { _mm_loadu_si128(low.as_ptr().cast()) };
     // SAFETY: `high` is 16 readable bytes, and the load needs no alignment.
     [low, unsafe { _mm_loadu_si128(high.as_ptr().cast()) }]
-}
-
-/// Asks for the group that stands [`PREFETCH_BYTES`] behind this one.
-#[inline(always)]
-fn prefetch<P>(group: &[P; GROUP]) {
-    for line in 0..2 {
-        let ahead = group.as_ptr().cast::<i8>().wrapping_add(PREFETCH_BYTES + line * 64);
-        // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead) }
-    }
 }
