@@ -8,6 +8,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
@@ -19,6 +21,8 @@ use crate::cpu::Level;
 use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use neon::Neon;
 use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use sse41::Sse41;
@@ -103,6 +107,11 @@ pub(super) fn with_lanes<W: Work>(level: Level, work: W) -> W::Output {
             return unsafe { with_sse41(lanes, work) };
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(lanes) = Neon::new(level) {
+        // SAFETY: `lanes` proves this feature.
+        return unsafe { with_neon(lanes, work) };
+    }
     let _ = level;
     work.run(Portable)
 }
@@ -122,5 +131,11 @@ fn with_avx2<W: Work>(lanes: Avx2, work: W) -> W::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse4.1")]
 fn with_sse41<W: Work>(lanes: Sse41, work: W) -> W::Output {
+    work.run(lanes)
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn with_neon<W: Work>(lanes: Neon, work: W) -> W::Output {
     work.run(lanes)
 }

@@ -48,6 +48,10 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn all_agree_with_portable() {
     agree_with_portable(Portable);
+    #[cfg(target_arch = "aarch64")]
+    for &level in crate::cpu::Level::available() {
+        super::Neon::new(level).into_iter().for_each(agree_with_portable);
+    }
     #[cfg(target_arch = "x86_64")]
     for &level in crate::cpu::Level::available() {
         super::Sse41::new(level).into_iter().for_each(agree_with_portable);

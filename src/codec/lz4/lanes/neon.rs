@@ -1,0 +1,84 @@
+//! [`Lanes`] with NEON: as the plain ones, which the compiler makes vectors of, but for the repeats.
+
+use super::{Lanes, N, PERIODS, Portable};
+use crate::cpu::{Isa, Level};
+use std::arch::aarch64::{uint8x16_t, uint8x16x2_t, vld1q_u8, vqtbl2q_u8, vst1q_u8};
+
+/// A processor with NEON as [`Isa::Neon`] has it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::codec::lz4) struct Neon(());
+
+impl Neon {
+    /// Where `level` stands for it.
+    pub(in crate::codec::lz4) fn new(level: Level) -> Option<Self> {
+        (level.isa() == Isa::Neon).then_some(Self(()))
+    }
+}
+
+impl Lanes for Neon {
+    type Bytes = [u8; N];
+
+    #[inline(always)]
+    fn load(self, from: &[u8], n_bytes: usize) -> [u8; N] {
+        Portable.load(from, n_bytes)
+    }
+
+    #[inline(always)]
+    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> [u8; N] {
+        Portable.load_periodic(from, period, n_bytes)
+    }
+
+    #[inline(always)]
+    fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
+        // SAFETY: `self` proves NEON.
+        unsafe { repeat(from, &PERIODS[period]) }
+    }
+
+    #[inline(always)]
+    fn store(self, bytes: [u8; N], to: &mut [u8; N]) {
+        *to = bytes;
+    }
+
+    #[inline(always)]
+    fn used(self, bytes: [u8; N]) -> usize {
+        Portable.used(bytes)
+    }
+
+    #[inline(always)]
+    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
+        Portable.differ(a, b)
+    }
+}
+
+/// The bytes at `places` of `from`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn repeat(from: &[u8; N], places: &[u8; N]) -> [u8; N] {
+    let ([low, high], [first, second]) = (halves(from), halves(places));
+    let from = uint8x16x2_t(load(low), load(high));
+    let mut repeated = [0; N];
+    let (to, _) = repeated.as_chunks_mut::<16>();
+    store(&mut to[0], vqtbl2q_u8(from, load(first)));
+    store(&mut to[1], vqtbl2q_u8(from, load(second)));
+    repeated
+}
+
+#[inline]
+fn halves(bytes: &[u8; N]) -> [&[u8; 16]; 2] {
+    let (halves, _) = bytes.as_chunks();
+    [&halves[0], &halves[1]]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn load(from: &[u8; 16]) -> uint8x16_t {
+    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
+    unsafe { vld1q_u8(from.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn store(to: &mut [u8; 16], bytes: uint8x16_t) {
+    // SAFETY: `to` is 16 writable bytes, and the store needs no alignment.
+    unsafe { vst1q_u8(to.as_mut_ptr(), bytes) }
+}
