@@ -213,6 +213,33 @@ fn all_levels_agree_with_scalar_on_any_values() {
     }
 }
 
+fn nearly_all_bright<P: Pixel>() {
+    let mut rng = Rng::new(9);
+    for n in [1, 63, 64, 65, 2047, 2048, 2112, 5003] {
+        let mut bench = Bench::<P>::new(n);
+        for gap in [0, 1, 2, 63, 64, 65, 200] {
+            let mut frame: Vec<P> = (0..n).map(|_| P::nearest(20 + rng.below(4000) as i32)).collect();
+            // Some gaps, the first and the last pixel now and then among them, so that blocks stand on both sides of dense.
+            for _ in 0..rng.below(1 + n / 200) {
+                let start = rng.below(n);
+                frame[start..n.min(start + gap)].fill(P::nearest(3));
+            }
+            if rng.below(2) == 0 {
+                frame[n - gap.min(n)..].fill(P::default());
+            }
+            let dark: Vec<P> = (0..n).map(|_| P::nearest(rng.below(9) as i32)).collect();
+            bench.check(&frame, None, 12, &format!("{n} pixels, gaps of {gap}"));
+            bench.check(&frame, Some(&dark), 12, &format!("{n} pixels, gaps of {gap}, dark image"));
+        }
+    }
+}
+
+#[test]
+fn all_levels_agree_with_scalar_on_frames_that_are_nearly_all_bright() {
+    nearly_all_bright::<i16>();
+    nearly_all_bright::<u16>();
+}
+
 #[test]
 fn long_runs_are_cut_into_tokens_of_32768() {
     for (n_dark, expected) in [

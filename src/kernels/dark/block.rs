@@ -4,7 +4,7 @@
 //!
 //! 1. *scan* (one file an instruction set): subtract, compare, count, and collect the positions where brightness
 //!    changes. The positions come in pairs, begin and end of a bright run. AVX-512 collects a bit a pixel instead, and
-//!    does what follows by vectors, not by runs (`avx512_bright`).
+//!    does what follows by vectors, not by runs (`avx512_bright`; `avx512_dense` where nearly all pixels are bright).
 //! 2. *emit*: for each pair a run token and a copy of fixed length.
 //! 3. *add*: for each pair the stored pixels to the sum; for a block with many runs, all of it.
 //!
@@ -14,6 +14,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512_bright::{Kept, Lines, keep};
+#[cfg(target_arch = "x86_64")]
+use super::avx512_dense::is_dense;
 pub(super) use super::found::Ahead;
 use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
@@ -171,7 +173,7 @@ impl<P: Pixel> Block<P> {
         }
         if has_bits {
             #[cfg(target_arch = "x86_64")]
-            scanned.push_kept(step, stores, sum.is_some(), &mut self.kept, tokens)?;
+            scanned.push_bright(step, stores, sum.is_some(), tally.n_bright, &mut self.kept, tokens)?;
         } else {
             let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
             tokens.push(values, scanned.found.positions.runs(), n_pixels)?;
@@ -240,26 +242,29 @@ impl<P: Pixel> Scanned<P> {
     /// `stored` with a bright pixel are up to date then.
     #[cfg(target_arch = "x86_64")]
     #[inline]
-    fn push_kept(
+    fn push_bright(
         &mut self,
         step: &Step<'_, P>,
         stores: bool,
         is_summed: bool,
+        n_bright: u32,
         kept: &mut Kept,
         tokens: &mut Tokens<'_>,
     ) -> Result<()> {
         let Self { found, stored, .. } = self;
-        let n_kept = match step.groups() {
-            // SAFETY: there are bits, which AVX-512 alone has found.
-            Some(groups) if !stores => unsafe { keep(groups, &found.bright, is_summed.then_some(stored), kept) },
+        let (groups, stored) = match step.groups() {
+            Some(groups) if !stores => (groups, is_summed.then_some(stored)),
             _ => {
                 let pixels = &stored[..step.n_pixels.div_ceil(GROUP)];
-                // SAFETY: as above.
-                unsafe {
-                    keep(Groups { pixels, dark: None, ahead: step.ahead, threshold: 0 }, &found.bright, None, kept)
-                }
+                (Groups { pixels, dark: None, ahead: step.ahead, threshold: 0 }, None)
             }
         };
+        if is_dense(n_bright, step.n_pixels) {
+            // SAFETY: there are bits, which AVX-512 alone has found.
+            return unsafe { tokens.push_dense(groups, &found.bright, stored, step.n_pixels) };
+        }
+        // SAFETY: as above.
+        let n_kept = unsafe { keep(groups, &found.bright, stored, kept) };
         // SAFETY: as above.
         unsafe { tokens.push_kept(kept, n_kept, step.n_pixels) }
     }

@@ -22,6 +22,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bright;
+#[cfg(target_arch = "x86_64")]
+mod avx512_dense;
 mod block;
 mod decode;
 mod encode;

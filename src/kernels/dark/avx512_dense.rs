@@ -1,0 +1,74 @@
+//! AVX-512: the tokens of a block that is nearly all bright, as of a detector that is lit throughout.
+//!
+//! There, [keeping](super::avx512_bright) pixel by pixel copies everything twice. A group without a dark pixel is its own
+//! tokens, and is copied; the others are few, and taken run by run.
+
+use super::avx512::{LANES, load, store, subtract};
+use super::found::{Bright, GROUP, GROUPS, Groups};
+use super::pixel::Pixel;
+use super::tokens::Tokens;
+use crate::Result;
+use std::arch::x86_64::*;
+
+/// Whether a block of so many pixels is dense.
+pub(super) fn is_dense(n_bright: u32, n_pixels: usize) -> bool {
+    n_bright as usize >= n_pixels - n_pixels / 8
+}
+
+impl Tokens<'_> {
+    /// The next `n_pixels` come, which are `groups` or, less than one, the begin of one. Their stored values go to `stored`
+    /// as well, where it is given.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
+    pub(super) fn push_dense<P: Pixel>(
+        &mut self,
+        groups: Groups<'_, P>,
+        bright: &Bright,
+        mut stored: Option<&mut [[P; GROUP]; GROUPS]>,
+        n_pixels: usize,
+    ) -> Result<()> {
+        let mut own = [P::default(); GROUP];
+        for (at, (pixels, word)) in groups.pixels.iter().zip(bright.groups()).enumerate() {
+            let values = stored.as_deref_mut().map_or(&mut own, |stored| &mut stored[at]);
+            for half in 0..2 {
+                let pixels = load(pixels, half);
+                let value = groups.dark.map_or(pixels, |dark| subtract::<P>(pixels, load(&dark[at], half)));
+                store(values, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
+            }
+            if *word == u64::MAX && self.n_dark == 0 {
+                self.copy(values)?;
+            } else {
+                self.push_group(values, *word, GROUP.min(n_pixels - at * GROUP))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A group without a dark pixel, behind a bright one.
+    #[inline]
+    fn copy<P: Pixel>(&mut self, values: &[P; GROUP]) -> Result<()> {
+        let Some(room) = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * GROUP }>()) else {
+            return self.push(values, &[[0, GROUP as u16]], GROUP);
+        };
+        for (to, value) in room.as_chunks_mut::<2>().0.iter_mut().zip(values) {
+            *to = value.to_le_bytes();
+        }
+        self.at += 2 * GROUP;
+        Ok(())
+    }
+
+    /// The first `n_pixels` of a group whose bright pixels are the bits of `word`.
+    #[inline(never)]
+    fn push_group<P: Pixel>(&mut self, values: &[P; GROUP], word: u64, n_pixels: usize) -> Result<()> {
+        let mut runs = [[0; 2]; GROUP / 2];
+        let (mut n_runs, mut rest) = (0, word);
+        while rest != 0 {
+            let start = rest.trailing_zeros();
+            // From the run's begin on all bits are set, so that its end is the first that is not.
+            let end = (rest | ((1 << start) - 1)).trailing_ones();
+            rest = rest.checked_shr(end).and_then(|rest| rest.checked_shl(end)).unwrap_or(0);
+            runs[n_runs] = [start as u16, end as u16];
+            n_runs += 1;
+        }
+        self.push(values, &runs[..n_runs], n_pixels)
+    }
+}
