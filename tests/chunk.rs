@@ -185,3 +185,15 @@ fn filters_that_are_not_ours_are_refused_by_their_number() {
     let huge = ChunkShape { width: 1 << 40, ..SHAPE };
     assert!(huge.layout(i16::TYPE).is_err());
 }
+
+#[test]
+fn a_drle_chunk_that_may_pass_4_gib_with_its_table_is_refused_before_the_first_frame() {
+    let new = |shape: ChunkShape| {
+        let layout = shape.layout(i16::TYPE).expect("less than 4 GiB of pixels");
+        let values = Filter::localise(36114, &[THRESHOLD.into()], &layout).expect("parameters");
+        let filter = Filter::from_cd_values(36114, &values).expect("the same parameters");
+        ChunkEncoder::<i16>::new(Level::SCALAR, shape, Some(filter))
+    };
+    let error = new(ChunkShape { n_frames: 1, height: 1, width: (1 << 31) - 1 }).expect_err("no room for the table");
+    assert!(matches!(&error, Error::Unsupported(text) if text.contains("4 GiB")), "{error}");
+}

@@ -146,7 +146,8 @@ dc_status dc_encoder_push(dc_encoder *encoder, const void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_encoder_push of each, but
  * faster with DRLE, for the dark image and the sum are fetched from memory once for some frames. On an error the frames
- * before the one that is refused are in the chunk, and none behind it: see dc_encoder_n_frames. */
+ * before the one that is refused are in the chunk, and none behind it: see dc_encoder_n_frames. DC_NULL, for a pointer in the
+ * array as well: none is. */
 dc_status dc_encoder_push_frames(dc_encoder *encoder, const void *const *frames, size_t n_frames);
 
 /* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */
@@ -273,8 +274,9 @@ dc_status dc_writer_push(dc_writer *writer, const void *frame);
 dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_writer_push of each, but
- * faster with DRLE, for the dark image and the sum are fetched from memory once for some frames. On an error the frames
- * before the one that is refused were taken, and none behind it: dc_writer_summary counts them. */
+ * faster with DRLE, for the dark image and the sum are fetched from memory once for some frames. DC_TOO_BRIGHT: the
+ * frames before the one that is refused were taken, and none behind it. DC_NULL, for a pointer in the array as well: none
+ * was. DC_NOT_STORED: those that were taken are held. dc_writer_summary counts what was taken. */
 dc_status dc_writer_push_frames(dc_writer *writer, const void *const *frames, size_t n_frames);
 
 /* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */

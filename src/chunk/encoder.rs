@@ -268,6 +268,11 @@ impl<P> Store<P> {
     fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
         let header = drle.header(2 * shape.chunk_pixels())?;
         match drle.mode() {
+            // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
+            Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(
+                "with its table, a DRLE chunk of this shape may pass HDF5's limit of 4 GiB: use fewer frames a chunk"
+                    .into(),
+            )),
             Mode::Bare => {
                 Ok(Self::Bare { threshold: header.threshold, n_bytes: 0, chunk: vec![0; 2 * shape.chunk_pixels()] })
             }

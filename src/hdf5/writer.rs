@@ -177,8 +177,9 @@ impl<P: FileElement> Writer<P> {
     /// dark image and the sum are fetched once for some frames.
     ///
     /// # Errors
-    /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none behind it.
-    /// [`summary`](Self::summary) counts those that are.
+    /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none behind it. With
+    /// [`Error::NotStored`] those that fill the chunk may have been taken, and are held. [`summary`](Self::summary) counts
+    /// those that are.
     pub fn push_frames(&mut self, frames: &[&[P]]) -> Result<()> {
         let mut rest = frames;
         while !rest.is_empty() {

@@ -24,6 +24,10 @@ const SMALL_BYTES: usize = 16 << 10;
 /// Frames up to this length are looked at for being all zeros once they are decoded. The reference's have 19 bytes.
 const ZEROS_FRAME_BYTES: usize = 32;
 
+/// More zeros than these are left to the library: the frame written here has all of its content for a window, and RFC 8878
+/// asks decoders that work piece by piece for windows of 8 MiB only.
+const MAX_ZEROS: usize = 8 << 20;
+
 /// Zeros at the end of a block are looked for in steps of so many bytes.
 const ZEROS_STEP: usize = 256;
 
@@ -66,7 +70,7 @@ impl Encoder {
     /// Encodes `src` as one frame that states its content size, to the front of `dst`. Returns the bytes written; `None`
     /// where they do not fit. The rest of `dst` is scratch.
     pub(crate) fn encode_block(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-        if !src.is_empty() && is_zero(self.level, src) {
+        if (1..=MAX_ZEROS).contains(&src.len()) && is_zero(self.level, src) {
             return zeros::encode(src.len(), dst);
         }
         let used = self.used(src);
@@ -203,6 +207,20 @@ mod tests {
         decoder.decode_block(&ones, &mut dst).unwrap();
         assert!(dst.iter().all(|&byte| byte == 1));
         assert!(!decoder.knows_zeros(&ones, N_BYTES), "ones are no zeros");
+    }
+
+    #[test]
+    fn zeros_take_no_larger_window_than_decoders_must_have() {
+        for n_bytes in [MAX_ZEROS, MAX_ZEROS + 1] {
+            let mut frame = vec![0; max_encoded_len(n_bytes)];
+            let n = Encoder::new(Level::current(), 1).encode_block(&vec![0; n_bytes], &mut frame).unwrap();
+            assert_eq!(content_size(&frame[..n]).unwrap(), Some(n_bytes as u64));
+            // Bit 5 of the descriptor: all of the content is the window.
+            assert_eq!(frame[4] & 1 << 5 != 0, n_bytes <= MAX_ZEROS, "{n_bytes}");
+            let mut dst = vec![0xAA; n_bytes];
+            assert_eq!(zstd_safe::decompress(&mut dst[..], &frame[..n]), Ok(n_bytes));
+            assert!(dst.iter().all(|&byte| byte == 0));
+        }
     }
 
     #[test]
