@@ -98,6 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn the_library_decodes_every_kind_of_size_to_zeros() {
         let sizes = [1, 2, 255, 256, 257, 8192, 65_535, 65_791, 65_792, 131_071, 131_072, 131_073, 262_144, 2_097_155];
         for n_bytes in sizes {
@@ -119,6 +120,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn the_library_decodes_frames_with_zeros_behind_them() {
         for (used, n_bytes) in [
             (1, 2),
@@ -148,6 +150,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn a_frame_that_cannot_be_extended_is_left_to_the_library() {
         assert!(!can_extend(255, 256) && !can_extend(65_791, 65_792) && !can_extend(300, 300));
         let mut frame = [0xAA; 64];
