@@ -15,7 +15,7 @@ use crate::buffer::{Allocator, Buffer, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
 use crate::guard::guard;
-use crate::open_datasets::{self, Decoded};
+use crate::open_datasets::{self, Decoded, Room};
 use crate::threads::threads;
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
@@ -108,20 +108,20 @@ fn encode<'a, C: Codec>(
     })?
 }
 
-/// `room` says how much memory HDF5 may read of a chunk whose parameters do not say its size.
+/// `room` says how much memory HDF5 may read of a chunk whose parameters do not say its size, at least what it is asked of.
 fn decode<'a, C: Codec>(
     codec: &C,
     input: &[u8],
     allocator: &'a Allocator,
-    room: impl FnOnce(usize) -> Result<usize, String>,
+    room: impl FnOnce(usize) -> Result<Room, String>,
 ) -> Result<Outcome<'a>, String> {
     let n_bytes = codec.decoded_len(input).map_err(damage)?;
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
-    let room = if codec.chunk_bytes().is_some() { n_bytes } else { room(n_bytes)? };
-    // More than is needed is no reason to fail.
-    let mut output = allocator.zeroed(room).or_else(|_| allocator.zeroed(n_bytes))?;
+    let room = if codec.chunk_bytes().is_some() { Room::exactly(n_bytes) } else { room(n_bytes)? };
+    // What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
+    let mut output = allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))?;
     codec
         .decode_zeroed_with(Level::current(), threads(), input, &mut output.as_mut_slice()[..n_bytes])
         .map_err(damage)?;
@@ -182,5 +182,49 @@ impl Call {
         unsafe { self.buf_size.write(n_bytes) };
         // SAFETY: HDF5's own allocation, and nobody has it any more.
         unsafe { allocator.free(old) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::ptr::null;
+
+    use darkchunk::codec::lz4::Lz4;
+
+    use super::*;
+
+    const PIXELS: [u8; 1000] = [7; 1000];
+
+    /// Decodes what LZ4 with `values` made of `PIXELS`: all that HDF5 may read.
+    fn decoded(values: &[u32], room: impl FnOnce(usize) -> Result<Room, String>) -> Result<Vec<u8>, String> {
+        let codec = Lz4::from_cd_values(values).unwrap();
+        let mut stored = vec![0; codec.max_encoded_len(PIXELS.len())];
+        let n_stored = codec.encode_with(Level::current(), threads(), &PIXELS, &mut stored).unwrap();
+        let allocator = Allocator::of(Caller::at(null())).unwrap();
+        match decode(&codec, &stored[..n_stored], &allocator, room)? {
+            Outcome::Done(mut output, n_bytes) => {
+                assert_eq!(n_bytes, PIXELS.len());
+                Ok(output.as_mut_slice().to_vec())
+            }
+            Outcome::StoreRaw => panic!("nothing was encoded"),
+        }
+    }
+
+    #[test]
+    fn there_is_what_is_needed_where_more_cannot_be_had_and_never_less() {
+        const NEVER: usize = usize::MAX / 2;
+        let room = |needed, cheap| decoded(&[0], |_| Ok(Room { needed, cheap }));
+        for found in [room(3000, 5000), room(3000, NEVER), room(1000, NEVER)] {
+            let found = found.unwrap();
+            assert!(found[..1000] == PIXELS && found[1000..].iter().all(|&byte| byte == 0));
+        }
+        assert_eq!(room(3000, 5000).unwrap().len(), 5000);
+        assert_eq!(room(3000, NEVER).unwrap().len(), 3000);
+        assert_eq!(room(NEVER, NEVER), Err(format!("no memory for {NEVER} bytes")));
+    }
+
+    #[test]
+    fn a_size_that_parameters_say_is_not_asked_for() {
+        assert_eq!(decoded(&[0, 1000], |_| panic!("asked")).unwrap(), PIXELS);
     }
 }

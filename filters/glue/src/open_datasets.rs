@@ -23,7 +23,7 @@ mod tests;
 
 use core::ffi::{c_int, c_uint};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use self::host::Inquirer;
 use crate::abi::Hid;
@@ -97,12 +97,41 @@ impl Chunked {
             // In the file a string or reference has at most twice the bytes of a pointer.
             return Claim::Fits { most_bytes: most_bytes.saturating_mul(2) };
         }
-        let mut sizes = sizes;
-        if sizes.any(|n_bytes| n_bytes == decoded.n_bytes as u64) {
+        if sizes.clone().any(|n_bytes| n_bytes == decoded.n_bytes as u64) {
             Claim::Fits { most_bytes }
         } else {
             Claim::Contradicts { most_bytes }
         }
+    }
+}
+
+/// How many bytes HDF5 is to be given for a decoded chunk, all but the chunk zeroed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// The chunk, and all that HDF5 may read of it.
+    pub(crate) needed: usize,
+    /// At least as many, and no more costly to zero.
+    pub(crate) cheap: usize,
+}
+
+impl Room {
+    /// No more than the chunk.
+    pub(crate) fn exactly(n_bytes: usize) -> Self {
+        Self { needed: n_bytes, cheap: n_bytes }
+    }
+
+    /// For a chunk that may be taken for one of `most_bytes`. Its own bytes will be used, the others as a rule not.
+    ///
+    /// Memory that an allocator has had before must be zeroed: a millisecond for 20 MiB, and HDF5 would keep them in its
+    /// cache behind each small chunk. From 32 MiB on glibc takes pages from the system, which are zero and are there only
+    /// once they are used: some tens of microseconds in all, as much as some MiB of zeros.
+    fn up_to(most_bytes: u64, n_bytes: usize) -> Self {
+        const CHEAPLY_ZEROED: usize = 4 << 20;
+        const FRESH_PAGES: usize = (32 << 20) + (1 << 20);
+        // What has no number cannot be had either.
+        let needed = usize::try_from(most_bytes).unwrap_or(usize::MAX).max(n_bytes);
+        let cheap = if needed - n_bytes > CHEAPLY_ZEROED { needed.max(FRESH_PAGES) } else { needed };
+        Self { needed, cheap }
     }
 }
 
@@ -165,8 +194,8 @@ impl Library {
         Self { return_address: caller.address(), inquirer: Inquirer::of(caller), known: HashMap::new() }
     }
 
-    fn room(&mut self, decoded: &Decoded<'_>) -> Result<usize, String> {
-        let Some(inquirer) = &self.inquirer else { return Ok(decoded.n_bytes) };
+    fn room(&mut self, decoded: &Decoded<'_>) -> Result<Room, String> {
+        let Some(inquirer) = &self.inquirer else { return Ok(Room::exactly(decoded.n_bytes)) };
         let said = inquirer.quietly(|| {
             let ids = inquirer.open_datasets()?;
             let said = ask(inquirer, &ids, &mut self.known, decoded);
@@ -183,21 +212,10 @@ impl Library {
             Some(Answer { expected: Some(expected), .. }) => {
                 Err(format!("the chunk decodes to {} bytes, the dataset's chunks have {expected}", decoded.n_bytes))
             }
-            Some(said) => Ok(cheap_room(decoded.n_bytes, usize::try_from(said.most_bytes).unwrap_or(0))),
-            None => Ok(decoded.n_bytes),
+            Some(said) => Ok(Room::up_to(said.most_bytes, decoded.n_bytes)),
+            None => Ok(Room::exactly(decoded.n_bytes)),
         }
     }
-}
-
-/// At least `most_bytes` and `n_bytes`, of which only these will be used as a rule.
-///
-/// Memory that an allocator has had before must be zeroed. From 32 MiB on glibc takes pages from the system, which are zero
-/// and cost nothing until they are used: some tens of microseconds in all, as much as some MiB of zeros.
-fn cheap_room(n_bytes: usize, most_bytes: usize) -> usize {
-    const CHEAPLY_ZEROED: usize = 4 << 20;
-    const FRESH_PAGES: usize = (32 << 20) + (1 << 20);
-    let room = most_bytes.max(n_bytes);
-    if room - n_bytes > CHEAPLY_ZEROED { room.max(FRESH_PAGES) } else { room }
 }
 
 /// Asks of the datasets what is not known yet, and forgets those that are closed.
@@ -206,17 +224,17 @@ fn ask(inquirer: &Inquirer, ids: &[Hid], known: &mut HashMap<Hid, Dataset>, deco
         known.entry(*id).or_insert_with(|| inquirer.dataset(*id));
     }
     if known.len() > ids.len() {
-        let open: std::collections::HashSet<&Hid> = ids.iter().collect();
+        let open: HashSet<&Hid> = ids.iter().collect();
         known.retain(|id, _| open.contains(id));
     }
     answer(decoded, known.values())
 }
 
-/// How many bytes of memory HDF5 is to be given for a decoded chunk, the ones behind it zeroed: at least its own.
+/// How much memory HDF5 is to be given for a decoded chunk.
 ///
 /// # Errors
 /// Where it is certain that no dataset has chunks of this size.
-pub(crate) fn room(caller: Caller, decoded: &Decoded<'_>) -> Result<usize, String> {
+pub(crate) fn room(caller: Caller, decoded: &Decoded<'_>) -> Result<Room, String> {
     thread_local! {
         static LIBRARIES: Cell<Vec<Library>> = const { Cell::new(Vec::new()) };
     }

@@ -79,17 +79,19 @@ fn sizes_of_stored_links_are_known() {
 #[test]
 fn there_is_room_for_the_largest_chunk_and_for_what_was_decoded() {
     for (n_bytes, most_bytes) in [(10, 0), (10, 10), (10, 3000), (3000, 10), (10, 8 << 20), (10, 1 << 30)] {
-        let room = cheap_room(n_bytes, most_bytes);
-        assert!(room >= n_bytes.max(most_bytes) && room <= most_bytes.max(n_bytes).max(34 << 20));
+        let Room { needed, cheap } = Room::up_to(most_bytes, n_bytes);
+        assert_eq!(needed as u64, most_bytes.max(n_bytes as u64));
+        assert!(cheap >= needed && cheap <= needed.max(34 << 20));
     }
-    assert_eq!(cheap_room(1 << 20, 0), 1 << 20);
+    assert_eq!(Room::up_to(0, 1 << 20), Room::exactly(1 << 20));
+    assert_eq!(Room::up_to(u64::MAX, 10).needed, usize::MAX, "cannot be had, and is not taken for less");
 }
 
 #[test]
 fn a_caller_that_is_no_hdf5_is_not_asked() {
     let here = Caller::at(a_caller_that_is_no_hdf5_is_not_asked as *const core::ffi::c_void);
     for n_bytes in [3, 5, 3] {
-        assert_eq!(room(here, &decoded(n_bytes)), Ok(n_bytes));
-        assert_eq!(room(Caller::at(core::ptr::null()), &decoded(n_bytes)), Ok(n_bytes));
+        assert_eq!(room(here, &decoded(n_bytes)), Ok(Room::exactly(n_bytes)));
+        assert_eq!(room(Caller::at(core::ptr::null()), &decoded(n_bytes)), Ok(Room::exactly(n_bytes)));
     }
 }
