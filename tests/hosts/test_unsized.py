@@ -89,5 +89,8 @@ def test_where_a_short_chunk_is_not_refused_zeros_are_behind_it(host, folder, pa
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_errors_are_handled_as_the_program_has_set(host, folder):
-    assert child("error_handling", host=host, folder=folder) == [True, 0]
+@pytest.mark.parametrize("version", [1, 2])
+def test_errors_are_handled_as_the_program_has_set(host, version, folder):
+    short, *handling = child("error_handling", host=host, folder=folder, version=version)
+    assert REFUSED.format(SMALL_BYTES) in short
+    assert handling == [True, 0, 0]

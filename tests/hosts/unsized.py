@@ -4,7 +4,7 @@ The reference's plugin writes them.
 """
 
 import struct
-from ctypes import CFUNCTYPE, byref, c_int, c_int64, c_uint32, c_void_p, cast
+from ctypes import CFUNCTYPE, byref, c_int, c_int64, c_uint, c_uint32, c_void_p, cast
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from hdf5 import OPTIONAL
 SMALL, LARGE = (1, 8, 8), (1, 20, 20)
 STRINGS = [f"string {number}" * (number % 3) for number in range(200)]
 N_LINKS = 400
-HANDLER = CFUNCTYPE(c_int, c_int64, c_void_p)
+# `H5E_auto1_t` and `H5E_auto2_t`.
+ERROR_HANDLERS = {1: CFUNCTYPE(c_int, c_void_p), 2: CFUNCTYPE(c_int, c_int64, c_void_p)}
 
 
 def pixels(chunk, n_frames=3):
@@ -105,15 +106,18 @@ class Session:
 
 def read(host, folder, names, holding=(), writable=False):
     """Reads `names` in this order while `holding` are open: each as a list, or the text of its error."""
-    session, found = Session(host, folder, holding, writable), {}
-    for name in names:
-        dataset = session.open(name)
-        try:
-            found[name] = session.read(dataset).tolist()
-        except Exception as error:
-            found[name] = str(error)
+    session = Session(host, folder, holding, writable)
+    return {name: read_or_text(session, name) for name in names}
+
+
+def read_or_text(session, name):
+    dataset = session.open(name)
+    try:
+        return session.read(dataset).tolist()
+    except Exception as error:
+        return str(error)
+    finally:
         session.hdf5.call("H5Dclose", dataset)
-    return found
 
 
 def read_held(host, folder, holding, rounds):
@@ -168,14 +172,19 @@ def find_links(host, folder):
     return sum(session.hdf5.call("H5Lexists", group, f"link {number}".encode(), 0) for number in range(N_LINKS))
 
 
-def error_handling(host, folder):
-    """Whether what a program has set for its errors is still set after such a read, and how many errors are left over."""
+def error_handling(host, folder, version):
+    """What of a chunk of the wrong size is read, whether what the program has set for its errors is still set after it, how
+    often that was called, and how many errors are left over after a read that is right."""
     session = Session(host, folder, ("large",), False)
-    lib, handler = session.hdf5.lib, HANDLER(lambda stack, data: 0)
-    found, data = c_void_p(), c_void_p()
-    lib.H5Eset_auto2(0, cast(handler, c_void_p), 77)
+    lib, calls = session.hdf5.lib, []
+    handler, is_v2, found, data = ERROR_HANDLERS[version](lambda *_: calls.append(1) or 0), c_uint(), c_void_p(), c_void_p()
+    pointer, stack = cast(handler, c_void_p), (0,) if version == 2 else ()
+    getattr(lib, f"H5Eset_auto{version}")(*stack, pointer, 77)
     session.read(session.held[0])
-    lib.H5Eget_auto2(0, byref(found), byref(data))
-    n_left = session.hdf5.call("H5Eget_num", 0)
+    n_left, n_calls = session.hdf5.call("H5Eget_num", 0), len(calls)
+    short = read_or_text(session, "short")
+    session.hdf5.call("H5Eauto_is_v2", 0, byref(is_v2))
+    getattr(lib, f"H5Eget_auto{version}")(*stack, byref(found), byref(data))
     lib.H5Eset_auto2(0, None, None)
-    return [found.value == cast(handler, c_void_p).value and data.value == 77, n_left]
+    is_kept = is_v2.value == version - 1 and found.value == pointer.value and data.value == 77
+    return [short, is_kept, n_calls, n_left]

@@ -6,7 +6,9 @@
 
 use core::ffi::{c_int, c_uint, c_void};
 use core::mem::ManuallyDrop;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
+
+use std::collections::HashSet;
 
 use super::{Chunked, Dataset};
 use crate::abi::Hid;
@@ -24,6 +26,8 @@ type Address<T> = unsafe extern "C" fn(Hid, *mut T) -> c_int;
 type GetObjects = unsafe extern "C" fn(Hid, c_uint, usize, *mut Hid) -> isize;
 type GetAuto = unsafe extern "C" fn(Hid, *mut *const c_void, *mut *mut c_void) -> c_int;
 type SetAuto = unsafe extern "C" fn(Hid, *const c_void, *mut c_void) -> c_int;
+type GetAuto1 = unsafe extern "C" fn(*mut *const c_void, *mut *mut c_void) -> c_int;
+type SetAuto1 = unsafe extern "C" fn(*const c_void, *mut c_void) -> c_int;
 type Ask<T> = unsafe extern "C" fn(Hid) -> T;
 
 /// `H5E_DEFAULT`: the calling thread's error stack.
@@ -45,7 +49,7 @@ const VIRTUAL: c_int = 3;
 /// `H5T_class_t`: integers, floating-point numbers, bit fields, opaque bytes, enumerations.
 const EXACT_CLASSES: [c_int; 5] = [0, 1, 4, 5, 8];
 
-/// The most open objects that are asked for.
+/// There must be fewer open objects of a kind, or none of them is told.
 const MOST_OBJECTS: usize = 1 << 16;
 
 /// One HDF5 library, and the functions that questions need. It stays loaded, so that its functions can be kept.
@@ -60,6 +64,9 @@ struct Functions {
     H5Eauto_is_v2: Address<c_uint>,
     H5Eget_auto2: GetAuto,
     H5Eset_auto2: SetAuto,
+    /// Not where HDF5 was built without what is deprecated: then no program has set such a function.
+    H5Eget_auto1: Option<GetAuto1>,
+    H5Eset_auto1: Option<SetAuto1>,
     H5Eclear2: Ask<c_int>,
     H5Fget_obj_ids: GetObjects,
     H5Fget_intent: Address<c_uint>,
@@ -70,6 +77,15 @@ struct Functions {
     H5Tcommitted: Ask<c_int>,
     /// Not in every version that has connectors.
     H5VLobject_is_native: Option<Address<u64>>,
+}
+
+/// The function that the program has set for errors, and its argument.
+#[derive(Clone, Copy)]
+struct Handler {
+    /// Whether it takes an error stack, as from HDF5 1.8 on.
+    is_v2: bool,
+    print: *const c_void,
+    data: *mut c_void,
 }
 
 impl Inquirer {
@@ -83,25 +99,48 @@ impl Inquirer {
 
     /// Runs `work` with HDF5's error messages off, and then as they were. `None` where that cannot be.
     pub(super) fn quietly<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let mut is_v2 = 0;
-        // SAFETY: a place for one number.
-        let status = unsafe { (self.functions.H5Eauto_is_v2)(CURRENT_STACK, &raw mut is_v2) };
-        let (mut print, mut data) = (core::ptr::null(), null_mut());
-        if status < 0 || is_v2 == 0 {
-            return None;
+        let handler = self.handler()?;
+        // Where none is set nothing prints, and setting none could hide one that is set in the other way.
+        let prints = !handler.print.is_null();
+        if prints {
+            self.set_handler(Handler { print: null(), ..handler })?;
         }
-        // SAFETY: places for a function and its argument.
-        let status = unsafe { (self.functions.H5Eget_auto2)(CURRENT_STACK, &raw mut print, &raw mut data) };
+        let result = work();
+        self.ask(self.functions.H5Eclear2, CURRENT_STACK);
+        if prints {
+            self.set_handler(handler);
+        }
+        Some(result)
+    }
+
+    fn handler(&self) -> Option<Handler> {
+        let functions = &self.functions;
+        let (mut is_v2, mut print, mut data) = (0, null(), null_mut());
+        // SAFETY: a place for one number.
+        let status = unsafe { (functions.H5Eauto_is_v2)(CURRENT_STACK, &raw mut is_v2) };
         if status < 0 {
             return None;
         }
-        // SAFETY: no function is set.
-        unsafe { (self.functions.H5Eset_auto2)(CURRENT_STACK, core::ptr::null(), null_mut()) };
-        let result = work();
-        self.ask(self.functions.H5Eclear2, CURRENT_STACK);
-        // SAFETY: what was set before.
-        unsafe { (self.functions.H5Eset_auto2)(CURRENT_STACK, print, data) };
-        Some(result)
+        let status = if is_v2 != 0 {
+            // SAFETY: places for a function and its argument.
+            unsafe { (functions.H5Eget_auto2)(CURRENT_STACK, &raw mut print, &raw mut data) }
+        } else {
+            // SAFETY: places for a function and its argument.
+            unsafe { functions.H5Eget_auto1?(&raw mut print, &raw mut data) }
+        };
+        (status >= 0).then_some(Handler { is_v2: is_v2 != 0, print, data })
+    }
+
+    fn set_handler(&self, handler: Handler) -> Option<()> {
+        let Handler { is_v2, print, data } = handler;
+        let status = if is_v2 {
+            // SAFETY: none, or the one that was set before, with its argument.
+            unsafe { (self.functions.H5Eset_auto2)(CURRENT_STACK, print, data) }
+        } else {
+            // SAFETY: none, or the one that was set before, with its argument.
+            unsafe { self.functions.H5Eset_auto1?(print, data) }
+        };
+        (status >= 0).then_some(())
     }
 
     pub(super) fn open_datasets(&self) -> Option<Vec<Hid>> {
@@ -122,7 +161,7 @@ impl Inquirer {
                 if status < 0 || intent & WRITING != 0 {
                     return None;
                 }
-                let known: std::collections::HashSet<Hid> = self.objects(file, ALL)?.into_iter().collect();
+                let known: HashSet<Hid> = self.objects(file, ALL)?.into_iter().collect();
                 hidden.retain(|id| !known.contains(id));
             }
             hidden.is_empty().then_some(())
@@ -132,18 +171,10 @@ impl Inquirer {
 
     /// The open objects of some kinds in a file. Their identifiers are still the program's.
     fn objects(&self, file: Hid, kinds: c_uint) -> Option<Vec<Hid>> {
-        let mut room = 64;
-        loop {
-            let mut ids = vec![0; room];
+        all(|ids| {
             // SAFETY: `ids` has room for as many as is said.
-            let n = unsafe { (self.functions.H5Fget_obj_ids)(file, kinds, room, ids.as_mut_ptr()) };
-            let n = usize::try_from(n).ok()?;
-            if n < room {
-                ids.truncate(n);
-                return Some(ids);
-            }
-            room = Some(room * 16).filter(|room| *room <= MOST_OBJECTS)?;
-        }
+            unsafe { (self.functions.H5Fget_obj_ids)(file, kinds, ids.len(), ids.as_mut_ptr()) }
+        })
     }
 
     pub(super) fn dataset(&self, id: Hid) -> Dataset {
@@ -189,13 +220,35 @@ impl Inquirer {
     }
 }
 
+/// All identifiers of those that `fill` gives as many of as there is room for, and says how many.
+pub(super) fn all(mut fill: impl FnMut(&mut [Hid]) -> isize) -> Option<Vec<Hid>> {
+    let mut room = 64;
+    loop {
+        let mut ids = vec![0; room];
+        let n = usize::try_from(fill(&mut ids)).ok()?;
+        // If it is full there may be more.
+        if n < room {
+            ids.truncate(n);
+            return Some(ids);
+        }
+        if room == MOST_OBJECTS {
+            return None;
+        }
+        room = (room * 16).min(MOST_OBJECTS);
+    }
+}
+
 fn functions(host: &Host) -> Result<Functions, Unknown> {
     let module = host.module().ok_or(Unknown)?;
+    let get_auto1 = || Ok::<_, Unknown>(function!(module, c"H5Eget_auto1", GetAuto1));
+    let set_auto1 = || Ok::<_, Unknown>(function!(module, c"H5Eset_auto1", SetAuto1));
     let is_native = || Ok::<_, Unknown>(function!(module, c"H5VLobject_is_native", Address<u64>));
     Ok(Functions {
         H5Eauto_is_v2: function!(module, c"H5Eauto_is_v2", Address<c_uint>),
         H5Eget_auto2: function!(module, c"H5Eget_auto2", GetAuto),
         H5Eset_auto2: function!(module, c"H5Eset_auto2", SetAuto),
+        H5Eget_auto1: get_auto1().ok(),
+        H5Eset_auto1: set_auto1().ok(),
         H5Eclear2: function!(module, c"H5Eclear2", Ask<c_int>),
         H5Fget_obj_ids: function!(module, c"H5Fget_obj_ids", GetObjects),
         H5Fget_intent: function!(module, c"H5Fget_intent", Address<c_uint>),

@@ -88,6 +88,23 @@ fn there_is_room_for_the_largest_chunk_and_for_what_was_decoded() {
 }
 
 #[test]
+fn all_open_objects_are_told_up_to_a_limit_and_beyond_it_none() {
+    let told = |n_open: usize| {
+        host::all(|ids| {
+            let n = n_open.min(ids.len());
+            ids[..n].iter_mut().zip(1..).for_each(|(id, number)| *id = number);
+            n as isize
+        })
+    };
+    for n_open in [0, 1, 63, 64, 65, 1023, 1024, 16_384, 40_000, 65_535] {
+        let ids = told(n_open).unwrap();
+        assert!(ids.len() == n_open && ids.into_iter().zip(1..).all(|(id, number)| id == number));
+    }
+    assert_eq!(told(65_536), None);
+    assert_eq!(host::all(|_| -1), None);
+}
+
+#[test]
 fn a_caller_that_is_no_hdf5_is_not_asked() {
     let here = Caller::at(a_caller_that_is_no_hdf5_is_not_asked as *const core::ffi::c_void);
     for n_bytes in [3, 5, 3] {
