@@ -9,7 +9,7 @@ use crate::abi::Hid;
 use crate::caller::{Caller, Module};
 
 /// The most filter parameters HDF5 lets one ask for.
-const MOST_PARAMETERS: usize = 256;
+pub(crate) const MOST_PARAMETERS: usize = 256;
 /// The most dimensions a dataset has.
 const MOST_DIMENSIONS: usize = 32;
 
@@ -134,25 +134,16 @@ impl Host {
 
     /// The numbers of all filters of a pipeline, in the order of encoding.
     pub(crate) fn filters(&self, dcpl: Hid) -> Result<Vec<c_int>, String> {
+        Ok(self.pipeline(dcpl)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The numbers and parameters of all filters of a pipeline, in the order of encoding; of more than [`MOST_PARAMETERS`]
+    /// the first ones.
+    pub(crate) fn pipeline(&self, dcpl: Hid) -> Result<Vec<(c_int, Vec<c_uint>)>, String> {
         let call = self.functions.H5Pget_nfilters;
         // SAFETY: any identifier may be given.
         let n_filters = unsafe { call(dcpl) };
         let n_filters = c_uint::try_from(n_filters).map_err(|_| "H5Pget_nfilters failed".to_owned())?;
-        (0..n_filters).map(|index| self.filter_id(dcpl, index)).collect()
-    }
-
-    fn filter_id(&self, dcpl: Hid, index: c_uint) -> Result<c_int, String> {
-        let mut n_values = 0;
-        let mut flags = 0;
-        let call = self.functions.H5Pget_filter2;
-        // SAFETY: no values and no name are asked for, and the last argument may be null.
-        let id = unsafe { call(dcpl, index, &raw mut flags, &raw mut n_values, null_mut(), 0, null_mut(), null_mut()) };
-        if id < 0 { Err("H5Pget_filter2 failed".to_owned()) } else { Ok(id) }
-    }
-
-    /// The numbers and parameters of all filters of a pipeline, in the order of encoding.
-    pub(crate) fn pipeline(&self, dcpl: Hid) -> Result<Vec<(c_int, Vec<c_uint>)>, String> {
-        let n_filters = self.filters(dcpl)?.len() as c_uint;
         (0..n_filters).map(|index| self.filter_at(dcpl, index)).collect()
     }
 
@@ -165,10 +156,10 @@ impl Host {
         let id = unsafe {
             call(dcpl, index, &raw mut flags, &raw mut n_values, values.as_mut_ptr(), 0, null_mut(), null_mut())
         };
-        match values.get(..n_values) {
-            Some(values) if id >= 0 => Ok((id, values.to_vec())),
-            _ => Err("H5Pget_filter2 failed".to_owned()),
+        if id < 0 {
+            return Err("H5Pget_filter2 failed".to_owned());
         }
+        Ok((id, values[..n_values.min(MOST_PARAMETERS)].to_vec()))
     }
 
     /// The chunk's shape in elements.

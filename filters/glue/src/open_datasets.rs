@@ -28,6 +28,7 @@ use std::collections::{HashMap, HashSet};
 use self::host::Inquirer;
 use crate::abi::Hid;
 use crate::caller::Caller;
+use crate::host::MOST_PARAMETERS;
 
 const SHUFFLE: c_int = 2;
 const FLETCHER32: c_int = 3;
@@ -82,7 +83,8 @@ enum Claim {
 
 impl Chunked {
     fn claim(&self, decoded: &Decoded<'_>) -> Claim {
-        let is_it = |filter: &(c_int, Vec<c_uint>)| filter.0 == decoded.filter && filter.1 == decoded.values;
+        let told = &decoded.values[..decoded.values.len().min(MOST_PARAMETERS)];
+        let is_it = |filter: &(c_int, Vec<c_uint>)| filter.0 == decoded.filter && filter.1 == told;
         let mut places = self.filters.iter().enumerate().filter(|(_, filter)| is_it(filter)).map(|(at, _)| at);
         let Some(at) = places.next() else { return Claim::Other };
         let before = &self.filters[..at];

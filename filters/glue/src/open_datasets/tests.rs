@@ -44,6 +44,14 @@ fn datasets_with_other_filters_or_none_say_nothing() {
 }
 
 #[test]
+fn of_very_many_parameters_those_that_hdf5_tells_are_compared() {
+    let values = vec![7; MOST_PARAMETERS + 44];
+    let datasets = [chunked(1000, vec![(LZ4, values[..MOST_PARAMETERS].to_vec())]), chunked(3000, vec![lz4()])];
+    let decoded = Decoded { filter: LZ4, values: &values, n_bytes: 5 };
+    assert_eq!(answer(&decoded, datasets.iter()).most_bytes, 1000);
+}
+
+#[test]
 fn filters_that_keep_the_size_or_add_a_checksum_are_reckoned_with() {
     let datasets = [chunked(1000, vec![(SHUFFLE, vec![2]), (FLETCHER32, vec![]), lz4(), (DEFLATE, vec![6])])];
     assert_eq!(answer_of(1004, &datasets), (1004, None, true));

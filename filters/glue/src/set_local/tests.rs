@@ -45,14 +45,19 @@ unsafe extern "C" fn n_filters(_: Hid) -> c_int {
 unsafe extern "C" fn filter_at(
     _: Hid,
     index: c_uint,
-    _: *mut c_uint,
-    _: *mut usize,
-    _: *mut c_uint,
+    flags: *mut c_uint,
+    n_values: *mut usize,
+    values: *mut c_uint,
     _: usize,
     _: *mut c_char,
     _: *mut c_uint,
 ) -> c_int {
-    dataset(|d| d.filters[index as usize].0)
+    dataset(|d| {
+        let filter = &d.filters[index as usize];
+        // SAFETY: places for the flags, for the room there is, and for as many values.
+        unsafe { tell(filter, flags, n_values, values) };
+        filter.0
+    })
 }
 
 unsafe extern "C" fn filter_by_id(
@@ -66,15 +71,27 @@ unsafe extern "C" fn filter_by_id(
     _: *mut c_uint,
 ) -> c_int {
     dataset(|d| {
-        let Some((_, its_flags, its_values)) = d.filters.iter().find(|(number, ..)| *number == id) else { return -1 };
-        // SAFETY: a place for the flags.
-        unsafe { flags.write(*its_flags) };
-        // SAFETY: a place that holds the room there is.
-        let room = unsafe { n_values.replace(its_values.len()) };
-        // SAFETY: no more than there is room for.
-        unsafe { values.copy_from_nonoverlapping(its_values.as_ptr(), its_values.len().min(room)) };
+        let Some(filter) = d.filters.iter().find(|(number, ..)| *number == id) else { return -1 };
+        // SAFETY: places for the flags, for the room there is, and for as many values.
+        unsafe { tell(filter, flags, n_values, values) };
         0
     })
+}
+
+/// # Safety
+/// `flags` and `n_values` may be written, and `values` has room for `*n_values`.
+unsafe fn tell(
+    (_, its_flags, its_values): &(c_int, c_uint, Vec<c_uint>),
+    flags: *mut c_uint,
+    n_values: *mut usize,
+    values: *mut c_uint,
+) {
+    // SAFETY: a place for the flags.
+    unsafe { flags.write(*its_flags) };
+    // SAFETY: a place that holds the room there is.
+    let room = unsafe { n_values.replace(its_values.len()) };
+    // SAFETY: no more than there is room for.
+    unsafe { values.copy_from_nonoverlapping(its_values.as_ptr(), its_values.len().min(room)) };
 }
 
 unsafe extern "C" fn modify(_: Hid, id: c_int, flags: c_uint, n_values: usize, values: *const c_uint) -> c_int {
@@ -192,6 +209,14 @@ fn behind_a_filter_that_resizes_the_size_is_unknown() {
     assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, &[3])])), Ok(vec![3, 0]));
     assert_eq!(completed::<Zstd>(int16(&[(2, &[]), (32015, &[3])])), Ok(vec![3, 4800]), "a shuffle keeps the size");
     assert_eq!(completed::<Zstd>(int16(&[(32015, &[3]), (3, &[])])), Ok(vec![3, 4800]), "a checksum behind");
+}
+
+#[test]
+fn filters_are_told_in_order_and_the_first_of_very_many_parameters() {
+    let many: Vec<c_uint> = (0..300).collect();
+    assert_eq!(completed::<Zstd>(int16(&[(1, &many), (32015, &[3])])), Ok(vec![3, 0]), "no reason to fail");
+    assert_eq!(host().pipeline(1), Ok(vec![(1, many[..256].to_vec()), (32015, vec![3, 0])]));
+    assert_eq!(host().filters(1), Ok(vec![1, 32015]));
 }
 
 #[test]
