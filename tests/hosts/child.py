@@ -5,6 +5,7 @@ result as JSON.
 """
 
 import ctypes
+import inspect
 import json
 import sys
 
@@ -118,10 +119,21 @@ def read_everything(folder, reader):
     }
 
 
+def functions(*modules):
+    """What these modules define, by name, which no two may have in common."""
+    found = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            if inspect.isfunction(value) and value.__module__ == module.__name__:
+                other = found.setdefault(name, value)
+                assert other is value, f"{name} is in {other.__module__} and in {module.__name__}"
+    return found
+
+
 if __name__ == "__main__":
     import actions
     import threaded
     import unsized
 
-    known = vars(actions) | vars(threaded) | vars(unsized) | globals()
+    known = functions(sys.modules["__main__"], actions, threaded, unsized)
     print(json.dumps(known[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -8,8 +8,9 @@
 //! return address of the call, finds the module that holds it, and looks the functions up there, once a call. So one
 //! plugin serves several HDF5 libraries of different versions in one process. Encoding and decoding need no HDF5 at
 //! all, but for chunks whose parameters do not say their size: there it is asked how large they should be
-//! (`open_datasets`). A program that has HDF5 linked in statically and exports none of its symbols still reads and writes: then the
-//! parameters stay as the program gave them, and a refusal has no text.
+//! (`open_datasets`). A program that has HDF5 linked in statically and exports none of its symbols still reads and
+//! writes: then the parameters stay as the program gave them, a refusal has no text, and short chunks of other writers
+//! are not noticed.
 //!
 //! What holds for every call: on failure HDF5's buffer is as it was; only on success it is replaced. No byte that was
 //! not decoded or encoded is ever handed over. A panic never leaves the plugin. Nothing is written to stderr.
