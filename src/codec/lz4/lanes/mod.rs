@@ -56,6 +56,13 @@ static MASKS: [u8; 2 * N] = {
     masks
 };
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn halves(bytes: &[u8; N]) -> [&[u8; N / 2]; 2] {
+    let (halves, _) = bytes.as_chunks();
+    [&halves[0], &halves[1]]
+}
+
 /// Vectors of [`N`] bytes. A value of an implementing type is a proof that the processor has what it uses.
 pub(super) trait Lanes: Copy {
     /// [`N`] bytes.

@@ -1,6 +1,7 @@
-//! [`Lanes`] with NEON: as the plain ones, which the compiler makes vectors of, but for the repeats.
+//! [`Lanes`] with NEON: its repeats.
 
-use super::{Lanes, N, PERIODS, Portable};
+use super::portable::PlainLanes;
+use super::{N, PERIODS, halves};
 use crate::cpu::{Isa, Level};
 use std::arch::aarch64::{uint8x16_t, uint8x16x2_t, vld1q_u8, vqtbl2q_u8, vst1q_u8};
 
@@ -15,38 +16,11 @@ impl Neon {
     }
 }
 
-impl Lanes for Neon {
-    type Bytes = [u8; N];
-
-    #[inline(always)]
-    fn load(self, from: &[u8], n_bytes: usize) -> [u8; N] {
-        Portable.load(from, n_bytes)
-    }
-
-    #[inline(always)]
-    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> [u8; N] {
-        Portable.load_periodic(from, period, n_bytes)
-    }
-
+impl PlainLanes for Neon {
     #[inline(always)]
     fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
         // SAFETY: `self` proves NEON.
         unsafe { repeat(from, &PERIODS[period]) }
-    }
-
-    #[inline(always)]
-    fn store(self, bytes: [u8; N], to: &mut [u8; N]) {
-        *to = bytes;
-    }
-
-    #[inline(always)]
-    fn used(self, bytes: [u8; N]) -> usize {
-        Portable.used(bytes)
-    }
-
-    #[inline(always)]
-    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
-        Portable.differ(a, b)
     }
 }
 
@@ -61,12 +35,6 @@ fn repeat(from: &[u8; N], places: &[u8; N]) -> [u8; N] {
     store(&mut to[0], vqtbl2q_u8(from, load(first)));
     store(&mut to[1], vqtbl2q_u8(from, load(second)));
     repeated
-}
-
-#[inline]
-fn halves(bytes: &[u8; N]) -> [&[u8; 16]; 2] {
-    let (halves, _) = bytes.as_chunks();
-    [&halves[0], &halves[1]]
 }
 
 #[inline]

@@ -1,12 +1,26 @@
-//! [`Lanes`] in plain Rust: what the others agree with.
+//! [`Lanes`] in plain Rust: what the others agree with. The compiler makes vectors of all of it but the repeats, so that
+//! instruction sets with vectors of 16 bytes bring those alone.
 
 use super::{Lanes, MASKS, N, PERIODS};
+
+/// [`Lanes`] that are plain but for the repeats.
+pub(super) trait PlainLanes: Copy {
+    /// As [`Lanes::repeat`].
+    fn repeat(self, from: &[u8; N], period: usize) -> [u8; N];
+}
 
 /// What every processor has.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec::lz4) struct Portable;
 
-impl Lanes for Portable {
+impl PlainLanes for Portable {
+    #[inline(always)]
+    fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
+        if period >= N { *from } else { PERIODS[period].map(|place| from[usize::from(place) % N]) }
+    }
+}
+
+impl<L: PlainLanes> Lanes for L {
     type Bytes = [u8; N];
 
     #[inline(always)]
@@ -33,7 +47,7 @@ impl Lanes for Portable {
 
     #[inline(always)]
     fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
-        if period >= N { *from } else { PERIODS[period].map(|place| from[usize::from(place) % N]) }
+        PlainLanes::repeat(self, from, period)
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
-//! [`Lanes`] with SSE4.1: as the plain ones, which the compiler makes vectors of, but for the repeats.
+//! [`Lanes`] with SSE4.1: its repeats.
 
-use super::{Lanes, N, PERIODS, Portable};
+use super::portable::PlainLanes;
+use super::{N, PERIODS, halves};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
     __m128i, _mm_blendv_epi8, _mm_loadu_si128, _mm_shuffle_epi8, _mm_slli_epi16, _mm_storeu_si128,
@@ -17,38 +18,11 @@ impl Sse41 {
     }
 }
 
-impl Lanes for Sse41 {
-    type Bytes = [u8; N];
-
-    #[inline(always)]
-    fn load(self, from: &[u8], n_bytes: usize) -> [u8; N] {
-        Portable.load(from, n_bytes)
-    }
-
-    #[inline(always)]
-    fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> [u8; N] {
-        Portable.load_periodic(from, period, n_bytes)
-    }
-
+impl PlainLanes for Sse41 {
     #[inline(always)]
     fn repeat(self, from: &[u8; N], period: usize) -> [u8; N] {
         // SAFETY: `self` proves SSE4.1.
         unsafe { repeat(from, &PERIODS[period]) }
-    }
-
-    #[inline(always)]
-    fn store(self, bytes: [u8; N], to: &mut [u8; N]) {
-        *to = bytes;
-    }
-
-    #[inline(always)]
-    fn used(self, bytes: [u8; N]) -> usize {
-        Portable.used(bytes)
-    }
-
-    #[inline(always)]
-    fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
-        Portable.differ(a, b)
     }
 }
 
@@ -66,12 +40,6 @@ fn repeat(from: &[u8; N], places: &[u8; N]) -> [u8; N] {
         store(to, _mm_blendv_epi8(_mm_shuffle_epi8(low, places), _mm_shuffle_epi8(high, places), which));
     }
     repeated
-}
-
-#[inline]
-fn halves(bytes: &[u8; N]) -> [&[u8; 16]; 2] {
-    let (halves, _) = bytes.as_chunks();
-    [&halves[0], &halves[1]]
 }
 
 #[inline]
