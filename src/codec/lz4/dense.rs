@@ -57,21 +57,7 @@ pub(super) fn decode<L: Lanes>(
                 len = len.saturating_add(long_length(src, &mut at)?);
             }
         } else {
-            let token = *src.get(at).ok_or_else(|| ends_early(at))?;
-            at += 1;
-            let mut n = usize::from(token >> 4);
-            if n == 15 {
-                n += long_length(src, &mut at)?;
-            }
-            let rest = &src[at..];
-            if n > rest.len() {
-                return Err(Error::Truncated { at, needed: n, available: rest.len() });
-            }
-            if n > n_bytes.saturating_sub(to) {
-                return Err(too_long(at));
-            }
-            copy_literals(rest, n, &mut dst[to..]);
-            (at, to) = (at + n, to + n);
+            let token = careful_literals(src, &mut at, dst, &mut to, n_bytes)?;
             let Some(bytes) = src[at..].first_chunk() else { break };
             offset = usize::from(u16::from_le_bytes(*bytes));
             at += 2;
@@ -101,6 +87,27 @@ pub(super) fn decode<L: Lanes>(
         return Err(Error::Truncated { at, needed: 2, available: 1 });
     }
     if to == n_bytes { Ok(n_bytes / row_bytes) } else { Err(Error::WrongSize { expected: n_bytes, found: to }) }
+}
+
+/// Takes a token and its literals, whatever their number and whatever room there is. Returns the token.
+#[inline(always)]
+fn careful_literals(src: &[u8], at: &mut usize, dst: &mut [u8], to: &mut usize, n_bytes: usize) -> Result<u8> {
+    let token = *src.get(*at).ok_or_else(|| ends_early(*at))?;
+    *at += 1;
+    let mut n = usize::from(token >> 4);
+    if n == 15 {
+        n += long_length(src, at)?;
+    }
+    let rest = &src[*at..];
+    if n > rest.len() {
+        return Err(Error::Truncated { at: *at, needed: n, available: rest.len() });
+    }
+    if n > n_bytes.saturating_sub(*to) {
+        return Err(too_long(*at));
+    }
+    copy_literals(rest, n, &mut dst[*to..]);
+    (*at, *to) = (*at + n, *to + n);
+    Ok(token)
 }
 
 /// `to[..W] = from[..W]`.
