@@ -42,7 +42,7 @@ pub fn decode<C: Codec>(data: &[u8]) {
     };
     let into_zeros = |level| {
         let mut decoded = vec![0; n_bytes];
-        codec.decode_zeroed_at(level, chunk, &mut decoded).map(|()| decoded)
+        codec.decode_zeroed_with(level, Threads::ONE, chunk, &mut decoded).map(|()| decoded)
     };
     let first = decode(Level::SCALAR, 0x00);
     for &level in Level::available() {

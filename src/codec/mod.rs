@@ -132,14 +132,6 @@ pub trait Codec: Sized {
         self.decode_with(level, Threads::ONE, src, dst)
     }
 
-    /// [`decode_zeroed_with`](Self::decode_zeroed_with) one thread.
-    ///
-    /// # Errors
-    /// As [`decode_with`](Self::decode_with).
-    fn decode_zeroed_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_zeroed_with(level, Threads::ONE, src, dst)
-    }
-
     /// [`encode_at`](Self::encode_at) with the best level of this processor.
     ///
     /// # Errors

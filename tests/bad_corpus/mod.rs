@@ -10,7 +10,7 @@ use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
-use darkchunk::{Error, Result};
+use darkchunk::{Error, Result, Threads};
 use serde_json::Value;
 use std::path::Path;
 
@@ -81,7 +81,7 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
     let codec = C::from_cd_values(cd_values)?;
     let mut output = vec![fill; codec.decoded_len(bytes)?];
     if fill == 0 {
-        codec.decode_zeroed_at(Level::current(), bytes, &mut output)?;
+        codec.decode_zeroed_with(Level::current(), Threads::ONE, bytes, &mut output)?;
     } else {
         codec.decode(bytes, &mut output)?;
     }
