@@ -6,6 +6,7 @@
 //!
 //! What is encoded or decoded, and which error is reported, does not depend on the number of threads.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder};
@@ -17,8 +18,10 @@ pub struct Threads {
     least_bytes: Option<usize>,
 }
 
-/// The name of the threads that are started.
-const NAME: &str = "darkchunk";
+thread_local! {
+    /// Whether this thread was started here.
+    static IS_HELPER: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Parts for each thread, where a chunk has so many: the calling thread is at work before the others are, and no part is
 /// as much work as the next.
@@ -72,9 +75,10 @@ impl Threads {
     }
 
     /// Whether the calling thread was started here: what it panics with is reported by the thread that waits for it.
+    #[doc(hidden)]
     #[must_use]
     pub fn is_helper() -> bool {
-        thread::current().name() == Some(NAME)
+        IS_HELPER.get()
     }
 
     /// As many of them as are worth starting for `n_bytes`.
@@ -106,7 +110,7 @@ impl Threads {
         W: FnMut(P) -> R,
     {
         let n_helpers = self.n_threads.min(parts.len()).saturating_sub(1);
-        run_with(n_helpers, || Builder::new().name(NAME.to_owned()), parts, worker)
+        run_with(n_helpers, || Builder::new().name("darkchunk".to_owned()), parts, worker)
     }
 }
 
@@ -141,7 +145,11 @@ where
         done
     };
     let finished: Vec<_> = thread::scope(|scope| {
-        let start = |_| builder().spawn_scoped(scope, drain).ok();
+        let help = || {
+            IS_HELPER.set(true);
+            drain()
+        };
+        let start = |_| builder().spawn_scoped(scope, help).ok();
         let helpers: Vec<_> = (0..n_helpers).map_while(start).collect();
         let own = catch_unwind(AssertUnwindSafe(drain));
         // Joined one by one: a scope alone waits for what they do, not for their end.
@@ -222,6 +230,12 @@ mod tests {
             assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
         }
         assert_eq!(*ended.lock().unwrap(), 2, "the other one has ended each time");
+    }
+
+    #[test]
+    fn a_programs_own_thread_is_no_helper_whatever_its_name() {
+        let own = Builder::new().name("darkchunk".to_owned()).spawn(Threads::is_helper).unwrap();
+        assert!(!own.join().unwrap());
     }
 
     #[test]
