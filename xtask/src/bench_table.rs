@@ -177,8 +177,8 @@ pub(crate) fn print(rows: &[Value]) {
     print!("\n{}", slower_levels(rows));
 }
 
-/// The levels, weakest first.
-const LEVELS: [&str; 4] = ["scalar", "sse41", "avx2", "avx512"];
+/// Each level that has one below it, behind that one.
+const LEVELS: [(&str, &str); 4] = [("scalar", "sse41"), ("sse41", "avx2"), ("avx2", "avx512"), ("scalar", "neon")];
 
 /// How much slower a level may be measured before it counts as slower.
 const NOISE: f64 = 0.05;
@@ -192,8 +192,8 @@ fn slower_levels(rows: &[Value]) -> String {
         rows.iter().find(is_it)?["gb_per_s"].as_f64()
     };
     let (mut n_compared, mut slower) = (0, String::new());
-    for (below, level) in LEVELS.iter().zip(&LEVELS[1..]) {
-        for row in rows.iter().filter(|row| row["by"] == "darkchunk" && row["level"] == *level) {
+    for (below, level) in LEVELS {
+        for row in rows.iter().filter(|row| row["by"] == "darkchunk" && row["level"] == level) {
             let (Some(ours), Some(theirs)) = (row["gb_per_s"].as_f64(), of_level(row, below)) else { continue };
             n_compared += 1;
             if ours < theirs * (1.0 - NOISE) {
@@ -287,6 +287,8 @@ mod tests {
         assert_eq!(slow.matches('*').count(), 1, "{slow}");
         assert!(slower_levels(&[row("scalar", 1.0), row("sse41", 2.0)]).starts_with("No level"));
         assert!(slower_levels(&[row("avx512", 1.0)]).contains("not compared"));
+        let slow = slower_levels(&[row("scalar", 1.0), row("neon", 0.5)]);
+        assert!(slow.contains("of 1 comparisons") && slow.contains("neon at 0.50 of scalar"), "{slow}");
     }
 
     #[test]
