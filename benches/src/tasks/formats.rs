@@ -72,13 +72,15 @@ impl Peers {
     }
 
     /// The formats of which one frame has parts, ours with one thread and with `n_threads`. Of the peers c-blosc is there;
-    /// C bitshuffle has its threads from OpenMP, for the whole process, and LZ4 and Zstd have none.
+    /// C bitshuffle has its threads from OpenMP, for the whole process, and LZ4 and Zstd have none. Not DRLE: a frame of
+    /// 2 MiB is not worth a second thread to it.
     ///
     /// # Errors
     /// As [`groups`](Self::groups).
     pub fn threaded(&self, input: &Input, level: Level, n_threads: usize) -> Result<Vec<Group>, Failure> {
         use codec::bitshuffle::Bitshuffle;
         use codec::blosc::Blosc;
+        use codec::lz4::Lz4;
         let blosc = |shuffle| self.blosc(input, shuffle, n_threads as i32);
         let threads = [Threads::ONE, Threads::new(n_threads)];
         Ok(vec![
@@ -86,6 +88,7 @@ impl Peers {
             threaded::<Bitshuffle>("bitshuffle-zstd-1", Vec::new(), &[0, 3, 1], input, level, threads)?,
             threaded::<Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, level, threads)?,
             threaded::<Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, level, threads)?,
+            threaded::<Lz4>("lz4, blocks of 64 KiB", Vec::new(), &[64 << 10], input, level, threads)?,
         ])
     }
 
