@@ -143,6 +143,10 @@ fn good_blocks_of_a_damaged_chunk_can_be_had() {
             codec.decode_block(Level::current(), &chunk, block, &mut decoded[block.decoded.clone()]).unwrap();
         }
         assert_eq!(decoded, src);
+        let mut empty = blocks[1].clone();
+        empty.decoded = 0..0;
+        let nothing = codec.decode_block(Level::current(), &chunk, &empty, &mut []);
+        assert!(matches!(nothing, Err(Error::Unsupported(_))), "no chunk has an empty block: {nothing:?}");
         if compression != Compression::None {
             let cut = codec.blocks(&chunk[..blocks[10].stored.end - 1]).unwrap();
             assert_eq!(cut.map(|block| block.is_ok()).collect::<Vec<_>>(), [vec![true; 10], vec![false]].concat());

@@ -119,8 +119,9 @@ impl Bitshuffle {
         match block.storage {
             Storage::Raw if bytes.len() == dst.len() => dst.copy_from_slice(bytes),
             Storage::Raw => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
-            Storage::Encoded if !dst.len().is_multiple_of(self.element_bytes.saturating_mul(GROUP)) => {
-                return Err(Error::Unsupported(format!("a block of {} bytes is no multiple of 8 elements", dst.len())));
+            Storage::Encoded if dst.is_empty() || !dst.len().is_multiple_of(self.group_bytes()) => {
+                let n_bytes = dst.len();
+                return Err(Error::Unsupported(format!("a block of {n_bytes} bytes is not of groups of 8 elements")));
             }
             Storage::Encoded => decode::Blocks::new(self, level, dst.len())
                 .decode(bytes, dst)
