@@ -1,6 +1,8 @@
 //! Whether bytes are all 0: one loop, compiled for each register width.
 
-use crate::cpu::{Isa, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
+use crate::cpu::Level;
 
 /// Words that are looked at between two decisions: 256 bytes, which 4 AVX-512 registers hold.
 const STEP: usize = 32;

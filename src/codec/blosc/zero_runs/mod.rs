@@ -13,7 +13,9 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-use crate::cpu::{Isa, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
+use crate::cpu::Level;
 
 /// The shortest run that is listed.
 pub(super) const MIN_RUN: usize = WORD;
