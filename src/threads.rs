@@ -103,7 +103,8 @@ impl Threads {
     ///
     /// # Panics
     /// With what a part panicked with, once no other thread is there any more.
-    pub(crate) fn run<P, R, W>(self, parts: Vec<P>, worker: impl Fn() -> W + Sync) -> Vec<R>
+    #[doc(hidden)]
+    pub fn run<P, R, W>(self, parts: Vec<P>, worker: impl Fn() -> W + Sync) -> Vec<R>
     where
         P: Send,
         R: Send,

@@ -159,7 +159,8 @@ fn c_program(tally: &mut Tally, name: &str, source: &Path, stem: &str) {
         tally.step(name, &mut c_run(&plain, program(&plain), &folder));
         if is_installed("valgrind") {
             let mut valgrind = program("valgrind");
-            valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]).arg(&plain);
+            valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
+            valgrind.arg(format!("--suppressions={}", root().join("ffi/tests/valgrind.supp").display())).arg(&plain);
             tally.step(&format!("{name} under valgrind"), &mut c_run(&plain, valgrind, &folder));
         }
     }

@@ -41,11 +41,14 @@ impl Codec for Helped {
     }
 
     fn decode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<()> {
-        std::thread::scope(|scope| {
-            let helper = std::thread::Builder::new().name("darkchunk".to_owned());
-            let helper = helper.spawn_scoped(scope, || panic!("in a helper")).expect("a thread");
-            std::panic::resume_unwind(helper.join().expect_err("it panics"));
-        })
+        // Neither thread has both parts.
+        let both = std::sync::Barrier::new(2);
+        let work = |()| {
+            both.wait();
+            assert!(!Threads::is_helper(), "in a helper");
+        };
+        Threads::new(2).run(vec![(), ()], || work);
+        Ok(())
     }
 }
 
