@@ -28,32 +28,38 @@ impl Tokens<'_> {
     ) -> Result<()> {
         let mut own = [P::default(); GROUP];
         for (at, (pixels, word)) in groups.pixels.iter().zip(bright.groups()).enumerate() {
-            let values = stored.as_deref_mut().map_or(&mut own, |stored| &mut stored[at]);
-            for half in 0..2 {
+            let values = [0, 1].map(|half| {
                 let pixels = load(pixels, half);
-                let value = groups.dark.map_or(pixels, |dark| subtract::<P>(pixels, load(&dark[at], half)));
-                store(values, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
+                groups.dark.map_or(pixels, |dark| subtract::<P>(pixels, load(&dark[at], half)))
+            });
+            let is_copied = *word == u64::MAX && self.n_dark == 0 && self.copy(values);
+            if is_copied && stored.is_none() {
+                continue;
             }
-            if *word == u64::MAX && self.n_dark == 0 {
-                self.copy(values)?;
-            } else {
-                self.push_group(values, *word, GROUP.min(n_pixels - at * GROUP))?;
+            let group = stored.as_deref_mut().map_or(&mut own, |stored| &mut stored[at]);
+            for (half, value) in values.into_iter().enumerate() {
+                store(group, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
+            }
+            if !is_copied {
+                self.push_group(group, *word, GROUP.min(n_pixels - at * GROUP))?;
             }
         }
         Ok(())
     }
 
-    /// A group without a dark pixel, behind a bright one.
+    /// Writes a group without a dark pixel, where there is room.
     #[inline]
-    fn copy<P: Pixel>(&mut self, values: &[P; GROUP]) -> Result<()> {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn copy(&mut self, values: [__m512i; 2]) -> bool {
         let Some(room) = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * GROUP }>()) else {
-            return self.push(values, &[[0, GROUP as u16]], GROUP);
+            return false;
         };
-        for (to, value) in room.as_chunks_mut::<2>().0.iter_mut().zip(values) {
-            *to = value.to_le_bytes();
+        for (room, value) in room.as_chunks_mut::<{ 2 * LANES }>().0.iter_mut().zip(values) {
+            // SAFETY: `room` is 64 writable bytes, and the store needs no alignment.
+            unsafe { _mm512_storeu_epi16(room.as_mut_ptr().cast(), value) };
         }
         self.at += 2 * GROUP;
-        Ok(())
+        true
     }
 
     /// The first `n_pixels` of a group whose bright pixels are the bits of `word`.
