@@ -84,7 +84,8 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize, r
             return Err(too_early(at));
         }
         if len > row_bytes
-            && let Some(n_rows) = output.repeated_rows(offset, len, &src[at..], row_bytes)
+            && let Some(rest) = src.get(at..)
+            && let Some(n_rows) = output.repeated_rows(offset, len, rest, row_bytes)
         {
             return Ok(n_rows);
         }

@@ -2,8 +2,8 @@
 
 use super::block::{Encoder, SLACK_BYTES, decode, decode_rows, encode_hc, max_encoded_len};
 use super::library;
-use crate::Result;
 use crate::cpu::Level;
+use crate::{Error, Result};
 use darkchunk_sim::Rng;
 use proptest::prelude::*;
 
@@ -234,6 +234,29 @@ fn damaged_blocks_decode_alike_on_all_levels() {
                 assert_eq!(with_slack.ok(), result.clone().ok(), "{level:?} byte {at} = {value}");
                 assert!(*first.get_or_insert(result.clone()) == result, "{level:?} byte {at} = {value}");
             }
+        }
+    }
+}
+
+/// A block of few bytes for many, cut anywhere: also between the offset of a long match and the byte that continues its
+/// length, where fuzzing found a slice that began one byte behind the block.
+#[test]
+fn a_block_that_ends_within_a_long_match_is_truncated() {
+    const N_BYTES: usize = 10_240;
+    let mut block = vec![];
+    for n_match in [9_800, N_BYTES - 9_800 - 2 - 5] {
+        put_literals(&mut block, &[1], 15);
+        block.extend_from_slice(&[1, 0]);
+        put_long(&mut block, n_match - 4);
+    }
+    put_literals(&mut block, &[1, 1, 1, 1, 1], 0);
+    for &level in Level::available() {
+        // Rows that are shorter than the match is thought to be then.
+        let decode = |block| decode_rows(level, block, &mut vec![0xaa; N_BYTES + SLACK_BYTES], N_BYTES, 8);
+        assert!(decode(&block).is_ok(), "{level:?}");
+        for n in N_BYTES.div_ceil(255)..block.len() {
+            let cut = decode(&block[..n]);
+            assert!(matches!(cut, Err(Error::Truncated { .. } | Error::WrongSize { .. })), "{level:?} {n}: {cut:?}");
         }
     }
 }
