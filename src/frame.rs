@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::cpu::Level;
 use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, FrameCounts};
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// What kind of number an element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -134,12 +134,13 @@ pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Seal
     #[doc(hidden)]
     fn encode_frames(
         level: Level,
+        threads: Threads,
         frames: &mut [BatchFrame<'_, Self>],
         correction: &Correction<'_, Self>,
         sum: Option<&mut [u32]>,
         encoded: &mut [Encoded],
     ) -> Result<()> {
-        let _ = (level, frames, correction, sum, encoded);
+        let _ = (level, threads, frames, correction, sum, encoded);
         Err(not_for::<Self>("DRLE is"))
     }
 
@@ -198,12 +199,13 @@ macro_rules! pixels {
 
             fn encode_frames(
                 level: Level,
+                threads: Threads,
                 frames: &mut [BatchFrame<'_, Self>],
                 correction: &Correction<'_, Self>,
                 sum: Option<&mut [u32]>,
                 encoded: &mut [Encoded],
             ) -> Result<()> {
-                dark::encode_frames(level, frames, correction, sum, encoded)
+                dark::encode_frames(level, threads, frames, correction, sum, encoded)
             }
 
             fn encode_in_place(

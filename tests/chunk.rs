@@ -1,22 +1,26 @@
 //! Chunks put together frame by frame are what the codec makes of the whole chunk, on every level.
 
-use darkchunk::Error;
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes, as_bytes_mut};
 use darkchunk::kernels::dark::{Correction, FrameCounts};
+use darkchunk::{Error, Threads};
 
 const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };
 const DARK: i16 = 100;
 const THRESHOLD: u16 = 20;
 
 fn frame(index: usize) -> Vec<i16> {
+    frame_of(index, SHAPE.frame_pixels())
+}
+
+fn frame_of(index: usize, n_pixels: usize) -> Vec<i16> {
     let mut state = index as u32 + 1;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 17) as i16
     };
-    (0..SHAPE.frame_pixels()).map(|_| 95 + (next() & 15) + if next() & 15 == 0 { next() & 2047 } else { 0 }).collect()
+    (0..n_pixels).map(|_| 95 + (next() & 15) + if next() & 15 == 0 { next() & 2047 } else { 0 }).collect()
 }
 
 fn corrected(frame: &[i16]) -> Vec<i16> {
@@ -97,19 +101,22 @@ fn strips_and_frames_in_place_are_the_same_chunk() {
 
 #[test]
 fn frames_pushed_at_once_are_those_pushed_one_by_one() {
-    let shape = ChunkShape { n_frames: 12, ..SHAPE };
+    // Several blocks a frame: threads share them.
+    let shape = ChunkShape { n_frames: 12, height: 181, ..SHAPE };
     let dark = vec![DARK; shape.frame_pixels()];
     let correction = Correction { dark: Some(&dark[..]), threshold: Some(THRESHOLD) };
-    let frames: Vec<Vec<i16>> = (0..12).map(frame).collect();
+    let frames: Vec<Vec<i16>> = (0..12).map(|at| frame_of(at, shape.frame_pixels())).collect();
     let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
     let bare = Compression { values: vec![THRESHOLD.into(), 1], ..Compression::drle(THRESHOLD) };
     for compression in compressions().into_iter().chain([bare]) {
         let id = compression.filter.expect("a filter");
         let values = Filter::localise(id, &compression.values, &shape.layout(i16::TYPE).expect("a layout"));
         let filter = Filter::from_cd_values(id, &values.expect("parameters")).expect("the same parameters");
-        for &level in Level::available() {
+        for (level, n_threads) in Level::available().iter().flat_map(|level| [(*level, 1), (*level, 3)]) {
+            let threads = Threads::new(n_threads).with_least_bytes(0);
             let mut one_by_one = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
-            let mut at_once = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
+            let at_once = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
+            let mut at_once = at_once.with_threads(threads);
             let (mut expected_sum, mut sum) = (vec![0; shape.frame_pixels()], vec![0; shape.frame_pixels()]);
             for batch in [&frames[..1], &frames[1..1], &frames[1..4], &frames[4..]] {
                 let mut expected = FrameCounts::default();
@@ -117,10 +124,10 @@ fn frames_pushed_at_once_are_those_pushed_one_by_one() {
                     expected += one_by_one.push(&[frame], &correction, Some(&mut expected_sum)).expect("a frame");
                 }
                 let counts = at_once.push_frames(batch, &correction, Some(&mut sum)).expect("frames");
-                assert_eq!(counts, expected, "{compression:?} {level:?}");
-                assert_eq!(sum, expected_sum, "{compression:?} {level:?}");
+                assert_eq!(counts, expected, "{compression:?} {level:?} {threads:?}");
+                assert_eq!(sum, expected_sum, "{compression:?} {level:?} {threads:?}");
                 let expected = one_by_one.encode().expect("encoded");
-                assert!(at_once.encode().expect("encoded") == expected, "{compression:?} {level:?}");
+                assert!(at_once.encode().expect("encoded") == expected, "{compression:?} {level:?} {threads:?}");
             }
         }
     }

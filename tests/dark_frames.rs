@@ -5,9 +5,18 @@ mod guarded;
 
 use darkchunk::cpu::Level;
 use darkchunk::kernels::dark::{self, BatchFrame, Correction, Encoded, Pixel};
-use darkchunk::{Error, Result};
+use darkchunk::{Error, Result, Threads};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
+
+const ONE: Threads = Threads::ONE;
+/// Eight parts and more, of a block each in most tests.
+const TWO: Threads = Threads::new(2).with_least_bytes(0);
+const MANY: Threads = Threads::new(7).with_least_bytes(0);
+
+fn levels(threads: Threads) -> impl Iterator<Item = (Level, Threads)> {
+    Level::available().iter().map(move |level| (*level, threads))
+}
 
 /// Pixels around the dark image, some of them bright, some runs of these long.
 fn frame<P: Pixel>(rng: &mut Rng, dark: &[P]) -> Vec<P> {
@@ -33,7 +42,7 @@ fn expected<P: Pixel>(frames: &[Vec<P>], correction: &Correction<'_, P>, sum: &m
 
 /// Encodes `frames` at once, the one at `index` in strips of `strip_len(index)` pixels.
 fn at_once<P: Pixel>(
-    level: Level,
+    (level, threads): (Level, Threads),
     frames: &[Vec<P>],
     strip_len: impl Fn(usize) -> usize,
     correction: &Correction<'_, P>,
@@ -54,8 +63,8 @@ fn at_once<P: Pixel>(
     let mut batch: Vec<_> = strips.iter().zip(&mut rooms).map(|(strips, room)| BatchFrame::new(strips, room)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
     // What an earlier pass left behind does not matter.
-    let _ = dark::encode_frames(level, &mut batch, &Correction::threshold(1), None, &mut encoded);
-    dark::encode_frames(level, &mut batch, correction, Some(sum), &mut encoded)?;
+    let _ = dark::encode_frames(level, threads, &mut batch, &Correction::threshold(1), None, &mut encoded);
+    dark::encode_frames(level, threads, &mut batch, correction, Some(sum), &mut encoded)?;
     drop(batch);
     Ok(encoded.into_iter().zip(&rooms).map(|(encoded, room)| (encoded, room[..encoded.n_bytes].to_vec())).collect())
 }
@@ -70,12 +79,12 @@ fn frames_at_once_are_frames_one_by_one<P: Pixel>() {
                 let correction = Correction { dark, threshold: Some(30) };
                 let mut sum = vec![5; n_pixels];
                 let expected = expected(&frames, &correction, &mut sum);
-                for level in Level::available() {
+                for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
                     for strips in [[9000; 3], [2048, 64, 1000], [7, 9000, 2049]] {
                         let mut found_sum = vec![5; n_pixels];
                         let strip_len = |index: usize| strips[index % 3];
-                        let found = at_once(*level, &frames, strip_len, &correction, &mut found_sum).unwrap();
-                        let what = format!("{level:?} n_pixels={n_pixels} n_frames={n_frames} strips={strips:?}");
+                        let found = at_once(with, &frames, strip_len, &correction, &mut found_sum).unwrap();
+                        let what = format!("{with:?} n_pixels={n_pixels} n_frames={n_frames} strips={strips:?}");
                         assert!(found == expected, "{what}: streams or counts");
                         assert!(found_sum == sum, "{what}: sum");
                     }
@@ -99,22 +108,69 @@ fn unsigned_frames_at_once_are_frames_one_by_one() {
 fn where_one_frame_fails_the_sum_is_as_it_was() {
     let (good, dark) = (vec![90_u16; 7000], vec![10_u16; 7000]);
     let correction = Correction { dark: Some(&dark), threshold: Some(1) };
-    for level in Level::available() {
+    for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
         for (bad, pixel) in [(0, 6999), (2, 3000), (4, 0)] {
             let mut frames = vec![good.clone(); 5];
             frames[bad][pixel] = 40_000;
             let mut sum = vec![3; 7000];
-            let found = at_once(*level, &frames, |_| 2500, &correction, &mut sum);
-            assert_eq!(found, Err(Error::TooBright { pixel, value: 39_990 }), "{level:?} bad={bad}");
-            assert!(sum.iter().all(|sum| *sum == 3), "{level:?} bad={bad}");
+            let found = at_once(with, &frames, |_| 2500, &correction, &mut sum);
+            assert_eq!(found, Err(Error::TooBright { pixel, value: 39_990 }), "{with:?} bad={bad}");
+            assert!(sum.iter().all(|sum| *sum == 3), "{with:?} bad={bad}");
         }
         let (mut room, mut short, mut sum) = (vec![0; 14_000], vec![0; 13_998], vec![3; 7000]);
         let strips = [&good[..]];
         let mut batch = [BatchFrame::new(&strips, &mut room), BatchFrame::new(&strips, &mut short)];
-        let encoded = &mut [Encoded::default(); 2];
-        let found = dark::encode_frames(*level, &mut batch, &correction, Some(&mut sum), encoded);
-        assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_998, .. })), "{level:?} {found:?}");
-        assert!(sum.iter().all(|sum| *sum == 3), "{level:?}");
+        let (encoded, (level, threads)) = (&mut [Encoded::default(); 2], with);
+        let found = dark::encode_frames(level, threads, &mut batch, &correction, Some(&mut sum), encoded);
+        assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_998, .. })), "{with:?} {found:?}");
+        assert!(sum.iter().all(|sum| *sum == 3), "{with:?}");
+    }
+}
+
+#[test]
+fn where_several_frames_fail_the_error_does_not_depend_on_the_number_of_threads() {
+    let mut frames = vec![vec![1_u16; 30_000]; 20];
+    // The first eight take turns before the others do.
+    for (frame, pixel) in [(9, 10), (7, 20_000), (3, 25_000)] {
+        frames[frame][pixel] = 40_000 + pixel as u16 / 1000;
+    }
+    for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
+        let found = at_once(with, &frames, |_| 30_000, &Correction::threshold(1), &mut vec![0; 30_000]);
+        assert_eq!(found, Err(Error::TooBright { pixel: 20_000, value: 40_020 }), "{with:?}");
+    }
+}
+
+/// Two threads make eight parts of 30 720 pixels of such a frame: less than the longest run.
+#[test]
+fn dark_runs_from_one_threads_part_into_the_next_are_one_run() {
+    const PART: usize = 15 * 2048;
+    let n_pixels = 8 * PART;
+    let bright_at = |pixels: &[usize]| {
+        let mut frame = vec![0_i16; n_pixels];
+        pixels.iter().for_each(|pixel| frame[*pixel] = 100);
+        frame
+    };
+    let every = |step: usize| (0..n_pixels).step_by(step).collect::<Vec<_>>();
+    let frames = [
+        bright_at(&[]),
+        bright_at(&every(1)),
+        bright_at(&[PART - 1]),
+        bright_at(&[PART]),
+        bright_at(&[PART - 1, PART, 2 * PART - 2, 2 * PART]),
+        bright_at(&[PART - 2, PART + 32_767, n_pixels - 1]),
+        bright_at(&[PART - 2, PART + 32_766, 4 * PART + 32_769]),
+        bright_at(&every(PART)),
+        bright_at(&every(PART / 2 + 1)),
+    ];
+    let mut sum = vec![0; n_pixels];
+    let expected = expected(&frames, &Correction::threshold(1), &mut sum);
+    for with in levels(TWO) {
+        let mut found_sum = vec![0; n_pixels];
+        let found = at_once(with, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert!(found == expected, "{with:?} frame {index}");
+        }
+        assert!(found_sum == sum, "{with:?}");
     }
 }
 
@@ -124,14 +180,17 @@ fn frames_of_another_length_are_refused() {
     let (mut first, mut second) = ([0; 20], [0; 20]);
     let mut batch = [BatchFrame::new(&long, &mut first), BatchFrame::new(&short, &mut second)];
     let plain = Correction::threshold(1);
-    let found = dark::encode_frames(Level::current(), &mut batch, &plain, None, &mut [Encoded::default(); 2]);
+    let found =
+        dark::encode_frames(Level::current(), Threads::ONE, &mut batch, &plain, None, &mut [Encoded::default(); 2]);
     assert_eq!(found, Err(Error::BufferSize { what: "a frame", expected: 20, found: 18 }));
-    let found = dark::encode_frames(Level::current(), &mut batch[..1], &plain, None, &mut []);
+    let found = dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &plain, None, &mut []);
     assert!(matches!(found, Err(Error::BufferSize { what: "the list of results", .. })), "{found:?}");
     let dark = Correction { dark: Some(&[0; 9][..]), threshold: Some(1) };
-    let found = dark::encode_frames(Level::current(), &mut batch[..1], &dark, None, &mut [Encoded::default()]);
+    let found =
+        dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &dark, None, &mut [Encoded::default()]);
     assert_eq!(found, Err(Error::BufferSize { what: "the dark image", expected: 20, found: 18 }));
     let none = Correction { dark: None, threshold: None };
-    let found = dark::encode_frames(Level::current(), &mut batch[..1], &none, None, &mut [Encoded::default()]);
+    let found =
+        dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &none, None, &mut [Encoded::default()]);
     assert!(matches!(found, Err(Error::Unsupported(_))), "{found:?}");
 }

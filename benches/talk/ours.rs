@@ -1,4 +1,4 @@
-//! The talk's recording with our writer: `ours CASE.json FILE.h5`. Prints one line of JSON.
+//! The talk's recording with our writer: `ours N_THREADS CASE.json FILE.h5`. Prints one line of JSON.
 //!
 //! The same images, the same work (dark image, threshold, sum) and the same clock as `talk.py`: from making the file to
 //! its close. What the writer does by default is on: counts, NeXus groups, a flush every second. Images are pushed as an
@@ -8,23 +8,25 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use darkchunk::Threads;
 use darkchunk::chunk::Compression;
 use darkchunk::hdf5::{Dataset, File, Processing, Writer};
 use serde_json::{Value, json};
 
 /// Images that are pushed at once, and that a chunk has. The talk put 50 into an entry.
-const IMAGES_PER_CHUNK: usize = 10;
+const IMAGES_PER_CHUNK: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [case, output] = &arguments[..] else { return Err("usage: ours CASE.json FILE.h5".into()) };
+    let [threads, case, output] = &arguments[..] else { return Err("usage: ours N_THREADS CASE.json FILE.h5".into()) };
+    let threads = Threads::new(threads.parse()?);
     let case: Value = serde_json::from_str(&std::fs::read_to_string(case)?)?;
     let number = |key: &str| case[key].as_u64().ok_or(format!("the case has no {key}"));
     let (height, width) = (number("height")? as usize, number("width")? as usize);
     let images = pixels(&case["images"])?;
     let images: Vec<&[i16]> = images.chunks_exact(height * width).collect();
     let threshold = number("threshold")? as u16;
-    let processing = Processing { dark: Some(pixels(&case["dark"])?), ..Processing::default() };
+    let processing = Processing { dark: Some(pixels(&case["dark"])?), threads, ..Processing::default() };
     let library = darkchunk_hdf5::library()?;
     let (start, cpu_start) = (Instant::now(), cpu_seconds()?);
     let file = File::create(&library, Path::new(output))?;
@@ -47,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What this thread, which does everything, has had of the processor: Linux counts it in nanoseconds.
+/// What this thread, which does everything where there is one, has had of the processor: Linux counts it in nanoseconds.
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = text.split_whitespace().next().ok_or("schedstat is empty")?;

@@ -56,8 +56,8 @@ impl<P: Element> ChunkEncoder<P> {
         Ok(Self { level, threads: Threads::ONE, shape, n_frames: 0, store })
     }
 
-    /// The same with threads for a codec that gets whole chunks. DRLE encodes each frame as it is pushed, by the calling
-    /// thread.
+    /// The same with threads, for a codec that gets whole chunks and for DRLE of frames that are pushed several at once.
+    /// DRLE encodes a frame that is pushed alone by the calling thread.
     #[must_use]
     pub fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
@@ -125,22 +125,23 @@ impl<P: Element> ChunkEncoder<P> {
         if frames.len() > self.n_free() {
             return Err(Error::Unsupported(format!("the chunk has room for {} frames only", self.n_free())));
         }
-        let (level, frame_bytes) = (self.level, self.shape.frame_pixels() * size_of::<P>());
+        let frame_bytes = self.shape.frame_pixels() * size_of::<P>();
+        let encode = |threshold: u16, sum: Option<&mut [u32]>, room: &mut [u8]| {
+            let correction = Correction { threshold: Some(threshold), ..*correction };
+            encode_frames((self.level, self.threads), frames, &correction, sum, (room, frame_bytes))
+        };
         let mut counts = FrameCounts::default();
         match &mut self.store {
             Store::Container { header, progress, chunk } => {
                 let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                let correction = Correction { threshold: Some(header.threshold), ..*correction };
-                let encoded = encode_frames(level, frames, &correction, sum, (writer.segment_mut(), frame_bytes))?;
-                encoded.iter().for_each(|encoded| counts += encoded.counts);
+                let encoded = encode(header.threshold, sum, writer.segment_mut())?;
+                encoded.iter().for_each(|one| counts += one.counts);
                 writer.finish_segments(frame_bytes, &encoded.iter().map(|one| one.n_bytes).collect::<Vec<_>>())?;
                 *progress = writer.pause();
             }
             Store::Bare { threshold, n_bytes, chunk } => {
-                let correction = Correction { threshold: Some(*threshold), ..*correction };
                 let first = *n_bytes;
-                let encoded = encode_frames(level, frames, &correction, sum, (&mut chunk[first..], frame_bytes))?;
-                for (index, encoded) in encoded.iter().enumerate() {
+                for (index, encoded) in encode(*threshold, sum, &mut chunk[first..])?.iter().enumerate() {
                     let start = first + index * frame_bytes;
                     chunk.copy_within(start..start + encoded.n_bytes, *n_bytes);
                     *n_bytes += encoded.n_bytes;
@@ -151,7 +152,7 @@ impl<P: Element> ChunkEncoder<P> {
                 // What can be refused is, before the first frame.
                 let places = pixels.chunks_exact_mut(self.shape.frame_pixels()).skip(self.n_frames);
                 for (frame, place) in frames.iter().zip(places) {
-                    counts += P::correct(level, &[frame], correction, sum.as_deref_mut(), place)?;
+                    counts += P::correct(self.level, &[frame], correction, sum.as_deref_mut(), place)?;
                 }
             }
         }
@@ -250,7 +251,7 @@ impl<P: Element> ChunkEncoder<P> {
 
 /// Encodes frames to the front of one piece each of `room`.
 fn encode_frames<P: Element>(
-    level: Level,
+    (level, threads): (Level, Threads),
     frames: &[&[P]],
     correction: &Correction<'_, P>,
     sum: Option<&mut [u32]>,
@@ -260,7 +261,7 @@ fn encode_frames<P: Element>(
     let mut batch: Vec<_> =
         strips.zip(room.chunks_mut(piece_bytes)).map(|(strips, tokens)| BatchFrame::new(strips, tokens)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
-    P::encode_frames(level, &mut batch, correction, sum, &mut encoded)?;
+    P::encode_frames(level, threads, &mut batch, correction, sum, &mut encoded)?;
     Ok(encoded)
 }
 

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
+use darkchunk::Threads;
 use darkchunk::cpu::Level;
 use darkchunk::kernels::dark::{BatchFrame, Correction, Encoded, decode, encode, encode_frames, max_encoded_len};
 
@@ -75,7 +76,8 @@ impl Runner<'_> {
         if self.work == Work::Batch {
             let frames = frames.iter().map(std::slice::from_ref);
             let mut frames: Vec<_> = frames.zip(&mut **tokens).map(|(frame, to)| BatchFrame::new(frame, to)).collect();
-            encode_frames(self.level, &mut frames, &correction, sum, &mut encoded).expect("frames that fit");
+            encode_frames(self.level, Threads::ONE, &mut frames, &correction, sum, &mut encoded)
+                .expect("frames that fit");
         } else {
             encoded[0] = encode(self.level, &frames, &correction, sum, &mut tokens[0]).expect("a frame that fits");
         }

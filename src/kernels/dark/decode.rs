@@ -165,7 +165,7 @@ fn clear(pixels: &mut [u8], to: Frontier, end: usize) -> Option<usize> {
 
 /// Pixels that a token stands for.
 #[inline(always)]
-fn run_pixels(token: [u8; 2]) -> usize {
+pub(super) fn run_pixels(token: [u8; 2]) -> usize {
     match i16::from_le_bytes(token) {
         dark @ ..0 => dark.unsigned_abs().into(),
         0.. => 1,

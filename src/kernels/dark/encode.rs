@@ -11,8 +11,9 @@ use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar, take_back};
 use crate::cpu::Level;
 use crate::{Error, Result};
+use std::ops::Range;
 
-/// A frame of several that are encoded at once: its pixels, and where its stream goes.
+/// A frame of several that are encoded at once, or a part of it: its pixels, and where its stream goes.
 #[derive(Debug)]
 pub struct BatchFrame<'a, P> {
     /// What is left of the frame.
@@ -20,6 +21,8 @@ pub struct BatchFrame<'a, P> {
     /// Pixels of the first of these strips that are done.
     at: usize,
     whole: &'a [&'a [P]],
+    /// The pixels that are encoded, counted in the frame.
+    part: Range<usize>,
     stream: Stream<'a>,
 }
 
@@ -27,18 +30,46 @@ impl<'a, P> BatchFrame<'a, P> {
     /// A frame, given as strips whose concatenation it is, for a stream at the front of `tokens`.
     #[must_use]
     pub fn new(strips: &'a [&'a [P]], tokens: &'a mut [u8]) -> Self {
-        Self { strips, at: 0, whole: strips, stream: Stream::new(tokens) }
+        let n_pixels = strips.iter().map(|strip| strip.len()).sum();
+        Self { strips, at: 0, whole: strips, part: 0..n_pixels, stream: Stream::new(tokens) }
+    }
+
+    /// Parts of `part_pixels`, but for a shorter last one, each for a stream of its own: at the front of the bytes of the
+    /// output that its pixels would take.
+    pub(super) fn parts(&mut self, part_pixels: usize) -> impl Iterator<Item = BatchFrame<'_, P>> {
+        let (whole, part) = (self.whole, self.part.clone());
+        let starts = part.clone().step_by(part_pixels);
+        starts.zip(self.stream.tokens.dst.chunks_mut(2 * part_pixels)).map(move |(start, tokens)| {
+            let part = start..part.end.min(start + part_pixels);
+            BatchFrame { strips: whole, at: 0, whole, part, stream: Stream::new(tokens) }
+        })
+    }
+
+    /// All the bytes that there are for the stream.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.stream.tokens.dst
     }
 }
 
 impl<'a, P: Pixel> BatchFrame<'a, P> {
     pub(super) fn n_pixels(&self) -> usize {
-        self.whole.iter().map(|strip| strip.len()).sum()
+        self.part.len()
     }
 
     fn begin(&mut self) {
-        (self.strips, self.at) = (self.whole, 0);
+        (self.strips, self.at) = (self.whole, self.part.start);
+        while let Some((strip, rest)) = self.strips.split_first()
+            && strip.len() <= self.at
+        {
+            (self.strips, self.at) = (rest, self.at - strip.len());
+        }
         self.stream.begin();
+    }
+
+    /// Takes what was encoded out of the sum of its pixels again.
+    pub(super) fn take_back(&self, correction: &Correction<'_, P>, sum: Option<&mut [u32]>) {
+        let pixels = self.whole.iter().copied().flatten().skip(self.part.start).take(self.stream.n_done);
+        take_back(pixels, correction, sum);
     }
 
     /// What comes next in the strip, empty at its end.
@@ -65,7 +96,7 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
 /// Frames that take turns: more share no more to speak of, and are more places that memory is read from.
 const AT_ONCE: usize = 8;
 
-/// See [`encode_frames`](super::encode_frames). All frames are as long as dark image and sum, where there are these.
+/// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are these.
 pub(super) fn encode_frames<P: Pixel>(
     level: Level,
     frames: &mut [BatchFrame<'_, P>],
@@ -84,9 +115,7 @@ pub(super) fn encode_frames<P: Pixel>(
         Ok(())
     });
     if outcome.is_err() {
-        for frame in frames {
-            take_back(frame.whole, correction, sum.as_deref_mut(), frame.stream.n_done);
-        }
+        frames.iter().for_each(|frame| frame.take_back(correction, sum.as_deref_mut()));
     }
     outcome
 }

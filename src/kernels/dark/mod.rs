@@ -30,6 +30,7 @@ mod encode;
 mod found;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod parts;
 mod pass;
 mod pixel;
 mod scalar;
@@ -44,7 +45,7 @@ pub use pixel::Pixel;
 pub(crate) use pixel::pixels_of;
 
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 use pass::Pass;
 
 /// The most pixels one run token stands for.
@@ -131,7 +132,7 @@ pub fn encode<P: Pixel>(
     match outcome.and_then(|()| encoder.finish()) {
         Ok(encoded) => Ok(encoded),
         Err(error) => {
-            take_back(strips, correction, sum, n_done);
+            take_back(strips.iter().copied().flatten().take(n_done), correction, sum);
             Err(error)
         }
     }
@@ -141,12 +142,14 @@ pub fn encode<P: Pixel>(
 /// one after the other by far, where these are larger than the caches. Streams, counts and sum are the same.
 ///
 /// `encoded`, as many as frames, is what became of them. On an error `sum` is as it was, and there is no frame's stream;
-/// the error is one that [`encode`] has for one of the frames, not always the first that has one. Allocates nothing.
+/// the error is one that [`encode`] has for one of the frames, not always the first that has one. Several `threads` share
+/// the rows of all frames, where these have room for [`max_encoded_len`] bytes each. One allocates nothing.
 ///
 /// # Errors
 /// As [`encode`]; [`Error::BufferSize`] where the frames are not all as long, or `encoded` has another number.
 pub fn encode_frames<P: Pixel>(
     level: Level,
+    threads: Threads,
     frames: &mut [BatchFrame<'_, P>],
     correction: &Correction<'_, P>,
     sum: Option<&mut [u32]>,
@@ -156,7 +159,7 @@ pub fn encode_frames<P: Pixel>(
     check(n_pixels, correction, sum.as_deref())?;
     frames.iter().try_for_each(|frame| check_len::<P>("a frame", n_pixels, frame.n_pixels()))?;
     check_len::<Encoded>("the list of results", frames.len(), encoded.len())?;
-    encode::encode_frames(level, frames, correction, sum, encoded)
+    parts::encode_frames(level, threads, frames, correction, sum, encoded)
 }
 
 /// [`encode`] for a frame in one piece, which is overwritten with the stored pixels.
@@ -177,7 +180,7 @@ pub fn encode_in_place<P: Pixel>(
     match outcome.and_then(|()| encoder.finish()) {
         Ok(encoded) => Ok(encoded),
         Err(error) => {
-            take_back(&[frame], &Correction { dark: None, threshold: None }, sum, n_done);
+            take_back(frame[..n_done].iter(), &Correction { dark: None, threshold: None }, sum);
             Err(error)
         }
     }
@@ -254,9 +257,12 @@ fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()>
     Err(Error::BufferSize { what, expected: expected * size_of::<T>(), found: found * size_of::<T>() })
 }
 
-/// Takes the first `n_done` pixels of a frame that failed out of the sum again.
-fn take_back<P: Pixel>(strips: &[&[P]], correction: &Correction<'_, P>, sum: Option<&mut [u32]>, n_done: usize) {
-    let pixels = strips.iter().copied().flatten().take(n_done);
+/// Takes the first pixels of a frame that failed out of the sum again.
+fn take_back<'a, P: Pixel>(
+    pixels: impl Iterator<Item = &'a P>,
+    correction: &Correction<'_, P>,
+    sum: Option<&mut [u32]>,
+) {
     for (at, (pixel, sum)) in pixels.zip(sum.into_iter().flatten()).enumerate() {
         let dark = correction.dark.map_or(P::default(), |dark| dark[at]);
         let stored = scalar::stored(*pixel, dark, correction.threshold);
