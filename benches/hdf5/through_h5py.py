@@ -2,10 +2,10 @@
 
 usage: through_h5py.py --frames FOLDER --plugins FOLDER --scratch FOLDER --rounds N --json FILE
 
-Two processes, one with our plugins (found through HDF5_PLUGIN_PATH alone), one with hdf5plugin, take turns: a
-disturbance of the machine hits both. A turn writes all frames to a new file, or reads them all; every file is read back
-and compared once. One frame a chunk, one thread, timed in
-processor time (what others take of the machine is not in it), files in memory (tmpfs) where there is one, so that no disk is measured.
+Processes with our plugins (found through HDF5_PLUGIN_PATH alone) and with hdf5plugin, each told to use one thread or two, take
+turns: a disturbance of the machine hits all. A turn writes all frames to a new file, or reads them all; every file is read
+back and compared once. One frame a chunk, files in memory (tmpfs) where there is one, so that no disk is measured. One thread
+is timed in processor time (what others take of the machine is not in it), two by the wall's clock.
 """
 
 import argparse
@@ -19,6 +19,14 @@ import time
 
 DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
 BLOSC2 = 32026
+
+PEER = "hdf5plugin 7.1.0"
+
+# Who reads what of the number of threads: ours, bitshuffle and the Blosc of hdf5plugin.
+THREADS = ("DARKCHUNK_THREADS", "OMP_NUM_THREADS", "BLOSC_NTHREADS")
+
+# What neither side does with more than one.
+NOT_THREADED = ("lz4", "zstd-1")
 
 
 def filters(role: str, threshold: int) -> dict:
@@ -40,7 +48,7 @@ def filters(role: str, threshold: int) -> dict:
 class Worker:
     """One side: does turns on command. Runs in its own process."""
 
-    def __init__(self, role: str, frames_file: str, threshold: int, scratch: str):
+    def __init__(self, role: str, n_threads: int, frames_file: str, threshold: int, scratch: str):
         import h5py
         import numpy
 
@@ -49,7 +57,8 @@ class Worker:
         self.h5py, self.numpy = h5py, numpy
         self.frames = numpy.fromfile(frames_file, dtype="<i2").reshape(-1, 1024, 1024)
         self.filters = filters(role, threshold)
-        self.scratch = pathlib.Path(scratch) / role
+        self.clock = time.process_time if n_threads == 1 else time.perf_counter
+        self.scratch = pathlib.Path(scratch) / f"{role}-{n_threads}"
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.frame = numpy.empty_like(self.frames[0])
 
@@ -59,20 +68,20 @@ class Worker:
         options = {"chunks": self.frames[:1].shape}
         if self.filters[name]:
             options["compression"], options["compression_opts"] = self.filters[name]
-        start = time.process_time()
+        start = self.clock()
         with self.h5py.File(path, "w") as file:
             data = file.create_dataset("frames", self.frames.shape, self.frames.dtype, **options)
             for i, frame in enumerate(self.frames):
                 data[i] = frame
-        return time.process_time() - start
+        return self.clock() - start
 
     def read(self, name: str) -> float:
-        start = time.process_time()
+        start = self.clock()
         with self.h5py.File(self.scratch / f"{name}.h5") as file:
             data = file["frames"]
             for i in range(len(data)):
                 data.read_direct(self.frame, self.numpy.s_[i])
-        return time.process_time() - start
+        return self.clock() - start
 
     def check(self, name: str) -> int:
         """Compares every frame; the stored bytes."""
@@ -92,8 +101,9 @@ class Worker:
 class Side:
     """The other end of a worker."""
 
-    def __init__(self, role: str, arguments: list, environment: dict):
-        command = [sys.executable, __file__, "--worker", role, *map(str, arguments)]
+    def __init__(self, role: str, n_threads: int, arguments: list, environment: dict):
+        command = [sys.executable, __file__, "--worker", role, str(n_threads), *map(str, arguments)]
+        environment = environment | dict.fromkeys(THREADS, str(n_threads))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, env=os.environ | environment, **pipes)
 
@@ -114,12 +124,15 @@ class Side:
 def measure(entry: dict, folder: pathlib.Path, options: argparse.Namespace) -> list:
     """All rows of one input."""
     arguments = [folder / entry["file"], entry["threshold"], options.scratch]
+    roles = {"darkchunk": ("ours", {"HDF5_PLUGIN_PATH": options.plugins}), PEER: ("hdf5plugin", {})}
     sides = {
-        "darkchunk": (Side("ours", arguments, {"HDF5_PLUGIN_PATH": options.plugins}), "ours"),
-        "hdf5plugin 7.1.0": (Side("hdf5plugin", arguments, {}), "hdf5plugin"),
+        (by, n): (Side(role, n, arguments, environment), role) for n in (1, 2) for by, (role, environment) in roles.items()
     }
     turns = [
-        (by, side, name) for by, (side, role) in sides.items() for name in filters(role, entry["threshold"])
+        (by, side, name)
+        for by, (side, role) in sides.items()
+        for name in filters(role, entry["threshold"])
+        if by[1] == 1 or name not in NOT_THREADED
     ]
     turns.sort(key=lambda turn: turn[2])  # both sides of a filter follow each other
     seconds, stored = {}, {}
@@ -137,25 +150,25 @@ def measure(entry: dict, folder: pathlib.Path, options: argparse.Namespace) -> l
 
 
 def row(input_name: str, key: tuple, seconds: dict, n_bytes: int, ratio: float) -> dict:
-    what, name, by = key
+    what, name, (by, n_threads) = key
     best = {other: n_bytes / min(times) / 1e9 for other, times in seconds.items()}
-    peers = {other: speed for other, speed in best.items() if other[0] == what and other[2] != "darkchunk"}
+    peers = {other: speed for other, speed in best.items() if other[0] == what and other[2] == (PEER, n_threads)}
     # The same filter of the peer; for what it does not have, its fastest.
     same = {other: speed for other, speed in peers.items() if other[1] == name}
     filtered = {other: speed for other, speed in peers.items() if other[1] != "none"}
     peer = max(same or filtered, key=(same or filtered).get) if by == "darkchunk" and name != "none" else None
-    limit = (what, "none", by)
+    limit = (what, "none", (by, n_threads))
     return {
         "section": "hdf5",
         "name": f"h5py {what} {name}",
         "input": input_name,
         "by": by,
         "level": "best" if by == "darkchunk" else "wheel",
-        "threads": 1,
+        "threads": n_threads,
         "gb_per_s": best[key],
         "gb_per_s_median": n_bytes / statistics.median(seconds[key]) / 1e9,
         "ratio": ratio,
-        "peer": f"{peer[2]}, {peer[1]}" if peer else None,
+        "peer": f"{PEER}, {peer[1]}" if peer else None,
         "vs_peer": best[key] / peers[peer] if peer else None,
         "vs_peer_median": paired(seconds[key], seconds[peer]) if peer else None,
         "limit": f"h5py {what} without a filter",
@@ -170,8 +183,8 @@ def paired(ours: list, theirs: list) -> float:
 
 def main() -> None:
     if sys.argv[1] == "--worker":
-        role, frames, threshold, scratch = sys.argv[2:]
-        Worker(role, frames, int(threshold), scratch).serve()
+        role, n_threads, frames, threshold, scratch = sys.argv[2:]
+        Worker(role, int(n_threads), frames, int(threshold), scratch).serve()
         return
     parser = argparse.ArgumentParser()
     for name in ("--frames", "--plugins", "--scratch", "--json"):
