@@ -290,6 +290,7 @@ impl Codec for Bitshuffle {
     }
 
     fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        decode::chunk(self, level, threads.worth(self.pace(), dst.len()), src, dst)
+        let threads = threads.worth_decoding(self.pace(), src.len(), dst.len());
+        decode::chunk(self, level, threads, src, dst)
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Chunk<'a> {
             }
             return Ok(());
         };
-        let threads = threads.worth(format.pace(), dst.len());
+        let threads = threads.worth_decoding(format.pace(), self.bytes.len(), dst.len());
         let per_part = threads.units_per_part(dst.len(), self.header.block_bytes);
         // Where a place in the chunk is damaged, one thread alone knows what is to be said of it.
         if per_part < self.n_blocks() && self.blocks_overlap() == Ok(false) {

@@ -170,7 +170,7 @@ impl Codec for Lz4 {
         if header.n_bytes != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
         }
-        let threads = threads.worth(Pace::Fast, dst.len());
+        let threads = threads.worth_decoding(Pace::Fast, src.len(), dst.len());
         blocks.decode(threads, dst, || |block, bytes, dst| decode_one(level, &classify(block), bytes, dst))?;
         Ok(())
     }
