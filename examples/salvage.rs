@@ -21,13 +21,19 @@ use serde_json::{Value, json};
 const USAGE: &str = "salvage verify FILE DATASET [--json], or salvage recover FILE DATASET OUTPUT [--json]";
 
 fn main() -> ExitCode {
-    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("salvage: {error}");
-            ExitCode::from(2)
-        }
+    let outcome = run(&std::env::args().skip(1).collect::<Vec<_>>());
+    if let Err(error) = &outcome {
+        eprintln!("salvage: {error}");
+    }
+    ExitCode::from(exit_code(&outcome))
+}
+
+/// What a script that calls this goes by.
+fn exit_code<E>(outcome: &Result<bool, E>) -> u8 {
+    match outcome {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(_) => 2,
     }
 }
 
@@ -46,7 +52,7 @@ fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     if is_json {
         println!("{}", as_json(dataset, &report));
     } else {
-        print(dataset, &report);
+        print!("{}", as_text(dataset, &report));
     }
     Ok(report.is_intact())
 }
@@ -74,7 +80,8 @@ fn recover(file: &str, dataset: &str, output: &str) -> Result<Report, Box<dyn Er
     })
 }
 
-fn print(dataset: &str, report: &Report) {
+fn as_text(dataset: &str, report: &Report) -> String {
+    let mut lines = Vec::new();
     for Fault { chunk, frames, damage, .. } in &report.faults {
         let blocks =
             if damage.blocks.is_empty() { String::new() } else { format!(", {}", name("block", &damage.blocks)) };
@@ -86,19 +93,20 @@ fn print(dataset: &str, report: &Report) {
                 format!("{lost} bytes of {} lost", name("frame", &(frames.start as usize..frames.end as usize)))
             }
         };
-        println!("chunk {chunk}{blocks}: {lost}: {reason}");
+        lines.push(format!("chunk {chunk}{blocks}: {lost}: {reason}\n"));
     }
     for missing in &report.missing {
-        println!("{}: never written", name("chunk", &(missing.start as usize..missing.end as usize)));
+        lines.push(format!("{}: never written\n", name("chunk", &(missing.start as usize..missing.end as usize))));
     }
     let filter = report.filter.map_or("no filter".to_owned(), |(id, name)| format!("filter {id}, {name}"));
-    println!(
-        "{dataset} ({filter}): {} chunks, {} intact, {} damaged, {} never written",
+    lines.push(format!(
+        "{dataset} ({filter}): {} chunks, {} intact, {} damaged, {} never written\n",
         report.n_chunks,
         report.n_intact,
         report.n_damaged,
         report.n_missing()
-    );
+    ));
+    lines.concat()
 }
 
 /// `block 3` or `blocks 3 to 5`.
@@ -157,6 +165,43 @@ mod tests {
         run(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()).map_err(|error| error.to_string())
     }
 
+    /// The report of a recording whose second chunk, of one frame, has a changed pixel.
+    fn check_words(report: &Report) {
+        let text = as_text("/x", report);
+        let [fault, summary] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        let expected = "chunk 1, block 0: 2400 bytes of frame 1 lost: the chunk is damaged: its checksum is 0x";
+        assert!(fault.starts_with(expected), "{fault}");
+        let filter = "filter 36114, DRLE: darker-than-threshold run-length encoding; darkchunk";
+        assert_eq!(summary, format!("/x ({filter}): 20 chunks, 19 intact, 1 damaged, 0 never written"));
+
+        let mut words = as_json("/x", report);
+        let reason = words["faults"][0]["reason"].take();
+        assert!(reason.as_str().is_some_and(|reason| fault.ends_with(reason)), "{reason}");
+        let fault = json!({
+            "chunk": 1,
+            "offset": [1, 0, 0],
+            "frames": [1, 2],
+            "blocks": [0, 1],
+            "lost_bytes": [0, 2400],
+            "reason": null,
+        });
+        let counts = json!({
+            "dataset": "/x",
+            "filter": 36114,
+            "chunks": 20,
+            "intact": 19,
+            "damaged": 1,
+            "missing": [],
+            "faults": [fault],
+        });
+        assert_eq!(words, counts);
+    }
+
+    #[test]
+    fn scripts_are_told_intact_from_damaged_and_both_from_not_done() {
+        assert_eq!([Ok(true), Ok(false), Err("refused")].map(|outcome| exit_code(&outcome)), [0, 1, 2]);
+    }
+
     #[test]
     fn a_byte_that_the_disk_changed_is_found_and_the_rest_is_saved() {
         const DATASET: &str = "/entry/instrument/detector/data";
@@ -164,11 +209,13 @@ mod tests {
         assert_eq!(run_with(&["verify", &file, DATASET]), Ok(true));
 
         let mut bytes = std::fs::read(&file).expect("the file");
-        let mut chunks = bytes.windows(4).enumerate().filter(|(_, four)| four == b"DRLE").map(|(at, _)| at);
-        let second = chunks.nth(1).expect("a chunk");
+        // The first is in the filter's name.
+        let mut places = bytes.windows(4).enumerate().filter(|(_, four)| four == b"DRLE").map(|(at, _)| at);
+        let second = places.nth(2).expect("a second chunk");
         bytes[second + 40] ^= 1;
         std::fs::write(&file, bytes).expect("writable");
         assert_eq!(run_with(&["verify", &file, DATASET, "--json"]), Ok(false));
+        check_words(&verify_file(&file, DATASET).expect("a report"));
 
         let taken = run_with(&["recover", &file, DATASET, &output]).expect_err("refused");
         assert!(taken.contains("is there already"), "{taken}");

@@ -1,6 +1,9 @@
-//! Datasets that are no recordings: of two dimensions, with chunks over the edge, without a filter, with chunks stored raw.
+//! Datasets that are no recordings of ours: of two dimensions, with chunks over the edge, without a filter, with chunks
+//! stored raw; a detector's own file.
 
 mod common;
+
+use std::path::Path;
 
 use common::{library, new_file};
 use darkchunk::chunk::Filter;
@@ -137,4 +140,34 @@ fn an_extent_that_no_recording_has_is_refused() {
     create_of_shape([1 << 61, 7], &file, true, &[Some((0, encoded(0)))]);
     let refused = verify(&library(), file.id(), "/image").expect_err("it would not end");
     assert!(refused.to_string().contains("the extent is damaged"), "{refused}");
+}
+
+/// A detector's own file: one frame of bitshuffle-LZ4, whose filter is not optional.
+#[test]
+fn one_byte_costs_a_detectors_frame_one_block() {
+    const DATASET: &str = "/entry/data/data";
+    let data = std::env::var("DARKCHUNK_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").into());
+    let Ok(mut bytes) = std::fs::read(Path::new(&data).join("mx/eiger4m_1frame_bslz4_uint32.h5")) else {
+        return println!("skipped: there is no data in {data}");
+    };
+    let (library, path) = (library(), common::path("salvage_eiger"));
+    std::fs::write(&path, &bytes).expect("written");
+    let file = File::open(&library, &path, false).expect("it opens");
+    let saved = salvage(&library, file.id(), DATASET, new_file("salvage_eiger_saved").id(), DATASET).expect("a report");
+    assert_eq!((saved.is_intact(), saved.n_intact, saved.filter.map(|(id, _)| id)), (true, 1, Some(32008)));
+    file.close().expect("closed");
+
+    // The chunk is most of the file: a length in its middle is where lengths lead from one to the next.
+    let header = [&(2167_u64 * 2070 * 4).to_be_bytes()[..], &8192_u32.to_be_bytes()[..]].concat();
+    let mut at = bytes.windows(12).position(|window| window == header).expect("the chunk") + 12;
+    for _ in 0..1000 {
+        at += 4 + u32::from_be_bytes(*bytes[at..].first_chunk().expect("a length")) as usize;
+    }
+    bytes[at + 4] ^= 0xFF;
+    std::fs::write(&path, &bytes).expect("written");
+    let file = File::open(&library, &path, false).expect("it opens");
+    let report = verify(&library, file.id(), DATASET).expect("a report");
+    let [fault] = &report.faults[..] else { panic!("{report:?}") };
+    assert_eq!((fault.damage.blocks.clone(), fault.damage.lost.clone()), (1000..1001, 8_192_000..8_200_192));
 }
