@@ -207,10 +207,17 @@ static void refusals(void) {
     free(bright);
 }
 
+struct compression {
+    uint32_t filter;
+    const uint32_t *values;
+    size_t n_values;
+};
+
 /* A chunk that is large enough to be shared: the same bytes and pixels with any number of threads. */
-static void threads(uint32_t filter, const uint32_t *values, size_t n_values) {
+static void *threads(void *with_this) {
     enum { SIDE = 1024, N_ALL = 4 * SIDE * SIDE };
-    dc_chunk chunk = make_chunk(filter, values, n_values);
+    const struct compression *compression = with_this;
+    dc_chunk chunk = make_chunk(compression->filter, compression->values, compression->n_values);
     chunk.n_frames = 4;
     chunk.height = chunk.width = SIDE;
     size_t most, n_bytes, again_bytes;
@@ -242,6 +249,16 @@ static void threads(uint32_t filter, const uint32_t *values, size_t n_values) {
     free(again);
     free(pixels);
     free(decoded);
+    return NULL;
+}
+
+/* Three threads of the program at once, this one among them, each of which has others work for it. */
+static void callers(struct compression compressions[3]) {
+    pthread_t first, second;
+    CHECK(pthread_create(&first, NULL, threads, &compressions[0]) == 0);
+    CHECK(pthread_create(&second, NULL, threads, &compressions[1]) == 0);
+    threads(&compressions[2]);
+    CHECK(pthread_join(first, NULL) == 0 && pthread_join(second, NULL) == 0);
 }
 
 static void *other_thread(void *nothing) {
@@ -261,9 +278,8 @@ int main(void) {
     round_trip(DC_BLOSC, blosc, 7, 20);
     round_trip(DC_LZ4, NULL, 0, 0);
     round_trip(DC_ZSTD, &level, 1, 20);
-    threads(DC_DRLE, &threshold, 1);
-    threads(DC_BITSHUFFLE, bitshuffle, 2);
-    threads(DC_BLOSC, blosc, 7);
+    struct compression shared[3] = {{DC_DRLE, &threshold, 1}, {DC_BITSHUFFLE, bitshuffle, 2}, {DC_BLOSC, blosc, 7}};
+    callers(shared);
     refusals();
 
     /* The message belongs to the thread. */

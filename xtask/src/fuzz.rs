@@ -19,6 +19,10 @@ pub(crate) const HELP: &str = "fuzz the decoders, the encoders and the plugins' 
 
 const CARGO_FUZZ: &str = "0.13.1";
 
+/// For C that is built with the address sanitizer, as cc does where Rust is: gcc marks the scope of static tables, which the
+/// sanitizer then takes for dead locals.
+pub(crate) const FLAGS_OF_C: &str = "-fno-sanitize-address-use-after-scope";
+
 /// The inputs are small, so that more of them are tried.
 const MOST_INPUT_BYTES: u32 = 4096;
 
@@ -161,8 +165,7 @@ fn tool() -> Result<PathBuf> {
 fn cargo_fuzz(verb: &str) -> Result<Command> {
     let mut command = program("rustup");
     command.args(["run", "nightly"]).arg(tool()?).arg(verb);
-    // gcc marks the scope of C's static tables for the sanitizer, which then takes them for dead locals.
-    command.env("CFLAGS", "-fno-sanitize-address-use-after-scope");
+    command.env("CFLAGS", FLAGS_OF_C);
     Ok(command)
 }
 

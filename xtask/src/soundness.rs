@@ -4,7 +4,7 @@
 //!   that do are marked. Run a second time as a big-endian machine: stored bytes are the same everywhere.
 //! * qemu runs the core's tests, C and all, as s390x, which is big-endian, and as aarch64, for the NEON kernels.
 //! * The address sanitizer watches the plugins' glue, the golden chunks and the corpus of damaged ones.
-//! * The thread sanitizer watches all that is done by several threads.
+//! * The thread sanitizer watches all that is done by several threads, also in a C program that calls the C library.
 //! * The plugins themselves, built with the address sanitizer (and UBSan for the C in them), are given the corpus in every
 //!   host: with gcc's sanitizer libraries in the process, which watch HDF5's reads of what the plugins return as well.
 
@@ -13,12 +13,14 @@ use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{shared_library, target};
 use crate::{Result, dist, fuzz};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) const HELP: &str =
     "Miri, big-endian s390x and aarch64 under qemu, the address and the thread sanitizer, also on the plugins in hosts";
 
+/// This machine; named, because flags are then for the program alone, and not for what builds it.
+const HOST: &str = "x86_64-unknown-linux-gnu";
 const BIG_ENDIAN: &str = "s390x-unknown-linux-gnu";
 
 /// A machine that qemu plays, and what Debian calls it.
@@ -71,21 +73,24 @@ pub(crate) fn steps(tally: &mut Tally) {
         println!("note: Miri, qemu and the sanitizers are run on x86-64 Linux only");
         return;
     }
+    let set_up = |machine: &&Machine| tally.check(&format!("{}: set-up", machine.gnu), || machine.set_up());
+    let machines: Vec<&Machine> = MACHINES.iter().filter(set_up).collect();
     if plain_rust(tally) {
-        tally.step("Miri, big-endian", miri().args(["--target", BIG_ENDIAN]));
+        // It runs no C, but the crates of the reference libraries are not built without compiling theirs.
+        if machines.iter().any(|machine| machine.rust_target == BIG_ENDIAN) {
+            tally.step("Miri, big-endian", miri().args(["--target", BIG_ENDIAN]));
+        }
         for (name, command) in [("address sanitizer", address_sanitizer()), ("thread sanitizer", thread_sanitizer())] {
             match command {
                 Ok(mut command) => tally.step(name, &mut command),
                 Err(message) => drop(tally.check(name, || Err(message))),
             }
         }
+        c_library_with_threads(tally);
         sanitized_plugins(tally);
     }
-    for machine in &MACHINES {
-        let name = format!("{} under qemu", machine.gnu);
-        if tally.check(&format!("{name}: set-up"), || machine.set_up()) {
-            tally.step(&name, &mut machine.tests());
-        }
+    for machine in machines {
+        tally.step(&format!("{} under qemu", machine.gnu), &mut machine.tests());
     }
 }
 
@@ -125,18 +130,57 @@ fn thread_sanitizer() -> Result<Command> {
     sanitized("thread", &["-Zbuild-std", "--test", "threads"], &slow)
 }
 
-/// Built apart: another `RUSTFLAGS` would build everything again, here and there.
+/// The C test, several threads of which have several threads work for them.
+fn c_library_with_threads(tally: &mut Tally) {
+    const NAME: &str = "thread sanitizer, C library";
+    let mut built = Err(String::new());
+    tally.check(&format!("{NAME}: built"), || {
+        built = build_c_test_for_threads();
+        built.as_ref().map(drop).map_err(Clone::clone)
+    });
+    if let Ok(test) = built {
+        tally.step(NAME, &mut program(test));
+    }
+}
+
+/// gcc compiles the C and links all with Rust's own runtime of the sanitizer: gcc's lacks functions that Rust's code calls.
+fn build_c_test_for_threads() -> Result<PathBuf> {
+    let mut build = program("rustup");
+    build.args(["run", "nightly", "cargo", "build", "--quiet", "-Zbuild-std", "--package", "darkchunk-ffi"]);
+    let folder = sanitize(&mut build, "thread")?;
+    run_program(&mut build)?;
+    let sysroot = output(program("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]))?;
+    let runtime = Path::new(sysroot.trim()).join("lib/rustlib").join(HOST).join("lib/librustc-nightly_rt.tsan.a");
+    let (object, test) = (folder.join("chunk.o"), folder.join("chunk"));
+    let mut compile = program("gcc");
+    compile.args(["-std=c11", "-O1", "-g", "-fsanitize=thread", "-Iffi/include", "-c", "ffi/tests/chunk.c", "-o"]);
+    run_program(compile.arg(&object))?;
+    let mut link = program("gcc");
+    link.arg(object).arg(folder.join(HOST).join("debug/libdarkchunk.a"));
+    link.arg("-Wl,--whole-archive").arg(runtime).arg("-Wl,--no-whole-archive");
+    run_program(link.args(["-lm", "-lpthread", "-ldl", "-lrt", "-o"]).arg(&test))?;
+    Ok(test)
+}
+
 fn sanitized(name: &str, what: &[&str], skipped: &[&str]) -> Result<Command> {
     let mut command = program("rustup");
-    command.args(["run", "nightly", "cargo", "test", "--no-fail-fast", "--target", "x86_64-unknown-linux-gnu"]);
+    command.args(["run", "nightly", "cargo", "test", "--no-fail-fast"]);
     command.args(["--package", "darkchunk-filter", "--package", "darkchunk", "--lib"]).args(what);
-    command.arg("--target-dir").arg(target()?.join(format!("{name}-sanitizer")));
+    sanitize(&mut command, name)?;
     // The sanitizer's malloc is the test program's own, which this test takes for the C library's.
     command.args(["--", "--skip", "a_symbol_of_another_module_does_not_count"]).args(skipped);
-    command.env("RUSTFLAGS", format!("-Zsanitizer={name}"));
     // A test asks for more memory than there is, and expects to be told so.
     command.env(format!("{}SAN_OPTIONS", name[..1].to_uppercase()), "allocator_may_return_null=1");
     Ok(command)
+}
+
+/// Has cargo build with a sanitizer: apart, as another `RUSTFLAGS` would build everything again, here and there. The C in
+/// it gets the same sanitizer, by the crate that compiles it. Returns the folder.
+fn sanitize(cargo: &mut Command, name: &str) -> Result<PathBuf> {
+    let folder = target()?.join(format!("{name}-sanitizer"));
+    cargo.args(["--target", HOST, "--target-dir"]).arg(&folder);
+    cargo.env("RUSTFLAGS", format!("-Zsanitizer={name}")).env("CFLAGS", fuzz::FLAGS_OF_C);
+    Ok(folder)
 }
 
 fn sanitized_plugins(tally: &mut Tally) {
@@ -158,20 +202,20 @@ fn sanitized_plugins(tally: &mut Tally) {
 
 /// Returns their folder.
 fn build_sanitized_plugins() -> Result<PathBuf> {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
     let folder = target()?.join("sanitized-plugins");
     let mut build = program("rustup");
-    build.args(["run", "nightly", "cargo", "build", "--quiet", "--target", TARGET, "--target-dir"]).arg(&folder);
+    build.args(["run", "nightly", "cargo", "build", "--quiet", "--target", HOST, "--target-dir"]).arg(&folder);
     build.args(dist::PLUGINS.iter().flat_map(|name| ["--package", name]));
     build.env("RUSTFLAGS", "-Zsanitizer=address");
-    build.env("CFLAGS", "-fsanitize=address,undefined -fno-sanitize-recover=undefined");
+    let undefined = "-fsanitize=address,undefined -fno-sanitize-recover=undefined";
+    build.env("CFLAGS", format!("{undefined} {}", fuzz::FLAGS_OF_C));
     run_program(&mut build)?;
     // HDF5 opens all that lies in the folder.
     let plugins = folder.join("plugins");
     let failed = |e: std::io::Error| format!("{}: {e}", plugins.display());
     std::fs::create_dir_all(&plugins).map_err(failed)?;
     for name in dist::PLUGINS.map(shared_library) {
-        std::fs::copy(folder.join(TARGET).join("debug").join(&name), plugins.join(&name)).map_err(failed)?;
+        std::fs::copy(folder.join(HOST).join("debug").join(&name), plugins.join(&name)).map_err(failed)?;
     }
     Ok(plugins)
 }
