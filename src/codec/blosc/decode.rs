@@ -4,10 +4,27 @@ use std::ops::Range;
 
 use super::filter;
 use super::header::{HEADER_BYTES, Header, Shuffle};
+use super::sparse::SparseBlock;
 use super::stream::{Decoder, Format};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
+use crate::kernels::shuffle;
 use crate::{Error, Result, Threads};
+
+/// What is in the output before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Anything.
+    Any,
+    /// Zeros.
+    Zeroed,
+}
+
+impl Output {
+    fn is_zeroed(self) -> bool {
+        self == Self::Zeroed
+    }
+}
 
 /// A chunk whose header has been checked. Its blocks are independent of each other, so that the good ones can be saved
 /// where one is broken.
@@ -68,7 +85,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Decodes block `index` into the whole of `dst`, which has the length of its [`decoded_range`](Self::decoded_range).
-    /// Allocates that much again.
+    /// Allocates that much again, and a little.
     ///
     /// # Errors
     /// Everything that can be wrong with a block; [`Error::BufferSize`] where `dst` has another length.
@@ -77,11 +94,11 @@ impl<'a> Chunk<'a> {
         if dst.len() != expected {
             return Err(Error::BufferSize { what: "the output for a Blosc block", expected, found: dst.len() });
         }
-        BlockDecoder::new(level).decode(self, index, dst).map(|_| ())
+        BlockDecoder::new(level, Output::Any).decode(self, index, dst).map(|_| ())
     }
 
     /// Decodes the whole chunk into `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
-    pub(super) fn decode_with(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+    pub(super) fn decode_with(&self, level: Level, threads: Threads, output: Output, dst: &mut [u8]) -> Result<()> {
         if dst.len() != self.header.n_bytes {
             return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
@@ -95,16 +112,23 @@ impl<'a> Chunk<'a> {
         let per_part = threads.units_per_part(dst.len(), self.header.block_bytes);
         // Where a place in the chunk is damaged, one thread alone knows what is to be said of it.
         if per_part < self.n_blocks() && self.blocks_overlap() == Ok(false) {
-            return self.decode_parts(level, threads, per_part, dst);
+            return self.decode_parts(level, threads, output, per_part, dst);
         }
-        self.decode_in_turn(level, dst)
+        self.decode_in_turn(level, output, dst)
     }
 
     /// Decodes blocks that are known not to overlap.
-    fn decode_parts(&self, level: Level, threads: Threads, per_part: usize, dst: &mut [u8]) -> Result<()> {
+    fn decode_parts(
+        &self,
+        level: Level,
+        threads: Threads,
+        output: Output,
+        per_part: usize,
+        dst: &mut [u8],
+    ) -> Result<()> {
         let parts = dst.chunks_mut(per_part.saturating_mul(self.header.block_bytes)).enumerate().collect();
         let decoded = threads.run(parts, || {
-            let mut decoder = BlockDecoder::new(level);
+            let mut decoder = BlockDecoder::new(level, output);
             move |(part, dst): (usize, &mut [u8])| {
                 let mut blocks = (part * per_part..).zip(dst.chunks_mut(self.header.block_bytes));
                 blocks.try_for_each(|(index, block)| decoder.decode(self, index, block).map(|_| ()))
@@ -113,8 +137,8 @@ impl<'a> Chunk<'a> {
         decoded.into_iter().collect()
     }
 
-    fn decode_in_turn(&self, level: Level, dst: &mut [u8]) -> Result<()> {
-        let mut decoder = BlockDecoder::new(level);
+    fn decode_in_turn(&self, level: Level, output: Output, dst: &mut [u8]) -> Result<()> {
+        let mut decoder = BlockDecoder::new(level, output);
         // Blocks lie side by side in some order. That they do not overlap is what keeps the work within a multiple of the
         // chunk's length.
         let mut left = self.bytes.len() - self.header.front_bytes();
@@ -192,21 +216,27 @@ impl<'a> Chunk<'a> {
 }
 
 /// The bytes of the stream that `streams` stands before.
-fn next_stream<'a>(streams: &mut Cursor<'a>) -> Result<&'a [u8]> {
+pub(super) fn next_stream<'a>(streams: &mut Cursor<'a>) -> Result<&'a [u8]> {
     let len = streams.u32_le()? as usize;
     streams.take(len)
+}
+
+pub(super) fn damaged(at: usize) -> Error {
+    Error::Corrupt { at, what: "a stream is damaged, or does not decode to its part of the block" }
 }
 
 /// What decoding one block after the other needs: contexts, and a block of scratch.
 struct BlockDecoder {
     level: Level,
+    output: Output,
     streams: Decoder,
     scratch: Vec<u8>,
+    sparse: SparseBlock,
 }
 
 impl BlockDecoder {
-    fn new(level: Level) -> Self {
-        Self { level, streams: Decoder::new(level), scratch: Vec::new() }
+    fn new(level: Level, output: Output) -> Self {
+        Self { level, output, streams: Decoder::new(level), scratch: Vec::new(), sparse: SparseBlock::default() }
     }
 
     /// Decodes block `index` of `chunk` into the whole of `dst` and returns the bytes that it takes in the chunk.
@@ -223,11 +253,22 @@ impl BlockDecoder {
         if kind == Shuffle::None {
             return self.decode_streams(format, streams, start, n_streams, dst);
         }
+        if (format, kind) == (Format::Lz4, Shuffle::Byte)
+            && SparseBlock::takes(header.type_size, streams.clone(), n_streams, dst.len())
+        {
+            if !self.output.is_zeroed() {
+                dst.fill(0);
+            }
+            return self.sparse.decode(self.level, header.type_size, streams, start, n_streams, dst);
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(dst.len().max(scratch.len()), 0);
         let shuffled = &mut scratch[..dst.len()];
         let result = self.decode_streams(format, streams, start, n_streams, shuffled);
         if result.is_ok() {
+            if kind == Shuffle::Byte && !self.output.is_zeroed() && shuffle::wants_cleared(self.level) {
+                dst.fill(0);
+            }
             filter::undo(self.level, kind, header.type_size, shuffled, dst);
         }
         self.scratch = scratch;
@@ -248,8 +289,7 @@ impl BlockDecoder {
             if stream.len() == part.len() {
                 part.copy_from_slice(stream);
             } else {
-                let what = "a stream is damaged, or does not decode to its part of the block";
-                self.streams.decode(format, stream, part).ok_or(Error::Corrupt { at, what })?;
+                self.streams.decode(format, stream, part).ok_or_else(|| damaged(at))?;
             }
         }
         Ok(streams.at())

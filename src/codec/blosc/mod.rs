@@ -17,6 +17,7 @@ mod geometry;
 mod header;
 mod lz4_stream;
 mod lz77;
+mod sparse;
 mod stream;
 mod zero_runs;
 
@@ -25,6 +26,7 @@ pub use self::header::Shuffle;
 
 pub(crate) use self::header::HEADER_BYTES;
 
+use self::decode::Output;
 use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::{ChunkLayout, Codec};
@@ -180,7 +182,11 @@ impl Codec for Blosc {
     }
 
     fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        Chunk::new(src)?.decode_with(level, threads, dst)
+        Chunk::new(src)?.decode_with(level, threads, Output::Any, dst)
+    }
+
+    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        Chunk::new(src)?.decode_with(level, threads, Output::Zeroed, dst)
     }
 }
 

@@ -96,7 +96,7 @@ pub fn decode_rows(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize, row
     decode::decode(level, src, dst, n_bytes, row_bytes)
 }
 
-fn check_len(src: &[u8], n_bytes: usize) -> Result<()> {
+pub(super) fn check_len(src: &[u8], n_bytes: usize) -> Result<()> {
     if n_bytes > max_decoded_len(src.len()) {
         return Err(Error::Corrupt { at: 0, what: "the LZ4 block is too short for its decoded size" });
     }

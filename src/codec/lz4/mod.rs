@@ -9,6 +9,7 @@ mod dense;
 mod encode;
 mod lanes;
 pub(crate) mod library;
+pub(crate) mod sparse;
 #[cfg(test)]
 mod tests;
 

@@ -68,3 +68,9 @@ pub(in crate::kernels) fn unpack_low(a: Vector, b: Vector) -> Vector {
 pub(in crate::kernels) fn unpack_high(a: Vector, b: Vector) -> Vector {
     _mm256_unpackhi_epi8(a, b)
 }
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn spread(v: Vector) -> Vector {
+    _mm256_permute4x64_epi64::<0b11_01_10_00>(v)
+}

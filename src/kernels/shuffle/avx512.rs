@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2;
+use super::{avx2, for_each_marked};
 
 /// Elements in a tile: one register for each of their bytes.
 const TILE: usize = 64;
@@ -32,6 +32,18 @@ pub(super) fn unshuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
     }
 }
 
+/// See [`super::unshuffle_marked`].
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
+pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+    let n_elements = src.len() / element_size;
+    match element_size {
+        2 => for_each_marked::<2>(marks, |first| unshuffle_tile::<2>(src, n_elements, first, dst)),
+        4 => for_each_marked::<2>(marks, |first| unshuffle_tile::<4>(src, n_elements, first, dst)),
+        8 => for_each_marked::<2>(marks, |first| unshuffle_tile::<8>(src, n_elements, first, dst)),
+        _ => avx2::unshuffle_marked(element_size, marks, src, dst),
+    }
+}
+
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / N;
@@ -53,15 +65,21 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 fn unshuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / N;
     for tile in (0..n_elements).step_by(TILE) {
-        let first = tile.min(n_elements - TILE);
-        let mut planes = [_mm512_setzero_si512(); N];
-        for (byte, plane) in planes.iter_mut().enumerate() {
-            *plane = load(chunk(src, byte * n_elements + first));
-        }
-        let (registers, _) = dst[first * N..][..TILE * N].as_chunks_mut::<64>();
-        for (register, element) in registers.iter_mut().zip(interleave::<N, false>(planes)) {
-            store(register, element);
-        }
+        unshuffle_tile::<N>(src, n_elements, tile.min(n_elements - TILE), dst);
+    }
+}
+
+/// The elements of the tile that begins with element `first`.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
+fn unshuffle_tile<const N: usize>(src: &[u8], n_elements: usize, first: usize, dst: &mut [u8]) {
+    let mut planes = [_mm512_setzero_si512(); N];
+    for (byte, plane) in planes.iter_mut().enumerate() {
+        *plane = load(chunk(src, byte * n_elements + first));
+    }
+    let (registers, _) = dst[first * N..][..TILE * N].as_chunks_mut::<64>();
+    for (register, element) in registers.iter_mut().zip(interleave::<N, false>(planes)) {
+        store(register, element);
     }
 }
 

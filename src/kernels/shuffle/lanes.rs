@@ -95,27 +95,44 @@ macro_rules! lane_kernels {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
             for tile in (0..n_elements).step_by(TILE) {
-                let first = tile.min(n_elements - TILE);
-                let elements = &mut dst[first * element_size..];
-                let rows = &src[first..];
-                match element_size {
-                    2 => unshuffle_column::<2>(2, rows, n_elements, 2, elements),
-                    4 => unshuffle_column::<4>(4, rows, n_elements, 4, elements),
-                    8 => unshuffle_column::<8>(8, rows, n_elements, 8, elements),
-                    3 => unshuffle_padded::<4>(3, rows, n_elements, elements),
-                    5..8 => unshuffle_padded::<8>(element_size, rows, n_elements, elements),
-                    9..16 => unshuffle_padded::<16>(element_size, rows, n_elements, elements),
-                    _ => {
-                        for byte in (0..element_size).step_by(16) {
-                            let byte = byte.min(element_size - 16);
-                            unshuffle_column::<16>(
-                                element_size,
-                                &rows[byte * n_elements..],
-                                n_elements,
-                                16,
-                                &mut elements[byte..],
-                            );
-                        }
+                unshuffle_tile(element_size, src, tile.min(n_elements - TILE), dst);
+            }
+        }
+
+        /// See [`super::unshuffle_marked`].
+        #[target_feature(enable = $features)]
+        pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+            super::for_each_marked::<1>(marks, |group| {
+                for tile in (group..group + super::GROUP).step_by(TILE) {
+                    unshuffle_tile(element_size, src, tile, dst);
+                }
+            });
+        }
+
+        /// The elements of the tile that begins with element `first`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn unshuffle_tile(element_size: usize, src: &[u8], first: usize, dst: &mut [u8]) {
+            let n_elements = src.len() / element_size;
+            let elements = &mut dst[first * element_size..];
+            let rows = &src[first..];
+            match element_size {
+                2 => unshuffle_pairs(rows, n_elements, elements),
+                4 => unshuffle_column::<4>(4, rows, n_elements, 4, elements),
+                8 => unshuffle_column::<8>(8, rows, n_elements, 8, elements),
+                3 => unshuffle_padded::<4>(3, rows, n_elements, elements),
+                5..8 => unshuffle_padded::<8>(element_size, rows, n_elements, elements),
+                9..16 => unshuffle_padded::<16>(element_size, rows, n_elements, elements),
+                _ => {
+                    for byte in (0..element_size).step_by(16) {
+                        let byte = byte.min(element_size - 16);
+                        unshuffle_column::<16>(
+                            element_size,
+                            &rows[byte * n_elements..],
+                            n_elements,
+                            16,
+                            &mut elements[byte..],
+                        );
                     }
                 }
             }
@@ -153,6 +170,16 @@ macro_rules! lane_kernels {
                 let register = if W == 8 { byte % 2 * 4 + byte / 2 } else { byte };
                 store_row(dst, byte * row_bytes, v[register]);
             }
+        }
+
+        /// The tile of two rows. `spread` puts the first quarters of a row where unpacking takes them from, so that what comes
+        /// of it lies side by side and is stored whole.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn unshuffle_pairs(src: &[u8], row_bytes: usize, dst: &mut [u8]) {
+            let (first, second) = (spread(load_row(src, 0)), spread(load_row(src, row_bytes)));
+            store_row(dst, 0, unpack_low(first, second));
+            store_row(dst, TILE, unpack_high(first, second));
         }
 
         /// The inverse of [`shuffle_column`]. Bytes of an element beyond `n_rows` are written as 0.

@@ -51,3 +51,9 @@ pub(in crate::kernels) fn unpack_low(a: Vector, b: Vector) -> Vector {
 pub(in crate::kernels) fn unpack_high(a: Vector, b: Vector) -> Vector {
     vzip2q_u8(a, b)
 }
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn spread(v: Vector) -> Vector {
+    v
+}

@@ -1,11 +1,25 @@
 //! The specification: one byte at a time.
 
+use super::GROUP;
+
 /// See [`super::shuffle`].
 pub(super) fn shuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / element_size;
     for byte in 0..element_size {
         for element in 0..n_elements {
             dst[byte * n_elements + element] = src[element * element_size + byte];
+        }
+    }
+}
+
+/// See [`super::unshuffle_marked`].
+pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+    let n_elements = src.len() / element_size;
+    for (group, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
+        for byte in 0..element_size {
+            for element in group * GROUP..(group + 1) * GROUP {
+                dst[element * element_size + byte] = src[byte * n_elements + element];
+            }
         }
     }
 }

@@ -51,3 +51,9 @@ pub(in crate::kernels) fn unpack_low(a: Vector, b: Vector) -> Vector {
 pub(in crate::kernels) fn unpack_high(a: Vector, b: Vector) -> Vector {
     _mm_unpackhi_epi8(a, b)
 }
+
+#[inline]
+#[target_feature(enable = "sse4.1")]
+fn spread(v: Vector) -> Vector {
+    v
+}

@@ -61,9 +61,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn used(self, bytes: __m256i) -> usize {
+    fn nonzero(self, bytes: __m256i) -> u32 {
         // SAFETY: `self` proves AVX2.
-        unsafe { used(bytes) }
+        unsafe { nonzero(bytes) }
     }
 
     #[inline(always)]
@@ -87,10 +87,9 @@ fn load_masked(from: &[u8; N], mask: &[u8; N]) -> __m256i {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,lzcnt")]
-fn used(bytes: __m256i) -> usize {
-    let zeros = _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
-    N - (!zeros).cast_unsigned().leading_zeros() as usize
+#[target_feature(enable = "avx2")]
+fn nonzero(bytes: __m256i) -> u32 {
+    (!_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()))).cast_unsigned()
 }
 
 #[inline]

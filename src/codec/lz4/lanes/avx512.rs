@@ -49,9 +49,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn used(self, bytes: __m256i) -> usize {
+    fn nonzero(self, bytes: __m256i) -> u32 {
         // SAFETY: `self` proves AVX-512.
-        unsafe { used(bytes) }
+        unsafe { nonzero(bytes) }
     }
 
     #[inline(always)]
@@ -85,9 +85,9 @@ fn repeat(from: &[u8; N], places: &[u8; N]) -> __m256i {
 }
 
 #[inline]
-#[target_feature(enable = "avx512bw,avx512vl,lzcnt")]
-fn used(bytes: __m256i) -> usize {
-    N - _mm256_test_epi8_mask(bytes, bytes).leading_zeros() as usize
+#[target_feature(enable = "avx512bw,avx512vl")]
+fn nonzero(bytes: __m256i) -> u32 {
+    _mm256_test_epi8_mask(bytes, bytes)
 }
 
 #[inline]

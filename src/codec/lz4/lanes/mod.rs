@@ -82,7 +82,13 @@ pub(super) trait Lanes: Copy {
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
 
     /// The number of bytes up to the last one that is not 0: 0 where all are.
-    fn used(self, bytes: Self::Bytes) -> usize;
+    #[inline(always)]
+    fn used(self, bytes: Self::Bytes) -> usize {
+        N - self.nonzero(bytes).leading_zeros() as usize
+    }
+
+    /// Which bytes are not 0: bit `i` for byte `i`.
+    fn nonzero(self, bytes: Self::Bytes) -> u32;
 
     /// Which bytes differ: bit `i` for byte `i`.
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32;

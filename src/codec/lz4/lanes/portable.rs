@@ -63,6 +63,11 @@ impl<L: PlainLanes> Lanes for L {
     }
 
     #[inline(always)]
+    fn nonzero(self, bytes: [u8; N]) -> u32 {
+        self.differ(&bytes, &[0; N])
+    }
+
+    #[inline(always)]
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
         let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
         let bits = words.map(|(a, b)| nonzero_bytes(u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b)));
