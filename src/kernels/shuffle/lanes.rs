@@ -95,25 +95,32 @@ macro_rules! lane_kernels {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
             for tile in (0..n_elements).step_by(TILE) {
-                unshuffle_tile(element_size, src, tile.min(n_elements - TILE), dst);
+                unshuffle_tile::<false>(element_size, n_elements, src, tile.min(n_elements - TILE), dst);
             }
         }
 
         /// See [`super::unshuffle_marked`].
         #[target_feature(enable = $features)]
         pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+            let n_elements = src.len() / element_size;
             super::for_each_marked::<1>(marks, |group| {
                 for tile in (group..group + super::GROUP).step_by(TILE) {
-                    unshuffle_tile(element_size, src, tile, dst);
+                    unshuffle_tile::<true>(element_size, n_elements, src, tile, dst);
                 }
             });
         }
 
-        /// The elements of the tile that begins with element `first`.
+        /// The elements of the tile that begins with element `first`. `MARKED` makes two functions of it, so that each is part of
+        /// the one loop that calls it: otherwise neither is.
         #[inline]
         #[target_feature(enable = $features)]
-        fn unshuffle_tile(element_size: usize, src: &[u8], first: usize, dst: &mut [u8]) {
-            let n_elements = src.len() / element_size;
+        fn unshuffle_tile<const MARKED: bool>(
+            element_size: usize,
+            n_elements: usize,
+            src: &[u8],
+            first: usize,
+            dst: &mut [u8],
+        ) {
             let elements = &mut dst[first * element_size..];
             let rows = &src[first..];
             match element_size {
