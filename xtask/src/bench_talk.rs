@@ -188,17 +188,20 @@ fn row(case: &Value, recording: &Recording, baseline: &Recording) -> Value {
 
 fn print(row: &Value) {
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    let number = |key: &str| row[key].as_f64().unwrap_or(f64::NAN);
+    let number = |key: &str, decimals| match row[key].as_f64() {
+        Some(number) => format!("{number:.decimals$}"),
+        None => "-".to_owned(),
+    };
     let pixels = text("name").replace("talk record ", "");
     println!(
         "{pixels:<14}{:<15}{:<35}{:>8}{:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>9.1}",
         text("input"),
         text("by"),
-        row["threads"],
-        number("khz"),
-        number("vs_peer"),
-        number("khz_cpu"),
-        number("vs_peer_cpu"),
-        number("file_mb"),
+        number("threads", 0),
+        number("khz", 2),
+        number("vs_peer", 2),
+        number("khz_cpu", 2),
+        number("vs_peer_cpu", 2),
+        number("file_mb", 1),
     );
 }
