@@ -14,9 +14,12 @@ const PIECE: usize = 16 * 1024;
 /// Tokens that are copied at once.
 const STRIDE: usize = 16;
 
-/// Where a token stands for more pixels than these, each on its own is as fast as SSE4.1, which has no instruction that
-/// counts bits, or faster. Measured on streams of 160 and of 15 pixels a token.
-const SPARSE: usize = 64;
+/// Pixels for a token from which on each token on its own is as fast as any instruction set, or faster. Measured on streams
+/// of 64 pixels a token, where it is not, and of 133 and more.
+const SPARSE: usize = 100;
+
+/// The same for SSE4.1, which has no instruction that counts bits: with 25 it is, with 15 it is not.
+const SPARSE_SSE41: usize = 20;
 
 /// See [`decode`](super::decode) and, where the pixels `are_zero`, [`decode_zeroed`](super::decode_zeroed).
 pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
@@ -27,21 +30,27 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: b
         return Err(wrong_size(tokens, pixels.len()));
     }
     let n_bytes = pixels.len();
-    let decoded = match level.isa() {
-        Isa::Scalar => scalar(tokens, pixels),
-        Isa::Sse41 if pixels.len() / SPARSE > tokens.len() => scalar(tokens, pixels),
-        _ => by_runs(level, tokens, pixels, are_zero),
+    let sparse = match level.isa() {
+        Isa::Scalar => 0,
+        Isa::Sse41 => SPARSE_SSE41,
+        _ => SPARSE,
+    };
+    let decoded = if n_bytes >= tokens.len().saturating_mul(sparse) {
+        by_tokens(tokens, pixels, are_zero)
+    } else {
+        by_runs(level, tokens, pixels, are_zero)
     };
     decoded.ok_or_else(|| wrong_size(tokens, n_bytes))
 }
 
 /// The specification: every token on its own. `None` where the stream has more or fewer pixels.
-fn scalar(tokens: &[u8], pixels: &mut [u8]) -> Option<()> {
+fn by_tokens(tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
     let mut rest = pixels;
     for token in tokens.as_chunks::<2>().0 {
         let (filled, behind) = rest.split_at_mut_checked(2 * run_pixels(*token))?;
         rest = behind;
         match i16::from_le_bytes(*token) {
+            ..=0 if are_zero => {}
             ..=0 => filled.fill(0),
             1.. => filled.copy_from_slice(token),
         }
