@@ -12,8 +12,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-pub(crate) const HELP: &str = "fuzz the decoders, the encoders and the plugins' entry; fails on a crash
---seconds N: so long for each target
+pub(crate) const HELP: &str =
+    "fuzz the decoders, the encoders and the plugins' entry; fails on a crash (installs nightly Rust)
+--seconds N: so long for each target; needed
 --target T: this one only
 --json FILE: executions, coverage and corpus of each target, as JSON too";
 

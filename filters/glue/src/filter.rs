@@ -133,7 +133,8 @@ fn text(error: Error) -> String {
 }
 
 /// What is to be done about a chunk that cannot be decoded.
-const REMEDY: &str = "; other chunks are not affected, this one has to come from a copy of the file";
+const REMEDY: &str = "; other chunks are not affected; darkchunk's salvage saves what is good of this one, the rest has to come \
+    from a copy of the file";
 
 fn damage(error: Error) -> String {
     format!("{error}{REMEDY}")
