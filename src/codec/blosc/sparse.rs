@@ -5,6 +5,7 @@
 //! read them.
 
 use super::decode::{damaged, next_stream};
+use super::header::MAX_SPLIT;
 use super::lz4_stream;
 use crate::Result;
 use crate::codec::cursor::Cursor;
@@ -16,6 +17,11 @@ use crate::kernels::shuffle::{GROUP, unshuffle_marked};
 /// and more, with 20 slower.
 const DENSE: usize = 40;
 
+/// Larger blocks are not decoded here: marks and groups, up to three bytes for 64 of the block, are more scratch than the block's
+/// length, and are to stay within the 256 KiB that a decoder may take beyond that.
+const MOST_BYTES: usize = 4 << 20;
+
+const _: () = assert!(MAX_SPLIT < DENSE, "a stream that is stored as it is makes a block dense");
 const _: () = assert!(GROUP == LINE, "a mark is for as many elements as a plane's line has bytes");
 
 /// Scratch for a block.
@@ -30,6 +36,9 @@ impl SparseBlock {
     /// Whether the `n_streams` that `streams` stands before are of mostly zeros, and the block of `n_bytes` that they make has
     /// whole pairs of groups, so that no line belongs to two planes.
     pub(super) fn takes(type_size: usize, mut streams: Cursor<'_>, n_streams: usize, n_bytes: usize) -> bool {
+        if n_bytes > MOST_BYTES {
+            return false;
+        }
         let stored = (0..n_streams).map_while(|_| next_stream(&mut streams).ok().map(<[u8]>::len));
         n_bytes.is_multiple_of(2 * GROUP * type_size) && stored.sum::<usize>() <= n_bytes / DENSE
     }
@@ -107,6 +116,18 @@ mod tests {
         let n = codec.encode_with(Level::SCALAR, Threads::ONE, bytes, &mut chunk).unwrap();
         chunk.truncate(n);
         (codec, chunk)
+    }
+
+    #[test]
+    fn scratch_is_the_block_and_no_more_than_256_kib() {
+        let two_empty_streams = [0; 8];
+        let takes = |n_bytes| SparseBlock::takes(2, Cursor::new(&two_empty_streams), 2, n_bytes);
+        assert!(takes(MOST_BYTES) && !takes(MOST_BYTES + 4 * GROUP));
+        let mut block = SparseBlock::default();
+        block.planes.reserve(MOST_BYTES);
+        let n_groups = MOST_BYTES / (2 * GROUP);
+        let n_bytes = block.planes.bytes().len() + block.planes.marks().len() + n_groups;
+        assert!(n_bytes <= MOST_BYTES + (256 << 10), "{n_bytes} bytes");
     }
 
     #[test]
