@@ -96,7 +96,8 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
 /// Frames that take turns: more share no more to speak of, and are more places that memory is read from.
 const AT_ONCE: usize = 8;
 
-/// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are these.
+/// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are
+/// these.
 pub(super) fn encode_frames<P: Pixel>(
     level: Level,
     frames: &mut [BatchFrame<'_, P>],
