@@ -131,6 +131,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn blocks_of_mostly_zeros_decode_at_every_level_whatever_was_in_the_output() {
         for type_size in [2, 3, 4, 8, 16, 17] {
             // Whole blocks, and a last one that has whole groups, or has not.
