@@ -119,6 +119,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn scratch_is_the_block_and_no_more_than_256_kib() {
         let two_empty_streams = [0; 8];
         let takes = |n_bytes| SparseBlock::takes(2, Cursor::new(&two_empty_streams), 2, n_bytes);
