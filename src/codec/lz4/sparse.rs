@@ -276,6 +276,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn matches_of_every_length_and_offset_are_copied() {
         for &level in Level::available() {
             let mut sparse = Sparse::default();
