@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let mut rows = Vec::new();
     let head = ["kHz", "/ (a)", "kHz (CPU)", "/ (a)", "MB"];
     println!(
-        "\n{:<14}{:<15}{:<35}{:>8}{:>9} {:>8} {:>10} {:>8} {:>9}",
+        "\n{:<14}{:<15}{:<37}{:>8}{:>9} {:>8} {:>10} {:>8} {:>9}",
         "pixels", "bright", "", "threads", head[0], head[1], head[2], head[3], head[4]
     );
     for number in 0..5 {
@@ -194,7 +194,7 @@ fn print(row: &Value) {
     };
     let pixels = text("name").replace("talk record ", "");
     println!(
-        "{pixels:<14}{:<15}{:<35}{:>8}{:>9.2} {:>8.2} {:>10.2} {:>8.2} {:>9.1}",
+        "{pixels:<14}{:<15}{:<37}{:>8}{:>9} {:>8} {:>10} {:>8} {:>9}",
         text("input"),
         text("by"),
         number("threads", 0),
