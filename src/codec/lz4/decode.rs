@@ -53,16 +53,8 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize, r
     let mut output = Output { lanes, dst, at: 0, n_bytes, used: 0 };
     let mut at = 0;
     loop {
-        let token = *src.get(at).ok_or_else(|| ends_early(at))?;
-        at += 1;
-        let mut n_literals = usize::from(token >> 4);
-        if n_literals == 15 {
-            n_literals += long_length(src, &mut at)?;
-        }
+        let (token, n_literals) = token(src, &mut at)?;
         let rest = &src[at..];
-        if n_literals > rest.len() {
-            return Err(Error::Truncated { at, needed: n_literals, available: rest.len() });
-        }
         if n_literals != 0 {
             output.literals(rest, n_literals).ok_or_else(|| too_long(at))?;
         }
@@ -70,16 +62,7 @@ fn decode_with<L: Lanes>(lanes: L, src: &[u8], dst: &mut [u8], n_bytes: usize, r
         let Some(offset) = src[at..].first_chunk() else { break };
         let offset = usize::from(u16::from_le_bytes(*offset));
         at += 2;
-        // Whether the length goes on is anyone's guess in sparse data: so its next byte is read in any case, and only a
-        // 255 decides a branch. Past the end is the next token's error.
-        let is_long = token & 15 == 15;
-        let next = src.get(at).copied().unwrap_or(0);
-        let next = usize::from(if is_long { next } else { 0 });
-        at += usize::from(is_long);
-        let mut len = usize::from(token & 15) + MIN_MATCH + next;
-        if next == 255 {
-            len = len.saturating_add(long_length(src, &mut at)?);
-        }
+        let len = match_len(token, src, &mut at)?;
         if offset.wrapping_sub(1) >= output.at {
             return Err(too_early(at));
         }
@@ -132,8 +115,38 @@ pub(super) fn too_long(at: usize) -> Error {
 }
 
 #[cold]
-pub(super) fn ends_early(at: usize) -> Error {
+fn ends_early(at: usize) -> Error {
     Error::Truncated { at, needed: 1, available: 0 }
+}
+
+/// The next token, and the number of literals behind it, which `src` has.
+#[inline(always)]
+pub(super) fn token(src: &[u8], at: &mut usize) -> Result<(u8, usize)> {
+    let token = *src.get(*at).ok_or_else(|| ends_early(*at))?;
+    *at += 1;
+    let mut n_literals = usize::from(token >> 4);
+    if n_literals == 15 {
+        n_literals += long_length(src, at)?;
+    }
+    let available = src.len() - *at;
+    if n_literals > available {
+        return Err(Error::Truncated { at: *at, needed: n_literals, available });
+    }
+    Ok((token, n_literals))
+}
+
+/// The length of a match of sparse data, behind its offset. `at` may be one byte behind the end then.
+///
+/// Whether the length goes on is anyone's guess there: so its next byte is read in any case, and only a 255 decides a branch.
+/// Past the end is the next token's error.
+#[inline(always)]
+pub(super) fn match_len(token: u8, src: &[u8], at: &mut usize) -> Result<usize> {
+    let is_long = token & 15 == 15;
+    let next = src.get(*at).copied().unwrap_or(0);
+    let next = usize::from(if is_long { next } else { 0 });
+    *at += usize::from(is_long);
+    let len = usize::from(token & 15) + MIN_MATCH + next;
+    if next == 255 { Ok(len.saturating_add(long_length(src, at)?)) } else { Ok(len) }
 }
 
 /// The bytes that continue a length of 15.

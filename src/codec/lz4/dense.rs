@@ -4,7 +4,7 @@
 //! vector, whatever its length, and however it overlaps itself: the length decides no branch. The output is not cleared,
 //! and where its zeros are is not known. Near the end of either side nothing is copied but what is asked for.
 
-use super::decode::{MIN_MATCH, ends_early, first_row, is_repeated, long_length, too_early, too_long};
+use super::decode::{MIN_MATCH, first_row, is_repeated, long_length, token, too_early, too_long};
 use super::lanes::{Lanes, N};
 use crate::{Error, Result};
 
@@ -92,16 +92,8 @@ pub(super) fn decode<L: Lanes>(
 /// Takes a token and its literals, whatever their number and whatever room there is. Returns the token.
 #[inline(always)]
 fn careful_literals(src: &[u8], at: &mut usize, dst: &mut [u8], to: &mut usize, n_bytes: usize) -> Result<u8> {
-    let token = *src.get(*at).ok_or_else(|| ends_early(*at))?;
-    *at += 1;
-    let mut n = usize::from(token >> 4);
-    if n == 15 {
-        n += long_length(src, at)?;
-    }
+    let (token, n) = token(src, at)?;
     let rest = &src[*at..];
-    if n > rest.len() {
-        return Err(Error::Truncated { at: *at, needed: n, available: rest.len() });
-    }
     if n > n_bytes.saturating_sub(*to) {
         return Err(too_long(*at));
     }

@@ -5,7 +5,7 @@
 //! nothing to be done. A match's first and last bytes, which may share a line with others, are copied in any case, a vector
 //! each. Who needs the bytes afterwards goes by the marks too.
 
-use super::decode::{MIN_MATCH, SLACK_BYTES, ends_early, long_length, too_early, too_long};
+use super::decode::{SLACK_BYTES, match_len, token, too_early, too_long};
 use super::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
@@ -99,16 +99,8 @@ impl<L: Lanes> Output<'_, L> {
     fn decode(&mut self, src: &[u8]) -> Result<()> {
         let mut at = 0;
         loop {
-            let token = *src.get(at).ok_or_else(|| ends_early(at))?;
-            at += 1;
-            let mut n_literals = usize::from(token >> 4);
-            if n_literals == 15 {
-                n_literals += long_length(src, &mut at)?;
-            }
+            let (token, n_literals) = token(src, &mut at)?;
             let rest = &src[at..];
-            if n_literals > rest.len() {
-                return Err(Error::Truncated { at, needed: n_literals, available: rest.len() });
-            }
             if n_literals > self.end - self.at {
                 return Err(too_long(at));
             }
@@ -117,15 +109,7 @@ impl<L: Lanes> Output<'_, L> {
             let Some(offset) = src[at..].first_chunk() else { break };
             let offset = usize::from(u16::from_le_bytes(*offset));
             at += 2;
-            // Whether the length goes on is anyone's guess: so its next byte is read in any case.
-            let is_long = token & 15 == 15;
-            let next = src.get(at).copied().unwrap_or(0);
-            let next = usize::from(if is_long { next } else { 0 });
-            at += usize::from(is_long);
-            let mut len = usize::from(token & 15) + MIN_MATCH + next;
-            if next == 255 {
-                len = len.saturating_add(long_length(src, &mut at)?);
-            }
+            let len = match_len(token, src, &mut at)?;
             if offset.wrapping_sub(1) >= self.at - self.start {
                 return Err(too_early(at));
             }
