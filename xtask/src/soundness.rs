@@ -133,12 +133,7 @@ fn thread_sanitizer() -> Result<Command> {
 /// The C test, several threads of which have several threads work for them.
 fn c_library_with_threads(tally: &mut Tally) {
     const NAME: &str = "thread sanitizer, C library";
-    let mut built = Err(String::new());
-    tally.check(&format!("{NAME}: built"), || {
-        built = build_c_test_for_threads();
-        built.as_ref().map(drop).map_err(Clone::clone)
-    });
-    if let Ok(test) = built {
+    if let Some(test) = made(tally, &format!("{NAME}: built"), build_c_test_for_threads) {
         tally.step(NAME, &mut program(test));
     }
 }
@@ -184,20 +179,24 @@ fn sanitize(cargo: &mut Command, name: &str) -> Result<PathBuf> {
 }
 
 fn sanitized_plugins(tally: &mut Tally) {
-    let mut hosts = Err(String::new());
-    tally.check("plugins with sanitizers: built", || {
-        hosts = build_sanitized_plugins().and_then(|plugins| {
-            // Debian's HDF5 is one of the hosts.
-            setup::system(&[System::Hdf5Tools])?;
-            let mut command = program(setup::python()?);
-            command.arg("tests/bad/sanitized.py").arg(plugins).arg(sanitizer_libraries()?);
-            Ok(command)
-        });
-        hosts.as_ref().map(drop).map_err(Clone::clone)
-    });
-    if let Ok(command) = &mut hosts {
-        tally.step("plugins with sanitizers, in hosts", command);
+    let hosts = || {
+        let plugins = build_sanitized_plugins()?;
+        // Debian's HDF5 is one of the hosts.
+        setup::system(&[System::Hdf5Tools])?;
+        let mut command = program(setup::python()?);
+        command.arg("tests/bad/sanitized.py").arg(plugins).arg(sanitizer_libraries()?);
+        Ok(command)
+    };
+    if let Some(mut command) = made(tally, "plugins with sanitizers: built", hosts) {
+        tally.step("plugins with sanitizers, in hosts", &mut command);
     }
+}
+
+/// What a step makes for the next one.
+fn made<T>(tally: &mut Tally, name: &str, make: impl FnOnce() -> Result<T>) -> Option<T> {
+    let mut made = None;
+    tally.check(name, || make().map(|it| made = Some(it)));
+    made
 }
 
 /// Returns their folder.
