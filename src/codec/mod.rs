@@ -58,6 +58,8 @@ pub trait Codec: Sized {
     const NAME: &'static str;
     /// Whether this filter reads the values of pixels, and so must be the first one in a dataset's pipeline.
     const MUST_BE_FIRST: bool = false;
+    /// Whether [`decode_zeroed_with`](Self::decode_zeroed_with) gains more than the zeros cost.
+    const WANTS_ZEROS: bool = false;
     /// Whether a chunk that does not shrink is left to HDF5, which stores it raw and marks it so, where the filter is
     /// optional. Not for a lossy codec, whose effect would depend on the data.
     const RAW_IF_NOT_SMALLER: bool = false;

@@ -120,11 +120,16 @@ fn decode<'a, C: Codec>(
         return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
     let room = if codec.chunk_bytes().is_some() { Room::exactly(n_bytes) } else { room(n_bytes)? };
-    // What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
-    let mut output = allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))?;
-    codec
-        .decode_zeroed_with(Level::current(), threads(), input, &mut output.as_mut_slice()[..n_bytes])
-        .map_err(damage)?;
+    let wants_zeros = C::WANTS_ZEROS || room != Room::exactly(n_bytes);
+    let mut output = if wants_zeros {
+        // What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
+        allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))?
+    } else {
+        allocator.to_be_written(n_bytes)?
+    };
+    let chunk = &mut output.as_mut_slice()[..n_bytes];
+    let decode = if wants_zeros { C::decode_zeroed_with } else { C::decode_with };
+    decode(codec, Level::current(), threads(), input, chunk).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 

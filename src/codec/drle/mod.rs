@@ -178,6 +178,7 @@ impl Codec for Drle {
     const FILTER_ID: u32 = 36114;
     const NAME: &'static str = "DRLE: darker-than-threshold run-length encoding; darkchunk";
     const MUST_BE_FIRST: bool = true;
+    const WANTS_ZEROS: bool = true;
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         parameters::localise(cd_values, layout)
