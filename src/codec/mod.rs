@@ -9,6 +9,7 @@ pub mod blosc;
 pub(crate) mod cursor;
 pub mod drle;
 pub(crate) mod framing;
+mod lanes;
 pub mod lz4;
 pub mod zstd;
 

@@ -6,7 +6,7 @@
 //! [`N`] bytes at a time, zeros behind, so that the bytes ahead stay clear.
 
 use super::dense;
-use super::lanes::{Lanes, N, Work, with_lanes};
+use crate::codec::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
 use std::ops::Range;

@@ -5,7 +5,7 @@
 //! and where its zeros are is not known. Near the end of either side nothing is copied but what is asked for.
 
 use super::decode::{MIN_MATCH, first_row, is_repeated, long_length, token, too_early, too_long};
-use super::lanes::{Lanes, N};
+use crate::codec::lanes::{Lanes, N};
 use crate::{Error, Result};
 
 /// Literals that are copied whatever their number, where the token counts them.

@@ -8,7 +8,7 @@
 //!
 //! What is written depends on the input alone: [`Lanes`] only say which bytes are equal.
 
-use super::lanes::{Lanes, N, Work, with_lanes};
+use crate::codec::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 
 /// The longest input: every byte is in reach of every other, and a position fits 16 bits.

@@ -7,7 +7,6 @@ pub mod block;
 mod decode;
 mod dense;
 mod encode;
-mod lanes;
 pub(crate) mod library;
 pub(crate) mod sparse;
 #[cfg(test)]

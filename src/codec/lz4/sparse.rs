@@ -6,7 +6,7 @@
 //! each. Who needs the bytes afterwards goes by the marks too.
 
 use super::decode::{SLACK_BYTES, match_len, token, too_early, too_long};
-use super::lanes::{Lanes, N, Work, with_lanes};
+use crate::codec::lanes::{Lanes, N, Work, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
 

@@ -11,7 +11,7 @@ pub(super) trait PlainLanes: Copy {
 
 /// What every processor has.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec::lz4) struct Portable;
+pub(in crate::codec) struct Portable;
 
 impl PlainLanes for Portable {
     #[inline(always)]

@@ -9,11 +9,11 @@ use std::arch::x86_64::{
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec::lz4) struct Avx512(());
+pub(in crate::codec) struct Avx512(());
 
 impl Avx512 {
     /// Where `level` stands for it.
-    pub(in crate::codec::lz4) fn new(level: Level) -> Option<Self> {
+    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Avx512).then_some(Self(()))
     }
 }

@@ -1,4 +1,4 @@
-//! The few bytes that a sequence of an LZ4 block moves, at once.
+//! The few bytes that a sequence of LZ4 or Zstd moves, at once.
 //!
 //! Most literals and matches of detector data are shorter than a vector. [`Lanes`] moves [`N`] bytes whatever the length
 //! is, zeros behind it, so that the length does not decide a branch. One file an instruction set; the decoder is generic

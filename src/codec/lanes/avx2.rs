@@ -10,11 +10,11 @@ use std::arch::x86_64::{
 
 /// A processor with AVX2 as [`Isa::Avx2`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec::lz4) struct Avx2(());
+pub(in crate::codec) struct Avx2(());
 
 impl Avx2 {
     /// Where `level` stands for it.
-    pub(in crate::codec::lz4) fn new(level: Level) -> Option<Self> {
+    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Avx2).then_some(Self(()))
     }
 }
