@@ -69,10 +69,7 @@ impl Blocks {
                 dst.fill(0);
                 return Ok(());
             }
-            Compression::Zstd { .. } => {
-                self.zstd.decode_prefix(bytes, &mut self.rows, dst.len())?;
-                (&self.rows[..dst.len()], n_all)
-            }
+            Compression::Zstd { .. } => (self.zstd.decode(bytes, &mut self.rows, dst.len())?, n_all),
         };
         let n_rows = if n_rows == n_all { without_repeats(rows, row_bytes) } else { n_rows };
         inverse_rows(self.level, self.element_bytes, rows, n_rows, dst);

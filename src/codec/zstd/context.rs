@@ -6,7 +6,7 @@
 //! Zeros at the end of a block do not reach Zstd (see `zeros`), and the frame that a block of zeros was last decoded from is
 //! known.
 
-use super::zeros;
+use super::{small, zeros};
 use crate::cpu::Level;
 use crate::kernels::zero::is_zero;
 use crate::{Error, Result};
@@ -115,6 +115,7 @@ fn new_context(zstd_level: i32, has_small_rows: bool) -> Option<CCtx<'static>> {
 pub(crate) struct Decoder {
     level: Level,
     context: Option<DCtx<'static>>,
+    small: Option<Box<small::Decoder>>,
     zeros: Zeros,
 }
 
@@ -127,10 +128,20 @@ struct Zeros {
     n_bytes: usize,
 }
 
+impl Zeros {
+    fn remember(&mut self, level: Level, src: &[u8], content: &[u8]) {
+        let Some(frame) = self.frame.get_mut(..src.len()) else { return };
+        if is_zero(level, content) {
+            frame.copy_from_slice(src);
+            (self.frame_len, self.n_bytes) = (src.len(), content.len());
+        }
+    }
+}
+
 impl Decoder {
     /// Costs nothing until the first block.
     pub(crate) fn new(level: Level) -> Self {
-        Self { level, context: None, zeros: Zeros::default() }
+        Self { level, context: None, small: None, zeros: Zeros::default() }
     }
 
     /// Whether `src` is known to decode to `n_bytes` zeros, because it has done so before.
@@ -139,38 +150,47 @@ impl Decoder {
         n_bytes == *known && n_bytes != 0 && src == &frame[..*frame_len]
     }
 
-    fn remember_zeros(&mut self, src: &[u8], dst: &[u8]) {
-        let Some(frame) = self.zeros.frame.get_mut(..src.len()) else { return };
-        if is_zero(self.level, dst) {
-            frame.copy_from_slice(src);
-            (self.zeros.frame_len, self.zeros.n_bytes) = (src.len(), dst.len());
-        }
-    }
-
     /// Decodes `src` into the whole of `dst`. Offsets in errors are in `src`.
     pub(crate) fn decode_block(&mut self, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_prefix(src, dst, dst.len())
+        if let Some(content) = small::decode(&mut self.small, self.level, src, dst.len()) {
+            dst.copy_from_slice(content);
+        } else {
+            decompress(&mut self.context, src, dst, dst.len())?;
+        }
+        self.zeros.remember(self.level, src, dst);
+        Ok(())
     }
 
-    /// [`decode_block`](Self::decode_block) into the first `n_bytes` of `dst`. What is behind them is scratch, and makes the
-    /// end of the block faster where it is 32 bytes or more: Zstd copies without care for the end then.
-    pub(crate) fn decode_prefix(&mut self, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
-        const DAMAGED: Error = Error::Corrupt { at: 0, what: "the Zstd frame cannot be decoded to its size" };
-        let context = match &mut self.context {
-            Some(context) => context,
-            empty => {
-                let context = DCtx::try_create();
-                empty.insert(context.ok_or_else(|| Error::Unsupported("no memory for a Zstd decoder".into()))?)
+    /// Decodes `src` to `n_bytes`, which are in `room` then or in memory of the decoder. What is behind them in `room` is
+    /// scratch, and makes the end of the block faster where it is 32 bytes or more: Zstd copies without care for the end
+    /// then.
+    pub(crate) fn decode<'a>(&'a mut self, src: &[u8], room: &'a mut [u8], n_bytes: usize) -> Result<&'a [u8]> {
+        let content = match small::decode(&mut self.small, self.level, src, n_bytes) {
+            Some(content) => content,
+            None => {
+                decompress(&mut self.context, src, room, n_bytes)?;
+                &room[..n_bytes]
             }
         };
-        match context.decompress(dst, src) {
-            Ok(found) if found == n_bytes => {
-                self.remember_zeros(src, &dst[..n_bytes]);
-                Ok(())
-            }
-            Ok(found) => Err(Error::WrongSize { expected: n_bytes, found }),
-            Err(_) => Err(DAMAGED),
+        self.zeros.remember(self.level, src, content);
+        Ok(content)
+    }
+}
+
+/// Decodes `src` with the library to the first `n_bytes` of `dst`; the rest is scratch.
+fn decompress(context: &mut Option<DCtx<'static>>, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    const DAMAGED: Error = Error::Corrupt { at: 0, what: "the Zstd frame cannot be decoded to its size" };
+    let context = match context {
+        Some(context) => context,
+        empty => {
+            let context = DCtx::try_create();
+            empty.insert(context.ok_or_else(|| Error::Unsupported("no memory for a Zstd decoder".into()))?)
         }
+    };
+    match context.decompress(dst, src) {
+        Ok(found) if found == n_bytes => Ok(()),
+        Ok(found) => Err(Error::WrongSize { expected: n_bytes, found }),
+        Err(_) => Err(DAMAGED),
     }
 }
 
@@ -199,8 +219,8 @@ mod tests {
             assert!(!decoder.knows_zeros(&frame[..frame.len() - 1], N_BYTES), "a frame that is cut off");
         }
         let mut room = vec![0xAA; N_BYTES + 64];
-        assert!(decoder.decode_prefix(&theirs[..n], &mut room, N_BYTES - 1).is_err(), "more than it should be");
-        assert!(decoder.decode_prefix(&theirs[..n], &mut room, N_BYTES + 1).is_err(), "less than it should be");
+        assert!(decoder.decode(&theirs[..n], &mut room, N_BYTES - 1).is_err(), "more than it should be");
+        assert!(decoder.decode(&theirs[..n], &mut room, N_BYTES + 1).is_err(), "less than it should be");
         let mut ones = ours[..m].to_vec();
         ones[m - 1] = 1;
         let mut dst = [0xAA; N_BYTES];

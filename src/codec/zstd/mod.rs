@@ -3,6 +3,7 @@
 //! A chunk is one bare Zstd frame that states its content size. It has no parts that threads could share: one does it all.
 
 pub(crate) mod context;
+mod small;
 mod zeros;
 
 use super::{ChunkLayout, Codec};

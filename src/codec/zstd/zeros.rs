@@ -6,7 +6,7 @@
 
 use super::context::MAX_BLOCK_BYTES;
 
-const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+pub(super) const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
 /// In the header's descriptor: the window is the whole content, so none is stated.
 const SINGLE_SEGMENT: u8 = 1 << 5;
