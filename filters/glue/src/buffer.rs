@@ -2,8 +2,9 @@
 //!
 //! What HDF5 gets, it frees; what it gave, the filter frees. That takes the same allocator on both sides: `malloc` and
 //! `free` where a process has one C library, and on Windows, where each library may have its own, HDF5's functions for
-//! the purpose. Zeroing memory that a decoder then writes costs a quarter of the time of a read; so memory is also to be had with
-//! whatever is in it. Decoders write every byte or fail, which the tests and the fuzz targets hold them to.
+//! the purpose. Zeroing memory that a decoder then writes costs up to a quarter of the time of a read; so memory is also to be had
+//! with whatever is in it. Decoders write every byte or fail, and what they write does not depend on what was there: the tests
+//! and the fuzz targets hold them to it.
 
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -118,7 +119,7 @@ pub(crate) struct Buffer<'a> {
 
 impl Buffer<'_> {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: `n_bytes` were allocated and written, and are borrowed with `self`.
+        // SAFETY: `n_bytes` were allocated and have values, and are borrowed with `self`.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.n_bytes) }
     }
 
@@ -227,6 +228,7 @@ mod tests {
         assert!(with_scratch(usize::MAX / 2, |_| ()).is_err());
         let allocator = Allocator::of(Caller::at(core::ptr::null())).unwrap();
         assert!(allocator.zeroed(usize::MAX / 2).is_err());
+        assert!(allocator.to_be_written(usize::MAX / 2).is_err());
         assert_eq!(allocator.copy_of(&[1, 2, 3]).unwrap().as_mut_slice(), [1, 2, 3]);
         assert!(allocator.zeroed(1000).unwrap().as_mut_slice().iter().all(|&byte| byte == 0));
     }

@@ -47,8 +47,8 @@ pub(super) fn decode<'a>(
         return None;
     }
     let decoder = memory.get_or_insert_default();
-    with_lanes(level, Blocks { decoder, frame, at, n_bytes, most_coded: n_bytes / LEAST_FOR_CODED })?;
-    Some(decoder.content.first(n_bytes))
+    let written = with_lanes(level, Blocks { decoder, frame, at, n_bytes, most_coded: n_bytes / LEAST_FOR_CODED })?;
+    (written == n_bytes).then(|| decoder.content.first(n_bytes))
 }
 
 /// What frames are decoded with.
@@ -95,11 +95,12 @@ struct Blocks<'a> {
 }
 
 impl Work for Blocks<'_> {
-    type Output = Option<()>;
+    type Output = Option<usize>;
 
-    /// Blocks up to the last one, which ends the frame (3.1.1.2).
+    /// Decodes the blocks up to the last one, which ends the frame (3.1.1.2). Returns the bytes that there are then, at most
+    /// `n_bytes`.
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> Option<()> {
+    fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
         let Self { decoder, frame, mut at, n_bytes, most_coded } = self;
         let (mut recent, mut written) = (Recent::new(), 0);
         loop {
@@ -132,7 +133,7 @@ impl Work for Blocks<'_> {
                 _ => return None,
             };
             if is_last {
-                return (at == frame.len() && written == n_bytes).then_some(());
+                return (at == frame.len() && written <= n_bytes).then_some(written);
             }
         }
     }

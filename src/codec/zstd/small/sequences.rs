@@ -4,6 +4,7 @@ use super::bits::{Backward, PEEKED};
 use super::fse::{Counts, MAX_STATES, MAX_SYMBOLS, State, Table};
 use super::output::Output;
 use crate::codec::lanes::Lanes;
+use std::hint::select_unpredictable as select;
 use std::ops::Range;
 
 /// The most states of a table that needs no description.
@@ -192,10 +193,9 @@ impl Recent {
     /// 0 where there is none.
     #[inline(always)]
     pub(super) fn offset(&mut self, value: u32, has_literals: bool) -> u32 {
-        use std::hint::select_unpredictable as select;
         let [first, second, third] = self.0;
         // 1, 2, 3: the last ones; without literals the first of them would have been part of the match before.
-        let index = value + u32::from(!has_literals);
+        let index = value.wrapping_add((!has_literals).into());
         let (is_new, is_first, is_second) = (value > 3, index == 1, index == 2);
         let old = select(index == 3, third, first.wrapping_sub(1));
         let old = select(is_second, second, old);
