@@ -1,11 +1,21 @@
 //! [`Lanes`] with AVX-512: masked loads read exactly the bytes that are there.
 
-use super::{Lanes, N, PERIODS};
+use super::matches::{SLACK, fits, steps};
+use super::{Lanes, N, PERIODS, periods};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _bzhi_u32, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256, _mm256_maskz_loadu_epi8,
+    __m256i, __m512i, _bzhi_u32, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256, _mm256_maskz_loadu_epi8,
     _mm256_maskz_permutexvar_epi8, _mm256_permutexvar_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask,
+    _mm512_loadu_si512, _mm512_permutexvar_epi8, _mm512_storeu_si512,
 };
+
+/// Bytes of the vectors that long matches are copied in.
+const WIDE: usize = 64;
+
+const _: () = assert!(WIDE <= SLACK, "what is stored of a match ends within its slack");
+
+static WIDE_PERIODS: [[u8; WIDE]; WIDE + 1] = periods();
+static WIDE_STEPS: [usize; WIDE + 1] = steps();
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +56,36 @@ impl Lanes for Avx512 {
     fn store(self, bytes: __m256i, to: &mut [u8; N]) {
         // SAFETY: `self` proves AVX-512; `to` is 32 writable bytes, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes) }
+    }
+
+    #[inline(always)]
+    fn copy_match(self, dst: &mut [u8], to: usize, offset: usize, len: usize) {
+        assert!(fits(dst, to, offset, len), "{len} bytes from {offset} before {to} of {}", dst.len());
+        let (near, end) = (offset.min(WIDE), to + len);
+        // SAFETY: `self` proves AVX-512; what is read begins before `to`, behind which are `SLACK` bytes, as many as a vector has.
+        let bytes = unsafe { repeat_wide(dst, to - offset, &WIDE_PERIODS[near]) };
+        // SAFETY: `self` proves AVX-512; behind `to` are `SLACK` bytes.
+        unsafe { store_wide(dst, to, bytes) };
+        if len <= WIDE {
+            return;
+        }
+        let step = WIDE_STEPS[near];
+        let mut at = to + step;
+        if offset <= WIDE {
+            while at < end {
+                // SAFETY: `self` proves AVX-512; `at` is before `end`, behind which are `SLACK` bytes.
+                unsafe { store_wide(dst, at, bytes) };
+                at += step;
+            }
+        } else {
+            while at < end {
+                // SAFETY: `self` proves AVX-512; it is before `at`, which is before `end`, behind which are `SLACK` bytes.
+                let bytes = unsafe { load_wide(dst, at - offset) };
+                // SAFETY: as above.
+                unsafe { store_wide(dst, at, bytes) };
+                at += step;
+            }
+        }
     }
 
     #[inline(always)]
@@ -101,4 +141,39 @@ fn differ(a: &[u8; N], b: &[u8; N]) -> u32 {
 fn load_all(from: &[u8; N]) -> __m256i {
     // SAFETY: `from` is 32 readable bytes, and the load needs no alignment.
     unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
+/// The bytes at `places` of the vector from `at` on.
+///
+/// # Safety
+/// `bytes` has a vector from `at` on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vbmi")]
+unsafe fn repeat_wide(bytes: &[u8], at: usize, places: &[u8; WIDE]) -> __m512i {
+    // SAFETY: `places` is 64 readable bytes, and the load needs no alignment.
+    let places = unsafe { _mm512_loadu_si512(places.as_ptr().cast()) };
+    // SAFETY: the caller promises it.
+    _mm512_permutexvar_epi8(places, unsafe { load_wide(bytes, at) })
+}
+
+/// # Safety
+/// `bytes` has a vector from `at` on.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_wide(bytes: &[u8], at: usize) -> __m512i {
+    // SAFETY: the caller promises that `at` is within `bytes`.
+    let from = unsafe { bytes.as_ptr().add(at) };
+    // SAFETY: the caller promises 64 bytes from there on, and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(from.cast()) }
+}
+
+/// # Safety
+/// `bytes` has a vector from `at` on.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store_wide(bytes: &mut [u8], at: usize, v: __m512i) {
+    // SAFETY: the caller promises that `at` is within `bytes`.
+    let to = unsafe { bytes.as_mut_ptr().add(at) };
+    // SAFETY: the caller promises 64 bytes from there on, and the store needs no alignment.
+    unsafe { _mm512_storeu_si512(to.cast(), v) }
 }

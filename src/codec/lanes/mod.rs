@@ -8,6 +8,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(super) mod matches;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -31,19 +32,22 @@ use sse41::Sse41;
 pub(super) const N: usize = 32;
 
 /// `PERIODS[p][i]` is `i` modulo `p`, the place in a period of `p` bytes that byte `i` repeats; row 0 is not used.
-static PERIODS: [[u8; N]; N + 1] = {
-    let mut periods = [[0; N]; N + 1];
+static PERIODS: [[u8; N]; N + 1] = periods();
+
+/// Such a table of `ROWS` rows for `WIDTH` bytes.
+const fn periods<const WIDTH: usize, const ROWS: usize>() -> [[u8; WIDTH]; ROWS] {
+    let mut periods = [[0; WIDTH]; ROWS];
     let mut p = 1;
-    while p <= N {
+    while p < ROWS {
         let mut i = 0;
-        while i < N {
+        while i < WIDTH {
             periods[p][i] = (i % p) as u8;
             i += 1;
         }
         p += 1;
     }
     periods
-};
+}
 
 /// `MASKS[N - n..]` begins with `n` bytes of ones, and zeros behind them.
 static MASKS: [u8; 2 * N] = {
@@ -80,6 +84,16 @@ pub(super) trait Lanes: Copy {
 
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
+
+    /// Copies `len` bytes from `offset` before `to` to `to`, for data of long matches. Up to [`matches::SLACK`] bytes behind them
+    /// are written too.
+    ///
+    /// # Panics
+    /// Where the match does not [fit](matches::fits).
+    #[inline(always)]
+    fn copy_match(self, dst: &mut [u8], to: usize, offset: usize, len: usize) {
+        matches::copy(self, dst, to, offset, len);
+    }
 
     /// The number of bytes up to the last one that is not 0: 0 where all are.
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Every kind of lanes against the plain ones: every length, and every place of the last nonzero byte.
 
+use super::matches::{self, SLACK, fits};
 use super::{Lanes, N, Portable};
 
 fn agree_with_portable<L: Lanes>(lanes: L) {
@@ -58,5 +59,84 @@ fn all_agree_with_portable() {
         super::Sse41::new(level).into_iter().for_each(agree_with_portable);
         super::Avx2::new(level).into_iter().for_each(agree_with_portable);
         super::Avx512::new(level).into_iter().for_each(agree_with_portable);
+    }
+}
+
+/// What a match is, byte by byte.
+fn copied(before: &[u8], offset: usize, len: usize) -> Vec<u8> {
+    let mut bytes = before.to_vec();
+    (0..len).for_each(|_| bytes.push(bytes[bytes.len() - offset]));
+    bytes
+}
+
+/// In the middle, from the first byte on, and where nothing but the slack is behind it.
+#[cfg(all(unix, not(miri)))]
+fn matches_are_copied<L: Lanes>(lanes: L, copy: impl Fn(L, &mut [u8], usize, usize, usize)) {
+    let mut memory = crate::kernels::guarded::Guarded::new(1 << 12);
+    for offset in (1..=2 * N + 2).chain([100, 200]) {
+        for len in (1..=4 * N + 1).chain([300, 700]) {
+            for (n_before, n_behind, at_end) in [(offset, 0, true), (offset, 0, false), (offset + 7, 100, true)] {
+                let before: Vec<u8> = (0..n_before).map(|i| (i * 7 + 1) as u8).collect();
+                let expected = copied(&before, offset, len);
+                let dst = memory.bytes(expected.len() + SLACK + n_behind, at_end);
+                dst.fill(0x5a);
+                dst[..n_before].copy_from_slice(&before);
+                assert!(fits(dst, n_before, offset, len));
+                copy(lanes, dst, n_before, offset, len);
+                let about = format!("{len} bytes from {offset} before {n_before}, {n_behind} behind");
+                assert_eq!(dst[..expected.len()], expected, "{about}");
+                assert!(dst[expected.len() + SLACK..].iter().all(|byte| *byte == 0x5a), "{about}");
+            }
+        }
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+#[test]
+fn matches_of_every_offset_and_length_are_copied_within_their_slack() {
+    fn both<L: Lanes>(lanes: L) {
+        matches_are_copied(lanes, L::copy_match);
+        matches_are_copied(lanes, matches::copy);
+    }
+    both(Portable);
+    #[cfg(target_arch = "aarch64")]
+    for &level in crate::cpu::Level::available() {
+        super::Neon::new(level).into_iter().for_each(both);
+    }
+    #[cfg(target_arch = "x86_64")]
+    for &level in crate::cpu::Level::available() {
+        super::Sse41::new(level).into_iter().for_each(both);
+        super::Avx2::new(level).into_iter().for_each(both);
+        super::Avx512::new(level).into_iter().for_each(both);
+    }
+}
+
+#[test]
+fn a_match_fits_where_its_bytes_and_the_slack_are_there() {
+    let dst = [0; SLACK + 100];
+    assert!(fits(&dst, 10, 10, 90) && fits(&dst, 100, 1, 0));
+    assert!(!fits(&dst, 10, 10, 91) && !fits(&dst, 10, 11, 1) && !fits(&dst, 10, 0, 1));
+    assert!(!fits(&dst, 0, 1, 1) && !fits(&dst, 101, 1, 0) && !fits(&dst, usize::MAX, 1, 0));
+    assert!(!fits(&dst, 10, 1, usize::MAX) && !fits(&dst, 10, usize::MAX, 1) && !fits(&[0; SLACK - 1], 1, 1, 0));
+}
+
+#[test]
+fn a_match_that_does_not_fit_is_refused() {
+    fn refused<L: Lanes>(lanes: L) {
+        for (to, offset, len) in [(90, 1, 200), (150, 1, 20), (10, 200, 5), (164, 1, 1)] {
+            let copy = || lanes.copy_match(&mut [0; SLACK + 100], to, offset, len);
+            let copied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(copy));
+            assert!(copied.is_err(), "{len} bytes from {offset} before {to}");
+        }
+    }
+    for &level in crate::cpu::Level::available() {
+        struct Refused;
+        impl super::Work for Refused {
+            type Output = ();
+            fn run<L: Lanes>(self, lanes: L) {
+                refused(lanes);
+            }
+        }
+        super::with_lanes(level, Refused);
     }
 }

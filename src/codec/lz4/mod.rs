@@ -8,6 +8,7 @@ mod decode;
 mod dense;
 mod encode;
 pub(crate) mod library;
+mod runs;
 pub(crate) mod sparse;
 #[cfg(test)]
 mod tests;

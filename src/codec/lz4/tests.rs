@@ -1,7 +1,7 @@
 //! Our blocks against the reference library, both ways.
 
 use super::block::{Encoder, SLACK_BYTES, decode, decode_rows, encode_hc, max_encoded_len};
-use super::library;
+use super::{library, runs};
 use crate::cpu::Level;
 use crate::{Error, Result};
 use darkchunk_sim::Rng;
@@ -47,6 +47,12 @@ fn decode_by_rows(level: Level, block: &[u8], n_bytes: usize) -> Result<Vec<u8>>
     first
 }
 
+/// As a long block of runs, whatever it is.
+fn decode_as_runs(level: Level, block: &[u8], n_bytes: usize) -> Result<Vec<u8>> {
+    let mut dst = vec![0xaa; n_bytes];
+    runs::decode(level, block, &mut dst).map(|()| dst)
+}
+
 /// All levels write the same bytes; the library reads them; we read the library's, with and without slack.
 fn assert_agrees_with_the_library(encoders: &mut [Encoder], src: &[u8]) {
     let what = format!("{} bytes", src.len());
@@ -68,6 +74,7 @@ fn assert_agrees_with_the_library(encoders: &mut [Encoder], src: &[u8]) {
             assert!(decoded == src, "{level:?} {what}");
             let decoded = decode_by_rows(level, block, src.len()).expect(&what);
             assert!(decoded == src, "{level:?} {what} with slack");
+            assert!(decode_as_runs(level, block, src.len()).expect(&what) == src, "{level:?} {what} as runs");
         }
         for room in [n_bytes, n_bytes - 1, n_bytes / 2, 0] {
             let fits = encoder.encode(src, &mut vec![0; room]);
@@ -132,6 +139,63 @@ fn rows_that_repeat_are_left_out_and_no_others() {
     }
 }
 
+/// Matches of all lengths from all near places, in the middle of a block and near its end, in blocks of short matches and of long.
+#[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
+fn matches_of_every_period_and_length_are_copied() {
+    let literals: Vec<u8> = (1..=140).collect();
+    let lengths = (4..140).chain([255, 272, 273, 274, 275, 528, 529, 530, 2000]);
+    for (offset, n_match) in (1..=140).flat_map(|offset| lengths.clone().map(move |n_match| (offset, n_match))) {
+        for n_behind in [5, 40, 300] {
+            let mut expected = literals.clone();
+            (0..n_match).for_each(|_| expected.push(expected[expected.len() - offset]));
+            let behind: Vec<u8> = (0..n_behind).map(|i| i as u8).collect();
+            expected.extend(&behind);
+            let block = block_with_match(&literals, offset, n_match, &behind);
+            for &level in Level::available() {
+                let mut dst = vec![0xaa; expected.len()];
+                let about = || format!("{level:?} {n_match} bytes from {offset} back, {n_behind} behind");
+                decode(level, &block, &mut dst).unwrap_or_else(|error| panic!("{}: {error}", about()));
+                assert!(dst == expected, "{}", about());
+                let with_slack = decode_by_rows(level, &block, expected.len());
+                assert!(with_slack.as_ref() == Ok(&expected), "{} with slack", about());
+                let as_runs = decode_as_runs(level, &block, expected.len());
+                assert!(as_runs.as_ref() == Ok(&expected), "{} as runs", about());
+            }
+        }
+    }
+}
+
+/// Longer than the blocks of bit planes, as Blosc's streams are: what repeats much is decoded here, the rest by the library.
+#[test]
+#[cfg_attr(miri, ignore = "calls C")]
+fn long_blocks_agree_with_the_library_and_truncated_ones_are_errors() {
+    for (seed, n_bytes) in [(0, 65_537), (1, 100_000), (2, 131_072), (3, 262_144)] {
+        for apart in [20, 80, 400, 4000, 100_000] {
+            let mut rng = Rng::new(seed);
+            let mut src = vec![0; n_bytes];
+            for _ in 0..n_bytes / apart {
+                let (at, n) = (rng.below(n_bytes), 1 + rng.below(if seed == 3 { 400 } else { 9 }));
+                src.iter_mut().skip(at).take(n).for_each(|byte| *byte = rng.next_u64() as u8);
+            }
+            let mut block = vec![0; max_encoded_len(n_bytes)];
+            let n = library::encode(&src, &mut block).expect("there is room");
+            for &level in Level::available() {
+                let mut dst = vec![0xaa; n_bytes];
+                decode(level, &block[..n], &mut dst).expect("it is sound");
+                assert!(dst == src, "{level:?} {n_bytes} bytes, something every {apart}");
+                for cut in [1, 2, 3, n / 2, n - 1] {
+                    let result = decode(level, &block[..n - cut], &mut dst);
+                    assert!(
+                        result.is_err(),
+                        "{level:?} {n_bytes} bytes, something every {apart}, without the last {cut}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     #[cfg_attr(miri, ignore = "calls C")]
@@ -149,6 +213,10 @@ proptest! {
             results.push((result.clone(), if result.is_ok() { dst } else { vec![] }));
             let with_slack = decode_by_rows(level, &src, n_bytes);
             prop_assert_eq!(with_slack.is_ok(), result.is_ok());
+            if super::block::max_decoded_len(src.len()) >= n_bytes {
+                let as_runs = decode_as_runs(level, &src, n_bytes);
+                prop_assert_eq!(as_runs.ok(), result.as_ref().ok().map(|()| results[results.len() - 1].1.clone()));
+            }
             prop_assert!(result.is_err() || with_slack.as_ref() == Ok(&results[results.len() - 1].1));
         }
         prop_assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
@@ -173,11 +241,11 @@ fn put_literals(block: &mut Vec<u8>, literals: &[u8], match_bits: usize) {
     block.extend_from_slice(literals);
 }
 
-/// Literals, a match of `n_match` bytes from 0 bytes back, and literals.
-fn block_with_offset_zero(before: &[u8], n_match: usize, behind: &[u8]) -> Vec<u8> {
+/// Literals, a match of `n_match` bytes from `offset` back, and literals.
+fn block_with_match(before: &[u8], offset: usize, n_match: usize, behind: &[u8]) -> Vec<u8> {
     let mut block = vec![];
     put_literals(&mut block, before, (n_match - 4).min(15));
-    block.extend_from_slice(&[0, 0]);
+    block.extend_from_slice(&(offset as u16).to_le_bytes());
     put_long(&mut block, n_match - 4);
     put_literals(&mut block, behind, 0);
     block
@@ -195,7 +263,7 @@ fn an_offset_of_zero_brings_nothing_to_light() {
     for (before, behind) in near_the_start.chain(near_the_end).chain([(noise.len(), noise.len())]) {
         for n_match in [4, 5, 8, 9, 16, 18, 19, 33, 64, 300] {
             let (before, behind) = (&noise[..before], &noise[..behind]);
-            let block = block_with_offset_zero(before, n_match, behind);
+            let block = block_with_match(before, 0, n_match, behind);
             let expected = [before, &vec![0; n_match], behind].concat();
             for held in [0x11, 0xee] {
                 let mut dst = vec![held; expected.len()];
@@ -232,6 +300,8 @@ fn damaged_blocks_decode_alike_on_all_levels() {
                 let result = decode(level, &damaged, &mut dst).map(|()| dst);
                 let with_slack = decode_by_rows(level, &damaged, src.len());
                 assert_eq!(with_slack.ok(), result.clone().ok(), "{level:?} byte {at} = {value}");
+                let as_runs = decode_as_runs(level, &damaged, src.len());
+                assert_eq!(as_runs.ok(), result.clone().ok(), "{level:?} byte {at} = {value} as runs");
                 assert!(*first.get_or_insert(result.clone()) == result, "{level:?} byte {at} = {value}");
             }
         }
