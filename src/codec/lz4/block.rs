@@ -73,11 +73,9 @@ pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     let n_bytes = dst.len();
     // Where the library fails, ours says what is wrong.
     if n_bytes > LIBRARY_BYTES && src.len() > n_bytes / ONE_RUN {
-        if is_of_runs(level, src, n_bytes) {
-            check_len(src, n_bytes)?;
-            return runs::decode(level, src, dst);
-        }
-        if library::decode(src, dst).is_ok() {
+        // What ours refuses the library may take, an offset of 0: so do all levels then.
+        let is_decoded = is_of_runs(level, src, n_bytes) && runs::decode(level, src, dst).is_ok();
+        if is_decoded || library::decode(src, dst).is_ok() {
             return Ok(());
         }
     }

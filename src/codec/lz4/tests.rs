@@ -330,3 +330,18 @@ fn a_block_that_ends_within_a_long_match_is_truncated() {
         }
     }
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "calls C")]
+fn an_offset_of_zero_in_a_long_block_is_taken_alike_on_all_levels() {
+    let block = block_with_match(&[7; 300], 0, 90_000, &[9; 20_000]);
+    let results: Vec<_> = Level::available()
+        .iter()
+        .map(|level| {
+            let mut dst = vec![0xaa; 110_300];
+            decode(*level, &block, &mut dst).map(|()| dst)
+        })
+        .collect();
+    assert!((110_300 / 240..110_300 / 5).contains(&block.len()), "{} bytes: not a block of runs", block.len());
+    assert!(results.iter().all(|result| *result == results[0]));
+}
