@@ -33,7 +33,8 @@ pub(super) struct Groups<'a, P> {
 
 /// What is scanned after this block.
 pub(super) enum Ahead<P> {
-    /// What stands behind it: the processor sees that by itself, up to the end of a page.
+    /// What stands behind it: the processor sees that by itself, up to the end of a page; with a dark image, which is a second
+    /// stream from memory, not soon enough.
     Behind,
     /// The same pixels of the next frame, and later the pixels behind of this one. Any addresses will do.
     Frames { next: *const P, later: *const P },
@@ -58,7 +59,13 @@ impl<P> Groups<'_, P> {
                     prefetch::<P, NEAR>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
                 }
             }
-            Ahead::Behind => {}
+            Ahead::Behind => {
+                if let Some(dark) = self.dark {
+                    let ahead = PAGE_AHEAD + at * size_of::<[P; GROUP]>();
+                    prefetch::<P, FAR>(dark.as_ptr().wrapping_byte_add(ahead).cast());
+                    prefetch::<P, FAR>(self.pixels.as_ptr().wrapping_byte_add(ahead).cast());
+                }
+            }
             Ahead::Frames { next, later } => {
                 prefetch::<P, NEAR>(next.wrapping_add(at * GROUP));
                 prefetch::<P, FAR>(later.wrapping_add(at * GROUP));
