@@ -2,8 +2,8 @@
 //!
 //! Other writers of bitshuffle, LZ4 and Zstd do not store a chunk's size, and HDF5 before 2.2 takes what a filter returns
 //! for a whole chunk: behind one that is sound but too short it reads on. So HDF5 is asked for the open datasets with
-//! exactly these parameters. As much memory as the largest of their chunks needs is handed over, zeroed
-//! behind the chunk: whatever HDF5 reads there is nobody's. And where the chunk can be none of theirs and nobody else's, it is refused.
+//! exactly these parameters. As much memory as the largest of their chunks needs is handed over, zeroed behind
+//! the chunk: whatever HDF5 reads there is nobody's. And where the chunk can be none of theirs and nobody else's, it is refused.
 //!
 //! HDF5 also decodes for what nobody has opened. A refusal must hit none of that, so there is none where
 //! * a virtual dataset is open, whose sources HDF5 opens by itself;

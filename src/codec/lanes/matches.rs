@@ -51,6 +51,18 @@ pub(in crate::codec) fn copy<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offs
     }
 }
 
+/// Copies a match and no byte more: where the output ends. What is copied first is copied again where they overlap.
+#[cold]
+pub(in crate::codec) fn copy_exactly(dst: &mut [u8], to: usize, offset: usize, len: usize) {
+    let (from, mut n) = (to - offset, 0);
+    while n < len {
+        // Twice as many bytes repeat the same as before.
+        let step = (to + n - from).min(len - n);
+        dst.copy_within(from..from + step, to + n);
+        n += step;
+    }
+}
+
 #[inline(always)]
 fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; N] {
     dst[at..].first_chunk_mut().expect("there is slack behind the match")

@@ -5,7 +5,7 @@
 //! and where its zeros are is not known. Near the end of either side nothing is copied but what is asked for.
 
 use super::decode::{MIN_MATCH, first_row, is_repeated, long_length, token, too_early, too_long};
-use crate::codec::lanes::{Lanes, N};
+use crate::codec::lanes::{Lanes, N, matches};
 use crate::{Error, Result};
 
 /// Literals that are copied whatever their number, where the token counts them.
@@ -16,17 +16,6 @@ const HEAD: usize = 1 + SHORT + 3;
 
 /// What is written at most at once: [`SHORT`] literals, and a match of two vectors behind those that count.
 const ROOM: usize = SHORT + 2 * N;
-
-/// As many whole periods as [`N`] bytes have, by period.
-static STEPS: [usize; N + 1] = {
-    let mut steps = [N; N + 1];
-    let mut period = 1;
-    while period <= N {
-        steps[period] = N - N % period;
-        period += 1;
-    }
-    steps
-};
 
 /// See [`super::block::decode_rows`].
 #[inline(always)]
@@ -124,41 +113,8 @@ fn copy_literals(from: &[u8], n: usize, to: &mut [u8]) {
 /// Copies `len` bytes from `offset` before `to` to `to`, which are both in the block.
 #[inline(always)]
 fn copy_match<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len: usize) {
-    let from = to - offset;
-    if dst.len() - to < len.saturating_add(2 * N) {
-        return copy_exactly(dst, from, to, len);
+    if dst.len() - to < len.saturating_add(matches::SLACK) {
+        return matches::copy_exactly(dst, to, offset, len);
     }
-    let near = dst[from..].first_chunk().expect("the caller has looked");
-    let bytes = lanes.repeat(near, offset.min(N));
-    lanes.store(bytes, chunk_mut(dst, to));
-    if len <= N {
-        return;
-    }
-    if offset <= N {
-        for i in (0..len).step_by(STEPS[offset]) {
-            lanes.store(bytes, chunk_mut(dst, to + i));
-        }
-    } else {
-        for i in (N..len).step_by(N) {
-            let bytes: [u8; N] = *dst[from + i..].first_chunk().expect("it is before what it is copied to");
-            *chunk_mut(dst, to + i) = bytes;
-        }
-    }
-}
-
-#[inline(always)]
-fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; N] {
-    dst[at..].first_chunk_mut().expect("the caller has looked")
-}
-
-/// As [`copy_match`], and no byte more: where the output ends. What is copied first is copied again where they overlap.
-#[cold]
-fn copy_exactly(dst: &mut [u8], from: usize, to: usize, len: usize) {
-    let (mut n, end) = (0, to + len);
-    while to + n < end {
-        // Twice as many bytes repeat the same as before.
-        let step = (to + n - from).min(len - n);
-        dst.copy_within(from..from + step, to + n);
-        n += step;
-    }
+    matches::copy(lanes, dst, to, offset, len);
 }

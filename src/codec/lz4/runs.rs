@@ -154,17 +154,6 @@ impl Work for Match<'_> {
         if n != 0 {
             lanes.copy_match(dst, to, offset, n);
         }
-        copy_exactly(dst, to + n, offset, len - n);
-    }
-}
-
-/// Copies a match and no byte more: where the output ends. What is copied first is copied again where they overlap.
-fn copy_exactly(dst: &mut [u8], to: usize, offset: usize, len: usize) {
-    let (from, mut n) = (to - offset, 0);
-    while n < len {
-        // Twice as many bytes repeat the same as before.
-        let step = (to + n - from).min(len - n);
-        dst.copy_within(from..from + step, to + n);
-        n += step;
+        matches::copy_exactly(dst, to + n, offset, len - n);
     }
 }
