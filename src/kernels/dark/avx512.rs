@@ -5,7 +5,7 @@
 //! `avx512_bright`.
 
 use super::decode::{self, Frontier};
-use super::found::{Bright, GROUP, Groups, Positions, Tally};
+use super::found::{Bright, GROUP, GROUPS, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::x86_64::*;
 
@@ -25,13 +25,19 @@ pub(super) fn scan<P: Pixel>(groups: Groups<'_, P>, bright: &mut Bright, stored:
 
 /// Vectors that are carried from group to group, and looked at once a block.
 struct Carried {
-    /// Sums of the differences of dark pixels.
-    removed: __m512i,
+    /// Sums of what dark pixels lose, and of the threshold for each bright one; for each half of a group one, as each sum
+    /// waits for the one before.
+    removed: [__m512i; 2],
+    /// Numbers of pixels that differ from their dark image.
+    different: __m512i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m512i,
     /// The stored pixels' bits.
     any: __m512i,
 }
+
+// A number in `Carried::different` is a byte, and each group adds 1 at most.
+const _: () = assert!(GROUPS <= u8::MAX as usize);
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
 #[inline]
@@ -44,70 +50,87 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
     let zero = _mm512_setzero_si512();
     let threshold = _mm512_set1_epi16(groups.threshold.cast_signed());
-    let mut carried = Carried { removed: zero, inexact: zero, any: zero };
-    let (mut n_bright, mut n_different) = (0, 0);
+    let mut carried = Carried { removed: [zero; 2], different: zero, inexact: zero, any: zero };
+    let mut n_bright = 0;
     let words = bright.for_groups(groups.pixels.len());
     for (at, (pixels, word)) in groups.pixels.iter().zip(words).enumerate() {
         groups.ask(at);
-        let mut bright = 0;
-        let mut differences = [zero; 2];
-        for (half, difference) in differences.iter_mut().enumerate() {
+        let mut is_dark = 0;
+        let mut removed = [zero; 2];
+        for (half, removed) in removed.iter_mut().enumerate() {
             let pixels = load(pixels, half);
             let dark = if DARK { load(&dark[at], half) } else { zero };
             let value = if DARK { subtract::<P>(pixels, dark) } else { pixels };
-            let is_bright = reaches::<P>(value, threshold);
-            *difference = carried.add::<P, DARK>(pixels, dark, value, !is_bright);
+            let is_below = falls_short::<P>(value, threshold);
+            *removed = carried.removed::<P, DARK>(pixels, dark, value, threshold);
             if STORE {
-                store(&mut stored[at], half, _mm512_maskz_mov_epi16(is_bright, value));
+                store(&mut stored[at], half, _mm512_maskz_mov_epi16(!is_below, value));
             }
-            bright |= u64::from(is_bright) << (half * LANES);
+            is_dark |= u64::from(is_below) << (half * LANES);
         }
-        // Packing keeps what is not 0, and the order does not matter.
-        let [low, high] = differences;
-        let packed = _mm512_packs_epi16(low, high);
-        n_different += _mm512_test_epi8_mask(packed, packed).count_ones();
-        n_bright += bright.count_ones();
-        *word = bright;
+        carried.add(removed);
+        n_bright += (!is_dark).count_ones();
+        *word = !is_dark;
     }
-    carried.tally::<P>(n_bright, n_different)
+    carried.tally::<P>(n_bright, groups.threshold)
 }
 
 impl Carried {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    /// What a dark pixel loses, which is its difference to the dark image; the threshold for a bright one.
+    #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
-    fn add<P: Pixel, const DARK: bool>(
+    fn removed<P: Pixel, const DARK: bool>(
         &mut self,
         pixels: __m512i,
         dark: __m512i,
         value: __m512i,
-        is_dark: u32,
+        threshold: __m512i,
     ) -> __m512i {
-        let difference = if DARK { _mm512_sub_epi16(pixels, dark) } else { pixels };
-        if DARK && P::SIGNED {
-            self.inexact = _mm512_or_si512(self.inexact, _mm512_xor_si512(difference, value));
-        } else if DARK {
-            self.inexact = _mm512_or_si512(self.inexact, _mm512_subs_epu16(dark, pixels));
+        if P::SIGNED {
+            let difference = if DARK { _mm512_sub_epi16(pixels, dark) } else { pixels };
+            if DARK {
+                self.inexact = _mm512_or_si512(self.inexact, _mm512_xor_si512(difference, value));
+            }
+            return _mm512_min_epi16(difference, threshold);
         }
-        if !P::SIGNED {
-            self.any = _mm512_or_si512(self.any, value);
+        self.any = _mm512_or_si512(self.any, value);
+        let above = _mm512_min_epu16(value, threshold);
+        if !DARK {
+            return above;
         }
-        let removed = _mm512_maskz_mov_epi16(is_dark, difference);
-        self.removed = _mm512_dpwssd_epi32(self.removed, removed, _mm512_set1_epi16(1));
-        difference
+        let below = _mm512_subs_epu16(dark, pixels);
+        self.inexact = _mm512_or_si512(self.inexact, below);
+        _mm512_sub_epi16(above, below)
+    }
+
+    /// Adds what was [removed](Self::removed) of a group.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[inline]
+    fn add(&mut self, removed: [__m512i; 2]) {
+        for (sum, removed) in self.removed.iter_mut().zip(removed) {
+            *sum = _mm512_dpwssd_epi32(*sum, removed, _mm512_set1_epi16(1));
+        }
+        // Packing keeps what is not 0, and the order does not matter.
+        let [low, high] = removed;
+        let is_different = _mm512_min_epu8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(1));
+        self.different = _mm512_add_epi8(self.different, is_different);
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
-    fn tally<P: Pixel>(self, n_bright: u32, n_different: u32) -> Tally {
+    fn tally<P: Pixel>(self, n_bright: u32, threshold: u16) -> Tally {
         let inexact = if P::SIGNED {
             _mm512_test_epi16_mask(self.inexact, self.inexact)
         } else {
             _mm512_movepi16_mask(self.inexact)
         };
+        let [low, high] = self.removed;
+        let removed = _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+        let n_different = _mm512_reduce_add_epi64(_mm512_sad_epu8(self.different, _mm512_setzero_si512()));
         Tally {
             n_bright,
-            n_different,
-            zeroed_sum: _mm512_reduce_add_epi32(self.removed).into(),
+            n_different: n_different as u32,
+            zeroed_sum: i64::from(removed) - i64::from(n_bright) * i64::from(threshold),
             is_exact: inexact == 0,
             fits_stream: _mm512_movepi16_mask(self.any) == 0,
         }
@@ -145,8 +168,8 @@ pub(super) fn subtract<P: Pixel>(pixels: __m512i, dark: __m512i) -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn reaches<P: Pixel>(values: __m512i, threshold: __m512i) -> __mmask32 {
-    if P::SIGNED { _mm512_cmpge_epi16_mask(values, threshold) } else { _mm512_cmpge_epu16_mask(values, threshold) }
+fn falls_short<P: Pixel>(values: __m512i, threshold: __m512i) -> __mmask32 {
+    if P::SIGNED { _mm512_cmplt_epi16_mask(values, threshold) } else { _mm512_cmplt_epu16_mask(values, threshold) }
 }
 
 /// 0, 1, 2, …

@@ -94,7 +94,7 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
 }
 
 /// Frames that take turns: more share no more to speak of, and are more places that memory is read from.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are
 /// these.
@@ -107,7 +107,9 @@ pub(super) fn encode_frames<P: Pixel>(
 ) -> Result<()> {
     let mut pass = Pass::new(level, *correction, sum.as_deref_mut())?;
     frames.iter_mut().for_each(BatchFrame::begin);
-    let outcome = frames.chunks_mut(AT_ONCE).try_for_each(|frames| in_turns(&mut pass, frames));
+    // As many each time, so that the last are not few.
+    let at_once = frames.len().div_ceil(frames.len().div_ceil(AT_ONCE).max(1)).max(1);
+    let outcome = frames.chunks_mut(at_once).try_for_each(|frames| in_turns(&mut pass, frames));
     pass.settle();
     let outcome = outcome.and_then(|()| {
         for (frame, encoded) in frames.iter_mut().zip(encoded) {

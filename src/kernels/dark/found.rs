@@ -33,8 +33,8 @@ pub(super) struct Groups<'a, P> {
 
 /// What is scanned after this block.
 pub(super) enum Ahead<P> {
-    /// What stands behind it: the processor sees that by itself, up to the end of a page; with a dark image, which is a second
-    /// stream from memory, not soon enough.
+    /// What stands behind it: the processor sees that by itself, up to the end of a page; beside a dark image, a second stream
+    /// and one from a cache, not soon enough for the frame.
     Behind,
     /// The same pixels of the next frame, and later the pixels behind of this one. Any addresses will do.
     Frames { next: *const P, later: *const P },
@@ -49,23 +49,29 @@ impl<P> Clone for Ahead<P> {
 impl<P> Copy for Ahead<P> {}
 
 impl<P> Groups<'_, P> {
+    /// Asks for the first pixels of the pages to come.
+    #[inline(always)]
+    fn ask_for_pages(&self) {
+        prefetch::<P, NEAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+        if let Some(dark) = self.dark {
+            prefetch::<P, NEAR>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+        }
+    }
+
     /// Asks for what is scanned later, while the group `at` is.
     #[inline(always)]
     pub(super) fn ask(&self, at: usize) {
         match self.ahead {
-            Ahead::Behind if at == 0 => {
-                prefetch::<P, NEAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
-                if let Some(dark) = self.dark {
-                    prefetch::<P, NEAR>(dark.as_ptr().wrapping_byte_add(PAGE_AHEAD).cast());
+            Ahead::Behind if at == 0 => self.ask_for_pages(),
+            Ahead::Behind if self.dark.is_some() => {
+                let ahead = PAGE_AHEAD + at * size_of::<[P; GROUP]>();
+                prefetch::<P, FAR>(self.pixels.as_ptr().wrapping_byte_add(ahead).cast());
+                // Asked for once a block, the pages are less often there in time.
+                if at == GROUPS / 2 {
+                    self.ask_for_pages();
                 }
             }
-            Ahead::Behind => {
-                if let Some(dark) = self.dark {
-                    let ahead = PAGE_AHEAD + at * size_of::<[P; GROUP]>();
-                    prefetch::<P, FAR>(dark.as_ptr().wrapping_byte_add(ahead).cast());
-                    prefetch::<P, FAR>(self.pixels.as_ptr().wrapping_byte_add(ahead).cast());
-                }
-            }
+            Ahead::Behind => {}
             Ahead::Frames { next, later } => {
                 prefetch::<P, NEAR>(next.wrapping_add(at * GROUP));
                 prefetch::<P, FAR>(later.wrapping_add(at * GROUP));
