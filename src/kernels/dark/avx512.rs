@@ -28,15 +28,15 @@ struct Carried {
     /// Sums of what dark pixels lose, and of the threshold for each bright one; for each half of a group one, as each sum
     /// waits for the one before.
     removed: [__m512i; 2],
-    /// Numbers of pixels that differ from their dark image.
-    different: __m512i,
+    /// Numbers of pixels that are as their dark image is.
+    equal: __m512i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m512i,
     /// The stored pixels' bits.
     any: __m512i,
 }
 
-// A number in `Carried::different` is a byte, and each group adds 1 at most.
+// A number in `Carried::equal` is a byte, and each group adds 1 at most.
 const _: () = assert!(GROUPS <= u8::MAX as usize);
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
@@ -50,16 +50,17 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
     let zero = _mm512_setzero_si512();
     let threshold = _mm512_set1_epi16(groups.threshold.cast_signed());
-    let mut carried = Carried { removed: [zero; 2], different: zero, inexact: zero, any: zero };
+    let mut carried = Carried { removed: [zero; 2], equal: zero, inexact: zero, any: zero };
     let mut n_bright = 0;
     let words = bright.for_groups(groups.pixels.len());
-    for (at, (pixels, word)) in groups.pixels.iter().zip(words).enumerate() {
+    let darks = if DARK { dark } else { groups.pixels };
+    for (at, ((pixels, dark), word)) in groups.pixels.iter().zip(darks).zip(words).enumerate() {
         groups.ask(at);
         let mut is_dark = 0;
         let mut removed = [zero; 2];
         for (half, removed) in removed.iter_mut().enumerate() {
             let pixels = load(pixels, half);
-            let dark = if DARK { load(&dark[at], half) } else { zero };
+            let dark = if DARK { load(dark, half) } else { zero };
             let value = if DARK { subtract::<P>(pixels, dark) } else { pixels };
             let is_below = falls_short::<P>(value, threshold);
             *removed = carried.removed::<P, DARK>(pixels, dark, value, threshold);
@@ -72,7 +73,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
         n_bright += (!is_dark).count_ones();
         *word = !is_dark;
     }
-    carried.tally::<P>(n_bright, groups.threshold)
+    carried.tally::<P>(n_bright, &groups)
 }
 
 impl Carried {
@@ -112,13 +113,13 @@ impl Carried {
         }
         // Packing keeps what is not 0, and the order does not matter.
         let [low, high] = removed;
-        let is_different = _mm512_min_epu8(_mm512_packs_epi16(low, high), _mm512_set1_epi8(1));
-        self.different = _mm512_add_epi8(self.different, is_different);
+        let is_equal = _mm512_subs_epu8(_mm512_set1_epi8(1), _mm512_packs_epi16(low, high));
+        self.equal = _mm512_add_epi8(self.equal, is_equal);
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
-    fn tally<P: Pixel>(self, n_bright: u32, threshold: u16) -> Tally {
+    fn tally<P: Pixel>(self, n_bright: u32, groups: &Groups<'_, P>) -> Tally {
         let inexact = if P::SIGNED {
             _mm512_test_epi16_mask(self.inexact, self.inexact)
         } else {
@@ -126,11 +127,11 @@ impl Carried {
         };
         let [low, high] = self.removed;
         let removed = _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
-        let n_different = _mm512_reduce_add_epi64(_mm512_sad_epu8(self.different, _mm512_setzero_si512()));
+        let n_equal = _mm512_reduce_add_epi64(_mm512_sad_epu8(self.equal, _mm512_setzero_si512()));
         Tally {
             n_bright,
-            n_different: n_different as u32,
-            zeroed_sum: i64::from(removed) - i64::from(n_bright) * i64::from(threshold),
+            n_different: (groups.pixels.len() * GROUP) as u32 - n_equal as u32,
+            zeroed_sum: i64::from(removed) - i64::from(n_bright) * i64::from(groups.threshold),
             is_exact: inexact == 0,
             fits_stream: _mm512_movepi16_mask(self.any) == 0,
         }
