@@ -13,6 +13,8 @@
 //! positions    1  2  3  5  6                    compressed; -1 stands before
 //! tokens      -2  9  8 -2  7                    the value, or where it is 0 the position before minus this one
 //! ```
+//!
+//! The sum gets the kept pixels one by one where they are few, otherwise the lines of the cache that change.
 
 use super::MAX_RUN_PIXELS;
 use super::avx512::{LANES, iota, load, store, subtract};
@@ -38,6 +40,29 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new() -> Self {
         Self { values: [0; BLOCK + 2 * LANES], positions: [0; BLOCK + 2 * LANES] }
+    }
+}
+
+impl Kept {
+    /// Asks for what [`add`](Self::add) will change.
+    #[inline]
+    pub(super) fn ask_for(&self, n_kept: usize, sum: &[u32]) {
+        for position in &self.positions[1..=n_kept] {
+            ask_for(sum.as_ptr().wrapping_add(*position as usize));
+        }
+    }
+
+    /// Adds the first `n_kept` pixels to `sum`, which is that of the block. The dark ones are 0.
+    #[inline]
+    pub(super) fn add(&self, n_kept: usize, sum: &mut [u32]) {
+        let kept = self.values[..n_kept].iter().zip(&self.positions[1..=n_kept]);
+        let kept = kept.map(|(value, position)| (u32::from(value.cast_unsigned()), *position as usize));
+        // Of a whole block no position has to be compared with its end.
+        if let Some(sum) = sum.first_chunk_mut::<BLOCK>() {
+            kept.for_each(|(value, position)| sum[position % BLOCK] = sum[position % BLOCK].wrapping_add(value));
+        } else {
+            kept.for_each(|(value, position)| sum[position] = sum[position].wrapping_add(value));
+        }
     }
 }
 

@@ -27,6 +27,10 @@ use crate::cpu::{Isa, Level};
 /// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
 const DENSE_RUNS: usize = BLOCK / 24;
 
+/// Up to so many bright pixels of a block, AVX-512 adds one by one: faster than to look for the lines of the sum that change.
+#[cfg(target_arch = "x86_64")]
+const MOST_ADDED_ONE_BY_ONE: usize = BLOCK / 8;
+
 /// Scans `groups`, fills `found`, and writes the stored pixels to `stored` where it is given (as many groups).
 fn scan<P: Pixel>(level: Level, groups: Groups<'_, P>, found: &mut Found, stored: Option<&mut [[P; GROUP]]>) -> Tally {
     let positions = &mut found.positions;
@@ -100,6 +104,11 @@ fn has_bits(level: Level) -> bool {
 struct Scanned<P> {
     found: Found,
     #[cfg(target_arch = "x86_64")]
+    kept: Kept,
+    /// How many pixels are kept, where the sum gets these; otherwise it gets the lines that change.
+    #[cfg(target_arch = "x86_64")]
+    n_kept: Option<usize>,
+    #[cfg(target_arch = "x86_64")]
     lines: Lines,
     stored: [[P; GROUP]; GROUPS],
 }
@@ -108,8 +117,6 @@ struct Scanned<P> {
 /// too large for the inner caches; by the time a block is added, what it changes has arrived.
 pub(super) struct Block<P> {
     scanned: [Scanned<P>; 2],
-    #[cfg(target_arch = "x86_64")]
-    kept: Kept,
     /// Which of the two was scanned last.
     last: usize,
     /// Where in the frame the block begins that waits, and its pixels.
@@ -142,16 +149,14 @@ impl<P: Pixel> Block<P> {
         let scanned = || Scanned {
             found: Found::new(),
             #[cfg(target_arch = "x86_64")]
+            kept: Kept::new(),
+            #[cfg(target_arch = "x86_64")]
+            n_kept: None,
+            #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
             stored: [[P::default(); GROUP]; GROUPS],
         };
-        Self {
-            scanned: [scanned(), scanned()],
-            #[cfg(target_arch = "x86_64")]
-            kept: Kept::new(),
-            last: 0,
-            waiting: None,
-        }
+        Self { scanned: [scanned(), scanned()], last: 0, waiting: None }
     }
 
     /// Encodes a block. `sum` is that of the frame; the block is added by the next call, or [`settle`](Self::settle).
@@ -173,7 +178,7 @@ impl<P: Pixel> Block<P> {
         }
         if has_bits {
             #[cfg(target_arch = "x86_64")]
-            scanned.push_bright(step, stores, sum.is_some(), tally.n_bright, &mut self.kept, tokens)?;
+            scanned.push_bright(step, stores, sum.is_some(), tally.n_bright, tokens)?;
         } else {
             let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
             tokens.push(values, scanned.found.positions.runs(), n_pixels)?;
@@ -193,6 +198,10 @@ impl<P: Pixel> Block<P> {
             (Some(groups), None) => scan(step.level, groups, &mut scanned.found, Some(out.as_chunks_mut().0)),
             _ => {
                 let tally = scanned.scan(step, true);
+                #[cfg(target_arch = "x86_64")]
+                {
+                    scanned.n_kept = None;
+                }
                 out.copy_from_slice(&scanned.stored.as_flattened()[..step.n_pixels]);
                 tally
             }
@@ -210,7 +219,7 @@ impl<P: Pixel> Block<P> {
 
     /// Asks for what the last block will change in the sum, and adds the one before.
     fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
-        self.scanned[self.last].prefetch(step.level, &sum[step.at..]);
+        self.scanned[self.last].prefetch(step, &sum[step.at..]);
         if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
             self.scanned[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
         }
@@ -238,8 +247,8 @@ impl<P: Pixel> Scanned<P> {
         scan(step.level, groups, found, Some(&mut stored[..1]))
     }
 
-    /// Writes the tokens of a block that was scanned, with `stores` or without. Where there `is_summed`, the vectors of
-    /// `stored` with a bright pixel are up to date then.
+    /// Writes the tokens of a block that was scanned, with `stores` or without. Where it `is_summed`, either the kept pixels are
+    /// there then, or the vectors of `stored` with a bright pixel.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     fn push_bright(
@@ -248,39 +257,52 @@ impl<P: Pixel> Scanned<P> {
         stores: bool,
         is_summed: bool,
         n_bright: u32,
-        kept: &mut Kept,
         tokens: &mut Tokens<'_>,
     ) -> Result<()> {
-        let Self { found, stored, .. } = self;
+        let Self { found, stored, kept, .. } = self;
+        let is_dense = is_dense(n_bright, step.n_pixels);
+        let adds_kept = n_bright as usize <= MOST_ADDED_ONE_BY_ONE && !is_dense;
+        self.n_kept = None;
         let (groups, stored) = match step.groups() {
-            Some(groups) if !stores => (groups, is_summed.then_some(stored)),
+            Some(groups) if !stores => (groups, (is_summed && !adds_kept).then_some(stored)),
             _ => {
                 let pixels = &stored[..step.n_pixels.div_ceil(GROUP)];
                 (Groups { pixels, dark: None, ahead: step.ahead, threshold: 0 }, None)
             }
         };
-        if is_dense(n_bright, step.n_pixels) {
+        if is_dense {
             // SAFETY: there are bits, which AVX-512 alone has found.
             return unsafe { tokens.push_dense(groups, &found.bright, stored, step.n_pixels) };
         }
         // SAFETY: as above.
         let n_kept = unsafe { keep(groups, &found.bright, stored, kept) };
+        self.n_kept = adds_kept.then_some(n_kept);
         // SAFETY: as above.
         unsafe { tokens.push_kept(kept, n_kept, step.n_pixels) }
     }
 
     /// Asks for what [`add`](Self::add) will change in `sum`, which begins as that will.
-    fn prefetch(&mut self, level: Level, sum: &[u32]) {
+    fn prefetch(&mut self, step: &Step<'_, P>, sum: &[u32]) {
         #[cfg(target_arch = "x86_64")]
-        if has_bits(level) {
-            // SAFETY: the level proves that the processor has AVX-512.
-            return unsafe { self.lines.find(&self.found.bright, sum) };
+        if has_bits(step.level) {
+            match self.n_kept {
+                // Where frames take turns, all of a block's sum has been asked for.
+                Some(_) if matches!(step.ahead, Ahead::Frames { .. }) => {}
+                Some(n_kept) => self.kept.ask_for(n_kept, sum),
+                // SAFETY: the level proves that the processor has AVX-512.
+                None => unsafe { self.lines.find(&self.found.bright, sum) },
+            }
+            return;
         }
-        let _ = level;
+        let _ = step;
         prefetch(self.found.positions.runs(), sum);
     }
 
     fn add(&self, level: Level, sum: &mut [u32]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(n_kept) = self.n_kept {
+            return self.kept.add(n_kept, sum);
+        }
         let stored = &self.stored.as_flattened()[..sum.len()];
         #[cfg(target_arch = "x86_64")]
         if has_bits(level) {
