@@ -23,6 +23,9 @@ const FREEZE: Option<fn(*mut c_void)> = Some(|memory| {
 #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
 const FREEZE: Option<fn(*mut c_void)> = None;
 
+/// Whether memory that HDF5 allocated can be made larger.
+pub(crate) const CAN_GROW: bool = cfg!(unix) && FREEZE.is_some();
+
 /// The allocator that a calling HDF5 shares with its filters.
 pub(crate) struct Allocator {
     #[cfg(windows)]
@@ -51,6 +54,23 @@ impl Allocator {
         let start = self.allocate(n_bytes.max(1));
         freeze(start);
         self.buffer(start, n_bytes)
+    }
+
+    /// The memory at `start`, made one of `n_bytes`: what is behind what was there is whatever it is. Only if [`CAN_GROW`].
+    ///
+    /// # Safety
+    /// `start` is memory that this allocator, or the HDF5 it belongs to, has allocated, not larger than `n_bytes`, and nobody
+    /// uses it any more; unless there is an error, and then it is as it was.
+    pub(crate) unsafe fn grown(&self, start: *mut c_void, n_bytes: usize) -> Result<Buffer<'_>, String> {
+        #[cfg(unix)]
+        if let Some(freeze) = FREEZE {
+            // SAFETY: the caller's promise.
+            let grown = unsafe { libc::realloc(start, n_bytes.max(1)) };
+            freeze(grown);
+            return self.buffer(grown, n_bytes);
+        }
+        let _ = start;
+        Err(format!("no memory for {n_bytes} bytes: a buffer cannot be made larger here"))
     }
 
     /// A copy of `bytes`.

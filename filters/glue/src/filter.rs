@@ -2,7 +2,7 @@
 //!
 //! Nothing HDF5 hands in is believed further than it must be: the pointers are checked for null, the input is what
 //! `n_bytes` says (newer versions hand in a larger buffer), and the size that the parameters state is insisted on, in
-//! both directions. On failure 0 is returned and everything is as it was.
+//! both directions. On failure 0 is returned and everything is as it was, but that HDF5's buffer may have moved.
 
 use core::ffi::{c_uint, c_void};
 
@@ -11,7 +11,7 @@ use darkchunk::codec::Codec;
 use darkchunk::cpu::Level;
 
 use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
-use crate::buffer::{Allocator, Buffer, with_scratch};
+use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
 use crate::guard::guard;
@@ -20,6 +20,14 @@ use crate::threads::threads;
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
 const MOST_PARAMETERS: usize = u16::MAX as usize;
+
+/// A chunk that decodes to so many times its bytes is decoded in the buffer it came in, made larger. HDF5 took that one out of
+/// the memory that the last chunk left, so that the next one fits there again; elsewhere, memory would be new to the caches every
+/// time, or to the process. It costs a copy of what is stored.
+const LEAST_GROWTH: usize = 8;
+
+/// A larger chunk gets new memory: it is in no cache anyhow, and a damaged one fails before all of it is touched.
+const MOST_GROWN_BYTES: usize = 32 << 20;
 
 /// The arguments of one call.
 pub(crate) struct Call {
@@ -35,6 +43,8 @@ pub(crate) struct Call {
 enum Outcome<'a> {
     /// This many bytes, in a new buffer.
     Done(Buffer<'a>, usize),
+    /// This many bytes, in HDF5's own.
+    DoneThere(usize),
     /// Nothing: HDF5 is to store the chunk as it is.
     StoreRaw,
 }
@@ -70,14 +80,20 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
             let filter = C::FILTER_ID.cast_signed();
             open_datasets::room(caller, &Decoded { filter, values, n_bytes }).map_err(|text| format!("{text}{REMEDY}"))
         };
-        decode(&codec, input, &allocator, room)?
+        // SAFETY: as for this function; `input` is not used any more.
+        unsafe { decode(&codec, call, &allocator, room) }?
     } else {
         encode(&codec, input, call.flags & FLAG_OPTIONAL != 0, &allocator)?
     };
-    let Outcome::Done(output, n_bytes) = outcome else { return Ok(0) };
-    // SAFETY: as for this function; `input` is not used any more.
-    unsafe { call.replace(&allocator, output, n_bytes) };
-    Ok(n_bytes)
+    match outcome {
+        Outcome::Done(output, n_bytes) => {
+            // SAFETY: as for this function; `input` is not used any more.
+            unsafe { call.replace(&allocator, output, n_bytes) };
+            Ok(n_bytes)
+        }
+        Outcome::DoneThere(n_bytes) => Ok(n_bytes),
+        Outcome::StoreRaw => Ok(0),
+    }
 }
 
 fn encode<'a, C: Codec>(
@@ -109,18 +125,29 @@ fn encode<'a, C: Codec>(
 }
 
 /// `room` says how much memory HDF5 may read of a chunk whose parameters do not say its size, at least what it is asked of.
-fn decode<'a, C: Codec>(
+///
+/// # Safety
+/// As for [`run`].
+unsafe fn decode<'a, C: Codec>(
     codec: &C,
-    input: &[u8],
+    call: &Call,
     allocator: &'a Allocator,
     room: impl FnOnce(usize) -> Result<Room, String>,
 ) -> Result<Outcome<'a>, String> {
+    // SAFETY: as for this function.
+    let input = unsafe { call.input() }?;
     let n_bytes = codec.decoded_len(input).map_err(damage)?;
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{REMEDY}"));
     }
     let room = if codec.chunk_bytes().is_some() { Room::exactly(n_bytes) } else { room(n_bytes)? };
-    let wants_zeros = C::WANTS_ZEROS || room != Room::exactly(n_bytes);
+    let is_exact = room == Room::exactly(n_bytes);
+    if CAN_GROW && is_exact && n_bytes <= MOST_GROWN_BYTES && input.len() <= n_bytes / LEAST_GROWTH {
+        // SAFETY: as for this function; `input` is not used any more.
+        unsafe { decode_there(codec, call, allocator, n_bytes) }?;
+        return Ok(Outcome::DoneThere(n_bytes));
+    }
+    let wants_zeros = C::WANTS_ZEROS || !is_exact;
     let mut output = if wants_zeros {
         // What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
         allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))?
@@ -131,6 +158,44 @@ fn decode<'a, C: Codec>(
     let decode = if wants_zeros { C::decode_zeroed_with } else { C::decode_with };
     decode(codec, Level::current(), threads(), input, chunk).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
+}
+
+/// Decodes a chunk to `n_bytes` in the buffer that it came in.
+///
+/// # Safety
+/// As for [`run`].
+unsafe fn decode_there<C: Codec>(codec: &C, call: &Call, allocator: &Allocator, n_bytes: usize) -> Result<(), String> {
+    // SAFETY: as for this function.
+    let input = unsafe { call.input() }?;
+    with_scratch(input.len(), |stored| {
+        stored.copy_from_slice(input);
+        // SAFETY: as for this function; `input` is not used any more.
+        let buffer = unsafe { call.grow(allocator, n_bytes) }?;
+        // SAFETY: allocated and with values, and HDF5 does not use it before the end of this call.
+        let buffer = unsafe { &mut *buffer };
+        let mut there = There { buffer, stored, is_decoded: false };
+        let chunk = &mut there.buffer[..n_bytes];
+        codec.decode_with(Level::current(), threads(), there.stored, chunk).map_err(damage)?;
+        there.is_decoded = true;
+        // SAFETY: checked by `input`.
+        unsafe { call.buf_size.write(n_bytes) };
+        Ok(())
+    })?
+}
+
+/// HDF5's buffer while a chunk is decoded in it, which has the stored bytes again where that fails.
+struct There<'a> {
+    buffer: &'a mut [u8],
+    stored: &'a [u8],
+    is_decoded: bool,
+}
+
+impl Drop for There<'_> {
+    fn drop(&mut self) {
+        if !self.is_decoded {
+            self.buffer[..self.stored.len()].copy_from_slice(self.stored);
+        }
+    }
 }
 
 fn text(error: Error) -> String {
@@ -176,6 +241,22 @@ impl Call {
         Ok(unsafe { core::slice::from_raw_parts(start.cast(), self.n_bytes) })
     }
 
+    /// Makes HDF5's buffer one of at least `n_bytes`, which have values: what was in it, then whatever there is.
+    ///
+    /// # Safety
+    /// [`input`](Self::input) has succeeded, and what it returned is not used any more.
+    unsafe fn grow(&self, allocator: &Allocator, n_bytes: usize) -> Result<*mut [u8], String> {
+        // SAFETY: checked by `input`.
+        let n_bytes = n_bytes.max(unsafe { *self.buf_size });
+        // SAFETY: checked by `input`.
+        let old = unsafe { *self.buf };
+        // SAFETY: HDF5's own allocation, and nobody uses it.
+        let start = unsafe { allocator.grown(old, n_bytes) }?.hand_over();
+        // SAFETY: checked by `input`.
+        unsafe { self.buf.write(start) };
+        Ok(core::ptr::slice_from_raw_parts_mut(start.cast(), n_bytes))
+    }
+
     /// Gives HDF5 `output` for its own buffer.
     ///
     /// # Safety
@@ -207,13 +288,24 @@ mod tests {
         let mut stored = vec![0; codec.max_encoded_len(PIXELS.len())];
         let n_stored = codec.encode_with(Level::current(), threads(), &PIXELS, &mut stored).unwrap();
         let allocator = Allocator::of(Caller::at(null())).unwrap();
-        match decode(&codec, &stored[..n_stored], &allocator, room)? {
+        let mut buffer = allocator.copy_of(&stored[..n_stored])?.hand_over();
+        let mut buf_size = n_stored;
+        let (buf, buf_size) = (&raw mut buffer, &raw mut buf_size);
+        let call = Call { flags: FLAG_REVERSE, cd_nelmts: 0, cd_values: null(), n_bytes: n_stored, buf_size, buf };
+        // SAFETY: a buffer of this size from this allocator.
+        let outcome = unsafe { decode(&codec, &call, &allocator, room) };
+        let decoded = outcome.map(|outcome| match outcome {
             Outcome::Done(mut output, n_bytes) => {
                 assert_eq!(n_bytes, PIXELS.len());
-                Ok(output.as_mut_slice().to_vec())
+                output.as_mut_slice().to_vec()
             }
+            // SAFETY: so many bytes are there, and written.
+            Outcome::DoneThere(n_bytes) => unsafe { core::slice::from_raw_parts(buffer.cast(), n_bytes) }.to_vec(),
             Outcome::StoreRaw => panic!("nothing was encoded"),
-        }
+        });
+        // SAFETY: from this allocator, and not used any more.
+        unsafe { allocator.free(buffer) };
+        decoded
     }
 
     #[test]
