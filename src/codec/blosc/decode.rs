@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::filter;
 use super::header::{HEADER_BYTES, Header, Shuffle};
-use super::sparse::SparseBlock;
+use super::sparse::{SparseBlock, Streams};
 use super::stream::{Decoder, Format};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
@@ -21,7 +21,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    fn is_zeroed(self) -> bool {
+    pub(super) fn is_zeroed(self) -> bool {
         self == Self::Zeroed
     }
 }
@@ -253,13 +253,11 @@ impl BlockDecoder {
         if kind == Shuffle::None {
             return self.decode_streams(format, streams, start, n_streams, dst);
         }
-        if (format, kind) == (Format::Lz4, Shuffle::Byte)
-            && SparseBlock::takes(header.type_size, streams.clone(), n_streams, dst.len())
-        {
-            if !self.output.is_zeroed() {
-                dst.fill(0);
+        if (format, kind) == (Format::Lz4, Shuffle::Byte) {
+            let streams = Streams { cursor: streams.clone(), start, n: n_streams };
+            if SparseBlock::takes(header.type_size, &streams, dst.len()) {
+                return self.sparse.decode(self.level, header.type_size, streams, self.output, dst);
             }
-            return self.sparse.decode(self.level, header.type_size, streams, start, n_streams, dst);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(dst.len().max(scratch.len()), 0);

@@ -34,7 +34,7 @@ pub(super) fn unshuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
 
 /// See [`super::unshuffle_marked`].
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
-pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / element_size;
     match element_size {
         2 => for_each_marked::<2>(marks, |first| unshuffle_tile::<2>(src, n_elements, first, dst)),

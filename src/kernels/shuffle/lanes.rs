@@ -101,7 +101,7 @@ macro_rules! lane_kernels {
 
         /// See [`super::unshuffle_marked`].
         #[target_feature(enable = $features)]
-        pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+        pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
             let n_elements = src.len() / element_size;
             super::for_each_marked::<1>(marks, |group| {
                 for tile in (group..group + super::GROUP).step_by(TILE) {

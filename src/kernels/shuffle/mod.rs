@@ -83,15 +83,14 @@ pub(crate) fn wants_cleared(level: Level) -> bool {
 /// Elements that have one mark in [`unshuffle_marked`].
 pub(crate) const GROUP: usize = 32;
 
-/// [`unshuffle`] into a `dst` that is zero, where only those groups of [`GROUP`] elements are not zero that have a mark, one byte
-/// each, other than 0. Of the others some are written and most are not.
+/// [`unshuffle`] into a `dst` that is zero, where only those groups of [`GROUP`] elements are not zero that have a mark, one bit
+/// each, the first group's the lowest of the first word. Of the others some are written and most are not.
 ///
 /// # Panics
-/// As [`shuffle`], and where the marks are not as many, or of an odd number.
-pub(crate) fn unshuffle_marked(level: Level, element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+/// As [`shuffle`], and where the groups are not whole and of an even number, or not all of the marks are theirs.
+pub(crate) fn unshuffle_marked(level: Level, element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
-    let n_marked_bytes = marks.len() * GROUP * element_size;
-    assert!(src.len() == n_marked_bytes && marks.len().is_multiple_of(2), "{} bytes, {} marks", src.len(), marks.len());
+    assert!(src.len().is_multiple_of(2 * GROUP * element_size), "{} bytes", src.len());
     match level.isa() {
         _ if element_size == 1 => scalar::unshuffle_marked(1, marks, src, dst),
         // SAFETY: the level proves that the processor has these instructions.
@@ -112,16 +111,13 @@ pub(crate) fn unshuffle_marked(level: Level, element_size: usize, marks: &[u8], 
 
 /// Does `each` for the first element of every `GROUPS` groups, 1 or 2, of which one is marked.
 #[inline(always)]
-fn for_each_marked<const GROUPS: usize>(marks: &[u8], mut each: impl FnMut(usize)) {
-    let (words, rest) = marks.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    for (i, word) in words.iter().chain([&last]).enumerate() {
-        let mut word = u64::from_le_bytes(*word);
+fn for_each_marked<const GROUPS: usize>(marks: &[u64], mut each: impl FnMut(usize)) {
+    const FIRSTS: u64 = u64::MAX / 3;
+    for (i, word) in marks.iter().enumerate() {
+        let mut word = if GROUPS == 2 { (word | word >> 1) & FIRSTS } else { *word };
         while word != 0 {
-            let at = word.trailing_zeros() as usize / (8 * GROUPS) * GROUPS;
-            each((8 * i + at) * GROUP);
-            word &= !(((1 << (8 * GROUPS)) - 1) << (8 * at));
+            each((64 * i + word.trailing_zeros() as usize) * GROUP);
+            word &= word - 1;
         }
     }
 }

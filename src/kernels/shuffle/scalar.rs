@@ -13,9 +13,9 @@ pub(super) fn shuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
 }
 
 /// See [`super::unshuffle_marked`].
-pub(super) fn unshuffle_marked(element_size: usize, marks: &[u8], src: &[u8], dst: &mut [u8]) {
+pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / element_size;
-    for (group, _) in marks.iter().enumerate().filter(|(_, mark)| **mark != 0) {
+    for group in (0..64 * marks.len()).filter(|group| marks[group / 64] >> (group % 64) & 1 != 0) {
         for byte in 0..element_size {
             for element in group * GROUP..(group + 1) * GROUP {
                 dst[element * element_size + byte] = src[byte * n_elements + element];
