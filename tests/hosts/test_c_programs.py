@@ -43,6 +43,18 @@ def test_frames_that_a_program_encodes_and_writes_itself(tmp_path, plugin_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_recording_by_the_c_writer_with_threads(tmp_path, plugin_path):
+    file = record("examples/record.c", tmp_path, plugin_path)
+    with h5py.File(file, "r") as opened:
+        images = opened["/entry/instrument/detector/data"]
+        beside = opened["/entry/instrument/detector/data_darkchunk"]
+        assert images.shape == (200, 512, 512) and images.dtype == np.int16 and images.chunks == (16, 512, 512)
+        assert np.array_equal(images[:].sum(axis=0, dtype=np.int64), beside["sum"][()])
+        assert all((images[n] > 0).sum() > 300 for n in (0, 15, 16, 199)), "frames with spots, to the last"
+        assert np.array_equal(beside["dark"][()].ravel(), 100 + np.arange(512 * 512) % 7)
+        assert (beside.attrs["frames"], beside.attrs["threshold"]) == (200, 20)
+
+
 def test_a_recording_of_the_c_writer_shows_itself(tmp_path, plugin_path):
     file = record("ffi/tests/writer.c", tmp_path, plugin_path)
     with h5py.File(file, "r") as opened:
