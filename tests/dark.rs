@@ -123,6 +123,45 @@ fn spots<P: Pixel>(rng: &mut Rng, n: usize, per_mille: u64) -> Vec<P> {
     }
 }
 
+/// A frame and a dark image at the ends of the type, whose differences fit 16 bits, but for the pixel `odd` of each 64.
+fn ends<P: Pixel>(n: usize, odd: Option<usize>) -> (Vec<P>, Vec<P>) {
+    let pairs: &[(i32, i32)] = if P::SIGNED {
+        &[(32767, 0), (0, 32767), (-32768, 0), (-1, 32767), (16383, -16384), (5, -5), (-16384, 16384), (7, 7)]
+    } else {
+        &[(32767, 0), (0, 32767), (65535, 32768), (32768, 65535), (40000, 40000), (0, 0), (1, 0), (30000, 62767)]
+    };
+    let odd_one = if P::SIGNED { (-32768, 1) } else { (0, 32768) };
+    let pair = |at: usize| if odd == Some(at % 64) { odd_one } else { pairs[(at * 5 + at / 64) % 8] };
+    let value = |(pixel, dark): (i32, i32)| (P::nearest(pixel), P::nearest(dark));
+    (0..n).map(|at| value(pair(at))).unzip()
+}
+
+fn every_end_of_the_type<P: Pixel>() {
+    let mut bench = Bench::<P>::new(6000);
+    for threshold in [1, 2, 32766, 32767] {
+        for odd in std::iter::once(None).chain((0..64).map(Some)) {
+            let (frame, dark) = ends::<P>(4160, odd);
+            bench.check(&frame, Some(&dark), threshold, &format!("threshold {threshold} odd {odd:?}"));
+        }
+        // One pixel of all, at every place of a group.
+        for at in 0..64 {
+            let (mut frame, mut dark) = (vec![P::nearest(9); 2048], vec![P::nearest(4); 2048]);
+            (frame[640 + at], dark[640 + at]) = if P::SIGNED {
+                (P::nearest(-32768), P::nearest(32767))
+            } else {
+                (P::nearest(0), P::nearest(32768 + 3 * at as i32))
+            };
+            bench.check(&frame, Some(&dark), threshold, &format!("threshold {threshold} one at {at}"));
+        }
+    }
+}
+
+#[test]
+fn all_levels_agree_with_scalar_at_the_ends_of_the_types() {
+    every_end_of_the_type::<i16>();
+    every_end_of_the_type::<u16>();
+}
+
 /// Any values at all.
 fn anything<P: Pixel>(rng: &mut Rng, n: usize) -> Vec<P> {
     (0..n).map(|_| P::from_ne_bytes((rng.next_u64() as u16).to_ne_bytes())).collect()

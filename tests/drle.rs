@@ -1,6 +1,6 @@
 //! DRLE as the plugins and the writer use it: parameters, bare streams, containers.
 
-use darkchunk::codec::drle::{Container, Drle, Mode, PixelType};
+use darkchunk::codec::drle::{Container, ContainerWriter, Drle, Mode, PixelType};
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
@@ -176,7 +176,23 @@ fn decode_into(codec: &Drle, chunk: &[u8]) -> Result<Vec<u8>> {
     let mut outcomes = Level::available().iter().map(decode);
     let scalar = outcomes.next().unwrap();
     assert!(outcomes.all(|outcome| outcome == scalar));
+    assert_eq!(codec.is_sound(chunk), scalar.is_ok(), "what is sound decodes, and nothing else");
     scalar
+}
+
+#[test]
+fn a_segment_with_a_right_checksum_and_a_pixel_too_few_or_too_many_is_not_sound() {
+    let (codec, _) = small_chunks().swap_remove(0);
+    let header = codec.header(48).unwrap();
+    for (n_dark, is_sound) in [(7_i16, false), (8, true), (9, false), (i16::MAX, false)] {
+        let mut chunk = vec![0; header.max_container_len()];
+        let mut writer = ContainerWriter::new(&mut chunk, header).unwrap();
+        for n_dark in [8, n_dark, 8] {
+            writer.append_segment(&(-n_dark).to_le_bytes()).unwrap();
+        }
+        let n_bytes = writer.finish().unwrap();
+        assert_eq!(decode_into(&codec, &chunk[..n_bytes]).is_ok(), is_sound, "{n_dark}");
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The plugin's filter entry as HDF5 calls it: arbitrary parameters, sizes and direction, a larger buffer than the chunk.
 //!
-//! On failure the chunk is in the buffer as it was, and the buffer's size too; on success the buffer holds what is said, the same
-//! at every call. It may have moved.
+//! On failure the buffer is untouched, on success it is replaced by one that holds what is said, the same at every call.
 //! The address sanitizer sees every read past `n_bytes` that leaves the buffer; a read past `n_bytes` that stays in it
 //! shows as an output that changes with what stands there.
 
@@ -21,13 +20,13 @@ pub(crate) struct Chunk {
 /// What a call left behind: `None` where it failed, and left everything as it was.
 fn call_with<C: Codec>(chunk: &Chunk, slack_fill: u8) -> Option<Vec<u8>> {
     let buffer_bytes = chunk.bytes.len() + chunk.slack;
-    let mut given = chunk.bytes.clone();
-    given.resize(buffer_bytes, slack_fill);
+    let mut before = chunk.bytes.clone();
+    before.resize(buffer_bytes, slack_fill);
     // SAFETY: an allocation of at least one byte.
     let buffer = unsafe { libc::malloc(buffer_bytes.max(1)) };
     assert!(!buffer.is_null());
     // SAFETY: both have so many bytes, and the first is fresh.
-    unsafe { core::ptr::copy_nonoverlapping(given.as_ptr(), buffer.cast::<u8>(), buffer_bytes) };
+    unsafe { core::ptr::copy_nonoverlapping(before.as_ptr(), buffer.cast::<u8>(), buffer_bytes) };
     let (mut size, mut place): (usize, *mut c_void) = (buffer_bytes, buffer);
     // SAFETY: as HDF5 calls it: parameters, their number, and a buffer from `malloc` with its size.
     let n_bytes = unsafe {
@@ -47,7 +46,7 @@ fn call_with<C: Codec>(chunk: &Chunk, slack_fill: u8) -> Option<Vec<u8>> {
     // SAFETY: from `malloc`, by the contract of a filter.
     unsafe { libc::free(place) };
     if n_bytes == 0 {
-        assert!(size == buffer_bytes && after[..chunk.bytes.len()] == chunk.bytes, "a failed call changed the chunk");
+        assert!(place == buffer && after == before, "a failed call changed the buffer");
         return None;
     }
     Some(after)

@@ -65,6 +65,13 @@ pub trait Codec: Sized {
     /// optional. Not for a lossy codec, whose effect would depend on the data.
     const RAW_IF_NOT_SMALLER: bool = false;
 
+    /// Whether it is certain that a chunk decodes to [`decoded_len`](Self::decoded_len) bytes, found in a fraction of the time that
+    /// decoding takes. Where that cannot be had, `false` says nothing.
+    fn is_sound(&self, src: &[u8]) -> bool {
+        let _ = src;
+        false
+    }
+
     /// Turns what a caller gave as `cd_values` into what is stored in the file.
     ///
     /// Idempotent: what this returned, given again (as HDF5 does when a dataset is created with another one's

@@ -2,7 +2,7 @@
 //!
 //! Nothing HDF5 hands in is believed further than it must be: the pointers are checked for null, the input is what
 //! `n_bytes` says (newer versions hand in a larger buffer), and the size that the parameters state is insisted on, in
-//! both directions. On failure 0 is returned and everything is as it was, but that HDF5's buffer may have moved.
+//! both directions. On failure 0 is returned and everything is as it was.
 
 use core::ffi::{c_uint, c_void};
 
@@ -23,7 +23,8 @@ const MOST_PARAMETERS: usize = u16::MAX as usize;
 
 /// A chunk that decodes to so many times its bytes is decoded in the buffer it came in, made larger. HDF5 took that one out of
 /// the memory that the last chunk left, so that the next one fits there again; elsewhere, memory would be new to the caches every
-/// time, or to the process. It costs a copy of what is stored.
+/// time, or to the process. It costs a copy of what is stored. Only if it is certain that the chunk decodes: making it larger may
+/// move the buffer, and where a filter fails HDF5 1.10 frees the one it had (`H5Ocopy` of references).
 const LEAST_GROWTH: usize = 8;
 
 /// A larger chunk gets new memory: it is in no cache anyhow, and a damaged one fails before all of it is touched.
@@ -142,7 +143,8 @@ unsafe fn decode<'a, C: Codec>(
     }
     let room = if codec.chunk_bytes().is_some() { Room::exactly(n_bytes) } else { room(n_bytes)? };
     let is_exact = room == Room::exactly(n_bytes);
-    if CAN_GROW && is_exact && n_bytes <= MOST_GROWN_BYTES && input.len() <= n_bytes / LEAST_GROWTH {
+    let is_small = n_bytes <= MOST_GROWN_BYTES && input.len() <= n_bytes / LEAST_GROWTH;
+    if CAN_GROW && is_exact && is_small && codec.is_sound(input) {
         // SAFETY: as for this function; `input` is not used any more.
         unsafe { decode_there(codec, call, allocator, n_bytes) }?;
         return Ok(Outcome::DoneThere(n_bytes));
@@ -160,42 +162,23 @@ unsafe fn decode<'a, C: Codec>(
     Ok(Outcome::Done(output, n_bytes))
 }
 
-/// Decodes a chunk to `n_bytes` in the buffer that it came in.
+/// Decodes a sound chunk to `n_bytes` in the buffer that it came in.
 ///
 /// # Safety
 /// As for [`run`].
 unsafe fn decode_there<C: Codec>(codec: &C, call: &Call, allocator: &Allocator, n_bytes: usize) -> Result<(), String> {
-    // SAFETY: as for this function.
-    let input = unsafe { call.input() }?;
-    with_scratch(input.len(), |stored| {
-        stored.copy_from_slice(input);
-        // SAFETY: as for this function; `input` is not used any more.
+    with_scratch(call.n_bytes, |stored| {
+        // SAFETY: as for this function.
+        stored.copy_from_slice(unsafe { call.input() }?);
+        // SAFETY: as for this function; what `input` returned is not used any more.
         let buffer = unsafe { call.grow(allocator, n_bytes) }?;
         // SAFETY: allocated and with values, and HDF5 does not use it before the end of this call.
         let buffer = unsafe { &mut *buffer };
-        let mut there = There { buffer, stored, is_decoded: false };
-        let chunk = &mut there.buffer[..n_bytes];
-        codec.decode_with(Level::current(), threads(), there.stored, chunk).map_err(damage)?;
-        there.is_decoded = true;
+        codec.decode_with(Level::current(), threads(), stored, &mut buffer[..n_bytes]).map_err(damage)?;
         // SAFETY: checked by `input`.
         unsafe { call.buf_size.write(n_bytes) };
         Ok(())
     })?
-}
-
-/// HDF5's buffer while a chunk is decoded in it, which has the stored bytes again where that fails.
-struct There<'a> {
-    buffer: &'a mut [u8],
-    stored: &'a [u8],
-    is_decoded: bool,
-}
-
-impl Drop for There<'_> {
-    fn drop(&mut self) {
-        if !self.is_decoded {
-            self.buffer[..self.stored.len()].copy_from_slice(self.stored);
-        }
-    }
 }
 
 fn text(error: Error) -> String {
@@ -276,6 +259,7 @@ impl Call {
 mod tests {
     use core::ptr::null;
 
+    use darkchunk::codec::drle::Drle;
     use darkchunk::codec::lz4::Lz4;
 
     use super::*;
@@ -319,6 +303,41 @@ mod tests {
         assert_eq!(room(3000, 5000).unwrap().len(), 5000);
         assert_eq!(room(3000, NEVER).unwrap().len(), 3000);
         assert_eq!(room(NEVER, NEVER), Err(format!("no memory for {NEVER} bytes")));
+    }
+
+    /// Decodes what DRLE makes of a chunk of `n_bytes`, dark but for some `pixels`; whether it is in HDF5's own buffer then.
+    fn is_decoded_there(n_bytes: usize, pixels: &[(usize, i16)]) -> bool {
+        let mut expected = vec![0; n_bytes];
+        pixels.iter().for_each(|(at, pixel)| expected[2 * at..][..2].copy_from_slice(&pixel.to_le_bytes()));
+        let codec = Drle::from_cd_values(&[1, 0, 0, 1, 1, n_bytes as u32 / 2, n_bytes as u32]).unwrap();
+        let mut stored = vec![0; codec.max_encoded_len(n_bytes)];
+        let mut buf_size = codec.encode_with(Level::current(), threads(), &expected, &mut stored).unwrap();
+        let allocator = Allocator::of(Caller::at(null())).unwrap();
+        let mut buffer = allocator.copy_of(&stored[..buf_size]).unwrap().hand_over();
+        let n_stored = buf_size;
+        let (buf, size) = (&raw mut buffer, &raw mut buf_size);
+        let call =
+            Call { flags: FLAG_REVERSE, cd_nelmts: 0, cd_values: null(), n_bytes: n_stored, buf_size: size, buf };
+        // SAFETY: a buffer of this size from this allocator.
+        let outcome = unsafe { decode(&codec, &call, &allocator, |_| panic!("asked")) }.unwrap();
+        let (found, is_there) = match outcome {
+            Outcome::Done(mut output, _) => (output.as_mut_slice().to_vec(), false),
+            // SAFETY: so many bytes are there, and written.
+            Outcome::DoneThere(n) => (unsafe { core::slice::from_raw_parts(buffer.cast(), n) }.to_vec(), true),
+            Outcome::StoreRaw => panic!("nothing was encoded"),
+        };
+        assert_eq!(buf_size, if is_there { n_bytes } else { n_stored });
+        assert!(found == expected);
+        // SAFETY: from this allocator, and not used any more.
+        unsafe { allocator.free(buffer) };
+        is_there
+    }
+
+    #[test]
+    fn a_small_chunk_that_is_sound_is_decoded_where_it_is_and_others_elsewhere() {
+        for (n_bytes, is_there) in [(100_000, CAN_GROW), (200, false), (MOST_GROWN_BYTES + 2, false)] {
+            assert_eq!(is_decoded_there(n_bytes, &[(7, 500), (99, 1)]), is_there, "{n_bytes} bytes");
+        }
     }
 
     #[test]

@@ -216,6 +216,14 @@ impl<'a> Container<'a> {
         Ok(Segment { pixels: self.header.pixels(index), bytes: start..end, stream, checksum })
     }
 
+    /// Whether every segment is there, as its checksum says, and decodes to its pixels.
+    pub(super) fn is_sound(&self) -> bool {
+        (0..self.n_segments()).all(|index| {
+            let segment = self.segment(index);
+            segment.is_ok_and(|it| it.verify().is_ok() && pixels::is_stream_of(it.stream, it.pixels.len()))
+        })
+    }
+
     /// Decodes segment `index` into the whole of `dst`, in the byte order of the header's element type.
     ///
     /// # Errors

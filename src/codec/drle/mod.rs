@@ -180,6 +180,15 @@ impl Codec for Drle {
     const MUST_BE_FIRST: bool = true;
     const WANTS_ZEROS: bool = true;
 
+    fn is_sound(&self, src: &[u8]) -> bool {
+        match self.mode {
+            Mode::Bare => {
+                self.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes / 2) && n_bytes % 2 == 0)
+            }
+            Mode::Container => self.open(src).is_ok_and(|container| container.is_sound()),
+        }
+    }
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         parameters::localise(cd_values, layout)
     }

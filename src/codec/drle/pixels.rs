@@ -21,6 +21,11 @@ pub enum PixelType {
     U16Be = 4,
 }
 
+/// Whether `tokens` are a stream that stands for so many pixels: whatever their values, it decodes then.
+pub(super) fn is_stream_of(tokens: &[u8], n_pixels: usize) -> bool {
+    dark::count_pixels(tokens).is_ok_and(|found| found == n_pixels as u64)
+}
+
 impl PixelType {
     /// The number in parameters and containers.
     #[must_use]

@@ -198,10 +198,6 @@ impl<P: Pixel> Block<P> {
             (Some(groups), None) => scan(step.level, groups, &mut scanned.found, Some(out.as_chunks_mut().0)),
             _ => {
                 let tally = scanned.scan(step, true);
-                #[cfg(target_arch = "x86_64")]
-                {
-                    scanned.n_kept = None;
-                }
                 out.copy_from_slice(&scanned.stored.as_flattened()[..step.n_pixels]);
                 tally
             }

@@ -4,6 +4,7 @@
 //! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
 //! by run but ahead of them, in pieces of [`PIECE`] bytes, so that what is left of a dark run is to step over it.
 
+use super::MAX_RUN_PIXELS;
 use super::found::{BLOCK, GROUP, Positions};
 use crate::cpu::{Isa, Level};
 use crate::{Error, Result};
@@ -195,7 +196,9 @@ pub(crate) fn count_pixels(tokens: &[u8]) -> Result<u64> {
     if !rest.is_empty() {
         return Err(Error::Corrupt { at: 2 * tokens.len(), what: "the stream ends within a token" });
     }
-    Ok(tokens.iter().map(|token| run_pixels(*token) as u64).sum())
+    // As many as fit 32 bits are added in these, several at once.
+    let sum = |tokens: &[[u8; 2]]| tokens.iter().map(|token| run_pixels(*token) as u32).sum::<u32>();
+    Ok(tokens.chunks(u32::MAX as usize / MAX_RUN_PIXELS).map(|tokens| u64::from(sum(tokens))).sum())
 }
 
 #[cold]

@@ -49,13 +49,12 @@ impl Host {
         unsafe { core::slice::from_raw_parts(self.start.cast(), self.buf_size) }
     }
 
-    /// Calls, and says that the `n_bytes` have not changed, nor the buffer's size.
+    /// Calls, and says that nothing has changed.
     fn fails<C: Codec>(&mut self, flags: c_uint, values: &[c_uint], n_bytes: usize) {
-        let before = self.bytes().to_vec();
+        let (start, before) = (self.start, self.bytes().to_vec());
         assert_eq!(self.call::<C>(flags, values, n_bytes), 0, "{} {values:?} {n_bytes}", C::NAME);
-        let n_given = n_bytes.min(before.len());
-        assert_eq!(self.bytes().len(), before.len());
-        assert!(self.bytes()[..n_given] == before[..n_given], "{} {values:?} {n_bytes}", C::NAME);
+        assert_eq!(self.start, start);
+        assert_eq!(self.bytes(), before);
     }
 }
 
@@ -129,8 +128,7 @@ fn refused_calls_change_nothing<C: Codec>(values: &[u32]) {
     host.fails::<C>(FLAG_REVERSE, values, 1);
     host.call::<C>(0, values, pixels.len());
     let n_stored = host.buf_size;
-    // The last byte is behind what HDF5 hands in then.
-    Host::holding(host.bytes(), n_stored).fails::<C>(FLAG_REVERSE, values, n_stored - 1);
+    host.fails::<C>(FLAG_REVERSE, values, n_stored - 1);
     let mut other_size = values.to_vec();
     *other_size.iter_mut().find(|value| **value == pixels.len() as u32).unwrap() += 2;
     host.fails::<C>(FLAG_REVERSE, &other_size, n_stored);

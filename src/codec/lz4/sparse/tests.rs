@@ -175,6 +175,28 @@ fn matches_that_leave_the_block_are_refused() {
     }
 }
 
+/// Enough stands behind the match for a sequence as it usually is.
+#[test]
+fn a_match_may_end_with_the_block_and_not_one_byte_behind() {
+    for &level in Level::available() {
+        for len in [4, 18, 19, 40, 300] {
+            let mut stored = Vec::new();
+            put_sequence(&mut stored, &[5; 20], 1, 4);
+            put_sequence(&mut stored, &[], 10, len);
+            put_sequence(&mut stored, &[], 10, 300);
+            stored.extend([0xf0, 60]);
+            stored.extend([1; 75]);
+            for n_bytes in [24 + len - 1, 24 + len] {
+                let (mut sparse, mut expected) = (Sparse::default(), vec![0; n_bytes]);
+                sparse.reserve(n_bytes);
+                let found = sparse.decode(level, &stored, 0, n_bytes, 100, || ());
+                assert_eq!(found, block::decode(Level::SCALAR, &stored, &mut expected), "{level:?} {len} in {n_bytes}");
+                assert!(found.is_err());
+            }
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "calls C")]
 fn what_is_to_be_done_meanwhile_is_done_once_a_stretch() {
