@@ -25,7 +25,7 @@ const MOST_PARAMETERS: usize = u16::MAX as usize;
 /// the memory that the last chunk left, so that the next one fits there again; elsewhere, memory would be new to the caches every
 /// time, or to the process. It costs a copy of what is stored. Only if it is certain that the chunk decodes: making it larger may
 /// move the buffer, and where a filter fails HDF5 1.10 frees the one it had (`H5Ocopy` of references).
-const LEAST_GROWTH: usize = 8;
+const LEAST_GROWTH: usize = 32;
 
 /// A larger chunk gets new memory: it is in no cache anyhow, and a damaged one fails before all of it is touched.
 const MOST_GROWN_BYTES: usize = 32 << 20;
