@@ -220,7 +220,7 @@ impl<'a> Container<'a> {
     pub(super) fn is_sound(&self) -> bool {
         (0..self.n_segments()).all(|index| {
             let segment = self.segment(index);
-            segment.is_ok_and(|it| it.verify().is_ok() && pixels::is_stream_of(it.stream, it.pixels.len()))
+            segment.is_ok_and(|it| it.verify().is_ok() && pixels::is_stream_of(it.stream, 2 * it.pixels.len()))
         })
     }
 

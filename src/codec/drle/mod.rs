@@ -182,9 +182,7 @@ impl Codec for Drle {
 
     fn is_sound(&self, src: &[u8]) -> bool {
         match self.mode {
-            Mode::Bare => {
-                self.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes / 2) && n_bytes % 2 == 0)
-            }
+            Mode::Bare => self.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes)),
             Mode::Container => self.open(src).is_ok_and(|container| container.is_sound()),
         }
     }

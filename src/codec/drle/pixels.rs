@@ -21,9 +21,9 @@ pub enum PixelType {
     U16Be = 4,
 }
 
-/// Whether `tokens` are a stream that stands for so many pixels: whatever their values, it decodes then.
-pub(super) fn is_stream_of(tokens: &[u8], n_pixels: usize) -> bool {
-    dark::count_pixels(tokens).is_ok_and(|found| found == n_pixels as u64)
+/// Whether `tokens` are a stream that stands for the pixels of so many bytes: whatever their values, it decodes then.
+pub(super) fn is_stream_of(tokens: &[u8], n_bytes: usize) -> bool {
+    dark::count_pixels(tokens).is_ok_and(|n_pixels| 2 * n_pixels == n_bytes as u64)
 }
 
 impl PixelType {

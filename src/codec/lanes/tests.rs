@@ -46,20 +46,27 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
     }
 }
 
+/// Calls a function of any kind of lanes with each that this processor has.
+macro_rules! with_every_kind {
+    ($test:ident) => {
+        $test(Portable);
+        #[cfg(target_arch = "aarch64")]
+        for &level in crate::cpu::Level::available() {
+            super::Neon::new(level).into_iter().for_each($test);
+        }
+        #[cfg(target_arch = "x86_64")]
+        for &level in crate::cpu::Level::available() {
+            super::Sse41::new(level).into_iter().for_each($test);
+            super::Avx2::new(level).into_iter().for_each($test);
+            super::Avx512::new(level).into_iter().for_each($test);
+        }
+    };
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn all_agree_with_portable() {
-    agree_with_portable(Portable);
-    #[cfg(target_arch = "aarch64")]
-    for &level in crate::cpu::Level::available() {
-        super::Neon::new(level).into_iter().for_each(agree_with_portable);
-    }
-    #[cfg(target_arch = "x86_64")]
-    for &level in crate::cpu::Level::available() {
-        super::Sse41::new(level).into_iter().for_each(agree_with_portable);
-        super::Avx2::new(level).into_iter().for_each(agree_with_portable);
-        super::Avx512::new(level).into_iter().for_each(agree_with_portable);
-    }
+    with_every_kind!(agree_with_portable);
 }
 
 /// What a match is, byte by byte.
@@ -98,17 +105,7 @@ fn matches_of_every_offset_and_length_are_copied_within_their_slack() {
         matches_are_copied(lanes, L::copy_match);
         matches_are_copied(lanes, matches::copy);
     }
-    both(Portable);
-    #[cfg(target_arch = "aarch64")]
-    for &level in crate::cpu::Level::available() {
-        super::Neon::new(level).into_iter().for_each(both);
-    }
-    #[cfg(target_arch = "x86_64")]
-    for &level in crate::cpu::Level::available() {
-        super::Sse41::new(level).into_iter().for_each(both);
-        super::Avx2::new(level).into_iter().for_each(both);
-        super::Avx512::new(level).into_iter().for_each(both);
-    }
+    with_every_kind!(both);
 }
 
 #[test]

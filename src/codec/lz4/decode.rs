@@ -18,6 +18,9 @@ pub const SLACK_BYTES: usize = 2 * N;
 /// The shortest match.
 pub(super) const MIN_MATCH: usize = 4;
 
+/// A length in the token that says that more of it follows.
+pub(super) const MORE: usize = 15;
+
 /// Decodes `src`, a block of `n_bytes`, as [`super::block::decode_rows`] says.
 pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8], n_bytes: usize, row_bytes: usize) -> Result<usize> {
     with_lanes(level, Decode { src, dst, n_bytes, row_bytes })
@@ -125,7 +128,7 @@ pub(super) fn token(src: &[u8], at: &mut usize) -> Result<(u8, usize)> {
     let token = *src.get(*at).ok_or_else(|| ends_early(*at))?;
     *at += 1;
     let mut n_literals = usize::from(token >> 4);
-    if n_literals == 15 {
+    if n_literals == MORE {
         n_literals += long_length(src, at)?;
     }
     let available = src.len() - *at;
@@ -149,7 +152,15 @@ pub(super) fn match_len(token: u8, src: &[u8], at: &mut usize) -> Result<usize> 
     if next == 255 { Ok(len.saturating_add(long_length(src, at)?)) } else { Ok(len) }
 }
 
-/// The bytes that continue a length of 15.
+/// The length of a match, behind its offset. Where a byte of it is missing that is an error, so that `at` is in `src` or at its end.
+#[inline(always)]
+pub(super) fn whole_match_len(token: u8, src: &[u8], at: &mut usize) -> Result<usize> {
+    let length = usize::from(token & 15);
+    let more = if length == MORE { long_length(src, at)? } else { 0 };
+    Ok((length + MIN_MATCH).saturating_add(more))
+}
+
+/// The bytes that continue a length of [`MORE`].
 #[inline(always)]
 pub(super) fn long_length(src: &[u8], at: &mut usize) -> Result<usize> {
     let mut length = 0usize;

@@ -4,7 +4,7 @@
 //! vector, whatever its length, and however it overlaps itself: the length decides no branch. The output is not cleared,
 //! and where its zeros are is not known. Near the end of either side nothing is copied but what is asked for.
 
-use super::decode::{MIN_MATCH, first_row, is_repeated, long_length, token, too_early, too_long};
+use super::decode::{MIN_MATCH, first_row, is_repeated, long_length, token, too_early, too_long, whole_match_len};
 use crate::codec::lanes::{Lanes, N, matches};
 use crate::{Error, Result};
 
@@ -50,10 +50,7 @@ pub(super) fn decode<L: Lanes>(
             let Some(bytes) = src[at..].first_chunk() else { break };
             offset = usize::from(u16::from_le_bytes(*bytes));
             at += 2;
-            len = usize::from(token & 15) + MIN_MATCH;
-            if token & 15 == 15 {
-                len = len.saturating_add(long_length(src, &mut at)?);
-            }
+            len = whole_match_len(token, src, &mut at)?;
         }
         if offset.wrapping_sub(1) >= to {
             return Err(too_early(at));

@@ -7,16 +7,13 @@
 //! function of its own, with little in it, so that all it has stays in registers: how soon the next token is known is what a
 //! sequence costs. What it leaves, the other loop takes, one sequence, and says what is wrong with a damaged one.
 
-use super::decode::{MIN_MATCH, long_length, token, too_early, too_long};
+use super::decode::{MIN_MATCH, MORE, token, too_early, too_long, whole_match_len};
 use crate::codec::lanes::{Lanes, N, Work, matches, with_lanes};
 use crate::cpu::Level;
 use crate::{Error, Result};
 
 /// Literals that are copied whatever their number, where the token counts them.
 const SHORT: usize = 16;
-
-/// A length in the token that says that more of it follows.
-const MORE: usize = 15;
 
 /// A token, the literals that it counts and an offset.
 const HEAD: usize = 1 + MORE + 2;
@@ -34,10 +31,7 @@ pub(super) fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
         let Some(bytes) = src[at..].first_chunk() else { break };
         let offset = usize::from(u16::from_le_bytes(*bytes));
         at += 2;
-        let mut len = usize::from(token & 15) + MIN_MATCH;
-        if token & 15 == 15 {
-            len = len.saturating_add(long_length(src, &mut at)?);
-        }
+        let len = whole_match_len(token, src, &mut at)?;
         if offset.wrapping_sub(1) >= to {
             return Err(too_early(at));
         }

@@ -5,14 +5,11 @@
 //! branch by either costs more than all of the work: one branch, whether what is copied has marks, decides what is done. What the
 //! inner loop leaves, the outer one takes, one sequence, and says what is wrong with a damaged one.
 
-use super::super::decode::{MIN_MATCH, match_len, token, too_early, too_long};
+use super::super::decode::{MIN_MATCH, MORE, match_len, token, too_early, too_long};
 use super::Sparse;
 use super::marks::{MarksMut, NEAR};
 use crate::codec::lanes::{Lanes, N, Work};
 use crate::{Error, Result};
-
-/// A length in the token that says that more of it follows.
-const MORE: usize = 15;
 
 /// Bytes of a length that are looked at together.
 const LENGTHS: usize = 8;
