@@ -2,7 +2,7 @@
 
 use crate::cpu::Level;
 use crate::frame::{ByteOrder, ElementClass, ElementType};
-use crate::kernels::dark::{self, Correction, Encoder, Pixel};
+use crate::kernels::dark::{self, Block, Correction, Encoder, Pixel};
 use crate::{Error, Result};
 
 /// Pixels converted at once where the bytes are not this machine's.
@@ -83,7 +83,8 @@ fn encode_as<P: Pixel>(level: Level, order: ByteOrder, threshold: u16, src: &[u8
     if let (ByteOrder::NATIVE, Some(pixels)) = (order, dark::pixels_of::<P>(src)) {
         return Ok(dark::encode(level, &[pixels], &correction, None, dst)?.n_bytes);
     }
-    let mut encoder = Encoder::new(level, correction, None, dst)?;
+    let mut block = Block::new();
+    let mut encoder = Encoder::new(level, correction, None, dst, &mut block)?;
     let mut bounce = [P::default(); BOUNCE_PIXELS];
     for bytes in src.as_chunks::<2>().0.chunks(BOUNCE_PIXELS) {
         let pixels = &mut bounce[..bytes.len()];

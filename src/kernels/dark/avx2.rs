@@ -3,16 +3,16 @@
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
 //! where brightness changes are then taken from the bits of a whole group.
 
-use super::block;
 use super::decode::{self, Frontier};
-use super::found::{GROUP, Groups, Positions, Tally};
+use super::found::{GROUP, GROUPS, Groups, Positions, Tally};
 use super::pixel::Pixel;
+use super::scalar;
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
 const LANES: usize = 16;
 
-/// See [`block::scan`](super::block).
+/// See [`scan`](super::block).
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(super) fn scan<P: Pixel>(
     groups: Groups<'_, P>,
@@ -31,7 +31,7 @@ pub(super) fn scan<P: Pixel>(
 struct Carried {
     /// Sums of the differences of dark pixels.
     removed: __m256i,
-    /// Counts of the pixels that are equal to their dark image.
+    /// Counts of the pixels that are equal to their dark image, in bytes.
     equal: __m256i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m256i,
@@ -51,31 +51,34 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let zero = _mm256_setzero_si256();
     let threshold = _mm256_set1_epi16(groups.threshold.cast_signed());
     let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
-    let (mut n, mut n_bright) = (0, 0);
-    let mut before = 0;
-    for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask(at);
+    let (mut changes, mut n_bright, mut before) = ([0; GROUPS], 0, 0);
+    for ((at, pixels), changes) in groups.pixels.iter().enumerate().zip(&mut changes) {
+        groups.ask::<true>(at);
         let mut bright = 0;
         for half in 0..2 {
-            let mut is_bright = [zero; 2];
-            for (side, is_bright) in is_bright.iter_mut().enumerate() {
+            let (mut is_bright, mut differences) = ([zero; 2], [zero; 2]);
+            for side in 0..2 {
                 let part = 2 * half + side;
                 let pixels = load(pixels, part);
                 let dark = if DARK { load(&dark[at], part) } else { zero };
                 let value = if DARK { subtract::<P>(pixels, dark) } else { pixels };
-                *is_bright = reaches::<P>(value, threshold);
-                carried.add::<P, DARK>(pixels, dark, value, *is_bright);
+                is_bright[side] = reaches::<P>(value, threshold);
+                differences[side] = if DARK { _mm256_sub_epi16(pixels, dark) } else { pixels };
+                carried.add::<P, DARK>(pixels, dark, value, differences[side], is_bright[side]);
                 if STORE {
-                    store(&mut stored[at], part, _mm256_and_si256(*is_bright, value));
+                    store(&mut stored[at], part, _mm256_and_si256(is_bright[side], value));
                 }
             }
+            // A difference that is not 0 is not 0 either when it is held to a byte.
+            let differences = _mm256_packs_epi16(differences[0], differences[1]);
+            carried.equal = _mm256_sub_epi8(carried.equal, _mm256_cmpeq_epi8(differences, zero));
             bright |= u64::from(bits(is_bright)) << (2 * half * LANES);
         }
         n_bright += bright.count_ones();
-        let changes = bright ^ (bright << 1 | before >> (GROUP - 1));
+        *changes = bright ^ (bright << 1 | before >> (GROUP - 1));
         before = bright;
-        n = positions.push_bits(n, changes, at * GROUP);
     }
+    let n = positions.push_words(&changes[..groups.pixels.len()]);
     positions.end(n, before >> (GROUP - 1) != 0, groups.pixels.len());
     carried.tally::<P>(n_bright, groups.pixels.len() * GROUP)
 }
@@ -83,8 +86,14 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
 impl Carried {
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn add<P: Pixel, const DARK: bool>(&mut self, pixels: __m256i, dark: __m256i, value: __m256i, bright: __m256i) {
-        let difference = if DARK { _mm256_sub_epi16(pixels, dark) } else { pixels };
+    fn add<P: Pixel, const DARK: bool>(
+        &mut self,
+        pixels: __m256i,
+        dark: __m256i,
+        value: __m256i,
+        difference: __m256i,
+        bright: __m256i,
+    ) {
         if DARK && P::SIGNED {
             self.inexact = _mm256_or_si256(self.inexact, _mm256_xor_si256(difference, value));
         } else if DARK {
@@ -94,7 +103,6 @@ impl Carried {
         if !P::SIGNED {
             self.any = _mm256_or_si256(self.any, value);
         }
-        self.equal = _mm256_sub_epi16(self.equal, _mm256_cmpeq_epi16(pixels, dark));
         let removed = _mm256_andnot_si256(bright, difference);
         self.removed = _mm256_add_epi32(self.removed, _mm256_madd_epi16(removed, _mm256_set1_epi16(1)));
     }
@@ -102,7 +110,7 @@ impl Carried {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn tally<P: Pixel>(self, n_bright: u32, n_pixels: usize) -> Tally {
-        let n_equal = add_lanes(_mm256_madd_epi16(self.equal, _mm256_set1_epi16(1)));
+        let n_equal = add_lanes(_mm256_sad_epu8(self.equal, _mm256_setzero_si256()));
         let over = _mm256_srai_epi16::<15>(self.any);
         Tally {
             n_bright,
@@ -114,10 +122,42 @@ impl Carried {
     }
 }
 
-/// See [`block::add`](super::block).
+/// See [`add`](super::block).
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    block::add_runs(runs, stored, sum);
+    for [start, end] in runs {
+        let (start, end) = (usize::from(*start), usize::from(*end));
+        let values = stored.get(start..).and_then(|rest| rest.first_chunk::<LANES>());
+        let sums = sum.get_mut(start..).and_then(|rest| rest.first_chunk_mut::<LANES>());
+        let (Some(values), Some(sums), true) = (values, sums, end - start <= LANES) else {
+            scalar::add(&stored[start..end], &mut sum[start..end]);
+            continue;
+        };
+        add_first(end - start, values.first_chunk().expect("8 of 16"), sums.first_chunk_mut().expect("8 of 16"));
+        if end - start > LANES / 2 {
+            add_first(
+                end - start - LANES / 2,
+                values.last_chunk().expect("8 of 16"),
+                sums.last_chunk_mut().expect("8 of 16"),
+            );
+        }
+    }
+}
+
+/// Adds the first `n_pixels`, or all eight.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_first<P: Pixel>(n_pixels: usize, stored: &[P; LANES / 2], sum: &mut [u32; LANES / 2]) {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    let keep = _mm256_cmpgt_epi32(_mm256_set1_epi32(n_pixels as i32), lanes);
+    // SAFETY: `stored` is eight pixels of 16 bits, and the load needs no alignment.
+    let values = unsafe { _mm_loadu_si128(stored.as_ptr().cast()) };
+    let values = if P::SIGNED { _mm256_cvtepi16_epi32(values) } else { _mm256_cvtepu16_epi32(values) };
+    // SAFETY: `sum` is eight integers of 32 bits, and the load needs no alignment.
+    let sums = unsafe { _mm256_loadu_si256(sum.as_ptr().cast()) };
+    let sums = _mm256_add_epi32(sums, _mm256_and_si256(values, keep));
+    // SAFETY: as above; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(sum.as_mut_ptr().cast(), sums) };
 }
 
 /// See [`decode`](super::decode).
@@ -127,7 +167,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
     for (at, group) in groups.iter().enumerate() {
         let (low, high) = group.as_chunks::<{ 4 * LANES }>().0.split_at(1);
         let runs = u64::from(bits(tokens(&low[0]))) | u64::from(bits(tokens(&high[0]))) << (2 * LANES);
-        n = positions.push_bits(n, runs, at * GROUP);
+        n = positions.push_bits::<4>(n, runs, at * GROUP);
     }
     positions.n = n;
 }
@@ -163,12 +203,14 @@ fn subtract<P: Pixel>(pixels: __m256i, dark: __m256i) -> __m256i {
     if P::SIGNED { _mm256_subs_epi16(pixels, dark) } else { _mm256_subs_epu16(pixels, dark) }
 }
 
-/// All ones where a value is at least the threshold.
+/// All ones where a value is at least the threshold, which is not 0.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn reaches<P: Pixel>(values: __m256i, threshold: __m256i) -> __m256i {
-    let larger = if P::SIGNED { _mm256_max_epi16(values, threshold) } else { _mm256_max_epu16(values, threshold) };
-    _mm256_cmpeq_epi16(larger, values)
+    if P::SIGNED {
+        return _mm256_cmpgt_epi16(values, _mm256_sub_epi16(threshold, _mm256_set1_epi16(1)));
+    }
+    _mm256_cmpeq_epi16(_mm256_max_epu16(values, threshold), values)
 }
 
 #[target_feature(enable = "avx2")]

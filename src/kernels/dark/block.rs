@@ -33,20 +33,19 @@ const MOST_ADDED_ONE_BY_ONE: usize = BLOCK / 8;
 
 /// Scans `groups`, fills `found`, and writes the stored pixels to `stored` where it is given (as many groups).
 fn scan<P: Pixel>(level: Level, groups: Groups<'_, P>, found: &mut Found, stored: Option<&mut [[P; GROUP]]>) -> Tally {
-    let positions = &mut found.positions;
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
         Isa::Avx512 => unsafe { super::avx512::scan(groups, &mut found.bright, stored) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
-        Isa::Avx2 => unsafe { super::avx2::scan(groups, positions, stored) },
+        Isa::Avx2 => unsafe { super::avx2::scan(groups, &mut found.positions, stored) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has SSE4.1.
-        Isa::Sse41 => unsafe { super::sse41::scan(groups, positions, stored) },
+        Isa::Sse41 => unsafe { super::sse41::scan(groups, &mut found.positions, stored) },
         #[cfg(target_arch = "aarch64")]
         // SAFETY: the level proves that the processor has NEON.
-        Isa::Neon => unsafe { super::neon::scan(groups, positions, stored) },
+        Isa::Neon => unsafe { super::neon::scan(groups, &mut found.positions, stored) },
         _ => unreachable!("the scalar level has no blocks"),
     }
 }
@@ -115,7 +114,7 @@ struct Scanned<P> {
 
 /// What a pass over blocks keeps: the last block and the one before, which waits to be added to the sum. The sum is
 /// too large for the inner caches; by the time a block is added, what it changes has arrived.
-pub(super) struct Block<P> {
+pub(crate) struct Block<P> {
     scanned: [Scanned<P>; 2],
     /// Which of the two was scanned last.
     last: usize,
@@ -145,7 +144,7 @@ pub(super) struct Step<'a, P> {
 }
 
 impl<P: Pixel> Block<P> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scanned = || Scanned {
             found: Found::new(),
             #[cfg(target_arch = "x86_64")]

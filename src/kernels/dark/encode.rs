@@ -105,7 +105,8 @@ pub(super) fn encode_frames<P: Pixel>(
     mut sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
-    let mut pass = Pass::new(level, *correction, sum.as_deref_mut())?;
+    let mut block = Block::new();
+    let mut pass = Pass::new(level, *correction, sum.as_deref_mut(), &mut block)?;
     frames.iter_mut().for_each(BatchFrame::begin);
     // As many each time, so that the last are not few.
     let at_once = frames.len().div_ceil(frames.len().div_ceil(AT_ONCE).max(1)).max(1);
@@ -143,14 +144,15 @@ pub(crate) struct Encoder<'a, P> {
 }
 
 impl<'a, P: Pixel> Encoder<'a, P> {
-    /// A stream at the front of `dst`.
+    /// A stream at the front of `dst`. The `block` is the caller's, as it is large to move.
     pub(crate) fn new(
         level: Level,
         correction: Correction<'a, P>,
         sum: Option<&'a mut [u32]>,
         dst: &'a mut [u8],
+        block: &'a mut Block<P>,
     ) -> Result<Self> {
-        Ok(Self { pass: Pass::new(level, correction, sum)?, stream: Stream::new(dst) })
+        Ok(Self { pass: Pass::new(level, correction, sum, block)?, stream: Stream::new(dst) })
     }
 
     /// Brings the sum up to date, and returns the pixels that are in it.
@@ -207,16 +209,21 @@ struct Pass<'a, P> {
     correction: Correction<'a, P>,
     threshold: u16,
     sum: Option<&'a mut [u32]>,
-    block: Block<P>,
+    block: &'a mut Block<P>,
 }
 
 impl<'a, P: Pixel> Pass<'a, P> {
-    fn new(level: Level, correction: Correction<'a, P>, sum: Option<&'a mut [u32]>) -> Result<Self> {
+    fn new(
+        level: Level,
+        correction: Correction<'a, P>,
+        sum: Option<&'a mut [u32]>,
+        block: &'a mut Block<P>,
+    ) -> Result<Self> {
         let Some(threshold) = correction.threshold else {
             return Err(Error::Unsupported("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
         };
         check_threshold(threshold)?;
-        Ok(Self { level, correction, threshold, sum, block: Block::new() })
+        Ok(Self { level, correction, threshold, sum, block })
     }
 
     /// Asks for a part of what the block that begins at the pixel `start` needs of the dark image and the sum.

@@ -58,12 +58,13 @@ impl<P> Groups<'_, P> {
         }
     }
 
-    /// Asks for what is scanned later, while the group `at` is.
+    /// Asks for what is scanned later, while the group `at` is: of a frame alone every line, or without a dark image only the
+    /// first of a page.
     #[inline(always)]
-    pub(super) fn ask(&self, at: usize) {
+    pub(super) fn ask<const EVERY_LINE: bool>(&self, at: usize) {
         match self.ahead {
             Ahead::Behind if at == 0 => self.ask_for_pages(),
-            Ahead::Behind if self.dark.is_some() => {
+            Ahead::Behind if EVERY_LINE || self.dark.is_some() => {
                 let ahead = PAGE_AHEAD + at * size_of::<[P; GROUP]>();
                 prefetch::<P, FAR>(self.pixels.as_ptr().wrapping_byte_add(ahead).cast());
                 // Asked for once a block, the pages are less often there in time.
@@ -129,24 +130,37 @@ impl Positions {
         self.n = n + usize::from(is_bright);
     }
 
-    /// Writes `base` plus the index of each set bit from the `n`th position on; returns the position behind them.
+    /// Writes `base` plus the index of each set bit of `bits` from the `n`th position on; returns the position behind them.
     ///
-    /// There are few bits as a rule: four are taken without a branch.
+    /// There are few bits as a rule: `AT_ONCE` are taken without a branch.
     #[inline(always)]
-    pub(super) fn push_bits(&mut self, n: usize, mut bits: u64, base: usize) -> usize {
+    pub(super) fn push_bits<const AT_ONCE: usize>(&mut self, n: usize, mut bits: u64, base: usize) -> usize {
         let end = n + bits.count_ones() as usize;
         let mut at = n;
         loop {
-            let room: &mut [u16; 4] = self.at[at..].first_chunk_mut().expect("there is slack behind the positions");
+            let room: &mut [u16; AT_ONCE] = self.at[at..].first_chunk_mut().expect("slack stands behind the positions");
             for slot in room {
                 *slot = base as u16 + bits.trailing_zeros() as u16;
                 bits &= bits.wrapping_sub(1);
             }
-            at += 4;
+            at += AT_ONCE;
             if at >= end {
                 return end;
             }
         }
+    }
+
+    /// Writes the index of each set bit of `words`, at most 32, most of which are 0; returns the position behind them.
+    #[inline(always)]
+    pub(super) fn push_words(&mut self, words: &[u64]) -> usize {
+        let mut with_bits = words.iter().rev().fold(0, |all, word| all << 1 | u32::from(*word != 0));
+        let mut n = 0;
+        while with_bits != 0 {
+            let index = with_bits.trailing_zeros() as usize;
+            n = self.push_bits::<6>(n, words[index], index * GROUP);
+            with_bits &= with_bits - 1;
+        }
+        n
     }
 
     pub(super) fn runs(&self) -> &[[u16; 2]] {

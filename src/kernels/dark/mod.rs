@@ -38,6 +38,7 @@ mod scalar;
 mod sse41;
 mod tokens;
 
+pub(crate) use block::Block;
 pub(crate) use decode::count_pixels;
 pub use encode::BatchFrame;
 pub(crate) use encode::Encoder;
@@ -126,7 +127,8 @@ pub fn encode<P: Pixel>(
     tokens: &mut [u8],
 ) -> Result<Encoded> {
     check(strips.iter().map(|strip| strip.len()).sum(), correction, sum.as_deref())?;
-    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
+    let mut block = Block::new();
+    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens, &mut block)?;
     let outcome = strips.iter().try_for_each(|strip| encoder.push(strip));
     let n_done = encoder.settle();
     match outcome.and_then(|()| encoder.finish()) {
@@ -174,7 +176,8 @@ pub fn encode_in_place<P: Pixel>(
     tokens: &mut [u8],
 ) -> Result<Encoded> {
     check(frame.len(), correction, sum.as_deref())?;
-    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens)?;
+    let mut block = Block::new();
+    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens, &mut block)?;
     let outcome = encoder.push_in_place(frame);
     let n_done = encoder.settle();
     match outcome.and_then(|()| encoder.finish()) {

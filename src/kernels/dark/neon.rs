@@ -51,7 +51,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let (mut n, mut n_bright) = (0, 0);
     let mut before = 0;
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask(at);
+        groups.ask::<true>(at);
         let mut bright = 0;
         for quarter in 0..4 {
             let mut is_bright = [zero; 2];
@@ -71,7 +71,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
         n_bright += bright.count_ones();
         let changes = bright ^ (bright << 1 | before >> (GROUP - 1));
         before = bright;
-        n = positions.push_bits(n, changes, at * GROUP);
+        n = positions.push_bits::<4>(n, changes, at * GROUP);
     }
     positions.end(n, before >> (GROUP - 1) != 0, groups.pixels.len());
     carried.tally(n_bright, groups.pixels.len() * GROUP)
@@ -129,7 +129,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
         for (quarter, bytes) in group.as_chunks::<{ 4 * LANES }>().0.iter().enumerate() {
             runs |= u64::from(bits(negative(bytes))) << (2 * quarter * LANES);
         }
-        n = positions.push_bits(n, runs, at * GROUP);
+        n = positions.push_bits::<4>(n, runs, at * GROUP);
     }
     positions.n = n;
 }

@@ -64,10 +64,12 @@ impl<'a> Tokens<'a> {
 fn push_run<P: Pixel>(room: &mut [u8; 2 * STRIDE + 2], source: &[P; STRIDE], n_dark: usize, n_bright: usize) -> usize {
     room[..2].copy_from_slice(&run_token(n_dark));
     let skip = if n_dark == 0 { 0 } else { 2 };
-    let (room, _) = room[skip..].as_chunks_mut::<2>();
-    for (to, value) in room.iter_mut().zip(source) {
+    // By way of an array: the compiler makes one copy of it, and not one a pixel.
+    let mut bytes = [0; 2 * STRIDE];
+    for (to, value) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(source) {
         *to = value.to_le_bytes();
     }
+    room[skip..][..2 * STRIDE].copy_from_slice(&bytes);
     skip + 2 * n_bright
 }
 
