@@ -3,7 +3,7 @@
 use super::{Bitshuffle, Compression};
 use crate::codec::{framing, lz4, zstd};
 use crate::cpu::Level;
-use crate::kernels::bitshuffle::{inverse, inverse_rows};
+use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
 use crate::{Error, Result, Threads};
 
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -55,6 +55,7 @@ impl Blocks {
 
     /// Decodes `bytes` into the whole of `dst`, a multiple of 8 elements and not empty: no chunk has an empty block.
     pub(super) fn decode(&mut self, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
+        fetch_first(self.level, dst);
         let n_all = 8 * self.element_bytes;
         let row_bytes = dst.len() / n_all;
         let (rows, n_rows) = match self.compression {

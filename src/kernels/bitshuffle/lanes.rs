@@ -87,22 +87,42 @@ macro_rules! lane_kernels {
                 let group = tile.min(n_groups - TILE);
                 let elements = &mut dst[group * 8 * element_size..];
                 let rows = Rows { n_groups, group, last: n_rows - 1 };
-                match element_size {
-                    1 => inverse_column::<1>(1, src, rows, 0..1, elements),
-                    2 => inverse_column::<2>(2, src, rows, 0..2, elements),
-                    4 => inverse_column::<4>(4, src, rows, 0..4, elements),
-                    8 => inverse_column::<8>(8, src, rows, 0..8, elements),
-                    3 => inverse_padded::<4>(3, src, rows, elements),
-                    5..8 => inverse_padded::<8>(element_size, src, rows, elements),
-                    9..16 => inverse_padded::<16>(element_size, src, rows, elements),
+                // Bytes of the elements that have another row than the last one: all bits of the others are the same.
+                let n_bytes = rows.last.div_ceil(8);
+                match (element_size, n_bytes) {
+                    (1, _) => inverse_tile::<1, 1>(src, rows, elements),
+                    (2, 0 | 1) => inverse_tile::<2, 1>(src, rows, elements),
+                    (2, _) => inverse_tile::<2, 2>(src, rows, elements),
+                    (4, 0 | 1) => inverse_tile::<4, 1>(src, rows, elements),
+                    (4, 2) => inverse_tile::<4, 2>(src, rows, elements),
+                    (4, _) => inverse_tile::<4, 4>(src, rows, elements),
+                    (8, 0..=2) => inverse_tile::<8, 2>(src, rows, elements),
+                    (8, _) => inverse_tile::<8, 8>(src, rows, elements),
+                    (3, _) => inverse_padded::<4>(3, src, rows, elements),
+                    (5..8, _) => inverse_padded::<8>(element_size, src, rows, elements),
+                    (9..16, _) => inverse_padded::<16>(element_size, src, rows, elements),
                     _ => {
                         for column in (0..element_size).step_by(16) {
                             let first = column.min(element_size - 16);
-                            inverse_column::<16>(element_size, src, rows, first..first + 16, &mut elements[first..]);
+                            inverse_column::<16, 16>(
+                                element_size,
+                                src,
+                                rows,
+                                first..first + 16,
+                                &mut elements[first..],
+                            );
                         }
                     }
                 }
             }
+        }
+
+        /// The elements of a tile; those that are written next are fetched from memory.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn inverse_tile<const W: usize, const M: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
+            super::fetch(dst[..8 * TILE * W].as_ptr().wrapping_add(super::AHEAD), 8 * TILE * W);
+            inverse_column::<W, M>(W, src, rows, 0..W, dst);
         }
 
         /// Where a tile's bytes are in the rows.
@@ -131,7 +151,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn inverse_padded<const W: usize>(element_size: usize, src: &[u8], rows: Rows, dst: &mut [u8]) {
             let mut padded = [[0; W]; $lanes * LANE_ELEMENTS];
-            inverse_column::<W>(W, src, rows, 0..element_size, padded.as_flattened_mut());
+            inverse_column::<W, W>(W, src, rows, 0..element_size, padded.as_flattened_mut());
             unpad(element_size, &padded, dst);
         }
 
@@ -145,6 +165,7 @@ macro_rules! lane_kernels {
             bytes: std::ops::Range<usize>,
             dst: &mut [u8],
         ) {
+            let src = &src[..(8 * TILE - 1) * stride + W];
             let mut batches = [[zero(); 8]; W];
             for (j, batch) in batches.iter_mut().enumerate() {
                 let mut v = [zero(); 8];
@@ -165,24 +186,28 @@ macro_rules! lane_kernels {
             }
         }
 
-        /// The inverse of [`transpose_column`]. Bytes of an element that are not among `bytes` are written as 0.
+        /// The inverse of [`transpose_column`], where only the first `M` of the bytes have other rows than the last one. Bytes of
+        /// an element that are not among `bytes` are written as 0.
         #[inline]
         #[target_feature(enable = $features)]
-        fn inverse_column<const W: usize>(
+        fn inverse_column<const W: usize, const M: usize>(
             stride: usize,
             src: &[u8],
             rows: Rows,
             bytes: std::ops::Range<usize>,
             dst: &mut [u8],
         ) {
+            let dst = &mut dst[..(8 * TILE - 1) * stride + W];
             let mut planes = [[zero(); 8]; W];
-            for (byte, plane) in bytes.zip(planes.iter_mut()) {
+            for (byte, plane) in bytes.zip(planes.iter_mut().take(M)) {
                 let mut v = [zero(); 8];
                 for (bit, v) in v.iter_mut().enumerate() {
                     *v = load_row(src, rows.at(byte, bit));
                 }
-                *plane = exchange_bits(v);
-                rounds(plane, if W == 1 { 4 } else { 8 / W });
+                *plane = spread_groups::<W>(exchange_bits(v));
+            }
+            if M < W && src[rows.at(W - 1, 7)..][..TILE] != [0; TILE] {
+                planes[M..].fill(spread_groups::<W>(exchange_bits([load_row(src, rows.at(W - 1, 7)); 8])));
             }
             for q in 0..8 {
                 let mut v = [zero(); W];
@@ -207,6 +232,14 @@ macro_rules! lane_kernels {
             rounds(&mut v, 4);
             round(&mut v, 4);
             [v[0], v[4], v[1], v[5], v[2], v[6], v[3], v[7]]
+        }
+
+        /// The rounds of unpack that make a position of the element's number in its group.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn spread_groups<const W: usize>(mut v: [Vector; 8]) -> [Vector; 8] {
+            rounds(&mut v, if W == 1 { 4 } else { 8 / W });
+            v
         }
 
         /// Bit `b` of register `e` changes places with bit `e` of register `b`.
