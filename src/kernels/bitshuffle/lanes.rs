@@ -59,10 +59,10 @@ macro_rules! lane_kernels {
                 let elements = &src[group * 8 * element_size..];
                 let rows = Rows { n_groups, group, last: usize::MAX };
                 match element_size {
-                    1 => transpose_column::<1>(1, elements, rows, 0..1, dst),
-                    2 => transpose_column::<2>(2, elements, rows, 0..2, dst),
-                    4 => transpose_column::<4>(4, elements, rows, 0..4, dst),
-                    8 => transpose_column::<8>(8, elements, rows, 0..8, dst),
+                    1 => transpose_tile::<1>(elements, rows, dst),
+                    2 => transpose_tile::<2>(elements, rows, dst),
+                    4 => transpose_tile::<4>(elements, rows, dst),
+                    8 => transpose_tile::<8>(elements, rows, dst),
                     3 => transpose_padded::<4>(3, elements, rows, dst),
                     5..8 => transpose_padded::<8>(element_size, elements, rows, dst),
                     9..16 => transpose_padded::<16>(element_size, elements, rows, dst),
@@ -115,6 +115,29 @@ macro_rules! lane_kernels {
                     }
                 }
             }
+        }
+
+        /// The rows of a tile, which are zeros where it is; what is read next is fetched from memory.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn transpose_tile<const W: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
+            let src = &src[..8 * TILE * W];
+            super::fetch(src.as_ptr().wrapping_add(super::AHEAD), src.len());
+            let mut bits = [0; TILE];
+            for bytes in src.as_chunks::<TILE>().0 {
+                for (bits, byte) in bits.iter_mut().zip(bytes) {
+                    *bits |= byte;
+                }
+            }
+            if bits == [0; TILE] {
+                for byte in 0..W {
+                    for bit in 0..8 {
+                        store_row(dst, rows.at(byte, bit), zero());
+                    }
+                }
+                return;
+            }
+            transpose_column::<W>(W, src, rows, 0..W, dst);
         }
 
         /// The elements of a tile; those that are written next are fetched from memory.

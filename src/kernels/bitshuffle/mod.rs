@@ -94,7 +94,7 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
     }
 }
 
-/// How far ahead of what is written memory is fetched: half a block of the default size of filter 32008.
+/// How far ahead of what is read or written memory is fetched: half a block of the default size of filter 32008.
 const AHEAD: usize = 4096;
 
 /// Has the memory fetched that the elements of a block are written to first, before the rows are there: while these are

@@ -108,6 +108,23 @@ fn rows_behind_the_last_are_like_it_and_are_not_read() {
     }
 }
 
+#[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
+fn one_bit_among_zeros_is_found_wherever_it_is() {
+    for (&level, element_size) in Level::available().iter().flat_map(|level| [1, 2, 4, 8].map(|size| (level, size))) {
+        let mut src = vec![0; 72 * 8 * element_size];
+        for at in 0..src.len() {
+            src[at] = 1 << (at % 7);
+            let mut expected = vec![0x5A; src.len()];
+            scalar::transpose(element_size, &src, &mut expected);
+            let mut dst = vec![0xA5; src.len()];
+            transpose(level, element_size, &src, &mut dst);
+            assert!(dst == expected, "{level:?} element_size={element_size} byte {at}");
+            src[at] = 0;
+        }
+    }
+}
+
 #[cfg(all(unix, not(miri)))]
 #[test]
 fn no_kernel_touches_a_byte_outside() {
