@@ -227,7 +227,9 @@ macro_rules! lane_kernels {
                 for (bit, v) in v.iter_mut().enumerate() {
                     *v = load_row(src, rows.at(byte, bit));
                 }
-                *plane = spread_groups::<W>(exchange_bits(v));
+                if !are_zero(v) {
+                    *plane = spread_groups::<W>(exchange_bits(v));
+                }
             }
             if M < W && src[rows.at(W - 1, 7)..][..TILE] != [0; TILE] {
                 planes[M..].fill(spread_groups::<W>(exchange_bits([load_row(src, rows.at(W - 1, 7)); 8])));

@@ -14,3 +14,12 @@ fn exchange<const SHIFT: i32>(a: Vector, b: Vector, mask: i8) -> (Vector, Vector
     let differences = _mm_and_si128(differences, _mm_set1_epi8(mask));
     (_mm_xor_si128(a, _mm_slli_epi16::<SHIFT>(differences)), _mm_xor_si128(b, differences))
 }
+
+/// Whether all bytes are.
+#[inline]
+#[target_feature(enable = "sse4.1")]
+fn are_zero(v: [Vector; 8]) -> bool {
+    let or = |a, b| _mm_or_si128(a, b);
+    let bits = or(or(or(v[0], v[1]), or(v[2], v[3])), or(or(v[4], v[5]), or(v[6], v[7])));
+    _mm_testz_si128(bits, bits) != 0
+}
