@@ -123,13 +123,15 @@ macro_rules! lane_kernels {
         fn transpose_tile<const W: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let src = &src[..8 * TILE * W];
             super::fetch(src.as_ptr().wrapping_add(super::AHEAD), src.len());
-            let mut bits = [0; TILE];
-            for bytes in src.as_chunks::<TILE>().0 {
-                for (bits, byte) in bits.iter_mut().zip(bytes) {
-                    *bits |= byte;
+            let mut is_zero = true;
+            for part in 0..W {
+                let mut v = [zero(); 8];
+                for (i, v) in v.iter_mut().enumerate() {
+                    *v = load_row(src, (8 * part + i) * TILE);
                 }
+                is_zero &= are_zero(v);
             }
-            if bits == [0; TILE] {
+            if is_zero {
                 for byte in 0..W {
                     for bit in 0..8 {
                         store_row(dst, rows.at(byte, bit), zero());
