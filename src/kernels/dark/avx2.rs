@@ -4,7 +4,7 @@
 //! where brightness changes are then taken from the bits of a whole group.
 
 use super::decode::{self, Frontier};
-use super::found::{GROUP, GROUPS, Groups, Positions, Tally};
+use super::found::{Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use super::scalar;
 use std::arch::x86_64::*;
@@ -51,8 +51,8 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let zero = _mm256_setzero_si256();
     let threshold = _mm256_set1_epi16(groups.threshold.cast_signed());
     let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
-    let (mut changes, mut n_bright, mut before) = ([0; GROUPS], 0, 0);
-    for ((at, pixels), changes) in groups.pixels.iter().enumerate().zip(&mut changes) {
+    let mut changes = Changes::new();
+    for (at, pixels) in groups.pixels.iter().enumerate() {
         groups.ask::<true>(at);
         let mut bright = 0;
         for half in 0..2 {
@@ -74,13 +74,10 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
             carried.equal = _mm256_sub_epi8(carried.equal, _mm256_cmpeq_epi8(differences, zero));
             bright |= u64::from(bits(is_bright)) << (2 * half * LANES);
         }
-        n_bright += bright.count_ones();
-        *changes = bright ^ (bright << 1 | before >> (GROUP - 1));
-        before = bright;
+        changes.push(bright);
     }
-    let n = positions.push_words(&changes[..groups.pixels.len()]);
-    positions.end(n, before >> (GROUP - 1) != 0, groups.pixels.len());
-    carried.tally::<P>(n_bright, groups.pixels.len() * GROUP)
+    changes.find(positions);
+    carried.tally::<P>(changes.n_bright, groups.pixels.len() * GROUP)
 }
 
 impl Carried {

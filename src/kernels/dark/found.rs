@@ -123,13 +123,6 @@ impl Positions {
         Self { at: [0; BLOCK + SLACK], n: 0 }
     }
 
-    /// `n` positions are there, the last block of `n_groups` ends bright or dark: a bright run ends with the block.
-    #[inline(always)]
-    pub(super) fn end(&mut self, n: usize, is_bright: bool, n_groups: usize) {
-        self.at[n] = (n_groups * GROUP) as u16;
-        self.n = n + usize::from(is_bright);
-    }
-
     /// Writes `base` plus the index of each set bit of `bits` from the `n`th position on; returns the position behind them.
     ///
     /// There are few bits as a rule: `AT_ONCE` are taken without a branch.
@@ -150,21 +143,48 @@ impl Positions {
         }
     }
 
-    /// Writes the index of each set bit of `words`, at most 32, most of which are 0; returns the position behind them.
+    pub(super) fn runs(&self) -> &[[u16; 2]] {
+        self.at[..self.n].as_chunks().0
+    }
+}
+
+/// Where brightness changes in the groups of a block, a bit a pixel: most words are 0, and no branch is taken on any.
+pub(super) struct Changes {
+    words: [u64; GROUPS],
+    n_groups: usize,
+    /// The bright pixels of the last group.
+    last: u64,
+    pub(super) n_bright: u32,
+}
+
+impl Changes {
     #[inline(always)]
-    pub(super) fn push_words(&mut self, words: &[u64]) -> usize {
+    pub(super) fn new() -> Self {
+        Self { words: [0; GROUPS], n_groups: 0, last: 0, n_bright: 0 }
+    }
+
+    /// The next group, of which the pixels with a bit are `bright`.
+    #[inline(always)]
+    pub(super) fn push(&mut self, bright: u64) {
+        self.words[self.n_groups] = bright ^ (bright << 1 | self.last >> (GROUP - 1));
+        self.n_groups += 1;
+        self.last = bright;
+        self.n_bright += bright.count_ones();
+    }
+
+    /// Writes the positions of the changes; a bright run ends with the block.
+    #[inline(always)]
+    pub(super) fn find(&self, positions: &mut Positions) {
+        let words = &self.words[..self.n_groups];
         let mut with_bits = words.iter().rev().fold(0, |all, word| all << 1 | u32::from(*word != 0));
         let mut n = 0;
         while with_bits != 0 {
             let index = with_bits.trailing_zeros() as usize;
-            n = self.push_bits::<6>(n, words[index], index * GROUP);
+            n = positions.push_bits::<6>(n, words[index], index * GROUP);
             with_bits &= with_bits - 1;
         }
-        n
-    }
-
-    pub(super) fn runs(&self) -> &[[u16; 2]] {
-        self.at[..self.n].as_chunks().0
+        positions.at[n] = (self.n_groups * GROUP) as u16;
+        positions.n = n + usize::from(self.last >> (GROUP - 1) != 0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::block;
 use super::decode::{self, Frontier};
-use super::found::{GROUP, Groups, Positions, Tally};
+use super::found::{Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use std::arch::aarch64::*;
 
@@ -48,8 +48,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let zero = vdupq_n_u16(0);
     let threshold = vdupq_n_u16(groups.threshold);
     let mut carried = Carried { removed: vdupq_n_s32(0), equal: zero, inexact: zero, any: zero };
-    let (mut n, mut n_bright) = (0, 0);
-    let mut before = 0;
+    let mut changes = Changes::new();
     for (at, pixels) in groups.pixels.iter().enumerate() {
         groups.ask::<true>(at);
         let mut bright = 0;
@@ -68,13 +67,10 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
             }
             bright |= u64::from(bits(is_bright)) << (2 * quarter * LANES);
         }
-        n_bright += bright.count_ones();
-        let changes = bright ^ (bright << 1 | before >> (GROUP - 1));
-        before = bright;
-        n = positions.push_bits::<4>(n, changes, at * GROUP);
+        changes.push(bright);
     }
-    positions.end(n, before >> (GROUP - 1) != 0, groups.pixels.len());
-    carried.tally(n_bright, groups.pixels.len() * GROUP)
+    changes.find(positions);
+    carried.tally(changes.n_bright, groups.pixels.len() * GROUP)
 }
 
 impl Carried {
