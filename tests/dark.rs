@@ -202,7 +202,7 @@ fn all_levels_agree_with_scalar_for_every_start() {
 fn all_levels_agree_with_scalar_for_a_bright_run_at_every_position() {
     let mut bench = Bench::new(260);
     for start in 0..260 {
-        for width in [1, 2, 3, 15, 16, 17, 33, 64, 65, 260] {
+        for width in [1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 64, 65, 260] {
             let end = (start + width).min(260);
             let mut frame = [4_i16; 260];
             frame[start..end].fill(5);

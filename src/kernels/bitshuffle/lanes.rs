@@ -233,8 +233,11 @@ macro_rules! lane_kernels {
                     *plane = spread_groups::<W>(exchange_bits(v));
                 }
             }
-            if M < W && src[rows.at(W - 1, 7)..][..TILE] != [0; TILE] {
-                planes[M..].fill(spread_groups::<W>(exchange_bits([load_row(src, rows.at(W - 1, 7)); 8])));
+            if M < W {
+                let last = [load_row(src, rows.at(W - 1, 7)); 8];
+                if !are_zero(last) {
+                    planes[M..].fill(spread_groups::<W>(exchange_bits(last)));
+                }
             }
             for q in 0..8 {
                 let mut v = [zero(); W];

@@ -98,8 +98,9 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
 const AHEAD: usize = 4096;
 
 /// Has the memory fetched that the elements of a block are written to first, before the rows are there: while these are
-/// decompressed nothing else is asked of it. The kernels of [`inverse_rows`] fetch the rest. Those with AVX-512 do not, as it is not
-/// measured there.
+/// decompressed nothing else is asked of it. The kernels of [`inverse_rows`] that work on tiles fetch what lies ahead of them,
+/// and so the begin of the next block too, but not behind a block that needed no kernel. Not with AVX-512, where it is not
+/// measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
     if level.isa() != Isa::Avx512 {
         fetch(dst.as_ptr(), dst.len().min(AHEAD));

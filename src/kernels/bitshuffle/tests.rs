@@ -84,11 +84,16 @@ fn rows_behind_the_last_are_like_it_and_are_not_read() {
     for &level in Level::available() {
         for element_size in [1, 2, 3, 4, 8, 12, 17] {
             for n_groups in [1, 17, 64, 65, 200] {
-                for (n_rows, is_zero) in (1..=8 * element_size).flat_map(|n| [(n, false), (n, true)]) {
+                for (n_rows, fill) in
+                    (1..=8 * element_size).flat_map(|n| [None, Some(0), Some(0xFF)].map(|fill| (n, fill)))
+                {
                     let mut rows = noise(n_groups * 8 * element_size, 5);
                     let last = (n_rows - 1) * n_groups..n_rows * n_groups;
-                    if is_zero {
-                        rows[last.clone()].fill(0);
+                    if let Some(fill) = fill {
+                        rows[last.clone()].fill(fill);
+                    }
+                    if fill == Some(0xFF) {
+                        rows[..last.start].fill(0);
                     }
                     let mut whole = rows.clone();
                     for row in n_rows..8 * element_size {
@@ -101,7 +106,7 @@ fn rows_behind_the_last_are_like_it_and_are_not_read() {
                     };
                     let mut dst = vec![0xA5; rows.len()];
                     inverse_rows(level, element_size, &rows, n_rows, &mut dst);
-                    assert!(dst == expected, "{level:?} {element_size} {n_groups} {n_rows} {is_zero}");
+                    assert!(dst == expected, "{level:?} {element_size} {n_groups} {n_rows} {fill:?}");
                 }
             }
         }
@@ -114,12 +119,15 @@ fn one_bit_among_zeros_is_found_wherever_it_is() {
     for (&level, element_size) in Level::available().iter().flat_map(|level| [1, 2, 4, 8].map(|size| (level, size))) {
         let mut src = vec![0; 72 * 8 * element_size];
         for at in 0..src.len() {
-            src[at] = 1 << (at % 7);
+            src[at] = 1 << ((at + at / 8) % 8);
             let mut expected = vec![0x5A; src.len()];
             scalar::transpose(element_size, &src, &mut expected);
             let mut dst = vec![0xA5; src.len()];
             transpose(level, element_size, &src, &mut dst);
             assert!(dst == expected, "{level:?} element_size={element_size} byte {at}");
+            let mut back = vec![0x5A; src.len()];
+            inverse(level, element_size, &dst, &mut back);
+            assert!(back == src, "{level:?} element_size={element_size} byte {at}, back");
             src[at] = 0;
         }
     }

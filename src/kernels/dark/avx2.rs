@@ -1,12 +1,12 @@
 //! AVX2 with BMI1 and POPCNT.
 //!
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
-//! where brightness changes are then taken from the bits of a whole group.
+//! where brightness changes are taken from the bits of a whole block ([`Changes`]).
 
+use super::block;
 use super::decode::{self, Frontier};
 use super::found::{Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
-use super::scalar;
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -122,23 +122,13 @@ impl Carried {
 /// See [`add`](super::block).
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    for [start, end] in runs {
-        let (start, end) = (usize::from(*start), usize::from(*end));
-        let values = stored.get(start..).and_then(|rest| rest.first_chunk::<LANES>());
-        let sums = sum.get_mut(start..).and_then(|rest| rest.first_chunk_mut::<LANES>());
-        let (Some(values), Some(sums), true) = (values, sums, end - start <= LANES) else {
-            scalar::add(&stored[start..end], &mut sum[start..end]);
-            continue;
-        };
-        add_first(end - start, values.first_chunk().expect("8 of 16"), sums.first_chunk_mut().expect("8 of 16"));
-        if end - start > LANES / 2 {
-            add_first(
-                end - start - LANES / 2,
-                values.last_chunk().expect("8 of 16"),
-                sums.last_chunk_mut().expect("8 of 16"),
-            );
+    block::add_runs(runs, stored, sum, |n_pixels, stored, sum| {
+        let (stored, sum) = (stored.as_chunks().0, sum.as_chunks_mut().0);
+        add_first(n_pixels, &stored[0], &mut sum[0]);
+        if n_pixels > LANES / 2 {
+            add_first(n_pixels - LANES / 2, &stored[1], &mut sum[1]);
         }
-    }
+    });
 }
 
 /// Adds the first `n_pixels`, or all eight.

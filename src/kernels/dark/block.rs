@@ -69,10 +69,18 @@ fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32])
     }
 }
 
-/// [`add`] for the instruction sets that have no masked loads: for inlining into a function of theirs.
+/// Pixels of a run that are added at once.
+pub(super) const STRIDE: usize = 16;
+
+/// [`add`] for the instruction sets that have no masked loads: for inlining into a function of theirs. `add_first` adds as many of
+/// [`STRIDE`] pixels as it is told.
 #[inline(always)]
-pub(super) fn add_runs<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    const STRIDE: usize = 16;
+pub(super) fn add_runs<P: Pixel>(
+    runs: &[[u16; 2]],
+    stored: &[P],
+    sum: &mut [u32],
+    add_first: impl Fn(usize, &[P; STRIDE], &mut [u32; STRIDE]),
+) {
     for [start, end] in runs {
         let (start, end) = (usize::from(*start), usize::from(*end));
         let values = stored.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
@@ -81,10 +89,16 @@ pub(super) fn add_runs<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32
             scalar::add(&stored[start..end], &mut sum[start..end]);
             continue;
         };
-        for (lane, (value, sum)) in values.iter().zip(sums).enumerate() {
-            let keep = if (lane as i32) < (end - start) as i32 { u32::MAX } else { 0 };
-            *sum = sum.wrapping_add(value.widen().cast_unsigned() & keep);
-        }
+        add_first(end - start, values, sums);
+    }
+}
+
+/// Adds the first `n_pixels`: a loop that the compiler turns into vectors.
+#[inline(always)]
+pub(super) fn add_first<P: Pixel>(n_pixels: usize, stored: &[P; STRIDE], sum: &mut [u32; STRIDE]) {
+    for (lane, (value, sum)) in stored.iter().zip(sum).enumerate() {
+        let keep = if (lane as i32) < n_pixels as i32 { u32::MAX } else { 0 };
+        *sum = sum.wrapping_add(value.widen().cast_unsigned() & keep);
     }
 }
 

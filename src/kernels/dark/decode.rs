@@ -19,8 +19,8 @@ const STRIDE: usize = 16;
 /// of 64 pixels a token, where it is not, and of 133 and more.
 const SPARSE: usize = 100;
 
-/// The same for SSE4.1, which has no instruction that counts bits: with 25 it is, with 15 it is not.
-const SPARSE_SSE41: usize = 20;
+/// The same for SSE4.1, and for AVX2 on a processor that has no more: with 25 it is, with 15 it is not.
+const SPARSE_BELOW_AVX512: usize = 20;
 
 /// See [`decode`](super::decode) and, where the pixels `are_zero`, [`decode_zeroed`](super::decode_zeroed).
 pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
@@ -33,7 +33,7 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: b
     let n_bytes = pixels.len();
     let sparse = match level.isa() {
         Isa::Scalar => 0,
-        Isa::Sse41 => SPARSE_SSE41,
+        Isa::Sse41 | Isa::Avx2 => SPARSE_BELOW_AVX512,
         _ => SPARSE,
     };
     let decoded = if n_bytes >= tokens.len().saturating_mul(sparse) {

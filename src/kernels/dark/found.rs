@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = GROUP * GROUPS;
 /// How far ahead the first pixels of a page are asked for: two pages of most systems.
 const PAGE_AHEAD: usize = 8192;
 
-/// Words of slack behind the positions, so that a scan may store whole vectors.
+/// Words of slack behind the positions, so that whole vectors or several positions may be stored at once.
 const SLACK: usize = 64;
 
 /// The next pixels for a scan: whole groups, at most [`GROUPS`].
@@ -33,8 +33,7 @@ pub(super) struct Groups<'a, P> {
 
 /// What is scanned after this block.
 pub(super) enum Ahead<P> {
-    /// What stands behind it: the processor sees that by itself, up to the end of a page; beside a dark image, a second stream
-    /// and one from a cache, not soon enough for the frame.
+    /// What stands behind it.
     Behind,
     /// The same pixels of the next frame, and later the pixels behind of this one. Any addresses will do.
     Frames { next: *const P, later: *const P },
@@ -58,8 +57,9 @@ impl<P> Groups<'_, P> {
         }
     }
 
-    /// Asks for what is scanned later, while the group `at` is: of a frame alone every line, or without a dark image only the
-    /// first of a page.
+    /// Asks for what is scanned later, while the group `at` is: of a frame alone every line, beside a dark image or if
+    /// `EVERY_LINE`; otherwise the first of a page. Processors with AVX-512 see a single stream by themselves up to the end of a
+    /// page, and beside a second one, which comes from a cache, not soon enough; those without do not in either case.
     #[inline(always)]
     pub(super) fn ask<const EVERY_LINE: bool>(&self, at: usize) {
         match self.ahead {
@@ -148,7 +148,7 @@ impl Positions {
     }
 }
 
-/// Where brightness changes in the groups of a block, a bit a pixel: most words are 0, and no branch is taken on any.
+/// Where brightness changes in the groups of a block, a bit a pixel. Most words are 0, and no branch is taken on those.
 pub(super) struct Changes {
     words: [u64; GROUPS],
     n_groups: usize,

@@ -110,7 +110,7 @@ impl Carried {
 /// See [`block::add`](super::block).
 #[target_feature(enable = "sse4.1")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    block::add_runs(runs, stored, sum);
+    block::add_runs(runs, stored, sum, block::add_first);
 }
 
 /// See [`decode`](super::decode).
