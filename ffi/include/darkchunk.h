@@ -15,9 +15,8 @@
  * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
  *
  * Threads are started only where n_threads asks for more than one, and are gone when the function returns. They share the
- * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares the
- * rows of frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any
- * number.
+ * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares
+ * frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any number.
  */
 #ifndef DARKCHUNK_H
 #define DARKCHUNK_H

@@ -7,6 +7,10 @@ use crate::frame::{Element, as_bytes};
 use crate::kernels::dark::{BatchFrame, Correction, Encoded, FrameCounts};
 use crate::{Error, Result, Threads};
 
+/// Bytes between the rooms for the streams of frames that are encoded at once. Frames have sizes such as 2 MiB, at which what is
+/// begun in each room would all have to share the same few places of the caches.
+const BETWEEN: usize = 8192 + 128;
+
 /// Puts chunks together. Its memory is that of one or two chunks, taken once.
 #[derive(Debug)]
 pub struct ChunkEncoder<P> {
@@ -109,8 +113,8 @@ impl<P: Element> ChunkEncoder<P> {
         self.add(Input::Strips(strips), correction, sum)
     }
 
-    /// [`push`](Self::push) of several frames, each in one piece. With DRLE they are encoded in one pass that fetches the dark
-    /// image and `sum` once for all: faster than one by one. The chunk, `sum` and the counts are the same.
+    /// [`push`](Self::push) of several frames, each in one piece. With DRLE they share what is fetched of the
+    /// dark image and `sum`: faster than one by one. The chunk, `sum` and the counts are the same.
     ///
     /// # Errors
     /// As [`push`](Self::push). None of the frames is in the chunk or in `sum` then; pushed one by one, those that are good
@@ -125,10 +129,10 @@ impl<P: Element> ChunkEncoder<P> {
         if frames.len() > self.n_free() {
             return Err(Error::Unsupported(format!("the chunk has room for {} frames only", self.n_free())));
         }
-        let frame_bytes = self.shape.frame_pixels() * size_of::<P>();
+        let room_bytes = self.shape.frame_pixels() * size_of::<P>() + BETWEEN;
         let encode = |threshold: u16, sum: Option<&mut [u32]>, room: &mut [u8]| {
             let correction = Correction { threshold: Some(threshold), ..*correction };
-            encode_frames((self.level, self.threads), frames, &correction, sum, (room, frame_bytes))
+            encode_frames((self.level, self.threads), frames, &correction, sum, (room, room_bytes))
         };
         let mut counts = FrameCounts::default();
         match &mut self.store {
@@ -136,13 +140,13 @@ impl<P: Element> ChunkEncoder<P> {
                 let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
                 let encoded = encode(header.threshold, sum, writer.segment_mut())?;
                 encoded.iter().for_each(|one| counts += one.counts);
-                writer.finish_segments(frame_bytes, &encoded.iter().map(|one| one.n_bytes).collect::<Vec<_>>())?;
+                writer.finish_segments(room_bytes, &encoded.iter().map(|one| one.n_bytes).collect::<Vec<_>>())?;
                 *progress = writer.pause();
             }
             Store::Bare { threshold, n_bytes, chunk } => {
                 let first = *n_bytes;
                 for (index, encoded) in encode(*threshold, sum, &mut chunk[first..])?.iter().enumerate() {
-                    let start = first + index * frame_bytes;
+                    let start = first + index * room_bytes;
                     chunk.copy_within(start..start + encoded.n_bytes, *n_bytes);
                     *n_bytes += encoded.n_bytes;
                     counts += encoded.counts;
@@ -249,17 +253,17 @@ impl<P: Element> ChunkEncoder<P> {
     }
 }
 
-/// Encodes frames to the front of one piece each of `room`.
+/// Encodes frames to the front of `room_bytes` of `room` each.
 fn encode_frames<P: Element>(
     (level, threads): (Level, Threads),
     frames: &[&[P]],
     correction: &Correction<'_, P>,
     sum: Option<&mut [u32]>,
-    (room, piece_bytes): (&mut [u8], usize),
+    (room, room_bytes): (&mut [u8], usize),
 ) -> Result<Vec<Encoded>> {
     let strips = frames.iter().map(std::slice::from_ref);
     let mut batch: Vec<_> =
-        strips.zip(room.chunks_mut(piece_bytes)).map(|(strips, tokens)| BatchFrame::new(strips, tokens)).collect();
+        strips.zip(room.chunks_mut(room_bytes)).map(|(strips, tokens)| BatchFrame::new(strips, tokens)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
     P::encode_frames(level, threads, &mut batch, correction, sum, &mut encoded)?;
     Ok(encoded)
@@ -268,19 +272,22 @@ fn encode_frames<P: Element>(
 impl<P> Store<P> {
     fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
         let header = drle.header(2 * shape.chunk_pixels())?;
+        let between = BETWEEN * shape.n_frames;
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
             Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(
                 "with its table, a DRLE chunk of this shape may pass HDF5's limit of 4 GiB: use fewer frames a chunk"
                     .into(),
             )),
-            Mode::Bare => {
-                Ok(Self::Bare { threshold: header.threshold, n_bytes: 0, chunk: vec![0; 2 * shape.chunk_pixels()] })
-            }
+            Mode::Bare => Ok(Self::Bare {
+                threshold: header.threshold,
+                n_bytes: 0,
+                chunk: vec![0; 2 * shape.chunk_pixels() + between],
+            }),
             Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => Ok(Self::Container {
                 header,
                 progress: Progress::start(&header),
-                chunk: vec![0; header.max_container_len()],
+                chunk: vec![0; header.max_container_len() + between],
             }),
             Mode::Container => Err(Error::Unsupported(format!(
                 "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \

@@ -173,8 +173,8 @@ impl<P: FileElement> Writer<P> {
         self.add(|encoder, correction, sum| encoder.push(strips, correction, sum))
     }
 
-    /// Takes several frames, each in one piece, in their order: as [`push`](Self::push) of each, but faster with DRLE, for the
-    /// dark image and the sum are fetched once for some frames.
+    /// Takes several frames, each in one piece, in their order: as [`push`](Self::push) of each, but faster with DRLE, for
+    /// frames share what is fetched of the dark image and the sum.
     ///
     /// # Errors
     /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none behind it. With

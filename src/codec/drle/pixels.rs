@@ -84,7 +84,7 @@ fn encode_as<P: Pixel>(level: Level, order: ByteOrder, threshold: u16, src: &[u8
         return Ok(dark::encode(level, &[pixels], &correction, None, dst)?.n_bytes);
     }
     let mut block = Block::new();
-    let mut encoder = Encoder::new(level, correction, None, dst, &mut block)?;
+    let mut encoder = Encoder::new(level, correction, dst, &mut block)?;
     let mut bounce = [P::default(); BOUNCE_PIXELS];
     for bytes in src.as_chunks::<2>().0.chunks(BOUNCE_PIXELS) {
         let pixels = &mut bounce[..bytes.len()];

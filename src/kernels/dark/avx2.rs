@@ -3,10 +3,11 @@
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
 //! where brightness changes are taken from the bits of a whole block ([`Changes`]).
 
-use super::block;
+use super::block::{self, STRIDE};
 use super::decode::{self, Frontier};
 use super::found::{Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
+use super::sum::Summand;
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -53,7 +54,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
     let mut changes = Changes::new();
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask::<true>(at);
+        groups.ask(at);
         let mut bright = 0;
         for half in 0..2 {
             let (mut is_bright, mut differences) = ([zero; 2], [zero; 2]);
@@ -123,28 +124,45 @@ impl Carried {
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
     block::add_runs(runs, stored, sum, |n_pixels, stored, sum| {
-        let (stored, sum) = (stored.as_chunks().0, sum.as_chunks_mut().0);
-        add_first(n_pixels, &stored[0], &mut sum[0]);
-        if n_pixels > LANES / 2 {
-            add_first(n_pixels - LANES / 2, &stored[1], &mut sum[1]);
-        }
+        let values = halves(stored)
+            .map(|half| if P::SIGNED { _mm256_cvtepi16_epi32(half) } else { _mm256_cvtepu16_epi32(half) });
+        add_first(n_pixels, values, sum);
     });
 }
 
-/// Adds the first `n_pixels`, or all eight.
+/// See [`sum`](super::sum).
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
+    let add = |n_tokens, tokens: &[u8; 2 * STRIDE], sum: &mut [u32; STRIDE]| {
+        add_first(n_tokens, halves(tokens).map(|half| _mm256_cvtepi16_epi32(half)), sum);
+    };
+    frame.add_groups(end, sum, |group| negatives(group), add);
+}
+
+/// 16 values of 16 bits.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn add_first<P: Pixel>(n_pixels: usize, stored: &[P; LANES / 2], sum: &mut [u32; LANES / 2]) {
-    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    let keep = _mm256_cmpgt_epi32(_mm256_set1_epi32(n_pixels as i32), lanes);
-    // SAFETY: `stored` is eight pixels of 16 bits, and the load needs no alignment.
-    let values = unsafe { _mm_loadu_si128(stored.as_ptr().cast()) };
-    let values = if P::SIGNED { _mm256_cvtepi16_epi32(values) } else { _mm256_cvtepu16_epi32(values) };
-    // SAFETY: `sum` is eight integers of 32 bits, and the load needs no alignment.
-    let sums = unsafe { _mm256_loadu_si256(sum.as_ptr().cast()) };
-    let sums = _mm256_add_epi32(sums, _mm256_and_si256(values, keep));
-    // SAFETY: as above; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(sum.as_mut_ptr().cast(), sums) };
+fn halves<T, const N: usize>(values: &[T; N]) -> [__m128i; 2] {
+    const { assert!(size_of::<[T; N]>() == 32) }
+    let bytes = values.as_ptr().cast::<__m128i>();
+    // SAFETY: `values` is 32 readable bytes, and the loads need no alignment.
+    [0, 1].map(|half| unsafe { _mm_loadu_si128(bytes.wrapping_add(half)) })
+}
+
+/// Adds the first `n_pixels`, at most 16.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_first(n_pixels: usize, values: [__m256i; 2], sum: &mut [u32; STRIDE]) {
+    let mut lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (values, sum) in values.into_iter().zip(sum.as_chunks_mut::<{ STRIDE / 2 }>().0) {
+        let keep = _mm256_cmpgt_epi32(_mm256_set1_epi32(n_pixels as i32), lanes);
+        // SAFETY: `sum` is eight integers of 32 bits, and the load needs no alignment.
+        let sums = unsafe { _mm256_loadu_si256(sum.as_ptr().cast()) };
+        let sums = _mm256_add_epi32(sums, _mm256_and_si256(values, keep));
+        // SAFETY: as above; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(sum.as_mut_ptr().cast(), sums) };
+        lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(8));
+    }
 }
 
 /// See [`decode`](super::decode).
@@ -152,11 +170,17 @@ fn add_first<P: Pixel>(n_pixels: usize, stored: &[P; LANES / 2], sum: &mut [u32;
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
     let mut n = 0;
     for (at, group) in groups.iter().enumerate() {
-        let (low, high) = group.as_chunks::<{ 4 * LANES }>().0.split_at(1);
-        let runs = u64::from(bits(tokens(&low[0]))) | u64::from(bits(tokens(&high[0]))) << (2 * LANES);
-        n = positions.push_bits::<4>(n, runs, at * GROUP);
+        n = positions.push_bits::<4>(n, negatives(group), at * GROUP);
     }
     positions.n = n;
+}
+
+/// A bit for each negative token.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
+    let (low, high) = group.as_chunks::<{ 4 * LANES }>().0.split_at(1);
+    u64::from(bits(tokens(&low[0]))) | u64::from(bits(tokens(&high[0]))) << (2 * LANES)
 }
 
 /// See [`decode`](super::decode).

@@ -4,9 +4,11 @@
 //! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
 //! `avx512_bright`.
 
+use super::block::STRIDE;
 use super::decode::{self, Frontier};
 use super::found::{Bright, GROUP, GROUPS, Groups, Positions, Tally};
 use super::pixel::Pixel;
+use super::sum::Summand;
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -55,7 +57,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let words = bright.for_groups(groups.pixels.len());
     let darks = if DARK { dark } else { groups.pixels };
     for (at, ((pixels, dark), word)) in groups.pixels.iter().zip(darks).zip(words).enumerate() {
-        groups.ask::<false>(at);
+        groups.ask(at);
         let mut is_dark = 0;
         let mut removed = [zero; 2];
         for (half, removed) in removed.iter_mut().enumerate() {
@@ -158,6 +160,38 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     decode::fill_runs(pixels, to, tokens, runs)
+}
+
+/// See [`sum`](super::sum).
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
+pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
+    frame.add_groups(end, sum, |group| negatives(group), |n_tokens, tokens, sum| add_first(n_tokens, tokens, sum));
+}
+
+/// A bit for each negative token.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
+    let (low, high) = group.split_at(2 * LANES);
+    // SAFETY: `low` is 64 readable bytes, and the load needs no alignment.
+    let low = _mm512_movepi16_mask(unsafe { _mm512_loadu_epi16(low.as_ptr().cast()) });
+    // SAFETY: `high` is 64 readable bytes, and the load needs no alignment.
+    let high = _mm512_movepi16_mask(unsafe { _mm512_loadu_epi16(high.as_ptr().cast()) });
+    u64::from(high) << LANES | u64::from(low)
+}
+
+/// Adds the first `n_tokens`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi2")]
+#[inline]
+fn add_first(n_tokens: usize, tokens: &[u8; 2 * STRIDE], sum: &mut [u32; STRIDE]) {
+    let lanes = _bzhi_u32(0xffff, n_tokens as u32) as u16;
+    // SAFETY: `tokens` is 32 readable bytes, and the load needs no alignment.
+    let values = unsafe { _mm256_maskz_loadu_epi16(lanes, tokens.as_ptr().cast()) };
+    // SAFETY: `sum` is 64 readable bytes, and the load needs no alignment.
+    let old = unsafe { _mm512_loadu_epi32(sum.as_ptr().cast()) };
+    let new = _mm512_add_epi32(old, _mm512_cvtepu16_epi32(values));
+    // SAFETY: `sum` is 64 writable bytes, and the store needs no alignment.
+    unsafe { _mm512_storeu_epi32(sum.as_mut_ptr().cast(), new) };
 }
 
 /// The difference, held to the pixel type.

@@ -14,10 +14,10 @@
 //! tokens      -2  9  8 -2  7                    the value, or where it is 0 the position before minus this one
 //! ```
 //!
-//! The sum gets the kept pixels one by one where they are few, otherwise the lines of the cache that change.
+//! Where stored pixels are written as they are, the sum gets the lines of the cache that change.
 
 use super::MAX_RUN_PIXELS;
-use super::avx512::{LANES, iota, load, store, subtract};
+use super::avx512::{LANES, iota, load, subtract};
 use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups};
 use super::pixel::Pixel;
 use super::tokens::{Tokens, flush};
@@ -43,52 +43,21 @@ impl Kept {
     }
 }
 
-impl Kept {
-    /// Asks for what [`add`](Self::add) will change.
-    #[inline]
-    pub(super) fn ask_for(&self, n_kept: usize, sum: &[u32]) {
-        for position in &self.positions[1..=n_kept] {
-            ask_for(sum.as_ptr().wrapping_add(*position as usize));
-        }
-    }
-
-    /// Adds the first `n_kept` pixels to `sum`, which is that of the block. The dark ones are 0.
-    #[inline]
-    pub(super) fn add(&self, n_kept: usize, sum: &mut [u32]) {
-        let kept = self.values[..n_kept].iter().zip(&self.positions[1..=n_kept]);
-        let kept = kept.map(|(value, position)| (u32::from(value.cast_unsigned()), *position as usize));
-        // Of a whole block no position has to be compared with its end.
-        if let Some(sum) = sum.first_chunk_mut::<BLOCK>() {
-            kept.for_each(|(value, position)| sum[position % BLOCK] = sum[position % BLOCK].wrapping_add(value));
-        } else {
-            kept.for_each(|(value, position)| sum[position] = sum[position].wrapping_add(value));
-        }
-    }
-}
-
-/// Collects the kept pixels of `groups`, and returns their number; copies vectors with a bright pixel to `stored`.
+/// Collects the kept pixels of `groups`, and returns their number.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
-pub(super) fn keep<P: Pixel>(
-    groups: Groups<'_, P>,
-    bright: &Bright,
-    stored: Option<&mut [[P; GROUP]; GROUPS]>,
-    kept: &mut Kept,
-) -> usize {
-    match (groups.dark, stored) {
-        (None, None) => keep_as::<P, false, false>(groups, &[], bright, &mut [], kept),
-        (None, Some(stored)) => keep_as::<P, false, true>(groups, &[], bright, stored, kept),
-        (Some(dark), None) => keep_as::<P, true, false>(groups, dark, bright, &mut [], kept),
-        (Some(dark), Some(stored)) => keep_as::<P, true, true>(groups, dark, bright, stored, kept),
+pub(super) fn keep<P: Pixel>(groups: Groups<'_, P>, bright: &Bright, kept: &mut Kept) -> usize {
+    match groups.dark {
+        None => keep_as::<P, false>(groups, &[], bright, kept),
+        Some(dark) => keep_as::<P, true>(groups, dark, bright, kept),
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 #[inline]
-fn keep_as<P: Pixel, const DARK: bool, const STORE: bool>(
+fn keep_as<P: Pixel, const DARK: bool>(
     groups: Groups<'_, P>,
     dark: &[[P; GROUP]],
     bright: &Bright,
-    stored: &mut [[P; GROUP]],
     kept: &mut Kept,
 ) -> usize {
     let mut keeps = [0; VECTORS];
@@ -104,9 +73,6 @@ fn keep_as<P: Pixel, const DARK: bool, const STORE: bool>(
             let pixels = load(&groups.pixels[group], half);
             let value = if DARK { subtract::<P>(pixels, load(&dark[group], half)) } else { pixels };
             let value = _mm512_maskz_mov_epi16(is_bright, value);
-            if STORE {
-                store(&mut stored[group], half, value);
-            }
             let keep = keeps[vector % VECTORS];
             let position = _mm512_add_epi16(iota, _mm512_set1_epi16((vector * LANES) as i16));
             write(&mut kept.values, n, _mm512_maskz_compress_epi16(keep, value));

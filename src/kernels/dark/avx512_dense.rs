@@ -4,7 +4,7 @@
 //! tokens, and is copied; the others are few, and taken run by run.
 
 use super::avx512::{LANES, load, store, subtract};
-use super::found::{Bright, GROUP, GROUPS, Groups};
+use super::found::{Bright, GROUP, Groups};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use crate::Result;
@@ -16,33 +16,27 @@ pub(super) fn is_dense(n_bright: u32, n_pixels: usize) -> bool {
 }
 
 impl Tokens<'_> {
-    /// The next `n_pixels` come, which are `groups` or, less than one, the begin of one. Their stored values go to `stored`
-    /// as well, where it is given.
+    /// The next `n_pixels` come, which are `groups` or, less than one, the begin of one.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
     pub(super) fn push_dense<P: Pixel>(
         &mut self,
         groups: Groups<'_, P>,
         bright: &Bright,
-        mut stored: Option<&mut [[P; GROUP]; GROUPS]>,
         n_pixels: usize,
     ) -> Result<()> {
-        let mut own = [P::default(); GROUP];
+        let mut group = [P::default(); GROUP];
         for (at, (pixels, word)) in groups.pixels.iter().zip(bright.groups()).enumerate() {
             let values = [0, 1].map(|half| {
                 let pixels = load(pixels, half);
                 groups.dark.map_or(pixels, |dark| subtract::<P>(pixels, load(&dark[at], half)))
             });
-            let is_copied = *word == u64::MAX && self.n_dark == 0 && self.copy(values);
-            if is_copied && stored.is_none() {
+            if *word == u64::MAX && self.n_dark == 0 && self.copy(values) {
                 continue;
             }
-            let group = stored.as_deref_mut().map_or(&mut own, |stored| &mut stored[at]);
             for (half, value) in values.into_iter().enumerate() {
-                store(group, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
+                store(&mut group, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
             }
-            if !is_copied {
-                self.push_group(group, *word, GROUP.min(n_pixels - at * GROUP))?;
-            }
+            self.push_group(&group, *word, GROUP.min(n_pixels - at * GROUP))?;
         }
         Ok(())
     }

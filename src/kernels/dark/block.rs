@@ -6,7 +6,9 @@
 //!    changes. The positions come in pairs, begin and end of a bright run. AVX-512 collects a bit a pixel instead, and
 //!    does what follows by vectors, not by runs (`avx512_bright`; `avx512_dense` where nearly all pixels are bright).
 //! 2. *emit*: for each pair a run token and a copy of fixed length.
-//! 3. *add*: for each pair the stored pixels to the sum; for a block with many runs, all of it.
+//!
+//! Where stored pixels are written as they are, a block is added to the sum (*add*: for each pair its pixels; for a block with
+//! many runs, all of it). Of a stream that is done afterwards: see [`sum`](super::sum).
 //!
 //! The pixels behind the last whole group of a strip are padded to one with pixels that are equal to their dark image,
 //! hence dark and not counted. What is rare and would cost the scan an instruction is not counted there but noticed:
@@ -16,7 +18,6 @@
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
-pub(super) use super::found::Ahead;
 use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
@@ -26,10 +27,6 @@ use crate::cpu::{Isa, Level};
 
 /// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
 const DENSE_RUNS: usize = BLOCK / 24;
-
-/// Up to so many bright pixels of a block, AVX-512 adds one by one: faster than to look for the lines of the sum that change.
-#[cfg(target_arch = "x86_64")]
-const MOST_ADDED_ONE_BY_ONE: usize = BLOCK / 8;
 
 /// Scans `groups`, fills `found`, and writes the stored pixels to `stored` where it is given (as many groups).
 fn scan<P: Pixel>(level: Level, groups: Groups<'_, P>, found: &mut Found, stored: Option<&mut [[P; GROUP]]>) -> Tally {
@@ -118,16 +115,13 @@ struct Scanned<P> {
     found: Found,
     #[cfg(target_arch = "x86_64")]
     kept: Kept,
-    /// How many pixels are kept, where the sum gets these; otherwise it gets the lines that change.
-    #[cfg(target_arch = "x86_64")]
-    n_kept: Option<usize>,
     #[cfg(target_arch = "x86_64")]
     lines: Lines,
     stored: [[P; GROUP]; GROUPS],
 }
 
-/// What a pass over blocks keeps: the last block and the one before, which waits to be added to the sum. The sum is
-/// too large for the inner caches; by the time a block is added, what it changes has arrived.
+/// What a pass over blocks keeps: the last block and, where there is a sum, the one before, which waits to be added. The sum
+/// is too large for the inner caches; by the time a block is added, what it changes has arrived.
 pub(crate) struct Block<P> {
     scanned: [Scanned<P>; 2],
     /// Which of the two was scanned last.
@@ -153,8 +147,9 @@ pub(super) struct Step<'a, P> {
     pub(super) n_pixels: usize,
     /// As long as the block, where there is one.
     pub(super) dark: Option<&'a [P]>,
-    pub(super) ahead: Ahead<P>,
     pub(super) threshold: u16,
+    /// Whether it is added to a sum at once.
+    pub(super) is_added: bool,
 }
 
 impl<P: Pixel> Block<P> {
@@ -164,46 +159,40 @@ impl<P: Pixel> Block<P> {
             #[cfg(target_arch = "x86_64")]
             kept: Kept::new(),
             #[cfg(target_arch = "x86_64")]
-            n_kept: None,
-            #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
             stored: [[P::default(); GROUP]; GROUPS],
         };
         Self { scanned: [scanned(), scanned()], last: 0, waiting: None }
     }
 
-    /// Encodes a block. `sum` is that of the frame; the block is added by the next call, or [`settle`](Self::settle).
+    /// Encodes a block. If it `overwrites`, the stored pixels are to be had afterwards.
     #[inline]
     pub(super) fn encode(
         &mut self,
         step: &Step<'_, P>,
         tokens: &mut Tokens<'_>,
-        sum: Option<&mut [u32]>,
-        overwrite: bool,
+        overwrites: bool,
     ) -> Result<FrameCounts> {
         let n_pixels = step.n_pixels;
-        let scanned = &mut self.scanned[1 - self.last];
+        let scanned = &mut self.scanned[self.last];
         let has_bits = has_bits(step.level);
-        let stores = overwrite || n_pixels < GROUP || !has_bits && (step.dark.is_some() || sum.is_some());
+        let stores = overwrites || n_pixels < GROUP || !has_bits && step.dark.is_some();
         let tally = scanned.scan(step, stores);
         if !tally.fits_stream {
             first_too_bright(step)?;
         }
         if has_bits {
             #[cfg(target_arch = "x86_64")]
-            scanned.push_bright(step, stores, sum.is_some(), tally.n_bright, tokens)?;
+            scanned.push_bright(step, stores, tally.n_bright, tokens)?;
         } else {
             let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
             tokens.push(values, scanned.found.positions.runs(), n_pixels)?;
         }
-        self.last = 1 - self.last;
-        if let Some(sum) = sum {
-            self.wait(step, sum);
-        }
         Ok(step.counts(tally))
     }
 
-    /// Writes the stored pixels of a block to `out`, which is as long; `sum` as for [`encode`](Self::encode).
+    /// Writes the stored pixels of a block to `out`, which is as long. `sum` is that of the frame; the block is added by the next call,
+    /// or [`settle`](Self::settle).
     pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
         self.last = 1 - self.last;
         let scanned = &mut self.scanned[self.last];
@@ -228,7 +217,7 @@ impl<P: Pixel> Block<P> {
 
     /// Asks for what the last block will change in the sum, and adds the one before.
     fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
-        self.scanned[self.last].prefetch(step, &sum[step.at..]);
+        self.scanned[self.last].prefetch(step.level, &sum[step.at..]);
         if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
             self.scanned[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
         }
@@ -237,7 +226,6 @@ impl<P: Pixel> Block<P> {
     /// Adds the block that waits.
     pub(super) fn settle(&mut self, level: Level, sum: Option<&mut [u32]>) {
         if let (Some((at, n_pixels)), Some(sum)) = (self.waiting.take(), sum) {
-            // A block that failed was scanned, but is not the last.
             self.scanned[self.last].add(level, &mut sum[at..][..n_pixels]);
         }
     }
@@ -252,66 +240,43 @@ impl<P: Pixel> Scanned<P> {
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
         let dark = dark.as_ref().map(|dark| &dark[..]);
-        let groups = Groups { pixels: &pixels, dark, ahead: step.ahead, threshold: step.threshold };
+        let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, every_line: false };
         scan(step.level, groups, found, Some(&mut stored[..1]))
     }
 
-    /// Writes the tokens of a block that was scanned, with `stores` or without. Where it `is_summed`, either the kept pixels are
-    /// there then, or the vectors of `stored` with a bright pixel.
+    /// Writes the tokens of a block that was scanned, with `stores` or without.
     #[cfg(target_arch = "x86_64")]
     #[inline]
-    fn push_bright(
-        &mut self,
-        step: &Step<'_, P>,
-        stores: bool,
-        is_summed: bool,
-        n_bright: u32,
-        tokens: &mut Tokens<'_>,
-    ) -> Result<()> {
+    fn push_bright(&mut self, step: &Step<'_, P>, stores: bool, n_bright: u32, tokens: &mut Tokens<'_>) -> Result<()> {
         let Self { found, stored, kept, .. } = self;
-        let is_dense = is_dense(n_bright, step.n_pixels);
-        let adds_kept = n_bright as usize <= MOST_ADDED_ONE_BY_ONE && !is_dense;
-        self.n_kept = None;
-        let (groups, stored) = match step.groups() {
-            Some(groups) if !stores => (groups, (is_summed && !adds_kept).then_some(stored)),
+        let groups = match step.groups() {
+            Some(groups) if !stores => groups,
             _ => {
-                let pixels = &stored[..step.n_pixels.div_ceil(GROUP)];
-                (Groups { pixels, dark: None, ahead: step.ahead, threshold: 0 }, None)
+                Groups { pixels: &stored[..step.n_pixels.div_ceil(GROUP)], dark: None, threshold: 0, every_line: false }
             }
         };
-        if is_dense {
+        if is_dense(n_bright, step.n_pixels) {
             // SAFETY: there are bits, which AVX-512 alone has found.
-            return unsafe { tokens.push_dense(groups, &found.bright, stored, step.n_pixels) };
+            return unsafe { tokens.push_dense(groups, &found.bright, step.n_pixels) };
         }
         // SAFETY: as above.
-        let n_kept = unsafe { keep(groups, &found.bright, stored, kept) };
-        self.n_kept = adds_kept.then_some(n_kept);
+        let n_kept = unsafe { keep(groups, &found.bright, kept) };
         // SAFETY: as above.
         unsafe { tokens.push_kept(kept, n_kept, step.n_pixels) }
     }
 
     /// Asks for what [`add`](Self::add) will change in `sum`, which begins as that will.
-    fn prefetch(&mut self, step: &Step<'_, P>, sum: &[u32]) {
+    fn prefetch(&mut self, level: Level, sum: &[u32]) {
         #[cfg(target_arch = "x86_64")]
-        if has_bits(step.level) {
-            match self.n_kept {
-                // Where frames take turns, all of a block's sum has been asked for.
-                Some(_) if matches!(step.ahead, Ahead::Frames { .. }) => {}
-                Some(n_kept) => self.kept.ask_for(n_kept, sum),
-                // SAFETY: the level proves that the processor has AVX-512.
-                None => unsafe { self.lines.find(&self.found.bright, sum) },
-            }
-            return;
+        if has_bits(level) {
+            // SAFETY: the level proves that the processor has AVX-512.
+            return unsafe { self.lines.find(&self.found.bright, sum) };
         }
-        let _ = step;
+        let _ = level;
         prefetch(self.found.positions.runs(), sum);
     }
 
     fn add(&self, level: Level, sum: &mut [u32]) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(n_kept) = self.n_kept {
-            return self.kept.add(n_kept, sum);
-        }
         let stored = &self.stored.as_flattened()[..sum.len()];
         #[cfg(target_arch = "x86_64")]
         if has_bits(level) {
@@ -327,7 +292,8 @@ impl<'a, P: Pixel> Step<'a, P> {
     fn groups(&self) -> Option<Groups<'a, P>> {
         let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
         let dark = self.dark.map(|dark| dark.as_chunks().0);
-        tail.is_empty().then_some(Groups { pixels, dark, ahead: self.ahead, threshold: self.threshold })
+        let every_line = !has_bits(self.level) || self.is_added;
+        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, every_line })
     }
 
     fn counts(&self, tally: Tally) -> FrameCounts {

@@ -30,12 +30,12 @@ mod encode;
 mod found;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-mod parts;
 mod pass;
 mod pixel;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
+mod sum;
 mod tokens;
 
 pub(crate) use block::Block;
@@ -48,6 +48,7 @@ pub(crate) use pixel::pixels_of;
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 use pass::Pass;
+use sum::Summand;
 
 /// The most pixels one run token stands for.
 pub const MAX_RUN_PIXELS: usize = 1 << 15;
@@ -123,29 +124,24 @@ pub fn encode<P: Pixel>(
     level: Level,
     strips: &[&[P]],
     correction: &Correction<'_, P>,
-    mut sum: Option<&mut [u32]>,
+    sum: Option<&mut [u32]>,
     tokens: &mut [u8],
 ) -> Result<Encoded> {
     check(strips.iter().map(|strip| strip.len()).sum(), correction, sum.as_deref())?;
     let mut block = Block::new();
-    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens, &mut block)?;
-    let outcome = strips.iter().try_for_each(|strip| encoder.push(strip));
-    let n_done = encoder.settle();
-    match outcome.and_then(|()| encoder.finish()) {
-        Ok(encoded) => Ok(encoded),
-        Err(error) => {
-            take_back(strips.iter().copied().flatten().take(n_done), correction, sum);
-            Err(error)
-        }
-    }
+    let mut encoder = Encoder::new(level, *correction, tokens, &mut block)?;
+    strips.iter().try_for_each(|strip| encoder.push(strip))?;
+    let encoded = encoder.finish()?;
+    add(level, &tokens[..encoded.n_bytes], sum);
+    Ok(encoded)
 }
 
-/// [`encode`] for several frames of one size at once, for which dark image and sum are fetched only once: faster than
+/// [`encode`] for several frames of one size at once, which share what is fetched of dark image and sum: faster than
 /// one after the other by far, where these are larger than the caches. Streams, counts and sum are the same.
 ///
 /// `encoded`, as many as frames, is what became of them. On an error `sum` is as it was, and there is no frame's stream;
-/// the error is one that [`encode`] has for one of the frames, not always the first that has one. Several `threads` share
-/// the rows of all frames, where these have room for [`max_encoded_len`] bytes each. One allocates nothing.
+/// the error is that of the first frame for which [`encode`] has one. Several `threads` share
+/// the frames. One allocates nothing.
 ///
 /// # Errors
 /// As [`encode`]; [`Error::BufferSize`] where the frames are not all as long, or `encoded` has another number.
@@ -161,7 +157,7 @@ pub fn encode_frames<P: Pixel>(
     check(n_pixels, correction, sum.as_deref())?;
     frames.iter().try_for_each(|frame| check_len::<P>("a frame", n_pixels, frame.n_pixels()))?;
     check_len::<Encoded>("the list of results", frames.len(), encoded.len())?;
-    parts::encode_frames(level, threads, frames, correction, sum, encoded)
+    encode::encode_frames(level, threads, frames, correction, sum, encoded)
 }
 
 /// [`encode`] for a frame in one piece, which is overwritten with the stored pixels.
@@ -172,21 +168,16 @@ pub fn encode_in_place<P: Pixel>(
     level: Level,
     frame: &mut [P],
     correction: &Correction<'_, P>,
-    mut sum: Option<&mut [u32]>,
+    sum: Option<&mut [u32]>,
     tokens: &mut [u8],
 ) -> Result<Encoded> {
     check(frame.len(), correction, sum.as_deref())?;
     let mut block = Block::new();
-    let mut encoder = Encoder::new(level, *correction, sum.as_deref_mut(), tokens, &mut block)?;
-    let outcome = encoder.push_in_place(frame);
-    let n_done = encoder.settle();
-    match outcome.and_then(|()| encoder.finish()) {
-        Ok(encoded) => Ok(encoded),
-        Err(error) => {
-            take_back(frame[..n_done].iter(), &Correction { dark: None, threshold: None }, sum);
-            Err(error)
-        }
-    }
+    let mut encoder = Encoder::new(level, *correction, tokens, &mut block)?;
+    encoder.push_in_place(frame)?;
+    let encoded = encoder.finish()?;
+    add(level, &tokens[..encoded.n_bytes], sum);
+    Ok(encoded)
 }
 
 /// Writes the stored pixels of one frame, given as strips whose concatenation it is, to the whole of `out`.
@@ -260,15 +251,9 @@ fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()>
     Err(Error::BufferSize { what, expected: expected * size_of::<T>(), found: found * size_of::<T>() })
 }
 
-/// Takes the first pixels of a frame that failed out of the sum again.
-fn take_back<'a, P: Pixel>(
-    pixels: impl Iterator<Item = &'a P>,
-    correction: &Correction<'_, P>,
-    sum: Option<&mut [u32]>,
-) {
-    for (at, (pixel, sum)) in pixels.zip(sum.into_iter().flatten()).enumerate() {
-        let dark = correction.dark.map_or(P::default(), |dark| dark[at]);
-        let stored = scalar::stored(*pixel, dark, correction.threshold);
-        *sum = sum.wrapping_sub(stored.widen().cast_unsigned());
+/// Adds a frame's stream to the sum, where there is one.
+fn add(level: Level, stream: &[u8], sum: Option<&mut [u32]>) {
+    if let Some(sum) = sum {
+        sum::add(level, &mut [Summand::new(stream)], sum);
     }
 }

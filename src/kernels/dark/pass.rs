@@ -1,6 +1,6 @@
 //! A pass that writes the stored pixels of a frame that comes in strips.
 
-use super::block::{self, Ahead, Block, Step};
+use super::block::{self, Block, Step};
 use super::found::{BLOCK, GROUP};
 use super::pixel::Pixel;
 use super::{Correction, FrameCounts, scalar};
@@ -38,7 +38,8 @@ impl<'a, P: Pixel> Pass<'a, P> {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
-            let step = Step { level: self.level, at, pixels, n_pixels, dark, ahead: Ahead::Behind, threshold };
+            let is_added = self.sum.is_some();
+            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, is_added };
             self.counts += block.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
         }

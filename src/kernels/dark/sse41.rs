@@ -4,6 +4,7 @@ use super::block;
 use super::decode::{self, Frontier};
 use super::found::{Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
+use super::sum::{Summand, add_first_tokens};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -50,7 +51,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
     let mut changes = Changes::new();
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask::<true>(at);
+        groups.ask(at);
         let mut bright = 0;
         for quarter in 0..4 {
             let mut is_bright = [zero; 2];
@@ -118,13 +119,23 @@ pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
     let mut n = 0;
     for (at, group) in groups.iter().enumerate() {
-        let mut runs = 0;
-        for (quarter, bytes) in group.as_chunks::<{ 4 * LANES }>().0.iter().enumerate() {
-            runs |= u64::from(bits(tokens(bytes))) << (2 * quarter * LANES);
-        }
-        n = positions.push_bits::<4>(n, runs, at * GROUP);
+        n = positions.push_bits::<4>(n, negatives(group), at * GROUP);
     }
     positions.n = n;
+}
+
+/// A bit for each negative token.
+#[target_feature(enable = "sse4.1")]
+#[inline]
+fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
+    let quarters = group.as_chunks::<{ 4 * LANES }>().0.iter().enumerate();
+    quarters.fold(0, |all, (quarter, bytes)| all | u64::from(bits(tokens(bytes))) << (2 * quarter * LANES))
+}
+
+/// See [`sum`](super::sum).
+#[target_feature(enable = "sse4.1")]
+pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
+    frame.add_groups(end, sum, |group| negatives(group), add_first_tokens);
 }
 
 /// See [`decode`](super::decode).
