@@ -1,6 +1,8 @@
 //! Chunks put together frame by frame are what the codec makes of the whole chunk, on every level.
 
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
+use darkchunk::codec::Codec;
+use darkchunk::codec::drle::Drle;
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes, as_bytes_mut};
 use darkchunk::kernels::dark::{Correction, FrameCounts};
@@ -154,6 +156,28 @@ fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
         let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
         filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
         assert_eq!(decoded, vec![7; SHAPE.chunk_pixels()], "{level:?}");
+    }
+}
+
+/// Large frames have room for the longest streams, behind others as long, with a container and without.
+#[test]
+fn frames_that_are_bright_throughout_fit_a_chunk_in_any_parts() {
+    let shape = ChunkShape { n_frames: 4, height: 257, width: 513 };
+    let frame = vec![300_u16; shape.frame_pixels()];
+    let correction = Correction { dark: None, threshold: None };
+    for values in [vec![1], vec![1, 1]] {
+        let layout = shape.layout(u16::TYPE).expect("a layout");
+        let values = Filter::localise(Drle::FILTER_ID, &values, &layout).expect("parameters");
+        let filter = Filter::from_cd_values(Drle::FILTER_ID, &values).expect("the same parameters");
+        for &level in Level::available() {
+            let mut encoder = ChunkEncoder::<u16>::new(level, shape, Some(filter.clone())).expect("an encoder");
+            encoder.push(&[&frame], &correction, None).expect("a frame");
+            encoder.push_frames(&[&frame, &frame, &frame], &correction, None).expect("frames");
+            let mut decoded = vec![0_u16; shape.chunk_pixels()];
+            let chunk = encoder.encode().expect("encoded");
+            filter.decode_at(level, chunk, as_bytes_mut(&mut decoded)).expect("decoded");
+            assert_eq!(decoded, vec![300; shape.chunk_pixels()], "{level:?}");
+        }
     }
 }
 

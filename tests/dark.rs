@@ -76,6 +76,10 @@ impl<P: Pixel> Bench<P> {
     fn check(&mut self, frame: &[P], dark: Option<&[P]>, threshold: u16, what: &str) {
         let expected = self.encode(Level::SCALAR, frame, dark, threshold, false);
         let in_place = self.encode(Level::SCALAR, frame, dark, threshold, true);
+        if expected.encoded.is_ok() {
+            let added = self.correct(Level::SCALAR, frame, dark, Some(threshold)).sum;
+            assert!(expected.sum == added, "sum of the stored pixels {what}");
+        }
         for level in Level::available() {
             self.encode(*level, frame, dark, threshold, false).must_be(&expected, &format!("{level:?} {what}"));
             let found = self.encode(*level, frame, dark, threshold, true);

@@ -10,7 +10,7 @@ use darkchunk_sim::Rng;
 use guarded::Guarded;
 
 const ONE: Threads = Threads::ONE;
-/// Each thread has a frame or two.
+/// Eight parts and more, of a block each in most tests.
 const TWO: Threads = Threads::new(2).with_least_bytes(0);
 const MANY: Threads = Threads::new(7).with_least_bytes(0);
 
@@ -169,6 +169,40 @@ fn where_several_frames_fail_the_error_is_that_of_the_first() {
     for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
         let found = at_once(with, &frames, |_| 30_000, &Correction::threshold(1), &mut vec![0; 30_000]);
         assert_eq!(found, Err(Error::TooBright { pixel: 25_000, value: 40_025 }), "{with:?}");
+    }
+}
+
+/// Two threads make eight parts of 30 720 pixels of such a frame: less than the longest run.
+#[test]
+fn dark_runs_from_one_threads_part_into_the_next_are_one_run() {
+    const PART: usize = 15 * 2048;
+    let n_pixels = 8 * PART;
+    let bright_at = |pixels: &[usize]| {
+        let mut frame = vec![0_i16; n_pixels];
+        pixels.iter().for_each(|pixel| frame[*pixel] = 100);
+        frame
+    };
+    let every = |step: usize| (0..n_pixels).step_by(step).collect::<Vec<_>>();
+    let frames = [
+        bright_at(&[]),
+        bright_at(&every(1)),
+        bright_at(&[PART - 1]),
+        bright_at(&[PART]),
+        bright_at(&[PART - 1, PART, 2 * PART - 2, 2 * PART]),
+        bright_at(&[PART - 2, PART + 32_767, n_pixels - 1]),
+        bright_at(&[PART - 2, PART + 32_766, 4 * PART + 32_769]),
+        bright_at(&every(PART)),
+        bright_at(&every(PART / 2 + 1)),
+    ];
+    let mut sum = vec![0; n_pixels];
+    let expected = expected(&frames, &Correction::threshold(1), &mut sum);
+    for with in levels(TWO) {
+        let mut found_sum = vec![0; n_pixels];
+        let found = at_once(with, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert!(found == expected, "{with:?} frame {index}");
+        }
+        assert!(found_sum == sum, "{with:?}");
     }
 }
 

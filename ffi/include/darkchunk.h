@@ -15,8 +15,9 @@
  * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
  *
  * Threads are started only where n_threads asks for more than one, and are gone when the function returns. They share the
- * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares
- * frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any number.
+ * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares the
+ * rows of frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any
+ * number.
  */
 #ifndef DARKCHUNK_H
 #define DARKCHUNK_H
@@ -145,7 +146,7 @@ dc_status dc_encoder_new(const dc_chunk *chunk, const dc_processing *with, dc_en
 dc_status dc_encoder_push(dc_encoder *encoder, const void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_encoder_push of each, but
- * faster with DRLE, for the dark image and the sum are fetched from memory once for some frames. On an error the frames
+ * faster with DRLE, for those of a chunk share what is fetched of the dark image and the sum. On an error the frames
  * before the one that is refused are in the chunk, and none behind it: see dc_encoder_n_frames. DC_NULL, for a pointer in the
  * array as well: none is. */
 dc_status dc_encoder_push_frames(dc_encoder *encoder, const void *const *frames, size_t n_frames);
@@ -274,7 +275,7 @@ dc_status dc_writer_push(dc_writer *writer, const void *frame);
 dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_writer_push of each, but
- * faster with DRLE, for the dark image and the sum are fetched from memory once for some frames. DC_TOO_BRIGHT: the
+ * faster with DRLE, for those of a chunk share what is fetched of the dark image and the sum. DC_TOO_BRIGHT: the
  * frames before the one that is refused were taken, and none behind it. DC_NULL, for a pointer in the array as well: none
  * was. DC_NOT_STORED: those that were taken are held. dc_writer_summary counts what was taken. */
 dc_status dc_writer_push_frames(dc_writer *writer, const void *const *frames, size_t n_frames);

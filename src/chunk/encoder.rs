@@ -7,9 +7,13 @@ use crate::frame::{Element, as_bytes};
 use crate::kernels::dark::{BatchFrame, Correction, Encoded, FrameCounts};
 use crate::{Error, Result, Threads};
 
-/// Bytes between the rooms for the streams of frames that are encoded at once. Frames have sizes such as 2 MiB, at which what is
-/// begun in each room would all have to share the same few places of the caches.
-const BETWEEN: usize = 8192 + 128;
+/// Bytes from the room for a frame's stream to the next, where frames are encoded at once. Large frames have sizes such as
+/// 2 MiB, a multiple of what a way of a cache holds: streams that begin so far apart, which are much shorter, would all share the same
+/// places of the caches. So a few pages are left between them, and two lines, that not even their first lines do.
+fn room_bytes(frame_bytes: usize) -> usize {
+    const LARGE: usize = 256 << 10;
+    if frame_bytes < LARGE { frame_bytes } else { frame_bytes.next_multiple_of(4096) + 2 * 4096 + 2 * 64 }
+}
 
 /// Puts chunks together. Its memory is that of one or two chunks, taken once.
 #[derive(Debug)]
@@ -113,8 +117,8 @@ impl<P: Element> ChunkEncoder<P> {
         self.add(Input::Strips(strips), correction, sum)
     }
 
-    /// [`push`](Self::push) of several frames, each in one piece. With DRLE they share what is fetched of the
-    /// dark image and `sum`: faster than one by one. The chunk, `sum` and the counts are the same.
+    /// [`push`](Self::push) of several frames, each in one piece. With DRLE they share what is fetched of
+    /// `sum` and, with AVX-512, of the dark image: faster than one by one. The chunk, `sum` and the counts are the same.
     ///
     /// # Errors
     /// As [`push`](Self::push). None of the frames is in the chunk or in `sum` then; pushed one by one, those that are good
@@ -129,7 +133,7 @@ impl<P: Element> ChunkEncoder<P> {
         if frames.len() > self.n_free() {
             return Err(Error::Unsupported(format!("the chunk has room for {} frames only", self.n_free())));
         }
-        let room_bytes = self.shape.frame_pixels() * size_of::<P>() + BETWEEN;
+        let room_bytes = room_bytes(self.shape.frame_pixels() * size_of::<P>());
         let encode = |threshold: u16, sum: Option<&mut [u32]>, room: &mut [u8]| {
             let correction = Correction { threshold: Some(threshold), ..*correction };
             encode_frames((self.level, self.threads), frames, &correction, sum, (room, room_bytes))
@@ -272,7 +276,9 @@ fn encode_frames<P: Element>(
 impl<P> Store<P> {
     fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
         let header = drle.header(2 * shape.chunk_pixels())?;
-        let between = BETWEEN * shape.n_frames;
+        // All that may be between the frames' rooms.
+        let frame_bytes = 2 * shape.frame_pixels();
+        let between = shape.n_frames * (room_bytes(frame_bytes) - frame_bytes);
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
             Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(

@@ -1,8 +1,9 @@
 //! Frames to a chunk: encoded where they will stand, padded, one filter.
 //!
 //! A chunk is `n_frames` frames of `height` x `width` elements. A [`ChunkEncoder`] takes them one by one. With DRLE each
-//! frame is corrected, summed and encoded in one pass, into its segment of the chunk that is being put together: no
-//! pixel is copied. The other codecs want whole chunks, so there the corrected frame goes into the chunk's pixels first.
+//! frame is corrected and encoded in one pass, into its segment of the chunk that is being put together, and added to
+//! the sum from there: no pixel is copied. The other codecs want whole chunks, so there the corrected frame goes into the
+//! chunk's pixels first.
 
 mod compression;
 mod encoder;

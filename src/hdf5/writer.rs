@@ -174,7 +174,7 @@ impl<P: FileElement> Writer<P> {
     }
 
     /// Takes several frames, each in one piece, in their order: as [`push`](Self::push) of each, but faster with DRLE, for
-    /// frames share what is fetched of the dark image and the sum.
+    /// those of a chunk share what is fetched of the sum and, with AVX-512, of the dark image.
     ///
     /// # Errors
     /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none behind it. With

@@ -124,9 +124,8 @@ impl Carried {
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
     block::add_runs(runs, stored, sum, |n_pixels, stored, sum| {
-        let values = halves(stored)
-            .map(|half| if P::SIGNED { _mm256_cvtepi16_epi32(half) } else { _mm256_cvtepu16_epi32(half) });
-        add_first(n_pixels, values, sum);
+        // SAFETY: `stored` is 16 pixels of 16 bits, and the load needs no alignment.
+        add_first(n_pixels, widen::<P>(unsafe { _mm256_loadu_si256(stored.as_ptr().cast()) }), sum);
     });
 }
 
@@ -134,19 +133,18 @@ pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
     let add = |n_tokens, tokens: &[u8; 2 * STRIDE], sum: &mut [u32; STRIDE]| {
-        add_first(n_tokens, halves(tokens).map(|half| _mm256_cvtepi16_epi32(half)), sum);
+        // SAFETY: `tokens` is 32 readable bytes, and the load needs no alignment.
+        add_first(n_tokens, widen::<i16>(unsafe { _mm256_loadu_si256(tokens.as_ptr().cast()) }), sum);
     };
     frame.add_groups(end, sum, |group| negatives(group), add);
 }
 
-/// 16 values of 16 bits.
+/// 16 pixels as 32-bit integers.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn halves<T, const N: usize>(values: &[T; N]) -> [__m128i; 2] {
-    const { assert!(size_of::<[T; N]>() == 32) }
-    let bytes = values.as_ptr().cast::<__m128i>();
-    // SAFETY: `values` is 32 readable bytes, and the loads need no alignment.
-    [0, 1].map(|half| unsafe { _mm_loadu_si128(bytes.wrapping_add(half)) })
+fn widen<P: Pixel>(values: __m256i) -> [__m256i; 2] {
+    let halves = [_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values)];
+    halves.map(|half| if P::SIGNED { _mm256_cvtepi16_epi32(half) } else { _mm256_cvtepu16_epi32(half) })
 }
 
 /// Adds the first `n_pixels`, at most 16.

@@ -18,7 +18,7 @@
 
 use super::MAX_RUN_PIXELS;
 use super::avx512::{LANES, iota, load, subtract};
-use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups};
+use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups, NEAR, prefetch};
 use super::pixel::Pixel;
 use super::tokens::{Tokens, flush};
 use crate::{Error, Result};
@@ -180,7 +180,7 @@ impl Lines {
             while active != 0 {
                 let line = word * 64 + active.trailing_zeros() as usize;
                 active &= active - 1;
-                ask_for(first.wrapping_add(line * LINE));
+                prefetch::<NEAR>(first.wrapping_add(line * LINE).cast());
             }
         }
     }
@@ -221,13 +221,6 @@ impl Lines {
             }
         }
     }
-}
-
-/// Asks for the line of the cache in which `sum` is.
-#[inline(always)]
-fn ask_for(sum: *const u32) {
-    // SAFETY: a prefetch reads nothing, and may be given any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(sum.cast()) }
 }
 
 /// Lanes of the line in which `sum` begins that stand before it.

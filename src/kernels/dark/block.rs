@@ -18,7 +18,7 @@
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
-use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
+use super::found::{self, BLOCK, Found, GROUP, GROUPS, Groups, NEAR, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{FrameCounts, scalar};
@@ -307,18 +307,10 @@ impl<'a, P: Pixel> Step<'a, P> {
 /// Asks for what [`add`] will change.
 #[inline(always)]
 fn prefetch(runs: &[[u16; 2]], sum: &[u32]) {
-    #[cfg(target_arch = "x86_64")]
     for [start, end] in runs {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let first = sum.as_ptr().wrapping_add(usize::from(*start));
-        let last = sum.as_ptr().wrapping_add(usize::from(*end) - 1);
-        // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.cast()) };
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(last.cast()) };
+        found::prefetch::<NEAR>(sum.as_ptr().wrapping_add(usize::from(*start)).cast());
+        found::prefetch::<NEAR>(sum.as_ptr().wrapping_add(usize::from(*end) - 1).cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (runs, sum);
 }
 
 /// Writes the differences of signed pixels where there is no threshold: loops that the compiler turns into vectors.

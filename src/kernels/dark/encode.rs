@@ -8,21 +8,23 @@ use super::block::{self, Block, Step};
 use super::found::BLOCK;
 use super::pass::steps;
 use super::pixel::Pixel;
-use super::sum::{self, Summand};
+use super::sum;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
 use crate::cpu::{Isa, Level};
-use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Result};
+use std::ops::Range;
 
-/// A frame of several that are encoded at once: its pixels, and where its stream goes.
+/// A frame of several that are encoded at once, or a part of it: its pixels, and where its stream goes.
 #[derive(Debug)]
 pub struct BatchFrame<'a, P> {
-    whole: &'a [&'a [P]],
     /// What is left of the frame.
     strips: &'a [&'a [P]],
     /// Pixels of the first of these strips that are done.
     at: usize,
+    whole: &'a [&'a [P]],
+    /// The pixels that are encoded, counted in the frame.
+    part: Range<usize>,
     stream: Stream<'a>,
 }
 
@@ -30,22 +32,44 @@ impl<'a, P> BatchFrame<'a, P> {
     /// A frame, given as strips whose concatenation it is, for a stream at the front of `tokens`.
     #[must_use]
     pub fn new(strips: &'a [&'a [P]], tokens: &'a mut [u8]) -> Self {
-        Self { whole: strips, strips, at: 0, stream: Stream::new(tokens) }
+        let n_pixels = strips.iter().map(|strip| strip.len()).sum();
+        Self { strips, at: 0, whole: strips, part: 0..n_pixels, stream: Stream::new(tokens) }
+    }
+
+    /// Parts of `part_pixels`, but for a shorter last one, each for a stream of its own: at the front of the bytes of the
+    /// output that its pixels would take.
+    pub(super) fn parts(&mut self, part_pixels: usize) -> impl Iterator<Item = BatchFrame<'_, P>> {
+        let (whole, part) = (self.whole, self.part.clone());
+        let starts = part.clone().step_by(part_pixels);
+        starts.zip(self.stream.tokens.dst.chunks_mut(2 * part_pixels)).map(move |(start, tokens)| {
+            let part = start..part.end.min(start + part_pixels);
+            BatchFrame { strips: whole, at: 0, whole, part, stream: Stream::new(tokens) }
+        })
+    }
+
+    /// All the bytes that there are for the stream.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.stream.tokens.dst
     }
 }
 
-impl<P: Pixel> BatchFrame<'_, P> {
+impl<'a, P: Pixel> BatchFrame<'a, P> {
     pub(super) fn n_pixels(&self) -> usize {
-        self.whole.iter().map(|strip| strip.len()).sum()
+        self.part.len()
     }
 
     fn begin(&mut self) {
-        (self.strips, self.at) = (self.whole, 0);
+        (self.strips, self.at) = (self.whole, self.part.start);
+        while let Some((strip, rest)) = self.strips.split_first()
+            && strip.len() <= self.at
+        {
+            (self.strips, self.at) = (rest, self.at - strip.len());
+        }
         self.stream.begin();
     }
 
     /// What was encoded.
-    fn stream(&self) -> &[u8] {
+    pub(super) fn stream(&self) -> &[u8] {
         &self.stream.tokens.dst[..self.stream.tokens.at]
     }
 
@@ -64,48 +88,19 @@ impl<P: Pixel> BatchFrame<'_, P> {
     }
 }
 
-/// Frames that take turns. Processors with AVX-512 fetch two ahead by themselves, but not more, beside the dark image and what is
-/// written. Those without are not waiting for memory as much as they compute, and lose by it.
+/// Frames that take turns. With AVX-512 (measured on a Zen 4) the processor fetches two ahead by itself, but not more, beside the
+/// dark image and what is written. The levels below compute longer than they wait for memory, and lose by it.
 fn at_once(level: Level) -> usize {
     if level.isa() == Isa::Avx512 { 2 } else { 1 }
 }
 
-/// Frames that are added to the sum at once.
-const ADDED_AT_ONCE: usize = 16;
-
-/// See [`encode_frames`](super::encode_frames). All frames are as long as dark image and sum, where there are these.
+/// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are
+/// these.
 pub(super) fn encode_frames<P: Pixel>(
     level: Level,
-    threads: Threads,
     frames: &mut [BatchFrame<'_, P>],
     correction: &Correction<'_, P>,
     sum: Option<&mut [u32]>,
-    encoded: &mut [Encoded],
-) -> Result<()> {
-    let n_pixels = frames.first().map_or(0, BatchFrame::n_pixels);
-    let threads = threads.worth(Pace::Memory, frames.len() * size_of::<P>() * n_pixels);
-    if threads.n_threads() == 1 {
-        encode_some(level, frames, correction, encoded)?;
-    } else {
-        let n = at_once(level) * threads.units_per_part(frames.len(), at_once(level));
-        let parts = frames.chunks_mut(n).zip(encoded.chunks_mut(n)).collect();
-        let outcomes = threads.run(parts, || |(frames, encoded)| encode_some(level, frames, correction, encoded));
-        outcomes.into_iter().collect::<Result<()>>()?;
-    }
-    let Some(sum) = sum else { return Ok(()) };
-    for frames in frames.chunks(ADDED_AT_ONCE) {
-        let stream = |index| frames.get(index).map_or(&[][..], BatchFrame::stream);
-        let mut summands: [_; ADDED_AT_ONCE] = std::array::from_fn(|index| Summand::new(stream(index)));
-        sum::add(level, &mut summands[..frames.len()], sum);
-    }
-    Ok(())
-}
-
-/// Encodes frames by the calling thread. The error is that of the first frame that has one.
-fn encode_some<P: Pixel>(
-    level: Level,
-    frames: &mut [BatchFrame<'_, P>],
-    correction: &Correction<'_, P>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
     let mut block = Block::new();
@@ -113,10 +108,13 @@ fn encode_some<P: Pixel>(
     let n = at_once(level);
     for (frames, encoded) in frames.chunks_mut(n).zip(encoded.chunks_mut(n)) {
         if in_turns(&mut pass, frames, encoded).is_err() {
-            // Which fails first depends on the turns.
+            // Which fails first depends on the turns: the error is to be one of the first frame that has one.
             let mut each = frames.chunks_mut(1).zip(encoded.chunks_mut(1));
             each.try_for_each(|(frame, encoded)| in_turns(&mut pass, frame, encoded))?;
         }
+    }
+    if let Some(sum) = sum {
+        sum::add(level, frames.iter().map(BatchFrame::stream), sum);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@
 //!
 //! `scalar` says this pixel by pixel and is the specification. The vector levels share one driver, `block`: the
 //! kernel of an instruction set collects the positions where brightness changes (no branch per pixel or run), then the
-//! runs between them are copied and added.
+//! runs between them are copied. `sum` adds frames from their streams.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -30,6 +30,7 @@ mod encode;
 mod found;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod parts;
 mod pass;
 mod pixel;
 mod scalar;
@@ -48,7 +49,6 @@ pub(crate) use pixel::pixels_of;
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 use pass::Pass;
-use sum::Summand;
 
 /// The most pixels one run token stands for.
 pub const MAX_RUN_PIXELS: usize = 1 << 15;
@@ -136,12 +136,12 @@ pub fn encode<P: Pixel>(
     Ok(encoded)
 }
 
-/// [`encode`] for several frames of one size at once, which share what is fetched of dark image and sum: faster than
-/// one after the other by far, where these are larger than the caches. Streams, counts and sum are the same.
+/// [`encode`] for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
+/// image: faster than one after the other where these are larger than the caches. Streams, counts and sum are the same.
 ///
-/// `encoded`, as many as frames, is what became of them. On an error `sum` is as it was, and there is no frame's stream;
-/// the error is that of the first frame for which [`encode`] has one. Several `threads` share
-/// the frames. One allocates nothing.
+/// `encoded`, as many as frames, is what became of them. On an error `sum` is as it was, `encoded` and the streams are
+/// unspecified, and the error is one of the first frame that has one. Several `threads` share the rows of all frames, where these
+/// have room for [`max_encoded_len`] bytes each. One allocates nothing.
 ///
 /// # Errors
 /// As [`encode`]; [`Error::BufferSize`] where the frames are not all as long, or `encoded` has another number.
@@ -157,7 +157,7 @@ pub fn encode_frames<P: Pixel>(
     check(n_pixels, correction, sum.as_deref())?;
     frames.iter().try_for_each(|frame| check_len::<P>("a frame", n_pixels, frame.n_pixels()))?;
     check_len::<Encoded>("the list of results", frames.len(), encoded.len())?;
-    encode::encode_frames(level, threads, frames, correction, sum, encoded)
+    parts::encode_frames(level, threads, frames, correction, sum, encoded)
 }
 
 /// [`encode`] for a frame in one piece, which is overwritten with the stored pixels.
@@ -254,6 +254,6 @@ fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()>
 /// Adds a frame's stream to the sum, where there is one.
 fn add(level: Level, stream: &[u8], sum: Option<&mut [u32]>) {
     if let Some(sum) = sum {
-        sum::add(level, &mut [Summand::new(stream)], sum);
+        sum::add(level, std::iter::once(stream), sum);
     }
 }

@@ -13,6 +13,9 @@ use crate::cpu::{Isa, Level};
 /// Pixels of a band: their sum stays in the second-level cache.
 const BAND: usize = 8192;
 
+/// Frames that are added at once.
+const AT_ONCE: usize = 16;
+
 /// From so many frames on it is worth asking for all of a band before it is its turn: most of it will change.
 const MANY: usize = 4;
 
@@ -24,11 +27,22 @@ pub(super) struct Summand<'a> {
     at: usize,
 }
 
-/// Adds frames to their sum. No stream has more pixels than it.
-pub(super) fn add(level: Level, frames: &mut [Summand<'_>], sum: &mut [u32]) {
-    let part = BAND.div_ceil(frames.len().max(1));
+/// Adds frames to their sum, of which no stream has more pixels.
+pub(super) fn add<'a>(level: Level, mut streams: impl Iterator<Item = &'a [u8]>, sum: &mut [u32]) {
+    loop {
+        let mut frames = [const { Summand::new(&[]) }; AT_ONCE];
+        let n = frames.iter_mut().zip(&mut streams).map(|(frame, stream)| *frame = Summand::new(stream)).count();
+        if n == 0 {
+            return;
+        }
+        add_at_once(level, &mut frames[..n], sum);
+    }
+}
+
+fn add_at_once(level: Level, frames: &mut [Summand<'_>], sum: &mut [u32]) {
+    let asks = frames.len() >= MANY;
+    let part = BAND.div_ceil(frames.len());
     for end in (0..sum.len()).step_by(BAND).map(|start| start + BAND) {
-        let asks = frames.len() >= MANY;
         for (index, frame) in frames.iter_mut().enumerate() {
             let next = sum.get(end + index * part..).filter(|_| asks).unwrap_or_default();
             ask_for(&next[..part.min(next.len())]);
@@ -37,8 +51,17 @@ pub(super) fn add(level: Level, frames: &mut [Summand<'_>], sum: &mut [u32]) {
     }
 }
 
+/// Takes a frame out of a sum again to which it was added.
+pub(super) fn take_back(stream: &[u8], sum: &mut [u32]) {
+    let mut at = 0;
+    for token in stream.as_chunks().0 {
+        sum[at] = sum[at].wrapping_sub(value(*token));
+        at += run_pixels(*token);
+    }
+}
+
 impl<'a> Summand<'a> {
-    pub(super) fn new(stream: &'a [u8]) -> Self {
+    const fn new(stream: &'a [u8]) -> Self {
         Self { tokens: stream, at: 0 }
     }
 
