@@ -110,8 +110,8 @@ fn has_bits(level: Level) -> bool {
     level.isa() == Isa::Avx512
 }
 
-/// A scanned block.
-struct Scanned<P> {
+/// What was scanned last. A stream's pass needs one.
+pub(crate) struct Block<P> {
     found: Found,
     #[cfg(target_arch = "x86_64")]
     kept: Kept,
@@ -120,10 +120,10 @@ struct Scanned<P> {
     stored: [[P; GROUP]; GROUPS],
 }
 
-/// What a pass over blocks keeps: the last block and, where there is a sum, the one before, which waits to be added. The sum
-/// is too large for the inner caches; by the time a block is added, what it changes has arrived.
-pub(crate) struct Block<P> {
-    scanned: [Scanned<P>; 2],
+/// What a pass that writes stored pixels as they are keeps: the last block and, where there is a sum, the one before, which waits
+/// to be added. The sum is too large for the inner caches; by the time a block is added, what it changes has arrived.
+pub(super) struct Blocks<P> {
+    blocks: [Block<P>; 2],
     /// Which of the two was scanned last.
     last: usize,
     /// Where in the frame the block begins that waits, and its pixels.
@@ -152,17 +152,56 @@ pub(super) struct Step<'a, P> {
     pub(super) is_added: bool,
 }
 
+impl<P: Pixel> Blocks<P> {
+    pub(super) fn new() -> Self {
+        Self { blocks: [Block::new(), Block::new()], last: 0, waiting: None }
+    }
+
+    /// Writes the stored pixels of a block to `out`, which is as long. `sum` is that of the frame; the block is added by the next call,
+    /// or [`settle`](Self::settle).
+    pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
+        self.last = 1 - self.last;
+        let block = &mut self.blocks[self.last];
+        let tally = match (step.groups(), &sum) {
+            (Some(groups), None) => scan(step.level, groups, &mut block.found, Some(out.as_chunks_mut().0)),
+            _ => {
+                let tally = block.scan(step, true);
+                out.copy_from_slice(&block.stored()[..step.n_pixels]);
+                tally
+            }
+        };
+        if let Some(sum) = sum {
+            self.wait(step, sum);
+        }
+        step.counts(tally)
+    }
+
+    /// Asks for what the last block will change in the sum, and adds the one before.
+    fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
+        self.blocks[self.last].prefetch(step.level, &sum[step.at..]);
+        if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
+            self.blocks[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
+        }
+    }
+
+    /// Adds the block that waits.
+    pub(super) fn settle(&mut self, level: Level, sum: Option<&mut [u32]>) {
+        if let (Some((at, n_pixels)), Some(sum)) = (self.waiting.take(), sum) {
+            self.blocks[self.last].add(level, &mut sum[at..][..n_pixels]);
+        }
+    }
+}
+
 impl<P: Pixel> Block<P> {
     pub(crate) fn new() -> Self {
-        let scanned = || Scanned {
+        Self {
             found: Found::new(),
             #[cfg(target_arch = "x86_64")]
             kept: Kept::new(),
             #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
             stored: [[P::default(); GROUP]; GROUPS],
-        };
-        Self { scanned: [scanned(), scanned()], last: 0, waiting: None }
+        }
     }
 
     /// Encodes a block. If it `overwrites`, the stored pixels are to be had afterwards.
@@ -174,64 +213,27 @@ impl<P: Pixel> Block<P> {
         overwrites: bool,
     ) -> Result<FrameCounts> {
         let n_pixels = step.n_pixels;
-        let scanned = &mut self.scanned[self.last];
         let has_bits = has_bits(step.level);
         let stores = overwrites || n_pixels < GROUP || !has_bits && step.dark.is_some();
-        let tally = scanned.scan(step, stores);
+        let tally = self.scan(step, stores);
         if !tally.fits_stream {
             first_too_bright(step)?;
         }
         if has_bits {
             #[cfg(target_arch = "x86_64")]
-            scanned.push_bright(step, stores, tally.n_bright, tokens)?;
+            self.push_bright(step, stores, tally.n_bright, tokens)?;
         } else {
-            let values = if stores { scanned.stored.as_flattened() } else { step.pixels };
-            tokens.push(values, scanned.found.positions.runs(), n_pixels)?;
+            let values = if stores { self.stored() } else { step.pixels };
+            tokens.push(values, self.found.positions.runs(), n_pixels)?;
         }
         Ok(step.counts(tally))
     }
 
-    /// Writes the stored pixels of a block to `out`, which is as long. `sum` is that of the frame; the block is added by the next call,
-    /// or [`settle`](Self::settle).
-    pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
-        self.last = 1 - self.last;
-        let scanned = &mut self.scanned[self.last];
-        let tally = match (step.groups(), &sum) {
-            (Some(groups), None) => scan(step.level, groups, &mut scanned.found, Some(out.as_chunks_mut().0)),
-            _ => {
-                let tally = scanned.scan(step, true);
-                out.copy_from_slice(&scanned.stored.as_flattened()[..step.n_pixels]);
-                tally
-            }
-        };
-        if let Some(sum) = sum {
-            self.wait(step, sum);
-        }
-        step.counts(tally)
-    }
-
-    /// The stored pixels of the last block that was scanned with `stores`.
+    /// The stored pixels of a block that was scanned with `stores`.
     pub(super) fn stored(&self) -> &[P] {
-        self.scanned[self.last].stored.as_flattened()
+        self.stored.as_flattened()
     }
 
-    /// Asks for what the last block will change in the sum, and adds the one before.
-    fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
-        self.scanned[self.last].prefetch(step.level, &sum[step.at..]);
-        if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
-            self.scanned[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
-        }
-    }
-
-    /// Adds the block that waits.
-    pub(super) fn settle(&mut self, level: Level, sum: Option<&mut [u32]>) {
-        if let (Some((at, n_pixels)), Some(sum)) = (self.waiting.take(), sum) {
-            self.scanned[self.last].add(level, &mut sum[at..][..n_pixels]);
-        }
-    }
-}
-
-impl<P: Pixel> Scanned<P> {
     fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
         let Self { found, stored, .. } = self;
         if let Some(groups) = step.groups() {
@@ -277,7 +279,7 @@ impl<P: Pixel> Scanned<P> {
     }
 
     fn add(&self, level: Level, sum: &mut [u32]) {
-        let stored = &self.stored.as_flattened()[..sum.len()];
+        let stored = &self.stored()[..sum.len()];
         #[cfg(target_arch = "x86_64")]
         if has_bits(level) {
             // SAFETY: the level proves that the processor has AVX-512.

@@ -1,6 +1,6 @@
 //! A pass that writes the stored pixels of a frame that comes in strips.
 
-use super::block::{self, Block, Step};
+use super::block::{self, Blocks, Step};
 use super::found::{BLOCK, GROUP};
 use super::pixel::Pixel;
 use super::{Correction, FrameCounts, scalar};
@@ -32,7 +32,7 @@ impl<'a, P: Pixel> Pass<'a, P> {
         let Some(threshold) = threshold else {
             return self.subtract(strip, out);
         };
-        let mut block = Block::new();
+        let mut blocks = Blocks::new();
         let mut rest = out;
         for (pixels, n_pixels) in steps(strip, strip.len()) {
             let (to, behind) = rest.split_at_mut(n_pixels);
@@ -40,10 +40,10 @@ impl<'a, P: Pixel> Pass<'a, P> {
             let (at, dark) = (self.n_done, self.dark(n_pixels));
             let is_added = self.sum.is_some();
             let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, is_added };
-            self.counts += block.correct(&step, to, self.sum.as_deref_mut());
+            self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
         }
-        block.settle(self.level, self.sum.as_deref_mut());
+        blocks.settle(self.level, self.sum.as_deref_mut());
     }
 
     fn subtract(&mut self, strip: &[P], out: &mut [P]) {
