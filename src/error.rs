@@ -10,9 +10,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// The caller's output buffer is too small.
-    #[error("the output buffer holds {available} bytes, {needed} are needed")]
+    #[error("the output buffer holds {available} bytes, at least {needed} are needed")]
     OutputTooSmall {
-        /// Bytes that are needed (a bound, where the exact number is not known).
+        /// Bytes that are needed so far: the whole may need more. The codec's largest encoded size is always enough.
         needed: usize,
         /// Bytes the caller gave.
         available: usize,

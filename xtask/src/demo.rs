@@ -79,7 +79,9 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             recordings.push(record(&tools, source, codec, file, &options)?);
         }
     }
-    println!("\n== reading back, every frame compared with what was recorded");
+    println!(
+        "\n== reading back, every frame compared with what was recorded (h5dump takes minutes, and says nothing meanwhile)"
+    );
     read_back_all(&tools, &recordings)?;
     let picture = picture(&tools, &recordings[0])?;
     for other in recordings.iter().filter(|recording| recording.codec != "drle") {
@@ -259,7 +261,7 @@ fn print_table(recordings: &[Recording]) {
         let name = first.source.name();
         match first.zeroed {
             (0.0, _) => println!("{name}: no pixel was changed, the recording is lossless"),
-            (n, sum) => println!("{name}: the threshold set {n} pixels to 0, {sum} counts in all"),
+            (n, sum) => println!("{name}: the threshold set {n} pixels to 0, whose values add up to {sum}"),
         }
     }
     if recordings.iter().any(|row| matches!(row.source, Source::File { .. })) {
@@ -267,6 +269,9 @@ fn print_table(recordings: &[Recording]) {
     } else {
         println!("one core: dark subtraction, threshold, sum, encoding, writing; making the frames is not counted");
     }
+    println!(
+        "ratio: pixels to chunks; dark image and sum are in the files too. One run each, beside whatever else was running"
+    );
     if recordings.iter().any(|row| row.codec == "none" && row.n_frames < recordings[0].n_frames) {
         println!("uncompressed: {MOST_UNCOMPRESSED} frames only, for the sake of the disk");
     }

@@ -112,12 +112,13 @@ pub struct Encoded {
 
 /// Encodes one frame, given as strips whose concatenation it is, as a DRLE stream at the front of `tokens`.
 ///
-/// `sum`, as long as the frame, is increased by the stored pixels; it holds 65 536 frames without overflow. At most
-/// [`max_encoded_len`] bytes are written; what stands behind the stream is scratch. Allocates nothing. On an error `sum`
-/// is as it was, and `tokens` unspecified.
+/// `sum`, as long as the frame, is increased by the stored pixels; it holds 65 536 frames and wraps beyond that
+/// ([`chunk::Sum`](crate::chunk::Sum) does not). At most [`max_encoded_len`] bytes are written; what stands behind the
+/// stream is scratch. Allocates nothing. On an error `sum` is as it was, and `tokens` unspecified.
 ///
 /// # Errors
-/// [`Error::TooBright`] for a stored pixel above 32767, [`Error::OutputTooSmall`] where the stream does not fit,
+/// [`Error::TooBright`] for a stored pixel above 32767, which only `u16` has: `i16` is held there and
+/// [counted](FrameCounts::n_saturated). [`Error::OutputTooSmall`] where the stream does not fit,
 /// [`Error::BufferSize`] where `dark` or `sum` is not as long as the frame, [`Error::Unsupported`] for a threshold that
 /// is missing or out of range.
 pub fn encode<P: Pixel>(
@@ -139,12 +140,34 @@ pub fn encode<P: Pixel>(
 /// [`encode`] for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
 /// image: faster than one after the other where these are larger than the caches. Streams, counts and sum are the same.
 ///
-/// `encoded`, as many as frames, is what became of them. On an error `sum` is as it was, `encoded` and the streams are
-/// unspecified, and the error is one of the first frame that has one. Several `threads` share the rows of all frames, where these
-/// have room for [`max_encoded_len`] bytes each. One allocates nothing.
+/// `encoded`, as many as frames, is what became of them. Several `threads` share the rows of all frames, if every frame has
+/// room for [`max_encoded_len`] bytes. With one thread nothing is allocated.
+///
+/// ```
+/// use darkchunk::Threads;
+/// use darkchunk::cpu::Level;
+/// use darkchunk::kernels::dark::{self, BatchFrame, Correction, Encoded};
+///
+/// let (frames, dark_image) = ([[100_u16, 107, 101, 99], [100, 100, 103, 130]], [100; 4]);
+/// let correction = Correction { dark: Some(&dark_image[..]), threshold: Some(5) };
+/// let strips = frames.each_ref().map(|frame| [&frame[..]]);
+/// let mut streams = [[0; 8]; 2];
+/// let (mut sum, mut encoded) = ([0; 4], [Encoded::default(); 2]);
+/// let batch = strips.iter().zip(&mut streams).map(|(strips, stream)| BatchFrame::new(strips, stream));
+/// let mut batch: Vec<_> = batch.collect();
+/// dark::encode_frames(Level::current(), Threads::ONE, &mut batch, &correction, Some(&mut sum), &mut encoded)?;
+///
+/// assert_eq!(sum, [0, 7, 0, 30]);
+/// let mut pixels = [0; 8];
+/// dark::decode(Level::current(), &streams[0][..encoded[0].n_bytes], &mut pixels)?;
+/// assert_eq!(pixels, [0, 0, 7, 0, 0, 0, 0, 0]);
+/// # Ok::<(), darkchunk::Error>(())
+/// ```
 ///
 /// # Errors
-/// As [`encode`]; [`Error::BufferSize`] where the frames are not all as long, or `encoded` has another number.
+/// As [`encode`], for the first frame that has an error; [`Error::BufferSize`] where the frames are not all as long, or
+/// `encoded` has another number. `sum` is as it was then, and `encoded` and the streams are unspecified: which frame it was is
+/// found by encoding them one by one. Without frames nothing is checked.
 pub fn encode_frames<P: Pixel>(
     level: Level,
     threads: Threads,
