@@ -8,5 +8,6 @@ pub mod bitshuffle;
 pub mod dark;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;
+mod prefetch;
 pub mod shuffle;
 pub(crate) mod zero;

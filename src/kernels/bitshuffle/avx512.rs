@@ -13,6 +13,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2;
+use crate::kernels::prefetch::{self, NEAR};
 use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
 
 /// Groups in a tile.
@@ -104,7 +105,8 @@ fn inverse_tile<const N: usize, const M: usize>(
     // What is written comes late where nothing else is waited for: measured with 4 bytes. With 2, and where few rows are there,
     // the other work hides it, and this costs a fifth.
     if N >= 4 && M == N {
-        super::fetch(dst[group * 8 * N..][..TILE * 8 * N].as_ptr().wrapping_add(super::AHEAD), TILE * 8 * N);
+        let tile = &dst[group * 8 * N..][..TILE * 8 * N];
+        prefetch::bytes::<_, NEAR>(tile.as_ptr().wrapping_add(super::AHEAD), tile.len());
     }
     let row = |row: usize| chunk(src, row.min(last_row) * n_groups + group);
     let mut planes = [[_mm512_setzero_si512(); 8]; M];

@@ -41,6 +41,7 @@ pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, first_element};
+        use crate::kernels::prefetch::{self, NEAR};
         use crate::kernels::shuffle::lanes::{pad, unpad};
 
         /// Groups in a tile.
@@ -122,7 +123,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn transpose_tile<const W: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let src = &src[..8 * TILE * W];
-            super::fetch(src.as_ptr().wrapping_add(super::AHEAD), src.len());
+            prefetch::bytes::<_, NEAR>(src.as_ptr().wrapping_add(super::AHEAD), src.len());
             let mut is_zero = true;
             for part in 0..W {
                 let mut v = [zero(); 8];
@@ -146,7 +147,8 @@ macro_rules! lane_kernels {
         #[inline]
         #[target_feature(enable = $features)]
         fn inverse_tile<const W: usize, const M: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
-            super::fetch(dst[..8 * TILE * W].as_ptr().wrapping_add(super::AHEAD), 8 * TILE * W);
+            let tile = &dst[..8 * TILE * W];
+            prefetch::bytes::<_, NEAR>(tile.as_ptr().wrapping_add(super::AHEAD), tile.len());
             inverse_column::<W, M>(W, src, rows, 0..W, dst);
         }
 

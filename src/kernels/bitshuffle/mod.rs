@@ -21,6 +21,7 @@ mod sse41;
 #[cfg(test)]
 mod tests;
 
+use super::prefetch::{self, NEAR};
 use crate::cpu::{Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
@@ -103,21 +104,8 @@ const AHEAD: usize = 4096;
 /// measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
     if level.isa() != Isa::Avx512 {
-        fetch(dst.as_ptr(), dst.len().min(AHEAD));
+        prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(AHEAD));
     }
-}
-
-/// Has the `n_bytes` at `start` fetched, which need not be anyone's.
-#[inline]
-fn fetch(start: *const u8, n_bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..n_bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing, and may be given any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (start, n_bytes);
 }
 
 /// What every kernel relies on.

@@ -146,9 +146,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
     let mut index = iota();
     let mut n = 0;
     for half in groups.as_flattened().as_chunks::<{ 2 * LANES }>().0 {
-        // SAFETY: `half` is 64 readable bytes, and the load needs no alignment.
-        let tokens = unsafe { _mm512_loadu_epi16(half.as_ptr().cast()) };
-        let runs = _mm512_movepi16_mask(tokens);
+        let runs = negatives(half);
         push(positions, n, _mm512_maskz_compress_epi16(runs, index));
         n += runs.count_ones() as usize;
         index = _mm512_add_epi16(index, _mm512_set1_epi16(LANES as i16));
@@ -165,19 +163,19 @@ pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positi
 /// See [`sum`](super::sum).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
 pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
-    frame.add_groups(end, sum, |group| negatives(group), |n_tokens, tokens, sum| add_first(n_tokens, tokens, sum));
+    let negatives = |group: &[u8; 2 * GROUP]| {
+        let (halves, _) = group.as_chunks();
+        u64::from(negatives(&halves[1])) << LANES | u64::from(negatives(&halves[0]))
+    };
+    frame.add_groups(end, sum, negatives, |n_tokens, tokens, sum| add_first(n_tokens, tokens, sum));
 }
 
 /// A bit for each negative token.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
-    let (low, high) = group.split_at(2 * LANES);
-    // SAFETY: `low` is 64 readable bytes, and the load needs no alignment.
-    let low = _mm512_movepi16_mask(unsafe { _mm512_loadu_epi16(low.as_ptr().cast()) });
-    // SAFETY: `high` is 64 readable bytes, and the load needs no alignment.
-    let high = _mm512_movepi16_mask(unsafe { _mm512_loadu_epi16(high.as_ptr().cast()) });
-    u64::from(high) << LANES | u64::from(low)
+fn negatives(tokens: &[u8; 2 * LANES]) -> u32 {
+    // SAFETY: `tokens` is 64 readable bytes, and the load needs no alignment.
+    _mm512_movepi16_mask(unsafe { _mm512_loadu_epi16(tokens.as_ptr().cast()) })
 }
 
 /// Adds the first `n_tokens`.

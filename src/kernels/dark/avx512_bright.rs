@@ -18,9 +18,10 @@
 
 use super::MAX_RUN_PIXELS;
 use super::avx512::{LANES, iota, load, subtract};
-use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups, NEAR, prefetch};
+use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups};
 use super::pixel::Pixel;
 use super::tokens::{Tokens, flush};
+use crate::kernels::prefetch::{self, NEAR};
 use crate::{Error, Result};
 use std::arch::x86_64::*;
 
@@ -180,7 +181,7 @@ impl Lines {
             while active != 0 {
                 let line = word * 64 + active.trailing_zeros() as usize;
                 active &= active - 1;
-                prefetch::<NEAR>(first.wrapping_add(line * LINE).cast());
+                prefetch::line::<_, NEAR>(first.wrapping_add(line * LINE));
             }
         }
     }

@@ -18,12 +18,13 @@
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
-use super::found::{self, BLOCK, Found, GROUP, GROUPS, Groups, NEAR, Tally};
+use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{FrameCounts, scalar};
 use crate::Result;
 use crate::cpu::{Isa, Level};
+use crate::kernels::prefetch::{self, NEAR};
 
 /// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
 const DENSE_RUNS: usize = BLOCK / 24;
@@ -275,7 +276,7 @@ impl<P: Pixel> Block<P> {
             return unsafe { self.lines.find(&self.found.bright, sum) };
         }
         let _ = level;
-        prefetch(self.found.positions.runs(), sum);
+        ask_for_runs(self.found.positions.runs(), sum);
     }
 
     fn add(&self, level: Level, sum: &mut [u32]) {
@@ -308,10 +309,10 @@ impl<'a, P: Pixel> Step<'a, P> {
 
 /// Asks for what [`add`] will change.
 #[inline(always)]
-fn prefetch(runs: &[[u16; 2]], sum: &[u32]) {
+fn ask_for_runs(runs: &[[u16; 2]], sum: &[u32]) {
     for [start, end] in runs {
-        found::prefetch::<NEAR>(sum.as_ptr().wrapping_add(usize::from(*start)).cast());
-        found::prefetch::<NEAR>(sum.as_ptr().wrapping_add(usize::from(*end) - 1).cast());
+        prefetch::line::<_, NEAR>(sum.as_ptr().wrapping_add(usize::from(*start)));
+        prefetch::line::<_, NEAR>(sum.as_ptr().wrapping_add(usize::from(*end) - 1));
     }
 }
 

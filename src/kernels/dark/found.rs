@@ -1,10 +1,7 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
-#[cfg(target_arch = "x86_64")]
-pub(super) use std::arch::x86_64::_MM_HINT_T0 as NEAR;
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_T1 as FAR, _mm_prefetch};
+use crate::kernels::prefetch::{self, FAR, NEAR};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -17,9 +14,6 @@ pub(super) const BLOCK: usize = GROUP * GROUPS;
 
 /// Bytes of a page of memory, on most systems.
 const PAGE: usize = 4096;
-
-/// Bytes of a line of the caches.
-const LINE: usize = 64;
 
 /// Words of slack behind the positions, so that whole vectors or several positions may be stored at once.
 const SLACK: usize = 64;
@@ -41,9 +35,7 @@ impl<P> Groups<'_, P> {
     #[inline(always)]
     fn ask_for_pages(&self) {
         for image in [Some(self.pixels), self.dark].into_iter().flatten() {
-            let page = image.as_ptr().wrapping_byte_add(2 * PAGE);
-            prefetch::<NEAR>(page.cast());
-            prefetch::<NEAR>(page.wrapping_byte_add(LINE).cast());
+            prefetch::bytes::<_, NEAR>(image.as_ptr().wrapping_byte_add(2 * PAGE), size_of::<[P; GROUP]>());
         }
     }
 
@@ -57,44 +49,19 @@ impl<P> Groups<'_, P> {
         let offset = at * size_of::<[P; GROUP]>();
         if !self.every_line {
             if at.is_multiple_of(GROUPS / 2) {
-                prefetch::<FAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE + offset).cast());
+                prefetch::line::<_, FAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE + offset));
             }
         } else if at == 0 {
             self.ask_for_pages();
         } else {
             let group = self.pixels.as_ptr().wrapping_byte_add(2 * PAGE + offset);
-            prefetch::<FAR>(group.cast());
-            prefetch::<FAR>(group.wrapping_byte_add(LINE).cast());
+            prefetch::bytes::<_, FAR>(group, size_of::<[P; GROUP]>());
             // Asked for once a block, the pages are less often there in time.
             if at == GROUPS / 2 {
                 self.ask_for_pages();
             }
         }
     }
-}
-
-/// Into which cache: the first, or the second. Only x86-64 is asked.
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) const NEAR: i32 = 1;
-#[cfg(not(target_arch = "x86_64"))]
-const FAR: i32 = 2;
-
-/// Asks for a line of the cache.
-#[inline(always)]
-pub(super) fn prefetch<const HINT: i32>(line: *const u8) {
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing, and may be given any address.
-    unsafe {
-        _mm_prefetch::<HINT>(line.cast());
-    }
-}
-
-/// Asks for the lines of the cache that a part of a sum begins in or fills.
-#[inline(always)]
-pub(super) fn ask_for(sum: &[u32]) {
-    sum.chunks(LINE / size_of::<u32>()).for_each(|line| prefetch::<FAR>(line.as_ptr().cast()));
 }
 
 /// Where brightness changes in a block.

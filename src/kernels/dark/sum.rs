@@ -7,8 +7,9 @@
 
 use super::block::{STRIDE, add_first};
 use super::decode::run_pixels;
-use super::found::{GROUP, ask_for};
+use super::found::GROUP;
 use crate::cpu::{Isa, Level};
+use crate::kernels::prefetch::{self, FAR};
 
 /// Pixels of a band: their sum stays in the second-level cache.
 const BAND: usize = 8192;
@@ -45,7 +46,7 @@ fn add_at_once(level: Level, frames: &mut [Summand<'_>], sum: &mut [u32]) {
     for end in (0..sum.len()).step_by(BAND).map(|start| start + BAND) {
         for (index, frame) in frames.iter_mut().enumerate() {
             let next = sum.get(end + index * part..).filter(|_| asks).unwrap_or_default();
-            ask_for(&next[..part.min(next.len())]);
+            prefetch::bytes::<_, FAR>(next.as_ptr(), size_of_val(&next[..part.min(next.len())]));
             frame.add_until(level, end, sum);
         }
     }
