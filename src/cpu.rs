@@ -137,6 +137,16 @@ impl Level {
     }
 }
 
+/// Whether the processor is AMD's, whose caches want to be asked in other ways than Intel's. It is told by SSE4a, which Intel never
+/// had.
+#[inline]
+pub(crate) fn is_amd() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("sse4a");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

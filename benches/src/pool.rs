@@ -9,8 +9,12 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// A pool has at least this many bytes: eight times a large last-level cache.
-pub const POOL_BYTES: usize = 256 << 20;
+/// A pool has at least this many bytes.
+const LEAST_POOL_BYTES: usize = 256 << 20;
+
+/// A pool is at least this many times as large as the last-level cache. Some of these are not emptied in the order they
+/// were filled: of a pool twice as large, half may still be there when its turn comes again.
+const POOL_IN_CACHES: usize = 4;
 
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -47,7 +51,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// As many slots as [`POOL_BYTES`] need. All bytes are 0 and every page is present.
+    /// As many slots as [`pool_bytes`] need. All bytes are 0 and every page is present.
     ///
     /// # Panics
     /// If `frame_bytes` is 0.
@@ -55,7 +59,7 @@ impl Pool {
     pub fn new(frame_bytes: usize, pages: Pages) -> Self {
         assert!(frame_bytes > 0, "a frame without bytes");
         let slot_bytes = frame_bytes.next_multiple_of(4096);
-        let n_slots = POOL_BYTES.div_ceil(slot_bytes);
+        let n_slots = pool_bytes().div_ceil(slot_bytes);
         let n_bytes = (n_slots * slot_bytes).next_multiple_of(HUGE_PAGE);
         let layout = Layout::from_size_align(n_bytes, HUGE_PAGE).expect("a layout below isize::MAX");
         // SAFETY: `layout` has at least one huge page of bytes.
@@ -140,6 +144,27 @@ impl Drop for Pool {
     }
 }
 
+/// How many bytes a pool has at least: more than any cache of this machine holds.
+#[must_use]
+pub fn pool_bytes() -> usize {
+    LEAST_POOL_BYTES.max(POOL_IN_CACHES * last_level_cache().unwrap_or(0))
+}
+
+/// Bytes of the last-level cache, where the system says so.
+#[cfg(target_os = "linux")]
+fn last_level_cache() -> Option<usize> {
+    let sizes = (0..8).filter_map(|index| {
+        let size = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size")).ok()?;
+        size.trim().strip_suffix('K')?.parse::<usize>().ok()
+    });
+    sizes.max().map(|kib| kib << 10)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn last_level_cache() -> Option<usize> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 fn advise(memory: NonNull<u8>, n_bytes: usize, pages: Pages) {
     let advice = match pages {
@@ -161,7 +186,7 @@ mod tests {
     #[test]
     fn slots_do_not_overlap_and_exceed_the_caches() {
         let mut pool = Pool::new(5000, Pages::Small);
-        assert!(pool.n_slots() * 5000 >= POOL_BYTES / 2);
+        assert!(pool.n_slots() * 5000 >= pool_bytes() / 2);
         pool.frame_mut(1).fill(1);
         assert!(pool.frame(0).iter().chain(pool.frame(2)).all(|byte| *byte == 0));
         assert!(pool.frame(1).iter().all(|byte| *byte == 1));

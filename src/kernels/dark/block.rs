@@ -18,7 +18,7 @@
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
-use super::found::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
+use super::found::{Ahead, BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
 use super::{FrameCounts, scalar};
@@ -149,8 +149,7 @@ pub(super) struct Step<'a, P> {
     /// As long as the block, where there is one.
     pub(super) dark: Option<&'a [P]>,
     pub(super) threshold: u16,
-    /// Whether it is added to a sum at once.
-    pub(super) is_added: bool,
+    pub(super) ahead: Ahead,
 }
 
 impl<P: Pixel> Blocks<P> {
@@ -243,7 +242,7 @@ impl<P: Pixel> Block<P> {
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
         let dark = dark.as_ref().map(|dark| &dark[..]);
-        let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, every_line: false };
+        let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, ahead: Ahead::Nothing };
         scan(step.level, groups, found, Some(&mut stored[..1]))
     }
 
@@ -255,7 +254,7 @@ impl<P: Pixel> Block<P> {
         let groups = match step.groups() {
             Some(groups) if !stores => groups,
             _ => {
-                Groups { pixels: &stored[..step.n_pixels.div_ceil(GROUP)], dark: None, threshold: 0, every_line: false }
+                Groups { pixels: &stored[..step.n_pixels.div_ceil(GROUP)], dark: None, threshold: 0, ahead: Ahead::Nothing }
             }
         };
         if is_dense(n_bright, step.n_pixels) {
@@ -295,8 +294,7 @@ impl<'a, P: Pixel> Step<'a, P> {
     fn groups(&self) -> Option<Groups<'a, P>> {
         let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
         let dark = self.dark.map(|dark| dark.as_chunks().0);
-        let every_line = !has_bits(self.level) || self.is_added;
-        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, every_line })
+        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, ahead: self.ahead })
     }
 
     fn counts(&self, tally: Tally) -> FrameCounts {

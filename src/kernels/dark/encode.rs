@@ -5,13 +5,13 @@
 //! frames are [added](super::sum) to the sum together.
 
 use super::block::{self, Block, Step};
-use super::found::BLOCK;
+use super::found::{Ahead, BLOCK};
 use super::pass::steps;
 use super::pixel::Pixel;
 use super::sum;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
-use crate::cpu::{Isa, Level};
+use crate::cpu::{self, Isa, Level};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -88,10 +88,14 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
     }
 }
 
-/// Frames that take turns. With AVX-512 (measured on a Zen 4) the processor fetches two ahead by itself, but not more, beside the
-/// dark image and what is written. The levels below compute longer than they wait for memory, and lose by it.
+/// Frames that take turns. A Zen 4 fetches two ahead by itself, but not more, beside the dark image and what is written; below
+/// AVX-512 a Zen 4 and a Zen 3 compute longer than they wait for memory, and lose by turns. An Emerald Rapids gains by more of them.
 fn at_once(level: Level) -> usize {
-    if level.isa() == Isa::Avx512 { 2 } else { 1 }
+    match (level.isa(), cpu::is_amd()) {
+        (Isa::Avx512, false) => 4,
+        (Isa::Avx512, true) | (Isa::Avx2 | Isa::Sse41, false) => 2,
+        _ => 1,
+    }
 }
 
 /// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are
@@ -231,7 +235,8 @@ impl<'a, P: Pixel> Pass<'a, P> {
     fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
         let at = stream.n_done;
         let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
-        let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold: self.threshold, is_added: false };
+        let ahead = Ahead::of_stream(self.level);
+        let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold: self.threshold, ahead };
         let counts = self.block.encode(&step, &mut stream.tokens, overwrites);
         stream.counts += counts.map_err(|error| error.behind(at))?;
         stream.n_done += n_pixels;

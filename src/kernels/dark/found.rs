@@ -1,10 +1,14 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
+use crate::cpu::{self, Isa, Level};
 use crate::kernels::prefetch::{self, FAR, NEAR};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
+
+/// Bytes of a group.
+const GROUP_BYTES: usize = 2 * GROUP;
 
 /// Groups of a block.
 pub(super) const GROUPS: usize = 32;
@@ -26,42 +30,91 @@ pub(super) struct Groups<'a, P> {
     pub(super) dark: Option<&'a [[P; GROUP]]>,
     /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
     pub(super) threshold: u16,
-    /// Whether every line of the pixels that are scanned later is asked for, and not just two of a page.
-    pub(super) every_line: bool,
+    pub(super) ahead: Ahead,
+}
+
+/// How a scan asks for what is scanned later. Which way is best depends on the processor, and was measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ahead {
+    /// Not at all: what follows is not scanned.
+    Nothing,
+    /// Two lines of a page. A Zen 4 fetches a stream ahead by itself, best of all if it is told early where that goes on: more
+    /// requests take the places of its own, and a pass beside a dark image took 1.3 times as long with every line. Not if a sum
+    /// is added to meanwhile, which disturbs it. Pixels that are written want no more of an Emerald Rapids either.
+    TwoLines,
+    /// Every line of the pixels, and the first ones of each page of the dark image. A Zen 3 gained as much by every line asked for.
+    EveryLine,
+    /// Every line twice: of the pixels early for the second-level cache, then late for the first, as those of the dark image. An
+    /// Emerald Rapids, whose own prefetching ends with the page, took 1.5 times as long with two lines of a page, and 1.1 to 1.2
+    /// times with every line once.
+    FarAndNear,
+}
+
+impl Ahead {
+    /// For a pass that writes a stream.
+    pub(super) fn of_stream(level: Level) -> Self {
+        match (cpu::is_amd(), level.isa()) {
+            (false, _) => Self::FarAndNear,
+            (true, Isa::Avx512) => Self::TwoLines,
+            (true, _) => Self::EveryLine,
+        }
+    }
+
+    /// For a pass that writes pixels, which takes longer than to read them, and adds them to a sum or not.
+    pub(super) fn of_pixels(level: Level, is_added: bool) -> Self {
+        match (cpu::is_amd(), level.isa(), is_added) {
+            (_, Isa::Avx512, false) => Self::TwoLines,
+            (true, _, _) => Self::EveryLine,
+            (false, _, _) => Self::FarAndNear,
+        }
+    }
 }
 
 impl<P> Groups<'_, P> {
-    /// Asks for the first pixels of the pages to come.
+    /// Asks for what is scanned later, while the group `at` is.
     #[inline(always)]
-    fn ask_for_pages(&self) {
-        for image in [Some(self.pixels), self.dark].into_iter().flatten() {
-            prefetch::bytes::<_, NEAR>(image.as_ptr().wrapping_byte_add(2 * PAGE), size_of::<[P; GROUP]>());
+    pub(super) fn ask(&self, at: usize) {
+        match self.ahead {
+            Ahead::Nothing => {}
+            Ahead::TwoLines => self.ask_for_two_lines(at),
+            Ahead::EveryLine => self.ask_for_every_line(at),
+            Ahead::FarAndNear => self.ask_far_and_near(at),
         }
     }
 
-    /// Asks for what is scanned later, while the group `at` is.
-    ///
-    /// A Zen 4 fetches a stream ahead by itself, best of all if it is told early where that goes on: more requests take the places
-    /// of its own, and a pass beside a dark image took 1.3 times as long with every line. Not if a sum is added to meanwhile, which
-    /// disturbs it. A Zen 3 gained as much by every line asked for. So the level decides.
     #[inline(always)]
-    pub(super) fn ask(&self, at: usize) {
-        let offset = at * size_of::<[P; GROUP]>();
-        if !self.every_line {
-            if at.is_multiple_of(GROUPS / 2) {
-                prefetch::line::<_, FAR>(self.pixels.as_ptr().wrapping_byte_add(PAGE + offset));
-            }
-        } else if at == 0 {
-            self.ask_for_pages();
-        } else {
-            let group = self.pixels.as_ptr().wrapping_byte_add(2 * PAGE + offset);
-            prefetch::bytes::<_, FAR>(group, size_of::<[P; GROUP]>());
-            // Asked for once a block, the pages are less often there in time.
-            if at == GROUPS / 2 {
-                self.ask_for_pages();
+    fn ask_for_two_lines(&self, at: usize) {
+        if at.is_multiple_of(GROUPS / 2) {
+            ask::<_, FAR>(self.pixels, at, PAGE, 1);
+        }
+    }
+
+    #[inline(always)]
+    fn ask_for_every_line(&self, at: usize) {
+        if at > 0 {
+            ask::<_, FAR>(self.pixels, at, 2 * PAGE, GROUP_BYTES);
+        }
+        // Asked for once a block, the pages are less often there in time.
+        if at.is_multiple_of(GROUPS / 2) {
+            for image in [Some(self.pixels), self.dark].into_iter().flatten() {
+                ask::<_, NEAR>(image, 0, 2 * PAGE, GROUP_BYTES);
             }
         }
     }
+
+    #[inline(always)]
+    fn ask_far_and_near(&self, at: usize) {
+        ask::<_, FAR>(self.pixels, at, 2 * PAGE, GROUP_BYTES);
+        for image in [Some(self.pixels), self.dark].into_iter().flatten() {
+            ask::<_, NEAR>(image, at, PAGE / 2, GROUP_BYTES);
+        }
+    }
+}
+
+/// Asks for `n_bytes` of an image, from the distance `ahead` in bytes behind the group `at` on.
+#[inline(always)]
+fn ask<P, const HINT: i32>(image: &[[P; GROUP]], at: usize, ahead: usize, n_bytes: usize) {
+    prefetch::bytes::<_, HINT>(image.as_ptr().wrapping_byte_add(at * GROUP_BYTES + ahead), n_bytes);
 }
 
 /// Where brightness changes in a block.

@@ -1,7 +1,7 @@
 //! A pass that writes the stored pixels of a frame that comes in strips.
 
 use super::block::{self, Blocks, Step};
-use super::found::{BLOCK, GROUP};
+use super::found::{Ahead, BLOCK, GROUP};
 use super::pixel::Pixel;
 use super::{Correction, FrameCounts, scalar};
 use crate::cpu::Level;
@@ -38,8 +38,8 @@ impl<'a, P: Pixel> Pass<'a, P> {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
-            let is_added = self.sum.is_some();
-            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, is_added };
+            let ahead = Ahead::of_pixels(self.level, self.sum.is_some());
+            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, ahead };
             self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
         }
