@@ -3,6 +3,8 @@
 #[cfg(target_arch = "x86_64")]
 pub(super) use std::arch::x86_64::{_MM_HINT_T0 as NEAR, _MM_HINT_T1 as FAR};
 
+use crate::cpu;
+
 /// Into which cache: the first, or the second.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) const NEAR: i32 = 1;
@@ -11,6 +13,9 @@ pub(super) const FAR: i32 = 2;
 
 /// Bytes of a line of the caches.
 const LINE: usize = 64;
+
+/// Bytes of a page of memory, on most systems.
+pub(super) const PAGE: usize = 4096;
 
 /// Asks for the line in which `address` lies, which need not be anyone's.
 #[inline(always)]
@@ -28,4 +33,24 @@ pub(super) fn line<T, const HINT: i32>(address: *const T) {
 #[inline(always)]
 pub(super) fn bytes<T, const HINT: i32>(start: *const T, n_bytes: usize) {
     (0..n_bytes).step_by(LINE).for_each(|at| line::<T, HINT>(start.wrapping_byte_add(at)));
+}
+
+/// While the `n_bytes` from `start` on are read or written, asks for as many that are some way behind them.
+#[inline(always)]
+pub(super) fn ahead<T>(start: *const T, n_bytes: usize) {
+    if cpu::is_amd() {
+        bytes::<_, NEAR>(start.wrapping_byte_add(PAGE), n_bytes);
+    } else {
+        far_and_near(start, n_bytes);
+    }
+}
+
+/// [`ahead`] where every line is asked for twice, early into the second cache and late into the first.
+///
+/// An Emerald Rapids, whose own prefetching ends with each page, reads and writes about as fast as its memory is by this: what
+/// waits for the second cache takes no place of the few that wait for the first. Those come first, as they are there soon.
+#[inline(always)]
+pub(super) fn far_and_near<T>(start: *const T, n_bytes: usize) {
+    bytes::<_, NEAR>(start.wrapping_byte_add(PAGE / 2), n_bytes);
+    bytes::<_, FAR>(start.wrapping_byte_add(2 * PAGE), n_bytes);
 }

@@ -41,7 +41,7 @@ pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, first_element};
-        use crate::kernels::prefetch::{self, NEAR};
+        use crate::kernels::prefetch;
         use crate::kernels::shuffle::lanes::{pad, unpad};
 
         /// Groups in a tile.
@@ -123,7 +123,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn transpose_tile<const W: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let src = &src[..8 * TILE * W];
-            prefetch::bytes::<_, NEAR>(src.as_ptr().wrapping_add(super::AHEAD), src.len());
+            prefetch::ahead(src.as_ptr(), src.len());
             let mut is_zero = true;
             for part in 0..W {
                 let mut v = [zero(); 8];
@@ -148,7 +148,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn inverse_tile<const W: usize, const M: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let tile = &dst[..8 * TILE * W];
-            prefetch::bytes::<_, NEAR>(tile.as_ptr().wrapping_add(super::AHEAD), tile.len());
+            prefetch::ahead(tile.as_ptr(), tile.len());
             inverse_column::<W, M>(W, src, rows, 0..W, dst);
         }
 

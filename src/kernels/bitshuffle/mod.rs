@@ -21,8 +21,8 @@ mod sse41;
 #[cfg(test)]
 mod tests;
 
-use super::prefetch::{self, NEAR};
-use crate::cpu::{Isa, Level};
+use super::prefetch::{self, NEAR, PAGE};
+use crate::cpu::{self, Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
 const GROUP: usize = 8;
@@ -95,16 +95,13 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
     }
 }
 
-/// How far ahead of what is read or written memory is fetched: half a block of the default size of filter 32008.
-const AHEAD: usize = 4096;
-
 /// Has the memory fetched that the elements of a block are written to first, before the rows are there: while these are
 /// decompressed nothing else is asked of it. The kernels of [`inverse_rows`] that work on tiles fetch what lies ahead of them,
-/// and so the begin of the next block too, but not behind a block that needed no kernel. Not with AVX-512, where it is not
-/// measured.
+/// and so the begin of the next block too, but not behind a block that needed no kernel. Not with AVX-512 on a Zen 4, where it is
+/// not measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
-    if level.isa() != Isa::Avx512 {
-        prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(AHEAD));
+    if level.isa() != Isa::Avx512 || !cpu::is_amd() {
+        prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE));
     }
 }
 

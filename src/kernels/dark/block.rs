@@ -253,9 +253,12 @@ impl<P: Pixel> Block<P> {
         let Self { found, stored, kept, .. } = self;
         let groups = match step.groups() {
             Some(groups) if !stores => groups,
-            _ => {
-                Groups { pixels: &stored[..step.n_pixels.div_ceil(GROUP)], dark: None, threshold: 0, ahead: Ahead::Nothing }
-            }
+            _ => Groups {
+                pixels: &stored[..step.n_pixels.div_ceil(GROUP)],
+                dark: None,
+                threshold: 0,
+                ahead: Ahead::Nothing,
+            },
         };
         if is_dense(n_bright, step.n_pixels) {
             // SAFETY: there are bits, which AVX-512 alone has found.

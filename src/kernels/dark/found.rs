@@ -2,7 +2,7 @@
 
 use super::FrameCounts;
 use crate::cpu::{self, Isa, Level};
-use crate::kernels::prefetch::{self, FAR, NEAR};
+use crate::kernels::prefetch::{self, FAR, NEAR, PAGE};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -15,9 +15,6 @@ pub(super) const GROUPS: usize = 32;
 
 /// Pixels of a block.
 pub(super) const BLOCK: usize = GROUP * GROUPS;
-
-/// Bytes of a page of memory, on most systems.
-const PAGE: usize = 4096;
 
 /// Words of slack behind the positions, so that whole vectors or several positions may be stored at once.
 const SLACK: usize = 64;
@@ -44,9 +41,8 @@ pub(super) enum Ahead {
     TwoLines,
     /// Every line of the pixels, and the first ones of each page of the dark image. A Zen 3 gained as much by every line asked for.
     EveryLine,
-    /// Every line twice: of the pixels early for the second-level cache, then late for the first, as those of the dark image. An
-    /// Emerald Rapids, whose own prefetching ends with the page, took 1.5 times as long with two lines of a page, and 1.1 to 1.2
-    /// times with every line once.
+    /// Every line of the pixels [twice](prefetch::far_and_near), and of the dark image late. An Emerald Rapids took 1.5 times as long
+    /// with two lines of a page, and 1.1 to 1.2 times with every line once.
     FarAndNear,
 }
 
@@ -104,9 +100,9 @@ impl<P> Groups<'_, P> {
 
     #[inline(always)]
     fn ask_far_and_near(&self, at: usize) {
-        ask::<_, FAR>(self.pixels, at, 2 * PAGE, GROUP_BYTES);
-        for image in [Some(self.pixels), self.dark].into_iter().flatten() {
-            ask::<_, NEAR>(image, at, PAGE / 2, GROUP_BYTES);
+        prefetch::far_and_near(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
+        if let Some(dark) = self.dark {
+            ask::<_, NEAR>(dark, at, PAGE / 2, GROUP_BYTES);
         }
     }
 }
