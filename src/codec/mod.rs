@@ -11,6 +11,7 @@ pub mod drle;
 pub(crate) mod framing;
 mod lanes;
 pub mod lz4;
+mod scratch;
 pub mod zstd;
 
 use crate::cpu::Level;

@@ -1,8 +1,9 @@
-//! Whether bytes are all 0: one loop, compiled for each register width.
+//! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
+use super::prefetch::{self, NEAR, PAGE};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;
-use crate::cpu::Level;
+use crate::cpu::{self, Level};
 
 /// Words that are looked at between two decisions: 256 bytes, which 4 AVX-512 registers hold.
 const STEP: usize = 32;
@@ -43,9 +44,32 @@ fn avx512(bytes: &[u8]) -> bool {
     plain(bytes)
 }
 
+/// Makes all of `bytes` 0, which are in no cache, and whose neighbours behind them come next.
+///
+/// An Emerald Rapids clears 1.3 times as much if it is asked for before. A Zen 4 is not asked.
+pub(crate) fn clear(bytes: &mut [u8]) {
+    if cpu::is_amd() {
+        return bytes.fill(0);
+    }
+    for piece in bytes.chunks_mut(PAGE) {
+        prefetch::bytes::<_, NEAR>(piece.as_ptr().wrapping_add(PAGE), piece.len());
+        piece.fill(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_bytes_are_cleared_and_no_others() {
+        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 20_000)] {
+            let mut bytes = vec![9; 20_001];
+            clear(&mut bytes[start..end]);
+            assert!(bytes[start..end].iter().all(|&byte| byte == 0), "{start}..{end}");
+            assert!(bytes[..start].iter().chain(&bytes[end..]).all(|&byte| byte == 9), "{start}..{end}");
+        }
+    }
 
     #[test]
     fn every_nonzero_byte_is_found_at_every_length() {

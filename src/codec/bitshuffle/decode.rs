@@ -1,9 +1,11 @@
 //! Chunk → elements, a block at a time.
 
 use super::{Bitshuffle, Compression};
+use crate::codec::scratch::Scratch;
 use crate::codec::{framing, lz4, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
+use crate::kernels::zero;
 use crate::{Error, Result, Threads};
 
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -40,7 +42,7 @@ pub(super) struct Blocks {
     element_bytes: usize,
     compression: Compression,
     /// The rows of a block: as long as the largest block that will come.
-    rows: Vec<u8>,
+    rows: Scratch,
     zstd: zstd::context::Decoder,
 }
 
@@ -48,8 +50,8 @@ impl Blocks {
     /// For blocks of at most `max_bytes`, which the caller's output is no shorter than.
     pub(super) fn new(codec: &Bitshuffle, level: Level, max_bytes: usize) -> Self {
         let &Bitshuffle { element_bytes, compression, .. } = codec;
-        let rows =
-            if compression == Compression::None { Vec::new() } else { vec![0; max_bytes + lz4::block::SLACK_BYTES] };
+        let n_scratch = if compression == Compression::None { 0 } else { max_bytes + lz4::block::SLACK_BYTES };
+        let rows = Scratch::new(n_scratch);
         Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new(level) }
     }
 
@@ -67,7 +69,7 @@ impl Blocks {
                 (&rows[..dst.len()], n_rows)
             }
             Compression::Zstd { .. } if self.zstd.knows_zeros(bytes, dst.len()) => {
-                dst.fill(0);
+                zero::clear(dst);
                 return Ok(());
             }
             Compression::Zstd { .. } => (self.zstd.decode(bytes, &mut self.rows, dst.len())?, n_all),

@@ -2,6 +2,7 @@
 
 use super::{Bitshuffle, Compression};
 use crate::codec::framing::{Header, Writer};
+use crate::codec::scratch::Scratch;
 use crate::codec::{Codec, lz4, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::transpose;
@@ -49,7 +50,7 @@ where
     writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
     let raw = codec.leftover(src.len());
     writer.put_blocks(threads, &src[..raw.start], block_bytes, bound, || {
-        let mut rows = vec![0; block_bytes.min(raw.start)];
+        let mut rows = Scratch::new(block_bytes.min(raw.start));
         let mut encode = encoder();
         move |block, dst| {
             let rows = &mut rows[..block.len()];

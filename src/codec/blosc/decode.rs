@@ -7,6 +7,7 @@ use super::header::{HEADER_BYTES, Header, Shuffle};
 use super::sparse::{SparseBlock, Streams};
 use super::stream::{Decoder, Format};
 use crate::codec::cursor::Cursor;
+use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
 use crate::kernels::shuffle;
 use crate::{Error, Result, Threads};
@@ -230,13 +231,19 @@ struct BlockDecoder {
     level: Level,
     output: Output,
     streams: Decoder,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     sparse: SparseBlock,
 }
 
 impl BlockDecoder {
     fn new(level: Level, output: Output) -> Self {
-        Self { level, output, streams: Decoder::new(level), scratch: Vec::new(), sparse: SparseBlock::default() }
+        Self {
+            level,
+            output,
+            streams: Decoder::new(level),
+            scratch: Scratch::default(),
+            sparse: SparseBlock::default(),
+        }
     }
 
     /// Decodes block `index` of `chunk` into the whole of `dst` and returns the bytes that it takes in the chunk.
@@ -260,7 +267,7 @@ impl BlockDecoder {
             }
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.resize(dst.len().max(scratch.len()), 0);
+        scratch.reserve(dst.len());
         let shuffled = &mut scratch[..dst.len()];
         let result = self.decode_streams(format, streams, start, n_streams, shuffled);
         if result.is_ok() {

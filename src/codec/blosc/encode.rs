@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::header::{HEADER_BYTES, Header, MAX_BYTES, Shuffle};
 use super::stream::Encoder;
 use super::{Encoding, filter, geometry};
+use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
@@ -153,13 +154,13 @@ struct BlockEncoder<'a> {
     level: Level,
     header: &'a Header,
     streams: Encoder,
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl<'a> BlockEncoder<'a> {
     fn new(level: Level, encoding: &Encoding, header: &'a Header) -> Self {
         let streams = Encoder::new(level, encoding.compressor, encoding.level);
-        let scratch = vec![0; if header.shuffle == Shuffle::None { 0 } else { header.block_bytes }];
+        let scratch = Scratch::new(if header.shuffle == Shuffle::None { 0 } else { header.block_bytes });
         Self { level, header, streams, scratch }
     }
 

@@ -22,6 +22,7 @@ mod sse41;
 mod tests;
 
 use super::prefetch::{self, NEAR, PAGE};
+use super::zero;
 use crate::cpu::{self, Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
@@ -75,7 +76,7 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
     assert!((1..=8 * element_size).contains(&n_rows), "{n_rows} rows of elements of {element_size} bytes");
     let row_bytes = src.len() / (GROUP * element_size);
     if n_rows == 1 && src[..row_bytes].iter().fold(0, |bits, byte| bits | byte) == 0 {
-        dst.fill(0);
+        zero::clear(dst);
         return;
     }
     match level.isa() {

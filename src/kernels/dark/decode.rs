@@ -7,6 +7,7 @@
 use super::MAX_RUN_PIXELS;
 use super::found::{BLOCK, GROUP, Positions};
 use crate::cpu::{Isa, Level};
+use crate::kernels::zero;
 use crate::{Error, Result};
 
 /// Bytes that are cleared at once: large enough for the library's `memset`, small enough for the first-level cache.
@@ -52,7 +53,7 @@ fn by_tokens(tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
         rest = behind;
         match i16::from_le_bytes(*token) {
             ..=0 if are_zero => {}
-            ..=0 => filled.fill(0),
+            ..=0 => zero::clear(filled),
             1.. => filled.copy_from_slice(token),
         }
     }
@@ -174,7 +175,7 @@ fn clear(pixels: &mut [u8], to: Frontier, end: usize) -> Option<usize> {
     }
     let start = to.clear.max(to.at);
     let ahead = end.max(start + PIECE).min(pixels.len());
-    pixels[start..ahead].fill(0);
+    zero::clear(&mut pixels[start..ahead]);
     Some(ahead)
 }
 

@@ -6,6 +6,8 @@
 use std::arch::x86_64::*;
 
 use super::{avx2, for_each_marked};
+use crate::cpu::is_amd;
+use crate::kernels::prefetch;
 
 /// Elements in a tile: one register for each of their bytes.
 const TILE: usize = 64;
@@ -51,6 +53,9 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
         // The last tile is moved back so that it is whole: it repeats some of the one before.
         let first = tile.min(n_elements - TILE);
         let (registers, _) = src[first * N..][..TILE * N].as_chunks::<64>();
+        if !is_amd() {
+            prefetch::far_and_near(registers.as_ptr(), TILE * N);
+        }
         let mut elements = [_mm512_setzero_si512(); N];
         for (element, register) in elements.iter_mut().zip(registers) {
             *element = load(register);
@@ -65,6 +70,9 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 fn unshuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
     let n_elements = src.len() / N;
     for tile in (0..n_elements).step_by(TILE) {
+        if !is_amd() {
+            prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * N), TILE * N);
+        }
         unshuffle_tile::<N>(src, n_elements, tile.min(n_elements - TILE), dst);
     }
 }

@@ -48,6 +48,8 @@ pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8;
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, pad, unpad};
+        use crate::cpu::is_amd;
+        use crate::kernels::prefetch;
 
         /// Elements in a tile.
         const TILE: usize = LANE_ELEMENTS * $lanes;
@@ -59,10 +61,14 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::shuffle(element_size, src, dst);
             }
+            let asks = !is_amd() && TILE * element_size >= 64;
             for tile in (0..n_elements).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let first = tile.min(n_elements - TILE);
                 let elements = &src[first * element_size..];
+                if asks {
+                    prefetch::far_and_near(elements.as_ptr(), TILE * element_size);
+                }
                 let rows = &mut dst[first..];
                 match element_size {
                     2 => shuffle_column::<2>(2, elements, n_elements, 2, rows),
@@ -94,7 +100,11 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
+            let asks = !is_amd() && TILE * element_size >= 64;
             for tile in (0..n_elements).step_by(TILE) {
+                if asks {
+                    prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);
+                }
                 unshuffle_tile::<false>(element_size, n_elements, src, tile.min(n_elements - TILE), dst);
             }
         }

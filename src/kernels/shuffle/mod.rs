@@ -77,7 +77,7 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 /// what is cleared is not fetched to be written. Measured: a fifth less with AVX-512, nothing gained with AVX2, and more where the
 /// stores are narrower.
 pub(crate) fn wants_cleared(level: Level) -> bool {
-    level.isa() == Isa::Avx512
+    level.isa() == Isa::Avx512 && crate::cpu::is_amd()
 }
 
 /// Elements that have one mark in [`unshuffle_marked`].

@@ -15,6 +15,7 @@ use self::decode::Decode;
 use super::decode::SLACK_BYTES;
 use crate::Result;
 use crate::codec::lanes::{N, with_lanes};
+use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
 
 const _: () = assert!(N == LINE, "what is stored at once is in two lines at most");
@@ -22,7 +23,7 @@ const _: () = assert!(N == LINE, "what is stored at once is in two lines at most
 /// Memory of zeros but for what is marked. Its last [`N`] bytes are never anything else.
 #[derive(Debug, Default)]
 pub(crate) struct Sparse {
-    bytes: Vec<u8>,
+    bytes: Scratch,
     marks: Marks,
 }
 
@@ -31,7 +32,7 @@ impl Sparse {
     pub(crate) fn reserve(&mut self, n_bytes: usize) {
         let n_bytes = (n_bytes + SLACK_BYTES + N).next_multiple_of(LINE);
         if self.bytes.len() < n_bytes {
-            self.bytes.resize(n_bytes, 0);
+            self.bytes.reserve(n_bytes);
             self.marks.reserve(n_bytes / LINE);
         }
     }
