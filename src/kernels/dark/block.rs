@@ -118,8 +118,12 @@ pub(crate) struct Block<P> {
     kept: Kept,
     #[cfg(target_arch = "x86_64")]
     lines: Lines,
-    stored: [[P; GROUP]; GROUPS],
+    stored: Stored<P>,
 }
+
+/// The stored pixels of a block, aligned to lines of the caches: they are written in whole vectors.
+#[repr(align(64))]
+struct Stored<P>([[P; GROUP]; GROUPS]);
 
 /// What a pass that writes stored pixels as they are keeps: the last block and, where there is a sum, the one before, which waits
 /// to be added. The sum is too large for the inner caches; by the time a block is added, what it changes has arrived.
@@ -200,7 +204,7 @@ impl<P: Pixel> Block<P> {
             kept: Kept::new(),
             #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
-            stored: [[P::default(); GROUP]; GROUPS],
+            stored: Stored([[P::default(); GROUP]; GROUPS]),
         }
     }
 
@@ -231,19 +235,19 @@ impl<P: Pixel> Block<P> {
 
     /// The stored pixels of a block that was scanned with `stores`.
     pub(super) fn stored(&self) -> &[P] {
-        self.stored.as_flattened()
+        self.stored.0.as_flattened()
     }
 
     fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
         let Self { found, stored, .. } = self;
         if let Some(groups) = step.groups() {
-            let stored = stores.then_some(&mut stored[..groups.pixels.len()]);
+            let stored = stores.then_some(&mut stored.0[..groups.pixels.len()]);
             return scan(step.level, groups, found, stored);
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
         let dark = dark.as_ref().map(|dark| &dark[..]);
         let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, ahead: Ahead::Nothing };
-        scan(step.level, groups, found, Some(&mut stored[..1]))
+        scan(step.level, groups, found, Some(&mut stored.0[..1]))
     }
 
     /// Writes the tokens of a block that was scanned, with `stores` or without.
@@ -254,7 +258,7 @@ impl<P: Pixel> Block<P> {
         let groups = match step.groups() {
             Some(groups) if !stores => groups,
             _ => Groups {
-                pixels: &stored[..step.n_pixels.div_ceil(GROUP)],
+                pixels: &stored.0[..step.n_pixels.div_ceil(GROUP)],
                 dark: None,
                 threshold: 0,
                 ahead: Ahead::Nothing,
