@@ -8,18 +8,16 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use darkchunk::cpu::Level;
 use darkchunk::frame::as_bytes_mut;
 use darkchunk::kernels::dark::{self, Correction};
+use darkchunk_benches::pool::pool_bytes;
 use darkchunk_sim::regimes;
 
 const SHAPE: (usize, usize) = (1024, 1024);
 const N_PIXELS: usize = SHAPE.0 * SHAPE.1;
 
-/// Frames that are visited in turn: 256 MiB, more than any cache.
-const N_FRAMES: usize = 128;
-
 /// Above the noise of every regime but the last.
 const THRESHOLD: u16 = 20;
 
-/// A regime's frames: four different ones, repeated.
+/// A regime's frames, which are visited in turn and more than any cache holds: four different ones, repeated.
 fn frames(regime: &str) -> Vec<i16> {
     let kind = |seed| match regime {
         "all dark" => regimes::all_dark(SHAPE),
@@ -31,7 +29,7 @@ fn frames(regime: &str) -> Vec<i16> {
         other => unreachable!("no regime {other}"),
     };
     let kinds: Vec<Vec<i16>> = (0..4).map(kind).collect();
-    (0..N_FRAMES).flat_map(|at| kinds[at % 4].iter().copied()).collect()
+    (0..pool_bytes() / (2 * N_PIXELS)).flat_map(|at| kinds[at % 4].iter().copied()).collect()
 }
 
 /// Reads a frame, and nothing else.
@@ -46,11 +44,11 @@ fn stream(
     frames: &mut [i16],
     mut work: impl FnMut(&mut [i16]),
 ) {
-    let mut at = 0;
+    let (mut at, n_frames) = (0, frames.len() / N_PIXELS);
     group.bench_function(name, |b| {
         b.iter(|| {
             work(black_box(&mut frames[at * N_PIXELS..][..N_PIXELS]));
-            at = (at + 1) % N_FRAMES;
+            at = (at + 1) % n_frames;
         });
     });
 }
@@ -81,7 +79,7 @@ fn bench_level(group: &mut BenchmarkGroup<'_, WallTime>, level: Level, frames: &
         });
     }
     let (stream_of_first, stored) = expected(&frames[..N_PIXELS], &plain);
-    let mut decoded = vec![-1; N_FRAMES * N_PIXELS];
+    let mut decoded = vec![-1; frames.len()];
     stream(group, format!("decode/{isa}"), &mut decoded, |frame| {
         dark::decode(level, &stream_of_first, as_bytes_mut(frame)).unwrap();
     });

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 
 use crate::limits::{ReadLoop, read_loops};
-use crate::pool::Pool;
+use crate::pool::{Pool, pool_bytes};
 use crate::report::Row;
 use crate::timing::{Budget, Contestant, Times, race};
 
@@ -40,7 +40,7 @@ pub fn run(source: &Pool, output: &RefCell<Pool>, budget: Budget) -> (Vec<Row>, 
 fn row(name: &str, level: &str, times: &Times, limit: &Times) -> Row {
     Row {
         name: name.into(),
-        input: "2 MiB frames from 256 MiB".into(),
+        input: format!("2 MiB frames from {} MiB", pool_bytes() >> 20),
         by: "machine".into(),
         level: level.into(),
         threads: 1,
