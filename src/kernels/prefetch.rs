@@ -12,7 +12,7 @@ pub(super) const NEAR: i32 = 1;
 pub(super) const FAR: i32 = 2;
 
 /// Bytes of a line of the caches.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Bytes of a page of memory, on most systems.
 pub(super) const PAGE: usize = 4096;
@@ -35,13 +35,19 @@ pub(super) fn bytes<T, const HINT: i32>(start: *const T, n_bytes: usize) {
     (0..n_bytes).step_by(LINE).for_each(|at| line::<T, HINT>(start.wrapping_byte_add(at)));
 }
 
+/// Whether kernels that read or write as fast as memory allows have to ask for it. A Zen 4 fetches ahead best by itself.
+#[inline(always)]
+pub(super) fn is_wanted() -> bool {
+    cfg!(target_arch = "x86_64") && !cpu::is_amd()
+}
+
 /// While the `n_bytes` from `start` on are read or written, asks for as many that are some way behind them.
 #[inline(always)]
 pub(super) fn ahead<T>(start: *const T, n_bytes: usize) {
-    if cpu::is_amd() {
-        bytes::<_, NEAR>(start.wrapping_byte_add(PAGE), n_bytes);
-    } else {
+    if is_wanted() {
         far_and_near(start, n_bytes);
+    } else {
+        bytes::<_, NEAR>(start.wrapping_byte_add(PAGE), n_bytes);
     }
 }
 

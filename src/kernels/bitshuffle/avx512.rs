@@ -13,7 +13,6 @@
 use std::arch::x86_64::*;
 
 use super::avx2;
-use crate::cpu::is_amd;
 use crate::kernels::prefetch;
 use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
 
@@ -68,8 +67,7 @@ fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, group: usize) {
     let (registers, _) = src[group * 8 * N..][..TILE * 8 * N].as_chunks::<64>();
-    // A Zen 4 fetches what is read by itself.
-    if !is_amd() {
+    if prefetch::is_wanted() {
         prefetch::ahead(registers.as_ptr(), TILE * 8 * N);
     }
     let mut planes = [[_mm512_setzero_si512(); 8]; N];
@@ -109,7 +107,7 @@ fn inverse_tile<const N: usize, const M: usize>(
 ) {
     // On a Zen 4 what is written comes late where nothing else is waited for: measured with 4 bytes. With 2, and where few rows
     // are there, the other work hides it, and this costs a fifth.
-    if N >= 4 && M == N || !is_amd() {
+    if N >= 4 && M == N || prefetch::is_wanted() {
         prefetch::ahead(dst.as_ptr().wrapping_add(group * 8 * N), TILE * 8 * N);
     }
     let row = |row: usize| chunk(src, row.min(last_row) * n_groups + group);

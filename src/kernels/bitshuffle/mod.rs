@@ -23,7 +23,7 @@ mod tests;
 
 use super::prefetch::{self, NEAR, PAGE};
 use super::zero;
-use crate::cpu::{self, Isa, Level};
+use crate::cpu::{Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
 const GROUP: usize = 8;
@@ -101,7 +101,7 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
 /// and so the begin of the next block too, but not behind a block that needed no kernel. Not with AVX-512 on a Zen 4, where it is
 /// not measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
-    if level.isa() != Isa::Avx512 || !cpu::is_amd() {
+    if level.isa() != Isa::Avx512 || prefetch::is_wanted() {
         prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE));
     }
 }

@@ -48,7 +48,6 @@ pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8;
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, pad, unpad};
-        use crate::cpu::is_amd;
         use crate::kernels::prefetch;
 
         /// Elements in a tile.
@@ -61,7 +60,7 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::shuffle(element_size, src, dst);
             }
-            let asks = !is_amd() && TILE * element_size >= 64;
+            let asks = prefetch::is_wanted() && TILE * element_size >= prefetch::LINE;
             for tile in (0..n_elements).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let first = tile.min(n_elements - TILE);
@@ -100,7 +99,7 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
-            let asks = !is_amd() && TILE * element_size >= 64;
+            let asks = prefetch::is_wanted() && TILE * element_size >= prefetch::LINE;
             for tile in (0..n_elements).step_by(TILE) {
                 if asks {
                     prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);

@@ -17,6 +17,7 @@ pub(super) mod sse41;
 #[cfg(test)]
 mod tests;
 
+use super::prefetch;
 use crate::cpu::{Isa, Level};
 
 /// Byte transpose of elements of `element_size` bytes into `dst`, all of which is written. Allocates nothing.
@@ -74,10 +75,10 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 }
 
 /// Whether [`unshuffle`] into memory that is in no cache takes less when that is cleared first, a few hundred KiB at a time:
-/// what is cleared is not fetched to be written. Measured: a fifth less with AVX-512, nothing gained with AVX2, and more where the
-/// stores are narrower.
+/// what is cleared is not fetched to be written. Measured on a Zen 4: a fifth less with AVX-512, nothing gained with AVX2, and more
+/// where the stores are narrower. An Emerald Rapids, where it is asked for, takes more.
 pub(crate) fn wants_cleared(level: Level) -> bool {
-    level.isa() == Isa::Avx512 && crate::cpu::is_amd()
+    level.isa() == Isa::Avx512 && !prefetch::is_wanted()
 }
 
 /// Elements that have one mark in [`unshuffle_marked`].
