@@ -113,5 +113,5 @@ fn copy_match<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len:
     if dst.len() - to < len.saturating_add(matches::SLACK) {
         return matches::copy_exactly(dst, to, offset, len);
     }
-    matches::copy(lanes, dst, to, offset, len);
+    lanes.copy_match(dst, to, offset, len);
 }
