@@ -137,8 +137,9 @@ impl Level {
     }
 }
 
-/// Whether the processor is AMD's, whose caches want to be asked in other ways than Intel's. It is told by SSE4a, which Intel never
-/// had.
+/// Whether the processor is AMD's, whose caches want to be asked in other ways than Intel's: it decides about time and nothing else.
+/// It is told by SSE4a, which Intel never had. Hygon's, which descend from AMD's, have it too; an AMD whose virtual machine hides it
+/// is taken for an Intel.
 #[inline]
 pub(crate) fn is_amd() -> bool {
     #[cfg(target_arch = "x86_64")]

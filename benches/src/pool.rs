@@ -57,9 +57,13 @@ impl Pool {
     /// If `frame_bytes` is 0.
     #[must_use]
     pub fn new(frame_bytes: usize, pages: Pages) -> Self {
+        Self::of_bytes(pool_bytes(), frame_bytes, pages)
+    }
+
+    fn of_bytes(pool_bytes: usize, frame_bytes: usize, pages: Pages) -> Self {
         assert!(frame_bytes > 0, "a frame without bytes");
         let slot_bytes = frame_bytes.next_multiple_of(4096);
-        let n_slots = pool_bytes().div_ceil(slot_bytes);
+        let n_slots = pool_bytes.div_ceil(slot_bytes);
         let n_bytes = (n_slots * slot_bytes).next_multiple_of(HUGE_PAGE);
         let layout = Layout::from_size_align(n_bytes, HUGE_PAGE).expect("a layout below isize::MAX");
         // SAFETY: `layout` has at least one huge page of bytes.
@@ -155,9 +159,15 @@ pub fn pool_bytes() -> usize {
 fn last_level_cache() -> Option<usize> {
     let sizes = (0..8).filter_map(|index| {
         let size = std::fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size")).ok()?;
-        size.trim().strip_suffix('K')?.parse::<usize>().ok()
+        kib(&size)
     });
     sizes.max().map(|kib| kib << 10)
+}
+
+/// A size as Linux writes that of a cache.
+#[cfg(target_os = "linux")]
+fn kib(size: &str) -> Option<usize> {
+    size.trim().strip_suffix('K')?.parse().ok()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -184,9 +194,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_do_not_overlap_and_exceed_the_caches() {
-        let mut pool = Pool::new(5000, Pages::Small);
-        assert!(pool.n_slots() * 5000 >= pool_bytes() / 2);
+    #[cfg(target_os = "linux")]
+    fn the_size_of_a_cache_is_read() {
+        assert_eq!(["266240K\n", "48K", "", "1M"].map(kib), [Some(266_240), Some(48), None, None]);
+        assert!(pool_bytes() >= POOL_IN_CACHES * last_level_cache().unwrap_or(0) && pool_bytes() >= LEAST_POOL_BYTES);
+    }
+
+    #[test]
+    fn slots_do_not_overlap() {
+        let mut pool = Pool::of_bytes(1 << 20, 5000, Pages::Small);
+        assert!(pool.n_slots() * 8192 >= 1 << 20);
         pool.frame_mut(1).fill(1);
         assert!(pool.frame(0).iter().chain(pool.frame(2)).all(|byte| *byte == 0));
         assert!(pool.frame(1).iter().all(|byte| *byte == 1));

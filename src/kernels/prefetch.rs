@@ -35,16 +35,19 @@ pub(super) fn bytes<T, const HINT: i32>(start: *const T, n_bytes: usize) {
     (0..n_bytes).step_by(LINE).for_each(|at| line::<T, HINT>(start.wrapping_byte_add(at)));
 }
 
-/// Whether kernels that read or write as fast as memory allows have to ask for it. A Zen 4 fetches ahead best by itself.
+/// Whether kernels ask for memory [early and late](far_and_near), and do so too where a Zen 4 is asked for nothing, as it fetches
+/// ahead best by itself. It depends on the processor: to be asked once a block.
 #[inline(always)]
-pub(super) fn is_wanted() -> bool {
+pub(super) fn asks_twice() -> bool {
     cfg!(target_arch = "x86_64") && !cpu::is_amd()
 }
 
-/// While the `n_bytes` from `start` on are read or written, asks for as many that are some way behind them.
+/// While the `n_bytes` from `start` on are read or written, asks for as many that are some way behind them, [twice](asks_twice) or
+/// once.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
-pub(super) fn ahead<T>(start: *const T, n_bytes: usize) {
-    if is_wanted() {
+pub(super) fn ahead<T>(twice: bool, start: *const T, n_bytes: usize) {
+    if twice {
         far_and_near(start, n_bytes);
     } else {
         bytes::<_, NEAR>(start.wrapping_byte_add(PAGE), n_bytes);

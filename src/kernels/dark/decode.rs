@@ -10,7 +10,7 @@ use crate::cpu::{Isa, Level};
 use crate::kernels::zero;
 use crate::{Error, Result};
 
-/// Bytes that are cleared at once: large enough for the library's `memset`, small enough for the first-level cache.
+/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache.
 const PIECE: usize = 16 * 1024;
 
 /// Tokens that are copied at once.

@@ -107,9 +107,20 @@ pub(super) fn encode_frames<P: Pixel>(
     sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
+    encode_at_once(at_once(level), level, frames, correction, sum, encoded)
+}
+
+/// [`encode_frames`], `n` of which take turns.
+fn encode_at_once<P: Pixel>(
+    n: usize,
+    level: Level,
+    frames: &mut [BatchFrame<'_, P>],
+    correction: &Correction<'_, P>,
+    sum: Option<&mut [u32]>,
+    encoded: &mut [Encoded],
+) -> Result<()> {
     let mut block = Block::new();
     let mut pass = Pass::new(level, *correction, &mut block)?;
-    let n = at_once(level);
     for (frames, encoded) in frames.chunks_mut(n).zip(encoded.chunks_mut(n)) {
         if in_turns(&mut pass, frames, encoded).is_err() {
             // Which fails first depends on the turns: the error is to be one of the first frame that has one.
@@ -264,5 +275,40 @@ impl<'a, P: Pixel> Pass<'a, P> {
             *pixel = scalar::stored(*pixel, dark, Some(self.threshold));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of a few blocks and a rest, each another one; every seventh pixel or so is bright.
+    fn frames(n: usize) -> Vec<Vec<u16>> {
+        let pixel = |frame: usize, at: usize| ((at * 31 + frame * 17) % 101 / 7 * (at % 7 / 6) + 100 + at % 3) as u16;
+        (0..n).map(|frame| (0..3 * BLOCK + 77).map(|at| pixel(frame, at)).collect()).collect()
+    }
+
+    #[test]
+    fn streams_sum_and_counts_are_the_same_however_many_frames_take_turns() {
+        let frames = frames(9);
+        let dark = vec![100; frames[0].len()];
+        let correction = Correction { dark: Some(&dark[..]), threshold: Some(4) };
+        let strips: Vec<[&[u16]; 1]> = frames.iter().map(|frame| [&frame[..]]).collect();
+        for &level in Level::available() {
+            let encode = |n: usize| {
+                let mut streams = vec![vec![0; 2 * dark.len()]; frames.len()];
+                let (mut sum, mut encoded) = (vec![0; dark.len()], vec![Encoded::default(); frames.len()]);
+                let batch = strips.iter().zip(&mut streams).map(|(strips, stream)| BatchFrame::new(strips, stream));
+                let mut batch: Vec<_> = batch.collect();
+                encode_at_once(n, level, &mut batch, &correction, Some(&mut sum), &mut encoded).unwrap();
+                streams.iter_mut().zip(&encoded).for_each(|(stream, encoded)| stream.truncate(encoded.n_bytes));
+                (streams, sum, encoded)
+            };
+            let expected = encode(1);
+            assert!(expected.2.iter().all(|encoded| encoded.counts.n_bright > 100));
+            for n in [2, 3, 4, 16] {
+                assert!(encode(n) == expected, "{level:?}, {n} in turns");
+            }
+        }
     }
 }

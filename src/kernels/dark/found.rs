@@ -37,7 +37,7 @@ pub(super) enum Ahead {
     Nothing,
     /// Two lines of a page. A Zen 4 fetches a stream ahead by itself, best of all if it is told early where that goes on: more
     /// requests take the places of its own, and a pass beside a dark image took 1.3 times as long with every line. Not if a sum
-    /// is added to meanwhile, which disturbs it. Pixels that are written want no more of an Emerald Rapids either.
+    /// is added to meanwhile, which disturbs it. Where pixels are written an Emerald Rapids wants no more either, with AVX-512.
     TwoLines,
     /// Every line of the pixels, and the first ones of each page of the dark image. A Zen 3 gained as much by every line asked for.
     EveryLine,

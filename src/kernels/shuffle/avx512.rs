@@ -47,12 +47,12 @@ pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], d
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
-    let (n_elements, asks) = (src.len() / N, prefetch::is_wanted());
+    let (n_elements, twice) = (src.len() / N, prefetch::asks_twice());
     for tile in (0..n_elements).step_by(TILE) {
         // The last tile is moved back so that it is whole: it repeats some of the one before.
         let first = tile.min(n_elements - TILE);
         let (registers, _) = src[first * N..][..TILE * N].as_chunks::<64>();
-        if asks {
+        if twice {
             prefetch::far_and_near(registers.as_ptr(), TILE * N);
         }
         let mut elements = [_mm512_setzero_si512(); N];
@@ -67,9 +67,9 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn unshuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
-    let (n_elements, asks) = (src.len() / N, prefetch::is_wanted());
+    let (n_elements, twice) = (src.len() / N, prefetch::asks_twice());
     for tile in (0..n_elements).step_by(TILE) {
-        if asks {
+        if twice {
             prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * N), TILE * N);
         }
         unshuffle_tile::<N>(src, n_elements, tile.min(n_elements - TILE), dst);

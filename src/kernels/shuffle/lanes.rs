@@ -60,7 +60,7 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::shuffle(element_size, src, dst);
             }
-            let asks = prefetch::is_wanted() && TILE * element_size >= prefetch::LINE;
+            let asks = asks(element_size);
             for tile in (0..n_elements).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let first = tile.min(n_elements - TILE);
@@ -92,6 +92,11 @@ macro_rules! lane_kernels {
             }
         }
 
+        /// Whether a tile's memory is asked for ahead: smaller ones would ask for each line several times.
+        fn asks(element_size: usize) -> bool {
+            prefetch::asks_twice() && TILE * element_size >= prefetch::LINE
+        }
+
         /// See [`super::unshuffle`].
         #[target_feature(enable = $features)]
         pub(super) fn unshuffle(element_size: usize, src: &[u8], dst: &mut [u8]) {
@@ -99,7 +104,7 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
-            let asks = prefetch::is_wanted() && TILE * element_size >= prefetch::LINE;
+            let asks = asks(element_size);
             for tile in (0..n_elements).step_by(TILE) {
                 if asks {
                     prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);

@@ -78,7 +78,7 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
 /// what is cleared is not fetched to be written. Measured on a Zen 4: a fifth less with AVX-512, nothing gained with AVX2, and more
 /// where the stores are narrower. An Emerald Rapids, where it is asked for, takes more.
 pub(crate) fn wants_cleared(level: Level) -> bool {
-    level.isa() == Isa::Avx512 && !prefetch::is_wanted()
+    level.isa() == Isa::Avx512 && !prefetch::asks_twice()
 }
 
 /// Elements that have one mark in [`unshuffle_marked`].
