@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn all_bytes_are_cleared_and_no_others() {
-        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 20_000)] {
+        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000)] {
             for clear in [clear, clear_pieces] {
-                let mut bytes = vec![9; 20_001];
+                let mut bytes = vec![9; 9_001];
                 clear(&mut bytes[start..end]);
                 assert!(bytes[start..end].iter().all(|&byte| byte == 0), "{start}..{end}");
                 assert!(bytes[..start].iter().chain(&bytes[end..]).all(|&byte| byte == 9), "{start}..{end}");

@@ -289,6 +289,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn streams_sum_and_counts_are_the_same_however_many_frames_take_turns() {
         let frames = frames(9);
         let dark = vec![100; frames[0].len()];
