@@ -54,12 +54,18 @@ pub(super) fn ahead<T>(twice: bool, start: *const T, n_bytes: usize) {
     }
 }
 
+/// Asks for as many bytes late, into the first cache.
+#[inline(always)]
+pub(super) fn late<T>(start: *const T, n_bytes: usize) {
+    bytes::<_, NEAR>(start.wrapping_byte_add(PAGE / 2), n_bytes);
+}
+
 /// [`ahead`] where every line is asked for twice, early into the second cache and late into the first.
 ///
 /// An Emerald Rapids, whose own prefetching ends with each page, reads and writes about as fast as its memory is by this: what
 /// waits for the second cache takes no place of the few that wait for the first. Those come first, as they are there soon.
 #[inline(always)]
 pub(super) fn far_and_near<T>(start: *const T, n_bytes: usize) {
-    bytes::<_, NEAR>(start.wrapping_byte_add(PAGE / 2), n_bytes);
+    late(start, n_bytes);
     bytes::<_, FAR>(start.wrapping_byte_add(2 * PAGE), n_bytes);
 }

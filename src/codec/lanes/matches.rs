@@ -30,7 +30,7 @@ pub(in crate::codec) fn fits(dst: &[u8], to: usize, offset: usize, len: usize) -
 ///
 /// One vector does for a match of up to [`N`] bytes, whatever its length, and however it overlaps itself.
 #[inline(always)]
-pub(in crate::codec) fn copy<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len: usize) {
+pub(super) fn copy<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len: usize) {
     let (from, end) = (to - offset, to + len);
     let near = dst[from..].first_chunk().expect("the slack is as long");
     let bytes = lanes.repeat(near, offset.min(N));

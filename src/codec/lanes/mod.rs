@@ -85,8 +85,7 @@ pub(super) trait Lanes: Copy {
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
 
-    /// Copies `len` bytes from `offset` before `to` to `to`, for data of long matches. Up to [`matches::SLACK`] bytes behind them
-    /// are written too.
+    /// Copies `len` bytes from `offset` before `to` to `to`. Up to [`matches::SLACK`] bytes behind them are written too.
     ///
     /// # Panics
     /// Where the match does not [fit](matches::fits).

@@ -110,8 +110,9 @@ fn copy_literals(from: &[u8], n: usize, to: &mut [u8]) {
 /// Copies `len` bytes from `offset` before `to` to `to`, which are both in the block.
 #[inline(always)]
 fn copy_match<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize, len: usize) {
-    if dst.len() - to < len.saturating_add(matches::SLACK) {
-        return matches::copy_exactly(dst, to, offset, len);
+    if matches::fits(dst, to, offset, len) {
+        lanes.copy_match(dst, to, offset, len);
+    } else {
+        matches::copy_exactly(dst, to, offset, len);
     }
-    lanes.copy_match(dst, to, offset, len);
 }

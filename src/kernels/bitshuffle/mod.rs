@@ -98,8 +98,8 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
 
 /// Has the memory fetched that the elements of a block are written to first, before the rows are there: while these are
 /// decompressed nothing else is asked of it. The kernels of [`inverse_rows`] that work on tiles fetch what lies ahead of them,
-/// and so the begin of the next block too, but not all of them behind a block that needed no kernel. Not with AVX-512 on a Zen 4, where it is
-/// not measured.
+/// and so the begin of the next block too, but not always all of it behind a block that needed no kernel. Not with AVX-512 on a
+/// Zen 4, where it is not measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
     if level.isa() != Isa::Avx512 || prefetch::asks_twice() {
         prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE));

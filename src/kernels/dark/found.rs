@@ -102,7 +102,7 @@ impl<P> Groups<'_, P> {
     fn ask_far_and_near(&self, at: usize) {
         prefetch::far_and_near(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
         if let Some(dark) = self.dark {
-            ask::<_, NEAR>(dark, at, PAGE / 2, GROUP_BYTES);
+            prefetch::late(dark.as_ptr().wrapping_add(at), GROUP_BYTES);
         }
     }
 }

@@ -31,10 +31,8 @@ impl Sparse {
     /// Makes it as long as `n_bytes` at least.
     pub(crate) fn reserve(&mut self, n_bytes: usize) {
         let n_bytes = (n_bytes + SLACK_BYTES + N).next_multiple_of(LINE);
-        if self.bytes.len() < n_bytes {
-            self.bytes.reserve(n_bytes);
-            self.marks.reserve(n_bytes / LINE);
-        }
+        self.bytes.reserve(n_bytes);
+        self.marks.reserve(n_bytes / LINE);
     }
 
     /// The bytes.
