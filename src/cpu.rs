@@ -137,15 +137,28 @@ impl Level {
     }
 }
 
-/// Whether the processor is AMD's, whose caches want to be asked in other ways than Intel's: it decides about time and nothing else.
-/// It is told by SSE4a, which Intel never had. Hygon's, which descend from AMD's, have it too; an AMD whose virtual machine hides it
-/// is taken for an Intel.
-#[inline]
-pub(crate) fn is_amd() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("sse4a");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+/// Whose cores, as far as they want to be asked for memory in different ways: it decides about time and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// AMD's up to Zen 4, and Hygon's, which descend from them.
+    Zen4,
+    /// AMD's from Zen 5 on.
+    Zen5,
+    /// All others: Intel's, and those that are not x86-64.
+    Other,
+}
+
+impl Cores {
+    /// Those of this processor. AMD's are told by SSE4a, which Intel never had, and Zen 5 by AVX-VNNI, which came with it. Where a
+    /// virtual machine hides one of these, the processor is taken for another.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("sse4a") {
+            return if is_x86_feature_detected!("avxvnni") { Self::Zen5 } else { Self::Zen4 };
+        }
+        Self::Other
+    }
 }
 
 #[cfg(test)]

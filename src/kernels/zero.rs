@@ -1,6 +1,6 @@
 //! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
-use super::prefetch::{self, NEAR, PAGE};
+use super::prefetch::{self, NEAR, PAGE, Way};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;
 use crate::cpu::Level;
@@ -45,17 +45,28 @@ fn avx512(bytes: &[u8]) -> bool {
 }
 
 /// Makes all of `bytes` 0, which are in no cache, and whose neighbours behind them come next.
-///
-/// An Emerald Rapids clears 1.3 times as much if it is asked for before.
 pub(crate) fn clear(bytes: &mut [u8]) {
-    if prefetch::asks_twice() {
-        clear_pieces(bytes);
-    } else {
-        bytes.fill(0);
+    match Way::current() {
+        Way::Seldom => bytes.fill(0),
+        Way::Once => clear_by_stores(bytes),
+        Way::Twice => clear_asked(bytes),
     }
 }
 
-fn clear_pieces(bytes: &mut [u8]) {
+/// Bytes from which on a Zen 5 clears by `rep stosb`, as `memset` does from 2 KiB on, in 0.8 of the time that its other stores take.
+/// As that takes long to begin, it takes 1.4 times as long for 4 KiB.
+pub(crate) const LARGE: usize = 64 * 1024;
+
+/// Bytes for which `memset` takes its other stores.
+const SMALL: usize = 1024;
+
+fn clear_by_stores(bytes: &mut [u8]) {
+    let piece = if bytes.len() < LARGE { SMALL } else { bytes.len() };
+    bytes.chunks_mut(piece).for_each(|piece| piece.fill(0));
+}
+
+/// An Emerald Rapids clears 1.3 times as much if it is asked for before.
+fn clear_asked(bytes: &mut [u8]) {
     for piece in bytes.chunks_mut(PAGE) {
         prefetch::bytes::<_, NEAR>(piece.as_ptr().wrapping_add(PAGE), piece.len());
         piece.fill(0);
@@ -68,9 +79,9 @@ mod tests {
 
     #[test]
     fn all_bytes_are_cleared_and_no_others() {
-        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000)] {
-            for clear in [clear, clear_pieces] {
-                let mut bytes = vec![9; 9_001];
+        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000), (2, 2 + LARGE), (1, 70_000)] {
+            for clear in [clear, clear_by_stores, clear_asked] {
+                let mut bytes = vec![9; 70_001];
                 clear(&mut bytes[start..end]);
                 assert!(bytes[start..end].iter().all(|&byte| byte == 0), "{start}..{end}");
                 assert!(bytes[..start].iter().chain(&bytes[end..]).all(|&byte| byte == 9), "{start}..{end}");

@@ -21,7 +21,7 @@ mod sse41;
 #[cfg(test)]
 mod tests;
 
-use super::prefetch::{self, NEAR, PAGE};
+use super::prefetch::{self, NEAR, PAGE, Way};
 use super::zero;
 use crate::cpu::{Isa, Level};
 
@@ -101,7 +101,7 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
 /// and so the begin of the next block too, but not always all of it behind a block that needed no kernel. Not with AVX-512 on a
 /// Zen 4, where it is not measured.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
-    if level.isa() != Isa::Avx512 || prefetch::asks_twice() {
+    if level.isa() != Isa::Avx512 || Way::current().is_always() {
         prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE));
     }
 }

@@ -2,16 +2,20 @@
 //!
 //! The vector levels collect the positions of the run tokens in some thousand tokens, which are the borders of the
 //! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
-//! by run but ahead of them, in pieces of [`PIECE`] bytes, so that what is left of a dark run is to step over it.
+//! by run but ahead of them, in pieces of [`piece`] bytes, so that what is left of a dark run is to step over it.
 
 use super::MAX_RUN_PIXELS;
 use super::found::{BLOCK, GROUP, Positions};
 use crate::cpu::{Isa, Level};
+use crate::kernels::prefetch::Way;
 use crate::kernels::zero;
 use crate::{Error, Result};
 
-/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache.
-const PIECE: usize = 16 * 1024;
+/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache. On a Zen 5 for the second one, as there
+/// less is cleared only more slowly: DRLE at 0.56 % bright pixels takes 0.9 of the time.
+fn piece() -> usize {
+    if Way::current() == Way::Once { zero::LARGE } else { 16 * 1024 }
+}
 
 /// Tokens that are copied at once.
 const STRIDE: usize = 16;
@@ -32,9 +36,11 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: b
         return Err(wrong_size(tokens, pixels.len()));
     }
     let n_bytes = pixels.len();
-    let sparse = match level.isa() {
-        Isa::Scalar => 0,
-        Isa::Sse41 | Isa::Avx2 => SPARSE_BELOW_AVX512,
+    let sparse = match (level.isa(), Way::current()) {
+        (Isa::Scalar, _) => 0,
+        // Clearing run by run takes a Zen 5 nearly twice as long.
+        (_, Way::Once) => usize::MAX,
+        (Isa::Sse41 | Isa::Avx2, _) => SPARSE_BELOW_AVX512,
         _ => SPARSE,
     };
     let decoded = if n_bytes >= tokens.len().saturating_mul(sparse) {
@@ -174,7 +180,7 @@ fn clear(pixels: &mut [u8], to: Frontier, end: usize) -> Option<usize> {
         return None;
     }
     let start = to.clear.max(to.at);
-    let ahead = end.max(start + PIECE).min(pixels.len());
+    let ahead = end.max(start + piece()).min(pixels.len());
     zero::clear(&mut pixels[start..ahead]);
     Some(ahead)
 }

@@ -11,7 +11,7 @@ use super::pixel::Pixel;
 use super::sum;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
-use crate::cpu::{self, Isa, Level};
+use crate::cpu::{Cores, Isa, Level};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -89,11 +89,12 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
 }
 
 /// Frames that take turns. A Zen 4 fetches two ahead by itself, but not more, beside the dark image and what is written; below
-/// AVX-512 a Zen 4 and a Zen 3 compute longer than they wait for memory, and lose by turns. An Emerald Rapids gains by more of them.
+/// AVX-512 a Zen 4 and a Zen 3 compute longer than they wait for memory, and lose by turns. So does a Zen 5, which is asked for one
+/// frame far ahead. An Emerald Rapids gains by more of them.
 fn at_once(level: Level) -> usize {
-    match (level.isa(), cpu::is_amd()) {
-        (Isa::Avx512, false) => 4,
-        (Isa::Avx512, true) | (Isa::Avx2 | Isa::Sse41, false) => 2,
+    match (level.isa(), Cores::current()) {
+        (Isa::Avx512, Cores::Other) => 4,
+        (Isa::Avx512, Cores::Zen4) | (Isa::Avx2 | Isa::Sse41, Cores::Other) => 2,
         _ => 1,
     }
 }

@@ -1,8 +1,8 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
-use crate::cpu::{self, Isa, Level};
-use crate::kernels::prefetch::{self, FAR, NEAR, PAGE};
+use crate::cpu::{Isa, Level};
+use crate::kernels::prefetch::{self, FAR, NEAR, PAGE, Way};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -41,27 +41,28 @@ pub(super) enum Ahead {
     TwoLines,
     /// Every line of the pixels, and the first ones of each page of the dark image. A Zen 3 gained as much by every line asked for.
     EveryLine,
-    /// Every line of the pixels [twice](prefetch::far_and_near), and of the dark image late. An Emerald Rapids took 1.5 times as long
-    /// with two lines of a page, and 1.1 to 1.2 times with every line once.
-    FarAndNear,
+    /// Every line of the pixels as the processor [always](Way::is_always) wants it. An Emerald Rapids wants those of the dark image as
+    /// well, late; a Zen 5, which fetches it ahead by itself, may take 1.3 times as long with them. With two lines of a page an Emerald
+    /// Rapids took 1.5 times as long, and a Zen 5 1.6 to 2.2 times.
+    Always(Way),
 }
 
 impl Ahead {
     /// For a pass that writes a stream.
     pub(super) fn of_stream(level: Level) -> Self {
-        match (cpu::is_amd(), level.isa()) {
-            (false, _) => Self::FarAndNear,
-            (true, Isa::Avx512) => Self::TwoLines,
-            (true, _) => Self::EveryLine,
+        match (Way::current(), level.isa()) {
+            (Way::Seldom, Isa::Avx512) => Self::TwoLines,
+            (Way::Seldom, _) => Self::EveryLine,
+            (way, _) => Self::Always(way),
         }
     }
 
     /// For a pass that writes pixels, which takes longer than to read them, and adds them to a sum or not.
     pub(super) fn of_pixels(level: Level, is_added: bool) -> Self {
-        match (cpu::is_amd(), level.isa(), is_added) {
-            (_, Isa::Avx512, false) => Self::TwoLines,
-            (true, _, _) => Self::EveryLine,
-            (false, _, _) => Self::FarAndNear,
+        match (Way::current(), level.isa(), is_added) {
+            (Way::Seldom | Way::Twice, Isa::Avx512, false) => Self::TwoLines,
+            (Way::Seldom, _, _) => Self::EveryLine,
+            (way, _, _) => Self::Always(way),
         }
     }
 }
@@ -74,7 +75,7 @@ impl<P> Groups<'_, P> {
             Ahead::Nothing => {}
             Ahead::TwoLines => self.ask_for_two_lines(at),
             Ahead::EveryLine => self.ask_for_every_line(at),
-            Ahead::FarAndNear => self.ask_far_and_near(at),
+            Ahead::Always(way) => self.ask_always(way, at),
         }
     }
 
@@ -99,9 +100,9 @@ impl<P> Groups<'_, P> {
     }
 
     #[inline(always)]
-    fn ask_far_and_near(&self, at: usize) {
-        prefetch::far_and_near(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
-        if let Some(dark) = self.dark {
+    fn ask_always(&self, way: Way, at: usize) {
+        way.ahead(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
+        if let (Some(dark), Way::Twice) = (self.dark, way) {
             prefetch::late(dark.as_ptr().wrapping_add(at), GROUP_BYTES);
         }
     }

@@ -48,7 +48,7 @@ pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8;
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, pad, unpad};
-        use crate::kernels::prefetch;
+        use crate::kernels::prefetch::{LINE, Way};
 
         /// Elements in a tile.
         const TILE: usize = LANE_ELEMENTS * $lanes;
@@ -60,13 +60,13 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::shuffle(element_size, src, dst);
             }
-            let asks = asks(element_size);
+            let way = way(element_size);
             for tile in (0..n_elements).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let first = tile.min(n_elements - TILE);
                 let elements = &src[first * element_size..];
-                if asks {
-                    prefetch::far_and_near(elements.as_ptr(), TILE * element_size);
+                if let Some(way) = way {
+                    way.ahead(elements.as_ptr(), TILE * element_size);
                 }
                 let rows = &mut dst[first..];
                 match element_size {
@@ -92,9 +92,9 @@ macro_rules! lane_kernels {
             }
         }
 
-        /// Whether a tile's memory is asked for ahead: smaller ones would ask for each line several times.
-        fn asks(element_size: usize) -> bool {
-            prefetch::asks_twice() && TILE * element_size >= prefetch::LINE
+        /// How a tile's memory is asked for ahead, if it is: smaller ones would ask for each line several times.
+        fn way(element_size: usize) -> Option<Way> {
+            Some(Way::current()).filter(|way| way.is_always() && TILE * element_size >= LINE)
         }
 
         /// See [`super::unshuffle`].
@@ -104,10 +104,10 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
-            let asks = asks(element_size);
+            let way = way(element_size);
             for tile in (0..n_elements).step_by(TILE) {
-                if asks {
-                    prefetch::far_and_near(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);
+                if let Some(way) = way {
+                    way.ahead(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);
                 }
                 unshuffle_tile::<false>(element_size, n_elements, src, tile.min(n_elements - TILE), dst);
             }
