@@ -143,9 +143,12 @@ impl Carried {
 /// See [`decode`](super::decode).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
-    let mut index = iota();
+    let (halves, _) = groups.as_flattened().as_chunks::<{ 2 * LANES }>();
+    // Where there is no run at all, compressing takes a tenth of all time.
+    let n_before = halves.iter().take_while(|half| negatives(half) == 0).count();
+    let mut index = _mm512_add_epi16(iota(), _mm512_set1_epi16((n_before * LANES) as i16));
     let mut n = 0;
-    for half in groups.as_flattened().as_chunks::<{ 2 * LANES }>().0 {
+    for half in &halves[n_before..] {
         let runs = negatives(half);
         push(positions, n, _mm512_maskz_compress_epi16(runs, index));
         n += runs.count_ones() as usize;
