@@ -153,11 +153,20 @@ impl Cores {
     /// virtual machine hides one of these, the processor is taken for another.
     #[inline]
     pub(crate) fn current() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("sse4a") {
-            return if is_x86_feature_detected!("avxvnni") { Self::Zen5 } else { Self::Zen4 };
+        match Self::signs() {
+            [true, false] => Self::Zen4,
+            [true, true] => Self::Zen5,
+            [false, _] => Self::Other,
         }
-        Self::Other
+    }
+
+    /// Whether there are SSE4a and AVX-VNNI.
+    #[inline]
+    fn signs() -> [bool; 2] {
+        #[cfg(target_arch = "x86_64")]
+        return [is_x86_feature_detected!("sse4a"), is_x86_feature_detected!("avxvnni")];
+        #[cfg(not(target_arch = "x86_64"))]
+        [false; 2]
     }
 }
 

@@ -1,9 +1,9 @@
 //! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
-use super::prefetch::{self, NEAR, PAGE, Way};
+use super::prefetch::{self, NEAR, PAGE};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;
-use crate::cpu::Level;
+use crate::cpu::{Cores, Level};
 
 /// Words that are looked at between two decisions: 256 bytes, which 4 AVX-512 registers hold.
 const STEP: usize = 32;
@@ -46,21 +46,21 @@ fn avx512(bytes: &[u8]) -> bool {
 
 /// Makes all of `bytes` 0, which are in no cache, and whose neighbours behind them come next.
 pub(crate) fn clear(bytes: &mut [u8]) {
-    match Way::current() {
-        Way::Seldom => bytes.fill(0),
-        Way::Once => clear_by_stores(bytes),
-        Way::Twice => clear_asked(bytes),
+    match Cores::current() {
+        Cores::Zen5 => clear_by_size(bytes),
+        Cores::Other if cfg!(target_arch = "x86_64") => clear_asked(bytes),
+        Cores::Zen4 | Cores::Other => bytes.fill(0),
     }
 }
 
-/// Bytes from which on a Zen 5 clears by `rep stosb`, as `memset` does from 2 KiB on, in 0.8 of the time that its other stores take.
-/// As that takes long to begin, it takes 1.4 times as long for 4 KiB.
-pub(crate) const LARGE: usize = 64 * 1024;
+/// From so many bytes on a Zen 5 is best left to `memset`, which takes `rep stosb` from 2 KiB on: with 64 KiB that takes 0.8 of the time
+/// of other stores. But it is slow to begin, and with 4 KiB takes 1.4 times as long as these.
+pub(super) const LARGE: usize = 64 * 1024;
 
-/// Bytes for which `memset` takes its other stores.
+/// Bytes for which `memset` takes other stores than `rep stosb`.
 const SMALL: usize = 1024;
 
-fn clear_by_stores(bytes: &mut [u8]) {
+fn clear_by_size(bytes: &mut [u8]) {
     let piece = if bytes.len() < LARGE { SMALL } else { bytes.len() };
     bytes.chunks_mut(piece).for_each(|piece| piece.fill(0));
 }
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn all_bytes_are_cleared_and_no_others() {
         for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000), (2, 2 + LARGE), (1, 70_000)] {
-            for clear in [clear, clear_by_stores, clear_asked] {
+            for clear in [clear, clear_by_size, clear_asked] {
                 let mut bytes = vec![9; 70_001];
                 clear(&mut bytes[start..end]);
                 assert!(bytes[start..end].iter().all(|&byte| byte == 0), "{start}..{end}");

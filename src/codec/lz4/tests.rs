@@ -116,6 +116,23 @@ fn blocks_of_every_kind_agree_with_the_library() {
 
 /// Rows of noise, and behind them rows that are alike, as the high bits of masked or small pixels are.
 #[test]
+fn what_was_encoded_before_changes_nothing() {
+    let encode = |encoder: &mut Encoder, src: &[u8]| {
+        let mut dst = vec![0; max_encoded_len(src.len())];
+        let n_bytes = encoder.encode(src, &mut dst).unwrap();
+        dst.truncate(n_bytes);
+        dst
+    };
+    // Of so few bytes that what stood in one block stands somewhere in the next, too: places of the first would be taken for the second's.
+    let block = |seed| structured(4000, seed).iter().map(|byte| 1 + byte % 3).collect::<Vec<u8>>();
+    for &level in Level::available() {
+        let mut encoder = Encoder::new(level);
+        encode(&mut encoder, &block(1));
+        assert!(encode(&mut encoder, &block(2)) == encode(&mut Encoder::new(level), &block(2)), "{level:?}");
+    }
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "calls C")]
 fn rows_that_repeat_are_left_out_and_no_others() {
     let mut encoders = encoders();

@@ -6,15 +6,14 @@
 
 use super::MAX_RUN_PIXELS;
 use super::found::{BLOCK, GROUP, Positions};
-use crate::cpu::{Isa, Level};
-use crate::kernels::prefetch::Way;
+use crate::cpu::{Cores, Isa, Level};
 use crate::kernels::zero;
 use crate::{Error, Result};
 
-/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache. On a Zen 5 for the second one, as there
-/// less is cleared only more slowly: DRLE at 0.56 % bright pixels takes 0.9 of the time.
+/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache. On a Zen 5 they are as many as `memset` clears
+/// fast, and stay in the second-level one: DRLE at 0.56 % bright pixels takes 0.9 of the time so.
 fn piece() -> usize {
-    if Way::current() == Way::Once { zero::LARGE } else { 16 * 1024 }
+    if Cores::current() == Cores::Zen5 { zero::LARGE } else { 16 * 1024 }
 }
 
 /// Tokens that are copied at once.
@@ -36,18 +35,16 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: b
         return Err(wrong_size(tokens, pixels.len()));
     }
     let n_bytes = pixels.len();
-    let sparse = match (level.isa(), Way::current()) {
-        (Isa::Scalar, _) => 0,
+    let is_sparse = |sparse| n_bytes >= tokens.len().saturating_mul(sparse);
+    let is_by_tokens = match level.isa() {
+        Isa::Scalar => true,
         // Clearing run by run takes a Zen 5 nearly twice as long.
-        (_, Way::Once) => usize::MAX,
-        (Isa::Sse41 | Isa::Avx2, _) => SPARSE_BELOW_AVX512,
-        _ => SPARSE,
+        _ if !are_zero && Cores::current() == Cores::Zen5 => false,
+        Isa::Sse41 | Isa::Avx2 => is_sparse(SPARSE_BELOW_AVX512),
+        _ => is_sparse(SPARSE),
     };
-    let decoded = if n_bytes >= tokens.len().saturating_mul(sparse) {
-        by_tokens(tokens, pixels, are_zero)
-    } else {
-        by_runs(level, tokens, pixels, are_zero)
-    };
+    let decoded =
+        if is_by_tokens { by_tokens(tokens, pixels, are_zero) } else { by_runs(level, tokens, pixels, are_zero) };
     decoded.ok_or_else(|| wrong_size(tokens, n_bytes))
 }
 
@@ -140,7 +137,7 @@ pub(super) fn fill_runs(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs
         to.at = copy(pixels, to.at, tokens, done, run)?;
         let end = to.at + 2 * run_pixels(tokens[run]);
         if end > to.clear {
-            to.clear = clear(pixels, to, end)?;
+            to.clear = clear(pixels, to, end, piece())?;
         }
         to.at = end;
         done = run + 1;
@@ -173,14 +170,15 @@ fn copy_exactly(pixels: &mut [u8], at: usize, tokens: &[u8]) -> Option<usize> {
     Some(at + tokens.len())
 }
 
-/// Clears from where the pixels are written to `end` and beyond; returns the position up to which.
+/// Clears from where the pixels are written to `end` and beyond, a [`piece`] at least where there is so much; returns the position up to
+/// which.
 #[inline(never)]
-fn clear(pixels: &mut [u8], to: Frontier, end: usize) -> Option<usize> {
+fn clear(pixels: &mut [u8], to: Frontier, end: usize, piece: usize) -> Option<usize> {
     if end > pixels.len() {
         return None;
     }
     let start = to.clear.max(to.at);
-    let ahead = end.max(start + piece()).min(pixels.len());
+    let ahead = end.max(start + piece).min(pixels.len());
     zero::clear(&mut pixels[start..ahead]);
     Some(ahead)
 }
@@ -212,4 +210,97 @@ pub(crate) fn count_pixels(tokens: &[u8]) -> Result<u64> {
 fn wrong_size(tokens: &[u8], expected: usize) -> Error {
     let n_pixels = tokens.as_chunks::<2>().0.iter().map(|token| run_pixels(*token) as u64).sum::<u64>();
     Error::WrongSize { expected, found: usize::try_from(2 * n_pixels).unwrap_or(usize::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pixels of some pieces, with a bright run every `gap` pixels; their stream.
+    fn stream(gap: usize) -> (Vec<u8>, Vec<u8>) {
+        let pixel = |at: usize| if at % gap < gap.div_ceil(20) { (1 + at % 1000) as u16 } else { 0 };
+        let pixels: Vec<u8> = (0..3 * zero::LARGE + 77).flat_map(|at| pixel(at).to_le_bytes()).collect();
+        let mut tokens = Vec::new();
+        let mut n_dark = 0;
+        for pixel in pixels.as_chunks::<2>().0.iter().chain([&[1, 0]]) {
+            if *pixel == [0; 2] && n_dark < MAX_RUN_PIXELS {
+                n_dark += 1;
+                continue;
+            }
+            if n_dark > 0 {
+                tokens.extend((-(n_dark as i32) as i16).to_le_bytes());
+            }
+            n_dark = usize::from(*pixel == [0; 2]);
+            tokens.extend(pixel.iter().filter(|_| *pixel != [0; 2]));
+        }
+        tokens.truncate(tokens.len() - 2);
+        (pixels, tokens)
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn the_only_run_of_a_block_is_found_wherever_it_is() {
+        let mut positions = Positions::new();
+        for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+            for n_groups in [0, 1, 2, BLOCK / GROUP] {
+                let mut block = vec![[[7, 0]; GROUP]; n_groups];
+                let mut find = |block: &[[[u8; 2]; GROUP]]| {
+                    let groups: Vec<[u8; 2 * GROUP]> =
+                        block.iter().map(|group| group.as_flattened().try_into().expect("as many bytes")).collect();
+                    run_tokens(level, &groups, &mut positions);
+                    positions.at[..positions.n].to_vec()
+                };
+                assert_eq!(find(&block), [0; 0], "{level:?}");
+                for at in 0..n_groups * GROUP {
+                    block.as_flattened_mut()[at] = (-3_i16).to_le_bytes();
+                    assert_eq!(find(&block), [at as u16], "{level:?}");
+                    block.as_flattened_mut()[at] = [7, 0];
+                }
+            }
+        }
+    }
+
+    /// How much is cleared at once depends on the processor.
+    #[test]
+    fn all_up_to_an_end_is_cleared_and_at_most_a_piece_more() {
+        const LEN: usize = 3000;
+        for piece in [16, 1000, LEN] {
+            for (at, clear_to, end) in [(0, 0, 2), (10, 4, 500), (100, 700, 900), (0, 0, LEN), (2990, 2990, 2999)] {
+                let mut pixels = vec![9; LEN];
+                let cleared = clear(&mut pixels, Frontier { at, clear: clear_to }, end, piece).unwrap();
+                let start = at.max(clear_to);
+                assert_eq!(cleared, end.max(start + piece).min(LEN));
+                assert!(pixels[start..cleared].iter().all(|byte| *byte == 0));
+                assert!(pixels[..start].iter().chain(&pixels[cleared..]).all(|byte| *byte == 9));
+            }
+            assert!(clear(&mut [9; LEN], Frontier { at: 0, clear: 0 }, LEN + 1, piece).is_none());
+        }
+    }
+
+    /// Which way a stream is decoded depends on the processor.
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn by_tokens_and_by_runs_give_the_same() {
+        for gap in [1, 5, 60, 1000, 200_000] {
+            let (expected, tokens) = stream(gap);
+            for are_zero in [false, true] {
+                let blank = || vec![if are_zero { 0 } else { 0x5a }; expected.len()];
+                let check =
+                    |decoded: Option<()>, pixels: Vec<u8>| assert!(decoded.is_some() && pixels == expected, "{gap}");
+                let mut pixels = blank();
+                check(by_tokens(&tokens, &mut pixels, are_zero), pixels);
+                for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+                    let mut pixels = blank();
+                    check(by_runs(level, &tokens, &mut pixels, are_zero), pixels);
+                }
+            }
+            for len in [tokens.len() - 2, 0] {
+                for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+                    assert!(by_runs(level, &tokens[..len], &mut vec![0; expected.len()], false).is_none());
+                    let mut short = vec![0; expected.len() - 2];
+                    assert!(by_runs(level, &tokens, &mut short, false).is_none());
+                }
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::sum;
 use super::tokens::Tokens;
 use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
 use crate::cpu::{Cores, Isa, Level};
+use crate::kernels::prefetch::Way;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -91,8 +92,8 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
 /// Frames that take turns. A Zen 4 fetches two ahead by itself, but not more, beside the dark image and what is written; below
 /// AVX-512 a Zen 4 and a Zen 3 compute longer than they wait for memory, and lose by turns. So does a Zen 5, which is asked for one
 /// frame far ahead. An Emerald Rapids gains by more of them.
-fn at_once(level: Level) -> usize {
-    match (level.isa(), Cores::current()) {
+fn at_once(isa: Isa, cores: Cores) -> usize {
+    match (isa, cores) {
         (Isa::Avx512, Cores::Other) => 4,
         (Isa::Avx512, Cores::Zen4) | (Isa::Avx2 | Isa::Sse41, Cores::Other) => 2,
         _ => 1,
@@ -108,7 +109,7 @@ pub(super) fn encode_frames<P: Pixel>(
     sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
-    encode_at_once(at_once(level), level, frames, correction, sum, encoded)
+    encode_at_once(at_once(level.isa(), Cores::current()), level, frames, correction, sum, encoded)
 }
 
 /// [`encode_frames`], `n` of which take turns.
@@ -247,7 +248,7 @@ impl<'a, P: Pixel> Pass<'a, P> {
     fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
         let at = stream.n_done;
         let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
-        let ahead = Ahead::of_stream(self.level);
+        let ahead = Ahead::of_stream(Way::current(), self.level.isa());
         let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold: self.threshold, ahead };
         let counts = self.block.encode(&step, &mut stream.tokens, overwrites);
         stream.counts += counts.map_err(|error| error.behind(at))?;
@@ -287,6 +288,36 @@ mod tests {
     fn frames(n: usize) -> Vec<Vec<u16>> {
         let pixel = |frame: usize, at: usize| ((at * 31 + frame * 17) % 101 / 7 * (at % 7 / 6) + 100 + at % 3) as u16;
         (0..n).map(|frame| (0..3 * BLOCK + 77).map(|at| pixel(frame, at)).collect()).collect()
+    }
+
+    #[test]
+    fn frames_take_turns_where_it_was_measured_to_help() {
+        let of = |cores| [Isa::Scalar, Isa::Sse41, Isa::Avx2, Isa::Avx512].map(|isa| at_once(isa, cores));
+        assert_eq!([Cores::Zen4, Cores::Zen5, Cores::Other].map(of), [[1, 1, 1, 2], [1; 4], [1, 2, 2, 4]]);
+    }
+
+    /// Which way is taken depends on the processor.
+    #[test]
+    fn a_block_is_encoded_alike_however_memory_is_asked_for() {
+        let frame = &frames(1)[0];
+        let dark = vec![100; BLOCK];
+        for &level in Level::available().iter().filter(|level| block::has(**level)) {
+            let encode = |ahead| {
+                let (mut block, mut stream) = (Block::new(), vec![0; 2 * BLOCK]);
+                let mut tokens = Tokens::new(&mut stream);
+                let dark = Some(&dark[..]);
+                let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK, dark, threshold: 4, ahead };
+                let counts = block.encode(&step, &mut tokens, false).unwrap();
+                let n_bytes = tokens.finish().unwrap();
+                (stream[..n_bytes].to_vec(), counts)
+            };
+            let expected = encode(Ahead::Nothing);
+            assert!(expected.1.n_bright > 100);
+            let ways = [Way::Once, Way::Twice].map(Ahead::Always);
+            for ahead in [Ahead::TwoLines, Ahead::EveryLine].into_iter().chain(ways) {
+                assert!(encode(ahead) == expected, "{level:?} {ahead:?}");
+            }
+        }
     }
 
     #[test]

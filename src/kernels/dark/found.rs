@@ -1,7 +1,7 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
-use crate::cpu::{Isa, Level};
+use crate::cpu::Isa;
 use crate::kernels::prefetch::{self, FAR, NEAR, PAGE, Way};
 
 /// Pixels a scan takes at once: the bits of a word.
@@ -31,7 +31,7 @@ pub(super) struct Groups<'a, P> {
 }
 
 /// How a scan asks for what is scanned later. Which way is best depends on the processor, and was measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ahead {
     /// Not at all: what follows is not scanned.
     Nothing,
@@ -49,8 +49,8 @@ pub(super) enum Ahead {
 
 impl Ahead {
     /// For a pass that writes a stream.
-    pub(super) fn of_stream(level: Level) -> Self {
-        match (Way::current(), level.isa()) {
+    pub(super) fn of_stream(way: Way, isa: Isa) -> Self {
+        match (way, isa) {
             (Way::Seldom, Isa::Avx512) => Self::TwoLines,
             (Way::Seldom, _) => Self::EveryLine,
             (way, _) => Self::Always(way),
@@ -58,8 +58,8 @@ impl Ahead {
     }
 
     /// For a pass that writes pixels, which takes longer than to read them, and adds them to a sum or not.
-    pub(super) fn of_pixels(level: Level, is_added: bool) -> Self {
-        match (Way::current(), level.isa(), is_added) {
+    pub(super) fn of_pixels(way: Way, isa: Isa, is_added: bool) -> Self {
+        match (way, isa, is_added) {
             (Way::Seldom | Way::Twice, Isa::Avx512, false) => Self::TwoLines,
             (Way::Seldom, _, _) => Self::EveryLine,
             (way, _, _) => Self::Always(way),
@@ -262,5 +262,26 @@ impl Tally {
             zeroed_sum: self.zeroed_sum,
             n_saturated: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zen_4_is_asked_little_and_the_others_for_every_line() {
+        let vectors = [Isa::Sse41, Isa::Avx2, Isa::Avx512];
+        let of_stream = |way| vectors.map(|isa| Ahead::of_stream(way, isa));
+        let of_pixels = |way, is_added| vectors.map(|isa| Ahead::of_pixels(way, isa, is_added));
+        assert_eq!(of_stream(Way::Seldom), [Ahead::EveryLine, Ahead::EveryLine, Ahead::TwoLines]);
+        assert_eq!(of_pixels(Way::Seldom, false), of_stream(Way::Seldom));
+        assert_eq!(of_pixels(Way::Seldom, true), [Ahead::EveryLine; 3]);
+        for way in [Way::Once, Way::Twice] {
+            assert_eq!(of_stream(way), [Ahead::Always(way); 3]);
+            assert_eq!(of_pixels(way, true), [Ahead::Always(way); 3]);
+        }
+        assert_eq!(of_pixels(Way::Once, false), [Ahead::Always(Way::Once); 3]);
+        assert_eq!(of_pixels(Way::Twice, false)[2], Ahead::TwoLines);
     }
 }

@@ -5,6 +5,7 @@ use super::found::{Ahead, BLOCK, GROUP};
 use super::pixel::Pixel;
 use super::{Correction, FrameCounts, scalar};
 use crate::cpu::Level;
+use crate::kernels::prefetch::Way;
 
 /// Correction and sum of one frame. The lengths of `dark` and `sum` have been checked.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl<'a, P: Pixel> Pass<'a, P> {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
-            let ahead = Ahead::of_pixels(self.level, self.sum.is_some());
+            let ahead = Ahead::of_pixels(Way::current(), self.level.isa(), self.sum.is_some());
             let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, ahead };
             self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
