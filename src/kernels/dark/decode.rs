@@ -20,7 +20,7 @@ fn piece() -> usize {
 const STRIDE: usize = 16;
 
 /// Pixels for a token from which on each token on its own is as fast as any instruction set, or faster. Measured on streams
-/// of 64 pixels a token, where it is not, and of 133 and more.
+/// of 64 pixels a token, where it is not, and of 133 and more. On a Zen 5 it is not.
 const SPARSE: usize = 100;
 
 /// The same for SSE4.1, and for AVX2 on a processor that has no more: with 25 it is, with 15 it is not.
@@ -38,7 +38,7 @@ pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: b
     let is_sparse = |sparse| n_bytes >= tokens.len().saturating_mul(sparse);
     let is_by_tokens = match level.isa() {
         Isa::Scalar => true,
-        // Clearing run by run takes a Zen 5 nearly twice as long, and where nothing is cleared it takes up to twice as long, too.
+        // Token by token takes a Zen 5 up to twice as long, whether runs are cleared or not.
         _ if Cores::current() == Cores::Zen5 => false,
         Isa::Sse41 | Isa::Avx2 => is_sparse(SPARSE_BELOW_AVX512),
         _ => is_sparse(SPARSE),
