@@ -60,12 +60,7 @@ impl Way {
     /// That of this processor.
     #[inline(always)]
     pub(super) fn current() -> Self {
-        Self::of(Cores::current())
-    }
-
-    #[inline(always)]
-    fn of(cores: Cores) -> Self {
-        match cores {
+        match Cores::current() {
             Cores::Other if cfg!(target_arch = "x86_64") => Self::Twice,
             Cores::Zen5 => Self::Once,
             Cores::Zen4 | Cores::Other => Self::Seldom,

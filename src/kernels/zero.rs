@@ -1,6 +1,6 @@
 //! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
-use super::prefetch::{self, NEAR, PAGE};
+use super::prefetch::{self, NEAR, PAGE, Way};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;
 use crate::cpu::{Cores, Level};
@@ -46,10 +46,12 @@ fn avx512(bytes: &[u8]) -> bool {
 
 /// Makes all of `bytes` 0, which are in no cache, and whose neighbours behind them come next.
 pub(crate) fn clear(bytes: &mut [u8]) {
-    match Cores::current() {
-        Cores::Zen5 => clear_by_size(bytes),
-        Cores::Other if cfg!(target_arch = "x86_64") => clear_asked(bytes),
-        Cores::Zen4 | Cores::Other => bytes.fill(0),
+    if Cores::current() == Cores::Zen5 {
+        clear_by_size(bytes);
+    } else if Way::current() == Way::Twice {
+        clear_asked(bytes);
+    } else {
+        bytes.fill(0);
     }
 }
 

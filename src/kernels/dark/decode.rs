@@ -216,6 +216,11 @@ fn wrong_size(tokens: &[u8], expected: usize) -> Error {
 mod tests {
     use super::*;
 
+    /// The levels that decode by runs.
+    fn vectors() -> impl Iterator<Item = Level> {
+        Level::available().iter().copied().filter(|level| level.isa() != Isa::Scalar)
+    }
+
     /// Pixels of some pieces, with a bright run every `gap` pixels; their stream.
     fn stream(gap: usize) -> (Vec<u8>, Vec<u8>) {
         let pixel = |at: usize| if at % gap < gap.div_ceil(20) { (1 + at % 1000) as u16 } else { 0 };
@@ -238,10 +243,9 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "takes minutes")]
     fn the_only_run_of_a_block_is_found_wherever_it_is() {
         let mut positions = Positions::new();
-        for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+        for level in vectors() {
             for n_groups in [0, 1, 2, BLOCK / GROUP] {
                 let mut block = vec![[[7, 0]; GROUP]; n_groups];
                 let mut find = |block: &[[[u8; 2]; GROUP]]| {
@@ -289,13 +293,13 @@ mod tests {
                     |decoded: Option<()>, pixels: Vec<u8>| assert!(decoded.is_some() && pixels == expected, "{gap}");
                 let mut pixels = blank();
                 check(by_tokens(&tokens, &mut pixels, are_zero), pixels);
-                for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+                for level in vectors() {
                     let mut pixels = blank();
                     check(by_runs(level, &tokens, &mut pixels, are_zero), pixels);
                 }
             }
             for len in [tokens.len() - 2, 0] {
-                for &level in Level::available().iter().filter(|level| level.isa() != Isa::Scalar) {
+                for level in vectors() {
                     assert!(by_runs(level, &tokens[..len], &mut vec![0; expected.len()], false).is_none());
                     let mut short = vec![0; expected.len() - 2];
                     assert!(by_runs(level, &tokens, &mut short, false).is_none());

@@ -212,6 +212,7 @@ struct Pass<'a, P> {
     level: Level,
     correction: Correction<'a, P>,
     threshold: u16,
+    ahead: Ahead,
     block: &'a mut Block<P>,
 }
 
@@ -221,7 +222,8 @@ impl<'a, P: Pixel> Pass<'a, P> {
             return Err(Error::Unsupported("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
         };
         check_threshold(threshold)?;
-        Ok(Self { level, correction, threshold, block })
+        let ahead = Ahead::of_stream(Way::current(), level.isa());
+        Ok(Self { level, correction, threshold, ahead, block })
     }
 
     /// Encodes the first `n_pixels` of `pixels`.
@@ -248,8 +250,8 @@ impl<'a, P: Pixel> Pass<'a, P> {
     fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
         let at = stream.n_done;
         let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
-        let ahead = Ahead::of_stream(Way::current(), self.level.isa());
-        let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold: self.threshold, ahead };
+        let &mut Self { level, threshold, ahead, .. } = self;
+        let step = Step { level, at, pixels, n_pixels, dark, threshold, ahead };
         let counts = self.block.encode(&step, &mut stream.tokens, overwrites);
         stream.counts += counts.map_err(|error| error.behind(at))?;
         stream.n_done += n_pixels;

@@ -34,12 +34,12 @@ impl<'a, P: Pixel> Pass<'a, P> {
             return self.subtract(strip, out);
         };
         let mut blocks = Blocks::new();
+        let ahead = Ahead::of_pixels(Way::current(), self.level.isa(), self.sum.is_some());
         let mut rest = out;
         for (pixels, n_pixels) in steps(strip, strip.len()) {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
-            let ahead = Ahead::of_pixels(Way::current(), self.level.isa(), self.sum.is_some());
             let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, ahead };
             self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
