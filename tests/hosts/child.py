@@ -132,8 +132,9 @@ def functions(*modules):
 
 if __name__ == "__main__":
     import actions
+    import chains
     import threaded
     import unsized
 
-    known = functions(sys.modules["__main__"], actions, threaded, unsized)
+    known = functions(sys.modules["__main__"], actions, chains, threaded, unsized)
     print(json.dumps(known[sys.argv[1]](**json.loads(sys.argv[2]))))

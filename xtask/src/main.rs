@@ -10,6 +10,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod process;
+mod prove;
 mod robustness;
 mod setup;
 mod soundness;
@@ -31,6 +32,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "demo", help: demo::HELP, run: demo::run },
     Command { name: "test", help: test::HELP, run: test::run },
+    Command { name: "prove", help: prove::HELP, run: prove::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
     Command { name: "sound", help: soundness::HELP, run: soundness::run },

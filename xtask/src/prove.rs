@@ -1,0 +1,57 @@
+//! `prove`: the full numbers of what `cargo xtask test` samples. A proof is one function here, and one row in [`PROOFS`].
+//!
+//! A proof takes as long as it needs, may need what a plain machine lacks, and prints its figures; the last line is
+//! `N passed, M failed`.
+
+use crate::process::program;
+use crate::tally::Tally;
+use crate::workspace::root;
+use crate::{Result, dist, setup};
+
+pub(crate) const HELP: &str = "the full numbers of what `test` samples; without a name: which proofs there are
+NAME...: these proofs, one after the other";
+
+struct Proof {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&mut Tally) -> Result,
+}
+
+const PROOFS: &[Proof] = &[Proof {
+    name: "chains",
+    help: "HDF5's filters in front of and behind each of ours, written by us and by hdf5plugin, read by both (a minute)",
+    run: chains,
+}];
+
+pub(crate) fn run(names: &[String]) -> Result {
+    if names.is_empty() {
+        println!("usage: cargo xtask prove NAME...\n");
+        for proof in PROOFS {
+            println!("  {:12}{}", proof.name, proof.help);
+        }
+        return Ok(());
+    }
+    let known = |name: &String| PROOFS.iter().find(|proof| proof.name == name);
+    let unknown = |name: &String| format!("there is no proof `{name}`; `cargo xtask prove` lists them");
+    let proofs: Vec<&Proof> =
+        names.iter().map(|name| known(name).ok_or_else(|| unknown(name))).collect::<Result<_>>()?;
+    let mut tally = Tally::default();
+    for proof in proofs {
+        if let Err(message) = (proof.run)(&mut tally) {
+            tally.check(proof.name, || Err(message));
+        }
+    }
+    tally.finish()
+}
+
+fn chains(tally: &mut Tally) -> Result {
+    host_program(tally, "filter chains", "tests/hosts/chains.py")
+}
+
+/// A step that is a Python program with our plugins, built just now.
+fn host_program(tally: &mut Tally, name: &str, path: &str) -> Result {
+    dist::build()?;
+    let mut python = program(setup::python()?);
+    tally.step(name, python.arg(root().join(path)).env("DARKCHUNK_PLUGINS", dist::plugins()));
+    Ok(())
+}
