@@ -1,4 +1,4 @@
-//! [`Lanes`] with SSE4.1: its repeats.
+//! [`Lanes`](super::Lanes) with SSE4.1: its repeats.
 
 use super::portable::PlainLanes;
 use super::{N, PERIODS, halves};

@@ -92,7 +92,7 @@ pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     decode::decode(level, src, dst, 0, 1).map(|_| ())
 }
 
-/// [`decode`] for blocks of rows of `row_bytes`, many of which may be alike at the end: decodes the first rows of the
+/// [`decode()`] for blocks of rows of `row_bytes`, many of which may be alike at the end: decodes the first rows of the
 /// block to the front of `dst`, and returns their number, at least 1. Those behind them are all like the last of them,
 /// and what stands in their place is not said.
 ///
@@ -100,7 +100,7 @@ pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
 /// [`SLACK_BYTES`] long.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode()`].
 ///
 /// # Panics
 /// Where `dst` is shorter than `n_bytes`, or these are no whole number of rows, at least one.

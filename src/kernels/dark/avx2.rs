@@ -163,7 +163,7 @@ fn add_first(n_pixels: usize, values: [__m256i; 2], sum: &mut [u32; STRIDE]) {
     }
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
     let mut n = 0;
@@ -181,7 +181,7 @@ fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
     u64::from(bits(tokens(&low[0]))) | u64::from(bits(tokens(&high[0]))) << (2 * LANES)
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     decode::fill_runs(pixels, to, tokens, runs)

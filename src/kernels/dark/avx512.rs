@@ -140,7 +140,7 @@ impl Carried {
     }
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
     let (halves, _) = groups.as_flattened().as_chunks::<{ 2 * LANES }>();
@@ -157,7 +157,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
     positions.n = n;
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     decode::fill_runs(pixels, to, tokens, runs)

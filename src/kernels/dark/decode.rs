@@ -26,7 +26,7 @@ const SPARSE: usize = 100;
 /// The same for SSE4.1, and for AVX2 on a processor that has no more: with 25 it is, with 15 it is not.
 const SPARSE_BELOW_AVX512: usize = 20;
 
-/// See [`decode`](super::decode) and, where the pixels `are_zero`, [`decode_zeroed`](super::decode_zeroed).
+/// See [`super::decode()`] and, where the pixels `are_zero`, [`super::decode_zeroed()`].
 pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
     if !tokens.len().is_multiple_of(2) {
         return count_pixels(tokens).map(|_| ());

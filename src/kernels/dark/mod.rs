@@ -8,8 +8,8 @@
 //! sum   += stored
 //! ```
 //!
-//! [`encode`] writes the stored pixels as a DRLE stream (`docs/format.md`), [`correct`] writes them as they are, for the
-//! other codecs; [`encode_in_place`] does both. [`decode`] turns a stream into pixels again. What a pass removed is
+//! [`encode()`] writes the stored pixels as a DRLE stream (`docs/format.md`), [`correct`] writes them as they are, for the
+//! other codecs; [`encode_in_place`] does both. [`decode()`] turns a stream into pixels again. What a pass removed is
 //! counted exactly ([`FrameCounts`]).
 //!
 //! `scalar` says this pixel by pixel and is the specification. The vector levels share one driver, `block`: the
@@ -137,7 +137,7 @@ pub fn encode<P: Pixel>(
     Ok(encoded)
 }
 
-/// [`encode`] for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
+/// [`encode()`] for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
 /// image: faster than one after the other where these are larger than the caches. Streams, counts and sum are the same.
 ///
 /// `encoded`, as many as frames, is what became of them. Several `threads` share the rows of all frames, if every frame has
@@ -165,7 +165,7 @@ pub fn encode<P: Pixel>(
 /// ```
 ///
 /// # Errors
-/// As [`encode`], for the first frame that has an error; [`Error::BufferSize`] where the frames are not all as long, or
+/// As [`encode()`], for the first frame that has an error; [`Error::BufferSize`] where the frames are not all as long, or
 /// `encoded` has another number. `sum` is as it was then, and `encoded` and the streams are unspecified: which frame it was is
 /// found by encoding them one by one. Without frames nothing is checked.
 pub fn encode_frames<P: Pixel>(
@@ -183,10 +183,10 @@ pub fn encode_frames<P: Pixel>(
     parts::encode_frames(level, threads, frames, correction, sum, encoded)
 }
 
-/// [`encode`] for a frame in one piece, which is overwritten with the stored pixels.
+/// [`encode()`] for a frame in one piece, which is overwritten with the stored pixels.
 ///
 /// # Errors
-/// As [`encode`]. On an error the frame is overwritten in part.
+/// As [`encode()`]. On an error the frame is overwritten in part.
 pub fn encode_in_place<P: Pixel>(
     level: Level,
     frame: &mut [P],
@@ -242,10 +242,10 @@ pub fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
     decode::decode(level, tokens, pixels, false)
 }
 
-/// [`decode`] into `pixels` that are all zeros, of which the dark ones are then not written again.
+/// [`decode()`] into `pixels` that are all zeros, of which the dark ones are then not written again.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode()`].
 pub fn decode_zeroed(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
     decode::decode(level, tokens, pixels, true)
 }

@@ -117,7 +117,7 @@ pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
     block::add_runs(runs, stored, sum, block::add_first);
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "neon")]
 pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
     let mut n = 0;
@@ -141,7 +141,7 @@ pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
     frame.add_groups(end, sum, |group| negatives(group), add_first_tokens);
 }
 
-/// See [`decode`](super::decode).
+/// See [`super::decode()`].
 #[target_feature(enable = "neon")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     decode::fill_runs(pixels, to, tokens, runs)

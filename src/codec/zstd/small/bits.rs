@@ -44,8 +44,8 @@ fn padded(rest: &[u8]) -> [u8; 8] {
 
 /// Reads from the highest bit of the last byte down, behind the bit that ends the stream.
 ///
-/// A stream that is read past its beginning gives the bits before it, then nothing: [`is_at_start`](Self::is_at_start)
-/// at the end says whether all was as it should be.
+/// A stream that is read past its beginning gives the bits before it, then nothing: at the end [`has_left`](Self::has_left)
+/// says whether exactly the stream was read.
 #[derive(Clone, Copy)]
 pub(super) struct Backward<'a> {
     frame: &'a [u8],
