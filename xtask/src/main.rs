@@ -3,15 +3,11 @@
 //! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments behind the command's name.
 
 mod bench;
-mod bench_peers;
-mod bench_table;
-mod bench_talk;
 mod demo;
 mod dist;
 mod fuzz;
 mod process;
 mod prove;
-mod robustness;
 mod setup;
 mod soundness;
 mod tally;

@@ -2,15 +2,20 @@
 //!
 //! * codec level, memory to memory: the program `compare` of `benches/`, one process;
 //! * through HDF5: `benches/hdf5/through_h5py.py`, our plugins and hdf5plugin's taking turns;
-//! * at the end the ratios that the project promises, as measured ([`crate::bench_table`]).
+//! * at the end the ratios that the project promises, as measured ([`table`]).
 //!
-//! `bench talk` records as the DRLE talk did ([`crate::bench_talk`]); `bench robustness` is about bad chunks
-//! ([`crate::robustness`]). Peers are built first ([`crate::bench_peers`]).
+//! `bench talk` records as the DRLE talk did ([`talk`]); `bench robustness` is about bad chunks
+//! ([`robustness`]). Peers are built first ([`peers`]).
+
+mod peers;
+mod robustness;
+mod table;
+mod talk;
 
 use crate::Result;
+use crate::dist;
 use crate::process::{cargo, output, program, run as run_program};
 use crate::workspace::{data, root, target};
-use crate::{bench_peers, bench_table, bench_talk, dist, robustness};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +27,7 @@ pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TE
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     if arguments.first().is_some_and(|argument| argument == "talk") {
-        return bench_talk::run(&arguments[1..]);
+        return talk::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|argument| argument == "robustness") {
         return robustness::run(&arguments[1..]);
@@ -31,15 +36,15 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         return report(&arguments[1..]);
     }
     let options = Options::parse(arguments)?;
-    let (peers, folder) = (bench_peers::build()?, bench_peers::folder()?);
+    let (built_peers, folder) = (peers::build()?, peers::folder()?);
     let real = unpack_real(&folder)?;
     dist::build()?;
     let compare = build_compare()?;
-    let mut rows = codec_rows(&compare, &options, &peers, real.as_deref(), &folder)?;
+    let mut rows = codec_rows(&compare, &options, &built_peers, real.as_deref(), &folder)?;
     if options.only.is_none() {
         rows.extend(hdf5_rows(&compare, &options, &folder)?);
     }
-    bench_table::print(&rows);
+    table::print(&rows);
     write_json(options.json.as_deref(), &rows)
 }
 
@@ -77,7 +82,7 @@ fn unpack_real(folder: &Path) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let script = root().join("benches/hdf5/unpack.py");
-    run_program(program(bench_peers::python()?).arg(script).arg(data).arg(&unpacked))?;
+    run_program(program(peers::python()?).arg(script).arg(data).arg(&unpacked))?;
     Ok(Some(unpacked))
 }
 
@@ -115,7 +120,7 @@ fn hdf5_rows(compare: &Path, options: &Options, folder: &Path) -> Result<Vec<Val
     run_program(program(compare).arg("--dump").arg(&frames))?;
     let memory = Path::new("/dev/shm");
     let scratch = if memory.is_dir() { memory.join("darkchunk-bench") } else { folder.join("scratch") };
-    let mut command = program(bench_peers::python()?);
+    let mut command = program(peers::python()?);
     command.arg(root().join("benches/hdf5/through_h5py.py")).arg("--frames").arg(frames);
     command.arg("--plugins").arg(dist::plugins()).arg("--scratch").arg(&scratch).arg("--json").arg(&json);
     let outcome = run_program(command.args(["--rounds", if options.is_quick { "4" } else { "9" }]));
@@ -149,7 +154,7 @@ fn report(files: &[String]) -> Result {
     }
     let machine = &documents.first().ok_or("bench report FILE...")?["machine"];
     let rows: Vec<Value> = documents.iter().flat_map(|d| d["rows"].as_array().cloned().unwrap_or_default()).collect();
-    print!("{}", bench_table::markdown(machine, &rows));
+    print!("{}", table::markdown(machine, &rows));
     Ok(())
 }
 

@@ -9,12 +9,12 @@
 //! close. Beside the wall's clock stands the processor time of the recording thread: on a machine that others use at the
 //! same time, that is the number that can be compared. All three files are then read with PyTables and compared.
 
+use super::{build_compare, peers, table, write_json};
 use crate::Result;
-use crate::bench::{build_compare, write_json};
+use crate::dist;
 use crate::process::{output, program, run as run_program};
 use crate::setup::{SYSTEM_PYTHON, System, cargo_with_cmake, system};
 use crate::workspace::{root, target};
-use crate::{bench_peers, bench_table, dist};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,14 +82,14 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         let case = prepare(&tools.folder, number)?;
         rows.extend(record_case(&tools, &case)?);
     }
-    println!("\n{}", bench_table::promises(&rows).lines().filter(|line| line.contains("talk")).collect::<String>());
+    println!("\n{}", table::promises(&rows).lines().filter(|line| line.contains("talk")).collect::<String>());
     fs::remove_dir_all(&tools.folder).map_err(|e| format!("{}: {e}", tools.folder.display()))?;
     write_json(json.as_deref(), &rows)
 }
 
 /// Builds what is needed, and writes the images of all cases.
 fn tools() -> Result<Tools> {
-    let folder = bench_peers::folder()?.join("talk");
+    let folder = peers::folder()?.join("talk");
     run_program(program(build_compare()?).arg("--dump-talk").arg(&folder))?;
     println!("== recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)");
     run_program(cargo_with_cmake()?.args(["build", "--release", "--package", "darkchunk-hdf5", "--example", "talk"]))?;
