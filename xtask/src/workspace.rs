@@ -36,3 +36,22 @@ pub(crate) fn data() -> PathBuf {
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_depend_by_ranges_so_that_a_program_may_need_newer_ones() {
+        let metadata =
+            output(cargo().args(["metadata", "--no-deps", "--format-version", "1"])).expect("cargo metadata");
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
+        let packages = metadata["packages"].as_array().expect("packages");
+        let dependencies = packages.iter().filter_map(|p| p["dependencies"].as_array()).flatten();
+        let requirements: Vec<(&str, &str)> =
+            dependencies.filter_map(|d| Some((d["name"].as_str()?, d["req"].as_str()?))).collect();
+        assert!(requirements.iter().any(|(name, _)| *name == "flate2"), "the core's are among them");
+        let pinned: Vec<_> = requirements.iter().filter(|(_, range)| range.starts_with('=')).collect();
+        assert!(pinned.is_empty(), "Cargo.lock pins; these do in Cargo.toml: {pinned:?}");
+    }
+}
