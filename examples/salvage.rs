@@ -14,8 +14,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 
-use darkchunk::hdf5::File;
-use darkchunk::hdf5::salvage::{Fault, Report, salvage, verify};
+use darkchunk_hdf5::File;
+use darkchunk_hdf5::salvage::{Fault, Report, salvage, verify};
 use serde_json::{Value, json};
 
 const USAGE: &str = "salvage verify FILE DATASET [--json], or salvage recover FILE DATASET OUTPUT [--json]";
@@ -58,7 +58,7 @@ fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
 }
 
 fn verify_file(file: &str, dataset: &str) -> Result<Report, Box<dyn Error>> {
-    let library = darkchunk_hdf5::library()?;
+    let library = darkchunk_hdf5_static::library()?;
     let file = File::open(&library, Path::new(file), false)?;
     Ok(verify(&library, file.id(), dataset)?)
 }
@@ -67,7 +67,7 @@ fn recover(file: &str, dataset: &str, output: &str) -> Result<Report, Box<dyn Er
     if Path::new(output).exists() {
         return Err(format!("{output} is there already: give the name of a new file").into());
     }
-    let library = darkchunk_hdf5::library()?;
+    let library = darkchunk_hdf5_static::library()?;
     let file = File::open(&library, Path::new(file), false)?;
     let into = File::create(&library, Path::new(output))?;
     let saved = salvage(&library, file.id(), dataset, into.id(), dataset);
@@ -143,14 +143,14 @@ fn as_json(dataset: &str, report: &Report) -> Value {
 #[cfg(test)]
 mod tests {
     use darkchunk::chunk::Compression;
-    use darkchunk::hdf5::{Dataset, Processing, Writer};
+    use darkchunk_hdf5::{Dataset, Processing, Writer};
 
     use super::*;
 
     /// A recording of 20 frames.
     fn recording(name: &str) -> String {
         let path = std::env::temp_dir().join(format!("darkchunk-{name}-{}.h5", std::process::id()));
-        let library = darkchunk_hdf5::library().expect("linked HDF5");
+        let library = darkchunk_hdf5_static::library().expect("linked HDF5");
         let file = File::create(&library, &path).expect("a new file");
         let dataset = Dataset::new(30, 40, Compression::drle(5));
         let mut writer = Writer::create(&library, file.id(), &dataset, Processing::<i16>::default()).expect("a writer");

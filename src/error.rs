@@ -85,26 +85,6 @@ pub enum Error {
         /// Bytes given.
         found: usize,
     },
-    /// A call into HDF5 failed; the text is HDF5's own, where it gave one.
-    #[error("{call} failed: {message}")]
-    Hdf5 {
-        /// The HDF5 function.
-        call: &'static str,
-        /// HDF5's message, and what to do.
-        message: String,
-    },
-    /// HDF5 did not take a chunk or could not flush. No frame is lost: those that are held are tried again.
-    #[error(
-        "{source}; {n_stored} frames are stored in the file, {n_held} are held in memory: make room and flush or finish"
-    )]
-    NotStored {
-        /// What HDF5 refused, and why.
-        source: Box<Error>,
-        /// Frames that are in the file.
-        n_stored: u64,
-        /// Frames that were taken and are not in the file.
-        n_held: u64,
-    },
 }
 
 impl Error {

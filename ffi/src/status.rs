@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use darkchunk_core::Error;
+use darkchunk_core::Error as Codec;
+use darkchunk_hdf5::Error;
 
 /// `dc_status`, as C has it.
 pub(crate) type Status = c_int;
@@ -39,18 +40,27 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Codec> for Failure {
+    fn from(error: Codec) -> Self {
+        Self::Library(error.into())
+    }
+}
+
 impl Failure {
     fn status(&self) -> Status {
         match self {
             Self::Null(_) => NULL,
-            Self::Argument(_) | Self::Library(Error::Parameter { .. }) => ARGUMENT,
-            Self::Library(Error::OutputTooSmall { .. } | Error::BufferSize { .. }) => BUFFER_SIZE,
-            Self::Library(Error::Truncated { .. } | Error::Corrupt { .. } | Error::Checksum { .. }) => DAMAGED,
-            Self::Library(Error::WrongSize { .. }) => WRONG_SIZE,
-            Self::Library(Error::TooBright { .. }) => TOO_BRIGHT,
-            Self::Library(Error::Unsupported(_)) => UNSUPPORTED,
+            Self::Argument(_) => ARGUMENT,
+            Self::Library(Error::Codec(error)) => codec_status(error),
             Self::Library(Error::Hdf5 { .. }) => HDF5,
             Self::Library(Error::NotStored { .. }) => NOT_STORED,
+            Self::Library(
+                Error::Unsupported(_)
+                | Error::MissingFunction { .. }
+                | Error::NameTaken { .. }
+                | Error::ReadOnly
+                | Error::Full { .. },
+            ) => UNSUPPORTED,
             Self::Library(_) => OTHER,
         }
     }
@@ -61,6 +71,18 @@ impl Failure {
             Self::Argument(message) => message.clone(),
             Self::Library(error) => error.to_string(),
         }
+    }
+}
+
+fn codec_status(error: &Codec) -> Status {
+    match error {
+        Codec::Parameter { .. } => ARGUMENT,
+        Codec::OutputTooSmall { .. } | Codec::BufferSize { .. } => BUFFER_SIZE,
+        Codec::Truncated { .. } | Codec::Corrupt { .. } | Codec::Checksum { .. } => DAMAGED,
+        Codec::WrongSize { .. } => WRONG_SIZE,
+        Codec::TooBright { .. } => TOO_BRIGHT,
+        Codec::Unsupported(_) => UNSUPPORTED,
+        _ => OTHER,
     }
 }
 

@@ -7,8 +7,8 @@ use darkchunk_core::Threads;
 use darkchunk_core::chunk::{ChunkShape, Compression, Filter};
 use darkchunk_core::codec::ChunkLayout;
 use darkchunk_core::frame::{Element, ElementType};
-use darkchunk_core::hdf5::{Flush, Processing, Summary};
 use darkchunk_core::kernels::dark::FrameCounts;
+use darkchunk_hdf5::{Flush, Processing, Summary};
 
 use crate::status::{Failure, reference, slice};
 

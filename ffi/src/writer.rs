@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use darkchunk_core::hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core};
+use darkchunk_hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core};
 
 use crate::element::{frames_of, with_element};
 use crate::status::{Failure, Status, guard, reference, reference_mut, set, slice, slice_mut, text};

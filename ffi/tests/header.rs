@@ -2,7 +2,7 @@
 
 use darkchunk_core::chunk::Compression;
 use darkchunk_core::codec::blosc::{Compressor, Shuffle};
-use darkchunk_core::hdf5::Api;
+use darkchunk_hdf5::Api;
 
 const HEADER: &str = include_str!("../include/darkchunk.h");
 

@@ -90,7 +90,11 @@ pub fn verify(level: Level, filter: Option<&Filter>, stored: &[u8], n_bytes: usi
 }
 
 /// Zeros, where there is memory for them.
-pub(crate) fn buffer(n_bytes: usize) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// [`Error::Unsupported`] where there is none.
+#[doc(hidden)]
+pub fn buffer(n_bytes: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(n_bytes);
     reserved.map_err(|_| Error::Unsupported(format!("there is no memory for a chunk of {n_bytes} bytes")))?;

@@ -1,7 +1,7 @@
 //! What a command needs beyond git, gcc, Rust and Python 3: found, or installed, or asked for by name.
 //!
 //! * Python packages at pinned versions, in `.venv`. Among them cmake and ninja, which build the HDF5 that
-//!   `darkchunk-hdf5` links.
+//!   `darkchunk-hdf5-static` links.
 //! * Debian packages (`hdf5-tools` and others), with apt where it may: as root, or through `sudo` where that asks for no
 //!   password. Elsewhere the error says what to install.
 //!
@@ -97,7 +97,7 @@ fn make_environment(python: &str, folder: &Path) -> Result<Command> {
     Ok(pip)
 }
 
-/// A cargo that can build `darkchunk-hdf5`, whose HDF5 is built from source by cmake and ninja out of `.venv`.
+/// A cargo that can build `darkchunk-hdf5-static`, whose HDF5 is built from source by cmake and ninja out of `.venv`.
 pub(crate) fn cargo_with_cmake() -> Result<Command> {
     let python = python()?;
     let folder = python.parent().ok_or("the Python environment has no folder")?;

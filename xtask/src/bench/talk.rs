@@ -92,7 +92,14 @@ fn tools() -> Result<Tools> {
     let folder = peers::folder()?.join("talk");
     run_program(program(build_compare()?).arg("--dump-talk").arg(&folder))?;
     println!("== recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)");
-    run_program(cargo_with_cmake()?.args(["build", "--release", "--package", "darkchunk-hdf5", "--example", "talk"]))?;
+    run_program(cargo_with_cmake()?.args([
+        "build",
+        "--release",
+        "--package",
+        "darkchunk-hdf5-static",
+        "--example",
+        "talk",
+    ]))?;
     let loops = folder.join("libloops.so");
     let mut gcc = program("gcc");
     gcc.args(["-shared", "-fPIC", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&loops);

@@ -7,20 +7,24 @@ use std::ffi::CString;
 use common::*;
 use darkchunk::Error;
 use darkchunk::chunk::Compression;
-use darkchunk::hdf5::{Dataset, File, FileElement, Processing, Writer};
+use darkchunk_hdf5::{Dataset, File, FileElement, Processing, Writer};
 use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
 
 /// The message of a refusal, which must have all of `words` in it.
-fn says<T>(result: darkchunk::Result<T>, words: &[&str]) {
+fn says<T>(result: darkchunk_hdf5::Result<T>, words: &[&str]) {
     let message = result.err().expect("refused").to_string();
     assert!(words.iter().all(|word| message.contains(word)), "{message:?} does not say {words:?}");
 }
 
-fn create<P: FileElement>(file: &File, dataset: &Dataset, processing: Processing<P>) -> darkchunk::Result<Writer<P>> {
+fn create<P: FileElement>(
+    file: &File,
+    dataset: &Dataset,
+    processing: Processing<P>,
+) -> darkchunk_hdf5::Result<Writer<P>> {
     Writer::create(&library(), file.id(), dataset, processing)
 }
 
-fn attach<P: FileElement>(file: &File, path: &str) -> darkchunk::Result<Writer<P>> {
+fn attach<P: FileElement>(file: &File, path: &str) -> darkchunk_hdf5::Result<Writer<P>> {
     Writer::attach(&library(), file.id(), path, plain())
 }
 
@@ -168,7 +172,7 @@ fn a_pixel_that_is_too_bright_changes_nothing() {
     writer.push(&frame).unwrap();
     let mut bright = frame.clone();
     bright[600] = 32768;
-    assert_eq!(writer.push(&bright), Err(Error::TooBright { pixel: 600, value: 32768 }));
+    assert_eq!(writer.push(&bright), Err(Error::TooBright { pixel: 600, value: 32768 }.into()));
     bright[600] = 32767;
     writer.push(&bright).unwrap();
     let summary = writer.finish().unwrap();

@@ -10,8 +10,8 @@ use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
 use darkchunk::frame::{ElementType, as_bytes, as_bytes_mut};
-use darkchunk::hdf5::File;
-use darkchunk::hdf5::salvage::{salvage, verify};
+use darkchunk_hdf5::File;
+use darkchunk_hdf5::salvage::{salvage, verify};
 use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
 
 /// Three by two chunks; the lower and the right ones reach over the edge.

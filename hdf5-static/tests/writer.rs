@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use darkchunk::chunk::Compression;
-use darkchunk::hdf5::{Dataset, FileElement, Flush, Processing, Writer};
+use darkchunk_hdf5::{Dataset, FileElement, Flush, Processing, Writer};
 
 const DARK: i16 = 100;
 
@@ -146,7 +146,7 @@ fn a_dataset_is_continued_where_it_ends_with_its_sum_and_counts() {
 
         for (from, to) in [(5, 6), (6, 8), (8, 11)] {
             let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
-            let file = darkchunk::hdf5::File::open(&library(), &path, true).unwrap();
+            let file = darkchunk_hdf5::File::open(&library(), &path, true).unwrap();
             let mut writer = Writer::attach(&library(), file.id(), PATH, processing()).unwrap();
             frames[from..to].iter().for_each(|frame| writer.push(frame).unwrap());
             let summary = writer.finish().unwrap();
@@ -246,7 +246,7 @@ fn a_writer_holds_its_file_open() {
     writer.finish().unwrap();
     drop(writer);
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("held-open.h5");
-    let file = darkchunk::hdf5::File::open(&library(), &path, false).unwrap();
+    let file = darkchunk_hdf5::File::open(&library(), &path, false).unwrap();
     assert_eq!(read::<i16>(&file, PATH), [camera(5)]);
 }
 

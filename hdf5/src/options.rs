@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::Threads;
-use crate::chunk::Compression;
-use crate::kernels::dark::FrameCounts;
+use darkchunk::Threads;
+use darkchunk::chunk::Compression;
+use darkchunk::kernels::dark::FrameCounts;
 
 /// The dataset that a writer is to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Processing<P> {
     pub sum: bool,
     /// When the file is flushed.
     pub flush: Flush,
-    /// How many threads encode a chunk: [`ChunkEncoder::with_threads`](crate::chunk::ChunkEncoder::with_threads). HDF5 is
+    /// How many threads encode a chunk: [`ChunkEncoder::with_threads`](darkchunk::chunk::ChunkEncoder::with_threads). HDF5 is
     /// called on the calling one only.
     pub threads: Threads,
 }

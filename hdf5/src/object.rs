@@ -4,8 +4,8 @@ use std::ffi::{CString, c_char, c_int};
 
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5};
-use crate::frame::{ByteOrder, ElementClass, ElementType};
 use crate::{Error, Result};
+use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 
 const UNLIMITED: u64 = u64::MAX;
 

@@ -2,8 +2,8 @@
 //!
 //! An HDF5 identifier means something only to the library that made it, and one process may hold several. So nothing
 //! here is looked up: the one who knows which HDF5 a file belongs to fills an [`Api`] from it. A C program does so from
-//! its own `hdf5.h` (`dc_hdf5_from_headers` in `darkchunk.h`), a Rust program through the crate `darkchunk-hdf5`; a
-//! loader would take the names from [`for_each_hdf5_function!`](crate::for_each_hdf5_function).
+//! its own `hdf5.h` (`dc_hdf5_from_headers` in `darkchunk.h`), a Rust program through the crate `darkchunk-hdf5-static`;
+//! a loader would take the names from [`for_each_hdf5_function!`](crate::for_each_hdf5_function).
 //!
 //! The table is C's and only ever grows at its end. Its first field says how much of it the giver knows; what lies
 //! beyond counts as absent. `H5Dwrite_chunk` and the rest keep HDF5's own names and types, with `hid_t` as `int64_t`:
@@ -44,7 +44,7 @@ pub struct ErrorEntry {
 
 /// Hands the functions of the table, in its order, to the macro named: `required { fn …; } optional { fn …; }`.
 ///
-/// The types are those of `std::ffi` and of [`api`](crate::hdf5::api), which the place of use must have imported.
+/// The types are those of `std::ffi` and of [`api`](crate::api), which the place of use must have imported.
 #[macro_export]
 macro_rules! for_each_hdf5_function {
     ($callback:ident) => {
@@ -229,8 +229,8 @@ macro_rules! declare_api {
 
 for_each_hdf5_function!(declare_api);
 
-fn missing(name: &str) -> Error {
-    Error::Unsupported(format!("the table of HDF5 functions lacks {name}: fill it from HDF5 1.10.3 or later"))
+fn missing(name: &'static str) -> Error {
+    Error::MissingFunction { name }
 }
 
 impl Api {

@@ -8,10 +8,10 @@
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5};
 use super::object::{self, Id};
-use crate::chunk::{ChunkShape, Compression, Filter};
-use crate::cpu::Level;
-use crate::frame::ElementType;
 use crate::{Error, Result};
+use darkchunk::chunk::{ChunkShape, Compression, Filter};
+use darkchunk::cpu::Level;
+use darkchunk::frame::ElementType;
 
 /// A filter of a dataset, with its stored parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl Frames {
     pub(super) fn codec(&self, element: ElementType) -> Result<Option<Filter>> {
         let Some(stored) = &self.filter else { return Ok(None) };
         let exact = Filter::localise(stored.id, &stored.values, &self.shape.layout(element)?)?;
-        Filter::from_cd_values(stored.id, &exact).map(Some)
+        Ok(Some(Filter::from_cd_values(stored.id, &exact)?))
     }
 
     /// Whether chunks that fit the dataset's shape fit the parameters that readers will see.
@@ -229,7 +229,7 @@ impl Frames {
                 pixels.copy_from_slice(&stored);
                 Ok(())
             }
-            None => Err(Error::WrongSize { expected: pixels.len(), found: stored.len() }),
+            None => Err(darkchunk::Error::WrongSize { expected: pixels.len(), found: stored.len() }),
         };
         decoded
             .map_err(|error| Error::Unsupported(format!("the chunk at frame {} does not decode: {error}", offset[0])))
@@ -251,7 +251,7 @@ impl Frames {
     /// within a chunk, HDF5 decodes the chunk, and fails where the filter's plugin is not installed.
     pub(super) fn write_chunk(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
         if let Some(most) = self.most.filter(|most| n_frames > *most) {
-            return Err(Error::Unsupported(format!("the dataset may not have more than {most} frames")));
+            return Err(Error::Full { most });
         }
         let before = self.n_frames;
         let offset = self.offset(index);

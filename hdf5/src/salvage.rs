@@ -1,7 +1,7 @@
 //! A dataset examined chunk by chunk, and what is good of it saved into another.
 //!
 //! For chunked datasets of any rank with one of our filters, or none. HDF5 hands over the chunks as they are stored; no
-//! plugin is asked. What is saved of a damaged chunk, and which damage can be seen at all, says [`crate::salvage`].
+//! plugin is asked. What is saved of a damaged chunk, and which damage can be seen at all, says [`darkchunk::salvage`].
 //!
 //! A chunk that was never written is *missing*, and no fault: it reads as the fill value. All chunks of the dataset's
 //! extent are asked for, one by one, so an extent that no recording can have is refused.
@@ -12,16 +12,34 @@ use super::api::Hid;
 use super::dataset::{self, Stored};
 use super::library::{DEFAULT, Library, h5};
 use super::object::{self, Id};
-use crate::chunk::Filter;
-use crate::codec::ChunkLayout;
-use crate::cpu::Level;
-use crate::frame::ElementType;
-use crate::salvage::{Damage, buffer};
 use crate::{Error, Result};
+use darkchunk::chunk::Filter;
+use darkchunk::codec::ChunkLayout;
+use darkchunk::cpu::Level;
+use darkchunk::frame::ElementType;
+use darkchunk::salvage::buffer;
 
 /// A dataset that claims more chunks than this (a thousand a second for three days) has a damaged extent: asking for each
 /// would not end.
 const MOST_CHUNKS: u64 = 1 << 28;
+
+/// Something wrong with a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The blocks or segments concerned, as [`darkchunk::salvage::Damage::blocks`].
+    pub blocks: Range<usize>,
+    /// The bytes of the decoded chunk that are lost by it. Empty where all of them could be had nevertheless.
+    pub lost: Range<usize>,
+    /// What is wrong: with the chunk, or with what HDF5 has of it.
+    pub reason: Error,
+}
+
+impl From<darkchunk::salvage::Damage> for Damage {
+    fn from(damage: darkchunk::salvage::Damage) -> Self {
+        let darkchunk::salvage::Damage { blocks, lost, reason } = damage;
+        Self { blocks, lost, reason: reason.into() }
+    }
+}
 
 /// Something wrong with a chunk of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +116,8 @@ pub fn verify(library: &Library, at: Hid, path: &str) -> Result<Report> {
 pub fn salvage(library: &Library, at: Hid, path: &str, into: Hid, into_path: &str) -> Result<Report> {
     let source = Source::open(library, at, path)?;
     if object::exists(library, into, into_path)? {
-        return Err(Error::Unsupported(format!("dataset {into_path}: the name is taken in the output")));
+        let remedy = "give another name, or another output";
+        return Err(Error::NameTaken { path: into_path.to_owned(), remedy });
     }
     let target = Target::create(&source, into)?;
     let report = walk(&source, Some(&target))?;
@@ -235,16 +254,16 @@ impl Source {
         let level = Level::current();
         let filter = self.filter.as_ref().filter(|_| !(self.edges_are_raw && self.reaches_over_edge(offset)));
         let is_raw = mask & 1 != 0;
-        let damage = crate::salvage::salvage(level, filter.filter(|_| !is_raw), stored, fill, dst);
+        let damage = darkchunk::salvage::salvage(level, filter.filter(|_| !is_raw), stored, fill, dst);
         // A mask that is damaged says that the chunk is raw: then its length is not that of the pixels.
         if let (false, Some(filter), [first]) = (damage.is_empty(), filter.filter(|_| is_raw), &damage[..]) {
             let mut decoded = vec![0; dst.len()];
-            if crate::salvage::salvage(level, Some(filter), stored, fill, &mut decoded).is_empty() {
+            if darkchunk::salvage::salvage(level, Some(filter), stored, fill, &mut decoded).is_empty() {
                 dst.copy_from_slice(&decoded);
-                return vec![Damage { lost: 0..0, ..first.clone() }];
+                return vec![Damage { lost: 0..0, ..first.clone().into() }];
             }
         }
-        damage
+        damage.into_iter().map(Damage::from).collect()
     }
 
     fn fault(&self, chunk: u64, offset: &[u64], damage: Damage) -> Fault {

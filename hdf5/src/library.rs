@@ -28,7 +28,7 @@ struct Table {
 /// Calls one HDF5 function of a [`Library`] by its name.
 macro_rules! h5 {
     ($library:expr, $name:ident($($argument:expr),* $(,)?)) => {{
-        let library: &$crate::hdf5::Library = $library;
+        let library: &$crate::Library = $library;
         library.call(stringify!($name), |functions| {
             // SAFETY: `Library::new` was promised HDF5's own functions; every pointer handed to one of them here
             // belongs to a buffer or string that lives through the call and has the size that HDF5 documents.
@@ -42,7 +42,7 @@ impl Library {
     /// Takes a table of functions.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] that names the function which is missing.
+    /// [`Error::MissingFunction`].
     ///
     /// # Safety
     /// Every function and identifier in `api` is the one of its name, from one HDF5 library (1.10.3 or later), and that

@@ -9,7 +9,7 @@ use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes_mut};
-use darkchunk::hdf5::{Dataset, File, Flush, Library, Processing};
+use darkchunk_hdf5::{Dataset, File, Flush, Library, Processing};
 use hdf5_metno_sys::{LOCK, h5a, h5d, h5i, h5p, h5s};
 
 pub(crate) const HEIGHT: usize = 19;
@@ -19,7 +19,7 @@ pub(crate) const PATH: &str = "/entry/instrument/detector/data";
 pub(crate) const THRESHOLD: u16 = 20;
 
 pub(crate) fn library() -> Library {
-    darkchunk_hdf5::library().expect("linked HDF5")
+    darkchunk_hdf5_static::library().expect("linked HDF5")
 }
 
 /// A file's path in the folder for test files; one that an earlier run left is gone.
@@ -145,7 +145,7 @@ fn filter(properties: i64) -> Option<Filter> {
 fn stored_chunk(dataset: i64, first: u64) -> Vec<u8> {
     let offset = [first, 0, 0];
     let (mut n_bytes, mut mask) = (0, 1);
-    let storage_size = darkchunk_hdf5::api().H5Dget_chunk_storage_size.expect("in the table");
+    let storage_size = darkchunk_hdf5_static::api().H5Dget_chunk_storage_size.expect("in the table");
     // SAFETY: the offset has the dataset's rank.
     assert!(unsafe { storage_size(dataset, offset.as_ptr(), &raw mut n_bytes) } >= 0);
     let mut room = n_bytes as usize;

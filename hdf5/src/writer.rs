@@ -18,11 +18,11 @@ use super::nexus::Layout;
 use super::object::{self, Id, Stored};
 use super::options::{Dataset, Flush, Processing, Summary};
 use super::recording::{self, Account, Done};
-use crate::chunk::{self, ChunkEncoder, ChunkShape, Sum};
-use crate::cpu::Level;
-use crate::frame::{Element, as_bytes_mut};
-use crate::kernels::dark::{Correction, FrameCounts};
 use crate::{Error, Result};
+use darkchunk::chunk::{self, ChunkEncoder, ChunkShape, Sum};
+use darkchunk::cpu::Level;
+use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::kernels::dark::{Correction, FrameCounts};
 
 /// A number that frames in a file can be made of: 8, 16 or 32 bits, signed or not.
 #[expect(private_bounds, reason = "sealed, as `Element` is")]
@@ -33,17 +33,17 @@ impl<P: Element + Stored> FileElement for P {}
 /// Writes frames to one dataset.
 ///
 /// ```no_run
-/// # fn library() -> darkchunk::Result<darkchunk::hdf5::Library> { unimplemented!() }
+/// # fn library() -> darkchunk_hdf5::Result<darkchunk_hdf5::Library> { unimplemented!() }
 /// use darkchunk::chunk::Compression;
-/// use darkchunk::hdf5::{Dataset, File, Processing, Writer};
+/// use darkchunk_hdf5::{Dataset, File, Processing, Writer};
 ///
-/// let library = library()?; // for instance `darkchunk_hdf5::library()`
+/// let library = library()?; // for instance `darkchunk_hdf5_static::library()`
 /// let file = File::create(&library, "run.h5".as_ref())?;
 /// let dataset = Dataset::new(1024, 1024, Compression::drle(20));
 /// let mut writer = Writer::create(&library, file.id(), &dataset, Processing::default())?;
 /// writer.push(&vec![0_i16; 1024 * 1024])?;
 /// writer.finish()?;
-/// # Ok::<(), darkchunk::Error>(())
+/// # Ok::<(), darkchunk_hdf5::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Writer<P: FileElement> {
@@ -67,16 +67,14 @@ impl<P: FileElement> Writer<P> {
     /// Makes a dataset below the file or group `at`, and writes to it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the file was opened read-only, the name is taken, or something is asked for that
-    /// the element type, the filter or NeXus does not have; [`Error::Parameter`] for filter parameters out of range;
-    /// [`Error::BufferSize`] for a dark image of another size; [`Error::Hdf5`]. The file has no such dataset then.
+    /// [`Error::ReadOnly`]; [`Error::NameTaken`]; [`Error::Unsupported`] where something is asked for that the filter or
+    /// NeXus does not have; [`Error::Codec`] for an element type that it does not have, for parameters out of range, for a
+    /// dark image of another size; [`Error::Hdf5`]. The file has no such dataset then.
     pub fn create(library: &Library, at: Hid, dataset: &Dataset, processing: Processing<P>) -> Result<Self> {
         let file = file_to_write(library, at)?;
         if object::exists(library, at, &dataset.path)? {
-            return Err(Error::Unsupported(format!(
-                "the file has {} already: give another name, or attach to it",
-                dataset.path
-            )));
+            let remedy = "give another name, or attach to it";
+            return Err(Error::NameTaken { path: dataset.path.clone(), remedy });
         }
         let nexus = dataset.nexus.then(|| Layout::new(&dataset.path)).transpose()?;
         let Dataset { frames_per_chunk: n_frames, height, width, .. } = *dataset;
@@ -102,7 +100,7 @@ impl<P: FileElement> Writer<P> {
     /// continued with the same dark image and threshold, and its sum and counts where they are of all the frames.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and [`Error::Unsupported`] or [`Error::Parameter`] that says in what the dataset is
+    /// As [`create`](Self::create), and [`Error::Unsupported`] or [`Error::Codec`] that says in what the dataset is
     /// different.
     pub fn attach(library: &Library, at: Hid, path: &str, processing: Processing<P>) -> Result<Self> {
         let file = file_to_write(library, at)?;
@@ -159,8 +157,8 @@ impl<P: FileElement> Writer<P> {
     /// Takes one frame, row by row.
     ///
     /// # Errors
-    /// [`Error::BufferSize`] for a frame of another size, [`Error::TooBright`]: the frame is not taken, all else is as
-    /// it was. [`Error::NotStored`]: the frame is held in memory if [`summary`](Self::summary) counts it.
+    /// [`Error::Codec`] for a frame of another size, or with a pixel that DRLE cannot hold: the frame is not taken, all
+    /// else is as it was. [`Error::NotStored`]: the frame is held in memory if [`summary`](Self::summary) counts it.
     pub fn push(&mut self, frame: &[P]) -> Result<()> {
         self.push_strips(&[frame])
     }
@@ -207,7 +205,7 @@ impl<P: FileElement> Writer<P> {
 
     fn add(
         &mut self,
-        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts>,
+        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> darkchunk::Result<FrameCounts>,
     ) -> Result<()> {
         self.make_room()?;
         self.take(1, push)?;
@@ -218,7 +216,7 @@ impl<P: FileElement> Writer<P> {
     fn take(
         &mut self,
         n_frames: usize,
-        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> Result<FrameCounts>,
+        push: impl FnOnce(&mut ChunkEncoder<P>, &Correction<'_, P>, Option<&mut [u32]>) -> darkchunk::Result<FrameCounts>,
     ) -> Result<()> {
         let Processing { dark, threshold, .. } = &self.processing;
         let correction = Correction { dark: dark.as_deref(), threshold: *threshold };
@@ -356,7 +354,7 @@ fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
     let mut intent = 0;
     h5!(library, H5Fget_intent(file.get(), &raw mut intent))?;
     if intent & READ_WRITE == 0 {
-        return Err(Error::Unsupported("the file is open for reading only: open it with H5F_ACC_RDWR".into()));
+        return Err(Error::ReadOnly);
     }
     Ok(file)
 }
@@ -370,11 +368,12 @@ fn check<P: FileElement>(processing: &Processing<P>, shape: &ChunkShape) -> Resu
     P::correct(Level::SCALAR, &[], &Correction { dark: empty, threshold: *threshold }, no_sum, &mut [])?;
     let (found, expected) = (dark.as_ref().map(Vec::len), shape.frame_pixels());
     match found {
-        Some(found) if found != expected => Err(Error::BufferSize {
+        Some(found) if found != expected => Err(darkchunk::Error::BufferSize {
             what: "the dark image",
             expected: expected * size_of::<P>(),
             found: found * size_of::<P>(),
-        }),
+        }
+        .into()),
         _ => Ok(()),
     }
 }

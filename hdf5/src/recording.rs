@@ -1,14 +1,14 @@
 //! What is stored beside the frames when a recording is finished: what was done to them, and what that cost.
-//! [`hdf5`](super) has the names.
+//! [The crate](crate) has the names.
 
 use super::api::Hid;
 use super::dataset::Frames;
 use super::nexus::Layout;
 use super::object::{self, Id, Stored};
-use crate::chunk::{Filter, Sum};
-use crate::frame::Element;
-use crate::kernels::dark::FrameCounts;
 use crate::{Error, Result};
+use darkchunk::chunk::{Filter, Sum};
+use darkchunk::frame::Element;
+use darkchunk::kernels::dark::FrameCounts;
 
 /// Sum and counts of the frames from `first_frame` on.
 #[derive(Debug)]
