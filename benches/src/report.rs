@@ -41,7 +41,7 @@ pub struct Row {
 pub const OURS: &str = "darkchunk";
 
 impl Row {
-    /// The row as `cargo xtask bench --json` writes it.
+    /// The row as `compare --json` writes it.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({

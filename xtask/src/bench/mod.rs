@@ -2,39 +2,46 @@
 //!
 //! * codec level, memory to memory: the program `compare` of `benches/`, one process;
 //! * through HDF5: `benches/hdf5/through_h5py.py`, our plugins and hdf5plugin's taking turns;
-//! * at the end the ratios that the project promises, as measured ([`table`]).
+//! * at the end the goals of the project, and what was measured of them ([`goals`]).
 //!
-//! `bench talk` records as the DRLE talk did ([`talk`]); `bench robustness` is about bad chunks
-//! ([`robustness`]). Peers are built first ([`peers`]).
+//! `bench talk` records as the DRLE talk did ([`talk`]), `bench robustness` is about bad chunks ([`robustness`]), `bench report` about
+//! what was recorded before ([`report`]). Peers are built first ([`peers`]).
 
+mod chart;
+mod goals;
 mod peers;
+mod record;
+mod report;
 mod robustness;
-mod table;
+mod rows;
+mod tables;
 mod talk;
 
 use crate::Result;
 use crate::dist;
 use crate::process::{cargo, output, program, run as run_program};
 use crate::workspace::{data, root, target};
-use serde_json::{Value, json};
+use record::{Machine, Part, Row};
+use rows::Rows;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) const HELP: &str = "[--quick] [--json FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
-    limits\ntalk [--json FILE]: recordings as in the DRLE talk, side by side\n\
+pub(crate) const HELP: &str = "[--quick] [--csv FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
+    limits\ntalk [--csv FILE]: recordings as in the DRLE talk, side by side\n\
     robustness [--all] [--json FILE]: bad chunks through hdf5plugin's plugins and ours, in every host\n\
-    report FILE...: results written with --json, as Markdown";
+    report [FILE.csv...]: recorded results against the goals; --write: the tables and the chart of the documents";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
-    if arguments.first().is_some_and(|argument| argument == "talk") {
-        return talk::run(&arguments[1..]);
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("talk", rest)) => talk::run(rest),
+        Some(("robustness", rest)) => robustness::run(rest),
+        Some(("report", rest)) => report::run(rest),
+        _ => race(arguments),
     }
-    if arguments.first().is_some_and(|argument| argument == "robustness") {
-        return robustness::run(&arguments[1..]);
-    }
-    if arguments.first().is_some_and(|argument| argument == "report") {
-        return report(&arguments[1..]);
-    }
+}
+
+fn race(arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
     let (built_peers, folder) = (peers::build()?, peers::folder()?);
     let real = unpack_real(&folder)?;
@@ -44,15 +51,24 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     if options.only.is_none() {
         rows.extend(hdf5_rows(&compare, &options, &folder)?);
     }
-    table::print(&rows);
-    write_json(options.json.as_deref(), &rows)
+    print(&rows);
+    options.csv.as_deref().map_or(Ok(()), |path| record::write(path, Part::Codecs, &rows))
+}
+
+/// Prints the rows through HDF5 (those of the codecs were printed as they came), the goals, and the levels.
+fn print(rows: &[Row]) {
+    println!();
+    rows.iter().filter(|row| row.is_h5py()).for_each(|row| rows::print(row, &Rows(rows)));
+    println!("\nOne thread, best level, 1024 x 1024 int16 frames:\n");
+    let machine = Machine { name: "measured".into(), rows: rows.to_vec() };
+    print!("{}\n{}", goals::table(&[machine]), goals::slower_levels(rows));
 }
 
 #[derive(Debug, Default)]
 struct Options {
     is_quick: bool,
     huge_pages: bool,
-    json: Option<PathBuf>,
+    csv: Option<PathBuf>,
     only: Option<String>,
 }
 
@@ -65,7 +81,7 @@ impl Options {
             match argument.as_str() {
                 "--quick" => options.is_quick = true,
                 "--huge-pages" => options.huge_pages = true,
-                "--json" => options.json = Some(value()?.into()),
+                "--csv" => options.csv = Some(value()?.into()),
                 "--only" => options.only = Some(value()?),
                 other => return Err(format!("bench takes no `{other}`: {HELP}")),
             }
@@ -92,13 +108,7 @@ pub(crate) fn build_compare() -> Result<PathBuf> {
     Ok(target()?.join("release").join(format!("compare{}", std::env::consts::EXE_SUFFIX)))
 }
 
-fn codec_rows(
-    compare: &Path,
-    options: &Options,
-    peers: &Path,
-    real: Option<&Path>,
-    folder: &Path,
-) -> Result<Vec<Value>> {
+fn codec_rows(compare: &Path, options: &Options, peers: &Path, real: Option<&Path>, folder: &Path) -> Result<Vec<Row>> {
     let json = folder.join("codec.json");
     let mut command = program(compare);
     // The wheel of bitshuffle has OpenMP: one thread, as everyone here.
@@ -114,7 +124,7 @@ fn codec_rows(
     read_rows(&json)
 }
 
-fn hdf5_rows(compare: &Path, options: &Options, folder: &Path) -> Result<Vec<Value>> {
+fn hdf5_rows(compare: &Path, options: &Options, folder: &Path) -> Result<Vec<Row>> {
     println!("== through HDF5: h5py with our plugins, h5py with hdf5plugin");
     let (frames, json) = (folder.join("frames"), folder.join("hdf5.json"));
     run_program(program(compare).arg("--dump").arg(&frames))?;
@@ -130,36 +140,15 @@ fn hdf5_rows(compare: &Path, options: &Options, folder: &Path) -> Result<Vec<Val
     read_rows(&json)
 }
 
-fn read_rows(path: &Path) -> Result<Vec<Value>> {
+/// The rows that a measuring program wrote.
+fn read_rows(path: &Path) -> Result<Vec<Row>> {
     let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
-}
-
-/// Writes the rows, with the machine they were measured on in front.
-pub(crate) fn write_json(path: Option<&Path>, rows: &[Value]) -> Result {
-    let Some(path) = path else { return Ok(()) };
-    let document = json!({ "machine": machine(), "rows": rows });
-    let text = serde_json::to_string_pretty(&document).map_err(|e| e.to_string())?;
-    fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))?;
-    println!("\nwritten: {}", path.display());
-    Ok(())
-}
-
-/// Prints results written earlier as Markdown: the machine of the first, and the rows of all.
-fn report(files: &[String]) -> Result {
-    let mut documents = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?;
-        documents.push(serde_json::from_str::<Value>(&text).map_err(|e| format!("{file}: {e}"))?);
-    }
-    let machine = &documents.first().ok_or("bench report FILE...")?["machine"];
-    let rows: Vec<Value> = documents.iter().flat_map(|d| d["rows"].as_array().cloned().unwrap_or_default()).collect();
-    print!("{}", table::markdown(machine, &rows));
-    Ok(())
+    let rows: Vec<Value> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+    rows.iter().map(Row::from_json).collect()
 }
 
 /// What a number means nothing without: processor, caches, memory, system, compilers.
-pub(crate) fn machine() -> Value {
+fn machine() -> Vec<(&'static str, String)> {
     let said = |name: &str, arguments: &[&str]| {
         output(program(name).args(arguments)).map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
     };
@@ -169,18 +158,23 @@ pub(crate) fn machine() -> Value {
         line.and_then(|line| line.split_once(':')).map_or("unknown", |(_, value)| value.trim()).to_owned()
     };
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    json!({
-        "processor": field("Model name:"),
-        "family, model": format!("{}, {}", field("CPU family:"), field("Model:")),
-        "cores": field("CPU(s):"),
-        "virtual": field("Virtualization type:"),
-        "L1d": field("L1d cache:"), "L2": field("L2 cache:"), "L3": field("L3 cache:"),
-        "memory": meminfo.lines().next().and_then(|line| line.split_once(':')).map_or("", |(_, kb)| kb.trim()),
-        "huge pages": fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default().trim(),
-        "kernel": said("uname", &["-sr"]),
-        "rustc": said("rustc", &["--version"]),
-        "gcc": said("gcc", &["-dumpfullversion"]),
-        "commit": said("git", &["describe", "--always", "--dirty"]),
-        "date": said("date", &["-u", "+%Y-%m-%d"]),
-    })
+    let memory =
+        meminfo.lines().next().and_then(|line| line.split_once(':')).map_or("", |(_, kb)| kb.trim()).to_owned();
+    let huge_pages = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    vec![
+        ("processor", field("Model name:")),
+        ("family, model", format!("{}, {}", field("CPU family:"), field("Model:"))),
+        ("cores", field("CPU(s):")),
+        ("virtual", field("Virtualization type:")),
+        ("L1d", field("L1d cache:")),
+        ("L2", field("L2 cache:")),
+        ("L3", field("L3 cache:")),
+        ("memory", memory),
+        ("huge pages", huge_pages.trim().to_owned()),
+        ("kernel", said("uname", &["-sr"])),
+        ("rustc", said("rustc", &["--version"])),
+        ("gcc", said("gcc", &["-dumpfullversion"])),
+        ("commit", said("git", &["describe", "--always", "--dirty"])),
+        ("date", said("date", &["-u", "+%Y-%m-%d"])),
+    ]
 }

@@ -6,10 +6,11 @@
 //!
 //! All take the same images from memory (100 MB, repeated), subtract the same dark image, apply the same threshold, keep
 //! the sum, and write to the same file system, taking turns; the clock runs from making the file to its
-//! close. Beside the wall's clock stands the processor time of the recording thread: on a machine that others use at the
+//! close. Beside the wall-clock time stands the processor time of the recording thread: on a machine that others use at the
 //! same time, that is the number that can be compared. All three files are then read with PyTables and compared.
 
-use super::{build_compare, peers, table, write_json};
+use super::record::{self, Part, Row};
+use super::{build_compare, goals, peers};
 use crate::Result;
 use crate::dist;
 use crate::process::{output, program, run as run_program};
@@ -64,10 +65,10 @@ struct Recording {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result {
-    let json = match arguments {
+    let csv = match arguments {
         [] => None,
-        [option, path] if option == "--json" => Some(PathBuf::from(path)),
-        _ => return Err("usage: bench talk [--json FILE]".into()),
+        [option, path] if option == "--csv" => Some(PathBuf::from(path)),
+        _ => return Err("usage: bench talk [--csv FILE]".into()),
     };
     system(&[System::Tables])?;
     dist::build()?;
@@ -82,9 +83,9 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         let case = prepare(&tools.folder, number)?;
         rows.extend(record_case(&tools, &case)?);
     }
-    println!("\n{}", table::promises(&rows).lines().filter(|line| line.contains("talk")).collect::<String>());
+    println!("\n{}", goals::talk_line(rows.clone()));
     fs::remove_dir_all(&tools.folder).map_err(|e| format!("{}: {e}", tools.folder.display()))?;
-    write_json(json.as_deref(), &rows)
+    csv.map_or(Ok(()), |path| record::write(&path, Part::Talk, &rows))
 }
 
 /// Builds what is needed, and writes the images of all cases.
@@ -123,7 +124,7 @@ fn prepare(folder: &Path, number: usize) -> Result<(PathBuf, Value)> {
     Ok((path, case))
 }
 
-fn record_case(tools: &Tools, (path, case): &(PathBuf, Value)) -> Result<Vec<Value>> {
+fn record_case(tools: &Tools, (path, case): &(PathBuf, Value)) -> Result<Vec<Row>> {
     let mut best: Vec<Recording> = Vec::new();
     for round in 0..ROUNDS {
         for method in TURNS.iter().flat_map(|(method, turns)| std::iter::repeat_n(*method, *turns)) {
@@ -144,7 +145,11 @@ fn record_case(tools: &Tools, (path, case): &(PathBuf, Value)) -> Result<Vec<Val
             }
         }
     }
-    Ok(best.iter().map(|recording| row(case, recording, &best[0])).inspect(print).collect())
+    let rows = best.iter().map(|recording| row(case, recording)).collect::<Result<Vec<_>>>()?;
+    for (row, recording) in rows.iter().zip(&best) {
+        print(row, case["n_frames"].as_f64().unwrap_or(f64::NAN), recording, &best[0]);
+    }
+    Ok(rows)
 }
 
 fn record(tools: &Tools, method: Method, case: &Path, file: &Path) -> Result<Recording> {
@@ -167,49 +172,40 @@ fn record(tools: &Tools, method: Method, case: &Path, file: &Path) -> Result<Rec
     Ok(Recording { method, seconds: number("seconds")?, cpu_seconds: number("cpu_seconds")?, file_bytes })
 }
 
-fn row(case: &Value, recording: &Recording, baseline: &Recording) -> Value {
-    let number = |key: &str| case[key].as_f64().unwrap_or(f64::NAN);
-    let raw_bytes = 2.0 * number("height") * number("width") * number("n_frames");
-    let n_threads = recording.method.n_threads();
+fn row(case: &Value, recording: &Recording) -> Result<Row> {
+    let number = |key: &str| case[key].as_f64().ok_or_else(|| format!("a case has no {key}: {case}"));
+    let text = |key: &str| case[key].as_str().ok_or_else(|| format!("a case has no {key}: {case}"));
+    let raw_bytes = 2.0 * number("height")? * number("width")? * number("n_frames")?;
+    let threads = recording.method.n_threads() as u64;
     let is_ours = matches!(recording.method, Method::Ours(_));
-    // The clock of the processor is that of one thread.
-    let cpu_seconds = (n_threads == 1).then_some(recording.cpu_seconds);
-    json!({
-        "section": "talk",
-        "name": format!("talk record {}", case["pixels"].as_str().unwrap_or_default()),
-        "input": case["input"],
-        "by": recording.method.by(),
-        "level": if is_ours { "best" } else { "gcc -O3 -march=native, LZO" },
-        "threads": n_threads,
-        "frames": case["n_frames"],
-        "khz": number("n_frames") / recording.seconds / 1e3,
-        "khz_cpu": cpu_seconds.map(|seconds| number("n_frames") / seconds / 1e3),
-        "vs_peer_cpu": cpu_seconds.map(|seconds| baseline.cpu_seconds / seconds),
-        "file_mb": recording.file_bytes as f64 / 1e6,
-        "gb_per_s": raw_bytes / recording.seconds / 1e9,
-        "ratio": raw_bytes / recording.file_bytes as f64,
-        "peer": is_ours.then_some(baseline.method.by()),
-        "vs_peer": baseline.seconds / recording.seconds,
-        "vs_limit": null,
+    Ok(Row {
+        name: format!("talk record {}", text("pixels")?),
+        input: text("input")?.to_owned(),
+        by: recording.method.by().to_owned(),
+        level: if is_ours { "best" } else { "gcc -O3 -march=native, LZO" }.to_owned(),
+        threads,
+        gb_per_s: raw_bytes / recording.seconds / 1e9,
+        // The processor's clock is that of one thread.
+        gb_per_s_cpu: (threads == 1).then_some(raw_bytes / recording.cpu_seconds / 1e9),
+        ratio: Some(raw_bytes / recording.file_bytes as f64),
+        ..Row::default()
     })
 }
 
-fn print(row: &Value) {
-    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-    let number = |key: &str, decimals| match row[key].as_f64() {
-        Some(number) => format!("{number:.decimals$}"),
-        None => "-".to_owned(),
-    };
-    let pixels = text("name").replace("talk record ", "");
+fn print(row: &Row, n_frames: f64, recording: &Recording, baseline: &Recording) {
+    let khz = |seconds: f64| n_frames / seconds / 1e3;
+    let by_cpu = row.gb_per_s_cpu.is_some();
+    let cpu = |number: f64| if by_cpu { format!("{number:.2}") } else { "-".to_owned() };
     println!(
-        "{pixels:<14}{:<15}{:<37}{:>8}{:>9} {:>8} {:>10} {:>8} {:>9}",
-        text("input"),
-        text("by"),
-        number("threads", 0),
-        number("khz", 2),
-        number("vs_peer", 2),
-        number("khz_cpu", 2),
-        number("vs_peer_cpu", 2),
-        number("file_mb", 1),
+        "{:<14}{:<15}{:<37}{:>8}{:>9.2} {:>8.2} {:>10} {:>8} {:>9.1}",
+        row.name.replace("talk record ", ""),
+        row.input,
+        row.by,
+        row.threads,
+        khz(recording.seconds),
+        baseline.seconds / recording.seconds,
+        cpu(khz(recording.cpu_seconds)),
+        cpu(baseline.cpu_seconds / recording.cpu_seconds),
+        recording.file_bytes as f64 / 1e6,
     );
 }
