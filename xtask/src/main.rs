@@ -5,6 +5,8 @@
 mod bench;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod process;
 mod prove;

@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Pyth
 --quick: format, lints and the Rust tests of what needs no HDF5";
 
 /// The oldest Rust that builds the workspace; `rust-version` in Cargo.toml says the same.
-const OLDEST_RUST: &str = "1.89";
+pub(crate) const OLDEST_RUST: &str = "1.89";
 
 /// How long each fuzz target runs here.
 const FUZZ_SECONDS: u32 = 20;
