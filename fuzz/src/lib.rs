@@ -10,7 +10,7 @@ pub mod seeds;
 use arbitrary::{Result, Unstructured};
 use darkchunk::Threads;
 use darkchunk::chunk::Filter;
-use darkchunk::codec::Codec;
+use darkchunk::codec::{Codec, DecodedSize};
 use darkchunk::cpu::Level;
 use parameters::Parameters;
 
@@ -32,10 +32,14 @@ pub fn decode<C: Codec>(data: &[u8]) {
     let Ok(parameters) = Parameters::arbitrary_for::<C>(&mut u) else { return };
     let Ok(codec) = C::from_cd_values(&parameters.cd_values) else { return };
     let chunk = u.take_rest();
-    let Ok(n_bytes) = codec.decoded_len(chunk) else { return };
-    if n_bytes > MOST_DECODED_BYTES {
-        return;
-    }
+    let n_bytes = match codec.decoded_size(chunk) {
+        Ok(DecodedSize::Exactly(n_bytes)) if n_bytes <= MOST_DECODED_BYTES => n_bytes,
+        Ok(DecodedSize::AtMost(most)) if most <= MOST_DECODED_BYTES => match decode_unsized(&codec, chunk, most) {
+            Some(n_bytes) => n_bytes,
+            None => return,
+        },
+        _ => return,
+    };
     let decode = |level, fill| {
         let mut decoded = vec![fill; n_bytes];
         codec.decode_at(level, chunk, &mut decoded).map(|()| decoded)
@@ -58,6 +62,21 @@ pub fn decode<C: Codec>(data: &[u8]) {
     let mut decoded = vec![0x55; n_bytes];
     let by_threads = codec.decode_with(Level::current(), threads(), chunk, &mut decoded).map(|()| decoded);
     assert!(by_threads == decode(Level::current(), 0xff), "threads see other data or another error: {by_threads:?}");
+}
+
+/// Decodes a chunk that does not say its size, by every level and whatever was in the output before. Returns its size.
+fn decode_unsized<C: Codec>(codec: &C, chunk: &[u8], most: usize) -> Option<usize> {
+    let decode = |level, fill| {
+        let mut decoded = vec![fill; most];
+        let n_bytes = codec.decode_up_to(level, Threads::ONE, chunk, &mut decoded).ok()?;
+        decoded.truncate(n_bytes);
+        Some(decoded)
+    };
+    let first = decode(Level::SCALAR, 0x00);
+    for &level in Level::available() {
+        assert!(decode(level, 0xff) == first, "{level:?}: the output depends on the level or on what was there");
+    }
+    first.map(|decoded| decoded.len())
 }
 
 /// Pixels or bytes to be encoded: as they come, or mostly zero with the input scattered in it.

@@ -5,7 +5,7 @@ use crate::codec::blosc::Blosc;
 use crate::codec::drle::Drle;
 use crate::codec::lz4::Lz4;
 use crate::codec::zstd::Zstd;
-use crate::codec::{ChunkLayout, Codec};
+use crate::codec::{ChunkLayout, Codec, DecodedSize};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
@@ -159,6 +159,22 @@ impl Filter {
     /// As there.
     pub fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         with_codec!(self, codec => codec.decoded_len(src))
+    }
+
+    /// [`Codec::decoded_size`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        with_codec!(self, codec => codec.decoded_size(src))
+    }
+
+    /// [`Codec::decode_up_to`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        with_codec!(self, codec => codec.decode_up_to(level, threads, src, dst))
     }
 
     /// [`Codec::decode_at`].

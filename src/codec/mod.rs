@@ -50,6 +50,15 @@ impl ChunkLayout {
     }
 }
 
+/// What a chunk decodes to, as far as it can be known before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodedSize {
+    /// So many bytes; a chunk that decodes to more or fewer is damaged.
+    Exactly(usize),
+    /// Neither the chunk nor the parameters say it. The stored bytes can hold no more than so many.
+    AtMost(usize),
+}
+
 /// One HDF5 filter: parameters, and both directions over whole buffers.
 ///
 /// A value of an implementing type is one set of parameters, checked.
@@ -108,8 +117,18 @@ pub trait Codec: Sized {
     /// parameters and the chunk lie costs no more than what its bytes could hold.
     ///
     /// # Errors
-    /// What is wrong with the chunk's header; [`Error::WrongSize`].
+    /// What is wrong with the chunk's header; [`Error::WrongSize`]; [`Error::Unsupported`] where the chunk does not say its
+    /// size, as [`decoded_size`](Self::decoded_size) tells.
     fn decoded_len(&self, src: &[u8]) -> Result<usize>;
+
+    /// [`decoded_len`](Self::decoded_len), also of chunks that do not say their size, which there are of Zstd: these decode by
+    /// [`decode_up_to`](Self::decode_up_to), or by [`decode_with`](Self::decode_with) where the size is known from elsewhere.
+    ///
+    /// # Errors
+    /// What is wrong with the chunk's header; [`Error::WrongSize`].
+    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        self.decoded_len(src).map(DecodedSize::Exactly)
+    }
 
     /// Decodes `src` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the
     /// content of `dst` is unspecified, but never bytes from elsewhere.
@@ -125,6 +144,15 @@ pub trait Codec: Sized {
     /// As [`decode_with`](Self::decode_with).
     fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
         self.decode_with(level, threads, src, dst)
+    }
+
+    /// Decodes `src` to the front of `dst`, whatever size it has, and returns that size. What is behind it in `dst` is
+    /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with); [`Error::OutputTooSmall`] where `dst` is too short.
+    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        decode_to_front(self, level, threads, src, dst)
     }
 
     /// [`encode_with`](Self::encode_with) one thread.
@@ -158,4 +186,12 @@ pub trait Codec: Sized {
     fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<()> {
         self.decode_at(Level::current(), src, dst)
     }
+}
+
+/// [`Codec::decode_up_to`] of a chunk that says its size.
+fn decode_to_front<C: Codec>(codec: &C, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    let (needed, available) = (codec.decoded_len(src)?, dst.len());
+    let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+    codec.decode_with(level, threads, src, dst)?;
+    Ok(needed)
 }

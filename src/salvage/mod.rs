@@ -21,6 +21,7 @@ mod blosc;
 mod framed;
 
 use crate::chunk::Filter;
+use crate::codec::DecodedSize;
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::drle::{Drle, Mode};
 use crate::cpu::Level;
@@ -118,11 +119,10 @@ fn decode(level: Level, filter: Option<&Filter>, stored: &[u8], dst: &mut [u8]) 
 
 /// Decodes an intact chunk.
 fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result<()> {
-    let found = filter.decoded_len(stored)?;
-    if found != dst.len() {
-        return Err(Error::WrongSize { expected: dst.len(), found });
+    match filter.decoded_size(stored)? {
+        DecodedSize::Exactly(found) if found != dst.len() => Err(Error::WrongSize { expected: dst.len(), found }),
+        _ => filter.decode_at(level, stored, dst),
     }
-    filter.decode_at(level, stored, dst)
 }
 
 /// Bytes as they are, of which `usable` are good if they are there.

@@ -7,7 +7,7 @@ use darkchunk::codec::blosc::Blosc;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
-use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::codec::{ChunkLayout, Codec, DecodedSize};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result, Threads};
@@ -64,8 +64,8 @@ fn case(row: &Value, chunks: &[u8]) -> Case {
     }
 }
 
-/// What a plugin does with a chunk: reads its size, allocates that much, here full of `fill`, and decodes. Zeroed memory goes
-/// the way that is for it.
+/// What a plugin does with a chunk: reads its size, or the most that it can have, allocates that much, here full of `fill`, and
+/// decodes. Zeroed memory goes the way that is for it.
 pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     match filter {
         Drle::FILTER_ID => decode_by::<Drle>(cd_values, bytes, fill),
@@ -79,11 +79,17 @@ pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> 
 
 fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     let codec = C::from_cd_values(cd_values)?;
-    let mut output = vec![fill; codec.decoded_len(bytes)?];
-    if fill == 0 {
-        codec.decode_zeroed_with(Level::current(), Threads::ONE, bytes, &mut output)?;
-    } else {
-        codec.decode(bytes, &mut output)?;
+    let (level, threads) = (Level::current(), Threads::ONE);
+    let size = codec.decoded_size(bytes)?;
+    let (DecodedSize::Exactly(n_bytes) | DecodedSize::AtMost(n_bytes)) = size;
+    let mut output = vec![fill; n_bytes];
+    match size {
+        DecodedSize::AtMost(_) => {
+            let n_bytes = codec.decode_up_to(level, threads, bytes, &mut output)?;
+            output.truncate(n_bytes);
+        }
+        DecodedSize::Exactly(_) if fill == 0 => codec.decode_zeroed_with(level, threads, bytes, &mut output)?,
+        DecodedSize::Exactly(_) => codec.decode(bytes, &mut output)?,
     }
     Ok(output)
 }

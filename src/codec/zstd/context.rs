@@ -42,12 +42,6 @@ pub(crate) fn max_decoded_len(n_bytes: usize) -> usize {
     (n_bytes / MIN_BLOCK_BYTES).saturating_mul(MAX_BLOCK_BYTES)
 }
 
-/// The decoded size that the frame at the front of `src` states. `None` where it states none.
-pub(crate) fn content_size(src: &[u8]) -> Result<Option<u64>> {
-    zstd_safe::get_frame_content_size(src)
-        .map_err(|_| Error::Corrupt { at: 0, what: "this is not the beginning of a Zstd frame" })
-}
-
 /// Encodes blocks, one frame a block.
 pub(crate) struct Encoder {
     level: Level,
@@ -161,6 +155,16 @@ impl Decoder {
         Ok(())
     }
 
+    /// Decodes `src` to the front of `dst`, which may be longer, and returns the bytes written.
+    pub(super) fn decode_up_to(&mut self, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        const TOO_SMALL: usize = zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize;
+        let available = dst.len();
+        library(&mut self.context)?.decompress(dst, src).map_err(|code| match code.wrapping_neg() {
+            TOO_SMALL => Error::OutputTooSmall { needed: available.saturating_add(1), available },
+            _ => DAMAGED,
+        })
+    }
+
     /// Decodes `src` to `n_bytes`, which are in `room` then or in memory of the decoder. What is behind them in `room` is
     /// scratch, and makes the end of the block faster where it is 32 bytes or more: Zstd copies without care for the end
     /// then.
@@ -177,17 +181,22 @@ impl Decoder {
     }
 }
 
-/// Decodes `src` with the library to the first `n_bytes` of `dst`; the rest is scratch.
-fn decompress(context: &mut Option<DCtx<'static>>, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
-    const DAMAGED: Error = Error::Corrupt { at: 0, what: "the Zstd frame cannot be decoded to its size" };
-    let context = match context {
-        Some(context) => context,
+const DAMAGED: Error = Error::Corrupt { at: 0, what: "the Zstd frame cannot be decoded to its size" };
+
+/// The library's decoder, made when it is first needed.
+fn library<'a>(context: &'a mut Option<DCtx<'static>>) -> Result<&'a mut DCtx<'static>> {
+    match context {
+        Some(context) => Ok(context),
         empty => {
             let context = DCtx::try_create();
-            empty.insert(context.ok_or_else(|| Error::Unsupported("no memory for a Zstd decoder".into()))?)
+            Ok(empty.insert(context.ok_or_else(|| Error::Unsupported("no memory for a Zstd decoder".into()))?))
         }
-    };
-    match context.decompress(dst, src) {
+    }
+}
+
+/// Decodes `src` with the library to the first `n_bytes` of `dst`; the rest is scratch.
+fn decompress(context: &mut Option<DCtx<'static>>, src: &[u8], dst: &mut [u8], n_bytes: usize) -> Result<()> {
+    match library(context)?.decompress(dst, src) {
         Ok(found) if found == n_bytes => Ok(()),
         Ok(found) => Err(Error::WrongSize { expected: n_bytes, found }),
         Err(_) => Err(DAMAGED),
@@ -199,6 +208,10 @@ mod tests {
     use super::*;
 
     const N_BYTES: usize = 8192;
+
+    fn stated(frame: &[u8]) -> Option<u64> {
+        zstd_safe::get_frame_content_size(frame).expect("a frame")
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "calls C")]
@@ -236,7 +249,7 @@ mod tests {
         for n_bytes in [MAX_ZEROS, MAX_ZEROS + 1] {
             let mut frame = vec![0; max_encoded_len(n_bytes)];
             let n = Encoder::new(Level::current(), 1).encode_block(&vec![0; n_bytes], &mut frame).unwrap();
-            assert_eq!(content_size(&frame[..n]).unwrap(), Some(n_bytes as u64));
+            assert_eq!(stated(&frame[..n]), Some(n_bytes as u64));
             // Bit 5 of the descriptor: all of the content is the window.
             assert_eq!(frame[4] & 1 << 5 != 0, n_bytes <= MAX_ZEROS, "{n_bytes}");
             let mut dst = vec![0xAA; n_bytes];
@@ -254,7 +267,7 @@ mod tests {
                 let mut frame = vec![0; max_encoded_len(n_bytes)];
                 let mut encoder = Encoder::for_bit_rows(Level::current(), zstd_level, N_BYTES);
                 let n = encoder.encode_block(&rows[..n_bytes], &mut frame).unwrap();
-                assert_eq!(content_size(&frame[..n]).unwrap(), Some(n_bytes as u64));
+                assert_eq!(stated(&frame[..n]), Some(n_bytes as u64));
                 let mut dst = vec![0xAA; n_bytes];
                 assert_eq!(zstd_safe::decompress(&mut dst[..], &frame[..n]), Ok(n_bytes));
                 assert_eq!(dst, rows[..n_bytes], "level {zstd_level}, {n_bytes} bytes");

@@ -1,12 +1,15 @@
 //! Zstd, filter 32015.
 //!
-//! A chunk is one bare Zstd frame that states its content size. It has no parts that threads could share: one does it all.
+//! A chunk is one bare Zstd frame that states its content size; what else others write is in `frames`. It has no parts that
+//! threads could share: one does it all.
 
 pub(crate) mod context;
+mod frames;
 mod small;
 mod zeros;
 
-use super::{ChunkLayout, Codec};
+use self::frames::Frames;
+use super::{ChunkLayout, Codec, DecodedSize, decode_to_front};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
@@ -32,6 +35,19 @@ impl Zstd {
     /// As [`Codec::localise`].
     pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
         Self::localise(&[self.zstd_level.cast_unsigned()], layout)
+    }
+
+    /// What `frames` decode to, held against what the parameters say.
+    fn size_of(&self, frames: &Frames<'_>) -> Result<DecodedSize> {
+        let Some(expected) = self.chunk_bytes else { return Ok(frames.size) };
+        match frames.size {
+            DecodedSize::Exactly(found) if found != expected => Err(Error::WrongSize { expected, found }),
+            DecodedSize::AtMost(most) if most < expected => Err(Error::Corrupt {
+                at: 0,
+                what: "the Zstd frame is too short for the chunk's size in the parameters",
+            }),
+            _ => Ok(DecodedSize::Exactly(expected)),
+        }
     }
 }
 
@@ -78,26 +94,31 @@ impl Codec for Zstd {
     }
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        let stated = context::content_size(src)?;
-        let stated = stated.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let n_bytes = stated.or(self.chunk_bytes);
-        let n_bytes =
-            n_bytes.ok_or(Error::Corrupt { at: 4, what: "the Zstd frame does not state its content size" })?;
-        if let Some(expected) = self.chunk_bytes.filter(|expected| *expected != n_bytes) {
-            return Err(Error::WrongSize { expected, found: n_bytes });
+        match self.decoded_size(src)? {
+            DecodedSize::Exactly(n_bytes) => Ok(n_bytes),
+            DecodedSize::AtMost(_) => {
+                Err(Error::Unsupported("the chunk is a Zstd frame that does not state its content size".into()))
+            }
         }
-        if n_bytes > context::max_decoded_len(src.len()) {
-            let what = "the Zstd frame stands for more than its bytes can hold";
-            return Err(Error::Corrupt { at: 4, what });
-        }
-        Ok(n_bytes)
+    }
+
+    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        self.size_of(&Frames::read(src)?)
     }
 
     fn decode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        let expected = self.decoded_len(src)?;
-        if expected != dst.len() {
-            return Err(Error::WrongSize { expected: dst.len(), found: expected });
+        let frames = Frames::read(src)?;
+        match self.size_of(&frames)? {
+            DecodedSize::Exactly(found) if found != dst.len() => Err(Error::WrongSize { expected: dst.len(), found }),
+            _ => context::Decoder::new(level).decode_block(frames.bytes, dst),
         }
-        context::Decoder::new(level).decode_block(src, dst)
+    }
+
+    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let frames = Frames::read(src)?;
+        match self.size_of(&frames)? {
+            DecodedSize::Exactly(_) => decode_to_front(self, level, threads, src, dst),
+            DecodedSize::AtMost(_) => context::Decoder::new(level).decode_up_to(frames.bytes, dst),
+        }
     }
 }
