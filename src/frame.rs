@@ -44,6 +44,17 @@ pub struct ElementType {
     pub order: ByteOrder,
 }
 
+/// What a file says of an integer type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntegerParts {
+    /// Two's complement.
+    pub is_signed: bool,
+    /// Bits that are the number; the others of its bytes are padding.
+    pub n_bits: usize,
+    /// Whether the most significant byte comes first; `None` for other orders than the two.
+    pub is_big_endian: Option<bool>,
+}
+
 impl ElementType {
     /// `int8`.
     pub const I8: Self = Self::native(ElementClass::Signed, 1);
@@ -58,6 +69,22 @@ impl ElementType {
     /// `uint32` in this machine's byte order.
     pub const U32: Self = Self::native(ElementClass::Unsigned, 4);
 
+    /// The elements of a datatype of `n_bytes` with a base type of `base_bytes`. An integer that does not fill its bytes, or
+    /// has an order that no codec knows, is bytes: to a codec of numbers its padding would be a part of the number.
+    #[must_use]
+    pub fn from_parts(n_bytes: usize, base_bytes: usize, integer: Option<IntegerParts>) -> Self {
+        let bytes = Self { class: ElementClass::Other, n_bytes, base_bytes, order: ByteOrder::NATIVE };
+        let Some(IntegerParts { is_signed, n_bits, is_big_endian: Some(is_big_endian) }) = integer else {
+            return bytes;
+        };
+        if n_bits != 8 * n_bytes {
+            return bytes;
+        }
+        let class = if is_signed { ElementClass::Signed } else { ElementClass::Unsigned };
+        let order = if is_big_endian { ByteOrder::Big } else { ByteOrder::Little };
+        Self { class, order: if n_bytes == 1 { ByteOrder::NATIVE } else { order }, ..bytes }
+    }
+
     const fn native(class: ElementClass, n_bytes: usize) -> Self {
         Self { class, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE }
     }
@@ -69,7 +96,9 @@ impl fmt::Display for ElementType {
         match self.class {
             ElementClass::Signed => write!(f, "int{n_bits}")?,
             ElementClass::Unsigned => write!(f, "uint{n_bits}")?,
-            ElementClass::Other => return write!(f, "a type of {} bytes that is no integer", self.n_bytes),
+            ElementClass::Other => {
+                return write!(f, "a type of {} bytes that is no integer of {n_bits} bits", self.n_bytes);
+            }
         }
         match self.order {
             ByteOrder::Big if self.n_bytes > 1 => write!(f, " (big-endian)"),
@@ -249,7 +278,29 @@ mod tests {
         let little = ElementType { order: ByteOrder::Little, ..ElementType::I32 };
         assert_eq!(little.to_string(), "int32");
         assert_eq!(big.to_string(), "uint16 (big-endian)");
-        assert_eq!(double.to_string(), "a type of 8 bytes that is no integer");
+        assert_eq!(double.to_string(), "a type of 8 bytes that is no integer of 64 bits");
+    }
+
+    #[test]
+    fn only_an_integer_that_fills_its_bytes_is_a_number() {
+        let integer = |n_bits, is_big_endian| Some(IntegerParts { is_signed: true, n_bits, is_big_endian });
+        let native = Some(cfg!(target_endian = "big"));
+        assert_eq!(ElementType::from_parts(2, 2, integer(16, native)), ElementType::I16);
+        let unsigned = IntegerParts { is_signed: false, n_bits: 32, is_big_endian: native };
+        assert_eq!(ElementType::from_parts(4, 4, Some(unsigned)), ElementType::U32);
+        let bytes = |n_bytes, base_bytes| ElementType::from_parts(n_bytes, base_bytes, None);
+        assert_eq!(bytes(2, 2).class, ElementClass::Other);
+        assert_eq!(ElementType::from_parts(2, 2, integer(12, native)), bytes(2, 2));
+        assert_eq!(ElementType::from_parts(2, 2, integer(16, None)), bytes(2, 2));
+        assert_eq!(bytes(24, 8).base_bytes, 8);
+    }
+
+    #[test]
+    fn one_byte_has_no_order() {
+        for is_big_endian in [false, true] {
+            let integer = IntegerParts { is_signed: true, n_bits: 8, is_big_endian: Some(is_big_endian) };
+            assert_eq!(ElementType::from_parts(1, 1, Some(integer)), ElementType::I8);
+        }
     }
 
     #[test]

@@ -202,6 +202,8 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Dread_chunk2; /* since HDF5 2.0, or NULL */
     dc_function fn_H5Pmodify_filter;
     dc_function fn_H5Tdetect_class;
+    dc_function fn_H5Tget_precision;
+    dc_function fn_H5Tget_super;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -237,6 +239,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #endif
     DC_SET(H5Pmodify_filter)
     DC_SET(H5Tdetect_class)
+    DC_SET(H5Tget_precision)
+    DC_SET(H5Tget_super)
     return table;
 }
 

@@ -39,7 +39,8 @@ use hdf5_metno_sys::{LOCK, h5p, h5t};
 
 macro_rules! link {
     (required { $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty;)* }
-     optional { $(fn $extra:ident($($extra_arg:ident: $extra_type:ty),* $(,)?) -> $extra_result:ty;)* }) => {
+     optional { $(fn $extra:ident($($extra_arg:ident: $extra_type:ty),* $(,)?) -> $extra_result:ty;)* }
+     others { $($other:tt)* }) => {
         // The functions by their names, with the types of darkchunk's table: those of `hdf5-metno-sys` are the same
         // for the linker, but have other enumerations.
         unsafe extern "C" {
@@ -51,6 +52,8 @@ macro_rules! link {
                 dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
             ) -> c_int;
             fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
+            fn H5Tget_precision(kind: Hid) -> usize;
+            fn H5Tget_super(kind: Hid) -> Hid;
         }
 
         fn table(ids: Ids) -> Api {
@@ -62,6 +65,8 @@ macro_rules! link {
                 H5Dread_chunk2: Some(H5Dread_chunk2),
                 H5Pmodify_filter: Some(H5Pmodify_filter),
                 H5Tdetect_class: Some(H5Tdetect_class),
+                H5Tget_precision: Some(H5Tget_precision),
+                H5Tget_super: Some(H5Tget_super),
                 ..Api::EMPTY
             }
         }

@@ -181,6 +181,22 @@ fn a_pixel_that_is_too_bright_changes_nothing() {
     assert_eq!(image(&file, &format!("{PATH}_darkchunk/sum"))[599..601], [14, 7 + 32767]);
 }
 
+/// An integer of 2 bytes with so many bits that are the number, as 12-bit cameras are given.
+fn padded(n_bits: usize) -> i64 {
+    let _lock = LOCK.lock();
+    // SAFETY: a type that HDF5 has.
+    let padded = unsafe { h5t::H5Tcopy(*h5t::H5T_NATIVE_INT16) };
+    // SAFETY: the copy is not used yet.
+    assert!(unsafe { h5t::H5Tset_precision(padded, n_bits) } >= 0);
+    padded
+}
+
+fn array_of_3() -> i64 {
+    let _lock = LOCK.lock();
+    // SAFETY: one dimension.
+    unsafe { h5t::H5Tarray_create2(*h5t::H5T_NATIVE_INT16, 1, [3].as_ptr()) }
+}
+
 #[test]
 fn datasets_that_frames_cannot_be_written_to_are_refused() {
     let file = new_file("foreign");
@@ -195,6 +211,10 @@ fn datasets_that_frames_cannot_be_written_to_are_refused() {
     says(attach::<i16>(&file, "flat"), &["2 dimensions"]);
     make("wrong type", Foreign { datatype: *h5t::H5T_NATIVE_DOUBLE, ..plain.clone() });
     says(attach::<i16>(&file, "wrong type"), &["no integer", "int16"]);
+    make("padded", Foreign { datatype: padded(12), ..plain.clone() });
+    says(attach::<i16>(&file, "padded"), &["no integer of 16 bits", "int16"]);
+    make("array", Foreign { datatype: array_of_3(), ..plain.clone() });
+    says(attach::<i16>(&file, "array"), &["a type of 6 bytes", "int16"]);
     make("unsigned", Foreign { datatype: *h5t::H5T_NATIVE_UINT16, ..plain.clone() });
     says(attach::<i16>(&file, "unsigned"), &["uint16", "int16"]);
     make("big", Foreign { datatype: *h5t::H5T_STD_I16BE, ..plain.clone() });

@@ -33,6 +33,7 @@ pub mod salvage;
 mod writer;
 
 pub use api::Api;
+pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};
 pub use file::File;
 pub use library::Library;

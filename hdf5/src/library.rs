@@ -38,6 +38,20 @@ macro_rules! h5 {
 }
 pub(super) use h5;
 
+/// Calls a function that the table need not have; without it an error names it.
+macro_rules! h5_optional {
+    ($library:expr, $name:ident($($argument:expr),* $(,)?)) => {{
+        let library: &$crate::Library = $library;
+        let name = stringify!($name);
+        let function = library.functions().$name.ok_or($crate::Error::MissingFunction { name })?;
+        library.call(name, |_| {
+            // SAFETY: as for `h5!`.
+            unsafe { function($($argument),*) }
+        })
+    }};
+}
+pub(super) use h5_optional;
+
 impl Library {
     /// Takes a table of functions.
     ///
@@ -53,6 +67,10 @@ impl Library {
         let library = Self(Arc::new(Table { functions, ids: api.ids, enter: api.enter, leave: api.leave }));
         h5!(&library, H5open())?;
         Ok(library)
+    }
+
+    pub(super) fn functions(&self) -> &Functions {
+        &self.0.functions
     }
 
     pub(super) fn ids(&self) -> &Ids {

@@ -3,9 +3,10 @@
 use std::ffi::{CString, c_char, c_int};
 
 use super::api::Hid;
-use super::library::{DEFAULT, Library, h5};
+use super::library::{DEFAULT, Library, h5, h5_optional};
 use crate::{Error, Result};
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::frame::{ElementType, IntegerParts};
+use darkchunk_hdf5_abi::datatype::{self, Datatype, Integer};
 
 const UNLIMITED: u64 = u64::MAX;
 
@@ -122,26 +123,41 @@ pub(super) fn extent(space: &Id) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
     Ok((dims, most.into_iter().map(|most| (most != UNLIMITED).then_some(most)).collect()))
 }
 
-/// What an HDF5 datatype holds.
+/// What an HDF5 datatype holds, as the plugins see it, too.
 pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementType> {
-    const INTEGER: c_int = 0;
-    const BIG_ENDIAN: c_int = 1;
-    let n_bytes = h5!(library, H5Tget_size(datatype))?;
-    if h5!(library, H5Tget_class(datatype))? != INTEGER {
-        return Ok(ElementType { class: ElementClass::Other, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE });
+    let Datatype { n_bytes, base_bytes, integer, .. } = datatype::read(library, datatype)?;
+    let integer =
+        integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });
+    Ok(ElementType::from_parts(n_bytes, base_bytes, integer))
+}
+
+impl datatype::Ask for Library {
+    type Error = Error;
+
+    fn class(&self, datatype: Hid) -> Result<c_int> {
+        h5!(self, H5Tget_class(datatype))
     }
-    let signed = h5!(library, H5Tget_sign(datatype))? != 0;
-    let big = h5!(library, H5Tget_order(datatype))? == BIG_ENDIAN;
-    Ok(ElementType {
-        class: if signed { ElementClass::Signed } else { ElementClass::Unsigned },
-        n_bytes,
-        base_bytes: n_bytes,
-        order: match (n_bytes, big) {
-            (1, _) => ByteOrder::NATIVE,
-            (_, true) => ByteOrder::Big,
-            (_, false) => ByteOrder::Little,
-        },
-    })
+
+    fn size(&self, datatype: Hid) -> Result<usize> {
+        h5!(self, H5Tget_size(datatype))
+    }
+
+    fn precision(&self, datatype: Hid) -> Result<usize> {
+        h5_optional!(self, H5Tget_precision(datatype))
+    }
+
+    fn order(&self, datatype: Hid) -> Result<c_int> {
+        h5!(self, H5Tget_order(datatype))
+    }
+
+    fn sign(&self, datatype: Hid) -> Result<c_int> {
+        h5!(self, H5Tget_sign(datatype))
+    }
+
+    fn base_size(&self, datatype: Hid) -> Result<usize> {
+        let base = Id::new(self, h5_optional!(self, H5Tget_super(datatype))?);
+        self.size(base.get())
+    }
 }
 
 /// A number that can be stored in an attribute or a dataset as it is.

@@ -1,0 +1,171 @@
+//! The functions, and the variables that hold identifiers.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+
+use crate::{Hid, PrintFn, PrintFn1, WalkFn};
+
+/// Hands HDF5's functions with their signatures to the macro named: `required { fn …; } optional { fn …; } others { fn …; }`.
+///
+/// `required` and `optional` are the table that a program hands in, in its order, which is C's (`dc_hdf5` in `darkchunk.h`)
+/// and only ever grows at its end; `others` are those that a plugin asks of the HDF5 that is calling it. The types are those
+/// of `core::ffi` and of this crate, which the place of use must have imported.
+#[macro_export]
+macro_rules! for_each_hdf5_function {
+    ($callback:ident) => {
+        $callback! {
+            required {
+                fn H5open() -> c_int;
+                fn H5get_libversion(major: *mut c_uint, minor: *mut c_uint, release: *mut c_uint) -> c_int;
+                fn H5Eget_auto2(stack: Hid, print: *mut Option<PrintFn>, data: *mut *mut c_void) -> c_int;
+                fn H5Eset_auto2(stack: Hid, print: Option<PrintFn>, data: *mut c_void) -> c_int;
+                fn H5Eclear2(stack: Hid) -> c_int;
+                fn H5Ewalk2(stack: Hid, direction: c_int, visit: Option<WalkFn>, data: *mut c_void) -> c_int;
+                fn H5Iget_type(id: Hid) -> c_int;
+                fn H5Iget_file_id(id: Hid) -> Hid;
+                fn H5Idec_ref(id: Hid) -> c_int;
+                fn H5Fcreate(name: *const c_char, flags: c_uint, fcpl: Hid, fapl: Hid) -> Hid;
+                fn H5Fopen(name: *const c_char, flags: c_uint, fapl: Hid) -> Hid;
+                fn H5Fflush(id: Hid, scope: c_int) -> c_int;
+                fn H5Fget_intent(file: Hid, intent: *mut c_uint) -> c_int;
+                fn H5Gcreate2(at: Hid, name: *const c_char, lcpl: Hid, gcpl: Hid, gapl: Hid) -> Hid;
+                fn H5Oopen(at: Hid, name: *const c_char, lapl: Hid) -> Hid;
+                fn H5Olink(object: Hid, at: Hid, name: *const c_char, lcpl: Hid, lapl: Hid) -> c_int;
+                fn H5Lexists(at: Hid, name: *const c_char, lapl: Hid) -> c_int;
+                fn H5Dcreate2(
+                    at: Hid, name: *const c_char, kind: Hid, space: Hid, lcpl: Hid, dcpl: Hid, dapl: Hid,
+                ) -> Hid;
+                fn H5Dcreate_anon(at: Hid, kind: Hid, space: Hid, dcpl: Hid, dapl: Hid) -> Hid;
+                fn H5Dget_space(dataset: Hid) -> Hid;
+                fn H5Dget_type(dataset: Hid) -> Hid;
+                fn H5Dget_create_plist(dataset: Hid) -> Hid;
+                fn H5Dset_extent(dataset: Hid, dims: *const u64) -> c_int;
+                fn H5Dread(
+                    dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *mut c_void,
+                ) -> c_int;
+                fn H5Dwrite(
+                    dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *const c_void,
+                ) -> c_int;
+                fn H5Dwrite_chunk(
+                    dataset: Hid, dxpl: Hid, mask: u32, offset: *const u64, n_bytes: usize, data: *const c_void,
+                ) -> c_int;
+                fn H5Dget_chunk_storage_size(dataset: Hid, offset: *const u64, n_bytes: *mut u64) -> c_int;
+                fn H5Screate(class: c_int) -> Hid;
+                fn H5Screate_simple(rank: c_int, dims: *const u64, max_dims: *const u64) -> Hid;
+                fn H5Sget_simple_extent_ndims(space: Hid) -> c_int;
+                fn H5Sget_simple_extent_dims(space: Hid, dims: *mut u64, max_dims: *mut u64) -> c_int;
+                fn H5Pcreate(class: Hid) -> Hid;
+                fn H5Pset_libver_bounds(fapl: Hid, low: c_int, high: c_int) -> c_int;
+                fn H5Pset_create_intermediate_group(lcpl: Hid, create: c_uint) -> c_int;
+                fn H5Pget_layout(dcpl: Hid) -> c_int;
+                fn H5Pset_chunk(dcpl: Hid, rank: c_int, dims: *const u64) -> c_int;
+                fn H5Pget_chunk(dcpl: Hid, max_rank: c_int, dims: *mut u64) -> c_int;
+                fn H5Pget_chunk_opts(dcpl: Hid, options: *mut c_uint) -> c_int;
+                fn H5Pset_filter(
+                    dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
+                ) -> c_int;
+                fn H5Pget_nfilters(dcpl: Hid) -> c_int;
+                fn H5Pget_filter2(
+                    dcpl: Hid, index: c_uint, flags: *mut c_uint, n_values: *mut usize, values: *mut c_uint,
+                    name_bytes: usize, name: *mut c_char, config: *mut c_uint,
+                ) -> c_int;
+                fn H5Tcopy(kind: Hid) -> Hid;
+                fn H5Tset_size(kind: Hid, n_bytes: usize) -> c_int;
+                fn H5Tset_cset(kind: Hid, character_set: c_int) -> c_int;
+                fn H5Tget_class(kind: Hid) -> c_int;
+                fn H5Tget_size(kind: Hid) -> usize;
+                fn H5Tget_sign(kind: Hid) -> c_int;
+                fn H5Tget_order(kind: Hid) -> c_int;
+                fn H5Aexists(object: Hid, name: *const c_char) -> c_int;
+                fn H5Acreate2(
+                    object: Hid, name: *const c_char, kind: Hid, space: Hid, acpl: Hid, aapl: Hid,
+                ) -> Hid;
+                fn H5Aopen(object: Hid, name: *const c_char, aapl: Hid) -> Hid;
+                fn H5Aget_space(attribute: Hid) -> Hid;
+                fn H5Aread(attribute: Hid, kind: Hid, data: *mut c_void) -> c_int;
+                fn H5Awrite(attribute: Hid, kind: Hid, data: *const c_void) -> c_int;
+                fn H5Adelete(object: Hid, name: *const c_char) -> c_int;
+            }
+            optional {
+                fn H5Dread_chunk(
+                    dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void,
+                ) -> c_int;
+                fn H5Dread_chunk2(
+                    dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void,
+                    n_bytes: *mut usize,
+                ) -> c_int;
+                fn H5Pmodify_filter(
+                    dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
+                ) -> c_int;
+                fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
+                fn H5Tget_precision(kind: Hid) -> usize;
+                fn H5Tget_super(kind: Hid) -> Hid;
+            }
+            others {
+                fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;
+                fn H5free_memory(memory: *mut c_void) -> c_int;
+                fn H5Eauto_is_v2(stack: Hid, is_v2: *mut c_uint) -> c_int;
+                fn H5Eget_auto1(print: *mut Option<PrintFn1>, data: *mut *mut c_void) -> c_int;
+                fn H5Eset_auto1(print: Option<PrintFn1>, data: *mut c_void) -> c_int;
+                fn H5Eis_paused(stack: Hid, is_paused: *mut bool) -> c_int;
+                fn H5Ecreate_stack() -> Hid;
+                fn H5Eset_current_stack(stack: Hid) -> c_int;
+                fn H5Fget_obj_ids(file: Hid, kinds: c_uint, room: usize, ids: *mut Hid) -> isize;
+                fn H5Pclose(list: Hid) -> c_int;
+                fn H5Pget_filter_by_id2(
+                    dcpl: Hid, filter: c_int, flags: *mut c_uint, n_values: *mut usize, values: *mut c_uint,
+                    name_bytes: usize, name: *mut c_char, config: *mut c_uint,
+                ) -> c_int;
+                fn H5Tclose(kind: Hid) -> c_int;
+                fn H5Tcommitted(kind: Hid) -> c_int;
+                // A truth value, which has one byte or four by HDF5's version: room for any, set to 0 before.
+                fn H5VLobject_is_native(object: Hid, is_native: *mut u64) -> c_int;
+            }
+        }
+    };
+}
+
+/// Hands the variables in which HDF5 keeps identifiers to the macro named: `field = variable as "name in hdf5.h";`, in the
+/// order of the table that a program hands in. They have values once `H5open` has run.
+#[macro_export]
+macro_rules! for_each_hdf5_variable {
+    ($callback:ident) => {
+        $callback! {
+            native_int8 = H5T_NATIVE_INT8_g as "H5T_NATIVE_INT8";
+            native_uint8 = H5T_NATIVE_UINT8_g as "H5T_NATIVE_UINT8";
+            native_int16 = H5T_NATIVE_INT16_g as "H5T_NATIVE_INT16";
+            native_uint16 = H5T_NATIVE_UINT16_g as "H5T_NATIVE_UINT16";
+            native_int32 = H5T_NATIVE_INT32_g as "H5T_NATIVE_INT32";
+            native_uint32 = H5T_NATIVE_UINT32_g as "H5T_NATIVE_UINT32";
+            native_int64 = H5T_NATIVE_INT64_g as "H5T_NATIVE_INT64";
+            native_uint64 = H5T_NATIVE_UINT64_g as "H5T_NATIVE_UINT64";
+            c_s1 = H5T_C_S1_g as "H5T_C_S1";
+            file_access = H5P_CLS_FILE_ACCESS_ID_g as "H5P_FILE_ACCESS";
+            dataset_create = H5P_CLS_DATASET_CREATE_ID_g as "H5P_DATASET_CREATE";
+            link_create = H5P_CLS_LINK_CREATE_ID_g as "H5P_LINK_CREATE";
+        }
+    };
+}
+
+macro_rules! declare {
+    (required { $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty;)* }
+     optional { $(fn $extra:ident($($extra_arg:ident: $extra_type:ty),* $(,)?) -> $extra_result:ty;)* }
+     others { $(fn $other:ident($($other_arg:ident: $other_type:ty),* $(,)?) -> $other_result:ty;)* }) => {
+        /// The types of the functions, each by the function's name.
+        #[allow(non_camel_case_types, reason = "they are HDF5's names")]
+        pub mod signature {
+            use super::*;
+
+            $(#[doc = concat!("`", stringify!($name), "`")]
+            pub type $name = unsafe extern "C" fn($($arg: $type),*) -> $result;)*
+            $(#[doc = concat!("`", stringify!($extra), "`")]
+            pub type $extra = unsafe extern "C" fn($($extra_arg: $extra_type),*) -> $extra_result;)*
+            $(#[doc = concat!("`", stringify!($other), "`")]
+            pub type $other = unsafe extern "C" fn($($other_arg: $other_type),*) -> $other_result;)*
+        }
+
+        /// The names of the functions of the table, in its order.
+        pub const TABLE: &[&str] = &[$(stringify!($name),)* $(stringify!($extra),)*];
+    };
+}
+
+for_each_hdf5_function!(declare);

@@ -1,0 +1,39 @@
+//! Types that C programs get from `hdf5.h`.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+
+/// `hid_t`, HDF5's identifier: 64 bits since 1.10.
+pub type Hid = i64;
+
+/// HDF5's call-back of `H5Ewalk2`: position, one entry of the error stack, the caller's pointer.
+pub type WalkFn = unsafe extern "C" fn(c_uint, *const ErrorEntry, *mut c_void) -> c_int;
+
+/// HDF5's call-back that prints an error stack.
+pub type PrintFn = unsafe extern "C" fn(Hid, *mut c_void) -> c_int;
+
+/// The same as HDF5 1.6 had it.
+pub type PrintFn1 = unsafe extern "C" fn(*mut c_void) -> c_int;
+
+/// `H5Epush2`: stack, file, function, line, class, major and minor error number, format of the text and what it takes.
+pub type PushFn =
+    unsafe extern "C" fn(Hid, *const c_char, *const c_char, c_uint, Hid, Hid, Hid, *const c_char, ...) -> c_int;
+
+/// One entry of HDF5's error stack (`H5E_error2_t`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct ErrorEntry {
+    /// Error class.
+    pub class: Hid,
+    /// Major error number.
+    pub major: Hid,
+    /// Minor error number.
+    pub minor: Hid,
+    /// Line in HDF5's source.
+    pub line: c_uint,
+    /// HDF5's function.
+    pub function: *const c_char,
+    /// HDF5's source file.
+    pub file: *const c_char,
+    /// What went wrong.
+    pub description: *const c_char,
+}
