@@ -65,7 +65,8 @@ pub enum DecodedSize {
 pub trait Codec: Sized {
     /// The filter's registered number.
     const FILTER_ID: u32;
-    /// What HDF5 tools print as the filter's name.
+    /// What HDF5 stores in the file as the filter's name, and its tools print: what it is called, then behind a `;` or a `:`
+    /// where its format is described. At most 63 bytes, as readers have room for little more.
     const NAME: &'static str;
     /// Whether this filter reads the values of pixels, and so must be the first one in a dataset's pipeline.
     const MUST_BE_FIRST: bool = false;

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+import tomllib
 
 import pytest
 
-from common import NAMES, PLUGINS
+from common import NAMES, PLUGINS, ROOT
 
 EXPORTS = ["H5PLget_plugin_info", "H5PLget_plugin_type"]
 
@@ -28,6 +29,12 @@ def test_no_hdf5_is_linked(name):
 def test_only_the_two_functions_that_hdf5_looks_for_are_exported(name):
     symbols = lines("nm", "-D", "--defined-only", PLUGINS / f"lib{name}.so")
     assert [line.split()[-1] for line in symbols] == EXPORTS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strings_shows_which_version_a_library_is(name):
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    assert f"darkchunk {version}, HDF5 plugin {name}" in lines("strings", PLUGINS / f"lib{name}.so")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from common import CHUNKS, CONFIGS, DRLE, child, frames, tool
+from common import BLOSC, CHUNKS, CONFIGS, DRLE, child, frames, tool
 
 
 def write(path, label, data=None):
@@ -52,11 +52,27 @@ def test_h5repack_keeps_our_filters_with_other_chunks(tmp_path, label):
     assert filters == [CONFIGS[label][0]] and np.array_equal(data, frames())
 
 
-def test_h5ls_and_h5dump_name_the_filter(tmp_path, label):
+def test_h5ls_and_h5dump_name_the_filter_and_where_its_format_is_described(tmp_path, label):
     write(tmp_path / "packed.h5", label)
     number = CONFIGS[label][0]
-    assert str(number) in tool("h5ls", "-v", tmp_path / "packed.h5").stdout
-    assert f"FILTER_ID {number}" in tool("h5dump", "-p", "-H", tmp_path / "packed.h5").stdout
+    with h5py.File(tmp_path / "packed.h5") as file:
+        name = file["frames"].id.get_create_plist().get_filter(0)[3].decode()
+    # PyTables knows Blosc by exactly this name.
+    assert name == "blosc" if number == BLOSC else name.endswith("see darkchunk, docs/format.md") and len(name) < 64
+    # Without plugins: the name is in the file.
+    listed = tool("h5ls", "-v", tmp_path / "packed.h5", plugin_path="/nonexistent").stdout
+    assert name in listed and str(number) in listed
+    dumped = tool("h5dump", "-p", "-H", tmp_path / "packed.h5", plugin_path="/nonexistent").stdout
+    assert f"COMMENT {name}" in dumped and f"FILTER_ID {number}" in dumped
+
+
+def test_pytables_knows_our_blosc_as_its_own(tmp_path):
+    import tables
+
+    write(tmp_path / "packed.h5", "blosc-zstd-byte")
+    with tables.open_file(tmp_path / "packed.h5") as file:
+        filters = file.root.frames.filters
+        assert (filters.complib, filters.complevel, filters.shuffle) == ("blosc:zstd", 5, True)
 
 
 def test_ncdump_reads_what_netcdf_wrote(tmp_path, label):

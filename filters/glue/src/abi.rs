@@ -42,13 +42,17 @@ pub struct Class {
 // SAFETY: the table is never written, and `name` points to a static.
 unsafe impl Sync for Class {}
 
+/// What HDF5 and its tools have room for, the NUL included: half of the smallest buffer known.
+const MAX_NAME_BYTES: usize = 64;
+
 impl Class {
-    /// The table of one codec. `name` is what HDF5's tools print, NUL-terminated: [`c_name`] of the codec's own name.
+    /// The table of one codec. `name` is what HDF5 stores and its tools print: [`c_names`] of the codec's own name first.
     ///
     /// # Panics
-    /// Where `name` does not end in NUL; in a static, that is when it is compiled.
+    /// Where `name` does not end in NUL, or is too long; in a static, that is when it is compiled.
     pub const fn new<C: Codec>(name: &'static [u8]) -> Self {
         assert!(!name.is_empty() && name[name.len() - 1] == 0, "the name ends in NUL");
+        assert!(C::NAME.len() < MAX_NAME_BYTES, "the name is too long for readers");
         Self {
             version: CLASS_VERSION,
             id: C::FILTER_ID.cast_signed(),
@@ -64,17 +68,20 @@ impl Class {
     }
 }
 
-/// `name` with a NUL behind it; `N` is one more than its length.
+/// `name` and behind it `version`, each with a NUL behind it. HDF5 reads the first; the second is for those who look into
+/// the library's file, and is in it because the first is. `N` is two more than their lengths.
 ///
 /// # Panics
-/// Where it is not, or `name` has a NUL in it; in a static, that is when it is compiled.
-pub const fn c_name<const N: usize>(name: &str) -> [u8; N] {
-    assert!(name.len() + 1 == N, "N is the length of the name and one more");
+/// Where it is not, or a text has a NUL in it; in a static, that is when it is compiled.
+pub const fn c_names<const N: usize>(name: &str, version: &str) -> [u8; N] {
+    assert!(name.len() + version.len() + 2 == N, "N is the length of both and two more");
     let mut bytes = [0; N];
     let mut i = 0;
-    while i < name.len() {
-        assert!(name.as_bytes()[i] != 0, "a name has no NUL in it");
-        bytes[i] = name.as_bytes()[i];
+    while i < name.len() + version.len() {
+        let is_name = i < name.len();
+        let byte = if is_name { name.as_bytes()[i] } else { version.as_bytes()[i - name.len()] };
+        assert!(byte != 0, "a name has no NUL in it");
+        bytes[if is_name { i } else { i + 1 }] = byte;
         i += 1;
     }
     bytes

@@ -28,7 +28,7 @@ mod open_datasets;
 mod set_local;
 mod threads;
 
-pub use abi::{Class, FLAG_OPTIONAL, FLAG_REVERSE, PLUGIN_TYPE_FILTER, c_name, prepare};
+pub use abi::{Class, FLAG_OPTIONAL, FLAG_REVERSE, PLUGIN_TYPE_FILTER, c_names, prepare};
 pub use entry::{filter, set_local};
 
 #[doc(hidden)]
@@ -42,7 +42,14 @@ pub use darkchunk::codec::Codec;
 #[macro_export]
 macro_rules! export_filter {
     ($codec:ty) => {
-        static NAME: [u8; <$codec as $crate::Codec>::NAME.len() + 1] = $crate::c_name(<$codec as $crate::Codec>::NAME);
+        const VERSION: &str = ::core::concat!(
+            "darkchunk ",
+            ::core::env!("CARGO_PKG_VERSION"),
+            ", HDF5 plugin ",
+            ::core::env!("CARGO_PKG_NAME")
+        );
+        static NAME: [u8; <$codec as $crate::Codec>::NAME.len() + VERSION.len() + 2] =
+            $crate::c_names(<$codec as $crate::Codec>::NAME, VERSION);
         static CLASS: $crate::Class = $crate::Class::new::<$codec>(&NAME);
 
         /// What kind of plugin this is: a filter.

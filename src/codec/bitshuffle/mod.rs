@@ -240,7 +240,7 @@ impl Bitshuffle {
 
 impl Codec for Bitshuffle {
     const FILTER_ID: u32 = 32008;
-    const NAME: &'static str = "bitshuffle";
+    const NAME: &'static str = "bitshuffle; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         params::localise(cd_values, layout)

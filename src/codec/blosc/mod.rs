@@ -132,6 +132,7 @@ impl Blosc {
 
 impl Codec for Blosc {
     const FILTER_ID: u32 = 32001;
+    // PyTables knows Blosc by exactly this name.
     const NAME: &'static str = "blosc";
     const RAW_IF_NOT_SMALLER: bool = true;
 

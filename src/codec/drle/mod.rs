@@ -176,7 +176,7 @@ impl Drle {
 
 impl Codec for Drle {
     const FILTER_ID: u32 = 36114;
-    const NAME: &'static str = "DRLE: darker-than-threshold run-length encoding; darkchunk";
+    const NAME: &'static str = "DRLE: dark run-length encoding; see darkchunk, docs/format.md";
     const MUST_BE_FIRST: bool = true;
     const WANTS_ZEROS: bool = true;
 

@@ -104,7 +104,7 @@ fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Resu
 
 impl Codec for Lz4 {
     const FILTER_ID: u32 = 32004;
-    const NAME: &'static str = "lz4";
+    const NAME: &'static str = "lz4; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let block_bytes = cd_values.first().copied().unwrap_or(0);

@@ -65,7 +65,7 @@ pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
 
 impl Codec for Zstd {
     const FILTER_ID: u32 = 32015;
-    const NAME: &'static str = "zstd";
+    const NAME: &'static str = "zstd; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let zstd_level = cd_values.first().copied().unwrap_or(0);
