@@ -8,8 +8,9 @@ use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::{Correction, FrameCounts};
 use darkchunk_core::{Error, Threads, chunk::Filter};
 
-use crate::element::{frames_of, with_element};
-use crate::status::{Failure, Status, guard, set, slice, slice_mut};
+use crate::element::with_element;
+use crate::frames::frames_of;
+use crate::status::{Failure, Status, guard, require, set, slice, slice_mut};
 use crate::types::{CProcessing, Chunk, Counts, Plan, processing};
 
 /// The parameters as they are to be stored.
@@ -77,9 +78,7 @@ pub(crate) unsafe extern "C" fn dc_encode_chunk(
         let frames = unsafe { slice(frames, n_frames, "frames") }?;
         // SAFETY: promised by the caller.
         let dst = unsafe { slice_mut(dst.cast::<u8>(), dst_len, "dst") }?;
-        if n_bytes.is_null() {
-            return Err(Failure::Null("n_bytes"));
-        }
+        require(n_bytes, "n_bytes")?;
         let sum = if sum.is_null() {
             None
         } else {

@@ -1,9 +1,5 @@
 //! From an element type that is known at run time to one that is known at compile time.
 
-use std::ffi::c_void;
-
-use crate::status::{Failure, slice};
-
 /// Runs an expression with the Rust type of a `dc_element`; an unknown one is a [`Failure`](crate::status::Failure).
 macro_rules! with_element {
     ($element:expr, $type:ident => $then:expr) => {
@@ -38,15 +34,3 @@ macro_rules! with_element {
 }
 
 pub(crate) use with_element;
-
-/// The frames of `n_pixels` elements that an array of pointers stands for.
-///
-/// # Safety
-/// Each pointer that is not null is to so many elements of `P`, which nobody changes for `'a`.
-pub(crate) unsafe fn frames_of<'a, P>(frames: &[*const c_void], n_pixels: usize) -> Result<Vec<&'a [P]>, Failure> {
-    let frames = frames.iter().map(|frame| {
-        // SAFETY: the caller's promise.
-        unsafe { slice(frame.cast::<P>(), n_pixels, "frames[…]") }
-    });
-    frames.collect()
-}

@@ -7,6 +7,7 @@
 mod chunk;
 mod element;
 mod encoder;
+mod frames;
 mod status;
 mod types;
 mod writer;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use darkchunk_core::Error as Codec;
@@ -27,7 +28,7 @@ const OTHER: Status = 99;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A pointer that must not be null is.
-    Null(&'static str),
+    Null(String),
     /// An argument that means nothing.
     Argument(String),
     /// What the library says.
@@ -47,6 +48,10 @@ impl From<Codec> for Failure {
 }
 
 impl Failure {
+    fn null(what: impl Display) -> Self {
+        Self::Null(what.to_string())
+    }
+
     fn status(&self) -> Status {
         match self {
             Self::Null(_) => NULL,
@@ -115,13 +120,18 @@ pub(crate) fn guard(body: impl FnOnce() -> Result<(), Failure>) -> Status {
     }
 }
 
+/// Refuses a null pointer.
+pub(crate) fn require<T>(pointer: *const T, what: impl Display) -> Result<(), Failure> {
+    if pointer.is_null() { Err(Failure::null(what)) } else { Ok(()) }
+}
+
 /// What a pointer refers to.
 ///
 /// # Safety
 /// `pointer` is null, or refers to a `T` that lives through `'a` and is not changed meanwhile.
 pub(crate) unsafe fn reference<'a, T>(pointer: *const T, what: &'static str) -> Result<&'a T, Failure> {
     // SAFETY: the caller's promise.
-    unsafe { pointer.as_ref() }.ok_or(Failure::Null(what))
+    unsafe { pointer.as_ref() }.ok_or_else(|| Failure::null(what))
 }
 
 /// What a pointer refers to, to be changed.
@@ -130,14 +140,14 @@ pub(crate) unsafe fn reference<'a, T>(pointer: *const T, what: &'static str) -> 
 /// `pointer` is null, or refers to a `T` that lives through `'a` and is used by nobody else meanwhile.
 pub(crate) unsafe fn reference_mut<'a, T>(pointer: *mut T, what: &'static str) -> Result<&'a mut T, Failure> {
     // SAFETY: the caller's promise.
-    unsafe { pointer.as_mut() }.ok_or(Failure::Null(what))
+    unsafe { pointer.as_mut() }.ok_or_else(|| Failure::null(what))
 }
 
 /// The `n` values at a pointer, which may be null where there are none.
 ///
 /// # Safety
 /// `pointer` is null, or refers to `n` values of `T` that live through `'a` and are not changed meanwhile.
-pub(crate) unsafe fn slice<'a, T>(pointer: *const T, n: usize, what: &'static str) -> Result<&'a [T], Failure> {
+pub(crate) unsafe fn slice<'a, T>(pointer: *const T, n: usize, what: impl Display) -> Result<&'a [T], Failure> {
     check_slice(pointer, n, what)?;
     if n == 0 {
         return Ok(&[]);
@@ -150,7 +160,7 @@ pub(crate) unsafe fn slice<'a, T>(pointer: *const T, n: usize, what: &'static st
 ///
 /// # Safety
 /// As [`slice`], and nobody else uses them meanwhile.
-pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, n: usize, what: &'static str) -> Result<&'a mut [T], Failure> {
+pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, n: usize, what: impl Display) -> Result<&'a mut [T], Failure> {
     check_slice(pointer, n, what)?;
     if n == 0 {
         return Ok(&mut []);
@@ -159,13 +169,11 @@ pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, n: usize, what: &'static 
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer, n) })
 }
 
-fn check_slice<T>(pointer: *const T, n: usize, what: &'static str) -> Result<(), Failure> {
+fn check_slice<T>(pointer: *const T, n: usize, what: impl Display) -> Result<(), Failure> {
     if n == 0 {
         return Ok(());
     }
-    if pointer.is_null() {
-        return Err(Failure::Null(what));
-    }
+    require(pointer, &what)?;
     if !pointer.is_aligned() {
         return Err(Failure::Argument(format!("{what} is not aligned to {} bytes", align_of::<T>())));
     }
@@ -180,9 +188,7 @@ fn check_slice<T>(pointer: *const T, n: usize, what: &'static str) -> Result<(),
 /// # Safety
 /// `pointer` is null, or a C string that lives through `'a` and is not changed meanwhile.
 pub(crate) unsafe fn text<'a>(pointer: *const c_char, what: &'static str) -> Result<&'a str, Failure> {
-    if pointer.is_null() {
-        return Err(Failure::Null(what));
-    }
+    require(pointer, what)?;
     // SAFETY: the caller's promise.
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map_err(|_| Failure::Argument(format!("{what} is not UTF-8")))
@@ -193,9 +199,7 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char, what: &'static str) -> Res
 /// # Safety
 /// `pointer` is null, or may be written a `T`.
 pub(crate) unsafe fn set<T>(pointer: *mut T, value: T, what: &'static str) -> Result<(), Failure> {
-    if pointer.is_null() {
-        return Err(Failure::Null(what));
-    }
+    require(pointer, what)?;
     // SAFETY: the caller's promise.
     unsafe { pointer.write(value) };
     Ok(())

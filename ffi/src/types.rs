@@ -163,8 +163,21 @@ pub(crate) unsafe fn processing<P: Element>(
             return Err(Failure::Argument(format!("the threshold is {}: give one from 1 to 32767", given.threshold)));
         }
     };
-    let interval = (given.flush_seconds > 0.0).then(|| Duration::try_from_secs_f64(given.flush_seconds).ok()).flatten();
-    let flush = Flush { frames: (given.flush_frames > 0).then_some(given.flush_frames), interval };
     let threads = Threads::new(given.n_threads);
-    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, flush, threads })
+    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, threads })
+}
+
+/// When a `dc_processing` has the file flushed.
+///
+/// # Safety
+/// `processing` is null or a `dc_processing`.
+pub(crate) unsafe fn flush(processing: *const CProcessing) -> Result<Flush, Failure> {
+    if processing.is_null() {
+        return Ok(Flush::default());
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { reference(processing, "processing") }?;
+    check_size(given.size, size_of::<CProcessing>(), "dc_processing")?;
+    let interval = (given.flush_seconds > 0.0).then(|| Duration::try_from_secs_f64(given.flush_seconds).ok()).flatten();
+    Ok(Flush { frames: (given.flush_frames > 0).then_some(given.flush_frames), interval })
 }

@@ -4,92 +4,71 @@ use std::ffi::{c_char, c_int, c_void};
 
 use darkchunk_hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core};
 
-use crate::element::{frames_of, with_element};
-use crate::status::{Failure, Status, guard, reference, reference_mut, set, slice, slice_mut, text};
-use crate::types::{CProcessing, CSummary, Chunk, Plan, processing};
+use crate::element::with_element;
+use crate::frames::{self, Frames, Handle, Push};
+use crate::status::{Failure, Status, guard, reference, reference_mut, require, set, text};
+use crate::types::{CProcessing, CSummary, Chunk, Plan, flush, processing};
 
 /// `dc_writer`
-pub(crate) struct Writer(Box<dyn Frames>);
+pub(crate) struct Writer(Box<dyn Recording>);
+
+impl Handle for Writer {
+    const NAME: &'static str = "writer";
+
+    fn frames(&mut self) -> &mut dyn Push {
+        &mut *self.0
+    }
+}
 
 /// A writer of some element type.
-trait Frames {
-    /// # Safety
-    /// Each strip is as many elements as `lens` says.
-    unsafe fn push(&mut self, strips: &[*const c_void], lens: &[usize]) -> Result<(), Failure>;
-    /// # Safety
-    /// `frame` is a whole frame.
-    unsafe fn push_frame(&mut self, frame: *const c_void) -> Result<(), Failure>;
-    /// # Safety
-    /// Each of `frames` is a whole frame.
-    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure>;
-    /// # Safety
-    /// `frame` is a whole frame that nobody else uses.
-    unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure>;
+trait Recording: Push {
     fn flush(&mut self) -> Result<(), Failure>;
     fn finish(&mut self) -> Result<Summary, Failure>;
     fn summary(&self) -> Summary;
-    fn sum(&mut self) -> Option<&[i64]>;
 }
 
-struct Typed<P: FileElement> {
-    writer: Core<P>,
-    n_pixels: usize,
-}
-
-impl<P: FileElement> Frames for Typed<P> {
-    unsafe fn push(&mut self, strips: &[*const c_void], lens: &[usize]) -> Result<(), Failure> {
-        let strips: Vec<&[P]> = strips
-            .iter()
-            .zip(lens)
-            .map(|(strip, len)| {
-                // SAFETY: the caller's promise.
-                unsafe { slice(strip.cast::<P>(), *len, "strips[…]") }
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(self.writer.push_strips(&strips)?)
-    }
-
-    unsafe fn push_frame(&mut self, frame: *const c_void) -> Result<(), Failure> {
-        // SAFETY: the caller's promise.
-        let frame = unsafe { slice(frame.cast::<P>(), self.n_pixels, "frame") }?;
-        Ok(self.writer.push(frame)?)
-    }
-
-    unsafe fn push_frames(&mut self, frames: &[*const c_void]) -> Result<(), Failure> {
-        // SAFETY: the caller's promise.
-        let frames = unsafe { frames_of::<P>(frames, self.n_pixels) }?;
-        Ok(self.writer.push_frames(&frames)?)
-    }
-
-    unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure> {
-        // SAFETY: the caller's promise.
-        let frame = unsafe { slice_mut(frame.cast::<P>(), self.n_pixels, "frame") }?;
-        Ok(self.writer.push_in_place(frame)?)
-    }
-
+impl<P: FileElement> Recording for Core<P> {
     fn flush(&mut self) -> Result<(), Failure> {
-        Ok(self.writer.flush()?)
+        Ok(Core::flush(self)?)
     }
 
     fn finish(&mut self) -> Result<Summary, Failure> {
-        Ok(self.writer.finish()?)
+        Ok(Core::finish(self)?)
     }
 
     fn summary(&self) -> Summary {
-        self.writer.summary()
+        Core::summary(self)
+    }
+}
+
+impl<P: FileElement> Frames for Core<P> {
+    type Pixel = P;
+
+    fn frame_pixels(&self) -> usize {
+        Core::frame_pixels(self)
+    }
+
+    fn push_strips(&mut self, strips: &[&[P]]) -> Result<(), Failure> {
+        Ok(Core::push_strips(self, strips)?)
+    }
+
+    fn push_frames(&mut self, frames: &[&[P]]) -> Result<(), Failure> {
+        Ok(Core::push_frames(self, frames)?)
+    }
+
+    fn push_in_place(&mut self, frame: &mut [P]) -> Result<(), Failure> {
+        Ok(Core::push_in_place(self, frame)?)
     }
 
     fn sum(&mut self) -> Option<&[i64]> {
-        self.writer.sum()
+        Core::sum(self)
     }
 }
 
 /// # Safety
 /// `table` is null or a `dc_hdf5` that is filled as `darkchunk.h` says.
 unsafe fn library(table: *const Api) -> Result<Library, Failure> {
-    if table.is_null() {
-        return Err(Failure::Null("hdf5"));
-    }
+    require(table, "hdf5")?;
     // SAFETY: the caller's promise.
     let api = unsafe { Api::read(table) };
     // SAFETY: the caller's promise.
@@ -99,10 +78,8 @@ unsafe fn library(table: *const Api) -> Result<Library, Failure> {
 /// # Safety
 /// `writer` may be written.
 unsafe fn hand_out<P: FileElement>(writer: *mut *mut Writer, core: Core<P>) -> Result<(), Failure> {
-    let typed = Typed { n_pixels: core.frame_pixels(), writer: core };
-    let made = Box::into_raw(Box::new(Writer(Box::new(typed))));
     // SAFETY: the caller's promise.
-    unsafe { set(writer, made, "writer") }
+    unsafe { set(writer, Box::into_raw(Box::new(Writer(Box::new(core)))), "writer") }
 }
 
 /// Makes a dataset and a writer to it.
@@ -120,9 +97,7 @@ pub(crate) unsafe extern "C" fn dc_writer_create(
     writer: *mut *mut Writer,
 ) -> Status {
     guard(|| {
-        if writer.is_null() {
-            return Err(Failure::Null("writer"));
-        }
+        require(writer, "writer")?;
         // SAFETY: promised by the caller.
         let library = unsafe { library(hdf5) }?;
         // SAFETY: promised by the caller.
@@ -142,8 +117,10 @@ pub(crate) unsafe extern "C" fn dc_writer_create(
         let element = unsafe { (*chunk).element };
         with_element!(element, P => {
             // SAFETY: promised by the caller.
-            let with = unsafe { processing::<P>(with, shape.frame_pixels()) }?;
-            let core = Core::create(&library, at, &dataset, with)?;
+            let processing = unsafe { processing::<P>(with, shape.frame_pixels()) }?;
+            // SAFETY: promised by the caller.
+            let flush = unsafe { flush(with) }?;
+            let core = Core::create(&library, at, &dataset, processing)?.with_flush(flush);
             // SAFETY: promised by the caller.
             unsafe { hand_out(writer, core) }
         })
@@ -165,17 +142,17 @@ pub(crate) unsafe extern "C" fn dc_writer_attach(
     writer: *mut *mut Writer,
 ) -> Status {
     guard(|| {
-        if writer.is_null() {
-            return Err(Failure::Null("writer"));
-        }
+        require(writer, "writer")?;
         // SAFETY: promised by the caller.
         let library = unsafe { library(hdf5) }?;
         // SAFETY: promised by the caller.
         let path = unsafe { text(path, "path") }?;
         with_element!(element, P => {
             // SAFETY: promised by the caller.
-            let with = unsafe { processing::<P>(with, n_dark_pixels) }?;
-            let core = Core::attach(&library, at, path, with)?;
+            let processing = unsafe { processing::<P>(with, n_dark_pixels) }?;
+            // SAFETY: promised by the caller.
+            let flush = unsafe { flush(with) }?;
+            let core = Core::attach(&library, at, path, processing)?.with_flush(flush);
             // SAFETY: promised by the caller.
             unsafe { hand_out(writer, core) }
         })
@@ -188,12 +165,8 @@ pub(crate) unsafe extern "C" fn dc_writer_attach(
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_writer_push(writer: *mut Writer, frame: *const c_void) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let writer = unsafe { reference_mut(writer, "writer") }?;
-        // SAFETY: promised by the caller.
-        unsafe { writer.0.push_frame(frame) }
-    })
+    // SAFETY: promised by the caller.
+    unsafe { frames::push(writer, frame) }
 }
 
 /// Takes several frames.
@@ -206,14 +179,8 @@ pub(crate) unsafe extern "C" fn dc_writer_push_frames(
     frames: *const *const c_void,
     n_frames: usize,
 ) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let writer = unsafe { reference_mut(writer, "writer") }?;
-        // SAFETY: promised by the caller.
-        let frames = unsafe { slice(frames, n_frames, "frames") }?;
-        // SAFETY: promised by the caller.
-        unsafe { writer.0.push_frames(frames) }
-    })
+    // SAFETY: promised by the caller.
+    unsafe { frames::push_frames(writer, frames, n_frames) }
 }
 
 /// Takes a frame and overwrites it with what is stored.
@@ -222,12 +189,8 @@ pub(crate) unsafe extern "C" fn dc_writer_push_frames(
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_writer_push_in_place(writer: *mut Writer, frame: *mut c_void) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let writer = unsafe { reference_mut(writer, "writer") }?;
-        // SAFETY: promised by the caller.
-        unsafe { writer.0.push_in_place(frame) }
-    })
+    // SAFETY: promised by the caller.
+    unsafe { frames::push_in_place(writer, frame) }
 }
 
 /// Takes a frame that lies in several pieces.
@@ -241,16 +204,8 @@ pub(crate) unsafe extern "C" fn dc_writer_push_strips(
     strip_pixels: *const usize,
     n_strips: usize,
 ) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let writer = unsafe { reference_mut(writer, "writer") }?;
-        // SAFETY: promised by the caller.
-        let strips = unsafe { slice(strips, n_strips, "strips") }?;
-        // SAFETY: promised by the caller.
-        let lens = unsafe { slice(strip_pixels, n_strips, "strip_pixels") }?;
-        // SAFETY: promised by the caller.
-        unsafe { writer.0.push(strips, lens) }
-    })
+    // SAFETY: promised by the caller.
+    unsafe { frames::push_strips(writer, strips, strip_pixels, n_strips) }
 }
 
 /// Stores and flushes what was taken.
@@ -301,18 +256,8 @@ pub(crate) unsafe extern "C" fn dc_writer_sum(
     sum: *mut *const i64,
     n_pixels: *mut usize,
 ) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let writer = unsafe { reference_mut(writer, "writer") }?;
-        if sum.is_null() || n_pixels.is_null() {
-            return Err(Failure::Null("sum or n_pixels"));
-        }
-        let total = writer.0.sum().ok_or_else(|| Failure::Argument("this writer keeps no sum".into()))?;
-        // SAFETY: promised by the caller.
-        unsafe { set(sum, total.as_ptr(), "sum") }?;
-        // SAFETY: promised by the caller.
-        unsafe { set(n_pixels, total.len(), "n_pixels") }
-    })
+    // SAFETY: promised by the caller.
+    unsafe { frames::sum(writer, sum, n_pixels) }
 }
 
 /// Ends a writer.

@@ -50,9 +50,9 @@ fn unreliable_library() -> Library {
 #[test]
 fn a_refused_chunk_is_held_and_tried_again() {
     let file = new_file("refused");
-    let processing = Processing::<i16> { flush: Flush::NEVER, ..Processing::default() };
     let dataset = dataset(Compression::drle(1), 2);
-    let mut writer = Writer::create(&unreliable_library(), file.id(), &dataset, processing).unwrap();
+    let writer = Writer::create(&unreliable_library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    let mut writer = writer.with_flush(Flush::NEVER);
     (0..3).for_each(|index| writer.push(&camera(index)).unwrap());
 
     REFUSE_CHUNKS.store(true, Ordering::Relaxed);
@@ -110,9 +110,10 @@ fn child() {
     let Ok(task) = std::env::var("DARKCHUNK_TEST_CHILD") else { return };
     let file = new_file(&task);
     let flush = Flush { frames: Some(10), interval: Some(Duration::from_secs(3600)) };
-    let processing = Processing::<i16> { flush, ..Processing::default() };
     let compression = if task == "killed" { Compression::drle(1) } else { Compression::NONE };
-    let mut writer = Writer::create(&library(), file.id(), &dataset(compression, 1), processing).unwrap();
+    let dataset = dataset(compression, 1);
+    let writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    let mut writer = writer.with_flush(flush);
     for index in 0..if task == "killed" { N_KILLED + 3 } else { u64::MAX } {
         if let Err(error) = writer.push(&camera(index as usize)) {
             println!("error: {error}");

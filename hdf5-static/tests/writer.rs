@@ -138,7 +138,7 @@ fn a_dataset_is_continued_where_it_ends_with_its_sum_and_counts() {
         let file = new_file(&name);
         let threshold = if compression.values == [u32::from(THRESHOLD)] { THRESHOLD } else { 1 };
         let frames: Vec<Vec<i16>> = (0..11).map(|index| corrected(&camera(index), 0, threshold)).collect();
-        let processing = || Processing::<i16> { flush: Flush::NEVER, ..Processing::default() };
+        let processing = Processing::<i16>::default;
         let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), processing()).unwrap();
         frames[..5].iter().for_each(|frame| writer.push(frame).unwrap());
         writer.finish().unwrap();
@@ -228,8 +228,9 @@ fn the_file_is_flushed_by_number_and_by_time() {
         ("flush-never", Flush::NEVER, 0),
     ] {
         let file = new_file(name);
-        let processing = Processing::<i16> { flush, ..Processing::default() };
-        let mut writer = Writer::create(&library(), file.id(), &dataset(Compression::drle(1), 1), processing).unwrap();
+        let dataset = dataset(Compression::drle(1), 1);
+        let writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+        let mut writer = writer.with_flush(flush);
         (0..7).for_each(|index| writer.push(&camera(index)).unwrap());
         let summary = writer.summary();
         assert_eq!((summary.n_stored, summary.n_flushed), (7, n_flushed), "{name}");

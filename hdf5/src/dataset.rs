@@ -39,12 +39,13 @@ pub(super) fn create(
     library: &Library,
     at: Hid,
     shape: ChunkShape,
-    element: (ElementType, Hid),
+    element: ElementType,
     compression: &Compression,
 ) -> Result<Frames> {
-    let layout = shape.layout(element.0)?;
+    let layout = shape.layout(element)?;
+    let datatype = object::native(library, element)?;
     let Some(id) = compression.filter else {
-        let dataset = create_with(library, at, shape, element.1, None)?;
+        let dataset = create_with(library, at, shape, datatype, None)?;
         return Ok(Frames { dataset, shape, filter: None, n_frames: 0, most: None, raw_chunk: None });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
@@ -52,7 +53,7 @@ pub(super) fn create(
     // Another's plugin may change the exact values when HDF5 shows them to it; then it is given what it expects.
     let mut found = Vec::new();
     for values in [&exact, &compression.values] {
-        let dataset = create_with(library, at, shape, element.1, Some((id, values)))?;
+        let dataset = create_with(library, at, shape, datatype, Some((id, values)))?;
         let [filter] = &filters(&dataset)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
             return Ok(Frames {

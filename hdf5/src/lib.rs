@@ -21,6 +21,7 @@
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 
 pub mod api;
+mod chunk_writer;
 mod dataset;
 mod error;
 mod file;
@@ -33,9 +34,11 @@ pub mod salvage;
 mod writer;
 
 pub use api::Api;
+pub use chunk_writer::ChunkWriter;
+pub use darkchunk::chunk::Processing;
 pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};
 pub use file::File;
 pub use library::Library;
-pub use options::{Dataset, Flush, Processing, Summary};
+pub use options::{Dataset, Flush, Summary};
 pub use writer::{FileElement, Writer};

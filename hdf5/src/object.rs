@@ -160,6 +160,21 @@ impl datatype::Ask for Library {
     }
 }
 
+/// HDF5's type of elements that are integers of this machine.
+pub(super) fn native(library: &Library, element: ElementType) -> Result<Hid> {
+    let ids = library.ids();
+    let types = [
+        (ElementType::I8, ids.native_int8),
+        (ElementType::U8, ids.native_uint8),
+        (ElementType::I16, ids.native_int16),
+        (ElementType::U16, ids.native_uint16),
+        (ElementType::I32, ids.native_int32),
+        (ElementType::U32, ids.native_uint32),
+    ];
+    let found = types.into_iter().find(|(candidate, _)| *candidate == element);
+    found.map(|(_, id)| id).ok_or_else(|| Error::Unsupported(format!("frames of {element} cannot be written")))
+}
+
 /// A number that can be stored in an attribute or a dataset as it is.
 pub(super) trait Stored: Copy + Default {
     /// HDF5's type of it.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use darkchunk::Threads;
 use darkchunk::chunk::Compression;
 use darkchunk::kernels::dark::FrameCounts;
 
@@ -30,29 +29,6 @@ impl Dataset {
     pub fn new(height: usize, width: usize, compression: Compression) -> Self {
         let path = "/entry/instrument/detector/data".to_owned();
         Self { path, height, width, frames_per_chunk: 1, compression, nexus: true }
-    }
-}
-
-/// What is done to each frame before it is stored, and what is kept of all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Processing<P> {
-    /// The image that is subtracted from each frame, `height * width` pixels. 16-bit frames only.
-    pub dark: Option<Vec<P>>,
-    /// The least value that is kept, 1 to 32767; smaller ones become 0. 16-bit frames only. With DRLE it is the filter's
-    /// threshold, and can be left out.
-    pub threshold: Option<u16>,
-    /// Whether the frames are summed, as they are stored. 16-bit frames only.
-    pub sum: bool,
-    /// When the file is flushed.
-    pub flush: Flush,
-    /// How many threads encode a chunk: [`ChunkEncoder::with_threads`](darkchunk::chunk::ChunkEncoder::with_threads). HDF5 is
-    /// called on the calling one only.
-    pub threads: Threads,
-}
-
-impl<P> Default for Processing<P> {
-    fn default() -> Self {
-        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, flush: Flush::default(), threads: Threads::ONE }
     }
 }
 

@@ -3,16 +3,19 @@
 //! A chunk is `n_frames` frames of `height` x `width` elements. A [`ChunkEncoder`] takes them one by one. With DRLE each
 //! frame is corrected and encoded in one pass, into its segment of the chunk that is being put together, and added to
 //! the sum from there: no pixel is copied. The other codecs want whole chunks, so there the corrected frame goes into the
-//! chunk's pixels first.
+//! chunk's pixels first. A [`FrameEncoder`] is a `ChunkEncoder` that knows what is done to frames: it holds dark image and
+//! threshold, and keeps the sum and the counts.
 
 mod compression;
 mod encoder;
 mod filter;
+mod frame_encoder;
 mod sum;
 
 pub use compression::Compression;
 pub use encoder::ChunkEncoder;
 pub use filter::Filter;
+pub use frame_encoder::{FrameEncoder, Processing, Totals};
 pub use sum::Sum;
 
 use crate::codec::ChunkLayout;

@@ -8,6 +8,7 @@ pub struct Sum {
     partial: Vec<u32>,
     n_partial: usize,
     total: Vec<i64>,
+    n_frames: u64,
     signed: bool,
 }
 
@@ -16,7 +17,7 @@ impl Sum {
     #[must_use]
     pub fn new<P: Element>(n_pixels: usize) -> Self {
         let signed = P::TYPE.class == ElementClass::Signed;
-        Self { partial: vec![0; n_pixels], n_partial: 0, total: vec![0; n_pixels], signed }
+        Self { partial: vec![0; n_pixels], n_partial: 0, total: vec![0; n_pixels], n_frames: 0, signed }
     }
 
     /// Frames that a `u32` sum holds for certain.
@@ -38,6 +39,7 @@ impl Sum {
     /// The kernel has added `n_frames`.
     pub fn added(&mut self, n_frames: usize) {
         self.n_partial += n_frames;
+        self.n_frames += n_frames as u64;
     }
 
     /// Whether the frames may have negative pixels.
@@ -60,13 +62,19 @@ impl Sum {
         &self.total
     }
 
-    /// Starts from an earlier sum of as many pixels instead of zeros.
+    /// Frames that the sum is of.
+    #[must_use]
+    pub fn n_frames(&self) -> u64 {
+        self.n_frames
+    }
+
+    /// Starts from an earlier sum of `n_frames` instead of zeros.
     ///
     /// # Panics
-    /// If it has another length.
-    pub fn begin_with(&mut self, earlier: Vec<i64>) {
+    /// If it has another number of pixels.
+    pub fn begin_with(&mut self, earlier: Vec<i64>, n_frames: u64) {
         assert_eq!(earlier.len(), self.total.len(), "pixels of the sum");
-        self.total = earlier;
+        (self.total, self.n_frames) = (earlier, n_frames);
     }
 }
 

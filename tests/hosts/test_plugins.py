@@ -48,12 +48,3 @@ def test_the_c_library_links_no_hdf5_and_exports_its_own_functions_only():
     assert needed and not [line for line in needed if "hdf5" in line.lower()]
     symbols = [line.split()[-1] for line in lines("nm", "-D", "--defined-only", library)]
     assert "dc_encode_chunk" in symbols and not [name for name in symbols if not name.startswith("dc_")]
-
-
-def test_the_licences_of_what_is_linked_in_lie_beside_the_libraries():
-    folder = PLUGINS.parent / "licences"
-    names = ["LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.txt", "rust-standard-library.html"]
-    assert sorted(os.listdir(folder)) == names
-    third_party = (folder / "THIRD-PARTY.txt").read_text()
-    assert all(name in third_party for name in ["LZ4 Library", "For Zstandard software", "miniz_oxide", "Snappy"])
-    assert "The Rust Standard Library" in (folder / "rust-standard-library.html").read_text()

@@ -8,7 +8,6 @@ mod dist;
 #[cfg(test)]
 mod documents;
 mod fuzz;
-mod licences;
 mod process;
 mod prove;
 mod setup;
@@ -36,13 +35,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
     Command { name: "sound", help: soundness::HELP, run: soundness::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
-    Command { name: "licences", help: licences::HELP, run: licences::run },
 ];
 
 fn usage() -> String {
-    let rows = COMMANDS
-        .iter()
-        .map(|command| format!("  {:10}{}\n", command.name, command.help.replace('\n', "\n            ")));
+    let rows =
+        COMMANDS.iter().map(|command| format!("  {:8}{}\n", command.name, command.help.replace('\n', "\n          ")));
     format!("usage: cargo xtask COMMAND [OPTIONS]\n\n{}", rows.collect::<String>())
 }
 

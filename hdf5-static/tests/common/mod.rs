@@ -9,7 +9,7 @@ use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes_mut};
-use darkchunk_hdf5::{Dataset, File, Flush, Library, Processing};
+use darkchunk_hdf5::{Dataset, File, Library, Processing};
 use hdf5_metno_sys::{LOCK, h5a, h5d, h5i, h5p, h5s};
 
 pub(crate) const HEIGHT: usize = 19;
@@ -38,9 +38,9 @@ pub(crate) fn dataset(compression: Compression, frames_per_chunk: usize) -> Data
     Dataset { frames_per_chunk, ..Dataset::new(HEIGHT, WIDTH, compression) }
 }
 
-/// No sum and no flush by time: for elements of any type, the same on every run.
+/// No sum: for elements of any type.
 pub(crate) fn plain<P>() -> Processing<P> {
-    Processing { dark: None, threshold: None, sum: false, flush: Flush::NEVER, ..Processing::default() }
+    Processing { dark: None, threshold: None, sum: false, ..Processing::default() }
 }
 
 /// Everything that can be chosen; DRLE only for 16 bits.

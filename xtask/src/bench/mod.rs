@@ -43,11 +43,6 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 
 fn race(arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
-    if let (Some(csv), Some(_)) = (&options.csv, &options.only)
-        && csv.exists()
-    {
-        return Err(format!("--only: {} would lose its other rows; name a new file", csv.display()));
-    }
     let (built_peers, folder) = (peers::build()?, peers::folder()?);
     let real = unpack_real(&folder)?;
     dist::build()?;
