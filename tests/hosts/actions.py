@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import BLOSC, CHUNKS, DRLE, frames
+from common import BLOSC, CHUNKS, DRLE, ROOT, frames
 from hdf5 import MANDATORY, Hdf5, Hdf5Error, library_path
 
 
@@ -232,3 +232,94 @@ def digest_of_host(host, path, dataset, dtype):
     import hashlib
 
     return hashlib.sha256(Hdf5(library_path(host)).read(path, dataset, dtype).tobytes()).hexdigest()
+
+
+def plugin_folder_of_netcdf():
+    """Where netCDF4 looks for plugins where nobody has said so."""
+    import os
+
+    import netCDF4  # noqa: F401
+
+    return os.environ.get("HDF5_PLUGIN_PATH")
+
+
+def filters_of_netcdf(path):
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        return file["frames"].filters()
+
+
+def copy_with_netcdf(path, copy):
+    """Copies `frames` with the compression that netCDF4 says it has, as xarray does. Returns what came of it."""
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file, netCDF4.Dataset(copy, "w") as other:
+        variable = file["frames"]
+        found = variable.filters()
+        names = [other.createDimension(name, size).name for name, size in zip("tyx", variable.shape)]
+        options = dict(chunksizes=variable.chunking(), complevel=found["complevel"], fill_value=False)
+        if found["zstd"]:
+            options |= dict(compression="zstd")
+        elif found["blosc"]:
+            blosc = found["blosc"]
+            options |= dict(compression=blosc["compressor"], blosc_shuffle=blosc["shuffle"])
+        other.createVariable("frames", variable.dtype, names, **options)[:] = variable[:]
+    import h5py
+
+    with h5py.File(copy) as file:
+        stored = file["frames"].id.get_storage_size()
+    return {"outcome": compare_with_frames("netCDF4", copy), "stored": stored}
+
+
+def read_old_arrays(host, path):
+    """One HDF5 reads what PyTables 3.8 wrote; the outcome of each array, by name. No package is imported."""
+    import sys
+
+    sys.path.insert(0, str(ROOT / "tests/data/pytables"))
+    import make
+
+    import child
+
+    hdf5 = Hdf5(DEBIAN if host == "debian" else library_path(host))
+
+    def read(name, dtype):
+        return None if np.array_equal(hdf5.read(path, name, dtype), make.frames(dtype)) else "other values"
+
+    return {name: child.attempt(read, name, dtype) for name, (_, _, dtype) in make.names().items()}
+
+
+def read_with_each(hosts, path, datasets, n_frames=len(frames())):
+    """Several HDF5 libraries read the frames of a file; what came of each, by host and dataset. No package is imported."""
+    import child
+
+    libraries = {host: Hdf5(DEBIAN if host == "debian" else library_path(host)) for host in hosts}
+
+    def read(host, dataset):
+        found = libraries[host].read(path, dataset, "<i2")
+        return None if np.array_equal(found, frames(n_frames)) else "other frames"
+
+    return {f"{host} {dataset}": child.attempt(read, host, dataset) for host in hosts for dataset in datasets}
+
+
+def set_path_after_import(host, path, folder):
+    """A host is imported, then told where plugins are, then reads `frames`."""
+    import os
+
+    __import__(host)
+    os.environ["HDF5_PLUGIN_PATH"] = folder
+    return compare_with_frames(host, path)
+
+
+def default_plugin_folders(host):
+    """Where an HDF5 looks for plugins where nobody has said so. No package is imported."""
+    import ctypes
+
+    library = Hdf5(DEBIAN if host == "debian" else library_path(host)).lib
+    n_folders, found = ctypes.c_uint(), []
+    assert library.H5PLsize(ctypes.byref(n_folders)) >= 0
+    for index in range(n_folders.value):
+        text = ctypes.create_string_buffer(4096)
+        assert library.H5PLget(index, text, ctypes.c_size_t(len(text))) >= 0
+        found.append(text.value.decode())
+    return found

@@ -12,6 +12,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PLUGINS = Path(os.environ.get("DARKCHUNK_PLUGINS", ROOT / "dist" / "plugins")).resolve()
 DATA = Path(os.environ.get("DARKCHUNK_DATA", ROOT.parent / "shared" / "data")).resolve()
+# A netCDF4 with plugins of its own, for PYTHONPATH; see requirements-netcdf.txt.
+NETCDF = Path(os.environ.get("DARKCHUNK_NETCDF", ROOT / ".venv-netcdf")).resolve()
 NAMES = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd"]
 
 DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
@@ -46,8 +48,10 @@ def frames(n_frames=10, shape=CHUNKS[1:], dtype="<i2", bright=0.02, seed=1):
 
 
 def environment(plugin_path=PLUGINS, **more):
-    """This process's environment with another plugin folder."""
+    """This process's environment with another plugin folder, or with None."""
     env = dict(os.environ, PYTHONPATH=str(HERE), HDF5_PLUGIN_PATH=str(plugin_path), HDF5_USE_FILE_LOCKING="FALSE")
+    if plugin_path is None:
+        env.pop("HDF5_PLUGIN_PATH")
     env.pop("PYTHONSTARTUP", None)
     return env | {name: str(value) for name, value in more.items()}
 

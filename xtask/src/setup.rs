@@ -53,8 +53,29 @@ pub(crate) fn environment(folder: &Path, requirements: &[&str]) -> Result<PathBu
     Ok(python)
 }
 
+/// The folder, for `PYTHONPATH`, of a netCDF4 that has plugins of its own; what it needs besides is in `.venv`.
+pub(crate) fn netcdf_with_plugins() -> Result<PathBuf> {
+    const REQUIREMENTS: &str = "tests/hosts/requirements-netcdf.txt";
+    let (folder, requirements) = (root().join(".venv-netcdf"), root().join(REQUIREMENTS));
+    let stamp = folder.join("darkchunk-stamp");
+    let failed = |e: std::io::Error| format!("{REQUIREMENTS} in {}: {e}", folder.display());
+    let text = fs::read_to_string(&requirements).map_err(failed)?;
+    if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == text) {
+        return Ok(folder);
+    }
+    println!("== netCDF4 with its own plugins in {} (pinned in {REQUIREMENTS})", shown(&folder));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    let mut pip = program(python()?);
+    pip.args(["-m", "pip", "install", "--no-deps", "--target"]).arg(&folder);
+    install(pip, &requirements)?;
+    fs::write(&stamp, text).map_err(failed)?;
+    Ok(folder)
+}
+
 fn install(mut pip: Command, requirements: &Path) -> Result {
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--requirement"]);
+    pip.args(["--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--requirement"]);
     run(pip.arg(requirements)).map_err(|e| {
         format!("{e}: the Python packages could not be installed; they need a network (or pip's own cache or mirror)")
     })
@@ -73,7 +94,7 @@ fn host_python() -> Result<String> {
     is_new_enough.then(|| name.clone()).ok_or_else(error)
 }
 
-/// Makes a fresh environment and returns its pip.
+/// Makes a fresh environment and returns its `pip install`.
 ///
 /// Debian's Python comes without `ensurepip`, which is in `python3-venv`: it is installed where it may be. Where not,
 /// the system's pip serves the new environment from outside.
@@ -83,7 +104,7 @@ fn make_environment(python: &str, folder: &Path) -> Result<Command> {
     if has_ensurepip() {
         run(program(python).args(["-m", "venv"]).arg(folder))?;
         let mut pip = program(python_in(folder));
-        pip.args(["-m", "pip"]);
+        pip.args(["-m", "pip", "install"]);
         return Ok(pip);
     }
     let has_pip = succeeds(program(python).args(["-m", "pip", "--version"]));
@@ -93,7 +114,7 @@ fn make_environment(python: &str, folder: &Path) -> Result<Command> {
         return Err(format!("`{python} -m venv` does not work here and there is no pip. {why}"));
     }
     let mut pip = program(python);
-    pip.args(["-m", "pip", "--python"]).arg(python_in(folder));
+    pip.args(["-m", "pip", "--python"]).arg(python_in(folder)).arg("install");
     Ok(pip)
 }
 

@@ -202,7 +202,10 @@ fn hosts(tally: &mut Tally) {
         tally.check("host tests", || Err("no Python environment, see above".into()));
         return;
     };
+    let netcdf = setup::netcdf_with_plugins();
+    tally.check("netCDF4 with its own plugins", || netcdf.as_ref().map(drop).map_err(Clone::clone));
     let mut pytest = program(python);
+    pytest.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "tests/hosts"]);
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
     tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
