@@ -127,7 +127,7 @@ struct Recorder<P: FileElement> {
 impl<P: FileElement> Recorder<P> {
     fn new(options: &Options, n_frames: u64, [height, width]: [usize; 2], processing: Processing<P>) -> Result<Self> {
         let output = options.get("output").ok_or("--output FILE is needed")?;
-        let library = darkchunk_hdf5_static::library()?;
+        let library = darkchunk_hdf5::load::library()?;
         let file = File::create(&library, Path::new(output))?;
         let mut dataset = Dataset::new(height, width, options.compression(processing.threshold)?);
         dataset.frames_per_chunk = options.number("frames-per-chunk")?.unwrap_or(1);

@@ -58,7 +58,7 @@ fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
 }
 
 fn verify_file(file: &str, dataset: &str) -> Result<Report, Box<dyn Error>> {
-    let library = darkchunk_hdf5_static::library()?;
+    let library = darkchunk_hdf5::load::library()?;
     let file = File::open(&library, Path::new(file), false)?;
     Ok(verify(&library, file.id(), dataset)?)
 }
@@ -67,7 +67,7 @@ fn recover(file: &str, dataset: &str, output: &str) -> Result<Report, Box<dyn Er
     if Path::new(output).exists() {
         return Err(format!("{output} is there already: give the name of a new file").into());
     }
-    let library = darkchunk_hdf5_static::library()?;
+    let library = darkchunk_hdf5::load::library()?;
     let file = File::open(&library, Path::new(file), false)?;
     let into = File::create(&library, Path::new(output))?;
     let saved = salvage(&library, file.id(), dataset, into.id(), dataset);
@@ -150,7 +150,7 @@ mod tests {
     /// A recording of 20 frames.
     fn recording(name: &str) -> String {
         let path = std::env::temp_dir().join(format!("darkchunk-{name}-{}.h5", std::process::id()));
-        let library = darkchunk_hdf5_static::library().expect("linked HDF5");
+        let library = darkchunk_hdf5::load::library().expect("an HDF5");
         let file = File::create(&library, &path).expect("a new file");
         let dataset = Dataset::new(30, 40, Compression::drle(5));
         let mut writer = Writer::create(&library, file.id(), &dataset, Processing::<i16>::default()).expect("a writer");
@@ -171,7 +171,7 @@ mod tests {
         let [fault, summary] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         let expected = "chunk 1, block 0: 2400 bytes of frame 1 lost: the chunk is damaged: its checksum is 0x";
         assert!(fault.starts_with(expected), "{fault}");
-        let filter = "filter 36114, DRLE: darker-than-threshold run-length encoding; darkchunk";
+        let filter = "filter 36114, DRLE: dark run-length encoding; see darkchunk, docs/format.md";
         assert_eq!(summary, format!("/x ({filter}): 20 chunks, 19 intact, 1 damaged, 0 never written"));
 
         let mut words = as_json("/x", report);

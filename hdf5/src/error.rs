@@ -26,6 +26,15 @@ pub enum Error {
         /// The function that is not in it.
         name: &'static str,
     },
+    /// No HDF5 was found that can be used.
+    #[error(
+        "no HDF5 could be used: {tried}. Install h5py (pip install h5py) and name its Python in DARKCHUNK_PYTHON, or name a \
+         libhdf5 of 1.10.3 or later in DARKCHUNK_HDF5"
+    )]
+    NoLibrary {
+        /// What was looked for, and where.
+        tried: String,
+    },
     /// There is something of this name already.
     #[error("the file has {path} already: {remedy}")]
     NameTaken {

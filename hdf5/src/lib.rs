@@ -26,6 +26,8 @@ mod dataset;
 mod error;
 mod file;
 mod library;
+#[cfg(feature = "load")]
+pub mod load;
 mod nexus;
 mod object;
 mod options;

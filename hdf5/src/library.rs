@@ -148,8 +148,6 @@ impl<'a> Quiet<'a> {
         let (downward, data) = (1, (&raw mut lines).cast());
         // SAFETY: `collect` has the type that HDF5 calls and is handed the `Vec` it expects.
         unsafe { (self.table.functions.H5Ewalk2)(DEFAULT, downward, Some(collect), data) };
-        // SAFETY: empties the default stack, whose text has been taken.
-        unsafe { (self.table.functions.H5Eclear2)(DEFAULT) };
         let mut text = lines.first().cloned().unwrap_or_else(|| "HDF5 gives no reason".to_owned());
         if let Some(cause) = lines.last().filter(|_| lines.len() > 1) {
             let _ = write!(text, " ({cause})");
@@ -160,6 +158,9 @@ impl<'a> Quiet<'a> {
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
+        // SAFETY: empties the thread's stack, also of what HDF5 notes where it succeeds (a plugin that was not found): 1.10 cannot
+        // end in peace when a thread has ended and left something there.
+        unsafe { (self.table.functions.H5Eclear2)(DEFAULT) };
         // SAFETY: puts back what `H5Eget_auto2` gave.
         unsafe { (self.table.functions.H5Eset_auto2)(DEFAULT, self.print, self.data) };
         if let Some(leave) = self.table.leave {
@@ -178,7 +179,8 @@ unsafe extern "C" fn collect(_position: c_uint, entry: *const ErrorEntry, lines:
     if !description.is_null() {
         // SAFETY: HDF5's descriptions are C strings.
         let text = unsafe { CStr::from_ptr(description) };
-        lines.push(text.to_string_lossy().into_owned());
+        // HDF5 puts times in as `ctime` gives them, with the end of the line.
+        lines.push(text.to_string_lossy().replace('\n', ""));
     }
     0
 }

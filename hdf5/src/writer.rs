@@ -32,7 +32,7 @@ impl<P: Element + Stored> FileElement for P {}
 /// use darkchunk::chunk::Compression;
 /// use darkchunk_hdf5::{Dataset, File, Processing, Writer};
 ///
-/// let library = library()?; // for instance `darkchunk_hdf5_static::library()`
+/// let library = library()?; // for instance `darkchunk_hdf5::load::library()`
 /// let file = File::create(&library, "run.h5".as_ref())?;
 /// let dataset = Dataset::new(1024, 1024, Compression::drle(20));
 /// let mut writer = Writer::create(&library, file.id(), &dataset, Processing::default())?;

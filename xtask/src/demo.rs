@@ -147,16 +147,8 @@ fn make_ready(python: PathBuf) -> Result<Tools> {
         "== plugins and recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)"
     );
     dist::build()?;
-    let examples = [
-        "--package",
-        "darkchunk-hdf5-static",
-        "--package",
-        "darkchunk-sim",
-        "--example",
-        "record",
-        "--example",
-        "frames",
-    ];
+    let examples =
+        ["--package", "darkchunk-hdf5", "--package", "darkchunk-sim", "--example", "record", "--example", "frames"];
     run_program(setup::cargo_with_cmake()?.args(["build", "--release"]).args(examples))?;
     let built = target()?.join("release/examples");
     let folder = target()?.join("demo");

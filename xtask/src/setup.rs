@@ -85,9 +85,12 @@ fn python_in(folder: &Path) -> PathBuf {
     folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// The user's Python, 3.11 at least (what the pinned wheels need). `DARKCHUNK_PYTHON` names another.
+/// The user's Python, 3.11 at least (what the pinned wheels need). `DARKCHUNK_PYTHON` names another; `.venv`'s, which
+/// `.cargo/config.toml` names where the user names none, is to be made with it.
 fn host_python() -> Result<String> {
-    let name = std::env::var("DARKCHUNK_PYTHON").unwrap_or_else(|_| "python3".into());
+    let named =
+        std::env::var("DARKCHUNK_PYTHON").ok().filter(|named| !Path::new(named).starts_with(root().join(".venv")));
+    let name = named.unwrap_or_else(|| "python3".into());
     let is_new_enough = succeeds(program(&name).args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]));
     let error =
         || format!("`{name}` is not there, or older than Python 3.11: install one, or name one in DARKCHUNK_PYTHON");
@@ -131,6 +134,21 @@ pub(crate) fn cargo_with_cmake() -> Result<Command> {
         command.env("CMAKE_GENERATOR", "Ninja");
     }
     Ok(command)
+}
+
+/// The HDF5 libraries of this machine but h5py's, each a file: those of the other hosts in `.venv`, and Debian's.
+pub(crate) fn other_hdf5() -> Vec<PathBuf> {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    // `lib` has one folder, named after the version of Python.
+    let packages = entries(root().join(".venv/lib")).map(|python| python.join("site-packages"));
+    let wheels = packages.flat_map(|packages| ["tables.libs", "netcdf4.libs"].map(|folder| packages.join(folder)));
+    let folders = wheels.map(|folder| ("libhdf5-", folder));
+    let debian = PathBuf::from(format!("/usr/lib/{}", multiarch()));
+    let first = |(prefix, folder): (&str, PathBuf)| {
+        let is_hdf5 = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with(prefix);
+        entries(folder).filter(is_hdf5).min()
+    };
+    folders.chain([("libhdf5_serial.so.", debian)]).filter_map(first).collect()
 }
 
 /// The Python that Debian's packages are for.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Python host tests, minimum Rust version
---quick: format, lints and the Rust tests of what needs no HDF5";
+--quick: format, lints and the Rust tests of what builds no HDF5";
 
 /// The oldest Rust that builds the workspace; `rust-version` in Cargo.toml says the same.
 pub(crate) const OLDEST_RUST: &str = "1.89";
@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let mut tally = Tally::default();
     tally.step("format", cargo().args(["fmt", "--all", "--check"]));
     if is_quick {
+        tally.check("Python environment", || setup::python().map(drop));
         tally.step("lints", cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]));
         tally.step("Rust tests", cargo().args(["test", "--no-fail-fast"]));
         return tally.finish();
@@ -51,7 +52,7 @@ fn rust(tally: &mut Tally) {
         with_cmake = setup::cargo_with_cmake();
         with_cmake.as_ref().map(drop).map_err(Clone::clone)
     });
-    // Without cmake the rest still runs, over all that needs no HDF5.
+    // Without cmake the rest still runs, over all that builds no HDF5.
     let (scope, cargo): (&[&str], Box<dyn Fn() -> Command>) = match with_cmake {
         Ok(_) => (&["--workspace"], Box::new(|| setup::cargo_with_cmake().unwrap_or_else(|_| cargo()))),
         Err(_) => (&[], Box::new(cargo)),
@@ -67,6 +68,18 @@ fn rust(tally: &mut Tally) {
     let mut tests = cargo();
     tests.arg("test").args(scope).arg("--no-fail-fast").env("DARKCHUNK_DATA", data());
     tally.step("Rust tests", &mut tests);
+    other_hdf5(tally);
+}
+
+/// The tests of `darkchunk-hdf5` on every other HDF5 that is here: those of PyTables' and netCDF4's wheels, and Debian's.
+fn other_hdf5(tally: &mut Tally) {
+    tally.check("Debian's HDF5", || setup::system(&[System::Hdf5Tools]));
+    for library in setup::other_hdf5() {
+        let name = library.file_name().unwrap_or_default().to_string_lossy();
+        let mut tests = cargo();
+        tests.args(["test", "--package", "darkchunk-hdf5", "--lib", "--tests", "--no-fail-fast"]);
+        tally.step(&format!("Rust tests on {name}"), tests.env("DARKCHUNK_HDF5", &library));
+    }
 }
 
 /// The core's tests at each lower level of this processor: what is chosen there when nothing better is had. (The tests

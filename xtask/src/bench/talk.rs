@@ -13,8 +13,8 @@ use super::record::{self, Part, Row};
 use super::{build_compare, goals, peers};
 use crate::Result;
 use crate::dist;
-use crate::process::{output, program, run as run_program};
-use crate::setup::{SYSTEM_PYTHON, System, cargo_with_cmake, system};
+use crate::process::{cargo, output, program, run as run_program};
+use crate::setup::{SYSTEM_PYTHON, System, system};
 use crate::workspace::{root, target};
 use serde_json::{Value, json};
 use std::fs;
@@ -92,15 +92,8 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 fn tools() -> Result<Tools> {
     let folder = peers::folder()?.join("talk");
     run_program(program(build_compare()?).arg("--dump-talk").arg(&folder))?;
-    println!("== recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)");
-    run_program(cargo_with_cmake()?.args([
-        "build",
-        "--release",
-        "--package",
-        "darkchunk-hdf5-static",
-        "--example",
-        "talk",
-    ]))?;
+    println!("== recorder");
+    run_program(cargo().args(["build", "--release", "--package", "darkchunk-hdf5", "--example", "talk"]))?;
     let loops = folder.join("libloops.so");
     let mut gcc = program("gcc");
     gcc.args(["-shared", "-fPIC", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&loops);

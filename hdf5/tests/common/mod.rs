@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod hdf5;
+
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +11,8 @@ use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes_mut};
-use darkchunk_hdf5::{Dataset, File, Library, Processing};
-use hdf5_metno_sys::{LOCK, h5a, h5d, h5i, h5p, h5s};
+use darkchunk_hdf5::{Dataset, File, Processing};
+use hdf5::{LOCK, h5a, h5d, h5i, h5p, h5s, h5t};
 
 pub(crate) const HEIGHT: usize = 19;
 pub(crate) const WIDTH: usize = 33;
@@ -18,9 +20,7 @@ pub(crate) const N_PIXELS: usize = HEIGHT * WIDTH;
 pub(crate) const PATH: &str = "/entry/instrument/detector/data";
 pub(crate) const THRESHOLD: u16 = 20;
 
-pub(crate) fn library() -> Library {
-    darkchunk_hdf5_static::library().expect("linked HDF5")
-}
+pub(crate) use hdf5::{api, library};
 
 /// A file's path in the folder for test files; one that an earlier run left is gone.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -145,7 +145,7 @@ fn filter(properties: i64) -> Option<Filter> {
 fn stored_chunk(dataset: i64, first: u64) -> Vec<u8> {
     let offset = [first, 0, 0];
     let (mut n_bytes, mut mask) = (0, 1);
-    let storage_size = darkchunk_hdf5_static::api().H5Dget_chunk_storage_size.expect("in the table");
+    let storage_size = api().H5Dget_chunk_storage_size.expect("in the table");
     // SAFETY: the offset has the dataset's rank.
     assert!(unsafe { storage_size(dataset, offset.as_ptr(), &raw mut n_bytes) } >= 0);
     let mut room = n_bytes as usize;
@@ -164,7 +164,7 @@ pub(crate) fn attribute(file: &File, object: &str, name: &str) -> i64 {
     let mut number = 0_i64;
     // SAFETY: both are C strings.
     let attribute = unsafe { h5a::H5Aopen_by_name(file.id(), object.as_ptr(), name.as_ptr(), 0, 0) };
-    let kind = *hdf5_metno_sys::h5t::H5T_NATIVE_INT64;
+    let kind = *h5t::H5T_NATIVE_INT64;
     // SAFETY: room for the one number, converted.
     assert!(unsafe { h5a::H5Aread(attribute, kind, (&raw mut number).cast()) } >= 0, "{name:?}");
     // SAFETY: an identifier that is not used any more.
@@ -179,7 +179,7 @@ pub(crate) fn image(file: &File, path: &str) -> Vec<i64> {
     let mut pixels = vec![0_i64; N_PIXELS];
     // SAFETY: a C string.
     let dataset = unsafe { h5d::H5Dopen2(file.id(), name.as_ptr(), 0) };
-    let kind = *hdf5_metno_sys::h5t::H5T_NATIVE_INT64;
+    let kind = *h5t::H5T_NATIVE_INT64;
     // SAFETY: the images of these tests have `N_PIXELS` pixels.
     assert!(unsafe { h5d::H5Dread(dataset, kind, 0, 0, 0, pixels.as_mut_ptr().cast()) } >= 0, "{path}");
     // SAFETY: an identifier that is not used any more.

@@ -4,11 +4,11 @@ mod common;
 
 use std::ffi::CString;
 
+use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::*;
 use darkchunk::Error;
 use darkchunk::chunk::Compression;
 use darkchunk_hdf5::{Dataset, File, FileElement, Processing, Writer};
-use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
 
 /// The message of a refusal, which must have all of `words` in it.
 fn says<T>(result: darkchunk_hdf5::Result<T>, words: &[&str]) {

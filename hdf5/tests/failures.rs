@@ -26,7 +26,7 @@ unsafe extern "C" fn write_chunk(
     if REFUSE_CHUNKS.load(Ordering::Relaxed) {
         return -1;
     }
-    let write_chunk = darkchunk_hdf5_static::api().H5Dwrite_chunk.expect("in the table");
+    let write_chunk = common::api().H5Dwrite_chunk.expect("in the table");
     // SAFETY: the caller's own arguments.
     unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
 }
@@ -35,14 +35,14 @@ unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
     if REFUSE_FLUSHES.load(Ordering::Relaxed) {
         return -1;
     }
-    let flush = darkchunk_hdf5_static::api().H5Fflush.expect("in the table");
+    let flush = common::api().H5Fflush.expect("in the table");
     // SAFETY: the caller's own arguments.
     unsafe { flush(object, scope) }
 }
 
 /// The linked HDF5, but it refuses chunks or flushes when told to.
 fn unreliable_library() -> Library {
-    let api = Api { H5Dwrite_chunk: Some(write_chunk), H5Fflush: Some(flush), ..darkchunk_hdf5_static::api() };
+    let api = Api { H5Dwrite_chunk: Some(write_chunk), H5Fflush: Some(flush), ..common::api() };
     // SAFETY: the two functions do what HDF5's do, or fail as those may.
     unsafe { Library::new(&api) }.expect("a library")
 }
@@ -88,7 +88,7 @@ fn a_refused_chunk_is_held_and_tried_again() {
 
 #[test]
 fn a_table_without_a_function_is_refused_by_its_name() {
-    let api = Api { H5Dset_extent: None, ..darkchunk_hdf5_static::api() };
+    let api = Api { H5Dset_extent: None, ..common::api() };
     // SAFETY: the functions that are there are HDF5's.
     let refused = unsafe { Library::new(&api) }.unwrap_err();
     assert!(refused.to_string().contains("H5Dset_extent"), "{refused}");
@@ -96,7 +96,7 @@ fn a_table_without_a_function_is_refused_by_its_name() {
 
 #[test]
 fn an_older_and_shorter_table_lacks_its_end_only() {
-    let api = Api { n_bytes: std::mem::offset_of!(Api, H5Dread_chunk2), ..darkchunk_hdf5_static::api() };
+    let api = Api { n_bytes: std::mem::offset_of!(Api, H5Dread_chunk2), ..common::api() };
     // SAFETY: the table is longer than it says.
     let read = unsafe { Api::read(&raw const api) };
     assert!(read.H5Dread_chunk2.is_none() && read.H5Adelete.is_some());

@@ -189,9 +189,9 @@ fn a_writer_that_is_dropped_stores_what_it_can() {
 fn a_dataset_without_nexus_lies_where_the_group_is() {
     let file = new_file("group");
     let group = {
-        let _lock = hdf5_metno_sys::LOCK.lock();
+        let _lock = common::hdf5::LOCK.lock();
         // SAFETY: a file and a C string.
-        unsafe { hdf5_metno_sys::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
+        unsafe { common::hdf5::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
     };
     let dataset = Dataset { path: "camera/images".into(), nexus: false, ..dataset(Compression::drle(1), 1) };
     let mut writer = Writer::create(&library(), group, &dataset, Processing::default()).unwrap();
@@ -206,9 +206,9 @@ fn a_dataset_without_nexus_lies_where_the_group_is() {
 fn nexus_groups_of_a_relative_path_lie_in_the_group_it_starts_from() {
     let file = new_file("nexus-group");
     let group = {
-        let _lock = hdf5_metno_sys::LOCK.lock();
+        let _lock = common::hdf5::LOCK.lock();
         // SAFETY: a file and a C string.
-        unsafe { hdf5_metno_sys::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
+        unsafe { common::hdf5::h5g::H5Gcreate2(file.id(), c"run 1".as_ptr(), 0, 0, 0) }
     };
     let path = "entry/instrument/detector/data".to_owned();
     let dataset = Dataset { path, ..dataset(Compression::drle(1), 1) };

@@ -5,6 +5,7 @@ mod common;
 
 use std::path::Path;
 
+use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::{library, new_file};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
@@ -12,7 +13,6 @@ use darkchunk::cpu::Level;
 use darkchunk::frame::{ElementType, as_bytes, as_bytes_mut};
 use darkchunk_hdf5::File;
 use darkchunk_hdf5::salvage::{salvage, verify};
-use hdf5_metno_sys::{LOCK, h5d, h5i, h5p, h5s, h5t};
 
 /// Three by two chunks; the lower and the right ones reach over the edge.
 const DIMS: [u64; 2] = [10, 7];

@@ -1,0 +1,149 @@
+//! An HDF5 that is found at run time, for programs that link none.
+//!
+//! [`find`] takes the first of these that is an HDF5 of 1.10.3 or later:
+//!
+//! 1. one that is in the process already: that of the program itself, h5py's, any other. So no second one gets in;
+//! 2. the file that `DARKCHUNK_HDF5` names. If it cannot be used that is an error, and nothing else is looked for;
+//! 3. the one in the h5py wheel of a Python: `DARKCHUNK_PYTHON`, that of the active environment (`VIRTUAL_ENV`), or
+//!    `python3`, whichever has one. h5py is not imported;
+//! 4. Debian's `libhdf5_serial.so.*`, or another `libhdf5.so.*` where the system has its libraries; Homebrew's;
+//! 5. conda's, in `CONDA_PREFIX`.
+//!
+//! Nothing is looked for in the current folder: a program may be started in one that somebody else fills. What was
+//! loaded stays so until the process ends.
+//!
+//! HDF5 is mostly built without a lock of its own. A table from here has one that all such tables share. It knows nothing of
+//! other users of the same library in the process: h5py guards its own with `h5py._objects.phil`, which a caller from
+//! Python must hold.
+//!
+//! ```no_run
+//! let hdf5 = darkchunk_hdf5::load::find()?;
+//! println!("HDF5 {:?} from {}", hdf5.library()?.version()?, hdf5.origin());
+//! # Ok::<(), darkchunk_hdf5::Error>(())
+//! ```
+
+use std::ffi::c_void;
+use std::path::Path;
+use std::ptr::NonNull;
+
+use crate::{Api, Error, Library, Result};
+
+mod lock;
+mod module;
+mod places;
+mod table;
+
+use module::Module;
+use places::Place;
+pub use table::table;
+
+/// An HDF5 that was found in the process or loaded into it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    api: Api,
+    origin: String,
+}
+
+impl Loaded {
+    /// The table of its functions, with a lock.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Where it came from: a file, or the program itself.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// It, to be worked with.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`] where it cannot be initialised.
+    pub fn library(&self) -> Result<Library> {
+        // SAFETY: the table was filled from one library by its names, and the library is never unloaded; it has a lock.
+        unsafe { Library::new(&self.api) }
+    }
+}
+
+/// The first HDF5 that is found: [where](self).
+///
+/// # Errors
+/// [`Error::NoLibrary`] says what was looked for, and what to do.
+pub fn find() -> Result<Loaded> {
+    if let Some(loaded) = program() {
+        return Ok(loaded);
+    }
+    if let Ok(loaded) = first_of([places::in_process()]) {
+        return Ok(loaded);
+    }
+    if let Some(named) = std::env::var_os("DARKCHUNK_HDF5").filter(|path| !path.is_empty()) {
+        let named = Path::new(&named);
+        let failed = |why| Error::NoLibrary { tried: format!("DARKCHUNK_HDF5={}: {why}", named.display()) };
+        return load(named).map_err(failed);
+    }
+    let system = [places::system, places::conda].into_iter().map(|place| place());
+    first_of(places::pythons().into_iter().map(|python| places::h5py(&python)).chain(system))
+}
+
+/// [`find`], and [`Loaded::library`].
+///
+/// # Errors
+/// Theirs.
+pub fn library() -> Result<Library> {
+    find()?.library()
+}
+
+/// The HDF5 in the file `path`.
+///
+/// # Errors
+/// [`Error::NoLibrary`] where it cannot be loaded, or is no HDF5, or one before 1.10.3.
+///
+/// # Safety
+/// What the file does when it is loaded is safe, and if it has HDF5's names, they are HDF5's functions.
+pub unsafe fn open(path: &Path) -> Result<Loaded> {
+    load(path).map_err(|why| Error::NoLibrary { tried: format!("{}: {why}", path.display()) })
+}
+
+/// The first that is one, in any of these places.
+fn first_of(places: impl IntoIterator<Item = Place>) -> Result<Loaded> {
+    let mut tried = Vec::new();
+    for Place { looked, files } in places {
+        for file in &files {
+            match load(file) {
+                Ok(loaded) => return Ok(loaded),
+                Err(why) => tried.push(format!("{}: {why}", file.display())),
+            }
+        }
+        if files.is_empty() {
+            tried.push(looked);
+        }
+    }
+    Err(Error::NoLibrary { tried: tried.join("; ") })
+}
+
+fn load(file: &Path) -> std::result::Result<Loaded, String> {
+    let module = Module::open(file)?;
+    let api = fill(&module).map_err(|error| error.to_string())?;
+    module.keep();
+    Ok(Loaded { api, origin: file.display().to_string() })
+}
+
+/// The HDF5 that the program itself, or what is loaded for all to see, has.
+fn program() -> Option<Loaded> {
+    let module = Module::program()?;
+    let api = fill(&module).ok()?;
+    module.keep();
+    Some(Loaded { api, origin: "this program".to_owned() })
+}
+
+fn fill(module: &Module) -> Result<Api> {
+    let in_program = |name: &str| Module::program().and_then(|program| program.symbol(name));
+    let look_up = |name: &str| -> Option<NonNull<c_void>> { module.symbol(name) };
+    // SAFETY: a library that has HDF5's names is HDF5; it is not unloaded once its functions are used.
+    unsafe { table(&look_up, &in_program) }
+}
+
+#[cfg(test)]
+mod tests;

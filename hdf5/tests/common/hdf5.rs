@@ -1,0 +1,184 @@
+//! HDF5 itself, for the tests: the functions of the library that they run on, also those that darkchunk does not use.
+//!
+//! It is the one that [`load`](darkchunk_hdf5::load) finds: `DARKCHUNK_HDF5` runs the tests on another.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(non_snake_case, clippy::too_many_arguments, reason = "they are HDF5's")]
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::sync::{LazyLock, OnceLock};
+
+use darkchunk_hdf5::api::Hid;
+use darkchunk_hdf5::load::{self, Loaded};
+use darkchunk_hdf5::{Api, Library};
+
+static LOADED: LazyLock<Loaded> = LazyLock::new(|| {
+    load::find().unwrap_or_else(|error| panic!("{error}. `cargo xtask test --quick` installs an h5py for these tests"))
+});
+
+pub(crate) fn library() -> Library {
+    LOADED.library().expect("an HDF5")
+}
+
+pub(crate) fn api() -> Api {
+    *LOADED.api()
+}
+
+/// The lock of the table that the library has.
+pub(crate) struct Lock;
+
+pub(crate) static LOCK: Lock = Lock;
+
+pub(crate) struct Guard(());
+
+impl Lock {
+    pub(crate) fn lock(&self) -> Guard {
+        // SAFETY: the lock of this table; `Guard` leaves it.
+        unsafe { api().enter.expect("a lock")() };
+        Guard(())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // SAFETY: entered by this thread.
+        unsafe { api().leave.expect("a lock")() };
+    }
+}
+
+/// The address of what the library has under this name.
+fn address(name: &str) -> Option<*mut c_void> {
+    static FILE: OnceLock<libloading::Library> = OnceLock::new();
+    // SAFETY: it is loaded already.
+    let file = FILE.get_or_init(|| unsafe { libloading::Library::new(LOADED.origin()) }.expect("it is loaded"));
+    // SAFETY: only the address is taken.
+    let symbol = unsafe { file.get::<*mut c_void>(name.as_bytes()) }.ok()?;
+    // SAFETY: the library stays loaded.
+    unsafe { symbol.try_as_raw_ptr() }
+}
+
+macro_rules! functions {
+    ($(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty;)*) => {$(
+        pub(crate) unsafe fn $name($($arg: $type),*) -> $result {
+            let address = address(stringify!($name)).expect(stringify!($name));
+            // SAFETY: the function of this name has this type since HDF5 1.10.
+            let function = unsafe {
+                std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) -> $result>(address)
+            };
+            // SAFETY: the caller's promise.
+            unsafe { function($($arg),*) }
+        }
+    )*};
+}
+
+macro_rules! identifiers {
+    ($($name:ident = $variable:ident;)*) => {$(
+        pub(crate) static $name: LazyLock<Hid> = LazyLock::new(|| {
+            let address = address(stringify!($variable)).expect(stringify!($variable)).cast::<Hid>();
+            // SAFETY: a `hid_t`, which has its value since the library was initialised.
+            unsafe { address.read() }
+        });
+    )*};
+}
+
+pub(crate) mod h5a {
+    use super::*;
+    functions! {
+        fn H5Aopen_by_name(at: Hid, object: *const c_char, name: *const c_char, aapl: Hid, lapl: Hid) -> Hid;
+        fn H5Aread(attribute: Hid, kind: Hid, data: *mut c_void) -> c_int;
+    }
+}
+
+pub(crate) mod h5d {
+    use super::*;
+    functions! {
+        fn H5Dcreate2(
+            at: Hid, name: *const c_char, kind: Hid, space: Hid, lcpl: Hid, dcpl: Hid, dapl: Hid,
+        ) -> Hid;
+        fn H5Dget_create_plist(dataset: Hid) -> Hid;
+        fn H5Dget_space(dataset: Hid) -> Hid;
+        fn H5Dopen2(at: Hid, name: *const c_char, dapl: Hid) -> Hid;
+        fn H5Dread(dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *mut c_void) -> c_int;
+        fn H5Dwrite_chunk(
+            dataset: Hid, dxpl: Hid, mask: u32, offset: *const u64, n_bytes: usize, data: *const c_void,
+        ) -> c_int;
+    }
+
+    /// Before HDF5 2.0 without the size, which another function gives.
+    pub(crate) unsafe fn H5Dread_chunk2(
+        dataset: Hid,
+        dxpl: Hid,
+        offset: *const u64,
+        mask: *mut u32,
+        data: *mut c_void,
+        n_bytes: *mut usize,
+    ) -> c_int {
+        match (api().H5Dread_chunk2, api().H5Dread_chunk) {
+            // SAFETY: the caller's promise.
+            (Some(read), _) => unsafe { read(dataset, dxpl, offset, mask, data, n_bytes) },
+            (None, Some(read)) => {
+                let (ask, mut stored) = (api().H5Dget_chunk_storage_size.expect("in the table"), 0);
+                // SAFETY: the caller's promise.
+                assert!(unsafe { ask(dataset, offset, &raw mut stored) } >= 0);
+                // SAFETY: the caller's promise.
+                let room = unsafe { n_bytes.replace(stored as usize) };
+                assert!(stored as usize <= room);
+                // SAFETY: the caller's promise, and there is room.
+                unsafe { read(dataset, dxpl, offset, mask, data) }
+            }
+            (None, None) => panic!("an HDF5 without H5Dread_chunk"),
+        }
+    }
+}
+
+pub(crate) mod h5g {
+    use super::*;
+    functions! { fn H5Gcreate2(at: Hid, name: *const c_char, lcpl: Hid, gcpl: Hid, gapl: Hid) -> Hid; }
+}
+
+pub(crate) mod h5i {
+    use super::*;
+    functions! { fn H5Idec_ref(id: Hid) -> c_int; }
+}
+
+pub(crate) mod h5p {
+    use super::*;
+    functions! {
+        fn H5Pcreate(class: Hid) -> Hid;
+        fn H5Pget_chunk(dcpl: Hid, rank: c_int, dims: *mut u64) -> c_int;
+        fn H5Pget_filter2(
+            dcpl: Hid, index: c_uint, flags: *mut c_uint, n_values: *mut usize, values: *mut c_uint, name_bytes: usize,
+            name: *mut c_char, config: *mut c_uint,
+        ) -> c_int;
+        fn H5Pget_nfilters(dcpl: Hid) -> c_int;
+        fn H5Pset_chunk(dcpl: Hid, rank: c_int, dims: *const u64) -> c_int;
+        fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
+        fn H5Pset_fill_value(dcpl: Hid, kind: Hid, value: *const c_void) -> c_int;
+        fn H5Pset_filter(dcpl: Hid, id: c_int, flags: c_uint, n_values: usize, values: *const c_uint) -> c_int;
+    }
+    identifiers! { H5P_CLS_DATASET_CREATE = H5P_CLS_DATASET_CREATE_ID_g; }
+}
+
+pub(crate) mod h5s {
+    use super::*;
+    functions! {
+        fn H5Screate_simple(rank: c_int, dims: *const u64, most: *const u64) -> Hid;
+        fn H5Sget_simple_extent_dims(space: Hid, dims: *mut u64, most: *mut u64) -> c_int;
+    }
+}
+
+pub(crate) mod h5t {
+    use super::*;
+    functions! {
+        fn H5Tarray_create2(base: Hid, rank: c_uint, dims: *const u64) -> Hid;
+        fn H5Tcopy(kind: Hid) -> Hid;
+        fn H5Tset_precision(kind: Hid, n_bits: usize) -> c_int;
+    }
+    identifiers! {
+        H5T_NATIVE_DOUBLE = H5T_NATIVE_DOUBLE_g;
+        H5T_NATIVE_INT16 = H5T_NATIVE_INT16_g;
+        H5T_NATIVE_INT64 = H5T_NATIVE_INT64_g;
+        H5T_NATIVE_UINT16 = H5T_NATIVE_UINT16_g;
+        H5T_STD_I16BE = H5T_STD_I16BE_g;
+    }
+}
