@@ -44,3 +44,8 @@ pub use file::File;
 pub use library::Library;
 pub use options::{Dataset, Flush, Summary};
 pub use writer::{FileElement, Writer};
+
+/// The README's Rust code, compiled.
+#[cfg(all(doctest, feature = "load"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
