@@ -40,7 +40,7 @@ fn an_incompressible_lz4_block_is_stored_as_it_is() {
 }
 
 #[test]
-fn stored_parameters_are_idempotent_and_carry_the_chunk_size() {
+fn stored_parameters_are_idempotent_and_lz4s_carry_the_chunk_size() {
     let layout = layout(2, &[1, 100, 100]);
     for given in [&[][..], &[4096]] {
         let stored = Lz4::localise(given, &layout).unwrap();
@@ -49,9 +49,22 @@ fn stored_parameters_are_idempotent_and_carry_the_chunk_size() {
         assert_eq!(Lz4::from_cd_values(&stored).unwrap().chunk_bytes(), Some(20_000));
     }
     let stored = Zstd::localise(&[(-3i32).cast_unsigned()], &layout).unwrap();
-    assert_eq!(stored, [(-3i32).cast_unsigned(), 20_000]);
+    assert_eq!(stored, [(-3i32).cast_unsigned()]);
     assert_eq!(Zstd::localise(&stored, &layout).unwrap(), stored);
     assert!(matches!(Zstd::localise(&[23], &layout), Err(Error::Parameter { index: 0, value: 23, .. })));
+}
+
+/// Earlier versions stored the chunk's size behind the level.
+#[test]
+fn zstd_stores_one_parameter_and_reads_two() {
+    let layout = layout(2, &[1, 100, 100]);
+    for given in [&[][..], &[0], &[9], &[9, 0], &[9, 20_000], &[9, 40_000]] {
+        let level = given.first().copied().unwrap_or(0);
+        assert_eq!(Zstd::localise(given, &layout).unwrap(), [level], "{given:?}");
+    }
+    assert_eq!(Zstd::from_cd_values(&[9]).unwrap().chunk_bytes(), None);
+    assert_eq!(Zstd::from_cd_values(&[9, 0]).unwrap().chunk_bytes(), None);
+    assert_eq!(Zstd::from_cd_values(&[9, 20_000]).unwrap().chunk_bytes(), Some(20_000));
 }
 
 #[test]
@@ -59,7 +72,7 @@ fn behind_a_filter_that_changes_the_size_none_is_insisted_on() {
     let mut layout = layout(2, &[1, 100, 100]);
     layout.resized_before = true;
     assert_eq!(Lz4::localise(&[4096], &layout).unwrap(), [4096, 0]);
-    assert_eq!(Zstd::localise(&[], &layout).unwrap(), [0, 0]);
+    assert_eq!(Zstd::localise(&[], &layout).unwrap(), [0]);
     assert_eq!(Lz4::from_cd_values(&[4096, 0]).unwrap().chunk_bytes(), None);
 }
 

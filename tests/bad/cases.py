@@ -23,7 +23,7 @@ class Case(NamedTuple):
     filter: int
     values: tuple
     chunk: bytes
-    # "error", "right", or "any": a changed byte that no checksum covers may be a changed pixel.
+    # "error", "right", "other size" (see make.py), or "any": a changed byte that no checksum covers may be a changed pixel.
     expected: str
 
 
@@ -41,10 +41,11 @@ def shape():
 
 
 def committed(values="stored"):
-    """The chunks of the corpus with the parameters that darkchunk stores ("stored") or the reference ("reference")."""
+    """The chunks of the corpus with the parameters that darkchunk stores ("stored") or has stored ("earlier"), or the reference
+    ("reference")."""
     chunks = (FOLDER / "chunks.bin").read_bytes()
     for row in manifest():
-        if row[values] is not None:
+        if row.get(values) is not None:
             chunk = chunks[row["at"]: row["at"] + row["n_bytes"]]
             yield Case(row["name"], row["format"], row["filter"], tuple(row[values]), chunk, row["expected"])
 

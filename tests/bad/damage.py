@@ -40,7 +40,7 @@ def of_format(name, chunk, data):
     if name == "lz4":
         yield from of_lz4(data.nbytes)
     if name == "zstd":
-        yield from of_zstd(chunk, data.nbytes)
+        yield from of_zstd(chunk, data)
     if name == "drle":
         yield from of_drle(chunk, data)
     if name == "drle-bare":
@@ -109,7 +109,8 @@ def zstd_frame(blocks, content=None, window=0x50, descriptor=None):
     return head + b"".join(struct.pack("<I", size << 3 | kind << 1 | last)[:3] + data for last, kind, size, data in blocks)
 
 
-def of_zstd(chunk, n_bytes):
+def of_zstd(chunk, data):
+    n_bytes = data.nbytes
     raw, repeat, reserved = 0, 1, 3
     zeros = [(1, repeat, n_bytes, b"\0")]
     # (All ones mean that a frame does not state its size.)
@@ -121,15 +122,38 @@ def of_zstd(chunk, n_bytes):
     yield "window-huge", zstd_frame(zeros, n_bytes, window=0xFF), "a window of 3.75 TB", "error"
     yield "raw-past-end", zstd_frame([(1, raw, n_bytes, b"abc")], n_bytes), "a raw block past the end", "error"
     yield "no-last-block", zstd_frame([(0, repeat, n_bytes, b"\0")], n_bytes), "no block is the last one", "error"
-    yield "no-size-short", zstd_frame([(1, repeat, 14, b"\0")]), "states no size and decodes to 14 bytes", "error"
-    yield "no-size-long", zstd_frame([(1, repeat, n_bytes + 1, b"\0")]), "states no size and decodes to too much", "error"
+    few, many = zstd_frame([(1, repeat, 14, b"\0")]), zstd_frame([(1, repeat, n_bytes + 1, b"\0")])
+    yield "no-size-short", few, "states no size and decodes to 14 bytes", "other size"
+    yield "no-size-long", many, "states no size and decodes to too much", "other size"
     bomb = [(i == 511, repeat, 128 << 10, b"\0") for i in range(512)]
-    yield "bomb", zstd_frame(bomb, 64 << 20), "64 MB from 2 KB", "error"
+    yield "bomb", zstd_frame(bomb, 64 << 20), "64 MB from 2 KB", "other size"
     yield "bomb-claims-right-size", zstd_frame(bomb, n_bytes), "64 MB from 2 KB that claims the right size", "error"
-    yield "bomb-without-size", zstd_frame(bomb), "64 MB from 2 KB, and no size", "error"
+    yield "bomb-without-size", zstd_frame(bomb), "64 MB from 2 KB, and no size", "other size"
     yield "empty-blocks", zstd_frame([(0, raw, 0, b"")] * 4096, n_bytes), "4096 empty blocks and no last one", "error"
     yield "skippable", struct.pack("<II", 0x184D2A50, 0xFFFFFFF0) + bytes(32), "a frame to be skipped, of 4 GB", "error"
     yield "bytes-behind", chunk + b"\xaa" * 32, "has 32 bytes behind the frame", "error"
+    yield from of_zstd_frames(data.tobytes())
+
+
+def of_zstd_frames(raw):
+    """What other writers store: frames without a size, several of them, and more than frames."""
+    stored, cut = 0, 1000
+
+    def frame(content, has_size=True):
+        return zstd_frame([(1, stored, len(content), content)], len(content) if has_size else None)
+
+    first, second, skipped = frame(raw[:cut]), frame(raw[cut:]), struct.pack("<II", 0x184D2A5F, 5) + b"hello"
+    yield "no-size", frame(raw, has_size=False), "nothing: a frame that does not state its size", "right"
+    yield "two-frames", first + second, "nothing: two frames", "right"
+    yield "two-frames-no-size", frame(raw[:cut], has_size=False) + second, "nothing: two frames, one without a size", "right"
+    yield "skipped", skipped + first + skipped + second, "nothing: frames that are to be skipped", "right"
+    yield "zeros-behind", first + second + bytes(40), "nothing: zeros behind the frames", "right"
+    yield "second-cut", first + second[:-1], "the second frame lacks a byte", "error"
+    yield "second-magic", first + b"\x29" + second[1:], "the second frame's magic number is damaged", "error"
+    yield "second-missing", first, "the second frame is missing", "other size"
+    yield "second-twice", first + second + second, "the second frame is there twice", "other size"
+    yield "skipped-alone", skipped, "no frame but one to be skipped", "error"
+    yield "skipped-cut", first + second + skipped[:-1], "a frame to be skipped lacks a byte", "error"
 
 
 # DRLE: a header of 24 bytes, a table of (end, checksum), streams. See docs/format.md.

@@ -4,8 +4,10 @@ A sound chunk for each format (from hdf5plugin's encoders, DRLE's written here b
 killed writer or somebody malicious could make of it. The same bytes come out every time: the pixels are seeded, and
 nothing depends on the machine. `chunks.bin` holds the stored bytes of all of them, one behind the other, `right.raw` the
 pixels that every dataset has. `manifest.json` says of each chunk where it is, which filter and which parameters it belongs to
-(as darkchunk stores them, and as the reference implementation of the filter does), what is wrong with it, and whether
-it has to be an error or may be nothing but the right data. `cases.py` adds every truncation and every changed byte.
+(as darkchunk stores them, as earlier versions of it did, and as the reference implementation of the filter does), what is wrong
+with it, and what must become of it: "error", "right" (nothing but the right data), or "other size": it is sound, but no chunk of
+this dataset, and the parameters do not say so; HDF5 from 2.2 on and the plugin where it is certain still refuse it.
+`cases.py` adds every truncation and every changed byte.
 """
 
 import json
@@ -30,7 +32,7 @@ FORMATS = {
     "bitshuffle-lz4": (BITSHUFFLE, (256, 2), (0, 4, 2, 256, 2, 0, N_BYTES), (0, 4, 2, 256, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (256, 3, 3), (0, 4, 2, 256, 3, 3, N_BYTES), (0, 4, 2, 256, 3, 3)),
     "lz4": (LZ4, (1024,), (1024, N_BYTES), (1024,)),
-    "zstd": (ZSTD, (3,), (3, N_BYTES), (3,)),
+    "zstd": (ZSTD, (3,), (3,), (3,)),
 } | {
     f"blosc-{name}": (BLOSC, (0, 0, 0, 0, level, shuffle, code), *[(2, 2, 2, N_BYTES, level, shuffle, code)] * 2)
     for name, level, shuffle, code in [
@@ -38,6 +40,9 @@ FORMATS = {
         ("copy", 0, 1, 0),
     ]
 }
+
+# As earlier versions of darkchunk stored them.
+EARLIER = {"zstd": (3, N_BYTES)}
 
 
 def pixels():
@@ -79,8 +84,9 @@ def rows(data, folder):
         yield name, name, chunk, "nothing", "right"
         yield from ((f"{name}-{what}", name, bad, wrong, "error") for what, bad, wrong in damage.everywhere(chunk))
         short, long = (sound_chunk(name, part, folder) for part in [damage.few(name, data), twice])
-        yield f"{name}-short", name, short, "a sound chunk that decodes to too little", "error"
-        yield f"{name}-long", name, long, "a sound chunk that decodes to twice the size", "error"
+        expected = "other size" if name == "zstd" else "error"
+        yield f"{name}-short", name, short, "a sound chunk that decodes to too little", expected
+        yield f"{name}-long", name, long, "a sound chunk that decodes to twice the size", expected
         for what, bad, wrong, expected in damage.of_format(name, chunk, data):
             yield f"{name}-{what}", name, bad, wrong, expected
 
@@ -98,6 +104,7 @@ def main():
             manifest.append(
                 dict(name=name, format=base, filter=number, given=given, stored=ours, reference=reference, dtype=DTYPE,
                      shape=SHAPE, chunk=SHAPE, at=len(chunks), n_bytes=len(chunk), wrong=wrong, expected=expected)
+                | ({"earlier": EARLIER[base]} if base in EARLIER else {})
             )
             chunks += chunk
     (FOLDER / "chunks.bin").write_bytes(chunks)

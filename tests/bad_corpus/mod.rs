@@ -25,8 +25,21 @@ pub(crate) struct Case {
     pub(crate) stored: Vec<u32>,
     /// As the filter's reference implementation stores them, where there is one.
     pub(crate) reference: Option<Vec<u32>>,
+    /// As earlier versions of darkchunk stored them, where they are others.
+    pub(crate) earlier: Option<Vec<u32>>,
     pub(crate) bytes: Vec<u8>,
-    pub(crate) is_error: bool,
+    pub(crate) expected: Expected,
+}
+
+/// What must become of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// The right data.
+    Right,
+    /// An error.
+    Error,
+    /// It is sound, and not the dataset's: an error where the parameters carry the size, and data of another size elsewhere.
+    OtherSize,
 }
 
 impl Case {
@@ -59,8 +72,14 @@ fn case(row: &Value, chunks: &[u8]) -> Case {
         given: values("given").expect("given"),
         stored: values("stored").expect("stored"),
         reference: values("reference"),
+        earlier: values("earlier"),
         bytes: chunks[number("at")..][..number("n_bytes")].to_vec(),
-        is_error: text("expected") == "error",
+        expected: match &text("expected")[..] {
+            "right" => Expected::Right,
+            "error" => Expected::Error,
+            "other size" => Expected::OtherSize,
+            other => panic!("{other} is no outcome"),
+        },
     }
 }
 

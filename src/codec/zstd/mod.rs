@@ -15,7 +15,8 @@ use crate::{Error, Result, Threads};
 
 /// Zstd, filter 32015. Compatible with the HDF Group's filter both ways.
 ///
-/// Parameters: `[level, chunk_bytes]`. Callers give none or the first; the level is signed, 0 is Zstd's default (3).
+/// Parameters: `[level]`, signed; 0 or nothing is Zstd's default (3). netCDF's own plugin refuses any other number of them. Files
+/// of earlier versions have a second one, the bytes of a decoded chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zstd {
     zstd_level: i32,
@@ -70,7 +71,8 @@ impl Codec for Zstd {
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let zstd_level = cd_values.first().copied().unwrap_or(0);
         check_level(zstd_level, 0)?;
-        Ok(vec![zstd_level, layout.expected_bytes()?])
+        layout.chunk_bytes()?;
+        Ok(vec![zstd_level])
     }
 
     fn from_cd_values(cd_values: &[u32]) -> Result<Self> {

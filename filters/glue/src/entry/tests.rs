@@ -86,6 +86,8 @@ macro_rules! for_every_codec {
         $test::<Blosc>(&stored_values::<Blosc>(&[0, 0, 0, 0, 5, 1, 1]));
         $test::<Lz4>(&stored_values::<Lz4>(&[]));
         $test::<Zstd>(&stored_values::<Zstd>(&[1]));
+        // As earlier versions stored them.
+        $test::<Zstd>(&[1, 2 * N_PIXELS as u32]);
     };
 }
 
@@ -121,7 +123,10 @@ fn several_threads_may_be_in_the_filters_at_once() {
 fn refused_calls_change_nothing<C: Codec>(values: &[u32]) {
     let pixels = pixels();
     let mut host = Host::holding(&pixels, pixels.len());
-    host.fails::<C>(0, values, pixels.len() - 2);
+    let has_size = values.contains(&(pixels.len() as u32));
+    if has_size {
+        host.fails::<C>(0, values, pixels.len() - 2);
+    }
     host.fails::<C>(0, values, 0);
     host.fails::<C>(0, values, pixels.len() + 1);
     host.fails::<C>(0, values, usize::MAX);
@@ -129,9 +134,11 @@ fn refused_calls_change_nothing<C: Codec>(values: &[u32]) {
     host.call::<C>(0, values, pixels.len());
     let n_stored = host.buf_size;
     host.fails::<C>(FLAG_REVERSE, values, n_stored - 1);
-    let mut other_size = values.to_vec();
-    *other_size.iter_mut().find(|value| **value == pixels.len() as u32).unwrap() += 2;
-    host.fails::<C>(FLAG_REVERSE, &other_size, n_stored);
+    if has_size {
+        let mut other_size = values.to_vec();
+        *other_size.iter_mut().find(|value| **value == pixels.len() as u32).unwrap() += 2;
+        host.fails::<C>(FLAG_REVERSE, &other_size, n_stored);
+    }
     assert_eq!(host.call::<C>(FLAG_REVERSE, values, n_stored), pixels.len());
 }
 

@@ -188,7 +188,7 @@ fn parameters_are_completed_from_type_and_shape() {
     assert_eq!(values, Ok(vec![0, 4, 2, 0, 2, 0, 4800]));
     assert_eq!(completed::<Blosc>(int16(&[(32001, &[])])), Ok(vec![2, 2, 2, 4800, 5, 1, 0]));
     assert_eq!(completed::<Lz4>(int16(&[(32004, &[])])), Ok(vec![0, 4800]));
-    assert_eq!(completed::<Zstd>(int16(&[(32015, &[9])])), Ok(vec![9, 4800]));
+    assert_eq!(completed::<Zstd>(int16(&[(32015, &[9])])), Ok(vec![9]));
     assert_eq!(completed::<Drle>(int16(&[(36114, &[3])])), Ok(vec![3, 0, 0, 1, 1, 1200, 4800]));
     let big_endian = Dataset { order: 1, sign: 0, ..int16(&[(36114, &[3])]) };
     assert_eq!(completed::<Drle>(big_endian), Ok(vec![3, 0, 0, 1, 4, 1200, 4800]));
@@ -206,17 +206,26 @@ fn complete_parameters_are_left_alone() {
 
 #[test]
 fn behind_a_filter_that_resizes_the_size_is_unknown() {
-    assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, &[3])])), Ok(vec![3, 0]));
-    assert_eq!(completed::<Zstd>(int16(&[(2, &[]), (32015, &[3])])), Ok(vec![3, 4800]), "a shuffle keeps the size");
-    assert_eq!(completed::<Zstd>(int16(&[(32015, &[3]), (3, &[])])), Ok(vec![3, 4800]), "a checksum behind");
+    assert_eq!(completed::<Lz4>(int16(&[(1, &[6]), (32004, &[8])])), Ok(vec![8, 0]));
+    assert_eq!(completed::<Lz4>(int16(&[(2, &[]), (32004, &[8])])), Ok(vec![8, 4800]), "a shuffle keeps the size");
+    assert_eq!(completed::<Lz4>(int16(&[(32004, &[8]), (3, &[])])), Ok(vec![8, 4800]), "a checksum behind");
+}
+
+/// netCDF's own plugin takes no other number of parameters; earlier versions of ours stored two.
+#[test]
+fn zstd_has_one_parameter_whatever_it_was_made_from() {
+    for given in [&[][..], &[0], &[0, 4800], &[0, 0]] {
+        assert_eq!(completed::<Zstd>(int16(&[(32015, given)])), Ok(vec![0]), "{given:?}");
+        assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, given)])), Ok(vec![0]), "{given:?} behind another");
+    }
 }
 
 #[test]
 fn filters_are_told_in_order_and_the_first_of_very_many_parameters() {
     let many: Vec<c_uint> = (0..300).collect();
-    assert_eq!(completed::<Zstd>(int16(&[(1, &many), (32015, &[3])])), Ok(vec![3, 0]), "no reason to fail");
-    assert_eq!(host().pipeline(1), Ok(vec![(1, many[..256].to_vec()), (32015, vec![3, 0])]));
-    assert_eq!(host().filters(1), Ok(vec![1, 32015]));
+    assert_eq!(completed::<Lz4>(int16(&[(1, &many), (32004, &[8])])), Ok(vec![8, 0]), "no reason to fail");
+    assert_eq!(host().pipeline(1), Ok(vec![(1, many[..256].to_vec()), (32004, vec![8, 0])]));
+    assert_eq!(host().filters(1), Ok(vec![1, 32004]));
 }
 
 #[test]
