@@ -42,11 +42,18 @@ fn stored_parameters_are_idempotent() {
     let here = layout(2, &[1, 100, 100]);
     let there = layout(4, &[2, 100, 100]);
     for (given, stored) in [
-        (&[][..], [0, 4, 2, 0, 0, 0, 20_000]),
+        (&[][..], [0, 4, 2, 0, 2, 0, 20_000]),
+        (&[64], [0, 4, 2, 64, 2, 0, 20_000]),
+        (&[0, 0], [0, 4, 2, 0, 0, 0, 20_000]),
         (&[0, 2], [0, 4, 2, 0, 2, 0, 20_000]),
         (&[4096, 3, 9], [0, 4, 2, 4096, 3, 9, 20_000]),
+        (&[0, 3, 9], [0, 4, 2, 0, 3, 9, 20_000]),
+        (&[0, 5, 2], [0, 4, 2, 0, 0, 0, 20_000]),
+        (&[0, 4, 2, 0], [0, 4, 2, 0, 0, 0, 20_000]),
         (&[0, 4, 2, 0, 2], [0, 4, 2, 0, 2, 0, 20_000]),
+        (&[0, 2, 4, 0, 2], [0, 4, 2, 0, 2, 0, 20_000]),
         (&[0, 3, 8, 64, 3, 10], [0, 4, 2, 64, 3, 10, 20_000]),
+        (&[0, 4, 2, 0, 4, 2, 0, 2], [0, 4, 2, 0, 0, 2, 20_000]),
     ] {
         assert_eq!(Bitshuffle::localise(given, &here).unwrap(), stored);
         assert_eq!(Bitshuffle::localise(&stored, &here).unwrap(), stored);
@@ -56,6 +63,28 @@ fn stored_parameters_are_idempotent() {
     }
     let codec = Bitshuffle::new(2, Compression::Zstd { level: 5 });
     assert_eq!(codec.cd_values(&here).unwrap(), [0, 4, 2, 0, 3, 5, 20_000]);
+}
+
+#[test]
+fn zeros_behind_what_is_given_mean_nothing() {
+    let layout = layout(2, &[100]);
+    let stored = |given: &[u32]| Bitshuffle::localise(given, &layout).unwrap();
+    for n_zeros in 1..9 {
+        for given in [[0, 2, 0], [64, 2, 0], [64, 3, 9], [4096, 0, 0], [0, 3, 0], [0, 0, 7]] {
+            let more = [&given[..], &vec![0; n_zeros]].concat();
+            assert_eq!(stored(&more), stored(&given), "{more:?}");
+        }
+    }
+}
+
+/// `[block, Zstd, level]` and zeros, or `[version 0.3, bytes of an element, block, none]`.
+#[test]
+fn what_may_be_given_or_stored_is_refused() {
+    for given in [&[0, 3, 4, 0][..], &[0, 2, 2, 0, 0], &[0, 3, 9, 0, 0, 0, 0]] {
+        let refused = Bitshuffle::localise(given, &layout(2, &[100])).unwrap_err();
+        assert!(matches!(refused, Error::Parameter { index: 3, value: 0, .. }), "{given:?}: {refused}");
+        assert!(refused.to_string().contains("[block elements, compression, level]"), "{refused}");
+    }
 }
 
 #[test]
@@ -84,6 +113,10 @@ fn parameters_that_mean_nothing_are_refused() {
     };
     assert_eq!(slot(&[12, 2]), 0);
     assert_eq!(slot(&[0, 1]), 1);
+    assert_eq!(slot(&[0, 1, 5]), 1);
+    assert_eq!(slot(&[0, 5, 0]), 1);
+    assert_eq!(slot(&[0, 2, 0, 7]), 3);
+    assert_eq!(slot(&[4096, 3, 9, 0, 0, 1]), 5);
     assert_eq!(slot(&[0, 3, 23]), 2);
     assert_eq!(slot(&[0, 4, 2, 12, 2]), 3);
     assert_eq!(slot(&[0xffff_fff8, 2]), 0);

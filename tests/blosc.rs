@@ -109,12 +109,58 @@ fn stored_parameters_are_idempotent_and_follow_the_layout() {
 
 #[test]
 fn missing_parameters_have_the_reference_defaults() {
-    let given = [0, 0, 0, 0, 3, 2, 1, 99];
+    let given = [3, 2, 1];
     for n in 0..=given.len() {
         let mut expected = [2, 2, 2, 20, 5, 1, 0];
-        (4..n.min(7)).for_each(|slot| expected[slot] = given[slot]);
-        assert_eq!(Blosc::localise(&given[..n], &layout(2, &[10])).unwrap(), expected, "{n} values");
+        expected[4..4 + n].copy_from_slice(&given[..n]);
+        for front in [&[][..], &[0; 4], &[2, 2, 8, 4000], &[1, 2, 255, 16]] {
+            for behind in [&[][..], &[0; 5]] {
+                // Alone, or behind fewer, zeros would be values that are given.
+                if n == given.len() && !front.is_empty() || behind.is_empty() {
+                    let values = [front, &given[..n], behind].concat();
+                    assert_eq!(Blosc::localise(&values, &layout(2, &[10])).as_deref(), Ok(&expected[..]), "{values:?}");
+                }
+            }
+        }
     }
+}
+
+/// c-blosc's own example leaves the four slots in front as they are on its stack.
+#[test]
+fn seven_values_have_anything_in_front_and_fewer_do_not() {
+    let given = [77, 5, 1_000_000, 1, 3, 2, 1];
+    assert_eq!(Blosc::localise(&given, &layout(2, &[10])).unwrap(), [2, 2, 2, 20, 3, 2, 1]);
+    for n in 4..7 {
+        let refused = Blosc::localise(&given[..n], &layout(2, &[10])).unwrap_err();
+        assert!(matches!(refused, Error::Parameter { index: 0, value: 77, .. }), "{n} values: {refused}");
+        assert!(refused.to_string().contains("[0, 0, 0, 0, level, shuffle, compressor]"), "{refused}");
+    }
+    // Level, shuffle and compressor with a value too many are not taken for what is stored in front of them.
+    for values in [[5, 1, 1, 0], [2, 2, 1, 0], [1, 2, 5, 9], [9, 2, 2, 4000]] {
+        for n_zeros in 0..5 {
+            let values = [&values[..], &vec![0; n_zeros]].concat();
+            let refused = Blosc::localise(&values, &layout(2, &[10]));
+            assert!(matches!(refused, Err(Error::Parameter { index: 0, .. })), "{values:?}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_too_many_is_refused() {
+    for (values, index) in [(&[0, 0, 0, 0, 5, 1, 1, 4][..], 7), (&[2, 2, 2, 20, 5, 1, 1, 0, 9], 8)] {
+        let refused = Blosc::localise(values, &layout(2, &[10])).unwrap_err();
+        assert!(matches!(refused, Error::Parameter { index: i, .. } if i == index), "{refused}");
+    }
+}
+
+/// As a program stores them that no plugin can call back.
+#[test]
+fn parameters_that_were_never_completed_are_not_taken_for_others() {
+    let src = structured(5000, 3);
+    let encoded = |values: &[u32]| encode(&Blosc::from_cd_values(values).unwrap(), &src);
+    assert_eq!(encoded(&[9, 2, 5]), encoded(&[2, 2, 1, 5000, 9, 2, 5]));
+    assert_eq!(encoded(&[1]), encoded(&[0, 0, 1, 0, 1, 1, 0]));
+    assert_eq!(encoded(&[2, 2, 1, 5000]), encoded(&[]));
 }
 
 #[test]

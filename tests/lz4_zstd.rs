@@ -68,6 +68,22 @@ fn zstd_stores_one_parameter_and_reads_two() {
 }
 
 #[test]
+fn zeros_behind_a_value_mean_nothing_and_other_values_are_refused() {
+    let layout = layout(2, &[1, 100, 100]);
+    for n_zeros in 1..9 {
+        let given = [&[9][..], &vec![0; n_zeros]].concat();
+        assert_eq!(Zstd::localise(&given, &layout).unwrap(), [9]);
+        assert_eq!(Lz4::localise(&given, &layout).unwrap(), [9, 20_000]);
+    }
+    for given in [&[9, 0, 1][..], &[9, 20_000, 1], &[0, 0, 0, 0, 5]] {
+        let index = given.len() - 1;
+        for refused in [Zstd::localise(given, &layout), Lz4::localise(given, &layout)] {
+            assert!(matches!(refused, Err(Error::Parameter { index: i, .. }) if i == index || i == 1), "{refused:?}");
+        }
+    }
+}
+
+#[test]
 fn behind_a_filter_that_changes_the_size_none_is_insisted_on() {
     let mut layout = layout(2, &[1, 100, 100]);
     layout.resized_before = true;

@@ -65,9 +65,9 @@ typedef enum dc_element {
 
 /* HDF5 filter numbers, and the parameters (cd_values) a caller gives:
  *   DC_DRLE        threshold (1 to 32767); int16 and uint16 only
- *   DC_BITSHUFFLE  block elements (0 = default), 0 none or 2 LZ4 or 3 Zstd, level for Zstd
- *   DC_BLOSC       0, 0, 0, 0, level 0-9, 0 none or 1 byte or 2 bit shuffle,
- *                  0 blosclz, 1 lz4, 2 lz4hc, 3 snappy, 4 zlib, 5 zstd
+ *   DC_BITSHUFFLE  block elements (0 = default), 0 none or 2 LZ4 (default) or 3 Zstd, level for Zstd
+ *   DC_BLOSC       level 0-9, 0 none or 1 byte or 2 bit shuffle, 0 blosclz, 1 lz4, 2 lz4hc, 3 snappy, 4 zlib, 5 zstd;
+ *                  or the same behind 0, 0, 0, 0
  *   DC_LZ4         block bytes (0 or nothing = 1 GiB)
  *   DC_ZSTD        level
  */

@@ -11,6 +11,7 @@ pub mod drle;
 pub(crate) mod framing;
 mod lanes;
 pub mod lz4;
+mod parameters;
 mod scratch;
 pub mod zstd;
 
@@ -83,7 +84,7 @@ pub trait Codec: Sized {
         false
     }
 
-    /// Turns what a caller gave as `cd_values` into what is stored in the file.
+    /// Turns what a caller gave as `cd_values` into what is stored in the file, by the one rule of `filters/README.md`.
     ///
     /// Idempotent: what this returned, given again (as HDF5 does when a dataset is created with another one's
     /// properties), returns the same for the same `layout`, and is brought up to date for another.
@@ -91,6 +92,14 @@ pub trait Codec: Sized {
     /// # Errors
     /// [`Error::Parameter`] and [`Error::Unsupported`], for parameters or element types this codec does not have.
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>>;
+
+    /// [`localise`](Self::localise) where a filter that compresses follows this one in the pipeline.
+    ///
+    /// # Errors
+    /// As [`localise`](Self::localise).
+    fn localise_before_another(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        Self::localise(cd_values, layout)
+    }
 
     /// Reads stored `cd_values`, of any length a file may hold.
     ///

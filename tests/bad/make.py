@@ -28,7 +28,7 @@ DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
 FORMATS = {
     "drle": (DRLE, (10,), (10, 0, 0, 1, 1, 775, N_BYTES), None),
     "drle-bare": (DRLE, (10, 1), (10, 1, 0, 1, 1, 775, N_BYTES), None),
-    "bitshuffle": (BITSHUFFLE, (256,), (0, 4, 2, 256, 0, 0, N_BYTES), (0, 4, 2, 256)),
+    "bitshuffle": (BITSHUFFLE, (256, 0), (0, 4, 2, 256, 0, 0, N_BYTES), (0, 4, 2, 256)),
     "bitshuffle-lz4": (BITSHUFFLE, (256, 2), (0, 4, 2, 256, 2, 0, N_BYTES), (0, 4, 2, 256, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (256, 3, 3), (0, 4, 2, 256, 3, 3, N_BYTES), (0, 4, 2, 256, 3, 3)),
     "lz4": (LZ4, (1024,), (1024, N_BYTES), (1024,)),

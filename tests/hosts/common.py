@@ -26,7 +26,7 @@ CONFIGS = {
     "drle": (DRLE, (1,)),
     "drle-bare": (DRLE, (1, 1)),
     "drle-segments": (DRLE, (1, 0, 500)),
-    "bitshuffle": (BITSHUFFLE, ()),
+    "bitshuffle": (BITSHUFFLE, (0, 0)),
     "bitshuffle-lz4": (BITSHUFFLE, (0, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (0, 3, 4)),
     "blosc": (BLOSC, (0, 0, 0, 0, 5, 1, 0)),

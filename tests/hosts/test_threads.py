@@ -8,7 +8,7 @@ from common import BITSHUFFLE, BLOSC, DRLE, HOSTS, LZ4, ZSTD, child
 
 CONFIGS = {
     "drle": (DRLE, (1,)),
-    "bitshuffle": (BITSHUFFLE, ()),
+    "bitshuffle": (BITSHUFFLE, (0, 0)),
     "bitshuffle-lz4": (BITSHUFFLE, (0, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (0, 3, 1)),
     "blosc-lz4-byte": (BLOSC, (0, 0, 0, 0, 5, 1, 1)),

@@ -10,6 +10,8 @@ use crate::host::Host;
 
 /// `H5Z_FILTER_SHUFFLE`: moves bytes about, and keeps their number.
 const SHUFFLE: c_int = 2;
+/// `H5Z_FILTER_FLETCHER32`: a checksum.
+const FLETCHER32: c_int = 3;
 /// `H5T_INTEGER`.
 const CLASS_INTEGER: c_int = 0;
 /// `H5T_ARRAY`.
@@ -34,6 +36,13 @@ pub(crate) fn of<C: Codec>(host: &Host, dcpl: Hid, datatype: Hid) -> Result<Chun
         ));
     }
     Ok(ChunkLayout { element, dims, resized_before: before.into_iter().any(|&id| id != SHUFFLE) })
+}
+
+/// Whether a filter that compresses, as far as we know, follows that of `C`.
+pub(crate) fn is_before_another<C: Codec>(host: &Host, dcpl: Hid) -> Result<bool, String> {
+    let filters = host.filters(dcpl)?;
+    let mut behind = filters.iter().skip_while(|&&id| id != C::FILTER_ID.cast_signed()).skip(1);
+    Ok(behind.any(|&id| id != SHUFFLE && id != FLETCHER32))
 }
 
 fn element(host: &Host, datatype: Hid) -> Result<ElementType, String> {

@@ -37,7 +37,8 @@ pub(crate) fn complete<C: Codec>(host: &Host, dcpl: Hid, datatype: Hid) -> Resul
     let id = C::FILTER_ID.cast_signed();
     let (flags, given) = host.filter_parameters(dcpl, id)?;
     let layout = layout::of::<C>(host, dcpl, datatype)?;
-    let complete = C::localise(&given, &layout).map_err(|error| error.to_string())?;
+    let localise = if layout::is_before_another::<C>(host, dcpl)? { C::localise_before_another } else { C::localise };
+    let complete = localise(&given, &layout).map_err(|error| error.to_string())?;
     if complete == given { Ok(()) } else { host.modify_filter(dcpl, id, flags, &complete) }
 }
 

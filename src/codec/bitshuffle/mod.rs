@@ -46,7 +46,8 @@ pub enum Compression {
 /// Bitshuffle, filter 32008. Compatible with the reference implementation both ways.
 ///
 /// Parameters: `[0, 4, element bytes, block elements, compression, level, chunk bytes]`. Callers give none or some of
-/// `[block elements, compression, level]`: block 0 is the default, 8 KiB; compression 0 is none, 2 LZ4, 3 Zstd.
+/// `[block elements, compression, level]`: block 0 is the default, 8 KiB; compression 0 is none, 2 LZ4 (which it is where it is left
+/// out), 3 Zstd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bitshuffle {
     element_bytes: usize,
@@ -243,7 +244,11 @@ impl Codec for Bitshuffle {
     const NAME: &'static str = "bitshuffle; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
-        params::localise(cd_values, layout)
+        params::localise(cd_values, layout, false)
+    }
+
+    fn localise_before_another(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        params::localise(cd_values, layout, true)
     }
 
     fn from_cd_values(cd_values: &[u32]) -> Result<Self> {

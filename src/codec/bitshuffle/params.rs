@@ -6,6 +6,7 @@
 //! are not compressed.
 
 use super::{Bitshuffle, Compression};
+use crate::codec::parameters::Form;
 use crate::codec::{ChunkLayout, zstd};
 use crate::{Error, Result};
 
@@ -16,25 +17,52 @@ const COMP_ZSTD: u32 = 3;
 /// Values that a reader finds when we stored them.
 const N_STORED: usize = 7;
 
-/// Whether these values are stored ones already: a caller gives at most `[block, compression, level]`.
-fn is_localised(cd_values: &[u32]) -> bool {
-    match cd_values {
-        [_, second, _] => !is_known(*second),
-        other => other.len() > 3,
+/// Where the caller's values stand in stored ones: behind the version and the bytes of an element.
+const STORED_AT: usize = 3;
+
+/// Minor versions below this are also numbers of compressions.
+const FIRST_CLEAR_VERSION: u32 = 4;
+
+const fn form(default_compression: u32) -> Form<3> {
+    Form {
+        defaults: [0, default_compression, 0],
+        no_more: "bitshuffle takes [block elements, compression, level]; leave the others out",
     }
+}
+
+/// Whether these values are stored ones, given again. A caller gives `[block, compression, level]`, of which the block is a multiple
+/// of 8 elements; versions are 0.2 to 0.5.
+fn are_stored(cd_values: &[u32]) -> Result<bool> {
+    let [major, minor, element_bytes, rest @ ..] = cd_values else { return Ok(false) };
+    if *major >= super::GROUP as u32 || *element_bytes == 0 {
+        return Ok(false);
+    }
+    if *minor >= FIRST_CLEAR_VERSION || rest.iter().any(|value| *value != 0) {
+        return Ok(true);
+    }
+    if rest.is_empty() || !matches!(*minor, COMP_LZ4 | COMP_ZSTD) {
+        return Ok(false);
+    }
+    let what = "these may be [block elements, compression, level] or what an old bitshuffle has stored; give three values, \
+        without zeros behind them";
+    Err(Error::Parameter { index: STORED_AT, value: 0, what })
 }
 
 fn is_known(comp: u32) -> bool {
     matches!(comp, COMP_NONE | COMP_LZ4 | COMP_ZSTD)
 }
 
-pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
-    let at = if is_localised(cd_values) { 3 } else { 0 };
-    let given = |slot: usize| cd_values.get(at + slot).copied().unwrap_or(0);
-    let (block_elements, zstd_level) = (given(0), given(2));
-    let mut comp = given(1);
+/// What is stored for what a caller gave. Without a compression among it that is LZ4, or none in front of a filter that compresses:
+/// the reference's is none, which nobody wants who gives nothing.
+pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout, is_before_another: bool) -> Result<Vec<u32>> {
+    let are_stored = are_stored(cd_values)?;
+    let (at, [block_elements, mut comp, zstd_level]) = if are_stored {
+        (STORED_AT, form(COMP_NONE).read_stored(&cd_values[STORED_AT..]))
+    } else {
+        (0, form(if is_before_another { COMP_NONE } else { COMP_LZ4 }).read(cd_values)?)
+    };
     if !is_known(comp) {
-        if at == 0 {
+        if !are_stored {
             let what = "there is no such compression; give 0 for none, 2 for LZ4, 3 for Zstd";
             return Err(Error::Parameter { index: 1, value: comp, what });
         }

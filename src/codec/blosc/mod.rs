@@ -29,6 +29,7 @@ pub(crate) use self::header::HEADER_BYTES;
 use self::decode::Output;
 use self::header::MAX_BYTES;
 use self::stream::Format;
+use crate::codec::parameters::Form;
 use crate::codec::{ChunkLayout, Codec};
 use crate::cpu::Level;
 use crate::threads::Pace;
@@ -90,15 +91,20 @@ pub struct Blosc {
 
 const TYPE_SIZE: usize = 2;
 const CHUNK_BYTES: usize = 3;
+/// Where the level stands, and shuffle and compressor behind it.
 const LEVEL: usize = 4;
-const SHUFFLE: usize = 5;
-const COMPRESSOR: usize = 6;
 
 /// Revision of the filter's parameters and version of the chunk format, as the reference writes them. Never read.
 const VERSIONS: [u32; 2] = [2, 2];
-const DEFAULT_LEVEL: u32 = 5;
-const DEFAULT_SHUFFLE: u32 = 1;
-const DEFAULT_COMPRESSOR: u32 = 0;
+
+/// A chunk of so many bytes is told from a caller's value by its number.
+const LEAST_CLEAR_BYTES: u32 = 10;
+
+/// Level, shuffle and compressor.
+const FORM: Form<3> = Form {
+    defaults: [5, 1, 0],
+    no_more: "Blosc takes [level, shuffle, compressor], alone or behind four values that are overwritten; leave the others out",
+};
 
 impl Blosc {
     /// Blocks compressed with `compressor` at `level` (0, a plain copy, to 9), for elements of `type_size` bytes. Sizes
@@ -107,7 +113,7 @@ impl Blosc {
     /// # Errors
     /// [`Error::Parameter`] where `level` is more than 9.
     pub fn new(compressor: Compressor, shuffle: Shuffle, level: u32, type_size: usize) -> Result<Self> {
-        let encoding = check_encoding(&[0, 0, 0, 0, level, shuffle as u32, compressor as u32])?;
+        let encoding = check_encoding([level, shuffle as u32, compressor as u32], LEVEL)?;
         Ok(Self { encoding: Ok(encoding), type_size: usable_type_size(type_size), chunk_bytes: 0 })
     }
 
@@ -126,7 +132,7 @@ impl Blosc {
     /// As [`localise`](Codec::localise).
     pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
         let Encoding { level, shuffle, compressor } = self.encoding.clone()?;
-        Self::localise(&[0, 0, 0, 0, level, shuffle as u32, compressor as u32], layout)
+        Self::localise(&[level, shuffle as u32, compressor as u32], layout)
     }
 }
 
@@ -137,7 +143,8 @@ impl Codec for Blosc {
     const RAW_IF_NOT_SMALLER: bool = true;
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
-        let Encoding { level, shuffle, compressor } = check_encoding(cd_values)?;
+        let (at, given) = given(cd_values)?;
+        let Encoding { level, shuffle, compressor } = check_encoding(given, at)?;
         let chunk_bytes = layout.chunk_bytes()?;
         if chunk_bytes as usize > MAX_BYTES {
             return Err(Error::Unsupported(format!(
@@ -151,9 +158,13 @@ impl Codec for Blosc {
     }
 
     fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
-        let type_size = cd_values.get(TYPE_SIZE).map_or(1, |n| usable_type_size(*n as usize));
-        let chunk_bytes = cd_values.get(CHUNK_BYTES).copied().unwrap_or(0);
-        Ok(Self { encoding: check_encoding(cd_values), type_size, chunk_bytes })
+        // Where no plugin could complete what the caller gave, it is stored as it was given.
+        let Some((front, values)) = cd_values.split_first_chunk::<LEVEL>() else {
+            let encoding = check_encoding(FORM.read_stored(cd_values), 0);
+            return Ok(Self { encoding, type_size: 1, chunk_bytes: 0 });
+        };
+        let encoding = check_encoding(FORM.read_stored(values), LEVEL);
+        Ok(Self { encoding, type_size: usable_type_size(front[TYPE_SIZE] as usize), chunk_bytes: front[CHUNK_BYTES] })
     }
 
     fn chunk_bytes(&self) -> Option<usize> {
@@ -196,29 +207,38 @@ fn usable_type_size(n_bytes: usize) -> usize {
     if (1..=255).contains(&n_bytes) { n_bytes } else { 1 }
 }
 
-/// Reads the caller's slots, or the defaults where they are missing.
-fn check_encoding(cd_values: &[u32]) -> Result<Encoding> {
-    let slot = |index: usize, default| cd_values.get(index).copied().unwrap_or(default);
-    let level = slot(LEVEL, DEFAULT_LEVEL);
-    if level > 9 {
-        return Err(Error::Parameter { index: LEVEL, value: level, what: "Blosc has the levels 0 to 9" });
+/// The caller's level, shuffle and compressor, and where they stand: at the front where they are all there is, else behind the four
+/// slots that the reference reserves. What is in these is overwritten; but of fewer than seven values, or with zeros behind it, the first
+/// may be meant as the level, so there they are zeros, or what is stored: revision, format, bytes of an element, bytes of a chunk.
+fn given(cd_values: &[u32]) -> Result<(usize, [u32; 3])> {
+    let Some((front, values)) = cd_values.split_first_chunk::<LEVEL>() else { return Ok((0, FORM.read(cd_values)?)) };
+    let is_stored = matches!(*front, [1 | 2, 2, 1..=255, LEAST_CLEAR_BYTES..=u32::MAX]);
+    let may_be_given = values.len() < FORM.defaults.len() || values.iter().all(|value| *value == 0);
+    if may_be_given && *front != [0; LEVEL] && !is_stored {
+        let what = "Blosc takes [level, shuffle, compressor] or [0, 0, 0, 0, level, shuffle, compressor]";
+        return Err(Error::Parameter { index: 0, value: front[0], what });
     }
-    let shuffle = slot(SHUFFLE, DEFAULT_SHUFFLE);
+    let read = FORM.read(values).map_err(|error| match error {
+        Error::Parameter { index, value, what } => Error::Parameter { index: index + LEVEL, value, what },
+        other => other,
+    });
+    Ok((LEVEL, read?))
+}
+
+/// Level, shuffle and compressor, which stand from `at` on.
+fn check_encoding([level, shuffle, compressor]: [u32; 3], at: usize) -> Result<Encoding> {
+    let refused = |index, value, what| Error::Parameter { index: at + index, value, what };
+    if level > 9 {
+        return Err(refused(0, level, "Blosc has the levels 0 to 9"));
+    }
     let shuffle = match shuffle {
         0 => Shuffle::None,
         1 => Shuffle::Byte,
         2 => Shuffle::Bit,
-        value => {
-            let what = "shuffle is 0 (none), 1 (bytes) or 2 (bits)";
-            return Err(Error::Parameter { index: SHUFFLE, value, what });
-        }
+        other => return Err(refused(1, other, "shuffle is 0 (none), 1 (bytes) or 2 (bits)")),
     };
-    let number = slot(COMPRESSOR, DEFAULT_COMPRESSOR);
-    let compressor = Compressor::ALL.into_iter().find(|compressor| *compressor as u32 == number);
-    let compressor = compressor.ok_or(Error::Parameter {
-        index: COMPRESSOR,
-        value: number,
-        what: "the compressor is 0 (blosclz), 1 (lz4), 2 (lz4hc), 3 (snappy), 4 (zlib) or 5 (zstd)",
-    })?;
+    let known = Compressor::ALL.into_iter().find(|known| *known as u32 == compressor);
+    let what = "the compressor is 0 (blosclz), 1 (lz4), 2 (lz4hc), 3 (snappy), 4 (zlib) or 5 (zstd)";
+    let compressor = known.ok_or_else(|| refused(2, compressor, what))?;
     Ok(Encoding { level, shuffle, compressor })
 }

@@ -15,6 +15,7 @@ mod tests;
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
+use super::parameters::Form;
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
 use crate::threads::Pace;
@@ -22,6 +23,9 @@ use crate::{Error, Result, Threads};
 
 /// The block size where the parameters say 0 or nothing.
 const DEFAULT_BLOCK_BYTES: u32 = 1 << 30;
+
+const FORM: Form<1> =
+    Form { defaults: [0], no_more: "LZ4 takes one value, the bytes of a block; leave the others out" };
 
 /// LZ4, filter 32004. Compatible with the HDF Group's filter both ways.
 ///
@@ -107,7 +111,10 @@ impl Codec for Lz4 {
     const NAME: &'static str = "lz4; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
-        let block_bytes = cd_values.first().copied().unwrap_or(0);
+        let [block_bytes] = match cd_values {
+            [_, _chunk_bytes] => FORM.read_stored(cd_values),
+            given => FORM.read(given)?,
+        };
         if block_bytes as usize > library::MAX_BLOCK_BYTES {
             let what = "an LZ4 block has at most 2113929216 bytes; give 0 for the default";
             return Err(Error::Parameter { index: 0, value: block_bytes, what });

@@ -9,9 +9,12 @@ mod small;
 mod zeros;
 
 use self::frames::Frames;
+use super::parameters::Form;
 use super::{ChunkLayout, Codec, DecodedSize, decode_to_front};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
+
+const FORM: Form<1> = Form { defaults: [0], no_more: "Zstd takes one value, its level; leave the others out" };
 
 /// Zstd, filter 32015. Compatible with the HDF Group's filter both ways.
 ///
@@ -69,7 +72,10 @@ impl Codec for Zstd {
     const NAME: &'static str = "zstd; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
-        let zstd_level = cd_values.first().copied().unwrap_or(0);
+        let [zstd_level] = match cd_values {
+            [_, _chunk_bytes] => FORM.read_stored(cd_values),
+            given => FORM.read(given)?,
+        };
         check_level(zstd_level, 0)?;
         layout.chunk_bytes()?;
         Ok(vec![zstd_level])

@@ -244,6 +244,20 @@ fn an_array_type_is_shuffled_by_its_base_and_bitshuffled_whole() {
     assert_eq!(N_OPEN_TYPES.get(), 0, "the base type was closed");
 }
 
+/// Given nothing, the reference's bitshuffle does not compress: as it is wanted in front of a filter that does.
+#[test]
+fn bitshuffle_compresses_unless_told_otherwise_or_another_filter_does() {
+    let compression = |filters: &[(u32, &[c_uint])]| completed::<Bitshuffle>(int16(filters)).unwrap()[4];
+    for given in [&[][..], &[0], &[64]] {
+        assert_eq!(compression(&[(32008, given)]), 2, "{given:?}");
+        assert_eq!(compression(&[(2, &[]), (32008, given), (3, &[]), (2, &[])]), 2, "{given:?} with a checksum");
+        assert_eq!(compression(&[(32008, given), (1, &[6])]), 0, "{given:?} in front of gzip");
+        assert_eq!(compression(&[(32008, given), (3, &[]), (32015, &[])]), 0, "{given:?} in front of Zstd");
+    }
+    assert_eq!(compression(&[(32008, &[0, 0])]), 0);
+    assert_eq!(compression(&[(32008, &[0, 3]), (1, &[6])]), 3);
+}
+
 #[test]
 fn what_cannot_be_written_is_refused_with_a_text() {
     let drle = |change: fn(&mut Dataset)| {
