@@ -73,9 +73,6 @@ pub trait Codec: Sized {
     const MUST_BE_FIRST: bool = false;
     /// Whether [`decode_zeroed_with`](Self::decode_zeroed_with) gains more than the zeros cost.
     const WANTS_ZEROS: bool = false;
-    /// Whether a chunk that does not shrink is left to HDF5, which stores it raw and marks it so, where the filter is
-    /// optional. Not for a lossy codec, whose effect would depend on the data.
-    const RAW_IF_NOT_SMALLER: bool = false;
 
     /// Whether it is certain that a chunk decodes to [`decoded_len`](Self::decoded_len) bytes, found in a fraction of the time that
     /// decoding takes. Where that cannot be had, `false` says nothing.

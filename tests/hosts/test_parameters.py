@@ -1,10 +1,13 @@
-"""Parameters in the forms in which people give them: what h5py's users get is what they meant, or a text (test_refusals.py)."""
+"""Parameters in the forms in which people give them: what h5py's users get is what they meant, or a text (test_refusals.py).
+
+And what is stored of chunks that nothing makes smaller.
+"""
 
 import h5py
 import numpy as np
 import pytest
 
-from common import BITSHUFFLE, BLOSC, LZ4, ZSTD
+from common import BITSHUFFLE, BLOSC, DRLE, LZ4, ZSTD
 
 CHUNK = (1, 256, 256)
 N_BYTES = 2 * 256 * 256
@@ -70,3 +73,25 @@ def test_bitshuffle_in_front_of_gzip_is_a_shuffle(tmp_path):
         dataset[...] = data
         assert dataset.id.get_create_plist().get_filter(0)[2] == (0, 4, 2, 0, 0, 0, N_BYTES)
         assert np.array_equal(dataset[...], data) and dataset.id.get_storage_size() < data.nbytes
+
+
+@pytest.mark.parametrize("flags", [h5py.h5z.FLAG_OPTIONAL, h5py.h5z.FLAG_MANDATORY], ids=["optional", "mandatory"])
+@pytest.mark.parametrize("number, given", [
+    (DRLE, (1,)), (BITSHUFFLE, ()), (BITSHUFFLE, (0, 0)), (BITSHUFFLE, (0, 3)), (LZ4, ()), (LZ4, (8192,)), (ZSTD, ()),
+    *((BLOSC, (level, shuffle, compressor)) for level in (0, 5) for shuffle in range(3) for compressor in range(6)),
+])
+def test_what_does_not_shrink_is_encoded_all_the_same_and_hardly_grows(tmp_path, number, given, flags):
+    """Parallel HDF5 before 1.14 loses the mark of a chunk that is stored without its filter."""
+    data = noise(32768 if number == DRLE else 65536)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk(CHUNK)
+        plist.set_filter(number, flags, given)
+        space = h5py.h5s.create_simple(data.shape)
+        dataset = h5py.Dataset(h5py.h5d.create(file.id, b"frames", h5py.h5t.STD_U16LE, space, plist))
+        dataset[...] = data
+    with h5py.File(tmp_path / "file.h5") as file:
+        chunks = [file["frames"].id.get_chunk_info(index) for index in range(len(data))]
+        assert [chunk.filter_mask for chunk in chunks] == [0] * len(data)
+        assert all(chunk.size <= 1.005 * N_BYTES for chunk in chunks), [chunk.size / N_BYTES for chunk in chunks]
+        assert np.array_equal(file["frames"][...], data)

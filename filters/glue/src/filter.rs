@@ -46,8 +46,6 @@ enum Outcome<'a> {
     Done(Buffer<'a>, usize),
     /// This many bytes, in HDF5's own.
     DoneThere(usize),
-    /// Nothing: HDF5 is to store the chunk as it is.
-    StoreRaw,
 }
 
 /// `filter`: returns the number of bytes in the new `*buf`, or 0 with nothing changed.
@@ -84,7 +82,7 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
         // SAFETY: as for this function; `input` is not used any more.
         unsafe { decode(&codec, call, &allocator, room) }?
     } else {
-        encode(&codec, input, call.flags & FLAG_OPTIONAL != 0, &allocator)?
+        encode(&codec, input, &allocator)?
     };
     match outcome {
         Outcome::Done(output, n_bytes) => {
@@ -93,16 +91,10 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
             Ok(n_bytes)
         }
         Outcome::DoneThere(n_bytes) => Ok(n_bytes),
-        Outcome::StoreRaw => Ok(0),
     }
 }
 
-fn encode<'a, C: Codec>(
-    codec: &C,
-    input: &[u8],
-    is_optional: bool,
-    allocator: &'a Allocator,
-) -> Result<Outcome<'a>, String> {
+fn encode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
     if let Some(expected) = codec.chunk_bytes()
         && expected != input.len()
     {
@@ -116,9 +108,6 @@ fn encode<'a, C: Codec>(
     }
     with_scratch(codec.max_encoded_len(input.len()), |scratch| {
         let n_bytes = codec.encode_with(Level::current(), threads(), input, scratch).map_err(text)?;
-        if C::RAW_IF_NOT_SMALLER && is_optional && n_bytes >= input.len() {
-            return Ok(Outcome::StoreRaw);
-        }
         let encoded = scratch.get(..n_bytes).filter(|encoded| !encoded.is_empty());
         let encoded = encoded.ok_or("internal error: nothing was encoded")?;
         Ok(Outcome::Done(allocator.copy_of(encoded)?, n_bytes))
@@ -290,7 +279,6 @@ mod tests {
                 // SAFETY: so many bytes are there, and written.
                 (unsafe { core::slice::from_raw_parts(buffer.cast(), n_bytes) }.to_vec(), true)
             }
-            Outcome::StoreRaw => panic!("nothing was encoded"),
         });
         // SAFETY: from this allocator, and not used any more.
         unsafe { allocator.free(buffer) };

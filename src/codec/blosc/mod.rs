@@ -140,7 +140,6 @@ impl Codec for Blosc {
     const FILTER_ID: u32 = 32001;
     // PyTables knows Blosc by exactly this name.
     const NAME: &'static str = "blosc";
-    const RAW_IF_NOT_SMALLER: bool = true;
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let (at, given) = given(cd_values)?;
