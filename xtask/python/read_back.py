@@ -1,6 +1,6 @@
 """Reads a recording with an unchanged reader and compares every frame with the raw frames on standard input.
 
-    PROGRAM | read_back.py READER FILE        READER: h5py, tables or h5dump
+    PROGRAM | read_back.py READER FILE N        READER: h5py, tables or h5dump; N: the first N frames
 
 Nothing here knows of darkchunk: the plugins come through HDF5_PLUGIN_PATH. Prints
 {"frames": N, "seconds": reading alone}; ends with an error at the first pixel that differs.
@@ -37,7 +37,7 @@ def with_h5py(path, name, shape):
 
     with h5py.File(path, "r") as file:
         for start in range(0, shape[0], BATCH):
-            yield file[name][start : start + BATCH]
+            yield file[name][start : min(start + BATCH, shape[0])]
 
 
 def with_tables(path, name, shape):
@@ -45,19 +45,20 @@ def with_tables(path, name, shape):
 
     with tables.open_file(path, "r") as file:
         for start in range(0, shape[0], BATCH):
-            yield file.get_node(name)[start : start + BATCH]
+            yield file.get_node(name)[start : min(start + BATCH, shape[0])]
 
 
 def with_h5dump(path, name, shape, dtype):
-    """The tool's binary dump of the whole dataset, through a named pipe: as a file it would not fit every disk. (Dumped
-    in parts, `-s` and `-c`, the tool reads row by row and decodes each chunk as often as it has rows.)"""
+    """The tool's binary dump of the first frames, through a named pipe. (The tool reads row by row and decodes each chunk
+    as often as it has rows.)"""
+    part = ["-s", "0,0,0", "-c", ",".join(str(n) for n in shape)]
     n_bytes = shape[1] * shape[2] * dtype.itemsize
     with tempfile.TemporaryDirectory() as folder:
         pipe = os.path.join(folder, "dump")
         os.mkfifo(pipe)
         # A writing end that lives as long as the tool: a tool that fails early ends our reading, not hangs it.
         writing_end = os.open(pipe, os.O_RDWR)
-        tool = subprocess.Popen(["h5dump", "-d", name, "-b", "LE", "-o", pipe, path], stdout=subprocess.DEVNULL)
+        tool = subprocess.Popen(["h5dump", "-d", name, *part, "-b", "LE", "-o", pipe, path], stdout=subprocess.DEVNULL)
         threading.Thread(target=lambda: (tool.wait(), os.close(writing_end))).start()
         with open(pipe, "rb", buffering=1 << 20) as dump:
             for start in range(0, shape[0], BATCH):
@@ -65,7 +66,7 @@ def with_h5dump(path, name, shape, dtype):
                 raw = raw[: len(raw) // n_bytes * n_bytes]
                 yield np.frombuffer(raw, dtype.newbyteorder("<")).reshape(-1, *shape[1:])
             if dump.read(1):
-                sys.exit("error: h5dump wrote more than the dataset holds")
+                sys.exit("error: h5dump wrote more than it was asked for")
         if tool.wait():
             sys.exit(f"error: h5dump failed ({tool.returncode})")
 
@@ -83,7 +84,7 @@ def compare(batches, expected, shape, dtype):
         for frame in batch:
             recorded = expected.read(n_bytes)
             if len(recorded) != n_bytes:
-                sys.exit(f"error: the file holds {shape[0]} frames, {n_frames} were recorded")
+                sys.exit(f"error: {shape[0]} frames are expected, {n_frames} were recorded")
             wanted = np.frombuffer(recorded, dtype.newbyteorder("<")).reshape(shape[1:])
             if not np.array_equal(frame, wanted):
                 y, x = np.argwhere(frame != wanted)[0]
@@ -108,14 +109,16 @@ def check_sum(path, name, total):
 
 
 def main():
-    reader, path = sys.argv[1:]
-    name, shape, dtype = find_frames(path)
+    reader, path, n_wanted = sys.argv[1:]
+    name, all_frames, dtype = find_frames(path)
+    shape = (min(int(n_wanted), all_frames[0]), *all_frames[1:])
     if reader == "h5dump":
         batches = with_h5dump(path, name, shape, dtype)
     else:
         batches = {"h5py": with_h5py, "tables": with_tables}[reader](path, name, shape)
     seconds, n_frames, total = compare(batches, sys.stdin.buffer, shape, dtype)
-    check_sum(path, name, total)
+    if shape == all_frames:
+        check_sum(path, name, total)
     print(json.dumps({"frames": n_frames, "seconds": seconds}))
 
 

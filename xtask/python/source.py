@@ -2,7 +2,7 @@
 
     source.py describe FILE DATASET         prints {"shape": [N, H, W], "dtype": "i16" or "u16"}
     source.py raw FILE DATASET              prints the frames raw, little-endian
-    source.py expected FILE DATASET T       the same, pixels below T set to 0: what the recording must hold
+    source.py expected FILE DATASET T N     the first N, pixels below T set to 0: what the recording must hold
 """
 
 import json
@@ -53,9 +53,9 @@ def describe(dataset):
     print(json.dumps({"shape": shape(dataset), "dtype": TYPES[kind]}))
 
 
-def frames(dataset):
+def frames(dataset, n):
     little_endian = dataset.dtype.newbyteorder("<")
-    for index in range(shape(dataset)[0]):
+    for index in range(n):
         yield np.ascontiguousarray(dataset[index] if dataset.ndim == 3 else dataset[()], dtype=little_endian)
 
 
@@ -64,7 +64,7 @@ def main():
     dataset = open_dataset(path, name)
     if command == "describe":
         return describe(dataset)
-    for frame in frames(dataset):
+    for frame in frames(dataset, int(rest[1]) if command == "expected" else shape(dataset)[0]):
         if command == "expected":
             frame[frame < int(rest[0])] = 0
         try:

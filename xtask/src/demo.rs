@@ -4,9 +4,9 @@
 //! The camera is simulated, or, with `--input`, the frames are those of a real file. What a recording must hold is made
 //! anew for each comparison: by the same seed, or from the same file.
 
-use crate::process::{line, not_started, output, program, run as run_program};
+use crate::process::{cargo, line, not_started, output, program, run as run_program};
 use crate::setup::{self, System};
-use crate::workspace::{root, shown, target};
+use crate::workspace::{root, shared_library, shown, target};
 use crate::{Result, dist};
 use serde_json::Value;
 use std::fs;
@@ -16,15 +16,19 @@ use std::sync::Mutex;
 
 pub(crate) const HELP: &str =
     "record a simulated camera, read it back with h5py, PyTables and h5dump; a table and a picture
---frames N: frames a recording (3000)
+--frames N: frames a recording (1000)
 --input FILE --dataset PATH [--threshold T]: the frames of a real file instead; pixels below T are set to 0 (1)";
 
 /// Codecs of the table, as `record` names them.
 const CODECS: [&str; 4] = ["drle", "bitshuffle-lz4", "blosc", "none"];
 const BRIGHT: [&str; 2] = ["0.0056", "0.055"];
 const SEED: &str = "1";
-/// Frames of 1024 x 1024 that are recorded uncompressed (0.6 GB): 3000 would take 6.3 GB of disk.
+/// Frames of 1024 x 1024 that are recorded uncompressed (0.6 GB): 1000 would take 2.1 GB of disk.
 const MOST_UNCOMPRESSED: u64 = 300;
+/// Frames that h5dump reads, which decodes a chunk for each of its rows.
+const MOST_DUMPED: u64 = 20;
+/// The plugins of the codecs above; a real file may be compressed with any.
+const PLUGINS: [&str; 3] = ["h5drle", "h5bitshuffle", "h5blosc"];
 
 /// What is recorded.
 enum Source {
@@ -50,6 +54,19 @@ impl Recording<'_> {
     fn readers(&self) -> &'static [&'static str] {
         if self.codec == "drle" { &["h5dump", "h5py", "tables"] } else { &["h5py"] }
     }
+
+    /// How many frames a reader reads, from the first.
+    fn n_read(&self, reader: &str) -> u64 {
+        if reader == "h5dump" { self.n_frames.min(MOST_DUMPED) } else { self.n_frames }
+    }
+
+    fn shown_readers(&self) -> String {
+        let shown = |reader: &&str| match self.n_read(reader) {
+            n_read if n_read == self.n_frames => (*reader).to_owned(),
+            n_read => format!("{reader} ({n_read} frames)"),
+        };
+        self.readers().iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
 }
 
 struct Options {
@@ -64,6 +81,7 @@ struct Tools {
     python: PathBuf,
     record: PathBuf,
     frames: PathBuf,
+    plugins: PathBuf,
     folder: PathBuf,
 }
 
@@ -71,7 +89,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let options = parse(arguments)?;
     let python = setup::python()?;
     let sources = sources(&options, &python)?;
-    let tools = make_ready(python)?;
+    let tools = make_ready(python, options.input.is_some())?;
     let mut recordings = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         for codec in CODECS {
@@ -79,9 +97,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             recordings.push(record(&tools, source, codec, file, &options)?);
         }
     }
-    println!(
-        "\n== reading back, every frame compared with what was recorded (h5dump takes minutes, and says nothing meanwhile)"
-    );
+    println!("\n== reading back: every frame compared with what was recorded (by h5dump the first {MOST_DUMPED} only)");
     read_back_all(&tools, &recordings)?;
     let picture = picture(&tools, &recordings[0])?;
     for other in recordings.iter().filter(|recording| recording.codec != "drle") {
@@ -93,7 +109,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options { n_frames: 3000, input: None, dataset: String::new(), threshold: None };
+    let mut options = Options { n_frames: 1000, input: None, dataset: String::new(), threshold: None };
     let mut rest = arguments.iter();
     while let Some(option) = rest.next() {
         let value = rest.next().ok_or_else(|| format!("`{option}` needs a value, or is no option of demo"))?;
@@ -141,21 +157,20 @@ fn sources(options: &Options, python: &Path) -> Result<Vec<Source>> {
     }])
 }
 
-fn make_ready(python: PathBuf) -> Result<Tools> {
+fn make_ready(python: PathBuf, has_input: bool) -> Result<Tools> {
     setup::system(&[System::Hdf5Tools])?;
-    println!(
-        "== plugins and recorder (the first time an HDF5 is built from source: some minutes, in which cargo says nothing)"
-    );
-    dist::build()?;
-    let examples =
-        ["--package", "darkchunk-hdf5", "--package", "darkchunk-sim", "--example", "record", "--example", "frames"];
-    run_program(setup::cargo_with_cmake()?.args(["build", "--release"]).args(examples))?;
-    let built = target()?.join("release/examples");
-    let folder = target()?.join("demo");
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    println!("== plugins and recorder");
+    let plugins: &[&str] = if has_input { &dist::PLUGINS } else { &PLUGINS };
+    let packages = plugins.iter().chain(&["darkchunk-hdf5", "darkchunk-sim"]).flat_map(|name| ["--package", name]);
+    let mut build = cargo();
+    build.args(["build", "--profile", "quick", "--lib", "--example", "record", "--example", "frames"]);
+    run_program(build.args(packages))?;
+    let (built, folder) = (target()?.join("quick"), target()?.join("demo"));
+    let libraries: Vec<PathBuf> = plugins.iter().map(|name| built.join(shared_library(name))).collect();
+    dist::lay_out(&folder.join("plugins"), &libraries)?;
     let suffix = std::env::consts::EXE_SUFFIX;
-    let [record, frames] = ["record", "frames"].map(|name| built.join(format!("{name}{suffix}")));
-    Ok(Tools { python, record, frames, folder })
+    let [record, frames] = ["record", "frames"].map(|name| built.join(format!("examples/{name}{suffix}")));
+    Ok(Tools { python, record, frames, plugins: folder.join("plugins"), folder })
 }
 
 fn script(name: &str) -> PathBuf {
@@ -172,7 +187,7 @@ fn record<'a>(
 ) -> Result<Recording<'a>> {
     let _ = fs::remove_file(&file);
     let mut command = program(&tools.record);
-    command.arg("--output").arg(&file).args(["--codec", codec]);
+    command.env("DARKCHUNK_PYTHON", &tools.python).arg("--output").arg(&file).args(["--codec", codec]);
     println!("== {codec}, {}", source.name());
     let printed = match source {
         Source::Simulated { bright } => {
@@ -220,12 +235,13 @@ fn read_back_all(tools: &Tools, recordings: &[Recording]) -> Result {
 /// Reads one recording with one reader and compares every frame.
 fn read_back(tools: &Tools, recording: &Recording, reader: &str) -> Result {
     let mut check = program(&tools.python);
-    check.arg(script("read_back.py")).arg(reader).arg(&recording.file).env("HDF5_PLUGIN_PATH", dist::plugins());
-    let printed = piped(&mut recording.source.expected(tools, recording.n_frames), &mut check)?;
+    check.arg(script("read_back.py")).arg(reader).arg(&recording.file).env("HDF5_PLUGIN_PATH", &tools.plugins);
+    let wanted = recording.n_read(reader);
+    let printed = piped(&mut recording.source.expected(tools, wanted), check.arg(wanted.to_string()))?;
     let json: Value = serde_json::from_str(&printed).map_err(|e| format!("read_back.py: {e}"))?;
-    let (n_frames, wanted) = (json["frames"].as_u64().unwrap_or(0), recording.n_frames);
+    let n_frames = json["frames"].as_u64().unwrap_or(0);
     if n_frames != wanted {
-        return Err(format!("{n_frames} frames were read where {wanted} were recorded"));
+        return Err(format!("{n_frames} frames were read where {wanted} are expected"));
     }
     println!("   {reader:7} {:15} {}: {n_frames} frames, all equal", recording.codec, recording.source.name());
     Ok(())
@@ -235,7 +251,7 @@ fn picture(tools: &Tools, recording: &Recording) -> Result<PathBuf> {
     let png = tools.folder.join(format!("{}.png", recording.source.kind()));
     let mut draw = program(&tools.python);
     draw.arg(script("picture.py")).arg(&recording.file).arg(&png).arg(recording.source.name());
-    run_program(draw.env("HDF5_PLUGIN_PATH", dist::plugins()))?;
+    run_program(draw.env("HDF5_PLUGIN_PATH", &tools.plugins))?;
     Ok(png)
 }
 
@@ -254,7 +270,7 @@ fn print_table(recordings: &[Recording]) {
             row.frames_per_s,
             row.gb_per_s,
             row.ratio,
-            row.readers().join(", ")
+            row.shown_readers()
         );
     }
     for first in recordings.iter().filter(|row| row.codec == "drle") {
@@ -306,7 +322,7 @@ impl Source {
             }
             Self::File { threshold, .. } => {
                 let mut frames = self.raw(tools, "expected");
-                frames.arg(threshold);
+                frames.arg(threshold).arg(n_frames.to_string());
                 frames
             }
         }
@@ -319,7 +335,7 @@ impl Source {
             raw.arg(script("source.py")).arg(command).arg(path).arg(dataset);
             // The file may be compressed itself: with our filters, or with one that the user has the plugin of.
             let users = std::env::var_os("HDF5_PLUGIN_PATH").unwrap_or_default();
-            let folders = std::iter::once(dist::plugins()).chain(std::env::split_paths(&users));
+            let folders = std::iter::once(tools.plugins.clone()).chain(std::env::split_paths(&users));
             raw.envs(std::env::join_paths(folders).map(|folders| ("HDF5_PLUGIN_PATH", folders)));
         }
         raw

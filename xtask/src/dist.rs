@@ -51,7 +51,7 @@ fn libraries(release: &Path) -> Vec<PathBuf> {
 
 /// Makes `folder` hold copies of `files` and nothing else. A file is made ready beside the folder and then moved into its
 /// place, so that a program that has the old one loaded, or another `cargo xtask`, never meets half of one, or none.
-fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
+pub(crate) fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
     let failed = |what: &Path, e: std::io::Error| format!("{}: {e}", what.display());
     fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     for file in files {
