@@ -8,6 +8,9 @@ mod dist;
 #[cfg(test)]
 mod documents;
 mod fuzz;
+mod graph;
+#[cfg(test)]
+mod layers;
 mod process;
 mod prove;
 mod setup;
@@ -33,6 +36,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "prove", help: prove::HELP, run: prove::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
+    Command { name: "graph", help: graph::HELP, run: graph::run },
     Command { name: "sound", help: soundness::HELP, run: soundness::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
 ];
