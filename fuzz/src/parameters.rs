@@ -8,6 +8,9 @@ use arbitrary::{Result, Unstructured};
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 
+/// The most values that a filter is given; most that are longer are refused.
+const MOST_GIVEN: usize = 3;
+
 /// The most values that are written out.
 const MOST_WRITTEN: usize = 15;
 
@@ -56,10 +59,11 @@ impl Parameters {
         let element = element(u)?;
         let dims = vec![u.int_in_range(1..=3)?, u.int_in_range(1..=40)?, u.int_in_range(1..=40)?];
         let layout = ChunkLayout { element, dims, resized_before: u.ratio(1, 4)? };
-        let localised = C::localise(&values(u, 8)?, &layout);
+        let localised = C::localise(&values(u, MOST_GIVEN)?, &layout);
         let cd_values = localised.map_err(|_| arbitrary::Error::IncorrectFormat)?;
         Ok(Self { cd_values, layout: Some(layout) })
     }
+
     fn written(u: &mut Unstructured<'_>) -> Result<Self> {
         let n = u.int_in_range(0..=MOST_WRITTEN)?;
         let cd_values = (0..n).map(|_| u.arbitrary()).collect::<Result<_>>()?;
