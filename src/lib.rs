@@ -9,6 +9,7 @@ pub mod cpu;
 mod error;
 pub mod frame;
 pub mod kernels;
+pub mod pipeline;
 pub mod salvage;
 mod threads;
 

@@ -2,15 +2,15 @@
 
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::blosc::Blosc;
-use crate::codec::drle::Drle;
+use crate::codec::drle::{Drle, Mode};
 use crate::codec::lz4::Lz4;
-use crate::codec::zstd::Zstd;
+use crate::codec::zstd::{self, Zstd};
 use crate::codec::{ChunkLayout, Codec, DecodedSize};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
 /// One of the five codecs with its parameters.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Filter {
     /// Filter 36114.
@@ -105,6 +105,26 @@ impl Filter {
     /// [`Error::Unsupported`] for a filter that is not ours; as [`Codec::from_cd_values`].
     pub fn from_cd_values(id: u32, cd_values: &[u32]) -> Result<Self> {
         with_id!(id, C => C::from_cd_values(cd_values).map(Self::from))
+    }
+
+    /// Whether the filter `id` is one of ours.
+    #[must_use]
+    pub fn is_known(id: u32) -> bool {
+        with_id!(id, C => Ok(C::FILTER_ID)).is_ok()
+    }
+
+    /// Whether every chunk has as many bytes encoded as decoded.
+    pub(crate) fn keeps_size(&self) -> bool {
+        matches!(self, Self::Bitshuffle(codec) if !codec.is_compressed())
+    }
+
+    /// Whether checksums in `stored`, a stored chunk, cover all that it decodes to.
+    pub(crate) fn has_checksum(&self, stored: &[u8]) -> bool {
+        match self {
+            Self::Drle(drle) => drle.mode() == Mode::Container,
+            Self::Zstd(_) => zstd::has_checksum(stored),
+            Self::Bitshuffle(_) | Self::Blosc(_) | Self::Lz4(_) => false,
+        }
     }
 
     /// The filter's number.

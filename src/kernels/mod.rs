@@ -6,6 +6,7 @@
 
 pub mod bitshuffle;
 pub mod dark;
+pub mod fletcher32;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;
 mod prefetch;

@@ -24,6 +24,8 @@ pub(super) struct Frames<'a> {
     pub(super) bytes: &'a [u8],
     /// What they decode to.
     pub(super) size: DecodedSize,
+    /// Whether each of them has a checksum of its content.
+    pub(super) have_checksums: bool,
 }
 
 /// What frames decode to, added up.
@@ -31,13 +33,14 @@ struct Sum {
     n_bytes: u64,
     is_exact: bool,
     has_frames: bool,
+    have_checksums: bool,
 }
 
 impl<'a> Frames<'a> {
     /// Reads the headers of all frames and blocks in `src`.
     pub(super) fn read(src: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(src);
-        let mut sum = Sum { n_bytes: 0, is_exact: true, has_frames: false };
+        let mut sum = Sum { n_bytes: 0, is_exact: true, has_frames: false, have_checksums: true };
         while let Some(magic) = cursor.rest().first_chunk().map(|bytes| u32::from_le_bytes(*bytes)) {
             if magic.to_le_bytes() == MAGIC {
                 sum.add(&mut cursor)?;
@@ -56,7 +59,7 @@ impl<'a> Frames<'a> {
         if cursor.rest().iter().any(|byte| *byte != 0) {
             return Err(Error::Corrupt { at, what: "behind the Zstd frame is neither another one nor zeros" });
         }
-        Ok(Self { bytes: &src[..at], size: sum.size(at)? })
+        Ok(Self { bytes: &src[..at], size: sum.size(at)?, have_checksums: sum.have_checksums })
     }
 }
 
@@ -75,6 +78,7 @@ impl Sum {
         self.n_bytes = self.n_bytes.saturating_add(header.stated.unwrap_or(most));
         self.is_exact &= header.stated.is_some();
         self.has_frames = true;
+        self.have_checksums &= header.has_checksum;
         Ok(())
     }
 
@@ -139,4 +143,40 @@ fn blocks(cursor: &mut Cursor<'_>) -> Result<u64> {
 
 fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec::zstd::has_checksum;
+    use zstd_safe::{CCtx, CParameter};
+
+    fn frame(content: &[u8], is_checked: bool) -> Vec<u8> {
+        let mut context = CCtx::create();
+        context.set_parameter(CParameter::ChecksumFlag(is_checked)).expect("a parameter");
+        let mut frame = vec![0; 1000];
+        let n_bytes = context.compress2(&mut frame[..], content).expect("room");
+        frame.truncate(n_bytes);
+        frame
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
+    fn checksums_count_where_every_frame_has_one() {
+        let (with, without) = (frame(b"spam", true), frame(b"spam", false));
+        let skipped = [&[0x53, 0x2A, 0x4D, 0x18, 3, 0, 0, 0], &b"abc"[..]].concat();
+        let cases: [(&[&[u8]], bool); 9] = [
+            (&[&with], true),
+            (&[&without], false),
+            (&[&with, &with], true),
+            (&[&with, &without], false),
+            (&[&skipped, &with, &skipped], true),
+            (&[&with, &[0; 5]], true),
+            (&[&skipped], false),
+            (&[], false),
+            (&[&with[..with.len() - 1]], false),
+        ];
+        for (parts, expected) in cases {
+            assert_eq!(has_checksum(&parts.concat()), expected, "{parts:x?}");
+        }
+    }
 }

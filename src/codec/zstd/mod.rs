@@ -55,6 +55,11 @@ impl Zstd {
     }
 }
 
+/// Whether each of the frames of a stored chunk has a checksum of what it decodes to, which the decoder checks.
+pub(crate) fn has_checksum(src: &[u8]) -> bool {
+    Frames::read(src).is_ok_and(|frames| frames.have_checksums)
+}
+
 /// Refuses a level that Zstd does not have. `index` is its slot.
 pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
     if (zstd_safe::min_c_level()..=zstd_safe::max_c_level()).contains(&zstd_level.cast_signed()) {

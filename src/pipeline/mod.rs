@@ -1,0 +1,150 @@
+//! All filters of a dataset, undone as HDF5 undoes them: its *filter pipeline*.
+//!
+//! HDF5 applies the filters in their order to write a chunk and undoes them in the opposite order to read it. A bit of the chunk's
+//! filter mask that is set says that the filter in this place, counted from 0, was left out.
+//!
+//! Known are darkchunk's codecs and HDF5's own shuffle and fletcher32, in any order. The parameters of a codec may carry the
+//! size of a decoded chunk. That is a claim: what counts here is the size that the dataset's chunks have, as far as the
+//! filters before the codec leave it known. Only DRLE's parameters must match it.
+
+mod claim;
+mod step;
+// They call C.
+#[cfg(all(test, not(miri)))]
+mod tests;
+
+pub(crate) use step::{FLETCHER32_BYTES, checked};
+pub use step::{Step, StoredCodec};
+
+use crate::cpu::Level;
+use crate::{Error, Result, Threads};
+use std::borrow::Cow;
+
+/// As many filters as HDF5 allows, and as a mask has bits for.
+pub const MAX_FILTERS: usize = 32;
+
+/// The filters of a dataset, in the order in which HDF5 applies them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pipeline {
+    steps: Vec<Step>,
+}
+
+/// How sure it is that a chunk that decodes is what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A checksum covers all of the chunk, and matches.
+    Checksum,
+    /// It has the right size, and nothing contradicts it: a changed byte may be a changed pixel.
+    Size,
+}
+
+impl Pipeline {
+    /// Filters by their numbers and stored parameters. One that is not known becomes [`Step::Other`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] and [`Error::Unsupported`] for parameters with which nothing can be decoded, and for more filters
+    /// than HDF5 allows.
+    pub fn new<'a>(filters: impl IntoIterator<Item = (u32, &'a [u32])>) -> Result<Self> {
+        let steps = filters.into_iter().map(|(id, values)| Step::new(id, values)).collect::<Result<Vec<_>>>()?;
+        if steps.len() > MAX_FILTERS {
+            return Err(Error::Unsupported(format!("{} filters; HDF5 has at most {MAX_FILTERS}", steps.len())));
+        }
+        Ok(Self { steps })
+    }
+
+    /// The filters, in the order in which HDF5 applies them.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The filters that `mask` does not leave out.
+    pub(crate) fn active(&self, mask: u32) -> Vec<&Step> {
+        let is_active = |index: usize| mask >> index & 1 == 0;
+        self.steps.iter().enumerate().filter(|(index, _)| is_active(*index)).map(|(_, step)| step).collect()
+    }
+
+    /// The bits of the filters that may leave a chunk out which they cannot encode: darkchunk's codecs.
+    pub(crate) fn codec_mask(&self) -> u32 {
+        let codecs = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Codec(_)));
+        codecs.fold(0, |mask, (index, _)| mask | 1 << index)
+    }
+
+    /// Encodes the pixels of a chunk by all filters, as HDF5 would, with the filter mask 0.
+    ///
+    /// # Errors
+    /// What a codec refuses; [`Error::Unsupported`] for a filter that is not known, and where there is no memory.
+    pub fn encode(&self, level: Level, threads: Threads, src: &[u8]) -> Result<Vec<u8>> {
+        let [first, rest @ ..] = &self.steps[..] else { return Ok(src.to_vec()) };
+        let first = first.apply(level, threads, src);
+        rest.iter().fold(first, |bytes, step| step.apply(level, threads, &bytes?))
+    }
+
+    /// Decodes a stored chunk with its filter mask into the whole of `dst`, which has the size of the dataset's chunks. Allocates for
+    /// what stands between two filters; nothing for one codec, alone or before fletcher32.
+    ///
+    /// # Errors
+    /// What is wrong with the chunk, [`Error::WrongSize`], [`Error::Unsupported`] for a filter that is not known. On an error
+    /// the content of `dst` is unspecified, but never bytes from elsewhere.
+    pub fn decode(&self, level: Level, threads: Threads, mask: u32, stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
+        decode(level, threads, &self.active(mask), stored, dst)
+    }
+}
+
+/// As [`Pipeline::decode`], by the filters that take part.
+pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
+    let mut proof = Proof::Size;
+    let mut bytes = Cow::Borrowed(stored);
+    for (index, step) in steps.iter().enumerate().rev() {
+        proof = if step.has_checksum(&bytes) { Proof::Checksum } else { proof };
+        bytes = match step {
+            Step::Fletcher32 => without_checksum(bytes)?,
+            _ if index == 0 => {
+                step.decoded_len(&bytes, Some(dst.len()))?;
+                return step.undo(level, threads, &bytes, dst).map(|()| proof);
+            }
+            _ => {
+                let mut decoded = buffer(step.decoded_len(&bytes, size_before(&steps[..index], dst.len()))?)?;
+                step.undo(level, threads, &bytes, &mut decoded)?;
+                Cow::Owned(decoded)
+            }
+        };
+    }
+    if bytes.len() != dst.len() {
+        return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() });
+    }
+    dst.copy_from_slice(&bytes);
+    Ok(proof)
+}
+
+fn without_checksum(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>> {
+    let n_bytes = checked(&bytes)?.len();
+    Ok(match bytes {
+        Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..n_bytes]),
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(n_bytes);
+            Cow::Owned(bytes)
+        }
+    })
+}
+
+/// The bytes that a chunk of `n_bytes` has after `steps`, where that can be known.
+pub(crate) fn size_before(steps: &[&Step], n_bytes: usize) -> Option<usize> {
+    steps.iter().try_fold(n_bytes, |n_bytes, step| match step {
+        Step::Fletcher32 => n_bytes.checked_add(FLETCHER32_BYTES),
+        step => step.keeps_size().then_some(n_bytes),
+    })
+}
+
+/// Zeros, where there is memory for them.
+///
+/// # Errors
+/// [`Error::Unsupported`] where there is none.
+#[doc(hidden)]
+pub fn buffer(n_bytes: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reserved = bytes.try_reserve_exact(n_bytes);
+    reserved.map_err(|_| Error::Unsupported(format!("there is no memory for a chunk of {n_bytes} bytes")))?;
+    bytes.resize(n_bytes, 0);
+    Ok(bytes)
+}

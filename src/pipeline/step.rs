@@ -1,0 +1,208 @@
+//! One filter of a pipeline.
+
+use super::{buffer, claim};
+use crate::chunk::Filter;
+use crate::cpu::Level;
+use crate::kernels::{
+    fletcher32::fletcher32,
+    shuffle::{shuffle, unshuffle},
+};
+use crate::{Error, Result, Threads};
+use std::borrow::Cow;
+
+const DEFLATE_ID: u32 = 1;
+const SHUFFLE_ID: u32 = 2;
+const FLETCHER32_ID: u32 = 3;
+const SZIP_ID: u32 = 4;
+const NBIT_ID: u32 = 5;
+const SCALEOFFSET_ID: u32 = 6;
+const LZF_ID: u32 = 32000;
+
+/// Bytes of the checksum that fletcher32 puts behind a chunk.
+pub(crate) const FLETCHER32_BYTES: usize = 4;
+
+/// One filter of a dataset.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// One of darkchunk's codecs.
+    Codec(StoredCodec),
+    /// HDF5's byte shuffle.
+    Shuffle {
+        /// Bytes of an element.
+        element_bytes: usize,
+    },
+    /// HDF5's checksum.
+    Fletcher32,
+    /// A filter that cannot be undone here.
+    Other {
+        /// Its number.
+        id: u32,
+    },
+}
+
+/// A codec with the parameters that the file has for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCodec {
+    filter: Filter,
+    values: Vec<u32>,
+}
+
+impl StoredCodec {
+    /// The codec as its parameters have it.
+    #[must_use]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The codec for chunks that decode to `n_bytes`, whatever the parameters say of that. `None`: as the chunk says itself.
+    pub(crate) fn for_size(&self, n_bytes: Option<usize>) -> Result<Cow<'_, Filter>> {
+        if self.filter.chunk_bytes() == n_bytes || matches!(self.filter, Filter::Drle(_)) {
+            return Ok(Cow::Borrowed(&self.filter));
+        }
+        let n_bytes = n_bytes.and_then(|n_bytes| u32::try_from(n_bytes).ok()).unwrap_or(0);
+        let values = claim::replaced(self.filter.id(), &self.values, n_bytes);
+        Filter::from_cd_values(self.filter.id(), &values).map(Cow::Owned)
+    }
+}
+
+impl Step {
+    pub(super) fn new(id: u32, values: &[u32]) -> Result<Self> {
+        match (id, values) {
+            (SHUFFLE_ID, &[element_bytes]) if element_bytes != 0 => {
+                Ok(Self::Shuffle { element_bytes: element_bytes as usize })
+            }
+            (SHUFFLE_ID, _) => Err(Error::Unsupported(format!(
+                "the shuffle filter has the parameters {values:?}; one is expected, the bytes of an element"
+            ))),
+            (FLETCHER32_ID, _) => Ok(Self::Fletcher32),
+            _ if Filter::is_known(id) => {
+                Ok(Self::Codec(StoredCodec { filter: Filter::from_cd_values(id, values)?, values: values.to_vec() }))
+            }
+            _ => Ok(Self::Other { id }),
+        }
+    }
+
+    /// The filter's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        match self {
+            Self::Codec(codec) => codec.filter.id(),
+            Self::Shuffle { .. } => SHUFFLE_ID,
+            Self::Fletcher32 => FLETCHER32_ID,
+            Self::Other { id } => *id,
+        }
+    }
+
+    /// The filter's usual name, where it is known.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Codec(codec) => match codec.filter {
+                Filter::Drle(_) => "DRLE",
+                Filter::Bitshuffle(_) => "bitshuffle",
+                Filter::Blosc(_) => "Blosc",
+                Filter::Lz4(_) => "LZ4",
+                Filter::Zstd(_) => "Zstd",
+            },
+            Self::Shuffle { .. } => "shuffle",
+            Self::Fletcher32 => "fletcher32",
+            Self::Other { id } => match *id {
+                DEFLATE_ID => "gzip",
+                SZIP_ID => "szip",
+                NBIT_ID => "nbit",
+                SCALEOFFSET_ID => "scaleoffset",
+                LZF_ID => "lzf",
+                _ => return None,
+            },
+        })
+    }
+
+    /// Whether a chunk has the same size after this filter as before it.
+    pub(crate) fn keeps_size(&self) -> bool {
+        match self {
+            Self::Shuffle { .. } => true,
+            Self::Codec(codec) => codec.filter.keeps_size(),
+            Self::Fletcher32 | Self::Other { .. } => false,
+        }
+    }
+
+    /// Whether a checksum in `bytes`, a chunk as this filter stores it, covers all that it decodes to.
+    pub(crate) fn has_checksum(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Fletcher32 => true,
+            Self::Codec(codec) => codec.filter.has_checksum(bytes),
+            Self::Shuffle { .. } | Self::Other { .. } => false,
+        }
+    }
+
+    /// The bytes that `bytes` become when this filter is undone: `known` ones, or where that is `None`, as many as `bytes` says and
+    /// can hold.
+    pub(crate) fn decoded_len(&self, bytes: &[u8], known: Option<usize>) -> Result<usize> {
+        let found = match self {
+            Self::Codec(codec) => codec.for_size(known)?.decoded_len(bytes)?,
+            Self::Shuffle { .. } => bytes.len(),
+            Self::Fletcher32 => bytes.len().saturating_sub(FLETCHER32_BYTES),
+            Self::Other { .. } => return Err(self.unknown()),
+        };
+        match known.filter(|known| *known != found) {
+            Some(expected) => Err(Error::WrongSize { expected, found }),
+            None => Ok(found),
+        }
+    }
+
+    /// Undoes this filter: `bytes` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
+    pub(crate) fn undo(&self, level: Level, threads: Threads, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
+        match self {
+            Self::Codec(codec) => codec.for_size(Some(dst.len()))?.decode_with(level, threads, bytes, dst),
+            Self::Shuffle { element_bytes } => {
+                unshuffle(level, *element_bytes, bytes, dst);
+                Ok(())
+            }
+            Self::Fletcher32 => {
+                dst.copy_from_slice(checked(bytes)?);
+                Ok(())
+            }
+            Self::Other { .. } => Err(self.unknown()),
+        }
+    }
+
+    /// Applies this filter to `bytes`.
+    pub(super) fn apply(&self, level: Level, threads: Threads, bytes: &[u8]) -> Result<Vec<u8>> {
+        let mut applied = match self {
+            Self::Codec(codec) => buffer(codec.filter.max_encoded_len(bytes.len()))?,
+            Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
+            Self::Other { .. } => return Err(self.unknown()),
+        };
+        match self {
+            Self::Codec(codec) => {
+                let filter = codec.for_size(Some(bytes.len()))?;
+                let n_bytes = filter.encode_with(level, threads, bytes, &mut applied)?;
+                applied.truncate(n_bytes);
+            }
+            Self::Shuffle { element_bytes } => shuffle(level, *element_bytes, bytes, &mut applied),
+            Self::Fletcher32 | Self::Other { .. } => {
+                applied.copy_from_slice(bytes);
+                applied.extend(fletcher32(bytes).to_le_bytes());
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Why nothing that this filter has encoded can be decoded.
+    pub(crate) fn unknown(&self) -> Error {
+        let name = self.name().map(|name| format!(" ({name})")).unwrap_or_default();
+        Error::Unsupported(format!("filter {}{name} is none that darkchunk decodes", self.id()))
+    }
+}
+
+/// What stands before the checksum at the end of `bytes`, which must match.
+pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8]> {
+    let Some((bytes, stored)) = bytes.split_last_chunk::<FLETCHER32_BYTES>() else {
+        return Err(Error::Truncated { at: 0, needed: FLETCHER32_BYTES, available: bytes.len() });
+    };
+    let (stored, computed) = (u32::from_le_bytes(*stored), fletcher32(bytes));
+    // HDF5 before 1.6.3 stored the bytes of each sum in the opposite order, and all later ones read both.
+    let reversed = (computed & 0x00ff_00ff) << 8 | computed >> 8 & 0x00ff_00ff;
+    if stored == computed || stored == reversed { Ok(bytes) } else { Err(Error::Checksum { stored, computed }) }
+}
