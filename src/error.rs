@@ -51,6 +51,14 @@ pub enum Error {
         /// The checksum of the bytes that are there.
         computed: u32,
     },
+    /// A chunk that went through other filters than its filter mask says.
+    #[error("the filter mask is {mask:#x}, which is wrong: {what}")]
+    Mask {
+        /// The mask as the file has it.
+        mask: u32,
+        /// What shows that, as a whole phrase.
+        what: &'static str,
+    },
     /// A bright pixel that the DRLE stream cannot hold.
     #[error(
         "pixel {pixel} has the value {value}, more than DRLE can hold (32767): \

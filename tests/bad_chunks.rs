@@ -211,8 +211,8 @@ fn room(filter: u32, cd_values: &[u32], bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(target_os = "linux")]
 fn salvage(filter: u32, cd_values: &[u32], bytes: &[u8], dst: &mut [u8]) {
-    let filter = darkchunk::chunk::Filter::from_cd_values(filter, cd_values).expect("parameters");
-    let _ = darkchunk::salvage::salvage(darkchunk::cpu::Level::current(), Some(&filter), bytes, &[], dst);
+    let pipeline = darkchunk::pipeline::Pipeline::new([(filter, cd_values)]).expect("parameters");
+    let _ = darkchunk::salvage::salvage(darkchunk::cpu::Level::current(), &pipeline, 0, bytes, &[], dst);
 }
 
 #[cfg(target_os = "linux")]

@@ -4,12 +4,10 @@ mod chunk_data;
 
 use chunk_data::{layout, structured};
 use darkchunk::chunk::{Compression, Filter};
-use darkchunk::codec::bitshuffle::{Bitshuffle, Compression as Behind};
-use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
-use darkchunk::codec::drle::Drle;
-use darkchunk::codec::lz4::Lz4;
+use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
-use darkchunk::salvage::{Damage, salvage, verify};
+use darkchunk::pipeline::Pipeline;
+use darkchunk::salvage::{Damage, Verdict, salvage, verify};
 use darkchunk_sim::Rng;
 use std::ops::Range;
 
@@ -18,6 +16,7 @@ const FILL: [u8; 2] = [0x7B, 0x51];
 /// A chunk with the places of its blocks: where they are stored and where they decode to.
 struct Sample {
     filter: Filter,
+    pipeline: Pipeline,
     decoded: Vec<u8>,
     chunk: Vec<u8>,
     blocks: Vec<(Range<usize>, Range<usize>)>,
@@ -26,11 +25,16 @@ struct Sample {
 fn sample(compression: &Compression, dims: &[u64], decoded: Vec<u8>) -> Sample {
     let layout = layout(2, dims);
     let id = compression.filter.expect("a filter");
-    let filter = Filter::from_cd_values(id, &Filter::localise(id, &compression.values, &layout).unwrap()).unwrap();
+    let values = Filter::localise(id, &compression.values, &layout).unwrap();
+    let (filter, pipeline) = (Filter::from_cd_values(id, &values).unwrap(), pipeline(id, &values));
     let mut chunk = vec![0; filter.max_encoded_len(decoded.len())];
     let n_bytes = filter.encode_at(Level::SCALAR, &decoded, &mut chunk).unwrap();
     chunk.truncate(n_bytes);
-    Sample { filter, decoded, chunk, blocks: Vec::new() }
+    Sample { filter, pipeline, decoded, chunk, blocks: Vec::new() }
+}
+
+fn pipeline(id: u32, values: &[u32]) -> Pipeline {
+    Pipeline::new([(id, values)]).unwrap()
 }
 
 /// The blocks of a chunk by their big-endian lengths.
@@ -108,11 +112,13 @@ impl Sample {
     /// Salvages `chunk`: what is lost is filled, and nothing that was in the output before is left there.
     fn salvage(&self, chunk: &[u8], what: &str) -> (Vec<Damage>, Vec<u8>) {
         let mut dst = vec![0xEE; self.decoded.len()];
-        let damage = salvage(Level::current(), Some(&self.filter), chunk, &FILL, &mut dst);
+        let verdict = salvage(Level::current(), &self.pipeline, 0, chunk, &FILL, &mut dst);
         let mut again = vec![0x11; dst.len()];
-        let _ = salvage(Level::SCALAR, Some(&self.filter), chunk, &FILL, &mut again);
+        let _ = salvage(Level::SCALAR, &self.pipeline, 0, chunk, &FILL, &mut again);
         assert!(dst == again, "{what}: bytes from elsewhere");
-        assert_eq!(verify(Level::SCALAR, Some(&self.filter), chunk, dst.len()).as_ref(), Ok(&damage), "{what}");
+        assert_eq!(verify(Level::SCALAR, &self.pipeline, 0, chunk, dst.len()).as_ref(), Ok(&verdict), "{what}");
+        assert_ne!(verdict, Verdict::Damaged(Vec::new()), "{what}");
+        let damage = verdict.damage().to_vec();
         let fill = filled(dst.len());
         damage.iter().for_each(|damage| {
             assert!(dst[damage.lost.clone()] == fill[damage.lost.clone()], "{what}: lost bytes are not filled");
@@ -268,11 +274,13 @@ fn formats_of_one_piece_are_all_or_nothing() {
 #[test]
 fn a_raw_chunk_that_is_short_keeps_what_is_there() {
     let mut dst = [9; 6];
-    let damage = salvage(Level::SCALAR, None, &[1, 2, 3], &FILL, &mut dst);
+    let none = Pipeline::default();
+    let verdict = salvage(Level::SCALAR, &none, 0, &[1, 2, 3], &FILL, &mut dst);
+    let damage = verdict.damage();
     assert_eq!((dst, damage.len(), damage[0].lost.clone()), ([1, 2, 3, 0x51, 0x7B, 0x51], 1, 3..6));
-    assert_eq!(salvage(Level::SCALAR, None, &[1, 2, 3, 4, 5, 6], &[], &mut dst), []);
+    assert_eq!(salvage(Level::SCALAR, &none, 0, &[1, 2, 3, 4, 5, 6], &[], &mut dst), Verdict::Decodes);
 
-    let plain = sample(&Compression::filter(32008, &[64]), &[547], structured(2 * 547, 5));
+    let plain = sample(&Compression::filter(32008, &[64, 0]), &[547], structured(2 * 547, 5));
     let (damage, dst) = plain.salvage(&plain.chunk[..300], "bitshuffle without compression");
     assert_eq!(damage[0].lost, 256..1094);
     assert!(dst[..256] == plain.decoded[..256]);
@@ -282,26 +290,23 @@ fn a_raw_chunk_that_is_short_keeps_what_is_there() {
 fn parameters_of_other_writers_save_as_much() {
     // Without the chunk's size, which the reference implementations do not store.
     let mut sample = bitshuffle(2);
-    sample.filter = Filter::from_cd_values(32008, &[0, 4, 2, 64, 2]).unwrap();
+    sample.pipeline = pipeline(32008, &[0, 4, 2, 64, 2]);
     every_byte(&sample, 0);
     let mut sample = lz4();
-    sample.filter = Lz4::new(256).into();
+    sample.pipeline = pipeline(32004, &[256]);
     every_byte(&sample, 0);
 }
 
 #[test]
 fn codecs_without_a_dataset_are_no_trouble() {
-    let filters: [Filter; 4] = [
-        Drle::new(1).unwrap().into(),
-        Bitshuffle::new(2, Behind::Lz4).into(),
-        Blosc::new(Compressor::Lz4, Shuffle::Byte, 5, 2).unwrap().into(),
-        Lz4::new(0).into(),
-    ];
-    for filter in filters {
+    let filters: [(u32, &[u32]); 4] =
+        [(36114, &[1]), (32008, &[0, 4, 2, 0, 2]), (32001, &[2, 2, 2, 0, 5, 1, 1]), (32004, &[])];
+    for (id, values) in filters {
+        let pipeline = pipeline(id, values);
         for n_bytes in [0, 1, 2, 15, 16, 17, 1000] {
-            let zeros = salvage(Level::SCALAR, Some(&filter), &[0; 40], &FILL, &mut vec![0; n_bytes]);
-            assert!(n_bytes < 2 || !zeros.is_empty(), "{filter:?} {n_bytes}");
-            let _ = salvage(Level::SCALAR, Some(&filter), &[], &FILL, &mut vec![0; n_bytes]);
+            let zeros = salvage(Level::SCALAR, &pipeline, 0, &[0; 40], &FILL, &mut vec![0; n_bytes]);
+            assert!(n_bytes < 2 || !zeros.damage().is_empty(), "{id} {n_bytes}");
+            let _ = salvage(Level::SCALAR, &pipeline, 0, &[], &FILL, &mut vec![0; n_bytes]);
         }
     }
 }

@@ -6,6 +6,7 @@ use chunk_data::{random, structured};
 use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{Codec, DecodedSize};
 use darkchunk::cpu::Level;
+use darkchunk::pipeline::Pipeline;
 use darkchunk::{Error, Result, Threads};
 use zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 
@@ -68,8 +69,8 @@ fn assert_decodes(chunk: &[u8], content: &[u8], what: &str) {
             assert!(dst == content, "{what} {level:?}");
         }
         let mut dst = vec![0xA5; content.len()];
-        let filter = Zstd::new(0).into();
-        assert!(darkchunk::salvage::salvage(level, Some(&filter), chunk, &[], &mut dst).is_empty(), "{what}");
+        let pipeline = Pipeline::new([(32015, &[0][..])]).unwrap();
+        assert!(darkchunk::salvage::salvage(level, &pipeline, 0, chunk, &[], &mut dst).damage().is_empty(), "{what}");
         assert!(dst == content, "{what} {level:?}");
     }
     let other = Zstd::from_cd_values(&[3, content.len() as u32 + 1]).unwrap();

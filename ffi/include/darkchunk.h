@@ -204,6 +204,11 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Tdetect_class;
     dc_function fn_H5Tget_precision;
     dc_function fn_H5Tget_super;
+    dc_function fn_H5Tis_variable_str;
+    dc_function fn_H5Tget_nmembers;
+    dc_function fn_H5Tget_member_type;
+    dc_function fn_H5Fget_create_plist;
+    dc_function fn_H5Pget_sizes;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -241,6 +246,11 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Tdetect_class)
     DC_SET(H5Tget_precision)
     DC_SET(H5Tget_super)
+    DC_SET(H5Tis_variable_str)
+    DC_SET(H5Tget_nmembers)
+    DC_SET(H5Tget_member_type)
+    DC_SET(H5Fget_create_plist)
+    DC_SET(H5Pget_sizes)
     return table;
 }
 

@@ -9,9 +9,10 @@ pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
 use darkchunk::Threads;
-use darkchunk::chunk::Filter;
 use darkchunk::codec::{Codec, DecodedSize};
 use darkchunk::cpu::Level;
+use darkchunk::pipeline::{Pipeline, Step};
+use darkchunk::salvage::Verdict;
 use parameters::Parameters;
 
 /// Larger outputs are left out: they cost time and show nothing that small ones do not.
@@ -143,35 +144,56 @@ pub fn levels<C: Codec>(data: &[u8]) {
     assert!(encode(Level::current(), threads(), 0x55) == first, "threads differ from one");
 }
 
-/// What is to be salvaged: a codec, a stored chunk, and how much it should decode to.
-pub(crate) struct SalvageCase<C> {
-    codec: C,
+/// What is to be salvaged: the filters, the chunk's mask, a stored chunk, and how much it should decode to.
+pub(crate) struct SalvageCase {
+    pipeline: Pipeline,
+    mask: u32,
     n_bytes: usize,
     pub(crate) chunk: Vec<u8>,
 }
 
-fn salvage_case<C: Codec>(data: &[u8]) -> Option<SalvageCase<C>> {
+fn salvage_case<C: Codec>(data: &[u8]) -> Option<SalvageCase> {
     let mut u = Unstructured::new(data);
     let parameters = Parameters::arbitrary_for::<C>(&mut u).ok()?;
     let codec = C::from_cd_values(&parameters.cd_values).ok()?;
     let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=MOST_CONTENT_BYTES).ok());
     let n_bytes = n_bytes.filter(|n_bytes| *n_bytes <= MOST_DECODED_BYTES)?;
-    let chunk = damaged(&codec, n_bytes, &mut u).unwrap_or_else(|| u.take_rest().to_vec());
-    Some(SalvageCase { codec, n_bytes, chunk })
+    let around: u8 = u.arbitrary().ok()?;
+    let pipeline = pipeline::<C>(around, &parameters.cd_values)?;
+    let mask = if around & 0x80 == 0 { 0 } else { u.arbitrary().ok()? };
+    let chunk = damaged(&pipeline, n_bytes, &mut u).unwrap_or_else(|| u.take_rest().to_vec());
+    Some(SalvageCase { pipeline, mask, n_bytes, chunk })
+}
+
+/// The codec, and what `around` says before and after it: nothing where it is 0.
+fn pipeline<C: Codec>(around: u8, cd_values: &[u32]) -> Option<Pipeline> {
+    const SHUFFLE: (u32, &[u32]) = (2, &[2]);
+    const FLETCHER32: (u32, &[u32]) = (3, &[]);
+    const UNKNOWN: (u32, &[u32]) = (6, &[]);
+    let others = |bits: u8| match bits & 7 {
+        1 => vec![SHUFFLE],
+        2 => vec![FLETCHER32],
+        3 => vec![SHUFFLE, FLETCHER32],
+        4 => vec![FLETCHER32, SHUFFLE],
+        5 => vec![(2, &[3][..])],
+        6 => vec![UNKNOWN],
+        7 => vec![(C::FILTER_ID, cd_values)],
+        _ => Vec::new(),
+    };
+    let filters = [others(around), vec![(C::FILTER_ID, cd_values)], others(around >> 3)].concat();
+    Pipeline::new(filters).ok()
 }
 
 /// Salvages any bytes, or a sound chunk with damage: the output is all decoded or filled, whatever was in it before.
-pub fn salvage<C: Codec>(data: &[u8])
-where
-    Filter: From<C>,
-{
-    let Some(SalvageCase { codec, n_bytes, chunk }) = salvage_case::<C>(data) else { return };
-    let filter = Filter::from(codec);
+pub fn salvage<C: Codec>(data: &[u8]) {
+    let Some(SalvageCase { pipeline, mask, n_bytes, chunk }) = salvage_case::<C>(data) else { return };
     let salvaged = |level, before| {
         let mut dst = vec![before; n_bytes];
-        let damage = darkchunk::salvage::salvage(level, Some(&filter), &chunk, &[0x5a], &mut dst);
+        let verdict = darkchunk::salvage::salvage(level, &pipeline, mask, &chunk, &[0x5a], &mut dst);
+        let damage = verdict.damage();
         assert!(damage.iter().all(|damage| dst[damage.lost.clone()].iter().all(|byte| *byte == 0x5a)), "not filled");
-        (damage.iter().map(|damage| damage.lost.clone()).collect::<Vec<_>>(), dst)
+        let is_written = !matches!(verdict, Verdict::NotExamined(_)) && !pipeline.steps().iter().any(is_unknown);
+        (damage.iter().map(|damage| damage.lost.clone()).collect::<Vec<_>>(), is_written.then_some(dst))
     };
     let first = salvaged(Level::SCALAR, 0x00);
     for &level in Level::available() {
@@ -179,8 +201,12 @@ where
     }
 }
 
+fn is_unknown(step: &Step) -> bool {
+    matches!(step, Step::Other { .. })
+}
+
 /// A chunk that was encoded, with some bytes changed, and perhaps cut.
-fn damaged<C: Codec>(codec: &C, n_bytes: usize, u: &mut Unstructured<'_>) -> Option<Vec<u8>> {
+fn damaged(pipeline: &Pipeline, n_bytes: usize, u: &mut Unstructured<'_>) -> Option<Vec<u8>> {
     if u.ratio(1, 4).ok()? {
         return None;
     }
@@ -188,9 +214,8 @@ fn damaged<C: Codec>(codec: &C, n_bytes: usize, u: &mut Unstructured<'_>) -> Opt
     let changes: Vec<(u32, u8)> = (0..n_changes).map(|_| u.arbitrary()).collect::<Result<_>>().ok()?;
     let cut: u16 = if u.ratio(1, 4).ok()? { u.arbitrary().ok()? } else { 0 };
     let content = content(u, n_bytes).ok()?;
-    let mut chunk = vec![0; codec.max_encoded_len(n_bytes)];
-    let stored_len = codec.encode(&content, &mut chunk).ok()?;
-    chunk.truncate(stored_len.saturating_sub(cut.into()));
+    let mut chunk = pipeline.encode(Level::current(), Threads::ONE, &content).ok()?;
+    chunk.truncate(chunk.len().saturating_sub(cut.into()));
     let n_bytes = chunk.len().max(1);
     for (at, value) in changes {
         chunk.get_mut(at as usize % n_bytes).into_iter().for_each(|byte| *byte ^= value);

@@ -61,9 +61,9 @@ impl Case {
         let Some((codec, decoder, parameters)) = self.head() else { return Vec::new() };
         let decoded = Seed { target: decoder, input: [&parameters, &self.bytes[..]].concat() };
         let entered = Seed { target: "filter_entry", input: self.entered(codec, &parameters, true) };
-        let as_it_is = 0;
+        let (alone, as_it_is) = (0, 0);
         let size = self.size(self.codec().and_then(|codec| codec.decoded_len(&self.bytes).ok()), 0);
-        let salvaged = [&[codec], &parameters[..], &size, &[as_it_is], &self.bytes].concat();
+        let salvaged = [&[codec], &parameters[..], &size, &[alone, as_it_is], &self.bytes].concat();
         vec![decoded, entered, Seed { target: "salvage", input: salvaged }]
     }
 
@@ -76,9 +76,9 @@ impl Case {
         let content = content(&self.bytes);
         let encoded = [&head, &size(1)[..], &content].concat();
         // Two changed bytes, and nothing cut.
-        let (is_damaged, is_whole) = (1, 1);
+        let (alone, is_damaged, is_whole) = (0, 1, 1);
         let changes = [17, 1, 0, 0, 0x40, 3, 0, 0, 0, 0xff];
-        let damaged = [&head, &size(0)[..], &[is_damaged, 2], &changes, &[is_whole], &content].concat();
+        let damaged = [&head, &size(0)[..], &[alone, is_damaged, 2], &changes, &[is_whole], &content].concat();
         vec![
             Seed { target: "round_trip", input: encoded.clone() },
             Seed { target: "levels", input: encoded },

@@ -99,6 +99,11 @@ macro_rules! for_each_hdf5_function {
                 fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
                 fn H5Tget_precision(kind: Hid) -> usize;
                 fn H5Tget_super(kind: Hid) -> Hid;
+                fn H5Tis_variable_str(kind: Hid) -> c_int;
+                fn H5Tget_nmembers(kind: Hid) -> c_int;
+                fn H5Tget_member_type(kind: Hid, index: c_uint) -> Hid;
+                fn H5Fget_create_plist(file: Hid) -> Hid;
+                fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -54,6 +54,11 @@ macro_rules! link {
             fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
             fn H5Tget_precision(kind: Hid) -> usize;
             fn H5Tget_super(kind: Hid) -> Hid;
+            fn H5Tis_variable_str(kind: Hid) -> c_int;
+            fn H5Tget_nmembers(kind: Hid) -> c_int;
+            fn H5Tget_member_type(kind: Hid, index: c_uint) -> Hid;
+            fn H5Fget_create_plist(file: Hid) -> Hid;
+            fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -67,6 +72,11 @@ macro_rules! link {
                 H5Tdetect_class: Some(H5Tdetect_class),
                 H5Tget_precision: Some(H5Tget_precision),
                 H5Tget_super: Some(H5Tget_super),
+                H5Tis_variable_str: Some(H5Tis_variable_str),
+                H5Tget_nmembers: Some(H5Tget_nmembers),
+                H5Tget_member_type: Some(H5Tget_member_type),
+                H5Fget_create_plist: Some(H5Fget_create_plist),
+                H5Pget_sizes: Some(H5Pget_sizes),
                 ..Api::EMPTY
             }
         }

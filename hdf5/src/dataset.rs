@@ -15,7 +15,7 @@ use darkchunk::frame::ElementType;
 
 /// A filter of a dataset, with its stored parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StoredFilter {
     pub(super) id: u32,
     pub(super) values: Vec<u32>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Stored {
 pub(super) struct Frames {
     pub(super) dataset: Id,
     pub(super) shape: ChunkShape,
-    pub(super) filter: Option<Stored>,
+    pub(super) filter: Option<StoredFilter>,
     /// Frames the dataset says it has.
     pub(super) n_frames: u64,
     /// The most it may have.
@@ -94,7 +94,7 @@ fn create_with(
 }
 
 /// The filters of a dataset, in the order in which they are applied.
-pub(super) fn filters(dataset: &Id) -> Result<Vec<Stored>> {
+pub(super) fn filters(dataset: &Id) -> Result<Vec<StoredFilter>> {
     const MOST_VALUES: usize = 64;
     let library = dataset.library();
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
@@ -108,7 +108,7 @@ pub(super) fn filters(dataset: &Id) -> Result<Vec<Stored>> {
         let id =
             h5!(library, H5Pget_filter2(properties.get(), index, flags, n_values_out, values_out, 1, name, config))?;
         values.truncate(n_values);
-        filters.push(Stored { id: id.cast_unsigned(), values });
+        filters.push(StoredFilter { id: id.cast_unsigned(), values });
     }
     Ok(filters)
 }

@@ -84,6 +84,12 @@ pub(super) fn open(library: &Library, at: Hid, path: &str) -> Result<Id> {
     Ok(Id::new(library, h5!(library, H5Oopen(at, name.as_ptr(), DEFAULT))?))
 }
 
+/// The file that `object` is in.
+pub(super) fn file_of(object: &Id) -> Result<Id> {
+    let library = object.library();
+    Ok(Id::new(library, h5!(library, H5Iget_file_id(object.get()))?))
+}
+
 /// Gives `object` the name `path`, a hard link; makes the groups above it.
 pub(super) fn link(object: &Id, at: Hid, path: &str) -> Result<()> {
     let (name, links) = (c_name(path)?, link_creation(object.library())?);

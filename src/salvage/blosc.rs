@@ -3,7 +3,8 @@
 //! A block whose place in the table is damaged is looked for behind the block before it. Two blocks that overlap cannot
 //! both be right: the one that does not follow the block before it is looked for there, too.
 
-use super::{Damage, plain, push};
+use super::codec::plain;
+use super::{Damage, push};
 use crate::codec::blosc::{Blosc, Chunk, HEADER_BYTES};
 use crate::cpu::Level;
 use crate::{Error, Result};
@@ -56,7 +57,7 @@ fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>>
         return None;
     }
     if bytes[0] == 2 && bytes[2] & PLAIN_COPY != 0 {
-        return Some(plain(&bytes[HEADER_BYTES..], dst, dst.len()));
+        return Some(plain(&bytes[HEADER_BYTES..], dst));
     }
     if stated > available {
         bytes[12..16].copy_from_slice(&available.to_le_bytes());
@@ -90,7 +91,7 @@ fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>>
             }
             None => lost,
         };
-        push(&mut damage, Damage { blocks: index..index + 1, lost, reason });
+        push(&mut damage, Damage::new(index..index + 1, lost, reason));
     }
     Some(damage)
 }

@@ -108,7 +108,7 @@ impl Framed<'_> {
             // Only where the lengths lead to the end is this block's own one beyond doubt.
             let next = self.next(at).filter(|_| is_consistent);
             if let Some(next) = next {
-                push(&mut damage, Damage { blocks: index..index + 1, lost: blocks.range(index), reason });
+                push(&mut damage, Damage::new(index..index + 1, blocks.range(index), reason));
                 (at, index) = (next, index + 1);
                 continue;
             }
@@ -118,11 +118,11 @@ impl Framed<'_> {
         if !raw.is_empty() {
             match self.stored.get(at..at + raw.len()) {
                 Some(bytes) => dst[raw.clone()].copy_from_slice(bytes),
-                None => damage.push(Damage {
-                    blocks: index..index + 1,
-                    lost: raw.clone(),
-                    reason: Error::Truncated { at, needed: raw.len(), available: self.stored.len().saturating_sub(at) },
-                }),
+                None => {
+                    let available = self.stored.len().saturating_sub(at);
+                    let reason = Error::Truncated { at, needed: raw.len(), available };
+                    damage.push(Damage::new(index..index + 1, raw.clone(), reason));
+                }
             }
         }
         Walk { damage, ends: at + raw.len() == self.stored.len() }
@@ -143,14 +143,11 @@ impl Framed<'_> {
         let found = self.find_rest(blocks, index, at, dst);
         let Some((start, rest)) = found else {
             let first = blocks.range(index);
-            damage.push(Damage { blocks: index..index + 1, lost: first.clone(), reason });
+            damage.push(Damage::new(index..index + 1, first.clone(), reason));
             if first.end < dst.len() {
                 let reason = Error::Corrupt { at, what: "where the next block begins is lost with the one before" };
-                damage.push(Damage {
-                    blocks: index + 1..n_blocks + usize::from(n_raw > 0),
-                    lost: first.end..dst.len(),
-                    reason,
-                });
+                let others = index + 1..n_blocks + usize::from(n_raw > 0);
+                damage.push(Damage::new(others, first.end..dst.len(), reason));
             }
             return;
         };
@@ -159,9 +156,9 @@ impl Framed<'_> {
             (self.decode)(&block, &mut dst[block.decoded.clone()]).is_ok()
         };
         if first {
-            damage.push(Damage { blocks: index..start, lost: 0..0, reason });
+            damage.push(Damage::new(index..start, 0..0, reason));
         } else {
-            damage.push(Damage { blocks: index..start, lost: blocks.ranges(index..start), reason });
+            damage.push(Damage::new(index..start, blocks.ranges(index..start), reason));
         }
         dst[blocks.n_bytes..].copy_from_slice(&self.stored[self.stored.len() - n_raw..]);
     }

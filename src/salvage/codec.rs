@@ -1,0 +1,71 @@
+//! What can be had of a damaged chunk of one codec.
+
+use super::{Damage, blosc, framed, push};
+use crate::chunk::Filter;
+use crate::codec::bitshuffle::Bitshuffle;
+use crate::codec::drle::{Drle, Mode};
+use crate::cpu::Level;
+use crate::{Error, Result};
+
+/// Decodes what can be decoded of a chunk; the lost parts of `dst` contain anything. No damage means that all of it decodes.
+pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
+    let Err(reason) = whole(level, filter, stored, dst) else { return Vec::new() };
+    match filter {
+        Filter::Drle(drle) if drle.mode() == Mode::Container => drle_container(level, drle, stored, dst, reason),
+        Filter::Bitshuffle(codec) if codec.is_compressed() => framed::bitshuffle(level, codec, stored, dst),
+        Filter::Bitshuffle(codec) => bitshuffled(level, codec, stored, dst, reason),
+        Filter::Lz4(codec) => framed::lz4(level, codec, stored, dst),
+        Filter::Blosc(codec) => blosc::salvage(level, codec, stored, dst, reason),
+        Filter::Drle(_) | Filter::Zstd(_) => vec![Damage::everything(dst.len(), reason)],
+    }
+}
+
+/// Decodes an intact chunk.
+fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result<()> {
+    let found = filter.decoded_len(stored)?;
+    if found != dst.len() {
+        return Err(Error::WrongSize { expected: dst.len(), found });
+    }
+    filter.decode_at(level, stored, dst)
+}
+
+/// Bytes as they are.
+pub(super) fn plain(stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
+    let n_bytes = stored.len().min(dst.len());
+    dst[..n_bytes].copy_from_slice(&stored[..n_bytes]);
+    if stored.len() == dst.len() {
+        return Vec::new();
+    }
+    let reason = Error::WrongSize { expected: dst.len(), found: stored.len() };
+    vec![Damage::new(0..0, n_bytes..dst.len(), reason)]
+}
+
+/// Bitshuffle without compression: blocks stand where they decode to.
+fn bitshuffled(level: Level, codec: &Bitshuffle, stored: &[u8], dst: &mut [u8], reason: Error) -> Vec<Damage> {
+    let Ok(blocks) = codec.plain_blocks(dst.len()) else { return vec![Damage::everything(dst.len(), reason)] };
+    let mut end = 0;
+    for block in blocks.take_while(|block| block.stored.end <= stored.len()) {
+        if codec.decode_block(level, stored, &block, &mut dst[block.decoded.clone()]).is_err() {
+            break;
+        }
+        end = block.decoded.end;
+    }
+    vec![Damage::new(0..0, end..dst.len(), reason)]
+}
+
+fn drle_container(level: Level, drle: &Drle, stored: &[u8], dst: &mut [u8], reason: Error) -> Vec<Damage> {
+    let recovered = match drle.recover(level, stored, dst) {
+        Ok(recovered) => recovered,
+        // A sound container that is not the dataset's, or parameters that say too little.
+        Err(reason) => return vec![Damage::everything(dst.len(), reason)],
+    };
+    let mut damage = Vec::new();
+    for (index, pixels, reason) in recovered.failed {
+        let lost = 2 * pixels.start..2 * pixels.end;
+        push(&mut damage, Damage::new(index..index + 1, lost, reason));
+    }
+    if !recovered.front_is_sound || damage.is_empty() {
+        damage.insert(0, Damage::harmless(reason));
+    }
+    damage
+}
