@@ -3,8 +3,8 @@
 //! A block whose place in the table is damaged is looked for behind the block before it. Two blocks that overlap cannot
 //! both be right: the one that does not follow the block before it is looked for there, too.
 
-use super::codec::plain;
-use super::{Damage, push};
+use super::damage::{Damage, push};
+use super::plain::plain;
 use crate::codec::blosc::{Blosc, Chunk, HEADER_BYTES};
 use crate::cpu::Level;
 use crate::{Error, Result};

@@ -1,6 +1,7 @@
 //! What can be had of a damaged chunk of one codec.
 
-use super::{Damage, blosc, framed, push};
+use super::damage::{Damage, push};
+use super::{blosc, framed};
 use crate::chunk::Filter;
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::drle::{Drle, Mode};
@@ -27,17 +28,6 @@ fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result
         return Err(Error::WrongSize { expected: dst.len(), found });
     }
     filter.decode_at(level, stored, dst)
-}
-
-/// Bytes as they are.
-pub(super) fn plain(stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
-    let n_bytes = stored.len().min(dst.len());
-    dst[..n_bytes].copy_from_slice(&stored[..n_bytes]);
-    if stored.len() == dst.len() {
-        return Vec::new();
-    }
-    let reason = Error::WrongSize { expected: dst.len(), found: stored.len() };
-    vec![Damage::new(0..0, n_bytes..dst.len(), reason)]
 }
 
 /// Bitshuffle without compression: blocks stand where they decode to.

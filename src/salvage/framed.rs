@@ -4,7 +4,7 @@
 //! its last block, so that the place can be found from behind: one from which a row of lengths leads exactly to the end,
 //! and every block on the way decodes. Of several such places the one with the most blocks is taken.
 
-use super::{Damage, push};
+use super::damage::{Damage, push};
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::cursor::Cursor;
 use crate::codec::framing::{Block, HEADER_BYTES, Header, LENGTH_BYTES, Storage};

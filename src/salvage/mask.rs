@@ -3,7 +3,8 @@
 //! A filter that cannot encode a chunk may leave it as it is, and HDF5 sets the filter's bit in the mask. The mask is in the
 //! file's index, far from the chunk, and may be lost: parallel HDF5 before 1.14 writes 0 in a collective write.
 
-use super::{Damage, Verdict, steps};
+use super::damage::{Damage, Verdict};
+use super::steps;
 use crate::cpu::Level;
 use crate::pipeline::{self, Pipeline, Proof};
 use crate::{Error, Threads};

@@ -7,7 +7,9 @@
 //! Before the codec, a shuffle puts the bytes of an element far from each other, so that a lost block costs a part of
 //! many elements; and a checksum covers the pixels.
 
-use super::{Damage, Verdict, codec};
+use super::codec;
+use super::damage::{Damage, Verdict};
+use super::plain::plain;
 use crate::cpu::Level;
 use crate::pipeline::{FLETCHER32_BYTES, Step, StoredCodec, buffer, checked, size_before};
 use crate::{Error, Result, Threads};
@@ -123,7 +125,7 @@ impl<'a> Chain<'a> {
     fn decode(&self, part: Part<'_>, n_bytes: usize) -> Result<Part<'static>> {
         let mut decoded = buffer(n_bytes)?;
         let (damage, has_checksum) = match self.codec {
-            None => (codec::plain(&part.bytes, &mut decoded), false),
+            None => (plain(&part.bytes, &mut decoded), false),
             Some(stored) => {
                 let filter = stored.for_size(Some(n_bytes))?;
                 (codec::salvage(self.level, &filter, &part.bytes, &mut decoded), filter.has_checksum(&part.bytes))

@@ -158,7 +158,7 @@ impl<'a> Container<'a> {
     }
 
     /// Opens a container of which header and table are as they were written. What the table says need not be there.
-    pub(super) fn open_front(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn open_front(bytes: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes);
         let header = Header::read(&mut cursor)?;
         let stored = cursor.u32_le()?;
@@ -168,6 +168,11 @@ impl<'a> Container<'a> {
         hasher.update(table);
         check_sum(stored, hasher.finalize())?;
         Ok(Self { bytes, header })
+    }
+
+    /// Bytes of the header and table that `bytes` begins with, if the header says the truth: nothing has been checked.
+    pub(crate) fn front_len(bytes: &[u8]) -> Result<usize> {
+        Ok(Header::read(&mut Cursor::new(bytes))?.payload_start())
     }
 
     /// Opens what is left of a damaged container, with the header the dataset's parameters give it (see
@@ -216,12 +221,29 @@ impl<'a> Container<'a> {
         Ok(Segment { pixels: self.header.pixels(index), bytes: start..end, stream, checksum })
     }
 
+    /// Bytes of the whole container, as the table says.
+    pub(crate) fn stored_len(&self) -> usize {
+        let last = self.n_segments().checked_sub(1);
+        last.and_then(|last| self.entry(last).ok()).map_or(self.header.payload_start(), |(end, _)| end)
+    }
+
+    /// Segment `index`, which is there, as its checksum says, and decodes to its pixels.
+    ///
+    /// # Errors
+    /// As [`segment`](Self::segment); [`Error::Checksum`], [`Error::Corrupt`].
+    pub(crate) fn sound_segment(&self, index: usize) -> Result<Segment<'a>> {
+        let segment = self.segment(index)?;
+        segment.verify()?;
+        if !pixels::is_stream_of(segment.stream, 2 * segment.pixels.len()) {
+            let what = "a segment's stream stands for another number of pixels";
+            return Err(Error::Corrupt { at: segment.bytes.start, what });
+        }
+        Ok(segment)
+    }
+
     /// Whether every segment is there, as its checksum says, and decodes to its pixels.
     pub(super) fn is_sound(&self) -> bool {
-        (0..self.n_segments()).all(|index| {
-            let segment = self.segment(index);
-            segment.is_ok_and(|it| it.verify().is_ok() && pixels::is_stream_of(it.stream, 2 * it.pixels.len()))
-        })
+        (0..self.n_segments()).all(|index| self.sound_segment(index).is_ok())
     }
 
     /// Decodes segment `index` into the whole of `dst`, in the byte order of the header's element type.
