@@ -4,10 +4,11 @@ To the chunks of `tests/data/bad/` come every truncation of each format's sound 
 files are made without any plugin: the filters are set as optional ones, which HDF5 lets pass, with exactly the
 parameters that a dataset has, and the bytes are written past them (`H5Dwrite_chunk`).
 
-`python cases.py FOLDER VALUES CHANGES`: writes them, and `job.json`, which hosts are given.
+`python cases.py FOLDER VALUES CHANGES N`: writes them, and `job.json`, which hosts are given.
 """
 
 import json
+import random
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -72,9 +73,12 @@ def generated(values, changes):
             yield case._replace(name=name, values=parameters, expected="any")
 
 
-def all_cases(values="stored", changes=()):
-    """The corpus, and where `changes` are given what is generated from it."""
-    return [*committed(values), *(generated(values, changes) if changes else ())]
+def all_cases(values="stored", changes=(), n_generated=None):
+    """The corpus, and where `changes` are given what is generated from it, or so many of that, the same ones every time."""
+    found = list(generated(values, changes)) if changes else []
+    if n_generated is not None and n_generated < len(found):
+        found = random.Random(36114).sample(found, n_generated)
+    return [*committed(values), *found]
 
 
 def write(cases, folder):
@@ -99,8 +103,8 @@ def write(cases, folder):
     return files
 
 
-def main(folder, values, changes):
-    files = write(all_cases(values, json.loads(changes)), folder)
+def main(folder, values, changes, n_generated):
+    files = write(all_cases(values, json.loads(changes), json.loads(n_generated)), folder)
     job = dict(right=str(FOLDER / "right.raw"), files=files)
     (Path(folder) / "job.json").write_text(json.dumps(job))
 

@@ -24,11 +24,12 @@ def run(host, job, plugins, pattern):
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 
 
-def job(folder, values="stored", changes=()):
-    """Writes the files of all cases; returns what the hosts are told. No plugin is near: parameters stay as they are."""
+def job(folder, values="stored", changes=(), n_generated=None):
+    """Writes the files of `cases.all_cases`; returns what the hosts are told. No plugin is near: parameters stay."""
     folder = Path(folder)
     folder.mkdir(parents=True)
-    command = [sys.executable, str(HERE / "cases.py"), str(folder), values, json.dumps(changes)]
+    command = [sys.executable, str(HERE / "cases.py"), str(folder), values]
+    command += [json.dumps(changes), json.dumps(n_generated)]
     subprocess.run(command, env=dict(os.environ, HDF5_PLUGIN_PATH=str(folder / "none")), check=True)
     return folder / "job.json"
 

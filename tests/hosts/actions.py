@@ -1,5 +1,7 @@
 """What single tests have done in a process of their own, by name. See child.py."""
 
+import itertools
+
 import numpy as np
 
 from common import CHUNKS, DRLE, ROOT, frames
@@ -130,27 +132,26 @@ def use_plugins_of(who):
         import hdf5plugin  # noqa: F401
 
 
-def exchange_write(who, path, cases, sizes, lengths):
-    """Writes a dataset for each case, element size and length; what failed, by name."""
+def exchange_write(who, path, cases, sizes, pairs, lengths):
+    """Writes a dataset for each pair of case and element size, and each length; what failed, by name."""
     use_plugins_of(who)
     import h5py
 
     failed = {}
     with h5py.File(path, "w") as file:
-        for label, (number, values) in cases.items():
-            for size, dtype in sizes.items():
-                for length in lengths:
-                    name = f"{label} {size} {length}"
-                    try:
-                        data = elements(dtype, length)
-                        options = dict(compression=number, compression_opts=tuple(values), chunks=(length,))
-                        dataset = file.create_dataset(name, data=data, **options)
-                        dataset.attrs["dtype"] = dtype
-                        # Theirs leaves chunks as they are; what it does is not on trial.
-                        if who == "ours" and not is_encoded(dataset):
-                            failed[name] = "the chunk was stored raw"
-                    except Exception as error:
-                        failed[name] = f"{type(error).__name__}: {error}"
+        for (label, size), length in itertools.product(pairs, lengths):
+            number, values = cases[label]
+            name, dtype = f"{label} {size} {length}", sizes[str(size)]
+            try:
+                data = elements(dtype, length)
+                options = dict(compression=number, compression_opts=tuple(values), chunks=(length,))
+                dataset = file.create_dataset(name, data=data, **options)
+                dataset.attrs["dtype"] = dtype
+                # Theirs leaves chunks as they are; what it does is not on trial.
+                if who == "ours" and not is_encoded(dataset):
+                    failed[name] = "the chunk was stored raw"
+            except Exception as error:
+                failed[name] = f"{type(error).__name__}: {error}"
     return failed
 
 

@@ -1,6 +1,6 @@
-"""Filter chains: HDF5's own filters in front of and behind each of ours, written by us and by hdf5plugin, read by both.
+"""Filter chains: HDF5's own filters before and after each of ours, written by us and by hdf5plugin, read by both.
 
-Most of what stands in front changes the size of what our filter is given, so that parameters and chunk disagree: such
+Most of what stands before it changes the size of what our filter is given, so that parameters and chunk disagree: such
 files are made by PyTables (fletcher32 before Blosc), by h5py (`scaleoffset=`) and by anybody's shuffle. As a program
 (`cargo xtask prove chains`) it tries all of them; `test_chains.py` tries some.
 """

@@ -48,9 +48,9 @@ FORMS = {
     "checksum": lambda data: frame(data, {CHECKSUM: 1}),
     "two frames": lambda data: plain(data[:4096]) + plain(data[4096:]),
     "two frames, sizes not stated": lambda data: without_size(data[:4096]) + without_size(data[4096:]),
-    "skippable frame in front": lambda data: SKIPPABLE + plain(data),
-    "skippable frame behind": lambda data: plain(data) + SKIPPABLE,
-    "zeros behind": lambda data: plain(data) + bytes(8),
+    "skippable frame before": lambda data: SKIPPABLE + plain(data),
+    "skippable frame after": lambda data: plain(data) + SKIPPABLE,
+    "zeros after": lambda data: plain(data) + bytes(8),
 }
 
 

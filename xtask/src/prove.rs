@@ -6,7 +6,7 @@
 use crate::process::program;
 use crate::tally::Tally;
 use crate::workspace::root;
-use crate::{Result, dist, setup};
+use crate::{Result, dist, setup, soundness, test};
 
 pub(crate) const HELP: &str = "the full numbers of what `test` samples; without a name: which proofs there are
 NAME...: these proofs, one after the other";
@@ -17,11 +17,20 @@ struct Proof {
     run: fn(&mut Tally) -> Result,
 }
 
-const PROOFS: &[Proof] = &[Proof {
-    name: "chains",
-    help: "HDF5's filters in front of and behind each of ours, written by us and by hdf5plugin, read by both (a minute)",
-    run: chains,
-}];
+const PROOFS: &[Proof] = &[
+    Proof {
+        name: "chains",
+        help: "HDF5's filters before and after each of ours, written by us and by hdf5plugin, read by both",
+        run: chains,
+    },
+    Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
+    Proof { name: "levels", help: "all of the core's tests at every lower level of this processor", run: levels },
+    Proof { name: "sound", help: "Miri, qemu and sanitizers: as `cargo xtask sound`", run: sound },
+    Proof { name: "fuzz", help: "every fuzz target for ten minutes; longer: `cargo xtask fuzz`", run: fuzz },
+];
+
+/// How long each target runs.
+const FUZZ_SECONDS: u32 = 600;
 
 pub(crate) fn run(names: &[String]) -> Result {
     if names.is_empty() {
@@ -46,6 +55,27 @@ pub(crate) fn run(names: &[String]) -> Result {
 
 fn chains(tally: &mut Tally) -> Result {
     host_program(tally, "filter chains", "tests/hosts/chains.py")
+}
+
+fn hosts(tally: &mut Tally) -> Result {
+    dist::build()?;
+    test::hosts(tally, true);
+    Ok(())
+}
+
+fn levels(tally: &mut Tally) -> Result {
+    test::levels(tally, true);
+    Ok(())
+}
+
+fn sound(tally: &mut Tally) -> Result {
+    soundness::steps(tally);
+    Ok(())
+}
+
+fn fuzz(tally: &mut Tally) -> Result {
+    test::fuzzing(tally, FUZZ_SECONDS);
+    Ok(())
 }
 
 /// A step that is a Python program with our plugins, built just now.

@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::process::{line, not_started};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, pipe};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -29,30 +29,73 @@ impl Counts {
 pub(crate) struct Tally {
     total: Counts,
     rows: Vec<(String, Counts, f64)>,
+    /// What would be printed, where another tally prints meanwhile.
+    kept: Option<String>,
 }
 
 impl Tally {
-    /// Runs one step, streams what it prints, and counts.
+    /// One that keeps what its steps print, for [`Self::absorb`].
+    pub(crate) fn beside() -> Self {
+        Self { kept: Some(String::new()), ..Self::default() }
+    }
+
+    /// Prints what `other` kept, and counts its steps.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.say(other.kept.as_deref().unwrap_or_default().trim_end());
+        self.total.add(other.total);
+        self.rows.extend(other.rows);
+    }
+
+    fn say(&mut self, text: &str) {
+        match &mut self.kept {
+            Some(kept) => *kept += &format!("{text}\n"),
+            None => println!("{text}"),
+        }
+    }
+
+    /// Runs one step, passes on what it prints, and counts.
     pub(crate) fn step(&mut self, name: &str, command: &mut Command) {
-        println!("\n== {name}\n   {}", line(command));
+        self.say(&format!("\n== {name}\n   {}", line(command)));
         let start = Instant::now();
-        let counts = match stream(command) {
+        let counts = match self.stream(command) {
             Ok((counts, succeeded)) => settle(counts, succeeded),
             Err(message) => {
-                println!("error: {message}");
+                self.say(&format!("error: {message}"));
                 Counts { failed: 1, ..Counts::default() }
             }
         };
         self.record(name, counts, start);
     }
 
+    /// Runs `command`, passes its lines on, and returns the sum of the summaries among them and whether it succeeded.
+    fn stream(&mut self, command: &mut Command) -> Result<(Counts, bool)> {
+        let (reader, writer) = pipe().map_err(|e| e.to_string())?;
+        // Errors go where they always go, unless what is printed is kept: then they stand among it.
+        if self.kept.is_some() {
+            command.stderr(writer.try_clone().map_err(|e| e.to_string())?);
+        }
+        let spawned = command.stdin(Stdio::null()).stdout(writer).spawn();
+        let mut child = spawned.map_err(|e| not_started(command, &e))?;
+        // The writing ends that are left here would keep the pipe open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut counts = Counts::default();
+        for line in BufReader::new(reader).split(b'\n') {
+            let line = line.map_err(|e| format!("reading from `{}`: {e}", self::line(command)))?;
+            let line = String::from_utf8_lossy(&line);
+            self.say(&line);
+            counts.add(summary(&line).unwrap_or_default());
+        }
+        let status = child.wait().map_err(|e| e.to_string())?;
+        Ok((counts, status.success()))
+    }
+
     /// Runs one step that is code of our own and counts for one.
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> Result) -> bool {
-        println!("\n== {name}");
+        self.say(&format!("\n== {name}"));
         let start = Instant::now();
         let outcome = check();
         if let Err(message) = &outcome {
-            println!("error: {message}");
+            self.say(&format!("error: {message}"));
         }
         self.record(name, settle(Counts::default(), outcome.is_ok()), start);
         outcome.is_ok()
@@ -93,23 +136,6 @@ fn settle(counts: Counts, succeeded: bool) -> Counts {
         false if counts.failed == 0 => Counts { failed: 1, ..counts },
         _ => counts,
     }
-}
-
-/// Runs `command`, passes its lines on, and returns the sum of the summaries among them and whether it succeeded.
-fn stream(command: &mut Command) -> Result<(Counts, bool)> {
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut child = spawned.map_err(|e| not_started(command, &e))?;
-    let mut counts = Counts::default();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|e| format!("reading from `{}`: {e}", self::line(command)))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            counts.add(summary(&line).unwrap_or_default());
-        }
-    }
-    let status = child.wait().map_err(|e| e.to_string())?;
-    Ok((counts, status.success()))
 }
 
 /// The counts in a summary line of `cargo test`, of pytest, or of the form `N passed, M failed`.
@@ -165,6 +191,17 @@ mod tests {
         {
             assert_eq!(summary(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn what_runs_beside_is_printed_in_one_piece_and_counted() {
+        let mut beside = Tally::beside();
+        beside.step("both", Command::new("sh").args(["-c", "echo 3 passed, 1 failed; echo said >&2; exit 1"]));
+        let kept = beside.kept.clone().expect("kept");
+        assert!(kept.contains("== both") && kept.contains("3 passed, 1 failed\n") && kept.contains("said\n"), "{kept}");
+        let mut tally = Tally::default();
+        tally.absorb(beside);
+        assert_eq!((Some(tally.total), tally.rows.len()), (counts(3, 1, 0), 1));
     }
 
     #[test]

@@ -15,8 +15,14 @@ pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Pyth
 /// The oldest Rust that builds the workspace; `rust-version` in Cargo.toml says the same.
 pub(crate) const OLDEST_RUST: &str = "1.89";
 
-/// How long each fuzz target runs here.
-const FUZZ_SECONDS: u32 = 20;
+/// In the tests' own profile, so that the C libraries, HDF5 among them, are built once for all steps.
+const LINTS: [&str; 4] = ["clippy", "--profile", "test", "--all-targets"];
+
+/// How long each fuzz target runs here; `cargo xtask prove fuzz` takes its time.
+const FUZZ_SECONDS: u32 = 10;
+
+/// What the tests at lower levels leave out, which `cargo xtask prove levels` does not.
+const SLOW_AT_EVERY_LEVEL: &str = "every_changed_byte_is_an_error_or_a_whole_chunk";
 
 pub(crate) fn run(arguments: &[String]) -> Result {
     let is_quick = match arguments {
@@ -28,20 +34,31 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     tally.step("format", cargo().args(["fmt", "--all", "--check"]));
     if is_quick {
         tally.check("Python environment", || setup::python().map(drop));
-        tally.step("lints", cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]));
+        tally.step("lints", cargo().args(LINTS).args(["--quiet", "--", "-D", "warnings"]));
         tally.step("Rust tests", cargo().args(["test", "--no-fail-fast"]));
         return tally.finish();
     }
     rust(&mut tally);
-    levels(&mut tally);
+    levels(&mut tally, false);
     oldest_rust(&mut tally);
     let is_built = tally.check("dist", dist::build);
-    if is_built {
-        c_programs(&mut tally);
-        hosts(&mut tally);
-    }
-    soundness::plain_rust(&mut tally);
-    fuzzing(&mut tally);
+    // From here on it is mostly programs of one thread.
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            let mut tally = Tally::beside();
+            soundness::plain_rust(&mut tally);
+            fuzzing(&mut tally, FUZZ_SECONDS);
+            tally
+        });
+        if is_built {
+            c_programs(&mut tally);
+            hosts(&mut tally, false);
+        }
+        match beside.join() {
+            Ok(beside) => tally.absorb(beside),
+            Err(_) => drop(tally.check("Miri and fuzzing", || Err("a panic, see above".into()))),
+        }
+    });
     tally.finish()
 }
 
@@ -57,12 +74,16 @@ fn rust(tally: &mut Tally) {
         Ok(_) => (&["--workspace"], Box::new(|| setup::cargo_with_cmake().unwrap_or_else(|_| cargo()))),
         Err(_) => (&[], Box::new(cargo)),
     };
-    tally.step("lints", cargo().arg("clippy").args(scope).args(["--all-targets", "--quiet", "--", "-D", "warnings"]));
+    tally.step("lints", cargo().args(LINTS).args(scope).args(["--quiet", "--", "-D", "warnings"]));
     // Without private items, a public page that links to one is an error; with them, so is a broken link in one.
     for (name, more) in [("documentation", &[][..]), ("documentation of private items", &["--document-private-items"])]
     {
         let mut doc = cargo();
-        doc.arg("doc").args(scope).args(["--no-deps", "--quiet"]).args(more).env("RUSTDOCFLAGS", "-D warnings");
+        doc.args(["doc", "--profile", "test"])
+            .args(scope)
+            .args(["--no-deps", "--quiet"])
+            .args(more)
+            .env("RUSTDOCFLAGS", "-D warnings");
         tally.step(name, &mut doc);
     }
     let mut tests = cargo();
@@ -83,11 +104,16 @@ fn other_hdf5(tally: &mut Tally) {
 }
 
 /// The core's tests at each lower level of this processor: what is chosen there when nothing better is had. (The tests
-/// compare all levels with scalar anyway; the run above took the best.)
-fn levels(tally: &mut Tally) {
+/// of kernels, in the library, compare all levels with scalar anyway; the run above took the best.)
+pub(crate) fn levels(tally: &mut Tally, is_full: bool) {
     for level in lower_levels() {
         let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk", "--lib", "--tests", "--no-fail-fast"]);
+        tests.args(["test", "--package", "darkchunk", "--no-fail-fast", "--test", "*"]);
+        if is_full {
+            tests.arg("--lib");
+        } else {
+            tests.args(["--", "--skip", SLOW_AT_EVERY_LEVEL]);
+        }
         tests.env("DARKCHUNK_MAX_LEVEL", level).env("DARKCHUNK_REQUIRE_LEVEL", level).env("DARKCHUNK_DATA", data());
         tally.step(&format!("Rust tests at level {level}"), &mut tests);
     }
@@ -133,12 +159,12 @@ fn oldest_rust(tally: &mut Tally) {
     }
 }
 
-/// Every fuzz target for a short while. A crash found later by a longer run is a test of its own.
-fn fuzzing(tally: &mut Tally) {
+/// Every fuzz target for so long. A crash found later by a longer run is a test of its own.
+pub(crate) fn fuzzing(tally: &mut Tally, seconds: u32) {
     tally.step("fuzz seeds", cargo().args(["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--lib"]));
     let is_ready = tally.check("fuzz targets", fuzz::set_up);
     for target in fuzz::targets().unwrap_or_default().iter().filter(|_| is_ready) {
-        tally.check(&format!("fuzz {target}"), || fuzz::fuzz(target, FUZZ_SECONDS)?.succeeded());
+        tally.check(&format!("fuzz {target}"), || fuzz::fuzz(target, seconds)?.succeeded());
     }
 }
 
@@ -208,8 +234,8 @@ fn compile(source: &Path, executable: &Path, more: &[&str]) -> Result {
     run_program(gcc.args(["-lm", "-lpthread"]))
 }
 
-/// The plugins in real hosts: h5py, PyTables and netCDF4, and Debian's own tools.
-fn hosts(tally: &mut Tally) {
+/// The plugins in real hosts: h5py, PyTables and netCDF4, and Debian's own tools. Where `is_full`, all cases; else samples.
+pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
     tally.check("host set-up", || setup::system(&[System::Hdf5Tools, System::NetcdfTools]));
     let Ok(python) = setup::python() else {
         tally.check("host tests", || Err("no Python environment, see above".into()));
@@ -221,5 +247,8 @@ fn hosts(tally: &mut Tally) {
     pytest.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "tests/hosts"]);
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    if is_full {
+        pytest.env("DARKCHUNK_FULL", "1");
+    }
     tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
 }
