@@ -50,8 +50,8 @@ fn skippable(number: u8, content: &[u8]) -> Vec<u8> {
 /// Decodes by parameters without a size, as a plugin does, into memory of the most that the chunk says.
 fn decode(level: Level, chunk: &[u8]) -> Result<Vec<u8>> {
     let codec = Zstd::new(0);
-    let (DecodedSize::Exactly(most) | DecodedSize::AtMost(most)) = codec.decoded_size(chunk)?;
-    let mut dst = vec![0xA5; most];
+    let (DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = codec.decoded_size(chunk)?;
+    let mut dst = vec![0xA5; max];
     let n_bytes = codec.decode_up_to(level, Threads::ONE, chunk, &mut dst)?;
     dst.truncate(n_bytes);
     Ok(dst)
@@ -106,7 +106,7 @@ fn a_frame_that_was_flushed_piece_by_piece_decodes() {
 
 fn at_most(chunk: &[u8]) -> usize {
     match Zstd::new(0).decoded_size(chunk) {
-        Ok(DecodedSize::AtMost(most)) => most,
+        Ok(DecodedSize::AtMost(max)) => max,
         other => panic!("it states no size: {other:?}"),
     }
 }
@@ -116,14 +116,14 @@ fn no_more_memory_is_asked_for_than_blocks_can_hold() {
     for n_bytes in [1, 8192, BLOCK_BYTES + 1, 700_000] {
         // In blocks of the largest size.
         for content in [random(n_bytes, 5), vec![0; n_bytes]] {
-            let most = at_most(&frame(&content, false, false));
-            assert!((n_bytes..n_bytes + BLOCK_BYTES).contains(&most), "{n_bytes} bytes, at most {most}");
+            let max = at_most(&frame(&content, false, false));
+            assert!((n_bytes..n_bytes + BLOCK_BYTES).contains(&max), "{n_bytes} bytes, at most {max}");
         }
     }
     let content = structured(70_000, 4);
     let pieces: Vec<_> = content.chunks(1000).collect();
-    let most = at_most(&streamed(&pieces));
-    assert!((content.len()..=(pieces.len() + 1) * BLOCK_BYTES).contains(&most), "{} blocks, {most}", pieces.len());
+    let max = at_most(&streamed(&pieces));
+    assert!((content.len()..=(pieces.len() + 1) * BLOCK_BYTES).contains(&max), "{} blocks, {max}", pieces.len());
 }
 
 #[test]
@@ -159,28 +159,28 @@ fn several_frames_are_one_chunk() {
 }
 
 #[test]
-fn frames_to_be_skipped_and_zeros_behind_change_nothing() {
+fn frames_to_be_skipped_and_zeros_after_them_change_nothing() {
     let content = structured(20_000, 8);
     for has_size in [true, false] {
         let whole = frame(&content, has_size, false);
         let (skipped, empty) = (skippable(3, b"who wrote it"), skippable(15, &[]));
         assert_decodes(&[&skipped[..], &whole].concat(), &content, "one before");
-        assert_decodes(&[&whole[..], &empty, &skipped].concat(), &content, "two behind");
+        assert_decodes(&[&whole[..], &empty, &skipped].concat(), &content, "two after it");
         for n_zeros in [1, 3, 4, 8, 4096] {
-            assert_decodes(&[&whole[..], &vec![0; n_zeros]].concat(), &content, "zeros behind");
-            assert_decodes(&[&whole[..], &skipped, &vec![0; n_zeros]].concat(), &content, "skipped, zeros behind");
+            assert_decodes(&[&whole[..], &vec![0; n_zeros]].concat(), &content, "zeros after it");
+            assert_decodes(&[&whole[..], &skipped, &vec![0; n_zeros]].concat(), &content, "skipped, zeros after it");
         }
     }
 }
 
 #[test]
-fn what_is_behind_a_frame_is_another_one_or_zeros_or_refused() {
+fn what_is_after_a_frame_is_another_one_or_zeros_or_refused() {
     let content = structured(1000, 9);
     let whole = frame(&content, true, false);
-    for behind in [&[1][..], &[0, 0, 0, 1], &[0, 0, 0, 0, 0xFF], &[0x28, 0xB5, 0x2F], &[0xAA; 32]] {
-        let chunk = [&whole[..], behind].concat();
-        assert!(decode(Level::current(), &chunk).is_err(), "{behind:?}");
-        assert!(Zstd::new(0).decode(&chunk, &mut vec![0; content.len()]).is_err(), "{behind:?}");
+    for after in [&[1][..], &[0, 0, 0, 1], &[0, 0, 0, 0, 0xFF], &[0x28, 0xB5, 0x2F], &[0xAA; 32]] {
+        let chunk = [&whole[..], after].concat();
+        assert!(decode(Level::current(), &chunk).is_err(), "{after:?}");
+        assert!(Zstd::new(0).decode(&chunk, &mut vec![0; content.len()]).is_err(), "{after:?}");
     }
     let mut two = [&whole[..], &whole].concat();
     for bit in 0..32 {
@@ -198,7 +198,7 @@ fn a_chunk_without_a_frame_is_refused() {
     }
 }
 
-/// Cut behind a frame, what is left is sound, and too short: that is seen where the size is known.
+/// Cut after a frame, what is left is sound, and too short: that is seen where the size is known.
 #[test]
 fn every_truncation_is_an_error_or_fewer_frames() {
     let content = structured(3000, 10);
@@ -224,11 +224,11 @@ fn no_changed_byte_is_a_panic_or_shows_what_the_output_held() {
         for flip in 1..=255 {
             let mut damaged = chunk.clone();
             damaged[at] ^= flip;
-            let Ok(DecodedSize::Exactly(most) | DecodedSize::AtMost(most)) = Zstd::new(0).decoded_size(&damaged) else {
+            let Ok(DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = Zstd::new(0).decoded_size(&damaged) else {
                 continue;
             };
             let [first, second] = [0x00, 0xFF].map(|fill| {
-                let mut dst = vec![fill; most];
+                let mut dst = vec![fill; max];
                 let n_bytes = Zstd::new(0).decode_up_to(Level::current(), Threads::ONE, &damaged, &mut dst);
                 n_bytes.map(|n_bytes| dst[..n_bytes].to_vec())
             });

@@ -35,7 +35,7 @@ pub fn decode<C: Codec>(data: &[u8]) {
     let chunk = u.take_rest();
     let n_bytes = match codec.decoded_size(chunk) {
         Ok(DecodedSize::Exactly(n_bytes)) if n_bytes <= MOST_DECODED_BYTES => n_bytes,
-        Ok(DecodedSize::AtMost(most)) if most <= MOST_DECODED_BYTES => match decode_unsized(&codec, chunk, most) {
+        Ok(DecodedSize::AtMost(max)) if max <= MOST_DECODED_BYTES => match decode_unsized(&codec, chunk, max) {
             Some(n_bytes) => n_bytes,
             None => return,
         },
@@ -66,9 +66,9 @@ pub fn decode<C: Codec>(data: &[u8]) {
 }
 
 /// Decodes a chunk that does not say its size, by every level and whatever was in the output before. Returns its size.
-fn decode_unsized<C: Codec>(codec: &C, chunk: &[u8], most: usize) -> Option<usize> {
+fn decode_unsized<C: Codec>(codec: &C, chunk: &[u8], max: usize) -> Option<usize> {
     let decode = |level, fill| {
-        let mut decoded = vec![fill; most];
+        let mut decoded = vec![fill; max];
         let n_bytes = codec.decode_up_to(level, Threads::ONE, chunk, &mut decoded).ok()?;
         decoded.truncate(n_bytes);
         Some(decoded)

@@ -9,7 +9,7 @@ use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 
 /// The most values that a filter is given; most that are longer are refused.
-const MOST_GIVEN: usize = 3;
+const MAX_GIVEN: usize = 3;
 
 /// The most values that are written out.
 const MOST_WRITTEN: usize = 15;
@@ -59,7 +59,7 @@ impl Parameters {
         let element = element(u)?;
         let dims = vec![u.int_in_range(1..=3)?, u.int_in_range(1..=40)?, u.int_in_range(1..=40)?];
         let layout = ChunkLayout { element, dims, resized_before: u.ratio(1, 4)? };
-        let localised = C::localise(&values(u, MOST_GIVEN)?, &layout);
+        let localised = C::localise(&values(u, MAX_GIVEN)?, &layout);
         let cd_values = localised.map_err(|_| arbitrary::Error::IncorrectFormat)?;
         Ok(Self { cd_values, layout: Some(layout) })
     }

@@ -153,7 +153,7 @@ pub trait Codec: Sized {
         self.decode_with(level, threads, src, dst)
     }
 
-    /// Decodes `src` to the front of `dst`, whatever size it has, and returns that size. What is behind it in `dst` is
+    /// Decodes `src` to the front of `dst`, whatever size it has, and returns that size. What is after it in `dst` is
     /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
     ///
     /// # Errors

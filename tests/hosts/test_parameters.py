@@ -46,8 +46,8 @@ GIVEN = [
 ]
 
 
-def noise(most=65536):
-    return np.random.default_rng(0).integers(0, most, (4, *CHUNK[1:])).astype("<u2")
+def noise(max_value=65536):
+    return np.random.default_rng(0).integers(0, max_value, (4, *CHUNK[1:])).astype("<u2")
 
 
 @pytest.mark.parametrize("number, given, stored", GIVEN)

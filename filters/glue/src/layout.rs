@@ -41,8 +41,8 @@ pub(crate) fn of<C: Codec>(host: &Host, dcpl: Hid, datatype: Hid) -> Result<Chun
 /// Whether a filter that compresses, as far as we know, follows that of `C`.
 pub(crate) fn is_before_another<C: Codec>(host: &Host, dcpl: Hid) -> Result<bool, String> {
     let filters = host.filters(dcpl)?;
-    let mut behind = filters.iter().skip_while(|&&id| id != C::FILTER_ID.cast_signed()).skip(1);
-    Ok(behind.any(|&id| id != SHUFFLE && id != FLETCHER32))
+    let mut after = filters.iter().skip_while(|&&id| id != C::FILTER_ID.cast_signed()).skip(1);
+    Ok(after.any(|&id| id != SHUFFLE && id != FLETCHER32))
 }
 
 fn element(host: &Host, datatype: Hid) -> Result<ElementType, String> {

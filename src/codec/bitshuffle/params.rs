@@ -1,7 +1,7 @@
 //! The parameters of filter 32008: what callers give, and what stands in files.
 //!
 //! Stored here: `[0, 4, element bytes, block elements, compression, level, chunk bytes]`. The reference stores the same
-//! slots 0 to 5 as far as the caller gave values, and reads no slot behind them. It shifts values that it stored once
+//! slots 0 to 5 as far as the caller gave values, and reads no slot after them. It shifts values that it stored once
 //! when they are given to it again; such files have an unknown compression in slot 4, and hold bitshuffled elements that
 //! are not compressed.
 
@@ -17,7 +17,7 @@ const COMP_ZSTD: u32 = 3;
 /// Values that a reader finds when we stored them.
 const N_STORED: usize = 7;
 
-/// Where the caller's values stand in stored ones: behind the version and the bytes of an element.
+/// Where the caller's values stand in stored ones: after the version and the bytes of an element.
 const STORED_AT: usize = 3;
 
 /// Minor versions below this are also numbers of compressions.
@@ -44,7 +44,7 @@ fn are_stored(cd_values: &[u32]) -> Result<bool> {
         return Ok(false);
     }
     let what = "these may be [block elements, compression, level] or what an old bitshuffle has stored; give three values, \
-        without zeros behind them";
+        without zeros after them";
     Err(Error::Parameter { index: STORED_AT, value: 0, what })
 }
 
@@ -52,7 +52,7 @@ fn is_known(comp: u32) -> bool {
     matches!(comp, COMP_NONE | COMP_LZ4 | COMP_ZSTD)
 }
 
-/// What is stored for what a caller gave. Without a compression among it that is LZ4, or none in front of a filter that compresses:
+/// What is stored for what a caller gave. Without a compression among it that is LZ4, or none before a filter that compresses:
 /// the reference's is none, which nobody wants who gives nothing.
 pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout, is_before_another: bool) -> Result<Vec<u32>> {
     let are_stored = are_stored(cd_values)?;

@@ -91,19 +91,19 @@ pub struct Blosc {
 
 const TYPE_SIZE: usize = 2;
 const CHUNK_BYTES: usize = 3;
-/// Where the level stands, and shuffle and compressor behind it.
+/// Where the level stands, and shuffle and compressor after it.
 const LEVEL: usize = 4;
 
 /// Revision of the filter's parameters and version of the chunk format, as the reference writes them. Never read.
 const VERSIONS: [u32; 2] = [2, 2];
 
 /// A chunk of so many bytes is told from a caller's value by its number.
-const LEAST_CLEAR_BYTES: u32 = 10;
+const MIN_CLEAR_BYTES: u32 = 10;
 
 /// Level, shuffle and compressor.
 const FORM: Form<3> = Form {
     defaults: [5, 1, 0],
-    no_more: "Blosc takes [level, shuffle, compressor], alone or behind four values that are overwritten; leave the others out",
+    no_more: "Blosc takes [level, shuffle, compressor], alone or after four values that are overwritten; leave the others out",
 };
 
 impl Blosc {
@@ -206,12 +206,12 @@ fn usable_type_size(n_bytes: usize) -> usize {
     if (1..=255).contains(&n_bytes) { n_bytes } else { 1 }
 }
 
-/// The caller's level, shuffle and compressor, and where they stand: at the front where they are all there is, else behind the four
-/// slots that the reference reserves. What is in these is overwritten; but of fewer than seven values, or with zeros behind it, the first
+/// The caller's level, shuffle and compressor, and where they stand: at the front where they are all there is, else after the four
+/// slots that the reference reserves. What is in these is overwritten; but of fewer than seven values, or with zeros after it, the first
 /// may be meant as the level, so there they are zeros, or what is stored: revision, format, bytes of an element, bytes of a chunk.
 fn given(cd_values: &[u32]) -> Result<(usize, [u32; 3])> {
     let Some((front, values)) = cd_values.split_first_chunk::<LEVEL>() else { return Ok((0, FORM.read(cd_values)?)) };
-    let is_stored = matches!(*front, [1 | 2, 2, 1..=255, LEAST_CLEAR_BYTES..=u32::MAX]);
+    let is_stored = matches!(*front, [1 | 2, 2, 1..=255, MIN_CLEAR_BYTES..=u32::MAX]);
     let may_be_given = values.len() < FORM.defaults.len() || values.iter().all(|value| *value == 0);
     if may_be_given && *front != [0; LEVEL] && !is_stored {
         let what = "Blosc takes [level, shuffle, compressor] or [0, 0, 0, 0, level, shuffle, compressor]";

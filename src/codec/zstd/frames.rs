@@ -1,7 +1,7 @@
 //! What stands in a chunk of filter 32015: Zstd frames, and what they say of their sizes.
 //!
 //! Written here is one frame that states its content size. Others also write frames that do not (streaming writers), several
-//! frames, frames to be skipped, and zeros behind them. Only headers are read here, in time linear in the chunk; what is in
+//! frames, frames to be skipped, and zeros after them. Only headers are read here, in time linear in the chunk; what is in
 //! the blocks is for the decoder. Sections are of RFC 8878.
 
 use super::context::{self, MAX_BLOCK_BYTES};
@@ -20,7 +20,7 @@ const TOO_MUCH: &str = "the Zstd frame stands for more than its bytes can hold";
 /// The frames of a chunk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frames<'a> {
-    /// The frames, without the zeros behind them.
+    /// The frames, without the zeros after them.
     pub(super) bytes: &'a [u8],
     /// What they decode to.
     pub(super) size: DecodedSize,
@@ -57,25 +57,25 @@ impl<'a> Frames<'a> {
             return Err(Error::Corrupt { at, what: "this is not the beginning of a Zstd frame" });
         }
         if cursor.rest().iter().any(|byte| *byte != 0) {
-            return Err(Error::Corrupt { at, what: "behind the Zstd frame is neither another one nor zeros" });
+            return Err(Error::Corrupt { at, what: "after the Zstd frame is neither another one nor zeros" });
         }
         Ok(Self { bytes: &src[..at], size: sum.size(at)?, have_checksums: sum.have_checksums })
     }
 }
 
 impl Sum {
-    /// Adds the frame that `cursor` stands before, and moves it behind.
+    /// Adds the frame that `cursor` stands before, and moves it past its end.
     fn add(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         let start = cursor.at();
         let header = Header::read(cursor)?;
-        let most = blocks(cursor)?;
+        let max = blocks(cursor)?;
         if header.has_checksum {
             cursor.take(CHECKSUM_BYTES)?;
         }
-        if header.stated.is_some_and(|stated| stated > most) {
+        if header.stated.is_some_and(|stated| stated > max) {
             return Err(Error::Corrupt { at: start + MAGIC.len(), what: TOO_MUCH });
         }
-        self.n_bytes = self.n_bytes.saturating_add(header.stated.unwrap_or(most));
+        self.n_bytes = self.n_bytes.saturating_add(header.stated.unwrap_or(max));
         self.is_exact &= header.stated.is_some();
         self.has_frames = true;
         self.have_checksums &= header.has_checksum;
@@ -85,11 +85,11 @@ impl Sum {
     /// What frames of `n_stored` bytes decode to.
     fn size(&self, n_stored: usize) -> Result<DecodedSize> {
         let n_bytes = usize::try_from(self.n_bytes).unwrap_or(usize::MAX);
-        let most = context::max_decoded_len(n_stored);
+        let max = context::max_decoded_len(n_stored);
         match self.is_exact {
-            true if n_bytes <= most => Ok(DecodedSize::Exactly(n_bytes)),
+            true if n_bytes <= max => Ok(DecodedSize::Exactly(n_bytes)),
             true => Err(Error::Corrupt { at: MAGIC.len(), what: TOO_MUCH }),
-            false => Ok(DecodedSize::AtMost(n_bytes.min(most))),
+            false => Ok(DecodedSize::AtMost(n_bytes.min(max))),
         }
     }
 }
@@ -120,9 +120,9 @@ impl Header {
     }
 }
 
-/// Moves `cursor` behind the blocks that it stands before, and returns the most that they decode to (3.1.1.2).
+/// Moves `cursor` past the blocks that it stands before, and returns the most that they decode to (3.1.1.2).
 fn blocks(cursor: &mut Cursor<'_>) -> Result<u64> {
-    let mut most = 0_u64;
+    let mut max = 0_u64;
     loop {
         let at = cursor.at();
         let header = little_endian(cursor.take(3)?);
@@ -134,9 +134,9 @@ fn blocks(cursor: &mut Cursor<'_>) -> Result<u64> {
             _ => return Err(Error::Corrupt { at, what: "a Zstd block has a type that does not exist" }),
         };
         cursor.take(n_stored as usize)?;
-        most += n_decoded;
+        max += n_decoded;
         if is_last {
-            return Ok(most);
+            return Ok(max);
         }
     }
 }

@@ -46,7 +46,7 @@ impl Zstd {
         let Some(expected) = self.chunk_bytes else { return Ok(frames.size) };
         match frames.size {
             DecodedSize::Exactly(found) if found != expected => Err(Error::WrongSize { expected, found }),
-            DecodedSize::AtMost(most) if most < expected => Err(Error::Corrupt {
+            DecodedSize::AtMost(max) if max < expected => Err(Error::Corrupt {
                 at: 0,
                 what: "the Zstd frame is too short for the chunk's size in the parameters",
             }),
