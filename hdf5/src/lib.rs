@@ -1,6 +1,8 @@
-//! What speaks HDF5, through an injected table of functions: the writer, and what examines and saves files.
+//! Recording into HDF5 files, and examining and saving what is in them, with an HDF5 that the program chooses.
 //!
-//! [`api`] is the table, [`Library`] one HDF5 made of it. Nothing here links or loads a library.
+//! Nothing here links one. [`Library`] is an HDF5 as a table of its functions ([`api`]): found at run time by
+//! [`load`], handed in by a C program, or linked in by the crate `darkchunk-hdf5-static`. [`Writer`] takes frames,
+//! [`ChunkWriter`] chunks that are encoded already; [`salvage`] says what is wrong with a dataset, and saves the rest.
 //!
 //! # What is stored beside the frames
 //!
