@@ -1,7 +1,7 @@
 """Small chunks and pieces of frames out of real files, for fuzz seeds: real_chunks.py DATA OUT.
 
 Of every dataset with one of the five filters the first chunks that are small, and of larger bitshuffled ones as many
-blocks as fit; of the others a few rows of a few columns. OUT gets manifest.json and chunks.bin (as tests/data/bad), and
+blocks as fit; of the others a few rows of a few columns. OUT gets manifest.json and chunks.bin (as tests/corpus/chunks), and
 pixels.json and pixels.bin.
 """
 

@@ -1,7 +1,7 @@
 //! Any number of threads stores the same bytes, reads the same data and reports the same error as one.
 
-mod bad_corpus;
 mod chunk_data;
+mod corpus;
 
 use chunk_data::{layout, random, structured};
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
@@ -47,7 +47,7 @@ fn configurations() -> Vec<(u32, Vec<u32>)> {
 }
 
 fn filter(id: u32, given: &[u32], dims: &[u64]) -> Filter {
-    let stored = bad_corpus::localise(id, given, dims).expect("parameters");
+    let stored = corpus::localise(id, given, dims).expect("parameters");
     Filter::from_cd_values(id, &stored).expect("the same")
 }
 
@@ -179,7 +179,7 @@ fn the_pixel_that_is_too_bright_is_the_first_one() {
 
 #[test]
 fn every_bad_chunk_is_refused_with_the_same_error() {
-    let (cases, _) = bad_corpus::load();
+    let (cases, _) = corpus::load();
     for case in &cases {
         let filter = Filter::from_cd_values(case.filter, &case.stored).expect("parameters");
         let one = decode(&filter, Threads::ONE, &case.bytes, 0);

@@ -2,9 +2,9 @@
 //!
 //! Memory is counted for the whole process, so this is the only test in it.
 
-mod bad_corpus;
+mod corpus;
 #[cfg(target_os = "linux")]
-#[path = "bad_corpus/growing.rs"]
+#[path = "corpus/growing.rs"]
 mod growing;
 
 use darkchunk::chunk::Filter;
@@ -62,10 +62,10 @@ fn check(name: &str, filter: u32, cd_values: &[u32], bytes: &[u8], decoded_bytes
 
 #[test]
 fn each_thread_takes_what_one_does_and_no_more() {
-    let (cases, right) = bad_corpus::load();
+    let (cases, right) = corpus::load();
     for case in &cases {
         // By parameters that do not say the size, it is what the bytes can hold.
-        let is_other_size = case.expected == bad_corpus::Expected::OtherSize;
+        let is_other_size = case.expected == corpus::Expected::OtherSize;
         let n_bytes = if is_other_size { case.bytes.len() << 15 } else { right.len() };
         check(&case.name, case.filter, &case.stored, &case.bytes, n_bytes);
     }
@@ -85,7 +85,7 @@ fn each_thread_takes_what_one_does_and_no_more() {
         (32001, vec![0, 0, 0, 0, 9, 1, 5]),
         (36114, vec![1, 0, 1_000_000 - 8]),
     ] {
-        let stored = bad_corpus::localise(filter, &given, &dims).expect("parameters");
+        let stored = corpus::localise(filter, &given, &dims).expect("parameters");
         let codec = Filter::from_cd_values(filter, &stored).expect("the same");
         let mut chunk = vec![0; codec.max_encoded_len(n_bytes)];
         let n = codec.encode_at(Level::current(), &vec![0; n_bytes], &mut chunk).expect("there is room");

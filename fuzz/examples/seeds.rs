@@ -84,7 +84,7 @@ fn main() -> std::result::Result<(), Failure> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
     let mut writer = Writer { out: out.clone(), n_seeds: BTreeMap::new() };
     golden(&tests.join("golden"), &mut writer)?;
-    listed(&tests.join("data/bad"), &mut writer)?;
+    listed(&tests.join("corpus/chunks"), &mut writer)?;
     for pixels in simulated() {
         encoded(&pixels, &mut writer)?;
     }

@@ -1,4 +1,4 @@
-"""Bad chunks in real hosts: each ends in a clean error or in the right data, and takes little memory. See ../bad."""
+"""Bad chunks in real hosts: each ends in a clean error or in the right data, and takes little memory. See ../corpus."""
 
 import sys
 
@@ -6,7 +6,7 @@ import pytest
 
 from common import BITSHUFFLE, BLOSC, DRLE, HERE, IS_FULL, LZ4, PLUGINS, ZSTD, tool
 
-sys.path.insert(0, str(HERE.parent / "bad"))
+sys.path.insert(0, str(HERE.parent / "corpus"))
 
 import cases as corpus  # noqa: E402
 import judge  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 
 from common import CHUNKS, DRLE, HERE, ROOT, frames
 
-sys.path[:0] = [str(ROOT / "docs"), str(HERE.parent / "bad")]
+sys.path[:0] = [str(ROOT / "docs"), str(HERE.parent / "corpus")]
 
 import cases as corpus  # noqa: E402
 import drle_reader  # noqa: E402

@@ -120,7 +120,7 @@ fn miri() -> Command {
 }
 
 fn address_sanitizer() -> Result<Command> {
-    sanitized("address", &["--test", "golden", "--test", "bad_chunks", "--test", "drle"], &[])
+    sanitized("address", &["--test", "golden", "--test", "corpus", "--test", "drle"], &[])
 }
 
 /// With a standard library that is built for it: it must see what `Mutex` and `scope` order.
@@ -184,7 +184,7 @@ fn sanitized_plugins(tally: &mut Tally) {
         // Debian's HDF5 is one of the hosts.
         setup::system(&[System::Hdf5Tools])?;
         let mut command = program(setup::python()?);
-        command.arg("tests/bad/sanitized.py").arg(plugins).arg(sanitizer_libraries()?);
+        command.arg("tests/corpus/sanitized.py").arg(plugins).arg(sanitizer_libraries()?);
         Ok(command)
     };
     if let Some(mut command) = made(tally, "plugins with sanitizers: built", hosts) {

@@ -1,7 +1,7 @@
 //! `bench robustness`: the corpus of bad chunks through hdf5plugin's plugins and ours, in every host.
 //!
 //! A table for the README: how many chunks crashed the process, hung, brought up foreign bytes, gave wrong data, ended in
-//! a clean error or in the right data. The work is `tests/bad/scoreboard.py`'s.
+//! a clean error or in the right data. The work is `tests/corpus/scoreboard.py`'s.
 
 use crate::process::{program, run as run_program};
 use crate::setup::{self, System};
@@ -13,7 +13,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     setup::system(&[System::Hdf5Tools])?;
     dist::build()?;
     let mut scoreboard = program(setup::python()?);
-    scoreboard.arg(root().join("tests/bad/scoreboard.py")).arg(dist::plugins());
+    scoreboard.arg(root().join("tests/corpus/scoreboard.py")).arg(dist::plugins());
     run_program(scoreboard.args(absolute(arguments)?))
 }
 

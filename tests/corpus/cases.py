@@ -1,6 +1,6 @@
 """The corpus as cases for hosts, and as HDF5 files: each case a dataset of one chunk.
 
-To the chunks of `tests/data/bad/` come every truncation of each format's sound chunk, and every byte of it changed. The
+To the chunks of `tests/corpus/chunks/` come every truncation of each format's sound chunk, and every byte of it changed. The
 files are made without any plugin: the filters are set as optional ones, which HDF5 lets pass, with exactly the
 parameters that a dataset has, and the bytes are written past them (`H5Dwrite_chunk`).
 
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "bad"
+FOLDER = Path(__file__).resolve().parent / "chunks"
 # Cases in one file: netCDF opens all of them when it opens the file.
 IN_ONE_FILE = 250
 

@@ -1,4 +1,4 @@
-"""Makes the corpus of bad chunks, `tests/data/bad/`: run it with the Python of `.venv`.
+"""Makes the corpus of bad chunks, `tests/corpus/chunks/`: run it with the Python of `.venv`.
 
 A sound chunk for each format (from hdf5plugin's encoders, DRLE's written here by hand), and what a broken disk, a
 killed writer or somebody malicious could make of it. The same bytes come out every time: the pixels are seeded, and
@@ -18,7 +18,7 @@ import numpy as np
 
 import damage
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "bad"
+FOLDER = Path(__file__).resolve().parent / "chunks"
 SHAPE = (2, 25, 31)
 DTYPE = "<i2"
 N_BYTES = int(np.prod(SHAPE)) * 2

@@ -1,4 +1,4 @@
-//! The corpus of bad chunks, `data/bad/`, which `bad/make.py` makes, and one decode by any of the five filters.
+//! The corpus of bad chunks, `chunks/`, which `make.py` makes, and one decode by any of the five filters.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use darkchunk::chunk::Filter;
@@ -51,7 +51,7 @@ impl Case {
 
 /// All chunks, and the data that each dataset has.
 pub(crate) fn load() -> (Vec<Case>, Vec<u8>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/chunks");
     let manifest = std::fs::read_to_string(folder.join("manifest.json")).expect("the manifest is in the repository");
     let chunks = std::fs::read(folder.join("chunks.bin")).expect("the chunks are in the repository");
     let rows: Vec<Value> = serde_json::from_str(&manifest).expect("the manifest is JSON");

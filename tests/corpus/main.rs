@@ -1,14 +1,14 @@
 //! Bad chunks end in an error or in the right data, whatever they are; in bounded memory, in time linear in their length.
 //!
-//! The corpus is `data/bad/`; every truncation and every changed byte of its sound chunks are made here. The same corpus
-//! goes through the plugins in real hosts in `hosts/test_bad_chunks.py`.
+//! The corpus is `chunks/`; every truncation and every changed byte of its sound chunks are made here. The same corpus
+//! goes through the plugins in real hosts in `../hosts/test_bad_chunks.py`.
 
-mod bad_corpus;
+#[path = "mod.rs"]
+mod corpus;
 #[cfg(target_os = "linux")]
-#[path = "bad_corpus/growing.rs"]
 mod growing;
 
-use bad_corpus::{Case, Expected, decode, load, localise};
+use corpus::{Case, Expected, decode, load, localise};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
