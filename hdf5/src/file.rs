@@ -8,6 +8,9 @@ use super::api::Hid;
 use super::library::{DEFAULT, Library, h5};
 use super::object::{Id, c_name, property_list};
 use crate::{Error, Result};
+use darkchunk_hdf5_abi::constants::{
+    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110,
+};
 
 /// An open HDF5 file, closed when dropped.
 #[derive(Debug)]
@@ -22,13 +25,10 @@ impl File {
     /// # Errors
     /// [`Error::Hdf5`], for instance where the folder is missing or the file is open already.
     pub fn create(library: &Library, path: &Path) -> Result<Self> {
-        const EARLIEST: i32 = 0;
-        const V110: i32 = 2;
-        const TRUNCATE: u32 = 2;
         let access = property_list(library, library.ids().file_access)?;
-        h5!(library, H5Pset_libver_bounds(access.get(), EARLIEST, V110))?;
+        h5!(library, H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V110))?;
         let name = file_name(path)?;
-        let id = h5!(library, H5Fcreate(name.as_ptr(), TRUNCATE, DEFAULT, access.get()))?;
+        let id = h5!(library, H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, DEFAULT, access.get()))?;
         Ok(Self(Id::new(library, id)))
     }
 
@@ -38,7 +38,7 @@ impl File {
     /// [`Error::Hdf5`], for instance where it is missing, or not HDF5.
     pub fn open(library: &Library, path: &Path, to_write: bool) -> Result<Self> {
         let name = file_name(path)?;
-        let id = h5!(library, H5Fopen(name.as_ptr(), u32::from(to_write), DEFAULT))?;
+        let id = h5!(library, H5Fopen(name.as_ptr(), if to_write { H5F_ACC_RDWR } else { H5F_ACC_RDONLY }, DEFAULT))?;
         Ok(Self(Id::new(library, id)))
     }
 
