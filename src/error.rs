@@ -35,12 +35,12 @@ pub enum Error {
         /// What was found, as a whole phrase.
         what: &'static str,
     },
-    /// The chunk is sound, but decodes to another size than the dataset's chunk has.
-    #[error("the chunk decodes to {found} bytes where the dataset's chunk has {expected}")]
+    /// The chunk, or a part of it, decodes to another size than it should.
+    #[error("the chunk decodes to {found} bytes where {expected} are expected")]
     WrongSize {
-        /// Bytes the dataset's chunk has.
+        /// Bytes that it should decode to.
         expected: usize,
-        /// Bytes this chunk decodes to.
+        /// Bytes that it decodes to.
         found: usize,
     },
     /// The checksum over the payload does not fit.

@@ -160,7 +160,8 @@ fn hostile_headers_are_refused() {
     let good = chunk(14, 8192, &[5; 14]);
     assert_eq!(codec.decoded_len(&good), Ok(14));
     let known = Bitshuffle::from_cd_values(&[0, 4, 2, 0, 2, 0, 16]).unwrap();
-    assert_eq!(known.decoded_len(&good), Err(Error::WrongSize { expected: 16, found: 14 }));
+    assert_eq!((known.chunk_bytes(), known.decoded_len(&good)), (Some(16), Ok(14)), "a claim, and what the chunk says");
+    assert_eq!(known.decode(&good, &mut [0; 16]), Err(Error::WrongSize { expected: 16, found: 14 }));
 }
 
 #[test]

@@ -113,18 +113,21 @@ fn a_claim_that_the_bytes_cannot_hold_is_refused_before_anything_is_allocated() 
 }
 
 #[test]
-fn the_expected_size_is_insisted_on() {
-    let src = structured(300, 5);
-    let mut dst = vec![0; 1000];
-    let n_bytes = Lz4::new(0).encode(&src, &mut dst).unwrap();
-    let codec = Lz4::from_cd_values(&[0, 400]).unwrap();
-    assert_eq!(codec.decoded_len(&dst[..n_bytes]), Err(Error::WrongSize { expected: 400, found: 300 }));
-    let mut out = vec![0; 299];
-    let error = Lz4::new(0).decode(&dst[..n_bytes], &mut out);
-    assert_eq!(error, Err(Error::WrongSize { expected: 299, found: 300 }));
-    let n_bytes = Zstd::new(0).encode(&src, &mut dst).unwrap();
-    let codec = Zstd::from_cd_values(&[0, 400]).unwrap();
-    assert_eq!(codec.decoded_len(&dst[..n_bytes]), Err(Error::WrongSize { expected: 400, found: 300 }));
+fn the_size_of_the_output_is_insisted_on_and_that_in_the_parameters_is_a_claim() {
+    fn assert_claim<C: Codec>(cd_values: &[u32]) {
+        let (src, codec) = (structured(300, 5), C::from_cd_values(cd_values).unwrap());
+        let mut dst = vec![0; 1000];
+        let n_bytes = codec.encode(&src, &mut dst).unwrap();
+        let chunk = &dst[..n_bytes];
+        assert_eq!((codec.chunk_bytes(), codec.decoded_len(chunk)), (Some(400), Ok(300)), "{}", C::NAME);
+        let error = codec.decode(chunk, &mut [0; 400]);
+        assert_eq!(error, Err(Error::WrongSize { expected: 400, found: 300 }), "{}", C::NAME);
+        let mut out = [0; 300];
+        codec.decode(chunk, &mut out).unwrap();
+        assert_eq!(out[..], src, "{}", C::NAME);
+    }
+    assert_claim::<Lz4>(&[0, 400]);
+    assert_claim::<Zstd>(&[0, 400]);
 }
 
 #[test]

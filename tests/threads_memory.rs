@@ -9,7 +9,7 @@ mod growing;
 
 use darkchunk::chunk::Filter;
 use darkchunk::cpu::Level;
-use darkchunk::{Result, Threads};
+use darkchunk::{Error, Result, Threads};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -43,7 +43,11 @@ static COUNTING: Counting = Counting;
 
 fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], threads: Threads) -> Result<usize> {
     let codec = Filter::from_cd_values(filter, cd_values)?;
-    let mut output = vec![0; codec.decoded_len(bytes)?];
+    let found = codec.decoded_len(bytes)?;
+    if let Some(expected) = codec.chunk_bytes().filter(|expected| *expected != found) {
+        return Err(Error::WrongSize { expected, found });
+    }
+    let mut output = vec![0; found];
     codec.decode_with(Level::current(), threads, bytes, &mut output)?;
     Ok(output.len())
 }

@@ -208,9 +208,7 @@ impl Case {
         let (whole, second, n_bytes) = (0..0, 1..2, self.n_bytes());
         let (blocks, reason) = match (how, self.name) {
             (Zeroed | Random, _) => return None,
-            (OfAnotherDataset, _) => {
-                (whole, format!("{SIZE}{} bytes where the dataset's chunk has {n_bytes}", n_bytes / 4 * 3))
-            }
+            (OfAnotherDataset, _) => (whole, format!("{SIZE}{} bytes where {n_bytes} are expected", n_bytes / 4 * 3)),
             (Truncated | FlippedByte | Header | HugeLength, "zstd") => (whole, DAMAGED.into()),
             (Table, "zstd") => (whole, CUT.into()),
             (_, "zstd") => (whole, SIZE.into()),

@@ -282,7 +282,7 @@ impl<P> Store<P> {
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
             Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(
-                "with its table, a DRLE chunk of this shape may pass HDF5's limit of 4 GiB: use fewer frames a chunk"
+                "with its table, a DRLE chunk of this shape may pass the 4 GiB that it can have: use fewer frames a chunk"
                     .into(),
             )),
             Mode::Bare => Ok(Self::Bare {

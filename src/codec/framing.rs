@@ -27,12 +27,14 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header, and refuses a chunk of 4 GiB and more, which HDF5 does not have.
+    /// Reads the header, and refuses a chunk of 4 GiB and more, which HDF5 before 2.0 does not have.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         let n_bytes = cursor.u64_be()?;
         let block_bytes = cursor.u32_be()?;
-        let n_bytes = u32::try_from(n_bytes).ok().and_then(|n| usize::try_from(n).ok());
-        let n_bytes = n_bytes.ok_or(Error::Corrupt { at: 0, what: "the decoded size is 4 GiB or more" })?;
+        let n_bytes = match u32::try_from(n_bytes).ok().and_then(|n| usize::try_from(n).ok()) {
+            Some(n_bytes) => n_bytes,
+            None => return Err(too_large(n_bytes, cursor)),
+        };
         let block_bytes = usize::try_from(block_bytes).unwrap_or(usize::MAX);
         Ok(Self { n_bytes, block_bytes })
     }
@@ -43,6 +45,16 @@ impl Header {
         bytes[8..].copy_from_slice(&(self.block_bytes as u32).to_be_bytes());
         bytes
     }
+}
+
+/// A chunk that HDF5 2.0 or later can have, or one that is damaged.
+fn too_large(n_bytes: u64, rest: &Cursor<'_>) -> Error {
+    /// The most that any of the compressors makes of a byte.
+    const MAX_EXPANSION: u64 = 1 << 15;
+    if n_bytes / MAX_EXPANSION > rest.rest().len() as u64 {
+        return Error::Corrupt { at: 0, what: "the decoded size is more than the chunk's bytes can hold" };
+    }
+    Error::Unsupported(format!("the chunk decodes to {n_bytes} bytes; this filter reads chunks of less than 4 GiB"))
 }
 
 /// How the bytes of a [`Block`] are stored.

@@ -35,12 +35,17 @@ impl ChunkLayout {
     /// Bytes of one decoded chunk.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where they do not fit the 4 GiB − 1 that HDF5 allows a chunk.
+    /// [`Error::Unsupported`] where they do not fit 4 GiB − 1: HDF5 before 2.0 has no larger chunk, and the parameters of the
+    /// filters have no room for its size.
     pub fn chunk_bytes(&self) -> Result<u32> {
         let element_bytes = self.element.n_bytes as u64;
         let n_bytes = self.dims.iter().try_fold(element_bytes, |n, dim| n.checked_mul(*dim));
         n_bytes.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
-            Error::Unsupported(format!("a chunk of shape {:?} is larger than HDF5's limit of 4 GiB", self.dims))
+            Error::Unsupported(format!(
+                "a chunk of shape {:?} has 4 GiB or more, which this filter does not take, nor any HDF5 before 2.0: make \
+                 chunks smaller",
+                self.dims
+            ))
         })
     }
 
@@ -104,7 +109,8 @@ pub trait Codec: Sized {
     /// [`Error::Parameter`] or [`Error::Unsupported`] where nothing can be decoded with them.
     fn from_cd_values(cd_values: &[u32]) -> Result<Self>;
 
-    /// The decoded size of every chunk, where the parameters carry it.
+    /// The decoded size of a chunk that the parameters state, where they do. It is a claim: other software stores other numbers in
+    /// its place, and tools copy it to datasets with other chunks.
     fn chunk_bytes(&self) -> Option<usize>;
 
     /// Bytes that are enough for [`encode_with`](Self::encode_with) to encode `n_bytes` of input, whatever they are, and
@@ -119,20 +125,21 @@ pub trait Codec: Sized {
     /// result does not fit; what else the codec refuses.
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
-    /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true, and where
-    /// the parameters carry [another size](Self::chunk_bytes). So it is safe to allocate: a file in which both the
-    /// parameters and the chunk lie costs no more than what its bytes could hold.
+    /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true. So it is safe to
+    /// allocate: a chunk that lies costs no more than what its bytes could hold. Whether it is the right size is for the caller
+    /// to tell, who knows the dataset, or has [what the parameters claim](Self::chunk_bytes) to compare. A codec whose
+    /// parameters nobody else writes (DRLE) insists on them.
     ///
     /// # Errors
-    /// What is wrong with the chunk's header; [`Error::WrongSize`]; [`Error::Unsupported`] where the chunk does not say its
-    /// size, as [`decoded_size`](Self::decoded_size) tells.
+    /// What is wrong with the chunk's header; [`Error::Unsupported`] where the chunk does not say its size, as
+    /// [`decoded_size`](Self::decoded_size) tells.
     fn decoded_len(&self, src: &[u8]) -> Result<usize>;
 
     /// [`decoded_len`](Self::decoded_len), also of chunks that do not say their size, which there are of Zstd: these decode by
     /// [`decode_up_to`](Self::decode_up_to), or by [`decode_with`](Self::decode_with) where the size is known from elsewhere.
     ///
     /// # Errors
-    /// What is wrong with the chunk's header; [`Error::WrongSize`].
+    /// What is wrong with the chunk's header.
     fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
         self.decoded_len(src).map(DecodedSize::Exactly)
     }

@@ -4,7 +4,9 @@ To the chunks of `tests/corpus/chunks/` come every truncation of each format's s
 files are made without any plugin: the filters are set as optional ones, which HDF5 lets pass, with exactly the
 parameters that a dataset has, and the bytes are written past them (`H5Dwrite_chunk`).
 
-`python cases.py FOLDER VALUES CHANGES N`: writes them, and `job.json`, which hosts are given.
+`python cases.py FOLDER VALUES CHANGES N`: writes them, and `job.json`, which hosts are given. VALUES are the parameters: as
+darkchunk stores them ("stored") or has stored them ("earlier"), as the reference does ("reference"), or with claims that are not
+so ("claimed").
 """
 
 import json
@@ -73,8 +75,31 @@ def generated(values, changes):
             yield case._replace(name=name, values=parameters, expected="any")
 
 
+# Where a chunk's size stands in the parameters that darkchunk stores or has stored. DRLE's nobody else writes, and so they are insisted on.
+CLAIMS = {32008: 6, 32001: 3, 32004: 1, 32015: 1}
+# Bytes that the corpus's short chunks decode to.
+SHORT_BYTES = {"blosc": 300, "blosc-copy": 14}
+
+
+def claimed():
+    """Sound chunks whose parameters claim another size, and short ones whose parameters say so."""
+    n_bytes = len(right())
+    for case in committed("stored"):
+        slot = CLAIMS.get(case.filter)
+        if slot is None or case.name not in (case.format, f"{case.format}-short"):
+            continue
+        is_short = case.name != case.format
+        own = SHORT_BYTES.get(case.format, SHORT_BYTES.get(case.format.split("-")[0], 14))
+        for claim in [own] if is_short else [1, own, n_bytes - 2, n_bytes + 4, 2 * n_bytes, 0xFFFFFFFF]:
+            values = (*case.values[:slot], claim, *case.values[slot + 1:])
+            expected = "error" if is_short else "right"
+            yield case._replace(name=f"{case.name}-claims-{claim}", values=values, expected=expected)
+
+
 def all_cases(values="stored", changes=(), n_generated=None):
     """The corpus, and where `changes` are given what is generated from it, or so many of that, the same ones every time."""
+    if values == "claimed":
+        return list(claimed())
     found = list(generated(values, changes)) if changes else []
     if n_generated is not None and n_generated < len(found):
         found = random.Random(36114).sample(found, n_generated)

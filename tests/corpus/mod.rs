@@ -83,8 +83,9 @@ fn case(row: &Value, chunks: &[u8]) -> Case {
     }
 }
 
-/// What a plugin does with a chunk: reads its size, or the most that it can have, allocates that much, here full of `fill`, and
-/// decodes. Zeroed memory goes the way that is for it.
+/// What a plugin does with a chunk that is of an open dataset as large as the parameters say: reads its size, or the most that it can
+/// have, refuses another one than the parameters', allocates that much, here full of `fill`, and decodes. Zeroed memory goes the way
+/// that is for it.
 pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     match filter {
         Drle::FILTER_ID => decode_by::<Drle>(cd_values, bytes, fill),
@@ -101,6 +102,10 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
     let (level, threads) = (Level::current(), Threads::ONE);
     let size = codec.decoded_size(bytes)?;
     let (DecodedSize::Exactly(n_bytes) | DecodedSize::AtMost(n_bytes)) = size;
+    let claimed = codec.chunk_bytes().filter(|claimed| size != DecodedSize::Exactly(*claimed));
+    if let Some(expected) = claimed {
+        return Err(Error::WrongSize { expected, found: n_bytes });
+    }
     let mut output = vec![fill; n_bytes];
     match size {
         DecodedSize::AtMost(_) => {

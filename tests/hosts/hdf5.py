@@ -71,6 +71,8 @@ SIGNATURES = {
     "H5Dcreate2": (c_int64, c_int64, c_char_p, c_int64, c_int64, c_int64, c_int64, c_int64),
     "H5Dopen2": (c_int64, c_int64, c_char_p, c_int64),
     "H5Dget_space": (c_int64, c_int64),
+    "H5Dget_type": (c_int64, c_int64),
+    "H5Tget_size": (c_size_t, c_int64),
     "H5Dget_create_plist": (c_int64, c_int64),
     "H5Dget_storage_size": (c_ulonglong, c_int64),
     "H5Dwrite": (c_int, c_int64, c_int64, c_int64, c_int64, c_int64, c_void_p),

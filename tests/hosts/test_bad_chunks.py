@@ -109,6 +109,15 @@ def test_chunks_of_earlier_versions_are_an_error_or_the_right_data(host, tmp_pat
     assert cases and {case.name: found[case.name] for case in cases if found[case.name]["class"] not in ALLOWED[case.expected]} == {}
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_size_in_the_parameters_is_a_claim(host, tmp_path):
+    """Sound chunks are read whatever it is, and short ones are an error though it agrees with them."""
+    cases = [case for case in corpus.claimed() if not (host == "PyTables" and case.filter == BLOSC)]
+    assert len(cases) >= 28
+    found = judge.judged(host, judge.job(tmp_path / "files", "claimed"), PLUGINS)
+    assert {case.name: found[case.name] for case in cases if found[case.name]["class"] != case.expected} == {}
+
+
 def test_h5dump_ends_cleanly(job):
     import json
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import BITSHUFFLE, BLOSC, DRLE, HERE, LZ4, ZSTD, environment
+from common import BITSHUFFLE, BLOSC, DRLE, HERE, LZ4, ZSTD, child, environment
 
 STATIC = Path("/usr/lib/x86_64-linux-gnu/libhdf5_serial.a")
 HEADERS = Path("/usr/include/hdf5/serial")
@@ -34,8 +34,8 @@ def build(folder, *flags):
     return program
 
 
-def run(program, path, number, values):
-    command = [program, path, number, *values]
+def run(program, path, number=None, values=()):
+    command = [program, path, *([] if number is None else [number, *values])]
     done = subprocess.run(list(map(str, command)), env=environment(), capture_output=True, text=True)
     return done.returncode, [int(word) for word in done.stdout.split()], done.stderr
 
@@ -71,3 +71,19 @@ def test_what_cannot_be_written_with_them_fails_and_does_not_crash(static_host, 
 def test_a_program_that_exports_its_hdf5_is_called_back(exporting_host, tmp_path, number):
     given = {DRLE: [1], BITSHUFFLE: [0, 2], BLOSC: [0, 0, 0, 0, 5, 1, 1], LZ4: [], ZSTD: [3]}[number]
     assert run(exporting_host, tmp_path / "file.h5", number, given) == (0, COMPLETE[number], "")
+
+
+def test_what_contradicts_its_parameters_is_read_only_where_hdf5_can_be_asked(static_host, exporting_host, tmp_path):
+    claims = {"right": 12408, "wrong": 12406}
+    for name, claimed in claims.items():
+        path = tmp_path / f"{name}.h5"
+        child("write_for_static_host", path=path, values=[0, claimed], plugin_path=tmp_path / "none")
+        assert run(exporting_host, path) == (0, [0, claimed], "")
+    assert run(static_host, tmp_path / "right.h5") == (0, [0, 12408], "")
+    code, _, stderr = run(static_host, tmp_path / "wrong.h5")
+    assert code == 6 and "filter returned failure" in stderr
+
+
+def test_a_hidden_hdf5_does_not_write_what_it_would_not_read(static_host, tmp_path):
+    code, _, stderr = run(static_host, tmp_path / "file.h5", LZ4, [0, 12406])
+    assert code in (4, 5) and "filter returned failure" in stderr

@@ -1,5 +1,6 @@
-"""Files of other writers, whose parameters do not say how large a chunk is: no byte of the process's memory is ever read as
-a pixel, a chunk of a wrong size is refused where that is certain, and never one that is right. See unsized.py.
+"""Files whose parameters do not say how large a chunk is, as other writers', or say what is not so: no byte of the process's
+memory is ever read as a pixel, a chunk of a wrong size is refused where that is certain, and never one that is right. See
+unsized.py.
 
 HDF5 2.2 and later check sizes themselves, so here are those before.
 """
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 
 from common import child
-from unsized import LARGE, N_LINKS, SMALL, STRINGS, pixels
+from unsized import LARGE, LARGE_BYTES, N_LINKS, SMALL, SMALL_BYTES, STRINGS, TABLE, pixels
 
 HOSTS = ["h5py", "tables", "debian"]
-REFUSED = "the chunk decodes to {} bytes, the dataset's chunks have 800; other chunks are not affected"
-SMALL_BYTES, LARGE_BYTES = 128, 800
+REFUSED = "the chunk decodes to {} bytes, the chunks of the open datasets with these parameters have 800; other chunks are not affected"
+CLAIM = "the chunk decodes to {} bytes, the parameters (cd_values) say {}, as an open dataset's chunks have; other chunks"
 REFERENCE = Path(importlib.util.find_spec("hdf5plugin").submodule_search_locations[0]) / "plugins"
 
 
@@ -94,3 +95,55 @@ def test_errors_are_handled_as_the_program_has_set(host, version, folder):
     short, *handling = child("error_handling", host=host, folder=folder, version=version)
     assert REFUSED.format(SMALL_BYTES) in short
     assert handling == [True, 0, 0]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("writable", [False, True])
+def test_sound_chunks_are_read_whatever_their_parameters_claim(host, writable, folder):
+    names = ["claimed", "absurd", "checked-before"]
+    found = child("read", host=host, folder=folder, names=names + ["rechunked"], writable=writable)
+    full = pixels(LARGE).tolist()
+    first = np.array(full)
+    first[1:] = 0
+    right_ones = {"claimed": first.tolist(), "absurd": first.tolist(), "rechunked": first.tolist(), "checked-before": full}
+    assert found == right_ones
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_chunk_that_contradicts_a_true_claim_is_refused_with_writable_files_and_virtual_datasets_too(host, folder):
+    for holding, writable in [((), False), ((), True), (("virtual",), False), (("virtual", "claimed"), True)]:
+        found = child("read", host=host, folder=folder, names=["claimed-short"], holding=holding, writable=writable)
+        assert CLAIM.format(SMALL_BYTES, LARGE_BYTES) in found["claimed-short"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("pattern", [0x5A, 0x2D])
+def test_a_claim_that_the_chunk_agrees_with_is_not_believed_against_the_dataset(host, pattern, folder):
+    env, names = dict(MALLOC_PERTURB_=pattern), ["rechunked-short"]
+    found = child("read", host=host, folder=folder, names=names, env=env)
+    assert REFUSED.format(SMALL_BYTES) in found["rechunked-short"]
+    found = child("read", host=host, folder=folder, names=names, writable=True, env=env)
+    assert_zeros_behind(found["rechunked-short"])
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_short_chunk_behind_a_shuffle_shows_no_memory(host, writable, folder):
+    found = child("read", host=host, folder=folder, names=["shuffled-short"], writable=writable)
+    assert REFUSED.format(SMALL_BYTES) in found["shuffled-short"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_size_of_a_table_is_known(host, folder):
+    n_bytes = 33 * TABLE.itemsize
+    expected = f"the chunk decodes to {n_bytes} bytes, the chunks of the open datasets with these parameters have"
+    assert f"{expected} {40 * TABLE.itemsize};" in child("read_table", host=host, folder=folder)
+    assert not any(child("read_table", host=host, folder=folder, writable=True, env=dict(MALLOC_PERTURB_=0x5A)))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("n_held, n_churned", [(3, 0), (600, 0), (600, 5), (600, 2000), (3000, 40)])
+def test_a_dataset_that_is_opened_beside_very_many_is_not_missed(host, n_held, n_churned, folder):
+    arguments = dict(host=host, folder=folder, n_held=n_held, n_churned=n_churned, env=dict(MALLOC_PERTURB_=0x5A))
+    for found in child("read_among_many", name="short", **arguments):
+        assert_zeros_behind(found)

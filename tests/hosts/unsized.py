@@ -1,4 +1,5 @@
-"""Datasets whose filter parameters do not say how large a chunk is, as other writers store them. Run by child.py.
+"""Datasets whose filter parameters do not say how large a chunk is, as other writers store them, or say what is not so. Run by
+child.py.
 
 The reference's plugin writes them.
 """
@@ -9,10 +10,22 @@ from ctypes import CFUNCTYPE, byref, c_int, c_int64, c_uint, c_uint32, c_void_p,
 import numpy as np
 
 from actions import library
-from common import LZ4
+from common import CHUNKS, LZ4
 from hdf5 import OPTIONAL
 
 SMALL, LARGE = (1, 8, 8), (1, 20, 20)
+SMALL_BYTES, LARGE_BYTES = 128, 800
+# What the parameters claim, the shape of the chunks, and what the first one holds; before the filter.
+CLAIMED = {
+    "claimed": (LARGE_BYTES, LARGE, LARGE, ()),
+    "claimed-short": (LARGE_BYTES, LARGE, SMALL, ()),
+    "rechunked": (SMALL_BYTES, LARGE, LARGE, ()),
+    "rechunked-short": (SMALL_BYTES, LARGE, SMALL, ()),
+    "absurd": (0xFFFFFFFF, LARGE, LARGE, ()),
+    "checked-before": (LARGE_BYTES, LARGE, None, ("fletcher32",)),
+    "shuffled-short": (0, LARGE, SMALL, ("shuffle",)),
+}
+TABLE = np.dtype([("number", "<i4"), ("name", "S6"), ("places", "<f4", (2,))])
 STRINGS = [f"string {number}" * (number % 3) for number in range(200)]
 N_LINKS = 400
 # `H5E_auto1_t` and `H5E_auto2_t`.
@@ -40,6 +53,7 @@ def create(folder):
         make(file, "strings", (len(STRINGS),), (20,), h5py.string_dtype(), ())
         fill(file)
         found = {name: stored(file[name].id) for name in file}
+        create_claimed(file)
     layout = h5py.VirtualLayout((3, *SMALL[1:]), "<i2")
     layout[...] = h5py.VirtualSource("foreign.h5", "small", (3, *SMALL[1:]))
     with h5py.File(f"{folder}/virtual.h5", "w", libver=("earliest", "v110")) as file:
@@ -48,14 +62,27 @@ def create(folder):
     return found
 
 
-def make(file, name, shape, chunk, dtype, before):
+def create_claimed(file):
+    for name, (claimed, chunk, first, before) in CLAIMED.items():
+        # Without a claim its parameters are still its own, as it is of its own that is to be told.
+        values = (0, claimed) if claimed else (4096,)
+        make(file, name, (3, *chunk[1:]), chunk, np.dtype("<i2"), before, values)
+        if first is None:
+            file[name][...] = pixels(chunk)
+        else:
+            file[name].id.write_direct_chunk((0, 0, 0), lz4_chunk(pixels(first, 1).tobytes()))
+    make(file, "table-short", (40,), (40,), TABLE, (), (8192,))
+    file["table-short"].id.write_direct_chunk((0,), lz4_chunk(bytes(33 * TABLE.itemsize)))
+
+
+def make(file, name, shape, chunk, dtype, before, values=(0,)):
     import h5py
 
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_chunk(chunk)
     for other in before:
         {"shuffle": plist.set_shuffle, "fletcher32": plist.set_fletcher32, "deflate": lambda: plist.set_deflate(4)}[other]()
-    plist.set_filter(LZ4, h5py.h5z.FLAG_OPTIONAL, (0,))
+    plist.set_filter(LZ4, h5py.h5z.FLAG_OPTIONAL, values)
     datatype = h5py.h5t.py_create(dtype, logical=True)
     h5py.h5d.create(file.id, name.encode(), datatype, h5py.h5s.create_simple(shape), plist)
 
@@ -67,6 +94,17 @@ def fill(file):
     file["strings"][...] = STRINGS
     file["short"].id.write_direct_chunk((0, 0, 0), lz4_chunk(pixels(SMALL, 1).tobytes()))
     file["long"].id.write_direct_chunk((0, 0, 0), lz4_chunk(pixels(LARGE, 2).tobytes()))
+
+
+def write_for_static_host(path, values):
+    """What static_host.c writes, as one chunk in the form that LZ4 has for what does not shrink: by no plugin."""
+    import h5py
+
+    index = np.arange(np.prod(CHUNKS))
+    data = np.where(index % 41 == 5, index % 3000 + 1, 0).astype("<i2")
+    with h5py.File(path, "w") as file:
+        make(file, "frames", CHUNKS, CHUNKS, data.dtype, (), tuple(values))
+        file["frames"].id.write_direct_chunk((0, 0, 0), lz4_chunk(data.tobytes()))
 
 
 def stored(dataset):
@@ -103,6 +141,14 @@ class Session:
         self.hdf5.call("H5Dread", dataset, self.hdf5.datatype("<i2"), 0, 0, 0, array.ctypes.data)
         return array
 
+    def read_raw(self, dataset):
+        """Elements of any type, as they are."""
+        datatype = self.hdf5.call("H5Dget_type", dataset)
+        n_bytes = int(np.prod(self.hdf5.shape(dataset))) * self.hdf5.call("H5Tget_size", datatype)
+        array = np.full(n_bytes, 0x5A, np.uint8)
+        self.hdf5.call("H5Dread", dataset, datatype, 0, 0, 0, array.ctypes.data)
+        return array
+
 
 def read(host, folder, names, holding=(), writable=False):
     """Reads `names` in this order while `holding` are open: each as a list, or the text of its error."""
@@ -118,6 +164,29 @@ def read_or_text(session, name):
         return str(error)
     finally:
         session.hdf5.call("H5Dclose", dataset)
+
+
+def read_table(host, folder, writable=False):
+    """The bytes of a table whose chunk is too short, or the text of its error."""
+    session = Session(host, folder, (), writable)
+    try:
+        return session.read_raw(session.open("table-short")).tolist()
+    except Exception as error:
+        return str(error)
+
+
+def read_among_many(host, folder, n_held, name, n_churned):
+    """While very many are open: reads one of them, opens and closes others, and reads `name`, which is opened only then.
+    Twice, as another thread would: what was seen before counts for nothing there."""
+    session = Session(host, folder, ["small"] * n_held, True)
+    found = []
+    for _ in range(2):
+        for _ in range(3):
+            assert np.array_equal(session.read(session.held[-1]), pixels(SMALL))
+        for _ in range(n_churned):
+            session.hdf5.call("H5Dclose", session.open("small"))
+        found.append(read_or_text(session, name))
+    return found
 
 
 def read_held(host, folder, holding, rounds):

@@ -1,8 +1,8 @@
 //! One chunk through a filter.
 //!
 //! Nothing HDF5 hands in is believed further than it must be: the pointers are checked for null, the input is what
-//! `n_bytes` says (newer versions hand in a larger buffer), and the size that the parameters state is insisted on, in
-//! both directions. On failure 0 is returned and everything is as it was.
+//! `n_bytes` says (newer versions hand in a larger buffer), and a decoded chunk has a size that is the dataset's, as far as that
+//! can be known (`open_datasets`). On failure 0 is returned and everything is as it was.
 
 use core::ffi::{c_uint, c_void};
 
@@ -15,20 +15,21 @@ use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
 use crate::guard::guard;
-use crate::open_datasets::{self, Decoded, Room};
+use crate::host::Host;
+use crate::open_datasets::{self, Decoded, Refusal, Room};
 use crate::threads::threads;
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
-const MOST_PARAMETERS: usize = u16::MAX as usize;
+const MAX_PARAMETERS: usize = u16::MAX as usize;
 
 /// A chunk that decodes to so many times its bytes is decoded in the buffer it came in, made larger. HDF5 took that one out of
 /// the memory that the last chunk left, so that the next one fits there again; elsewhere, memory would be new to the caches every
 /// time, or to the process. It costs a copy of what is stored. Only if it is certain that the chunk decodes: making it larger may
 /// move the buffer, and where a filter fails HDF5 1.10 frees the one it had (`H5Ocopy` of references).
-const LEAST_GROWTH: usize = 32;
+const MIN_GROWTH: usize = 32;
 
 /// A larger chunk gets new memory: it is in no cache anyhow.
-const MOST_GROWN_BYTES: usize = 32 << 20;
+const MAX_GROWN_BYTES: usize = 32 << 20;
 
 /// The arguments of one call.
 pub(crate) struct Call {
@@ -77,11 +78,12 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
     let outcome = if call.flags & FLAG_REVERSE != 0 {
         let room = |n_bytes| {
             let filter = C::FILTER_ID.cast_signed();
-            open_datasets::room(caller, &Decoded { filter, values, n_bytes }).map_err(|text| format!("{text}{REMEDY}"))
+            open_datasets::room(caller, &Decoded { filter, values, n_bytes, claimed: codec.chunk_bytes() })
         };
         // SAFETY: as for this function; `input` is not used any more.
         unsafe { decode(&codec, call, &allocator, room) }?
     } else {
+        check_size(&codec, input, || Host::of(caller).is_err())?;
         encode(&codec, input, &allocator)?
     };
     match outcome {
@@ -94,18 +96,24 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
     }
 }
 
+/// Why pixels are not encoded whose element type is not known.
+const INCOMPLETE: &str = "the parameters (cd_values) were not completed when the dataset was made, as this HDF5 cannot be called \
+    back; give complete ones";
+
+/// Refuses to encode what could be lost by it: pixels taken for those of another dataset, of which they are is known once parameters
+/// are complete; and a chunk of another size than the parameters claim in an HDF5 that is hidden, where it would not be read again.
+fn check_size<C: Codec>(codec: &C, input: &[u8], is_hidden: impl FnOnce() -> bool) -> Result<(), String> {
+    let n_bytes = input.len();
+    match codec.chunk_bytes() {
+        Some(claimed) if claimed != n_bytes && (C::MUST_BE_FIRST || is_hidden()) => Err(format!(
+            "the chunk that is to be encoded has {n_bytes} bytes, the parameters (cd_values) say {claimed}"
+        )),
+        None if C::MUST_BE_FIRST => Err(INCOMPLETE.to_owned()),
+        _ => Ok(()),
+    }
+}
+
 fn encode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
-    if let Some(expected) = codec.chunk_bytes()
-        && expected != input.len()
-    {
-        return Err(text(Error::BufferSize { what: "the chunk that is to be encoded", expected, found: input.len() }));
-    }
-    // Pixels taken for those of another element type could be lost: that type is known once parameters are complete.
-    if C::MUST_BE_FIRST && codec.chunk_bytes().is_none() {
-        return Err("the parameters (cd_values) were not completed when the dataset was made, as this HDF5 cannot be \
-                    called back; give complete ones"
-            .to_owned());
-    }
     with_scratch(codec.max_encoded_len(input.len()), |scratch| {
         let n_bytes = codec.encode_with(Level::current(), threads(), input, scratch).map_err(text)?;
         let encoded = scratch.get(..n_bytes).filter(|encoded| !encoded.is_empty());
@@ -114,7 +122,7 @@ fn encode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Re
     })?
 }
 
-/// `room` says how much memory HDF5 may read of a chunk whose parameters do not say its size, at least what it is asked of.
+/// `room` says how much memory HDF5 may read of a chunk of a size, at least as much, or that it is the wrong size.
 ///
 /// # Safety
 /// As for [`run`].
@@ -122,17 +130,17 @@ unsafe fn decode<'a, C: Codec>(
     codec: &C,
     call: &Call,
     allocator: &'a Allocator,
-    room: impl FnOnce(usize) -> Result<Room, String>,
+    room: impl FnOnce(usize) -> Result<Room, Refusal>,
 ) -> Result<Outcome<'a>, String> {
     // SAFETY: as for this function.
     let input = unsafe { call.input() }?;
     let n_bytes = codec.decoded_len(input).map_err(damage)?;
     if n_bytes == 0 {
-        return Err(format!("the chunk decodes to nothing{REMEDY}"));
+        return Err(format!("the chunk decodes to nothing{OTHERS}"));
     }
-    let room = if codec.chunk_bytes().is_some() { Room::exactly(n_bytes) } else { room(n_bytes)? };
+    let room = room(n_bytes).map_err(|refusal| refused(codec, input, n_bytes, &refusal))?;
     let is_exact = room == Room::exactly(n_bytes);
-    let is_small = n_bytes <= MOST_GROWN_BYTES && input.len() <= n_bytes / LEAST_GROWTH;
+    let is_small = n_bytes <= MAX_GROWN_BYTES && input.len() <= n_bytes / MIN_GROWTH;
     if CAN_GROW && is_exact && is_small && codec.is_sound(input) {
         // SAFETY: as for this function; `input` is not used any more.
         unsafe { decode_there(codec, call, allocator, n_bytes) }?;
@@ -174,12 +182,32 @@ fn text(error: Error) -> String {
     error.to_string()
 }
 
-/// What is to be done about a chunk that cannot be decoded.
-const REMEDY: &str = "; other chunks are not affected; darkchunk's salvage saves what is good of this one, the rest has to come \
-    from a copy of the file";
+/// What is so whenever a chunk is refused.
+const OTHERS: &str = "; other chunks are not affected";
+
+/// What is to be done about a chunk that is damaged.
+const REMEDY: &str =
+    "; darkchunk's salvage saves what is good of this one, the rest has to come from a copy of the file";
 
 fn damage(error: Error) -> String {
-    format!("{error}{REMEDY}")
+    let is_damage = matches!(
+        error,
+        Error::Corrupt { .. } | Error::Truncated { .. } | Error::Checksum { .. } | Error::WrongSize { .. }
+    );
+    format!("{error}{OTHERS}{}", if is_damage { REMEDY } else { "" })
+}
+
+/// What is said of a chunk whose size is refused: that it is damaged, if it does not decode.
+fn refused<C: Codec>(codec: &C, input: &[u8], n_bytes: usize, refusal: &Refusal) -> String {
+    /// With more, the memory that it takes to find out would be more than any sound chunk takes.
+    const MAX_TIMES: usize = 2;
+    if n_bytes / MAX_TIMES <= refusal.expected {
+        let decoded = with_scratch(n_bytes, |scratch| codec.decode_with(Level::current(), threads(), input, scratch));
+        if let Ok(Err(error)) = decoded {
+            return damage(error);
+        }
+    }
+    format!("{}{OTHERS}", refusal.text(n_bytes))
 }
 
 impl Call {
@@ -189,7 +217,7 @@ impl Call {
         if self.cd_nelmts == 0 {
             return Ok(&[]);
         }
-        if self.cd_values.is_null() || self.cd_nelmts > MOST_PARAMETERS {
+        if self.cd_values.is_null() || self.cd_nelmts > MAX_PARAMETERS {
             return Err(format!("{} filter parameters (cd_values) cannot be read", self.cd_nelmts));
         }
         // SAFETY: not null, and the caller says that there are so many.
@@ -259,7 +287,7 @@ mod tests {
     fn through<C: Codec>(
         codec: &C,
         chunk: &[u8],
-        room: impl FnOnce(usize) -> Result<Room, String>,
+        room: impl FnOnce(usize) -> Result<Room, Refusal>,
     ) -> Result<(Vec<u8>, bool), String> {
         let mut stored = vec![0; codec.max_encoded_len(chunk.len())];
         let n_stored = codec.encode_with(Level::current(), threads(), chunk, &mut stored).unwrap();
@@ -286,7 +314,7 @@ mod tests {
     }
 
     /// Decodes what LZ4 with `values` made of `PIXELS`: all that HDF5 may read.
-    fn decoded(values: &[u32], room: impl FnOnce(usize) -> Result<Room, String>) -> Result<Vec<u8>, String> {
+    fn decoded(values: &[u32], room: impl FnOnce(usize) -> Result<Room, Refusal>) -> Result<Vec<u8>, String> {
         let codec = Lz4::from_cd_values(values).unwrap();
         through(&codec, &PIXELS, room).map(|(decoded, _)| decoded)
     }
@@ -306,19 +334,53 @@ mod tests {
 
     #[test]
     fn a_small_chunk_that_is_sound_is_decoded_where_it_is_and_others_elsewhere() {
-        for (n_bytes, is_there) in [(100_000, CAN_GROW), (200, false), (MOST_GROWN_BYTES + 2, false)] {
+        for (n_bytes, is_there) in [(100_000, CAN_GROW), (200, false), (MAX_GROWN_BYTES + 2, false)] {
             let mut chunk = vec![0; n_bytes];
             for (at, pixel) in [(7, 500_i16), (99, 1)] {
                 chunk[2 * at..][..2].copy_from_slice(&pixel.to_le_bytes());
             }
             let codec = Drle::from_cd_values(&[1, 0, 0, 1, 1, n_bytes as u32 / 2, n_bytes as u32]).unwrap();
-            let found = through(&codec, &chunk, |_| panic!("asked")).unwrap();
+            let found = through(&codec, &chunk, |n_bytes| Ok(Room::exactly(n_bytes))).unwrap();
             assert!(found == (chunk, is_there), "{n_bytes} bytes");
         }
     }
 
     #[test]
-    fn a_size_that_parameters_say_is_not_asked_for() {
-        assert_eq!(decoded(&[0, 1000], |_| panic!("asked")).unwrap(), PIXELS);
+    fn every_size_is_asked_about_and_the_answer_counts_not_the_parameters() {
+        for values in [&[0][..], &[0, 1000], &[0, 3]] {
+            let found = decoded(values, |n_bytes| {
+                assert_eq!(n_bytes, 1000);
+                Ok(Room::exactly(n_bytes))
+            });
+            assert_eq!(found.unwrap(), PIXELS, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn another_size_than_parameters_claim_is_encoded_where_it_can_be_read_again_but_not_as_pixels() {
+        let check = |is_hidden| check_size(&Lz4::from_cd_values(&[0, 900]).unwrap(), &PIXELS, || is_hidden);
+        assert_eq!(check(false), Ok(()));
+        let text = "the chunk that is to be encoded has 1000 bytes, the parameters (cd_values) say 900";
+        assert_eq!(check(true), Err(text.to_owned()));
+        let drle = |values: &[u32]| check_size(&Drle::from_cd_values(values).unwrap(), &PIXELS, || false);
+        assert_eq!(drle(&[1, 0, 0, 1, 1, 500, 1000]), Ok(()));
+        assert_eq!(drle(&[1, 0, 0, 1, 1, 450, 900]), Err(text.to_owned()));
+        assert!(drle(&[1]).unwrap_err().contains("were not completed"));
+    }
+
+    #[test]
+    fn salvage_is_recommended_for_what_does_not_decode_and_for_nothing_else() {
+        let refusal = Refusal::of_parameters(900);
+        let text = decoded(&[0, 900], |_| Err(refusal)).unwrap_err();
+        assert!(text.starts_with("the chunk decodes to 1000 bytes, the parameters (cd_values) say 900"), "{text}");
+        assert!(text.ends_with(OTHERS) && !text.contains("salvage"), "{text}");
+        let codec = Lz4::from_cd_values(&[0, 900]).unwrap();
+        // A block of one literal and a match whose length has no end.
+        let cut = [&1000_u64.to_be_bytes()[..], &1000_u32.to_be_bytes(), &5_u32.to_be_bytes(), &[0x1F, 7, 1, 0, 0xFF]];
+        let text = refused(&codec, &cut.concat(), 1000, &refusal);
+        assert!(text.starts_with("the chunk is cut short") && text.ends_with(REMEDY), "{text}");
+        assert!(!refused(&codec, &cut.concat(), 1802, &refusal).contains("salvage"), "not tried with so much memory");
+        assert!(damage(Error::Truncated { at: 1, needed: 2, available: 0 }).ends_with(REMEDY));
+        assert!(damage(Error::Unsupported("a later version".to_owned())).ends_with(OTHERS));
     }
 }

@@ -9,9 +9,9 @@ use crate::abi::Hid;
 use crate::caller::{Caller, Module};
 
 /// The most filter parameters HDF5 lets one ask for.
-pub(crate) const MOST_PARAMETERS: usize = 256;
+pub(crate) const MAX_PARAMETERS: usize = 256;
 /// The most dimensions a dataset has.
-const MOST_DIMENSIONS: usize = 32;
+const MAX_DIMENSIONS: usize = 32;
 
 type GetFilter =
     unsafe extern "C" fn(Hid, c_uint, *mut c_uint, *mut usize, *mut c_uint, usize, *mut c_char, *mut c_uint) -> c_int;
@@ -102,7 +102,7 @@ impl Host {
 
     /// The flags and parameters of one filter of a pipeline.
     pub(crate) fn filter_parameters(&self, dcpl: Hid, id: c_int) -> Result<(c_uint, Vec<c_uint>), String> {
-        let mut values = [0; MOST_PARAMETERS];
+        let mut values = [0; MAX_PARAMETERS];
         let mut n_values = values.len();
         let mut flags = 0;
         let call = self.functions.H5Pget_filter_by_id2;
@@ -137,7 +137,7 @@ impl Host {
         Ok(self.pipeline(dcpl)?.into_iter().map(|(id, _)| id).collect())
     }
 
-    /// The numbers and parameters of all filters of a pipeline, in the order of encoding; of more than [`MOST_PARAMETERS`]
+    /// The numbers and parameters of all filters of a pipeline, in the order of encoding; of more than [`MAX_PARAMETERS`]
     /// the first ones.
     pub(crate) fn pipeline(&self, dcpl: Hid) -> Result<Vec<(c_int, Vec<c_uint>)>, String> {
         let call = self.functions.H5Pget_nfilters;
@@ -148,7 +148,7 @@ impl Host {
     }
 
     fn filter_at(&self, dcpl: Hid, index: c_uint) -> Result<(c_int, Vec<c_uint>), String> {
-        let mut values = [0; MOST_PARAMETERS];
+        let mut values = [0; MAX_PARAMETERS];
         let mut n_values = values.len();
         let mut flags = 0;
         let call = self.functions.H5Pget_filter2;
@@ -159,15 +159,15 @@ impl Host {
         if id < 0 {
             return Err("H5Pget_filter2 failed".to_owned());
         }
-        Ok((id, values[..n_values.min(MOST_PARAMETERS)].to_vec()))
+        Ok((id, values[..n_values.min(MAX_PARAMETERS)].to_vec()))
     }
 
     /// The chunk's shape in elements.
     pub(crate) fn chunk(&self, dcpl: Hid) -> Result<Vec<u64>, String> {
-        let mut dims = [0; MOST_DIMENSIONS];
+        let mut dims = [0; MAX_DIMENSIONS];
         let call = self.functions.H5Pget_chunk;
         // SAFETY: `dims` has room for as many dimensions as is said.
-        let rank = unsafe { call(dcpl, MOST_DIMENSIONS as c_int, dims.as_mut_ptr()) };
+        let rank = unsafe { call(dcpl, MAX_DIMENSIONS as c_int, dims.as_mut_ptr()) };
         let shape = usize::try_from(rank).ok().and_then(|rank| dims.get(..rank)).filter(|shape| !shape.is_empty());
         shape
             .map(<[u64]>::to_vec)

@@ -1,113 +1,113 @@
-//! How large a chunk should be whose parameters do not say it: what the calling HDF5 tells of the datasets that are open.
+//! Whether a decoded chunk has the right size, and how much memory HDF5 may read of it.
 //!
-//! Other writers of bitshuffle, LZ4 and Zstd do not store a chunk's size, and HDF5 before 2.2 takes what a filter returns
-//! for a whole chunk: behind one that is sound but too short it reads on. So HDF5 is asked for the open datasets with
-//! exactly these parameters. As much memory as the largest of their chunks needs is handed over, zeroed behind
-//! the chunk: whatever HDF5 reads there is nobody's. And where the chunk can be none of theirs and nobody else's, it is refused.
+//! HDF5 does not tell a filter how large a chunk is, and before 2.2 it takes what a filter returns for a whole one: after a chunk that
+//! decodes to too little it reads on, whatever is there. What the filter's parameters say is a claim: other writers store nothing, or
+//! another number, tools copy it to datasets with other chunks, and a hostile file says what it likes. So the HDF5 that is calling is
+//! asked for the open datasets with exactly these parameters. One whose chunks may have the decoded size *explains* it.
 //!
-//! HDF5 also decodes for what nobody has opened. A refusal must hit none of that, so there is none where
-//! * a virtual dataset is open, whose sources HDF5 opens by itself;
-//! * a file is open for writing, as `H5Ocopy` decodes data of variable length, or a file is open that is not told of;
-//! * the datasets are not in HDF5's own files, but in those of another connector, which may work on after a close;
-//! * the size could be that of a group's links, which may be filtered too;
-//! * it is not certain what size the datasets want: types with variable or unknown sizes, filters before ours that
-//!   change it.
+//! * If one does, the chunk is handed over. It may be a short one of another of them, whose chunks are larger: so it is followed by
+//!   zeros, as many as the largest needs. What HDF5 reads there is nobody's.
+//! * If none does, and one has chunks of the size that the parameters claim, the claim is true, and the chunk is refused.
+//! * If none does, it is also refused if it can be nobody else's. HDF5 decodes for what nobody has opened, too, which then has no
+//!   identifier: the sources of a virtual dataset; what `H5Ocopy` copies, which needs a file that is open for writing; what is in a
+//!   file that is not told of, or in another connector's, which may work on after a close; a group's links, which may be filtered
+//!   and have certain sizes.
+//! * Otherwise it is followed by zeros, as many as the largest needs, and as the parameters claim. There is one exception: a shuffle
+//!   before this filter copies the chunk alone, so that the zeros are lost. Then files open for writing are no reason to hand it over.
+//! * If no dataset with these parameters is open, nothing contradicts: it is of one that nobody has opened.
 //!
-//! What was asked of a dataset is kept by its identifier, for this thread, as asking costs as much as decoding a small
-//! chunk. HDF5 gives no identifier twice, unless a program shuts HDF5 down and starts it again (`H5close`). A refusal
-//! never rests on what was kept.
+//! An HDF5 that hides its functions cannot be asked: there a chunk that contradicts its parameters is refused.
 
+mod dataset;
 mod host;
+mod kept;
 #[cfg(test)]
 mod tests;
 
 use core::ffi::{c_int, c_uint};
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
 
-use self::host::Inquirer;
-use crate::abi::Hid;
+use self::dataset::Sizes;
+use self::host::Library;
+use self::kept::{Hdf5, Kept};
 use crate::caller::Caller;
-use crate::host::MOST_PARAMETERS;
-
-const SHUFFLE: c_int = 2;
-const FLETCHER32: c_int = 3;
-const CHECKSUM_BYTES: u64 = 4;
 
 /// The most libraries a thread remembers; more do not call one plugin.
-const MOST_LIBRARIES: usize = 8;
+const MAX_LIBRARIES: usize = 8;
 
-/// What a chunk decodes to, by parameters that do not say how much it should be.
+/// What a chunk decodes to, and what its parameters say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoded<'a> {
     pub(crate) filter: c_int,
     pub(crate) values: &'a [c_uint],
     pub(crate) n_bytes: usize,
+    /// The size that the parameters claim, where they do.
+    pub(crate) claimed: Option<usize>,
 }
 
-/// An open dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Dataset {
-    Chunked(Chunked),
-    /// Its data are in other datasets, which need not be open.
-    Virtual,
-    /// Without chunks, and so without filters.
-    Unfiltered,
-    /// It could not be asked.
-    Unknown,
-}
+impl Decoded<'_> {
+    /// The claim, where the chunk has another size.
+    fn contradicted(&self) -> Option<usize> {
+        self.claimed.filter(|claimed| *claimed != self.n_bytes)
+    }
 
-/// A dataset with chunks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Chunked {
-    /// Bytes of a chunk in memory.
-    n_bytes: u64,
-    /// Whether they are as many in the file: not so for variable-length data.
-    is_exact: bool,
-    /// Whether it is HDF5's own file format.
-    is_native: bool,
-    /// Numbers and parameters in the order of encoding.
-    filters: Vec<(c_int, Vec<c_uint>)>,
-}
+    /// The room that this chunk and one of `max_bytes` need, and one of what the parameters claim.
+    fn room_beside(&self, max_bytes: u64) -> Room {
+        Room::up_to(max_bytes.max(self.claimed.unwrap_or(0) as u64), self.n_bytes)
+    }
 
-/// What a dataset says of a decoded size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claim {
-    /// Its chunks are not by these parameters.
-    Other,
-    /// They are, and may have this size, or any size.
-    Fits { most_bytes: u64 },
-    /// They are, and have another size, at most this one.
-    Contradicts { most_bytes: u64 },
-}
-
-impl Chunked {
-    fn claim(&self, decoded: &Decoded<'_>) -> Claim {
-        let told = &decoded.values[..decoded.values.len().min(MOST_PARAMETERS)];
-        let is_it = |filter: &(c_int, Vec<c_uint>)| filter.0 == decoded.filter && filter.1 == told;
-        let mut places = self.filters.iter().enumerate().filter(|(_, filter)| is_it(filter)).map(|(at, _)| at);
-        let Some(at) = places.next() else { return Claim::Other };
-        let before = &self.filters[..at];
-        if before.iter().any(|(id, _)| !matches!(*id, SHUFFLE | FLETCHER32)) || places.next().is_some() {
-            return Claim::Fits { most_bytes: 0 };
-        }
-        // A chunk may have skipped a filter.
-        let n_checksums = before.iter().filter(|(id, _)| *id == FLETCHER32).count() as u64;
-        let sizes = (0..=n_checksums).map(|n| self.n_bytes.saturating_add(CHECKSUM_BYTES * n));
-        let most_bytes = sizes.clone().max().unwrap_or(self.n_bytes);
-        if !self.is_exact {
-            // In the file a string or reference has at most twice the bytes of a pointer.
-            return Claim::Fits { most_bytes: most_bytes.saturating_mul(2) };
-        }
-        if sizes.clone().any(|n_bytes| n_bytes == decoded.n_bytes as u64) {
-            Claim::Fits { most_bytes }
-        } else {
-            Claim::Contradicts { most_bytes }
+    /// What is done where nobody can be asked.
+    fn believed(&self) -> Result<Room, Refusal> {
+        match self.contradicted() {
+            None => Ok(Room::exactly(self.n_bytes)),
+            Some(claimed) => Err(Refusal { expected: claimed, why: Why::OnlyParameters }),
         }
     }
 }
 
-/// How many bytes HDF5 is to be given for a decoded chunk, all but the chunk zeroed.
+/// Why a chunk of this size is none of the dataset's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Bytes that it should decode to.
+    pub(crate) expected: usize,
+    why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The parameters say so, and nobody else says anything.
+    OnlyParameters,
+    /// The parameters say so, and an open dataset has such chunks.
+    TrueParameters,
+    /// The open datasets have such chunks.
+    Datasets,
+}
+
+impl Refusal {
+    /// What is said of a chunk that decodes to `n_bytes`.
+    pub(crate) fn text(&self, n_bytes: usize) -> String {
+        let expected = self.expected;
+        let known = match self.why {
+            Why::OnlyParameters => {
+                format!(
+                    "the parameters (cd_values) say {expected}, and this HDF5 cannot be asked what its datasets have"
+                )
+            }
+            Why::TrueParameters => {
+                format!("the parameters (cd_values) say {expected}, as an open dataset's chunks have")
+            }
+            Why::Datasets => format!("the chunks of the open datasets with these parameters have {expected}"),
+        };
+        format!("the chunk decodes to {n_bytes} bytes, {known}")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_parameters(expected: usize) -> Self {
+        Self { expected, why: Why::OnlyParameters }
+    }
+}
+
+/// How many bytes HDF5 is given for a decoded chunk, all but the chunk zeroed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Room {
     /// The chunk, and all that HDF5 may read of it.
@@ -122,55 +122,58 @@ impl Room {
         Self { needed: n_bytes, cheap: n_bytes }
     }
 
-    /// For a chunk that may be taken for one of `most_bytes`. Its own bytes will be used, the others as a rule not.
+    /// For a chunk that may be taken for one of `max_bytes`. Its own bytes will be used, the others as a rule not.
     ///
     /// Memory that an allocator has had before must be zeroed: a millisecond for 20 MiB, and HDF5 would keep them in its
-    /// cache behind each small chunk. From 32 MiB on glibc takes pages from the system, which are zero and are there only
+    /// cache after each small chunk. From 32 MiB on glibc takes pages from the system, which are zero and are there only
     /// once they are used: some tens of microseconds in all, as much as some MiB of zeros.
-    fn up_to(most_bytes: u64, n_bytes: usize) -> Self {
+    fn up_to(max_bytes: u64, n_bytes: usize) -> Self {
         const CHEAPLY_ZEROED: usize = 4 << 20;
         const FRESH_PAGES: usize = (32 << 20) + (1 << 20);
         // What has no number cannot be had either.
-        let needed = usize::try_from(most_bytes).unwrap_or(usize::MAX).max(n_bytes);
+        let needed = usize::try_from(max_bytes).unwrap_or(usize::MAX).max(n_bytes);
         let cheap = if needed - n_bytes > CHEAPLY_ZEROED { needed.max(FRESH_PAGES) } else { needed };
         Self { needed, cheap }
     }
 }
 
-/// What all open datasets say of a decoded size.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    /// The largest chunk that HDF5 may take the decoded bytes for.
-    most_bytes: u64,
-    /// The size of the chunks that it should have been, where it is none of theirs.
-    expected: Option<u64>,
-    /// Whether it is certain that the chunk belongs to one of the datasets, as far as these tell.
-    is_certain: bool,
+/// What becomes of a chunk. `None` where HDF5 does not tell.
+fn asked(hdf5: &impl Hdf5, kept: &mut Kept, decoded: &Decoded<'_>) -> Option<Result<Room, Refusal>> {
+    let said = by_what_is_kept(hdf5, kept, decoded)?;
+    if said.is_ok() {
+        return Some(said);
+    }
+    // A refusal is not by what was kept: all over again.
+    kept.forget();
+    by_what_is_kept(hdf5, kept, decoded)
 }
 
-fn answer<'a>(decoded: &Decoded<'_>, datasets: impl Iterator<Item = &'a Dataset>) -> Answer {
-    let mut answer = Answer { most_bytes: 0, expected: None, is_certain: true };
-    let mut fits = false;
-    for dataset in datasets {
-        let Dataset::Chunked(chunked) = dataset else {
-            answer.is_certain &= *dataset == Dataset::Unfiltered;
-            continue;
-        };
-        match chunked.claim(decoded) {
-            Claim::Other => continue,
-            Claim::Fits { most_bytes } => {
-                fits = true;
-                answer.most_bytes = answer.most_bytes.max(most_bytes);
-            }
-            Claim::Contradicts { most_bytes } => {
-                answer.expected = answer.expected.max(Some(chunked.n_bytes));
-                answer.most_bytes = answer.most_bytes.max(most_bytes);
-            }
-        }
-        answer.is_certain &= chunked.is_native;
+fn by_what_is_kept(hdf5: &impl Hdf5, kept: &mut Kept, decoded: &Decoded<'_>) -> Option<Result<Room, Refusal>> {
+    kept.look(hdf5)?;
+    let n_bytes = decoded.n_bytes;
+    let Some(group) = kept.group(decoded.values) else { return Some(Ok(decoded.room_beside(0))) };
+    if group.explains(hdf5, n_bytes) {
+        return Some(Ok(Room::up_to(group.max_bytes(hdf5, n_bytes), n_bytes)));
     }
-    answer.expected = answer.expected.filter(|_| !fits);
-    answer
+    if let Some(expected) = decoded.contradicted().filter(|claimed| group.explains(hdf5, *claimed)) {
+        return Some(Err(Refusal { expected, why: Why::TrueParameters }));
+    }
+    let room = decoded.room_beside(group.max_bytes(hdf5, n_bytes));
+    let open = group.open(hdf5);
+    let Some(expected) = open.iter().map(Sizes::whole).max() else { return Some(Ok(room)) };
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    let is_refused = is_nobody_elses(hdf5, kept, n_bytes, &open);
+    Some(if is_refused { Err(Refusal { expected, why: Why::Datasets }) } else { Ok(room) })
+}
+
+/// Whether a chunk that contradicts the `open` datasets can be of none that HDF5 does not tell of; or whether it must be refused
+/// as zeros after it would be lost.
+fn is_nobody_elses(hdf5: &impl Hdf5, kept: &mut Kept, n_bytes: usize, open: &[Sizes]) -> bool {
+    if may_be_links(n_bytes) || kept.may_hide(hdf5) || !open.iter().all(|sizes| sizes.is_native) {
+        return false;
+    }
+    let loses_zeros = open.iter().any(|sizes| !sizes.sees_zeros && sizes.max_bytes > n_bytes as u64);
+    loses_zeros || hdf5.quietly(|| hdf5.all_files_are_known_and_read_only()).unwrap_or(false)
 }
 
 /// Whether a group's links may be stored in so many bytes: in blocks of 512 bytes to 64 KiB, each a power of two, and a link
@@ -184,71 +187,44 @@ fn may_be_links(n_bytes: usize) -> bool {
 }
 
 /// A library that calls, and what it has told.
-struct Library {
+struct Calling {
     return_address: usize,
-    /// `None` where there is nothing to ask: no HDF5, one that hides its functions, or one that checks sizes itself.
-    inquirer: Option<Inquirer>,
-    known: HashMap<Hid, Dataset>,
+    library: Library,
+    kept: Kept,
 }
 
-impl Library {
-    fn of(caller: Caller) -> Self {
-        Self { return_address: caller.address(), inquirer: Inquirer::of(caller), known: HashMap::new() }
-    }
-
-    fn room(&mut self, decoded: &Decoded<'_>) -> Result<Room, String> {
-        let Some(inquirer) = &self.inquirer else { return Ok(Room::exactly(decoded.n_bytes)) };
-        let said = inquirer.quietly(|| {
-            let ids = inquirer.open_datasets()?;
-            let said = ask(inquirer, &ids, &mut self.known, decoded);
-            if said.expected.is_none() || !said.is_certain || may_be_links(decoded.n_bytes) {
-                return Some(Answer { expected: None, ..said });
-            }
-            // All over again, as it would be refused.
-            self.known.clear();
-            let said = ask(inquirer, &ids, &mut self.known, decoded);
-            let is_certain = said.is_certain && inquirer.all_files_are_known_and_read_only();
-            Some(Answer { expected: said.expected.filter(|_| is_certain), ..said })
-        });
-        match said.flatten() {
-            Some(Answer { expected: Some(expected), .. }) => {
-                Err(format!("the chunk decodes to {} bytes, the dataset's chunks have {expected}", decoded.n_bytes))
-            }
-            Some(said) => Ok(Room::up_to(said.most_bytes, decoded.n_bytes)),
-            None => Ok(Room::exactly(decoded.n_bytes)),
+impl Calling {
+    fn room(&mut self, decoded: &Decoded<'_>) -> Result<Room, Refusal> {
+        match &self.library {
+            Library::Hidden => decoded.believed(),
+            Library::ChecksSizes => Ok(Room::exactly(decoded.n_bytes)),
+            Library::Answers(hdf5) => match asked(&**hdf5, &mut self.kept, decoded) {
+                None | Some(Ok(_)) if hdf5.checks_sizes() => Ok(Room::exactly(decoded.n_bytes)),
+                None => decoded.believed(),
+                Some(said) => said,
+            },
         }
     }
-}
-
-/// Asks of the datasets what is not known yet, and forgets those that are closed.
-fn ask(inquirer: &Inquirer, ids: &[Hid], known: &mut HashMap<Hid, Dataset>, decoded: &Decoded<'_>) -> Answer {
-    for id in ids {
-        known.entry(*id).or_insert_with(|| inquirer.dataset(*id));
-    }
-    if known.len() > ids.len() {
-        let open: HashSet<&Hid> = ids.iter().collect();
-        known.retain(|id, _| open.contains(id));
-    }
-    answer(decoded, known.values())
 }
 
 /// How much memory HDF5 is to be given for a decoded chunk.
 ///
 /// # Errors
-/// Where it is certain that no dataset has chunks of this size.
-pub(crate) fn room(caller: Caller, decoded: &Decoded<'_>) -> Result<Room, String> {
+/// Where it has not the size of any chunk that it can be.
+pub(crate) fn room(caller: Caller, decoded: &Decoded<'_>) -> Result<Room, Refusal> {
     thread_local! {
-        static LIBRARIES: Cell<Vec<Library>> = const { Cell::new(Vec::new()) };
+        static CALLING: Cell<Vec<Calling>> = const { Cell::new(Vec::new()) };
     }
     // Gone at the end of a thread, when its thread-locals are: then it is asked anew.
-    let mut libraries = LIBRARIES.try_with(Cell::take).unwrap_or_default();
-    let found = libraries.iter().position(|library| library.return_address == caller.address());
+    let mut calling = CALLING.try_with(Cell::take).unwrap_or_default();
+    let found = calling.iter().position(|one| one.return_address == caller.address());
     let at = found.unwrap_or_else(|| {
-        libraries.truncate(MOST_LIBRARIES - 1);
-        libraries.push(Library::of(caller));
-        libraries.len() - 1
+        calling.truncate(MAX_LIBRARIES - 1);
+        let (library, kept) = (Library::of(caller), Kept::new(decoded.filter));
+        calling.push(Calling { return_address: caller.address(), library, kept });
+        calling.len() - 1
     });
-    let room = libraries[at].room(decoded);
-    let _ = LIBRARIES.try_with(|kept| kept.set(libraries));
+    let room = calling[at].room(decoded);
+    let _ = CALLING.try_with(|kept| kept.set(calling));
     room
 }

@@ -218,9 +218,6 @@ impl Bitshuffle {
     fn framed<'a>(&self, src: &'a [u8]) -> Result<(Header, FramedBlocks<'a>)> {
         let mut cursor = Cursor::new(src);
         let header = Header::read(&mut cursor)?;
-        if let Some(expected) = self.chunk_bytes.filter(|expected| *expected != header.n_bytes) {
-            return Err(Error::WrongSize { expected, found: header.n_bytes });
-        }
         self.check_elements(header.n_bytes)?;
         if header.block_bytes == 0 || !header.block_bytes.is_multiple_of(self.group_bytes()) {
             return Err(Error::Corrupt { at: 8, what: "the block size is not a multiple of 8 elements" });
@@ -278,10 +275,7 @@ impl Codec for Bitshuffle {
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         if self.compression == Compression::None {
             self.check_elements(src.len())?;
-            return match self.chunk_bytes {
-                Some(expected) if expected != src.len() => Err(Error::WrongSize { expected, found: src.len() }),
-                _ => Ok(src.len()),
-            };
+            return Ok(src.len());
         }
         let (header, _) = self.framed(src)?;
         for block in self.blocks(src)? {

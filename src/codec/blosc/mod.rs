@@ -184,12 +184,8 @@ impl Codec for Blosc {
 
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         let chunk = Chunk::new(src)?;
-        let found = chunk.decoded_len();
-        if let Some(expected) = self.chunk_bytes().filter(|expected| *expected != found) {
-            return Err(Error::WrongSize { expected, found });
-        }
         chunk.check_expansion()?;
-        Ok(found)
+        Ok(chunk.decoded_len())
     }
 
     fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {

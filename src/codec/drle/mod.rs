@@ -112,7 +112,9 @@ impl Drle {
             Error::Unsupported("the DRLE parameters lack the threshold: give one from 1 to 32767".into())
         })?;
         let n_bytes = u32::try_from(n_bytes).map_err(|_| {
-            Error::Unsupported(format!("a chunk of {n_bytes} bytes is larger than HDF5's limit of 4 GiB"))
+            Error::Unsupported(format!(
+                "a chunk of {n_bytes} bytes is larger than the 4 GiB that a DRLE chunk can have"
+            ))
         })?;
         if n_bytes % 2 != 0 {
             return Err(Error::Unsupported(format!("a chunk of 16-bit pixels cannot have {n_bytes} bytes")));

@@ -99,7 +99,7 @@ impl<'a> ContainerWriter<'a> {
     /// The next segment's stream is the first `n_bytes` of [`segment_mut`](Self::segment_mut).
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where all segments are finished, or the container would pass HDF5's limit of 4 GiB;
+    /// [`Error::Unsupported`] where all segments are finished, or the container would pass the 4 GiB that it can have;
     /// [`Error::OutputTooSmall`] where the output has no `n_bytes` left.
     pub fn finish_segment(&mut self, n_bytes: usize) -> Result<()> {
         let (needed, available) = (self.at.saturating_add(n_bytes), self.dst.len());
@@ -124,7 +124,9 @@ impl<'a> ContainerWriter<'a> {
             return Err(Error::Unsupported(format!("the chunk has {} segments, all are there", self.n_finished)));
         }
         let end = u32::try_from(self.at + n_bytes).map_err(|_| {
-            Error::Unsupported("the encoded chunk is larger than HDF5's limit of 4 GiB: use smaller chunks".into())
+            Error::Unsupported(
+                "the encoded chunk is larger than the 4 GiB that a DRLE chunk can have: use smaller chunks".into(),
+            )
         })?;
         let entry = &mut self.dst[entry_at(self.n_finished)..][..TABLE_ENTRY_BYTES];
         entry[..4].copy_from_slice(&end.to_le_bytes());

@@ -78,9 +78,6 @@ impl Lz4 {
     fn framed<'a>(&self, src: &'a [u8]) -> Result<(Header, FramedBlocks<'a>)> {
         let mut cursor = Cursor::new(src);
         let header = Header::read(&mut cursor)?;
-        if let Some(expected) = self.chunk_bytes.filter(|expected| *expected != header.n_bytes) {
-            return Err(Error::WrongSize { expected, found: header.n_bytes });
-        }
         if header.block_bytes == 0 && header.n_bytes != 0 {
             return Err(Error::Corrupt { at: 8, what: "the block size is 0" });
         }

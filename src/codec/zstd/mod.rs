@@ -41,16 +41,11 @@ impl Zstd {
         Self::localise(&[self.zstd_level.cast_unsigned()], layout)
     }
 
-    /// What `frames` decode to, held against what the parameters say.
-    fn size_of(&self, frames: &Frames<'_>) -> Result<DecodedSize> {
-        let Some(expected) = self.chunk_bytes else { return Ok(frames.size) };
-        match frames.size {
-            DecodedSize::Exactly(found) if found != expected => Err(Error::WrongSize { expected, found }),
-            DecodedSize::AtMost(max) if max < expected => Err(Error::Corrupt {
-                at: 0,
-                what: "the Zstd frame is too short for the chunk's size in the parameters",
-            }),
-            _ => Ok(DecodedSize::Exactly(expected)),
+    /// What `frames` decode to; where they do not state it, what the parameters claim.
+    fn size_of(&self, frames: &Frames<'_>) -> DecodedSize {
+        match (frames.size, self.chunk_bytes) {
+            (DecodedSize::AtMost(max), Some(claimed)) if claimed <= max => DecodedSize::Exactly(claimed),
+            (size, _) => size,
         }
     }
 }
@@ -116,12 +111,12 @@ impl Codec for Zstd {
     }
 
     fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        self.size_of(&Frames::read(src)?)
+        Ok(self.size_of(&Frames::read(src)?))
     }
 
     fn decode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
         let frames = Frames::read(src)?;
-        match self.size_of(&frames)? {
+        match frames.size {
             DecodedSize::Exactly(found) if found != dst.len() => Err(Error::WrongSize { expected: dst.len(), found }),
             _ => context::Decoder::new(level).decode_block(frames.bytes, dst),
         }
@@ -129,7 +124,7 @@ impl Codec for Zstd {
 
     fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let frames = Frames::read(src)?;
-        match self.size_of(&frames)? {
+        match frames.size {
             DecodedSize::Exactly(_) => decode_to_front(self, level, threads, src, dst),
             DecodedSize::AtMost(_) => context::Decoder::new(level).decode_up_to(frames.bytes, dst),
         }
