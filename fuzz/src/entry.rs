@@ -8,7 +8,7 @@ use crate::parameters::Parameters;
 use arbitrary::{Result, Unstructured};
 use core::ffi::c_void;
 use darkchunk::codec::Codec;
-use darkchunk_filter::{FLAG_OPTIONAL, FLAG_REVERSE};
+use darkchunk_filter::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 
 pub(crate) struct Chunk {
     pub(crate) cd_values: Vec<u32>,
@@ -57,7 +57,7 @@ pub(crate) fn chunk<C: Codec>(data: &[u8]) -> Result<Chunk> {
     let mut u = Unstructured::new(data);
     let parameters = Parameters::arbitrary_for::<C>(&mut u)?;
     let (is_decoding, is_optional, slack) = u.arbitrary::<(bool, bool, u8)>()?;
-    let flags = if is_decoding { FLAG_REVERSE } else { 0 } | if is_optional { FLAG_OPTIONAL } else { 0 };
+    let flags = if is_decoding { H5Z_FLAG_REVERSE } else { 0 } | if is_optional { H5Z_FLAG_OPTIONAL } else { 0 };
     let bytes = u.take_rest().to_vec();
     Ok(Chunk { cd_values: parameters.cd_values, flags, slack: slack.into(), bytes })
 }
@@ -67,8 +67,8 @@ pub fn call<C: Codec>(data: &[u8]) {
     let Ok(chunk) = chunk::<C>(data) else { return };
     let first = call_with::<C>(&chunk, 0x00);
     assert!(first == call_with::<C>(&chunk, 0xff), "the output depends on what stands behind the chunk");
-    if let (Some(encoded), 0) = (first, chunk.flags & FLAG_REVERSE) {
-        let back = Chunk { flags: FLAG_REVERSE, bytes: encoded, ..chunk };
+    if let (Some(encoded), 0) = (first, chunk.flags & H5Z_FLAG_REVERSE) {
+        let back = Chunk { flags: H5Z_FLAG_REVERSE, bytes: encoded, ..chunk };
         assert!(call_with::<C>(&back, 0x00).is_some(), "what the filter encoded it does not decode");
     }
 }

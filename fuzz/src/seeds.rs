@@ -183,7 +183,7 @@ mod tests {
             let input = input(case.of_chunk(), "filter_entry");
             let chunk = crate::for_one_codec!(input, read).expect("a codec's number");
             assert_eq!((&chunk.cd_values, &chunk.bytes), (&case.cd_values, &case.bytes));
-            assert_eq!(chunk.flags, darkchunk_filter::FLAG_REVERSE);
+            assert_eq!(chunk.flags, darkchunk_filter::H5Z_FLAG_REVERSE);
         }
     }
 

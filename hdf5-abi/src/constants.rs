@@ -101,3 +101,9 @@ pub const H5Z_FLAG_OPTIONAL: c_uint = 0x0001;
 pub const H5Z_FLAG_REVERSE: c_uint = 0x0100;
 /// HDF5's own byte shuffle, which keeps the number of bytes.
 pub const H5Z_FILTER_SHUFFLE: c_int = 2;
+/// HDF5's own checksum, four bytes after the others.
+pub const H5Z_FILTER_FLETCHER32: c_int = 3;
+/// HDF5's own n-bit filter.
+pub const H5Z_FILTER_NBIT: c_int = 5;
+/// HDF5's own scale-offset filter.
+pub const H5Z_FILTER_SCALEOFFSET: c_int = 6;

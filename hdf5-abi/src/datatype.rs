@@ -1,9 +1,11 @@
 //! How a datatype is read: once, so that what the writer takes is what the plugins take.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_uint};
 
 use crate::Hid;
-use crate::constants::{H5T_ARRAY, H5T_INTEGER, H5T_ORDER_BE, H5T_ORDER_LE, H5T_SGN_NONE};
+use crate::constants::{
+    H5T_ARRAY, H5T_COMPOUND, H5T_INTEGER, H5T_ORDER_BE, H5T_ORDER_LE, H5T_REFERENCE, H5T_SGN_NONE, H5T_STRING, H5T_VLEN,
+};
 
 /// What is asked of an HDF5 library about a datatype. Each is the function of its name; what HDF5 cannot tell is an error.
 pub trait Ask {
@@ -39,6 +41,32 @@ pub trait Ask {
     /// # Errors
     /// There is no such type, or its size is 0.
     fn base_size(&self, datatype: Hid) -> Result<usize, Self::Error>;
+}
+
+/// What is asked about datatypes that are made of others.
+pub trait AskParts: Ask {
+    /// `H5Tget_super`: what an array is made of. It is closed by [`close`](Self::close).
+    ///
+    /// # Errors
+    /// There is no such type.
+    fn base(&self, datatype: Hid) -> Result<Hid, Self::Error>;
+    /// `H5Tget_nmembers`.
+    ///
+    /// # Errors
+    /// The answer is negative.
+    fn n_members(&self, datatype: Hid) -> Result<c_uint, Self::Error>;
+    /// `H5Tget_member_type`: one member of a compound. It is closed by [`close`](Self::close).
+    ///
+    /// # Errors
+    /// There is no such type.
+    fn member(&self, datatype: Hid, index: c_uint) -> Result<Hid, Self::Error>;
+    /// `H5Tis_variable_str`.
+    ///
+    /// # Errors
+    /// The answer is negative.
+    fn is_variable_string(&self, datatype: Hid) -> Result<bool, Self::Error>;
+    /// `H5Tclose`.
+    fn close(&self, datatype: Hid);
 }
 
 /// A datatype, as far as a filter or a writer of pixels must know it.
@@ -88,10 +116,47 @@ fn integer<A: Ask>(library: &A, datatype: Hid) -> Result<Integer, A::Error> {
     })
 }
 
+/// So deep may types stand in types; more is not looked into.
+const MAX_NESTING: usize = 16;
+
+/// Whether each value has as many bytes in the file as in memory: not so where sequences and strings of any length or
+/// references are among its parts.
+///
+/// # Errors
+/// What [`Ask`] and [`AskParts`] say.
+pub fn is_fixed<A: AskParts>(library: &A, datatype: Hid) -> Result<bool, A::Error> {
+    is_fixed_within(library, datatype, MAX_NESTING)
+}
+
+fn is_fixed_within<A: AskParts>(library: &A, datatype: Hid, max_nesting: usize) -> Result<bool, A::Error> {
+    let is_part_fixed = |part: Hid| {
+        let is_fixed = if max_nesting > 0 { is_fixed_within(library, part, max_nesting - 1) } else { Ok(false) };
+        library.close(part);
+        is_fixed
+    };
+    match library.class(datatype)? {
+        H5T_VLEN | H5T_REFERENCE => Ok(false),
+        H5T_STRING => library.is_variable_string(datatype).map(|is_variable| !is_variable),
+        H5T_ARRAY => is_part_fixed(library.base(datatype)?),
+        H5T_COMPOUND => {
+            for index in 0..library.n_members(datatype)? {
+                if !is_part_fixed(library.member(datatype, index)?)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        _ => Ok(true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    extern crate std;
     use crate::constants::{H5T_FLOAT, H5T_SGN_2};
+    use core::cell::Cell;
+    use std::vec::Vec;
 
     /// Answers for one datatype; a negative or zero one is an error with the function's name.
     struct Library {
@@ -170,5 +235,103 @@ mod tests {
         assert_eq!(read(&Library { order: -1, ..INT16 }, 1), Err("order"));
         assert_eq!(read(&Library { sign: -1, ..INT16 }, 1), Err("sign"));
         assert_eq!(read(&Library { class: H5T_ARRAY, ..INT16 }, 1), Err("base"));
+    }
+
+    /// Datatypes by identifier: class, and what it is made of. A string of any length is a class of its own.
+    struct Types {
+        types: &'static [(c_int, &'static [Hid])],
+        n_open: Cell<isize>,
+    }
+
+    const VARIABLE_STRING: c_int = 100;
+
+    impl Types {
+        fn open(&self, id: Hid) -> Result<Hid, &'static str> {
+            self.n_open.set(self.n_open.get() + 1);
+            Ok(id)
+        }
+    }
+
+    impl Ask for Types {
+        type Error = &'static str;
+
+        fn class(&self, id: Hid) -> Result<c_int, Self::Error> {
+            let class = self.types[id as usize].0;
+            known(if class == VARIABLE_STRING { H5T_STRING } else { class }, "class")
+        }
+
+        fn size(&self, _: Hid) -> Result<usize, Self::Error> {
+            Ok(4)
+        }
+
+        fn precision(&self, _: Hid) -> Result<usize, Self::Error> {
+            Ok(32)
+        }
+
+        fn order(&self, _: Hid) -> Result<c_int, Self::Error> {
+            Ok(H5T_ORDER_LE)
+        }
+
+        fn sign(&self, _: Hid) -> Result<c_int, Self::Error> {
+            Ok(H5T_SGN_2)
+        }
+
+        fn base_size(&self, _: Hid) -> Result<usize, Self::Error> {
+            Ok(4)
+        }
+    }
+
+    impl AskParts for Types {
+        fn base(&self, id: Hid) -> Result<Hid, Self::Error> {
+            self.open(self.types[id as usize].1[0])
+        }
+
+        fn n_members(&self, id: Hid) -> Result<c_uint, Self::Error> {
+            Ok(self.types[id as usize].1.len() as c_uint)
+        }
+
+        fn member(&self, id: Hid, index: c_uint) -> Result<Hid, Self::Error> {
+            self.open(self.types[id as usize].1[index as usize])
+        }
+
+        fn is_variable_string(&self, id: Hid) -> Result<bool, Self::Error> {
+            Ok(self.types[id as usize].0 == VARIABLE_STRING)
+        }
+
+        fn close(&self, _: Hid) {
+            self.n_open.set(self.n_open.get() - 1);
+        }
+    }
+
+    fn is_type_fixed(types: &'static [(c_int, &'static [Hid])]) -> Result<bool, &'static str> {
+        let types = Types { types, n_open: Cell::new(0) };
+        let found = is_fixed(&types, 0);
+        assert_eq!(types.n_open.get(), 0, "what was opened is closed");
+        found
+    }
+
+    #[test]
+    fn sequences_strings_of_any_length_and_references_are_not_fixed_nor_what_has_them() {
+        assert_eq!(
+            is_type_fixed(&[(H5T_COMPOUND, &[1, 2]), (H5T_FLOAT, &[]), (H5T_ARRAY, &[3]), (H5T_STRING, &[])]),
+            Ok(true)
+        );
+        for part in [H5T_VLEN, H5T_REFERENCE, VARIABLE_STRING] {
+            let alone: [(c_int, &'static [Hid]); 1] = [(part, &[])];
+            assert_eq!(is_type_fixed(Vec::from(alone).leak()), Ok(false), "{part}");
+            let nested: [(c_int, &'static [Hid]); 4] =
+                [(H5T_COMPOUND, &[1, 2]), (H5T_INTEGER, &[]), (H5T_ARRAY, &[3]), (part, &[])];
+            assert_eq!(is_type_fixed(Vec::from(nested).leak()), Ok(false), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_made_of_itself_ends() {
+        assert_eq!(is_type_fixed(&[(H5T_ARRAY, &[0])]), Ok(false));
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_told_is_an_error_and_is_closed() {
+        assert_eq!(is_type_fixed(&[(H5T_COMPOUND, &[1]), (-1, &[])]), Err("class"));
     }
 }

@@ -114,6 +114,9 @@ macro_rules! for_each_hdf5_function {
                 fn H5Eis_paused(stack: Hid, is_paused: *mut bool) -> c_int;
                 fn H5Ecreate_stack() -> Hid;
                 fn H5Eset_current_stack(stack: Hid) -> c_int;
+                fn H5Iis_valid(id: Hid) -> c_int;
+                fn H5Dopen2(at: Hid, name: *const c_char, dapl: Hid) -> Hid;
+                fn H5Dclose(dataset: Hid) -> c_int;
                 fn H5Fget_obj_ids(file: Hid, kinds: c_uint, room: usize, ids: *mut Hid) -> isize;
                 fn H5Pclose(list: Hid) -> c_int;
                 fn H5Pget_filter_by_id2(

@@ -1,25 +1,14 @@
-//! The table HDF5 reads from a plugin, and the numbers of its interface. The same from HDF5 1.10 to 2.2.
+//! The table HDF5 reads from a plugin. The same from HDF5 1.10 to 2.2.
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use darkchunk::codec::Codec;
 use darkchunk::cpu::Level;
+use darkchunk_hdf5_abi::Hid;
+use darkchunk_hdf5_abi::constants::H5Z_CLASS_T_VERS;
 
 use crate::threads::threads;
 use crate::{caller, entry, guard};
-
-/// `hid_t`: 64 bits since HDF5 1.10.
-pub(crate) type Hid = i64;
-
-/// `H5PL_TYPE_FILTER`.
-pub const PLUGIN_TYPE_FILTER: c_int = 0;
-/// `H5Z_FLAG_OPTIONAL`: where this filter fails, HDF5 stores the chunk as it is and marks it so.
-pub const FLAG_OPTIONAL: c_uint = 0x0001;
-/// `H5Z_FLAG_REVERSE`: decode.
-pub const FLAG_REVERSE: c_uint = 0x0100;
-
-/// `H5Z_CLASS_T_VERS`.
-const CLASS_VERSION: c_int = 1;
 
 type CanApply = unsafe extern "C" fn(Hid, Hid, Hid) -> c_int;
 type SetLocal = unsafe extern "C" fn(Hid, Hid, Hid) -> c_int;
@@ -54,7 +43,7 @@ impl Class {
         assert!(!name.is_empty() && name[name.len() - 1] == 0, "the name ends in NUL");
         assert!(C::NAME.len() < MAX_NAME_BYTES, "the name is too long for readers");
         Self {
-            version: CLASS_VERSION,
+            version: H5Z_CLASS_T_VERS,
             id: C::FILTER_ID.cast_signed(),
             encoder_present: 1,
             decoder_present: 1,

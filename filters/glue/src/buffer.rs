@@ -187,42 +187,38 @@ mod os {
     use core::ffi::c_void;
 
     use crate::caller::{Caller, Module};
+    use crate::functions::functions;
 
-    type Allocate = unsafe extern "C" fn(usize, bool) -> *mut c_void;
-    type Free = unsafe extern "C" fn(*mut c_void) -> core::ffi::c_int;
+    functions! {
+        struct Functions {
+            H5allocate_memory,
+            H5free_memory,
+        }
+    }
 
     /// The calling HDF5's own allocator.
     pub(super) struct Host {
-        allocate: Allocate,
-        free: Free,
+        functions: Functions,
         _module: Module,
     }
 
     impl Host {
         pub(super) fn of(caller: Caller) -> Result<Self, String> {
             let module = caller.module().ok_or("the calling HDF5 cannot be found, nor its memory functions")?;
-            let none = "the calling HDF5 does not export its memory functions";
-            let allocate = module.symbol(c"H5allocate_memory").ok_or(none)?;
-            let free = module.symbol(c"H5free_memory").ok_or(none)?;
-            Ok(Self {
-                // SAFETY: the function of this name has this type, in every HDF5 that has it.
-                allocate: unsafe { core::mem::transmute::<*mut c_void, Allocate>(allocate.as_ptr()) },
-                // SAFETY: the function of this name has this type, in every HDF5 that has it.
-                free: unsafe { core::mem::transmute::<*mut c_void, Free>(free.as_ptr()) },
-                _module: module,
-            })
+            let functions = Functions::of(&module).ok_or("the calling HDF5 does not export its memory functions")?;
+            Ok(Self { functions, _module: module })
         }
 
         pub(super) fn allocate(&self, n_bytes: usize, zeroed: bool) -> *mut c_void {
             // SAFETY: any size may be asked for; the module is held.
-            unsafe { (self.allocate)(n_bytes, zeroed) }
+            unsafe { (self.functions.H5allocate_memory)(n_bytes, zeroed) }
         }
 
         /// # Safety
         /// `start` comes from this HDF5, and nobody uses it any more.
         pub(super) unsafe fn free(&self, start: *mut c_void) {
             // SAFETY: the caller's promise; the module is held.
-            unsafe { (self.free)(start) };
+            unsafe { (self.functions.H5free_memory)(start) };
         }
     }
 }

@@ -12,8 +12,8 @@ use core::ffi::{c_int, c_uint, c_void};
 
 use darkchunk::codec::Codec;
 
-use crate::abi::Hid;
 use crate::caller::Caller;
+use darkchunk_hdf5_abi::Hid;
 
 /// `H5Z_set_local_func_t`.
 ///

@@ -7,19 +7,14 @@
 //! failure of an optional filter is none. For a mandatory one the text goes on a stack of its own, which then becomes
 //! the current one.
 
-use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ffi::{CStr, c_void};
 use std::ffi::CString;
 
-use crate::abi::Hid;
+use darkchunk_hdf5_abi::constants::H5E_DEFAULT;
+use darkchunk_hdf5_abi::{Hid, PushFn};
+
 use crate::caller::{Caller, Module};
-
-type Push = unsafe extern "C" fn(Hid, *const c_char, *const c_char, c_uint, Hid, Hid, Hid, *const c_char, ...) -> c_int;
-type IsPaused = unsafe extern "C" fn(Hid, *mut bool) -> c_int;
-type CreateStack = unsafe extern "C" fn() -> Hid;
-type SetCurrent = unsafe extern "C" fn(Hid) -> c_int;
-
-/// `H5E_DEFAULT`: the calling thread's stack.
-const CURRENT_STACK: Hid = 0;
+use crate::functions::function;
 
 /// Puts `text` on the caller's error stack, where the caller has one; otherwise it is lost.
 pub(crate) fn push(caller: Caller, filter: &str, function: &CStr, text: &str) {
@@ -31,7 +26,7 @@ pub(crate) fn push(caller: Caller, filter: &str, function: &CStr, text: &str) {
         if is_paused(&module) {
             push_past_pause(&module, function, &text)
         } else {
-            push_to(&module, CURRENT_STACK, function, &text)
+            push_to(&module, H5E_DEFAULT, function, &text)
         }
     });
 }
@@ -40,7 +35,7 @@ fn push_to(module: &Module, stack: Hid, function: &CStr, text: &CStr) -> Option<
     let address = module.symbol(c"H5Epush2")?;
     // SAFETY: the function of this name has this type since HDF5 1.10; before, identifiers were shorter, and the
     // variables read below do not exist.
-    let push = unsafe { core::mem::transmute::<*mut c_void, Push>(address.as_ptr()) };
+    let push = unsafe { core::mem::transmute::<*mut c_void, PushFn>(address.as_ptr()) };
     let class = identifier(module, c"H5E_ERR_CLS_g")?;
     let major = identifier(module, c"H5E_PLINE_g")?;
     let minor = identifier(module, c"H5E_CANTFILTER_g")?;
@@ -52,22 +47,16 @@ fn push_to(module: &Module, stack: Hid, function: &CStr, text: &CStr) -> Option<
 
 /// Whether what is pushed now would be dropped.
 fn is_paused(module: &Module) -> bool {
-    let Some(address) = module.symbol(c"H5Eis_paused") else { return false };
-    // SAFETY: the function of this name has this type in every HDF5 that has it.
-    let ask = unsafe { core::mem::transmute::<*mut c_void, IsPaused>(address.as_ptr()) };
+    let Some(ask) = function!(module, H5Eis_paused) else { return false };
     let mut is_paused = false;
     // SAFETY: a place for the answer, which is 0 or 1.
-    let status = unsafe { ask(CURRENT_STACK, &raw mut is_paused) };
+    let status = unsafe { ask(H5E_DEFAULT, &raw mut is_paused) };
     status >= 0 && is_paused
 }
 
 fn push_past_pause(module: &Module, function: &CStr, text: &CStr) -> Option<()> {
-    let create = module.symbol(c"H5Ecreate_stack")?;
-    let set_current = module.symbol(c"H5Eset_current_stack")?;
-    // SAFETY: the function of this name has this type in every HDF5 that has it.
-    let create = unsafe { core::mem::transmute::<*mut c_void, CreateStack>(create.as_ptr()) };
-    // SAFETY: the function of this name has this type in every HDF5 that has it.
-    let set_current = unsafe { core::mem::transmute::<*mut c_void, SetCurrent>(set_current.as_ptr()) };
+    let create = function!(module, H5Ecreate_stack)?;
+    let set_current = function!(module, H5Eset_current_stack)?;
     // SAFETY: it takes nothing.
     let stack = unsafe { create() };
     if stack < 0 {

@@ -10,7 +10,6 @@ use darkchunk::Error;
 use darkchunk::codec::Codec;
 use darkchunk::cpu::Level;
 
-use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
 use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
 use crate::caller::Caller;
 use crate::errors;
@@ -18,6 +17,7 @@ use crate::guard::guard;
 use crate::host::Host;
 use crate::open_datasets::{self, Decoded, Refusal, Room};
 use crate::threads::threads;
+use darkchunk_hdf5_abi::constants::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
 const MAX_PARAMETERS: usize = u16::MAX as usize;
@@ -59,7 +59,7 @@ pub(crate) unsafe fn run<C: Codec>(caller: Caller, call: &Call) -> usize {
     let done = guard(|| unsafe { pass::<C>(caller, call) });
     done.unwrap_or_else(|text| {
         // Where the filter is optional HDF5 goes on without it, and a text would be left over.
-        if call.flags & FLAG_REVERSE != 0 || call.flags & FLAG_OPTIONAL == 0 {
+        if call.flags & H5Z_FLAG_REVERSE != 0 || call.flags & H5Z_FLAG_OPTIONAL == 0 {
             errors::push(caller, C::NAME, c"filter", &text);
         }
         0
@@ -75,7 +75,7 @@ unsafe fn pass<C: Codec>(caller: Caller, call: &Call) -> Result<usize, String> {
     // SAFETY: as for this function.
     let input = unsafe { call.input() }?;
     let codec = C::from_cd_values(values).map_err(text)?;
-    let outcome = if call.flags & FLAG_REVERSE != 0 {
+    let outcome = if call.flags & H5Z_FLAG_REVERSE != 0 {
         let room = |n_bytes| {
             let filter = C::FILTER_ID.cast_signed();
             open_datasets::room(caller, &Decoded { filter, values, n_bytes, claimed: codec.chunk_bytes() })
@@ -294,7 +294,7 @@ mod tests {
         let allocator = Allocator::of(Caller::at(null())).unwrap();
         let (mut buffer, mut size) = (allocator.copy_of(&stored[..n_stored])?.hand_over(), n_stored);
         let (buf, buf_size) = (&raw mut buffer, &raw mut size);
-        let call = Call { flags: FLAG_REVERSE, cd_nelmts: 0, cd_values: null(), n_bytes: n_stored, buf_size, buf };
+        let call = Call { flags: H5Z_FLAG_REVERSE, cd_nelmts: 0, cd_values: null(), n_bytes: n_stored, buf_size, buf };
         // SAFETY: a buffer of this size from this allocator.
         let outcome = unsafe { decode(codec, &call, &allocator, room) };
         let decoded = outcome.map(|outcome| match outcome {

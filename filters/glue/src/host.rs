@@ -2,40 +2,38 @@
 //!
 //! A table of function pointers, filled from the caller's own library. Tests fill it with functions of their own.
 
-use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::{c_int, c_uint};
 use core::ptr::null_mut;
 
-use crate::abi::Hid;
+use darkchunk_hdf5_abi::Hid;
+use darkchunk_hdf5_abi::constants::H5S_MAX_RANK;
+use darkchunk_hdf5_abi::datatype::{self, AskParts as _};
+
 use crate::caller::{Caller, Module};
+use crate::functions::{function, functions};
 
 /// The most filter parameters HDF5 lets one ask for.
 pub(crate) const MAX_PARAMETERS: usize = 256;
-/// The most dimensions a dataset has.
-const MAX_DIMENSIONS: usize = 32;
 
-type GetFilter =
-    unsafe extern "C" fn(Hid, c_uint, *mut c_uint, *mut usize, *mut c_uint, usize, *mut c_char, *mut c_uint) -> c_int;
-type GetFilterById =
-    unsafe extern "C" fn(Hid, c_int, *mut c_uint, *mut usize, *mut c_uint, usize, *mut c_char, *mut c_uint) -> c_int;
-type ModifyFilter = unsafe extern "C" fn(Hid, c_int, c_uint, usize, *const c_uint) -> c_int;
-type GetChunk = unsafe extern "C" fn(Hid, c_int, *mut u64) -> c_int;
-type Ask<T> = unsafe extern "C" fn(Hid) -> T;
-
-/// The functions, by HDF5's names.
-#[allow(non_snake_case, reason = "they are HDF5's names")]
-pub(crate) struct Functions {
-    pub(crate) H5Pget_nfilters: Ask<c_int>,
-    pub(crate) H5Pget_filter2: GetFilter,
-    pub(crate) H5Pget_filter_by_id2: GetFilterById,
-    pub(crate) H5Pmodify_filter: ModifyFilter,
-    pub(crate) H5Pget_chunk: GetChunk,
-    pub(crate) H5Tget_class: Ask<c_int>,
-    pub(crate) H5Tget_size: Ask<usize>,
-    pub(crate) H5Tget_precision: Ask<usize>,
-    pub(crate) H5Tget_order: Ask<c_int>,
-    pub(crate) H5Tget_sign: Ask<c_int>,
-    pub(crate) H5Tget_super: Ask<Hid>,
-    pub(crate) H5Tclose: Ask<c_int>,
+functions! {
+    /// The functions, by HDF5's names.
+    pub(crate) struct Functions {
+        H5Pget_nfilters,
+        H5Pget_filter2,
+        H5Pget_filter_by_id2,
+        H5Pmodify_filter,
+        H5Pget_chunk,
+        H5Tget_class,
+        H5Tget_size,
+        H5Tget_precision,
+        H5Tget_order,
+        H5Tget_sign,
+        H5Tget_super,
+        H5Tget_nmembers,
+        H5Tget_member_type,
+        H5Tis_variable_str,
+        H5Tclose,
+    }
 }
 
 /// One HDF5 library.
@@ -49,35 +47,12 @@ pub(crate) struct Host {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unknown;
 
-macro_rules! function {
-    ($module:expr, $name:literal, $type:ty) => {{
-        let address: core::ptr::NonNull<core::ffi::c_void> = $module.symbol($name).ok_or($crate::host::Unknown)?;
-        // SAFETY: the function of this name has had this type since HDF5 1.10, and there is no `Host` of an older one.
-        unsafe { core::mem::transmute::<*mut core::ffi::c_void, $type>(address.as_ptr()) }
-    }};
-}
-
-pub(crate) use function;
-
 impl Host {
     /// The HDF5 that is calling.
     pub(crate) fn of(caller: Caller) -> Result<Self, Unknown> {
         let module = caller.module().ok_or(Unknown)?;
         version(&module).filter(|version| *version >= OLDEST).ok_or(Unknown)?;
-        let functions = Functions {
-            H5Pget_nfilters: function!(module, c"H5Pget_nfilters", Ask<c_int>),
-            H5Pget_filter2: function!(module, c"H5Pget_filter2", GetFilter),
-            H5Pget_filter_by_id2: function!(module, c"H5Pget_filter_by_id2", GetFilterById),
-            H5Pmodify_filter: function!(module, c"H5Pmodify_filter", ModifyFilter),
-            H5Pget_chunk: function!(module, c"H5Pget_chunk", GetChunk),
-            H5Tget_class: function!(module, c"H5Tget_class", Ask<c_int>),
-            H5Tget_size: function!(module, c"H5Tget_size", Ask<usize>),
-            H5Tget_precision: function!(module, c"H5Tget_precision", Ask<usize>),
-            H5Tget_order: function!(module, c"H5Tget_order", Ask<c_int>),
-            H5Tget_sign: function!(module, c"H5Tget_sign", Ask<c_int>),
-            H5Tget_super: function!(module, c"H5Tget_super", Ask<Hid>),
-            H5Tclose: function!(module, c"H5Tclose", Ask<c_int>),
-        };
+        let functions = Functions::of(&module).ok_or(Unknown)?;
         Ok(Self { functions, module: Some(module) })
     }
 
@@ -164,54 +139,101 @@ impl Host {
 
     /// The chunk's shape in elements.
     pub(crate) fn chunk(&self, dcpl: Hid) -> Result<Vec<u64>, String> {
-        let mut dims = [0; MAX_DIMENSIONS];
+        let mut dims = [0; H5S_MAX_RANK];
         let call = self.functions.H5Pget_chunk;
         // SAFETY: `dims` has room for as many dimensions as is said.
-        let rank = unsafe { call(dcpl, MAX_DIMENSIONS as c_int, dims.as_mut_ptr()) };
+        let rank = unsafe { call(dcpl, H5S_MAX_RANK as c_int, dims.as_mut_ptr()) };
         let shape = usize::try_from(rank).ok().and_then(|rank| dims.get(..rank)).filter(|shape| !shape.is_empty());
         shape
             .map(<[u64]>::to_vec)
             .ok_or_else(|| "the dataset has no chunks; give it a chunk shape, filters work on chunks".to_owned())
     }
+}
 
-    pub(crate) fn class(&self, datatype: Hid) -> c_int {
-        self.ask(self.functions.H5Tget_class, datatype)
+fn not_told(call: &str) -> String {
+    format!("HDF5 does not tell the element type ({call} failed)")
+}
+
+/// An answer that is no failure.
+fn told(answer: c_int, call: &str) -> Result<c_int, String> {
+    if answer < 0 { Err(not_told(call)) } else { Ok(answer) }
+}
+
+/// A size that is no failure.
+fn told_size(answer: usize, call: &str) -> Result<usize, String> {
+    if answer == 0 {
+        Err(format!("HDF5 does not tell the size of the element type ({call} failed)"))
+    } else {
+        Ok(answer)
+    }
+}
+
+impl datatype::Ask for Host {
+    type Error = String;
+
+    fn class(&self, datatype: Hid) -> Result<c_int, String> {
+        // SAFETY: any identifier may be given.
+        told(unsafe { (self.functions.H5Tget_class)(datatype) }, "H5Tget_class")
     }
 
-    pub(crate) fn size(&self, datatype: Hid) -> usize {
-        self.ask(self.functions.H5Tget_size, datatype)
+    fn size(&self, datatype: Hid) -> Result<usize, String> {
+        // SAFETY: any identifier may be given.
+        told_size(unsafe { (self.functions.H5Tget_size)(datatype) }, "H5Tget_size")
     }
 
-    pub(crate) fn precision(&self, datatype: Hid) -> usize {
-        self.ask(self.functions.H5Tget_precision, datatype)
+    fn precision(&self, datatype: Hid) -> Result<usize, String> {
+        // SAFETY: any identifier may be given.
+        told_size(unsafe { (self.functions.H5Tget_precision)(datatype) }, "H5Tget_precision")
     }
 
-    pub(crate) fn order(&self, datatype: Hid) -> c_int {
-        self.ask(self.functions.H5Tget_order, datatype)
+    fn order(&self, datatype: Hid) -> Result<c_int, String> {
+        // SAFETY: any identifier may be given.
+        told(unsafe { (self.functions.H5Tget_order)(datatype) }, "H5Tget_order")
     }
 
-    pub(crate) fn sign(&self, datatype: Hid) -> c_int {
-        self.ask(self.functions.H5Tget_sign, datatype)
+    fn sign(&self, datatype: Hid) -> Result<c_int, String> {
+        // SAFETY: any identifier may be given.
+        told(unsafe { (self.functions.H5Tget_sign)(datatype) }, "H5Tget_sign")
     }
 
-    /// Bytes of the type that an array or enumeration is made of; 0 where that cannot be told.
-    pub(crate) fn base_size(&self, datatype: Hid) -> usize {
-        let base = self.ask(self.functions.H5Tget_super, datatype);
-        if base < 0 {
-            return 0;
-        }
+    fn base_size(&self, datatype: Hid) -> Result<usize, String> {
+        let base = self.base(datatype)?;
         let n_bytes = self.size(base);
-        self.close_type(base);
+        self.close(base);
         n_bytes
     }
+}
 
-    pub(crate) fn close_type(&self, datatype: Hid) {
-        self.ask(self.functions.H5Tclose, datatype);
+impl datatype::AskParts for Host {
+    fn base(&self, datatype: Hid) -> Result<Hid, String> {
+        // SAFETY: any identifier may be given.
+        let base = unsafe { (self.functions.H5Tget_super)(datatype) };
+        if base < 0 {
+            return Err("HDF5 does not tell what the array type is made of (H5Tget_super failed)".to_owned());
+        }
+        Ok(base)
     }
 
-    fn ask<T>(&self, call: Ask<T>, id: Hid) -> T {
-        // SAFETY: one of the library's functions of an identifier; what is not of the right kind gets a negative answer.
-        unsafe { call(id) }
+    fn n_members(&self, datatype: Hid) -> Result<c_uint, String> {
+        // SAFETY: any identifier may be given.
+        let n_members = unsafe { (self.functions.H5Tget_nmembers)(datatype) };
+        told(n_members, "H5Tget_nmembers").map(c_int::cast_unsigned)
+    }
+
+    fn member(&self, datatype: Hid, index: c_uint) -> Result<Hid, String> {
+        // SAFETY: any identifier and index may be given.
+        let member = unsafe { (self.functions.H5Tget_member_type)(datatype, index) };
+        if member < 0 { Err(not_told("H5Tget_member_type")) } else { Ok(member) }
+    }
+
+    fn is_variable_string(&self, datatype: Hid) -> Result<bool, String> {
+        // SAFETY: any identifier may be given.
+        told(unsafe { (self.functions.H5Tis_variable_str)(datatype) }, "H5Tis_variable_str").map(|answer| answer != 0)
+    }
+
+    fn close(&self, datatype: Hid) {
+        // SAFETY: any identifier may be given.
+        unsafe { (self.functions.H5Tclose)(datatype) };
     }
 }
 
@@ -220,10 +242,7 @@ const OLDEST: (c_uint, c_uint) = (1, 10);
 
 /// The version of the module, if it is an HDF5.
 fn version(module: &Module) -> Option<(c_uint, c_uint)> {
-    type GetVersion = unsafe extern "C" fn(*mut c_uint, *mut c_uint, *mut c_uint) -> c_int;
-    let address = module.symbol(c"H5get_libversion")?;
-    // SAFETY: the function of this name has this type in every HDF5.
-    let call = unsafe { core::mem::transmute::<*mut c_void, GetVersion>(address.as_ptr()) };
+    let call = function!(module, H5get_libversion)?;
     let (mut major, mut minor, mut release) = (0, 0, 0);
     // SAFETY: three places for three numbers.
     let status = unsafe { call(&raw mut major, &raw mut minor, &raw mut release) };

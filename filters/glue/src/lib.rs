@@ -20,6 +20,7 @@ mod caller;
 mod entry;
 mod errors;
 mod filter;
+mod functions;
 mod guard;
 mod host;
 mod layout;
@@ -27,7 +28,8 @@ mod open_datasets;
 mod set_local;
 mod threads;
 
-pub use abi::{Class, FLAG_OPTIONAL, FLAG_REVERSE, PLUGIN_TYPE_FILTER, c_names, prepare};
+pub use abi::{Class, c_names, prepare};
+pub use darkchunk_hdf5_abi::constants::{H5PL_TYPE_FILTER, H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 pub use entry::{filter, set_local};
 
 #[doc(hidden)]
@@ -54,7 +56,7 @@ macro_rules! export_filter {
         /// What kind of plugin this is: a filter.
         #[unsafe(no_mangle)]
         pub extern "C" fn H5PLget_plugin_type() -> ::core::ffi::c_int {
-            $crate::PLUGIN_TYPE_FILTER
+            $crate::H5PL_TYPE_FILTER
         }
 
         /// The filter's table, valid as long as the library is loaded, which it stays.

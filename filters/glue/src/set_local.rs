@@ -8,11 +8,11 @@ use core::ffi::c_int;
 
 use darkchunk::codec::Codec;
 
-use crate::abi::Hid;
 use crate::caller::Caller;
 use crate::guard::guard;
 use crate::host::{Host, Unknown};
 use crate::{errors, layout};
+use darkchunk_hdf5_abi::Hid;
 
 const SUCCESS: c_int = 0;
 const FAILURE: c_int = -1;

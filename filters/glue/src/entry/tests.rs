@@ -7,7 +7,7 @@ use darkchunk::cpu::Level;
 use darkchunk::frame::ElementType;
 use darkchunk::{Error, Result, Threads};
 
-use crate::abi::{FLAG_OPTIONAL, FLAG_REVERSE};
+use darkchunk_hdf5_abi::constants::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 
 const N_PIXELS: usize = 4 * 50 * 60;
 
@@ -99,7 +99,7 @@ fn a_chunk_goes_in_and_comes_out<C: Codec>(values: &[u32]) {
         let n_stored = host.call::<C>(0, values, pixels.len());
         assert!(n_stored > 0 && n_stored <= pixels.len() && host.buf_size == n_stored, "{} {values:?}", C::NAME);
         let mut reader = Host::holding(&host.bytes()[..n_stored], n_stored + spare);
-        assert_eq!(reader.call::<C>(FLAG_REVERSE, values, n_stored), pixels.len(), "{} {values:?}", C::NAME);
+        assert_eq!(reader.call::<C>(H5Z_FLAG_REVERSE, values, n_stored), pixels.len(), "{} {values:?}", C::NAME);
         assert!(reader.bytes()[..pixels.len()] == pixels, "{} {values:?}", C::NAME);
     }
 }
@@ -130,16 +130,16 @@ fn refused_calls_change_nothing<C: Codec>(values: &[u32]) {
     host.fails::<C>(0, values, 0);
     host.fails::<C>(0, values, pixels.len() + 1);
     host.fails::<C>(0, values, usize::MAX);
-    host.fails::<C>(FLAG_REVERSE, values, 1);
+    host.fails::<C>(H5Z_FLAG_REVERSE, values, 1);
     host.call::<C>(0, values, pixels.len());
     let n_stored = host.buf_size;
-    host.fails::<C>(FLAG_REVERSE, values, n_stored - 1);
+    host.fails::<C>(H5Z_FLAG_REVERSE, values, n_stored - 1);
     if has_size {
         let mut other_size = values.to_vec();
         *other_size.iter_mut().find(|value| **value == pixels.len() as u32).unwrap() += 2;
-        host.fails::<C>(FLAG_REVERSE, &other_size, n_stored);
+        host.fails::<C>(H5Z_FLAG_REVERSE, &other_size, n_stored);
     }
-    assert_eq!(host.call::<C>(FLAG_REVERSE, values, n_stored), pixels.len());
+    assert_eq!(host.call::<C>(H5Z_FLAG_REVERSE, values, n_stored), pixels.len());
 }
 
 #[test]
@@ -155,8 +155,8 @@ fn any_parameters_end_well<C: Codec>(values: &[u32]) {
         for filler in [0, 1, 2, 7, 64, u32::MAX, 1 << 31] {
             let mut changed = values.to_vec();
             changed.resize(n_values, filler);
-            for flags in [0, FLAG_REVERSE, FLAG_OPTIONAL] {
-                let bytes = if flags == FLAG_REVERSE { stored.bytes() } else { &pixels };
+            for flags in [0, H5Z_FLAG_REVERSE, H5Z_FLAG_OPTIONAL] {
+                let bytes = if flags == H5Z_FLAG_REVERSE { stored.bytes() } else { &pixels };
                 let mut host = Host::holding(bytes, bytes.len());
                 let n_bytes = host.call::<C>(flags, &changed, bytes.len());
                 assert!(n_bytes == 0 || n_bytes <= host.buf_size, "{} {changed:?}", C::NAME);
@@ -197,7 +197,7 @@ fn pixels_of_an_unknown_type_are_not_encoded() {
     let mut known = Host::holding(&pixels, pixels.len());
     assert!(known.call::<Drle>(0, &stored_values::<Drle>(&[1]), pixels.len()) > 0);
     let n_stored = known.buf_size;
-    assert_eq!(known.call::<Drle>(FLAG_REVERSE, &[1], n_stored), pixels.len(), "a container knows its type");
+    assert_eq!(known.call::<Drle>(H5Z_FLAG_REVERSE, &[1], n_stored), pixels.len(), "a container knows its type");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn what_does_not_shrink_is_stored_by_the_filter_itself_also_where_it_is_optional
     // A length before each block, and one byte for 255 before literals; 34 and 4 bytes for 8 KiB.
     let more = |header, n_blocks, per_block| noise.len() + header + n_blocks * per_block;
     let stored_len = |encode: &dyn Fn(&mut Host, c_uint) -> usize| {
-        [0, FLAG_OPTIONAL].map(|flags| encode(&mut Host::holding(&noise, noise.len()), flags))
+        [0, H5Z_FLAG_OPTIONAL].map(|flags| encode(&mut Host::holding(&noise, noise.len()), flags))
     };
     let n_blocks = noise.len().div_ceil(8192);
     let blosc = stored_values::<Blosc>(&[5, 1, 1]);
@@ -290,10 +290,10 @@ impl Codec for Panics {
 fn a_panic_is_a_failure_like_any_other() {
     crate::prepare();
     let mut host = Host::holding(&[3; 64], 64);
-    for flags in [0, FLAG_OPTIONAL, FLAG_REVERSE] {
+    for flags in [0, H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE] {
         host.fails::<Panics>(flags, &[], 64);
     }
-    host.fails::<Panics>(FLAG_REVERSE, &[], 1);
+    host.fails::<Panics>(H5Z_FLAG_REVERSE, &[], 1);
 }
 
 #[test]

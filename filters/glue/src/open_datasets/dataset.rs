@@ -2,12 +2,11 @@
 
 use core::ffi::{c_int, c_uint};
 
-use crate::host::MAX_PARAMETERS;
+use darkchunk_hdf5_abi::constants::{
+    H5Z_FILTER_FLETCHER32, H5Z_FILTER_NBIT, H5Z_FILTER_SCALEOFFSET, H5Z_FILTER_SHUFFLE,
+};
 
-const SHUFFLE: c_int = 2;
-const FLETCHER32: c_int = 3;
-const NBIT: c_int = 5;
-const SCALEOFFSET: c_int = 6;
+use crate::host::MAX_PARAMETERS;
 
 const CHECKSUM_BYTES: u64 = 4;
 
@@ -83,8 +82,9 @@ impl Chunked {
         let (at, _) = places.next()?;
         let before = self.filters[..at].iter().map(|other| other.0);
         let is_before = |id| before.clone().any(|other| other == id);
-        let n_checksums = before.clone().filter(|other| *other == FLETCHER32).count() as u64;
-        let is_resized = before.clone().any(|other| !matches!(other, SHUFFLE | FLETCHER32)) || places.next().is_some();
+        let n_checksums = before.clone().filter(|other| *other == H5Z_FILTER_FLETCHER32).count() as u64;
+        let is_resized = before.clone().any(|other| !matches!(other, H5Z_FILTER_SHUFFLE | H5Z_FILTER_FLETCHER32))
+            || places.next().is_some();
         // In the file a string or reference has at most twice the bytes of a pointer.
         let most = if self.is_exact { self.element_bytes } else { self.element_bytes.saturating_mul(2) };
         let least = if self.is_exact { self.element_bytes } else { 1 };
@@ -94,14 +94,14 @@ impl Chunked {
             memory_bytes: self.element_bytes,
             element_bytes: (!is_resized).then_some((least, most)),
             n_checksums,
-            max_bytes: if is_before(NBIT) || is_before(SCALEOFFSET) {
+            max_bytes: if is_before(H5Z_FILTER_NBIT) || is_before(H5Z_FILTER_SCALEOFFSET) {
                 whole.saturating_add(THEIR_HEADER_BYTES)
             } else if is_resized {
                 0
             } else {
                 whole
             },
-            sees_zeros: !is_before(SHUFFLE),
+            sees_zeros: !is_before(H5Z_FILTER_SHUFFLE),
             is_native: self.is_native,
         })
     }

@@ -18,7 +18,7 @@ use core::ffi::{c_int, c_uint};
 use std::collections::HashMap;
 
 use super::dataset::{Dataset, Sizes, told};
-use crate::abi::Hid;
+use darkchunk_hdf5_abi::Hid;
 
 /// From so many open datasets on they are counted, not listed.
 pub(super) const MANY: usize = 512;

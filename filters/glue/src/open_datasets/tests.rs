@@ -2,8 +2,12 @@
 
 use super::dataset::{Chunked, Dataset};
 use super::*;
-use crate::abi::Hid;
 use crate::host::MAX_PARAMETERS;
+use darkchunk_hdf5_abi::Hid;
+use darkchunk_hdf5_abi::constants::{
+    H5Z_FILTER_FLETCHER32 as FLETCHER32, H5Z_FILTER_NBIT as NBIT, H5Z_FILTER_SCALEOFFSET as SCALEOFFSET,
+    H5Z_FILTER_SHUFFLE as SHUFFLE,
+};
 use simulated::Simulated;
 
 mod claims;
@@ -11,10 +15,6 @@ mod kept;
 mod simulated;
 
 const LZ4: c_int = 32004;
-const SHUFFLE: c_int = 2;
-const FLETCHER32: c_int = 3;
-const NBIT: c_int = 5;
-const SCALEOFFSET: c_int = 6;
 const DEFLATE: c_int = 1;
 
 fn decoded(n_bytes: usize) -> Decoded<'static> {

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use darkchunk::codec::{Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
 
 use super::complete;
-use crate::abi::Hid;
 use crate::host::{Functions, Host};
+use darkchunk_hdf5_abi::Hid;
 
 /// A property list and a datatype.
 #[derive(Clone)]
@@ -141,6 +141,14 @@ unsafe extern "C" fn base(_: Hid) -> Hid {
     BASE
 }
 
+unsafe extern "C" fn no_members(_: Hid) -> c_int {
+    -1
+}
+
+unsafe extern "C" fn no_member(_: Hid, _: c_uint) -> Hid {
+    -1
+}
+
 unsafe extern "C" fn close(_: Hid) -> c_int {
     N_OPEN_TYPES.set(N_OPEN_TYPES.get() - 1);
     0
@@ -159,6 +167,9 @@ fn host() -> Host {
         H5Tget_order: order,
         H5Tget_sign: sign,
         H5Tget_super: base,
+        H5Tget_nmembers: no_members,
+        H5Tget_member_type: no_member,
+        H5Tis_variable_str: no_members,
         H5Tclose: close,
     };
     // SAFETY: they do as HDF5's do, for the one dataset there is.

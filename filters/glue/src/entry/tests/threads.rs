@@ -6,7 +6,7 @@ use darkchunk::frame::ElementType;
 use darkchunk::{Result, Threads};
 
 use super::{Host, pixels};
-use crate::abi::FLAG_REVERSE;
+use darkchunk_hdf5_abi::constants::H5Z_FLAG_REVERSE;
 
 /// A codec that notes how many threads it may use, and fails in one of them.
 struct Helped;
@@ -87,7 +87,7 @@ fn in_a_process_of_two_threads() {
     let mut host = Host::holding(&pixels, pixels.len());
     assert_eq!(host.call::<Bitshuffle>(0, &values, pixels.len()), n_stored);
     assert!(host.bytes() == &expected[..n_stored]);
-    assert_eq!(host.call::<Bitshuffle>(FLAG_REVERSE, &values, n_stored), pixels.len());
+    assert_eq!(host.call::<Bitshuffle>(H5Z_FLAG_REVERSE, &values, n_stored), pixels.len());
     assert!(host.bytes() == pixels);
 }
 
@@ -103,7 +103,7 @@ fn a_panic_of_a_helping_thread_is_a_failure_like_any_other() {
 #[ignore = "run by another test"]
 fn in_a_process_where_a_helper_panics() {
     crate::prepare();
-    Host::holding(&[3; 64], 64).fails::<Helped>(FLAG_REVERSE, &[], 64);
+    Host::holding(&[3; 64], 64).fails::<Helped>(H5Z_FLAG_REVERSE, &[], 64);
     let text = crate::guard::guard(|| Helped.decode(&[], &mut []).map_err(|error| error.to_string())).unwrap_err();
     assert!(text.contains("please report it: in a helper"), "{text}");
 }
