@@ -3,23 +3,30 @@
 //! ```text
 //! salvage verify  FILE DATASET [--json]            what is wrong
 //! salvage recover FILE DATASET OUTPUT [--json]     the same; what is good goes to the same path in OUTPUT, a new file
+//! salvage scan    FILE OUTPUT [--frame HxW] [--json]
+//!                                                  DRLE frames that are found by their bytes, wherever they are in FILE, go to OUTPUT
 //! ```
 //!
 //! Works on chunked datasets whose filters are darkchunk's, shuffle and fletcher32; needs no plugin. *Intact* is a chunk that a
-//! checksum proves; one without a checksum *decodes* or not. Standard output has a line for each fault and a summary, or one
-//! object of JSON. The exit code is 0 where nothing is wrong, 1 where some chunks are damaged (all of them are listed, and the
-//! rest is saved), 2 where it could not be done, or where chunks could not be examined: the output, or standard error, says why.
+//! checksum proves; one without a checksum *decodes* or not. Where HDF5 cannot open the file or the dataset, `recover` does
+//! what `scan` does. Standard output has a line for each fault and a summary, or one object of JSON. The exit code is 0 where
+//! nothing is wrong, 1 where some chunks are damaged (all of them are listed, and the rest is saved) or frames were only found
+//! by their bytes, 2 where it could not be done, or where chunks could not be examined: the output, or standard error, says why.
 
 use std::error::Error;
-use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 
-use darkchunk_hdf5::File;
-use darkchunk_hdf5::salvage::{Damage, Fault, FilterName, Report, salvage, verify};
-use serde_json::{Value, json};
+use darkchunk_hdf5::api::Hid;
+use darkchunk_hdf5::salvage::{FoundReport, Report, salvage, scan, verify};
+use darkchunk_hdf5::{File, Library};
+use report::{as_json, as_text, found_as_json, found_as_text};
 
-const USAGE: &str = "salvage verify FILE DATASET [--json], or salvage recover FILE DATASET OUTPUT [--json]";
+#[path = "salvage/report.rs"]
+mod report;
+
+const USAGE: &str = "salvage verify FILE DATASET [--json], salvage recover FILE DATASET OUTPUT [--json], or \
+                     salvage scan FILE OUTPUT [--frame HEIGHTxWIDTH] [--json]";
 
 fn main() -> ExitCode {
     let outcome = run(&std::env::args().skip(1).collect::<Vec<_>>());
@@ -29,146 +36,121 @@ fn main() -> ExitCode {
     ExitCode::from(exit_code(&outcome))
 }
 
+/// What was found, in a dataset or in the bytes of a file.
+enum Outcome {
+    Dataset(Report),
+    Bytes(FoundReport),
+}
+
 /// What a script that calls this goes by.
-fn exit_code<E>(outcome: &Result<Report, E>) -> u8 {
+fn exit_code<E>(outcome: &Result<Outcome, E>) -> u8 {
     match outcome {
-        Ok(report) if report.is_damaged() => 1,
-        Ok(report) if report.is_good() => 0,
+        Ok(Outcome::Dataset(report)) if report.is_damaged() => 1,
+        Ok(Outcome::Dataset(report)) if report.is_good() => 0,
+        Ok(Outcome::Bytes(report)) if report.n_frames > 0 => 1,
         _ => 2,
     }
 }
 
 /// Prints and returns what was found.
-fn run(arguments: &[String]) -> Result<Report, Box<dyn Error>> {
-    let is_json = arguments.iter().any(|argument| argument == "--json");
-    let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--json").collect();
+fn run(arguments: &[String]) -> Result<Outcome, Box<dyn Error>> {
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let is_json = words.contains(&"--json");
+    words.retain(|word| *word != "--json");
+    let mut shape = None;
+    if let Some(at) = words.iter().position(|word| *word == "--frame") {
+        shape = Some(frame_shape(words.get(at + 1).copied().unwrap_or_default())?);
+        words.drain(at..at + 2);
+    }
     if let Some(option) = words.iter().find(|word| word.starts_with("--")) {
         return Err(format!("unknown option {option}; usage: {USAGE}").into());
     }
-    let (report, dataset) = match words[..] {
-        ["verify", file, dataset] => (verify_file(file, dataset)?, dataset),
-        ["recover", file, dataset, output] => (recover(file, dataset, output)?, dataset),
+    let (outcome, name) = match words[..] {
+        ["verify", file, dataset] => (Outcome::Dataset(verify_file(file, dataset)?), dataset),
+        ["recover", file, dataset, output] => match recover(file, dataset, output)? {
+            outcome @ Outcome::Dataset(_) => (outcome, dataset),
+            outcome @ Outcome::Bytes(_) => (outcome, file),
+        },
+        ["scan", file, output] => (Outcome::Bytes(scan_file(file, output, shape)?), file),
         _ => return Err(format!("usage: {USAGE}").into()),
     };
-    if is_json {
-        println!("{}", as_json(dataset, &report));
-    } else {
-        print!("{}", as_text(dataset, &report));
+    match (&outcome, is_json) {
+        (Outcome::Dataset(report), true) => println!("{}", as_json(name, report)),
+        (Outcome::Dataset(report), false) => print!("{}", as_text(name, report)),
+        (Outcome::Bytes(report), true) => println!("{}", found_as_json(name, report)),
+        (Outcome::Bytes(report), false) => print!("{}", found_as_text(name, report)),
     }
-    Ok(report)
+    Ok(outcome)
+}
+
+/// `1024x1280`.
+fn frame_shape(text: &str) -> Result<[usize; 2], String> {
+    let parts: Vec<_> = text.split('x').map(str::parse).collect();
+    match parts[..] {
+        [Ok(height), Ok(width)] => Ok([height, width]),
+        _ => Err(format!("--frame takes height and width, such as --frame 1024x1280, not {text:?}")),
+    }
 }
 
 fn verify_file(file: &str, dataset: &str) -> Result<Report, Box<dyn Error>> {
     let library = darkchunk_hdf5::load::library()?;
-    let file = File::open(&library, Path::new(file), false)?;
-    Ok(verify(&library, file.id(), dataset)?)
+    let opened = File::open(&library, Path::new(file), false);
+    let report = opened.and_then(|opened| verify(&library, opened.id(), dataset));
+    report.map_err(|error| match error {
+        error if is_unreadable(&error) => {
+            format!("{error}; `salvage scan` finds DRLE frames in such a file by their bytes").into()
+        }
+        error => error.into(),
+    })
 }
 
-fn recover(file: &str, dataset: &str, output: &str) -> Result<Report, Box<dyn Error>> {
+fn recover(file: &str, dataset: &str, output: &str) -> Result<Outcome, Box<dyn Error>> {
+    let library = darkchunk_hdf5::load::library()?;
+    let recovered = into_new_file(&library, output, |into| {
+        let source = File::open(&library, Path::new(file), false)?;
+        salvage(&library, source.id(), dataset, into, dataset)
+    });
+    match recovered {
+        Ok(report) => Ok(Outcome::Dataset(report)),
+        Err(error) if error.downcast_ref().is_some_and(is_unreadable) && Path::new(file).is_file() => {
+            eprintln!("salvage: {error}; looking for DRLE frames by their bytes");
+            Ok(Outcome::Bytes(scan_file(file, output, None)?))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether HDF5 could not open the file, or the dataset in it.
+fn is_unreadable(error: &darkchunk_hdf5::Error) -> bool {
+    use darkchunk_hdf5::Error::{CannotOpen, Hdf5};
+    matches!(error, CannotOpen { .. } | Hdf5 { call: "H5Fopen", .. })
+}
+
+fn scan_file(file: &str, output: &str, shape: Option<[usize; 2]>) -> Result<FoundReport, Box<dyn Error>> {
+    let source = std::fs::File::open(file).map_err(|error| format!("{file} cannot be read: {error}"))?;
+    let library = darkchunk_hdf5::load::library()?;
+    let report = into_new_file(&library, output, |into| scan(&library, source, file, into, shape))?;
+    if report.n_frames == 0 {
+        std::fs::remove_file(output)?;
+    }
+    Ok(report)
+}
+
+/// Does `save` with a new file, which goes again where that fails: it would be of no use, and in the way of the next attempt.
+fn into_new_file<T>(
+    library: &Library,
+    output: &str,
+    save: impl FnOnce(Hid) -> darkchunk_hdf5::Result<T>,
+) -> Result<T, Box<dyn Error>> {
     if Path::new(output).exists() {
         return Err(format!("{output} is there already: give the name of a new file").into());
     }
-    let library = darkchunk_hdf5::load::library()?;
-    let file = File::open(&library, Path::new(file), false)?;
-    let into = File::create(&library, Path::new(output))?;
-    let saved = salvage(&library, file.id(), dataset, into.id(), dataset);
+    let into = File::create(library, Path::new(output))?;
+    let saved = save(into.id());
     let closed = into.close();
-    let report = saved.and_then(|report| closed.map(|()| report));
-    report.map_err(|error| {
-        // A file without the dataset is of no use, and would be in the way of the next attempt.
+    saved.and_then(|saved| closed.map(|()| saved)).map_err(|error| {
         let _ = std::fs::remove_file(output);
         error.into()
-    })
-}
-
-fn as_text(dataset: &str, report: &Report) -> String {
-    let mut lines: Vec<String> = report.faults.iter().map(fault_line).collect();
-    for missing in &report.missing {
-        lines.push(format!("{}: never written\n", name("chunk", missing)));
-    }
-    let filters: Vec<String> = report.filters.iter().map(filter_name).collect();
-    let filters = match &filters[..] {
-        [] => "no filter".to_owned(),
-        [filter] => format!("filter {filter}"),
-        several => format!("filters {}", several.join(" + ")),
-    };
-    lines.push(format!("{dataset} ({filters}): {}\n", counts(report)));
-    lines.extend(report.not_examined.as_ref().map(|reason| format!("{dataset}: not examined: {reason}\n")));
-    lines.concat()
-}
-
-fn fault_line(Fault { chunk, frames, doubtful_frames, damage, .. }: &Fault) -> String {
-    let Damage { blocks, lost, doubtful, reason } = damage;
-    let blocks = if blocks.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", name("block", &(blocks.start as u64..blocks.end as u64)))
-    };
-    let lost = match (lost.len(), doubtful.len()) {
-        (0, 0) => "nothing lost".to_owned(),
-        (0, n_bytes) => format!("{} may be wrong", part(n_bytes, doubtful_frames)),
-        (n_bytes, _) => format!("{} lost", part(n_bytes, frames)),
-    };
-    format!("chunk {chunk}{blocks}: {lost}: {reason}\n")
-}
-
-/// So many bytes, and of which frames.
-fn part(n_bytes: usize, frames: &Range<u64>) -> String {
-    if frames.is_empty() {
-        format!("{n_bytes} bytes after the last frame")
-    } else {
-        format!("{n_bytes} bytes of {}", name("frame", frames))
-    }
-}
-
-fn filter_name(FilterName { id, name }: &FilterName) -> String {
-    name.map_or(id.to_string(), |name| format!("{id}, {name}"))
-}
-
-/// How many chunks there are, and how many of each kind that there is.
-fn counts(report: &Report) -> String {
-    let kinds = [
-        (report.n_intact, "intact"),
-        (report.n_decoded, "decode (no checksum)"),
-        (report.n_damaged, "damaged"),
-        (report.n_missing(), "never written"),
-        (report.n_not_examined, "not examined"),
-    ];
-    let kinds = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!(", {n} {kind}"));
-    format!("{} chunks{}", report.n_chunks, kinds.collect::<String>())
-}
-
-/// `block 3` or `blocks 3 to 5`.
-fn name(what: &str, range: &Range<u64>) -> String {
-    let (first, last) = (range.start, range.end - 1);
-    if first == last { format!("{what} {first}") } else { format!("{what}s {first} to {last}") }
-}
-
-fn as_json(dataset: &str, report: &Report) -> Value {
-    json!({
-        "dataset": dataset,
-        "filters": report.filters.iter().map(|filter| filter.id).collect::<Vec<_>>(),
-        "chunks": report.n_chunks,
-        "intact": report.n_intact,
-        "decode": report.n_decoded,
-        "damaged": report.n_damaged,
-        "missing": report.missing.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
-        "not_examined": report.n_not_examined,
-        "why_not_examined": report.not_examined,
-        "faults": report.faults.iter().map(fault_as_json).collect::<Vec<_>>(),
-    })
-}
-
-fn fault_as_json(Fault { chunk, offset, frames, doubtful_frames, damage }: &Fault) -> Value {
-    json!({
-        "chunk": chunk,
-        "offset": offset,
-        "frames": [frames.start, frames.end],
-        "doubtful_frames": [doubtful_frames.start, doubtful_frames.end],
-        "blocks": [damage.blocks.start, damage.blocks.end],
-        "lost_bytes": [damage.lost.start, damage.lost.end],
-        "doubtful_bytes": [damage.doubtful.start, damage.doubtful.end],
-        "reason": damage.reason.to_string(),
     })
 }
 
@@ -176,6 +158,8 @@ fn fault_as_json(Fault { chunk, offset, frames, doubtful_frames, damage }: &Faul
 mod tests {
     use darkchunk::chunk::Compression;
     use darkchunk_hdf5::{Dataset, Processing, Writer};
+
+    use darkchunk_hdf5::salvage::{Damage, Fault};
 
     use super::*;
 
@@ -200,42 +184,6 @@ mod tests {
         outcome.map(|_| code).map_err(|error| error.to_string())
     }
 
-    /// The report of a recording whose second chunk, of one frame, has a changed pixel.
-    fn check_words(report: &Report) {
-        let text = as_text("/x", report);
-        let [fault, summary] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
-        let expected = "chunk 1, block 0: 2400 bytes of frame 1 lost: the chunk is damaged: its checksum is 0x";
-        assert!(fault.starts_with(expected), "{fault}");
-        assert_eq!(summary, "/x (filter 36114, DRLE): 20 chunks, 19 intact, 1 damaged");
-
-        let mut words = as_json("/x", report);
-        let reason = words["faults"][0]["reason"].take();
-        assert!(reason.as_str().is_some_and(|reason| fault.ends_with(reason)), "{reason}");
-        let fault = json!({
-            "chunk": 1,
-            "offset": [1, 0, 0],
-            "frames": [1, 2],
-            "doubtful_frames": [1, 1],
-            "blocks": [0, 1],
-            "lost_bytes": [0, 2400],
-            "doubtful_bytes": [0, 0],
-            "reason": null,
-        });
-        let counts = json!({
-            "dataset": "/x",
-            "filters": [36114],
-            "chunks": 20,
-            "intact": 19,
-            "decode": 0,
-            "damaged": 1,
-            "missing": [],
-            "not_examined": 0,
-            "why_not_examined": null,
-            "faults": [fault],
-        });
-        assert_eq!(words, counts);
-    }
-
     #[test]
     fn scripts_are_told_good_from_damaged_and_both_from_not_done() {
         let good = Report { n_chunks: 1, n_decoded: 1, ..Report::default() };
@@ -244,7 +192,10 @@ mod tests {
         let fault = Fault { chunk: 0, offset: vec![0], frames: 0..1, doubtful_frames: 0..0, damage };
         let damaged = Report { faults: vec![fault], ..not_examined.clone() };
         let outcomes = [Ok(good), Ok(damaged), Ok(not_examined), Err("refused")];
-        assert_eq!(outcomes.map(|outcome| exit_code(&outcome)), [0, 1, 2, 2]);
+        let codes = outcomes.map(|outcome| exit_code(&outcome.map(Outcome::Dataset)));
+        assert_eq!(codes, [0, 1, 2, 2]);
+        let found = [0, 3].map(|n_frames| FoundReport { n_frames, ..FoundReport::default() });
+        assert_eq!(found.map(|report| exit_code(&Ok::<_, ()>(Outcome::Bytes(report)))), [2, 1]);
     }
 
     #[test]
@@ -260,7 +211,7 @@ mod tests {
         bytes[second + 40] ^= 1;
         std::fs::write(&file, bytes).expect("writable");
         assert_eq!(run_with(&["verify", &file, DATASET, "--json"]), Ok(1));
-        check_words(&verify_file(&file, DATASET).expect("a report"));
+        report::tests::check_words(&verify_file(&file, DATASET).expect("a report"));
 
         let taken = run_with(&["recover", &file, DATASET, &output]).expect_err("refused");
         assert!(taken.contains("is there already"), "{taken}");
@@ -271,11 +222,48 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_hdf5_cannot_open_gives_the_frames_that_are_in_it() {
+        const DATASET: &str = "/entry/instrument/detector/data";
+        let (file, output) = (recording("overwritten"), recording("found"));
+        let taken = run_with(&["scan", &file, &output]).expect_err("refused");
+        assert!(taken.contains("is there already"), "{taken}");
+        std::fs::remove_file(&output).expect("it was there");
+
+        let mut bytes = std::fs::read(&file).expect("the file");
+        bytes[..64].fill(0);
+        std::fs::write(&file, &bytes).expect("writable");
+        let unreadable = run_with(&["verify", &file, DATASET]).expect_err("no HDF5 file");
+        assert!(
+            unreadable.ends_with("; `salvage scan` finds DRLE frames in such a file by their bytes"),
+            "{unreadable}"
+        );
+        for words in [
+            &["recover", &file, DATASET, &output][..],
+            &["scan", &file, &output, "--frame", "30x40"],
+            &["scan", &file, &output, "--frame", "7x7", "--json"],
+        ] {
+            assert_eq!(run_with(words), Ok(1), "{words:?}");
+            assert_eq!(run_with(&["verify", &output, "/found/1/frames"]), Ok(0), "{words:?}");
+            std::fs::remove_file(&output).expect("it was there");
+        }
+        std::fs::write(&file, [0; 1000]).expect("writable");
+        assert_eq!(run_with(&["recover", &file, DATASET, &output]), Ok(2));
+        assert!(!Path::new(&output).exists());
+        std::fs::remove_file(file).expect("it was there");
+    }
+
+    #[test]
     fn what_cannot_be_done_is_no_report() {
         let file = recording("refused");
-        for words in
-            [&["verify"][..], &["verify", &file, "/x", "--js"], &["verify", "/no/file", "/x"], &["verify", &file, "/x"]]
-        {
+        for words in [
+            &["verify"][..],
+            &["verify", &file, "/x", "--js"],
+            &["verify", "/no/file", "/x"],
+            &["verify", &file, "/x"],
+            &["scan", "/no/file", "/tmp/x"],
+            &["scan", &file, "/tmp/x", "--frame"],
+            &["scan", &file, "/tmp/x", "--frame", "3"],
+        ] {
             assert!(run_with(words).is_err(), "{words:?}");
         }
         let output = format!("{file}.saved");

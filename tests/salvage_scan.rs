@@ -3,6 +3,7 @@
 use darkchunk::codec::Codec;
 use darkchunk::codec::drle::{Drle, HEADER_BYTES};
 use darkchunk::cpu::Level;
+use darkchunk::frame::ElementType;
 use darkchunk::salvage::scan::Scan;
 use darkchunk_sim::Rng;
 use std::io::{self, Read};
@@ -89,6 +90,29 @@ fn containers_are_found_wherever_they_are() {
     for n_bytes in 0..9 {
         let bytes = [noise(n_bytes), container(0..2)].concat();
         assert_eq!(scan(&bytes[..]).0, expected(&[(n_bytes, 0..2)]));
+    }
+}
+
+#[test]
+fn frames_of_the_other_byte_order_are_those_of_this_machine() {
+    for (code, element) in [(1, ElementType::I16), (2, ElementType::I16), (3, ElementType::U16), (4, ElementType::U16)]
+    {
+        let drle = Drle::from_cd_values(&[20, 0, 0, 1, code, N_PIXELS as u32, 0]).unwrap();
+        let pixels = frame(3);
+        let stored: Vec<u8> = match code % 2 {
+            1 => pixels.clone(),
+            _ => pixels.as_chunks::<2>().0.iter().flat_map(|[low, high]| [*high, *low]).collect(),
+        };
+        let mut chunk = vec![0; 1000];
+        let n_bytes = drle.encode(&stored, &mut chunk).unwrap();
+        let mut scan = Scan::new(&chunk[..n_bytes]);
+        let found = scan.next_container().expect("readable").expect("a container");
+        let one = found.frames().next().expect("a frame").expect("sound");
+        assert_eq!((one.element(), one.n_pixels(), one.threshold()), (element, N_PIXELS, 20));
+        let mut decoded = vec![0; 2 * N_PIXELS];
+        Drle::new(1).unwrap().decode(&one.to_container().expect("memory"), &mut decoded).expect("it decodes");
+        let native = pixels.as_chunks::<2>().0.iter().flat_map(|pixel| u16::from_le_bytes(*pixel).to_ne_bytes());
+        assert!(decoded == native.collect::<Vec<_>>(), "type {code}");
     }
 }
 

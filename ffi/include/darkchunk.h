@@ -209,6 +209,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Tget_member_type;
     dc_function fn_H5Fget_create_plist;
     dc_function fn_H5Pget_sizes;
+    dc_function fn_H5Pset_chunk_opts;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -251,6 +252,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Tget_member_type)
     DC_SET(H5Fget_create_plist)
     DC_SET(H5Pget_sizes)
+    DC_SET(H5Pset_chunk_opts)
     return table;
 }
 

@@ -104,6 +104,7 @@ macro_rules! for_each_hdf5_function {
                 fn H5Tget_member_type(kind: Hid, index: c_uint) -> Hid;
                 fn H5Fget_create_plist(file: Hid) -> Hid;
                 fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
+                fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -59,6 +59,7 @@ macro_rules! link {
             fn H5Tget_member_type(kind: Hid, index: c_uint) -> Hid;
             fn H5Fget_create_plist(file: Hid) -> Hid;
             fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
+            fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -77,6 +78,7 @@ macro_rules! link {
                 H5Tget_member_type: Some(H5Tget_member_type),
                 H5Fget_create_plist: Some(H5Fget_create_plist),
                 H5Pget_sizes: Some(H5Pget_sizes),
+                H5Pset_chunk_opts: Some(H5Pset_chunk_opts),
                 ..Api::EMPTY
             }
         }

@@ -43,6 +43,22 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// HDF5 cannot open a dataset: what leads to it, or it itself, is damaged.
+    #[error("dataset {path} cannot be opened: {source}")]
+    CannotOpen {
+        /// The dataset's path.
+        path: String,
+        /// What HDF5 says.
+        source: Box<Error>,
+    },
+    /// The bytes of a file cannot be read.
+    #[error("{name} cannot be read: {message}")]
+    Read {
+        /// The file.
+        name: String,
+        /// What the system says.
+        message: String,
+    },
     /// The file cannot be written to.
     #[error("the file is open for reading only: open it with H5F_ACC_RDWR")]
     ReadOnly,

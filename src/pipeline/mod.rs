@@ -39,13 +39,13 @@ pub enum Proof {
 }
 
 impl Pipeline {
-    /// Filters by their numbers and stored parameters. One that is not known becomes [`Step::Other`].
+    /// Filters by their numbers and stored parameters. One that is not known, or whose parameters mean nothing, becomes
+    /// [`Step::Other`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] and [`Error::Unsupported`] for parameters with which nothing can be decoded, and for more filters
-    /// than HDF5 allows.
+    /// [`Error::Unsupported`] for more filters than HDF5 allows.
     pub fn new<'a>(filters: impl IntoIterator<Item = (u32, &'a [u32])>) -> Result<Self> {
-        let steps = filters.into_iter().map(|(id, values)| Step::new(id, values)).collect::<Result<Vec<_>>>()?;
+        let steps: Vec<_> = filters.into_iter().map(|(id, values)| Step::new(id, values)).collect();
         if steps.len() > MAX_FILTERS {
             return Err(Error::Unsupported(format!("{} filters; HDF5 has at most {MAX_FILTERS}", steps.len())));
         }

@@ -2,6 +2,12 @@
 
 use super::{buffer, claim};
 use crate::chunk::Filter;
+use crate::codec::Codec;
+use crate::codec::bitshuffle::Bitshuffle;
+use crate::codec::blosc::Blosc;
+use crate::codec::drle::Drle;
+use crate::codec::lz4::Lz4;
+use crate::codec::zstd::Zstd;
 use crate::cpu::Level;
 use crate::kernels::{
     fletcher32::fletcher32,
@@ -34,10 +40,12 @@ pub enum Step {
     },
     /// HDF5's checksum.
     Fletcher32,
-    /// A filter that cannot be undone here.
+    /// A filter that cannot be undone here. A chunk's mask may leave it out.
     Other {
         /// Its number.
         id: u32,
+        /// Why not: it is not known, or its parameters mean nothing.
+        reason: Error,
     },
 }
 
@@ -67,8 +75,8 @@ impl StoredCodec {
 }
 
 impl Step {
-    pub(super) fn new(id: u32, values: &[u32]) -> Result<Self> {
-        match (id, values) {
+    pub(super) fn new(id: u32, values: &[u32]) -> Self {
+        let step = match (id, values) {
             (SHUFFLE_ID, &[element_bytes]) if element_bytes != 0 => {
                 Ok(Self::Shuffle { element_bytes: element_bytes as usize })
             }
@@ -76,11 +84,14 @@ impl Step {
                 "the shuffle filter has the parameters {values:?}; one is expected, the bytes of an element"
             ))),
             (FLETCHER32_ID, _) => Ok(Self::Fletcher32),
-            _ if Filter::is_known(id) => {
-                Ok(Self::Codec(StoredCodec { filter: Filter::from_cd_values(id, values)?, values: values.to_vec() }))
+            _ if Filter::is_known(id) => Filter::from_cd_values(id, values)
+                .map(|filter| Self::Codec(StoredCodec { filter, values: values.to_vec() })),
+            _ => {
+                let name = name_of(id).map(|name| format!(" ({name})")).unwrap_or_default();
+                Err(Error::Unsupported(format!("filter {id}{name} is none that darkchunk decodes")))
             }
-            _ => Ok(Self::Other { id }),
-        }
+        };
+        step.unwrap_or_else(|reason| Self::Other { id, reason })
     }
 
     /// The filter's number.
@@ -90,32 +101,14 @@ impl Step {
             Self::Codec(codec) => codec.filter.id(),
             Self::Shuffle { .. } => SHUFFLE_ID,
             Self::Fletcher32 => FLETCHER32_ID,
-            Self::Other { id } => *id,
+            Self::Other { id, .. } => *id,
         }
     }
 
     /// The filter's usual name, where it is known.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Codec(codec) => match codec.filter {
-                Filter::Drle(_) => "DRLE",
-                Filter::Bitshuffle(_) => "bitshuffle",
-                Filter::Blosc(_) => "Blosc",
-                Filter::Lz4(_) => "LZ4",
-                Filter::Zstd(_) => "Zstd",
-            },
-            Self::Shuffle { .. } => "shuffle",
-            Self::Fletcher32 => "fletcher32",
-            Self::Other { id } => match *id {
-                DEFLATE_ID => "gzip",
-                SZIP_ID => "szip",
-                NBIT_ID => "nbit",
-                SCALEOFFSET_ID => "scaleoffset",
-                LZF_ID => "lzf",
-                _ => return None,
-            },
-        })
+        name_of(self.id())
     }
 
     /// Whether a chunk has the same size after this filter as before it.
@@ -143,7 +136,7 @@ impl Step {
             Self::Codec(codec) => codec.for_size(known)?.decoded_len(bytes)?,
             Self::Shuffle { .. } => bytes.len(),
             Self::Fletcher32 => bytes.len().saturating_sub(FLETCHER32_BYTES),
-            Self::Other { .. } => return Err(self.unknown()),
+            Self::Other { reason, .. } => return Err(reason.clone()),
         };
         match known.filter(|known| *known != found) {
             Some(expected) => Err(Error::WrongSize { expected, found }),
@@ -163,7 +156,7 @@ impl Step {
                 dst.copy_from_slice(checked(bytes)?);
                 Ok(())
             }
-            Self::Other { .. } => Err(self.unknown()),
+            Self::Other { reason, .. } => Err(reason.clone()),
         }
     }
 
@@ -172,7 +165,7 @@ impl Step {
         let mut applied = match self {
             Self::Codec(codec) => buffer(codec.filter.max_encoded_len(bytes.len()))?,
             Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
-            Self::Other { .. } => return Err(self.unknown()),
+            Self::Other { reason, .. } => return Err(reason.clone()),
         };
         match self {
             Self::Codec(codec) => {
@@ -188,12 +181,24 @@ impl Step {
         }
         Ok(applied)
     }
+}
 
-    /// Why nothing that this filter has encoded can be decoded.
-    pub(crate) fn unknown(&self) -> Error {
-        let name = self.name().map(|name| format!(" ({name})")).unwrap_or_default();
-        Error::Unsupported(format!("filter {}{name} is none that darkchunk decodes", self.id()))
-    }
+fn name_of(id: u32) -> Option<&'static str> {
+    Some(match id {
+        DEFLATE_ID => "gzip",
+        SHUFFLE_ID => "shuffle",
+        FLETCHER32_ID => "fletcher32",
+        SZIP_ID => "szip",
+        NBIT_ID => "nbit",
+        SCALEOFFSET_ID => "scaleoffset",
+        LZF_ID => "lzf",
+        Drle::FILTER_ID => "DRLE",
+        Bitshuffle::FILTER_ID => "bitshuffle",
+        Blosc::FILTER_ID => "Blosc",
+        Lz4::FILTER_ID => "LZ4",
+        Zstd::FILTER_ID => "Zstd",
+        _ => return None,
+    })
 }
 
 /// What stands before the checksum at the end of `bytes`, which must match.

@@ -55,6 +55,14 @@ pub(super) fn push(damage: &mut Vec<Damage>, next: Damage) {
     }
 }
 
+/// Whether no byte of a chunk of `n_bytes` is left.
+pub(super) fn lose_everything(damage: &[Damage], n_bytes: usize) -> bool {
+    let mut lost: Vec<&Range<usize>> = damage.iter().map(|damage| &damage.lost).collect();
+    lost.sort_unstable_by_key(|lost| lost.start);
+    let covered = lost.iter().try_fold(0, |end, lost| (lost.start <= end).then_some(end.max(lost.end)));
+    covered == Some(n_bytes)
+}
+
 /// What is known of a stored chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

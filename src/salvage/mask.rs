@@ -3,7 +3,7 @@
 //! A filter that cannot encode a chunk may leave it as it is, and HDF5 sets the filter's bit in the mask. The mask is in the
 //! file's index, far from the chunk, and may be lost: parallel HDF5 before 1.14 writes 0 in a collective write.
 
-use super::damage::{Damage, Verdict};
+use super::damage::{self, Damage, Verdict};
 use super::steps;
 use crate::cpu::Level;
 use crate::pipeline::{self, Pipeline, Proof};
@@ -25,7 +25,7 @@ pub(super) fn examine(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8
         Err(reason) => reason,
     };
     let damage = steps::salvage(level, &active, stored, dst, reason);
-    let is_all_lost = damage.iter().any(|damage| damage.lost == (0..dst.len()));
+    let is_all_lost = damage::lose_everything(&damage, dst.len());
     let masks = [(mask & !pipeline.codec_mask(), ENCODED, true), (mask | pipeline.codec_mask(), RAW, is_all_lost)];
     for (other, what, _) in masks.into_iter().filter(|(other, _, is_possible)| *other != mask && *is_possible) {
         if let Some(decoded) = decoded_by(level, pipeline, other, stored, dst.len()) {

@@ -12,6 +12,7 @@
 
 use crate::Result;
 use crate::codec::drle::{Container, ContainerWriter, HEADER_BYTES, Header, MAGIC, PixelType};
+use crate::frame::ElementType;
 use crate::pipeline::buffer;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -182,7 +183,10 @@ fn find(bytes: &[u8]) -> Option<usize> {
 fn frame<'a>(container: &Container<'a>, index: usize) -> Result<FoundFrame<'a>> {
     let segment = container.sound_segment(index)?;
     let n_pixels = segment.pixels.len() as u32;
-    let header = Header { segment_pixels: n_pixels, n_bytes: 2 * n_pixels, ..*container.header() };
+    let header = *container.header();
+    // What is stored of pixels is the same in both byte orders.
+    let element = PixelType::try_from(if header.element.is_signed() { ElementType::I16 } else { ElementType::U16 })?;
+    let header = Header { element, segment_pixels: n_pixels, n_bytes: 2 * n_pixels, ..header };
     Ok(FoundFrame { header, stored: segment.stream })
 }
 
@@ -200,10 +204,10 @@ impl<'a> Found<'a> {
 }
 
 impl FoundFrame<'_> {
-    /// Type of its pixels.
+    /// Type of its pixels: `int16` or `uint16` of this machine, whatever order the dataset had.
     #[must_use]
-    pub fn element(&self) -> PixelType {
-        self.header.element
+    pub fn element(&self) -> ElementType {
+        if self.header.element.is_signed() { ElementType::I16 } else { ElementType::U16 }
     }
 
     /// The threshold that it was encoded with.
@@ -218,7 +222,7 @@ impl FoundFrame<'_> {
         self.header.segment_pixels as usize
     }
 
-    /// A container of this frame alone: a chunk of a dataset that has one frame a chunk.
+    /// A container of this frame alone: a chunk of a dataset of [these elements](Self::element) that has one frame a chunk.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) where there is no memory for it.

@@ -20,7 +20,10 @@ use std::ops::Range;
 ///
 /// A checksum after that filter proves as much as any. What a filter of ours after it decodes to proves nothing.
 pub(super) fn unknown(level: Level, steps: &[&Step], stored: &[u8], n_bytes: usize) -> Option<Verdict> {
-    let other = steps.iter().rev().find(|step| matches!(step, Step::Other { .. }))?;
+    let reason = steps.iter().rev().find_map(|step| match step {
+        Step::Other { reason, .. } => Some(reason),
+        _ => None,
+    })?;
     let mut bytes = Cow::Borrowed(stored);
     for step in steps.iter().rev() {
         match step {
@@ -37,7 +40,7 @@ pub(super) fn unknown(level: Level, steps: &[&Step], stored: &[u8], n_bytes: usi
             Step::Codec(_) | Step::Other { .. } => break,
         }
     }
-    Some(Verdict::NotExamined(other.unknown()))
+    Some(Verdict::NotExamined(reason.clone()))
 }
 
 /// Decodes what can be decoded of a chunk that as a whole does not, for `reason`.
@@ -167,7 +170,8 @@ fn undo_before<'a>(level: Level, step: &Step, mut part: Part<'a>) -> Result<Part
             part.damage = part.damage.into_iter().flat_map(spread).collect();
             part.bytes = Cow::Owned(undone(level, step, &part.bytes)?);
         }
-        Step::Codec(_) | Step::Other { .. } => return Err(step.unknown()),
+        // Not before the codec of a chain.
+        Step::Codec(_) | Step::Other { .. } => {}
     }
     Ok(part)
 }

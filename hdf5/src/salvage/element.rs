@@ -67,6 +67,8 @@ impl Walk<'_> {
         match h5!(library, H5Tget_class(datatype))? {
             H5T_STRING if h5_optional!(library, H5Tis_variable_str(datatype))? != 0 => refers(variable),
             H5T_VLEN => refers(variable),
+            // Before 1.12 a reference in memory is as it is stored.
+            H5T_REFERENCE if library.version()? < (1, 12, 0) => refers(n_bytes),
             H5T_REFERENCE => match n_bytes {
                 // To an object: its address. To a region: an address and a number, in memory 12 bytes.
                 8 => refers(self.address_bytes),

@@ -10,10 +10,16 @@
 //!
 //! A chunk that was never written is *missing*, and no fault: it reads as the fill value. All chunks of the dataset's
 //! extent are asked for, one by one, so an extent that no recording can have is refused.
+//!
+//! Where HDF5 cannot open the file or the dataset, [`scan`] saves the DRLE frames that are found by their bytes.
 
+mod column;
 mod element;
+mod found;
 mod source;
 mod target;
+
+pub use found::{FoundDataset, FoundFault, FoundReport, scan};
 
 use std::ops::Range;
 
@@ -138,8 +144,8 @@ impl Report {
 /// Examines the dataset `path` below the file or group `at`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where there is no such dataset, or its extent is damaged; [`Error::Hdf5`]. A damaged chunk, or a dataset
-/// that cannot be examined, is no error.
+/// [`Error::Unsupported`] where there is no such dataset, or its extent is damaged; [`Error::CannotOpen`]. A damaged chunk, or a
+/// dataset that cannot be examined, is no error.
 pub fn verify(library: &Library, at: Hid, path: &str) -> Result<Report> {
     match source::open(library, at, path)? {
         Opened::Source(source) => walk(&source, None),

@@ -45,11 +45,18 @@ pub(super) struct Source {
     pub(super) filters: Vec<StoredFilter>,
     pub(super) pipeline: Pipeline,
     /// Whether chunks that reach over the edge are not filtered.
-    edges_are_raw: bool,
+    pub(super) edges_are_raw: bool,
 }
 
 /// Opens the dataset `path` below `at`.
 pub(super) fn open(library: &Library, at: Hid, path: &str) -> Result<Opened> {
+    open_sound(library, at, path).map_err(|error| match error {
+        Error::Hdf5 { .. } => Error::CannotOpen { path: path.to_owned(), source: Box::new(error) },
+        other => other,
+    })
+}
+
+fn open_sound(library: &Library, at: Hid, path: &str) -> Result<Opened> {
     let refused = |why: &str| Error::Unsupported(format!("dataset {path}: {why}"));
     if !object::exists(library, at, path)? {
         return Err(refused("there is none of this name"));
@@ -59,17 +66,12 @@ pub(super) fn open(library: &Library, at: Hid, path: &str) -> Result<Opened> {
         return Err(refused("this is no dataset"));
     }
     let filters = dataset::filters(&dataset)?;
-    let pipeline = Pipeline::new(filters.iter().map(|filter| (filter.id, &filter.values[..])));
-    let names = match &pipeline {
-        Ok(pipeline) => pipeline.steps().iter().map(name).collect(),
-        Err(_) => filters.iter().map(|filter| FilterName { id: filter.id, name: None }).collect(),
-    };
-    let source = pipeline.map_err(|error| error.to_string());
-    match source.map(|pipeline| Source::new(dataset, filters, pipeline)) {
-        Ok(Ok(Ok(source))) => Ok(Opened::Source(Box::new(source))),
-        Ok(Ok(Err(reason))) | Err(reason) => Ok(Opened::NotExamined { filters: names, reason }),
-        Ok(Err(error)) => Err(error),
-    }
+    let pipeline = Pipeline::new(filters.iter().map(|filter| (filter.id, &filter.values[..])))?;
+    let names = pipeline.steps().iter().map(name).collect();
+    Ok(match Source::new(dataset, filters, pipeline)? {
+        Ok(source) => Opened::Source(Box::new(source)),
+        Err(reason) => Opened::NotExamined { filters: names, reason },
+    })
 }
 
 fn name(step: &Step) -> FilterName {

@@ -12,7 +12,7 @@ use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::Pipeline;
 use darkchunk::salvage::buffer;
-use darkchunk_hdf5_abi::constants::H5Z_FLAG_OPTIONAL;
+use darkchunk_hdf5_abi::constants::{H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS, H5Z_FLAG_OPTIONAL};
 
 /// Numbers below this are HDF5's own filters, which need no plugin.
 const FIRST_PLUGIN_ID: u32 = 256;
@@ -31,6 +31,7 @@ impl Target {
             let what = "of variable length, or references: they can be examined, not saved";
             return Err(Error::Unsupported(format!("the elements are, or have parts that are, {what}")));
         }
+        forget_layout_version(source)?;
         source.filters.iter().try_for_each(|filter| make_optional(&source.properties, filter))?;
         let library = source.dataset.library();
         let (kind, properties) = (source.datatype.get(), source.properties.get());
@@ -68,6 +69,20 @@ impl Target {
         let n_filters = self.pipeline.steps().len();
         self.write(offset, (0..n_filters).fold(0, |mask, index| mask | 1 << index), pixels)
     }
+}
+
+/// Lets a dataset be made with these properties in a file of an older format: they say in which version of the format the
+/// chunks' layout is stored, unless the chunks' shape is set anew.
+fn forget_layout_version(source: &Source) -> Result<()> {
+    let (library, properties) = (source.properties.library(), source.properties.get());
+    if source.edges_are_raw && library.functions().H5Pset_chunk_opts.is_none() {
+        return Ok(());
+    }
+    h5!(library, H5Pset_chunk(properties, source.chunk.len() as i32, source.chunk.as_ptr()))?;
+    if source.edges_are_raw {
+        h5_optional!(library, H5Pset_chunk_opts(properties, H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS))?;
+    }
+    Ok(())
 }
 
 /// Lets a dataset be made with these properties where a filter's plugin is not installed.

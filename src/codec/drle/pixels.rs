@@ -48,7 +48,7 @@ impl PixelType {
         }
     }
 
-    fn is_signed(self) -> bool {
+    pub(crate) fn is_signed(self) -> bool {
         matches!(self, Self::I16Le | Self::I16Be)
     }
 }
