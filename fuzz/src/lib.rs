@@ -9,10 +9,12 @@ pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
 use darkchunk::Threads;
+use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, DecodedSize};
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::{Pipeline, Step};
 use darkchunk::salvage::Verdict;
+use darkchunk::salvage::scan::Scan;
 use parameters::Parameters;
 
 /// Larger outputs are left out: they cost time and show nothing that small ones do not.
@@ -198,6 +200,17 @@ pub fn salvage<C: Codec>(data: &[u8]) {
     let first = salvaged(Level::SCALAR, 0x00);
     for &level in Level::available() {
         assert!(salvaged(level, 0xff) == first, "{level:?}: what is saved depends on the level or on what was there");
+    }
+}
+
+/// Looks for DRLE containers in any bytes: a frame that is found decodes.
+pub fn scan(data: &[u8]) {
+    let mut scan = Scan::new(data);
+    while let Some(found) = scan.next_container().expect("memory can be read") {
+        for frame in found.frames().flatten().filter(|frame| 2 * frame.n_pixels() <= MOST_DECODED_BYTES) {
+            let (codec, chunk) = (Drle::new(1).expect("a threshold"), frame.to_container().expect("memory"));
+            codec.decode(&chunk, &mut vec![0; 2 * frame.n_pixels()]).expect("a frame that is proved decodes");
+        }
     }
 }
 

@@ -209,6 +209,7 @@ mod tests {
             let chunk = encoded(&case);
             let whole = crate::for_one_codec!(input(chunk.of_chunk(), "salvage"), read).expect("a codec's number");
             assert_eq!(whole, chunk.bytes, "{case:?}");
+            crate::scan(&chunk.bytes);
             let damaged = crate::for_one_codec!(input(case.of_content(), "salvage"), read).expect("a codec's number");
             let n_changed = whole.iter().zip(&damaged).filter(|(whole, damaged)| whole != damaged).count();
             assert_eq!((damaged.len(), n_changed), (whole.len(), 2), "{case:?}");
