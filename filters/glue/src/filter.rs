@@ -7,7 +7,7 @@
 use core::ffi::{c_uint, c_void};
 
 use darkchunk::Error;
-use darkchunk::codec::Codec;
+use darkchunk::codec::{Codec, DecodedSize};
 use darkchunk::cpu::Level;
 
 use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
@@ -134,7 +134,10 @@ unsafe fn decode<'a, C: Codec>(
 ) -> Result<Outcome<'a>, String> {
     // SAFETY: as for this function.
     let input = unsafe { call.input() }?;
-    let n_bytes = codec.decoded_len(input).map_err(damage)?;
+    let n_bytes = match codec.decoded_size(input).map_err(damage)? {
+        DecodedSize::Exactly(n_bytes) => n_bytes,
+        DecodedSize::AtMost(max_bytes) => return decode_unsized(codec, input, max_bytes, allocator, room),
+    };
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{OTHERS}"));
     }
@@ -147,16 +150,40 @@ unsafe fn decode<'a, C: Codec>(
         return Ok(Outcome::DoneThere(n_bytes));
     }
     let wants_zeros = C::WANTS_ZEROS || !is_exact;
-    let mut output = if wants_zeros {
-        // What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
-        allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))?
-    } else {
-        allocator.to_be_written(n_bytes)?
-    };
+    let mut output = if wants_zeros { zeroed(allocator, room)? } else { allocator.to_be_written(n_bytes)? };
     let chunk = &mut output.as_mut_slice()[..n_bytes];
     let decode = if wants_zeros { C::decode_zeroed_with } else { C::decode_with };
     decode(codec, Level::current(), threads(), input, chunk).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
+}
+
+/// Decodes a chunk that does not say its size, only that it is at most `max_bytes`: to memory of its own first, of which the system
+/// gives as much as is written. When its size is known HDF5 gets that, or a copy if much of it is left.
+fn decode_unsized<'a, C: Codec>(
+    codec: &C,
+    input: &[u8],
+    max_bytes: usize,
+    allocator: &'a Allocator,
+    room: impl FnOnce(usize) -> Result<Room, Refusal>,
+) -> Result<Outcome<'a>, String> {
+    let mut decoded = allocator.zeroed(max_bytes)?;
+    let n_bytes = codec.decode_up_to(Level::current(), threads(), input, decoded.as_mut_slice()).map_err(damage)?;
+    if n_bytes == 0 {
+        return Err(format!("the chunk decodes to nothing{OTHERS}"));
+    }
+    let room = room(n_bytes).map_err(|refusal| format!("{}{OTHERS}", refusal.text(n_bytes)))?;
+    // Both together are no more than the blocks can hold.
+    if room == Room::exactly(n_bytes) && n_bytes > max_bytes / 2 {
+        return Ok(Outcome::Done(decoded, n_bytes));
+    }
+    let mut output = zeroed(allocator, room)?;
+    output.as_mut_slice()[..n_bytes].copy_from_slice(&decoded.as_mut_slice()[..n_bytes]);
+    Ok(Outcome::Done(output, n_bytes))
+}
+
+/// What is only cheaper is no reason to fail. With less than is needed HDF5 could read what is somebody's.
+fn zeroed(allocator: &Allocator, room: Room) -> Result<Buffer<'_>, String> {
+    allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))
 }
 
 /// Decodes a sound chunk to `n_bytes` in the buffer that it came in.
@@ -278,6 +305,7 @@ mod tests {
 
     use darkchunk::codec::drle::Drle;
     use darkchunk::codec::lz4::Lz4;
+    use darkchunk::codec::zstd::Zstd;
 
     use super::*;
 
@@ -330,6 +358,39 @@ mod tests {
         assert_eq!(room(3000, 5000).unwrap().len(), 5000);
         assert_eq!(room(3000, NEVER).unwrap().len(), 3000);
         assert_eq!(room(NEVER, NEVER), Err(format!("no memory for {NEVER} bytes")));
+    }
+
+    /// A Zstd frame of `PIXELS`, one raw block, that does not state its size.
+    fn unsized_frame() -> Vec<u8> {
+        let block = (1000_u32 << 3 | 1).to_le_bytes();
+        [&[0x28, 0xB5, 0x2F, 0xFD, 0, 0x50][..], &block[..3], &PIXELS].concat()
+    }
+
+    fn decoded_unsized(frame: &[u8], room: impl FnOnce(usize) -> Result<Room, Refusal>) -> Result<Vec<u8>, String> {
+        let allocator = Allocator::of(Caller::at(null())).unwrap();
+        let Ok(DecodedSize::AtMost(max_bytes)) = Zstd::new(0).decoded_size(frame) else { panic!("it states its size") };
+        decode_unsized(&Zstd::new(0), frame, max_bytes, &allocator, room).map(|outcome| match outcome {
+            Outcome::Done(mut output, n_bytes) => {
+                assert_eq!(n_bytes, 1000);
+                output.as_mut_slice().to_vec()
+            }
+            Outcome::DoneThere(_) => panic!("there is no buffer of HDF5"),
+        })
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
+    fn a_chunk_that_does_not_say_its_size_is_decoded_and_then_asked_about() {
+        let frame = unsized_frame();
+        assert_eq!(decoded_unsized(&frame, |n_bytes| Ok(Room::exactly(n_bytes))).unwrap(), PIXELS);
+        let larger = decoded_unsized(&frame, |_| Ok(Room { needed: 3000, cheap: usize::MAX / 2 })).unwrap();
+        assert!(larger.len() == 3000 && larger[..1000] == PIXELS && larger[1000..].iter().all(|&byte| byte == 0));
+        let text = decoded_unsized(&frame, |_| Err(Refusal::of_parameters(900))).unwrap_err();
+        assert!(text.contains("1000 bytes") && text.ends_with(OTHERS), "{text}");
+        // A block of a byte that is repeated 1000 times, and one of no bytes that says it is compressed.
+        let damaged = [&frame[..6], &[0xC0 | 0b010, 0x1E, 0, 7, 0b101, 0, 0]].concat();
+        let damaged = Zstd::new(0).decoded_size(&damaged).map(|_| decoded_unsized(&damaged, |_| panic!("asked")));
+        assert!(damaged.is_ok_and(|decoded| decoded.is_err()), "damage is found before anybody is asked");
     }
 
     #[test]
