@@ -84,7 +84,8 @@ static hid_t create_dataset(hid_t file, const dc_chunk *chunk) {
     return dataset;
 }
 
-/* Extends the dataset by the frames that are in the encoder, and writes them as one chunk. */
+/* Extends the dataset by the frames that are in the encoder, and writes them as one chunk. Where that fails this program
+ * ends; one that tries again must make HDF5 forget the chunk first, as darkchunk.h says of dc_encoder. */
 static void write_chunk(hid_t dataset, dc_encoder *encoder, hsize_t first_frame) {
     const void *bytes;
     size_t n_bytes, n_frames;
@@ -160,13 +161,16 @@ int main(int argc, char **argv) {
     dc_encoder *encoder;
     DC(dc_encoder_new(&chunk, &processing, &encoder));
 
-    /* A format that HDF5 1.10 reads; and, not being "latest", one that opens after the program was killed. */
+    /* A format that HDF5 1.10 reads. Not being "latest", it opens after the program was killed, with all frames up to the last
+     * flush: so the file is flushed when the dataset is there, after the first chunk, and then every few chunks. (HDF5
+     * has a gap: a kill within a flush that splits a node of the dataset's index.) */
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110));
     hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5(file);
     H5(H5Pclose(access));
     hid_t dataset = create_dataset(file, &chunk);
+    H5(H5Fflush(file, H5F_SCOPE_LOCAL));
 
     for (unsigned index = 0; index < N_FRAMES; index++) {
         int16_t *frame = ring[index % RING];
@@ -174,7 +178,7 @@ int main(int argc, char **argv) {
         DC(dc_encoder_push(encoder, frame));
         if ((index + 1) % FRAMES_PER_CHUNK == 0) {
             write_chunk(dataset, encoder, index + 1 - FRAMES_PER_CHUNK);
-            if ((index + 1) / FRAMES_PER_CHUNK % FLUSH_CHUNKS == 0) H5(H5Fflush(file, H5F_SCOPE_LOCAL));
+            if ((index + 1) / FRAMES_PER_CHUNK % FLUSH_CHUNKS == 1) H5(H5Fflush(file, H5F_SCOPE_LOCAL));
         }
     }
     write_chunk(dataset, encoder, N_FRAMES / FRAMES_PER_CHUNK * FRAMES_PER_CHUNK);

@@ -13,11 +13,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <threads.h>
+#include <time.h>
 
 #include <darkchunk.h>
 
 enum { HEIGHT = 512, WIDTH = 512, N_PIXELS = HEIGHT * WIDTH, RING = 32, AT_ONCE = 16, N_FRAMES = 200 };
-enum { THRESHOLD = 20 };
+enum { THRESHOLD = 20, MAX_TRIES = 50 };
 
 static const char *PATH = "/entry/instrument/detector/data";
 
@@ -47,15 +49,34 @@ static void camera(int16_t *frame, const int16_t *dark, unsigned index) {
     }
 }
 
-/* Hands frames to the writer. A file system that is full or away loses none that was taken: they are held, and the next call
- * tries again. Here the program waits for nobody and gives up, after it said what is safe. */
-static void push(dc_writer *writer, const void *const *frames, size_t n_frames) {
-    if (dc_writer_push_frames(writer, frames, n_frames) == DC_OK) return;
+static dc_summary summary_of(const dc_writer *writer) {
     dc_summary summary;
-    if (dc_writer_summary(writer, &summary) == DC_OK) {
-        fprintf(stderr, "record: of %llu frames, %llu are in the file\n", (unsigned long long)summary.n_pushed,
-                (unsigned long long)summary.n_stored);
+    DC(dc_writer_summary(writer, &summary));
+    return summary;
+}
+
+/* Hands frames to the writer, until all are taken. On a disk that is full or away it waits for room:
+ *
+ *   DC_NOT_STORED   all were taken; those that are not stored are held, and tried again by the next call: go on
+ *   DC_NOT_TAKEN    the writer holds a full chunk already: those that it did not take are pushed again
+ *
+ * In the end it gives up, and says what is safe. */
+static void push(dc_writer *writer, const void *const *frames, size_t n_frames) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    uint64_t n_before = summary_of(writer).n_pushed;
+    for (int n_tries = 0; n_tries < MAX_TRIES; n_tries++) {
+        size_t n_taken = (size_t)(summary_of(writer).n_pushed - n_before);
+        dc_status status = dc_writer_push_frames(writer, frames + n_taken, n_frames - n_taken);
+        if (status == DC_OK) return;
+        fprintf(stderr, "record: %s\n", dc_last_error());
+        if (status == DC_NOT_STORED) return;
+        if (status != DC_NOT_TAKEN) break;
+        thrd_sleep(&pause, NULL);
     }
+    dc_summary summary = summary_of(writer);
+    fprintf(stderr, "record: of %llu frames, %llu are in the file, %llu of them flushed\n",
+            (unsigned long long)summary.n_pushed, (unsigned long long)summary.n_stored,
+            (unsigned long long)summary.n_flushed);
     fail("dc_writer_push_frames");
 }
 
@@ -64,7 +85,9 @@ int main(int argc, char **argv) {
     static int16_t dark[N_PIXELS], ring[RING][N_PIXELS];
     for (int i = 0; i < N_PIXELS; i++) dark[i] = (int16_t)(100 + i % 7);
 
-    /* A format that HDF5 1.10 reads; and, not being "latest", one that opens after the program was killed. */
+    /* A format that HDF5 1.10 reads. The writer flushes the file when it has made the dataset, after the first chunk, and then
+     * once a second: if the program is killed, all frames up to the last flush are in a file that opens as usual (but for
+     * a kill within one of some dozens of flushes: see dc_writer_flush). In the format "latest" it would not open. */
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5(H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110));
     hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
@@ -100,8 +123,7 @@ int main(int argc, char **argv) {
     }
     DC(dc_writer_finish(writer));
 
-    dc_summary summary;
-    DC(dc_writer_summary(writer, &summary));
+    dc_summary summary = summary_of(writer);
     dc_writer_free(writer);
     H5(H5Fclose(file));
     printf("%llu frames recorded to %s with darkchunk %s (%s): 1/%.0f of their bytes, %llu pixels bright, %llu set to 0\n",

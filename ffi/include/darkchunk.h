@@ -40,8 +40,11 @@ typedef enum dc_status {
     DC_TOO_BRIGHT = 6,  /* a pixel above 32767, which DRLE cannot hold; the frame was not taken */
     DC_UNSUPPORTED = 7, /* what was asked for does not exist for this type, shape, file or dataset */
     DC_HDF5 = 8,        /* an HDF5 function failed; the message is HDF5's */
-    DC_NOT_STORED = 9,  /* HDF5 refused a chunk or a flush; no frame is lost, those not stored are held in memory */
+    DC_NOT_STORED = 9,  /* dc_writer: HDF5 refused a chunk or a flush. The frames of the call were taken, all of them: do not
+                           push them again. What is not stored is held in memory, and tried again by the next call */
     DC_PANIC = 10,      /* a bug in darkchunk; free the object, and report it */
+    DC_NOT_TAKEN = 11,  /* dc_writer: a full chunk is held that HDF5 still refuses, so a frame was not taken: push it again
+                           (dc_writer_push_frames: those after the ones that dc_summary's n_pushed counts) */
     DC_OTHER = 99
 } dc_status;
 
@@ -87,18 +90,21 @@ typedef struct dc_chunk {
 
 #define DC_CHUNK_INIT {sizeof(dc_chunk), 0, DC_NO_FILTER, NULL, 0, 1, 0, 0}
 
-/* What is done to each frame before it is stored. All but the first field may be 0. */
+/* What is done to each frame before it is stored. All but the first field may be 0: that is the default. */
 typedef struct dc_processing {
     size_t size;          /* sizeof(dc_processing) */
     const void *dark;     /* subtracted from each frame, without wrapping; one frame; copied. int16 and uint16 only */
     uint32_t threshold;   /* smaller values become 0, 1 to 32767. int16 and uint16 only. DRLE brings its own */
     int no_sum;           /* not 0: keep no sum of all frames (kept for int16 and uint16) */
     uint64_t flush_frames;/* dc_writer: flush the file after this many frames; 0: not by number */
-    double flush_seconds; /* dc_writer: flush the file after this time; 0: not by time */
+    double flush_seconds; /* dc_writer: flush the file after this time; 0: after one second; DC_FLUSH_NEVER: not by time */
     size_t n_threads;     /* threads that encode a chunk, the calling one among them; 0 and 1: that one alone */
 } dc_processing;
 
 #define DC_PROCESSING_INIT {sizeof(dc_processing), NULL, 0, 0, 0, 1.0, 0}
+
+/* Seconds that no recording lasts. */
+#define DC_FLUSH_NEVER 1e300
 
 /* What became of the pixels. */
 typedef struct dc_counts {
@@ -137,6 +143,13 @@ dc_status dc_decode_chunk_with(const dc_chunk *chunk, size_t n_threads, const vo
 /* ---- chunk after chunk ------------------------------------------------------------------------------------------- */
 
 typedef struct dc_encoder dc_encoder;
+
+/* The program writes the chunks itself. Two things of H5Dwrite_chunk that dc_writer takes care of:
+ *
+ *   When it fails for a new chunk (a full disk), HDF5 remembers the chunk as if it were stored. A second try then succeeds, but
+ *   the chunk is in no index; and to shrink the dataset removes the chunk before it. So first extend the dataset by one
+ *   chunk more, ask for that (H5Dget_chunk_storage_size, whatever it returns), and set the extent back.
+ *   In a file that is open with MPI-IO it reports success on every rank, and the chunks of one rank are kept. */
 
 /* `with` may be NULL. The encoder has the memory of one or two chunks, and keeps it. With DRLE (not bare) a frame that is
  * pushed in one piece allocates nothing more. */
@@ -210,6 +223,11 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Fget_create_plist;
     dc_function fn_H5Pget_sizes;
     dc_function fn_H5Pset_chunk_opts;
+    dc_function fn_H5Pset_alloc_time;
+    dc_function fn_H5Pset_fill_time;
+    dc_function fn_H5Oget_info2;         /* before HDF5 1.12, or NULL */
+    dc_function fn_H5Oget_info3;         /* since HDF5 1.12, or NULL */
+    dc_function fn_H5Fget_mpi_atomicity; /* where HDF5 is built for MPI, or NULL */
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -253,6 +271,19 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Fget_create_plist)
     DC_SET(H5Pget_sizes)
     DC_SET(H5Pset_chunk_opts)
+    DC_SET(H5Pset_alloc_time)
+    DC_SET(H5Pset_fill_time)
+    table.fn_H5Oget_info2 = NULL;
+    table.fn_H5Oget_info3 = NULL;
+#if H5_VERSION_GE(1, 12, 0)
+    DC_SET(H5Oget_info3)
+#else
+    DC_SET(H5Oget_info2)
+#endif
+    table.fn_H5Fget_mpi_atomicity = NULL;
+#if defined(H5_HAVE_PARALLEL)
+    DC_SET(H5Fget_mpi_atomicity)
+#endif
     return table;
 }
 
@@ -265,46 +296,61 @@ typedef struct dc_writer dc_writer;
 typedef struct dc_summary {
     uint64_t n_pushed;     /* frames taken */
     uint64_t n_stored;     /* frames in the dataset, with those that were there before */
-    uint64_t n_flushed;    /* frames that a crash of the process cannot lose any more */
+    uint64_t n_flushed;    /* frames that a crash of the process cannot lose any more; but see dc_writer_flush */
     uint64_t stored_bytes; /* bytes of the chunks written */
-    uint64_t n_counted;    /* frames that the sum and the counts are of */
+    uint64_t n_counted;    /* frames that the counts are of */
     dc_counts counts;
 } dc_summary;
 
 /* Makes the dataset `path`, (frames, height, width) without a limit on the frames, below the file or group `at` (a hid_t),
  * with chunks as `chunk` says. `nexus`: not 0 makes the NeXus groups that let viewers show it, with a path like
- * "/entry/instrument/detector/data". `with` may be NULL. HDF5 is called on the calling thread only; where it is not
- * thread-safe, the program must not call it from another thread at the same time. */
+ * "/entry/instrument/detector/data". `with` may be NULL. Dark image, threshold and filter parameters are stored beside it
+ * (`path` with "_darkchunk" appended), and the file is flushed: from here on, a crash leaves a file that opens. HDF5 is
+ * called on the calling thread only; where it is not thread-safe, the program must not call it from another thread at the
+ * same time. DC_UNSUPPORTED: also for a file that is open for reading only, or with MPI-IO (where HDF5 keeps the chunks of
+ * one rank only, and reports success to all). DC_HDF5: the dataset may be there, without frames: attach to it. */
 dc_status dc_writer_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
                            const dc_processing *with, dc_writer **writer);
 
-/* Goes on with a dataset that is there, behind its last frame. `with` may be NULL; its dark image, if any, has
- * n_dark_pixels elements. */
+/* Goes on with a dataset that is there, after its last frame. `with` may be NULL; its dark image, if any, has
+ * n_dark_pixels elements. DC_UNSUPPORTED: also where another dc_writer of this process writes to the dataset. */
 dc_status dc_writer_attach(const dc_hdf5 *hdf5, int64_t at, const char *path, int element, size_t n_dark_pixels,
                            const dc_processing *with, dc_writer **writer);
 
-/* Takes a frame, height * width elements. DC_TOO_BRIGHT and DC_BUFFER_SIZE: it was not taken. DC_NOT_STORED: see
- * dc_writer_summary whether it was; what was taken is held, and tried again by the next call. */
+/* Takes a frame, height * width elements.
+ *
+ *   DC_OK                           it was taken: it is in the file, or in a chunk that is not full yet
+ *   DC_NOT_STORED                   it was taken, and is held: go on with the next frame
+ *   DC_NOT_TAKEN                    it was not: make room, or wait, and push it again
+ *   DC_TOO_BRIGHT, DC_BUFFER_SIZE   it was not, for a fault of its own; the next one may be
+ *
+ * examples/record.c has the loop. Frames are lost where DC_NOT_TAKEN is taken for DC_NOT_STORED. */
 dc_status dc_writer_push(dc_writer *writer, const void *frame);
 
 /* The same, and overwrites the frame with what is stored: dark image subtracted, threshold applied. */
 dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_writer_push of each, but
- * faster with DRLE, for those of a chunk share what is fetched of the dark image and the sum. DC_TOO_BRIGHT: the
- * frames before the one that is refused were taken, and none behind it. DC_NULL, for a pointer in the array as well: none
- * was. DC_NOT_STORED: those that were taken are held. dc_writer_summary counts what was taken. */
+ * faster with DRLE, for those of a chunk share what is loaded of the dark image and the sum. n_pushed in dc_summary says in
+ * every case how many were taken: none that is after the refused one. DC_NOT_STORED: all were. DC_NOT_TAKEN: not all; push
+ * the others again. DC_TOO_BRIGHT: those before the one that is too bright. DC_NULL, for a pointer in the array as well:
+ * none. */
 dc_status dc_writer_push_frames(dc_writer *writer, const void *const *frames, size_t n_frames);
 
 /* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */
 dc_status dc_writer_push_strips(dc_writer *writer, const void *const *strips, const size_t *strip_pixels,
                                 size_t n_strips);
 
-/* Stores and flushes all frames that were taken. */
+/* Stores and flushes all frames that were taken, also in a chunk that is not full. Such a chunk is written again, and
+ * flushed, when it is full: a crash between the two can cost the frames of this one chunk. DC_NOT_STORED: call it again.
+ *
+ * What a crash leaves in the default file format: every frame up to the last flush, in a file that opens as usual. One
+ * gap is HDF5's: a kill (or a full disk, on which the program gives up) within a flush that splits a node of the dataset's
+ * index, one flush of some dozens, can leave a file that does not open. */
 dc_status dc_writer_flush(dc_writer *writer);
 
-/* Stores all frames, and beside them (`path` with "_darkchunk" behind it) sum, dark image, threshold, counts, software
- * and filter parameters, and flushes. May be called again, and more frames may follow. */
+/* Stores all frames, and beside them (`path` with "_darkchunk" appended) the sum; then flushes. The counts are stored with
+ * flushes, at most ten times a second. May be called again, and more frames may follow. DC_NOT_STORED: call it again. */
 dc_status dc_writer_finish(dc_writer *writer);
 
 dc_status dc_writer_summary(const dc_writer *writer, dc_summary *summary);

@@ -22,6 +22,7 @@ const UNSUPPORTED: Status = 7;
 const HDF5: Status = 8;
 const NOT_STORED: Status = 9;
 const PANIC: Status = 10;
+const NOT_TAKEN: Status = 11;
 const OTHER: Status = 99;
 
 /// Why a call failed.
@@ -59,11 +60,15 @@ impl Failure {
             Self::Library(Error::Codec(error)) => codec_status(error),
             Self::Library(Error::Hdf5 { .. }) => HDF5,
             Self::Library(Error::NotStored { .. }) => NOT_STORED,
+            Self::Library(Error::NotTaken { .. }) => NOT_TAKEN,
             Self::Library(
                 Error::Unsupported(_)
                 | Error::MissingFunction { .. }
                 | Error::NameTaken { .. }
                 | Error::ReadOnly
+                | Error::Parallel
+                | Error::InUse { .. }
+                | Error::Resized { .. }
                 | Error::Full { .. },
             ) => UNSUPPORTED,
             Self::Library(_) => OTHER,

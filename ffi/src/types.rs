@@ -178,6 +178,14 @@ pub(crate) unsafe fn flush(processing: *const CProcessing) -> Result<Flush, Fail
     // SAFETY: the caller's promise.
     let given = unsafe { reference(processing, "processing") }?;
     check_size(given.size, size_of::<CProcessing>(), "dc_processing")?;
-    let interval = (given.flush_seconds > 0.0).then(|| Duration::try_from_secs_f64(given.flush_seconds).ok()).flatten();
+    let interval = match given.flush_seconds {
+        0.0 => Flush::default().interval,
+        // Longer than there is a time for is never.
+        seconds if seconds > 0.0 => Duration::try_from_secs_f64(seconds).ok(),
+        seconds => {
+            let what = "give seconds, 0 for a flush every second, or DC_FLUSH_NEVER";
+            return Err(Failure::Argument(format!("processing.flush_seconds is {seconds}: {what}")));
+        }
+    };
     Ok(Flush { frames: (given.flush_frames > 0).then_some(given.flush_frames), interval })
 }

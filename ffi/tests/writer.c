@@ -9,6 +9,7 @@
 
 #include <darkchunk.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,11 @@ static void make_frame(uint16_t *frame, int index) {
     for (int i = 0; i < N_PIXELS; i++) frame[i] = (uint16_t)(i % (index + 3) == 0 ? 1000 + i + index : i % 10);
 }
 
+/* The text of the last failure has this in it. */
+static int says(const char *words) {
+    return strstr(dc_last_error(), words) != NULL;
+}
+
 static hsize_t extent(hid_t file) {
     hsize_t dims[3];
     hid_t dataset = H5Dopen2(file, PATH, H5P_DEFAULT), space = H5Dget_space(dataset);
@@ -36,6 +42,37 @@ static hsize_t extent(hid_t file) {
     H5Sclose(space);
     H5Dclose(dataset);
     return dims[0];
+}
+
+static uint64_t flushed_after_the_first_chunk(hid_t file, const char *path, const dc_chunk *chunk,
+                                              const dc_processing *with) {
+    static uint16_t frame[N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_writer *writer;
+    dc_summary summary;
+    CHECK(dc_writer_create(&hdf5, file, path, chunk, 0, with, &writer) == DC_OK);
+    for (int n = 0; n < PER_CHUNK; n++) CHECK(dc_writer_push(writer, frame) == DC_OK);
+    CHECK(dc_writer_summary(writer, &summary) == DC_OK && summary.n_stored == PER_CHUNK);
+    dc_writer_free(writer);
+    return summary.n_flushed;
+}
+
+/* When the file is flushed: 0 is the default, and what means nothing is refused. */
+static void check_flush(hid_t file, const dc_chunk *chunk) {
+    dc_processing with = {.size = sizeof with};
+    CHECK(flushed_after_the_first_chunk(file, "zeros", chunk, &with) == PER_CHUNK);
+    with.flush_seconds = DC_FLUSH_NEVER;
+    CHECK(flushed_after_the_first_chunk(file, "never", chunk, &with) == 0);
+    with.flush_frames = 1;
+    CHECK(flushed_after_the_first_chunk(file, "by number", chunk, &with) == PER_CHUNK);
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_writer *writer = NULL;
+    with.flush_seconds = -1;
+    CHECK(dc_writer_create(&hdf5, file, "negative", chunk, 0, &with, &writer) == DC_ARGUMENT && writer == NULL);
+    CHECK(says("flush_seconds is -1") && says("DC_FLUSH_NEVER"));
+    with.flush_seconds = NAN;
+    CHECK(dc_writer_create(&hdf5, file, "negative", chunk, 0, &with, &writer) == DC_ARGUMENT && says("NaN"));
+    CHECK(H5Lexists(file, "negative", H5P_DEFAULT) == 0);
 }
 
 /* Decodes every chunk with the library and compares. */
@@ -83,8 +120,11 @@ int main(int argc, char **argv) {
     CHECK(file >= 0);
     dc_hdf5 hdf5 = dc_hdf5_from_headers();
     dc_writer *writer = NULL;
-    CHECK(dc_writer_create(NULL, file, PATH, &chunk, 1, NULL, &writer) == DC_NULL);
-    CHECK(dc_writer_create(&hdf5, file, NULL, &chunk, 1, NULL, &writer) == DC_NULL);
+    CHECK(dc_writer_create(NULL, file, PATH, &chunk, 1, NULL, &writer) == DC_NULL && says("hdf5 is NULL"));
+    CHECK(dc_writer_create(&hdf5, file, NULL, &chunk, 1, NULL, &writer) == DC_NULL && says("path is NULL"));
+    CHECK(dc_writer_create(&hdf5, file, PATH, NULL, 1, NULL, &writer) == DC_NULL && says("chunk is NULL"));
+    CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, NULL) == DC_NULL && says("writer is NULL"));
+    CHECK(dc_writer_create(&hdf5, file, "", &chunk, 0, NULL, &writer) == DC_UNSUPPORTED && says("is empty"));
     CHECK(dc_writer_create(&hdf5, file, "/short", &chunk, 1, NULL, &writer) == DC_UNSUPPORTED && writer == NULL);
     CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_OK);
     /* The first frames at once, over the end of a chunk, the others one by one. */
@@ -94,7 +134,14 @@ int main(int argc, char **argv) {
         make_frame(first[n], n);
         pointers[n] = first[n];
     }
-    CHECK(dc_writer_push_frames(writer, NULL, 1) == DC_NULL);
+    CHECK(dc_writer_push_frames(writer, NULL, 1) == DC_NULL && says("frames is NULL"));
+    const void *last = pointers[PER_CHUNK];
+    pointers[PER_CHUNK] = NULL;
+    CHECK(dc_writer_push_frames(writer, pointers, PER_CHUNK + 2) == DC_NULL && says("frames[4] is NULL"));
+    pointers[PER_CHUNK] = last;
+    const size_t one_strip = N_PIXELS;
+    const void *no_strip = NULL;
+    CHECK(dc_writer_push_strips(writer, &no_strip, &one_strip, 1) == DC_NULL && says("strips[0] is NULL"));
     CHECK(dc_writer_push_frames(writer, pointers, PER_CHUNK + 2) == DC_OK);
     for (int n = PER_CHUNK + 2; n < N_FRAMES - 1; n++) {
         make_frame(frame, n);
@@ -117,11 +164,16 @@ int main(int argc, char **argv) {
     dc_writer_free(writer);
     CHECK(extent(file) == N_FRAMES - 1);
 
+    check_flush(file, &chunk);
+
     /* The name is taken; but the recording can go on. */
     CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_UNSUPPORTED);
     CHECK(strstr(dc_last_error(), PATH));
     CHECK(dc_writer_attach(&hdf5, file, PATH, DC_INT16, 0, NULL, &writer) == DC_UNSUPPORTED);
     CHECK(dc_writer_attach(&hdf5, file, PATH, DC_UINT16, 0, NULL, &writer) == DC_OK);
+    dc_writer *second = NULL;
+    CHECK(dc_writer_attach(&hdf5, file, "/entry/data/data", DC_UINT16, 0, NULL, &second) == DC_UNSUPPORTED);
+    CHECK(second == NULL && says("another writer"));
     make_frame(frame, N_FRAMES - 1);
     CHECK(dc_writer_push_in_place(writer, frame) == DC_OK);
     for (int i = 0; i < N_PIXELS; i++) CHECK(frame[i] == 0 || frame[i] >= 100);
@@ -129,6 +181,8 @@ int main(int argc, char **argv) {
     CHECK(dc_writer_summary(writer, &summary) == DC_OK && summary.n_counted == N_FRAMES);
     const int64_t *sum;
     size_t n_pixels;
+    CHECK(dc_writer_sum(writer, NULL, &n_pixels) == DC_NULL && says("sum is NULL"));
+    CHECK(dc_writer_sum(writer, &sum, NULL) == DC_NULL && says("n_pixels is NULL"));
     CHECK(dc_writer_sum(writer, &sum, &n_pixels) == DC_OK && n_pixels == N_PIXELS);
     int64_t expected = 0;
     for (int n = 0; n < N_FRAMES; n++) {

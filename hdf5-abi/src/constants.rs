@@ -47,6 +47,10 @@ pub const H5D_CONTIGUOUS: c_int = 1;
 pub const H5D_CHUNKED: c_int = 2;
 /// A dataset made of parts of others.
 pub const H5D_VIRTUAL: c_int = 3;
+/// Memory in the file is reserved when the dataset is made.
+pub const H5D_ALLOC_TIME_EARLY: c_int = 1;
+/// Memory in the file is not filled beforehand.
+pub const H5D_FILL_TIME_NEVER: c_int = 1;
 /// Chunks that reach over the dataset's edge are not filtered.
 pub const H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS: c_uint = 2;
 

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
-use crate::{Hid, PrintFn, PrintFn1, WalkFn};
+use crate::{Hid, ObjectInfo, PrintFn, PrintFn1, WalkFn};
 
 /// Hands HDF5's functions with their signatures to the macro named: `required { fn …; } optional { fn …; } others { fn …; }`.
 ///
@@ -105,6 +105,14 @@ macro_rules! for_each_hdf5_function {
                 fn H5Fget_create_plist(file: Hid) -> Hid;
                 fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
                 fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
+                fn H5Pset_alloc_time(dcpl: Hid, time: c_int) -> c_int;
+                fn H5Pset_fill_time(dcpl: Hid, time: c_int) -> c_int;
+                // `H5O_info1_t` before HDF5 1.12, `H5O_info2_t` since: both begin with the file's number and the object's
+                // address (`ObjectInfo`).
+                fn H5Oget_info2(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
+                fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
+                // Only where HDF5 is built for MPI. A truth value, of one byte or four by its version.
+                fn H5Fget_mpi_atomicity(file: Hid, is_atomic: *mut c_uint) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -37,3 +37,19 @@ pub struct ErrorEntry {
     /// What went wrong.
     pub description: *const c_char,
 }
+
+/// What `H5Oget_info2` (`H5O_info1_t`) and `H5Oget_info3` (`H5O_info2_t`) fill in, and room for the longer of them. The structs
+/// differ after their first 16 bytes, in which both have the file's number and the object's address.
+#[repr(C, align(8))]
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectInfo {
+    /// The file's number and the object's address: which object it is.
+    pub identity: [u8; 16],
+    /// The rest, which is not read.
+    pub rest: [u8; 496],
+}
+
+impl ObjectInfo {
+    /// To be filled in.
+    pub const EMPTY: Self = Self { identity: [0; 16], rest: [0; 496] };
+}

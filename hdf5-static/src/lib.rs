@@ -33,7 +33,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-use darkchunk_hdf5::api::{Hid, Ids, PrintFn, WalkFn};
+use darkchunk_hdf5::api::{Hid, Ids, ObjectInfo, PrintFn, WalkFn};
 use darkchunk_hdf5::{Api, Library, Result, for_each_hdf5_function};
 use hdf5_metno_sys::{LOCK, h5p, h5t};
 
@@ -60,6 +60,9 @@ macro_rules! link {
             fn H5Fget_create_plist(file: Hid) -> Hid;
             fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
             fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
+            fn H5Pset_alloc_time(dcpl: Hid, time: c_int) -> c_int;
+            fn H5Pset_fill_time(dcpl: Hid, time: c_int) -> c_int;
+            fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -79,6 +82,9 @@ macro_rules! link {
                 H5Fget_create_plist: Some(H5Fget_create_plist),
                 H5Pget_sizes: Some(H5Pget_sizes),
                 H5Pset_chunk_opts: Some(H5Pset_chunk_opts),
+                H5Pset_alloc_time: Some(H5Pset_alloc_time),
+                H5Pset_fill_time: Some(H5Pset_fill_time),
+                H5Oget_info3: Some(H5Oget_info3),
                 ..Api::EMPTY
             }
         }

@@ -1,36 +1,68 @@
 //! Encoded chunks into an HDF5 dataset: its extent, direct chunk writes, flushes. Nothing here knows pixels.
 //!
 //! * HDF5 is called on the thread that calls the writer, and on no other.
-//! * The dataset never says that it has a frame which was not written: its extent is the number of stored frames.
+//! * The dataset never says that it has a frame which was not written: its extent is the number of stored frames. Where
+//!   HDF5 fails, it is as before.
 //! * What a crash leaves: with the default file format and [`Flush`], every frame up to the last flush, in a file that
-//!   opens as usual.
+//!   opens as usual. A kill *within* a flush can leave a file that does not open: HDF5 writes the nodes of its index in
+//!   any order, and where a node is split, one refers to another that is not there yet.
+//! * A chunk that is not full is written again when more frames are there, and the file is flushed at once. HDF5 may put
+//!   the chunk where it was before, so that a kill between the two can cost the frames of this one chunk.
+//!
+//! # A write that fails
+//!
+//! When the write of a new chunk fails, HDF5 still remembers the chunk as the one that it used last. A second try is then
+//! taken for a chunk that is stored already: it succeeds, and the chunk is in no index. To shrink the dataset removes
+//! from the index what is remembered, and so the last chunk that is there. Therefore HDF5 is first made to forget, by a
+//! question for another chunk. The memory in the file is lost; so before the next try the bytes are written to a dataset
+//! without a name, which gives its memory back.
 
 use std::time::Instant;
 
 use super::api::Hid;
+use super::array;
+use super::claim::Claim;
 use super::dataset::{self, Frames};
-use super::library::{Library, h5};
+use super::library::{DEFAULT, Library, Session, h5};
 use super::nexus::Layout;
 use super::object::{self, Id};
 use super::options::{Dataset, Flush};
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Filter};
 use darkchunk::frame::ElementType;
+use darkchunk_hdf5_abi::constants::{H5F_ACC_RDWR, H5F_SCOPE_LOCAL};
 
 /// Writes encoded chunks of whole frames to one dataset.
 #[derive(Debug)]
 pub struct ChunkWriter {
-    pub(super) frames: Frames,
+    frames: Frames,
     element: ElementType,
     file: Id,
-    /// The group that `path` starts from.
-    place: Id,
-    path: String,
-    nexus: Option<Layout>,
+    place: Place,
     flush: Flush,
     last_flush: Instant,
+    n_stored: u64,
     n_flushed: u64,
     stored_bytes: u64,
+    /// The stored chunk that is not full, and will be written again.
+    partial_chunk: Option<u64>,
+    /// The chunk that HDF5 writes right only where its length changes.
+    odd_chunk: Option<u64>,
+    /// Whether the last chunk could not be written.
+    has_failed: bool,
+    /// Whether a chunk was written again since the last flush.
+    must_flush: bool,
+    /// Nobody else in this process writes to the dataset.
+    _claim: Option<Claim>,
+}
+
+/// Where the dataset is.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The file or group that `path` starts from.
+    pub(super) at: Id,
+    pub(super) path: String,
+    pub(super) nexus: Option<Layout>,
 }
 
 impl ChunkWriter {
@@ -41,8 +73,10 @@ impl ChunkWriter {
     /// As [`Writer::create`](super::Writer::create).
     pub fn create(library: &Library, at: Hid, dataset: &Dataset, element: ElementType) -> Result<Self> {
         let file = file_to_write(library, at)?;
+        check_path(&dataset.path)?;
         if object::exists(library, at, &dataset.path)? {
-            return Err(Error::NameTaken { path: dataset.path.clone(), remedy: "give another name, or attach to it" });
+            let path = dataset.path.clone();
+            return Err(Error::NameTaken { path, remedy: "give another name, or attach to it" });
         }
         let nexus = dataset.nexus.then(|| Layout::new(&dataset.path)).transpose()?;
         let Dataset { frames_per_chunk: n_frames, height, width, .. } = *dataset;
@@ -57,6 +91,7 @@ impl ChunkWriter {
     /// As [`Writer::attach`](super::Writer::attach).
     pub fn attach(library: &Library, at: Hid, path: &str, element: ElementType) -> Result<Self> {
         let file = file_to_write(library, at)?;
+        check_path(path)?;
         let frames = dataset::attach(library, at, path, element)?;
         Self::over(frames, element, file, (at, path), None)
     }
@@ -68,17 +103,22 @@ impl ChunkWriter {
         (at, path): (Hid, &str),
         nexus: Option<Layout>,
     ) -> Result<Self> {
+        let (n_stored, per_chunk) = (frames.n_frames, frames.shape.n_frames as u64);
         Ok(Self {
+            _claim: Claim::on(&frames.dataset, path)?,
+            place: Place { at: object::open(file.library(), at, ".")?, path: path.to_owned(), nexus },
+            frames,
             element,
-            place: object::open(file.library(), at, ".")?,
-            path: path.to_owned(),
-            nexus,
+            file,
             flush: Flush::default(),
             last_flush: Instant::now(),
-            n_flushed: frames.n_frames,
+            n_stored,
+            n_flushed: n_stored,
             stored_bytes: 0,
-            frames,
-            file,
+            partial_chunk: (n_stored % per_chunk != 0).then_some(n_stored / per_chunk),
+            odd_chunk: None,
+            has_failed: false,
+            must_flush: false,
         })
     }
 
@@ -87,12 +127,12 @@ impl ChunkWriter {
     /// # Errors
     /// [`Error::Hdf5`].
     pub fn publish(&self) -> Result<()> {
-        let (library, at) = (self.file.library(), self.place.get());
-        if let Some(nexus) = &self.nexus {
-            nexus.create(library, at)?;
+        let (library, Place { at, path, nexus }) = (self.library(), &self.place);
+        if let Some(nexus) = nexus {
+            nexus.create(library, at.get())?;
         }
-        object::link(&self.frames.dataset, at, &self.path)?;
-        self.nexus.as_ref().map_or(Ok(()), |nexus| nexus.show(&self.frames.dataset, at))
+        object::link(&self.frames.dataset, at.get(), path)?;
+        nexus.as_ref().map_or(Ok(()), |nexus| nexus.show(&self.frames.dataset, at.get()))
     }
 
     /// Sets when the file is flushed.
@@ -123,7 +163,7 @@ impl ChunkWriter {
     /// Frames the dataset has.
     #[must_use]
     pub fn n_stored(&self) -> u64 {
-        self.frames.n_frames
+        self.n_stored
     }
 
     /// Frames that a crash of the process cannot lose any more.
@@ -142,36 +182,102 @@ impl ChunkWriter {
         self.file.library()
     }
 
-    /// The file or group that [`path`](Self::path) starts from.
-    pub(super) fn place(&self) -> Hid {
-        self.place.get()
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    pub(super) fn nexus(&self) -> Option<&Layout> {
-        self.nexus.as_ref()
+    /// Decodes the last chunk, which is not full, into `pixels`, which has its size.
+    pub(super) fn read_partial_chunk(&mut self, pixels: &mut [u8]) -> Result<()> {
+        let Some(index) = self.partial_chunk else { return Ok(()) };
+        if self.frames.read_chunk(index, pixels)? {
+            // HDF5 keeps the filter mask of a chunk that is written over by one of the same length.
+            self.odd_chunk = Some(index);
+        }
+        Ok(())
     }
 
     /// Stores chunk `index`, after which the dataset has at least `n_frames` frames. Where HDF5 fails, it has as many as
-    /// before.
+    /// before, and the same chunk can be written again.
     ///
     /// # Errors
-    /// [`Error::Full`], [`Error::Hdf5`].
+    /// [`Error::Full`], [`Error::Resized`], [`Error::Hdf5`].
     pub fn write(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
-        self.frames.write_chunk(index, n_frames, chunk)?;
+        if let Some(max) = self.frames.max_frames.filter(|max| n_frames > *max) {
+            return Err(Error::Full { most: max });
+        }
+        let is_rewritten = self.partial_chunk == Some(index);
+        let is_last = self.frames.max_frames.is_some_and(|max| self.frames.offset(index + 2)[0] > max);
+        if is_rewritten || is_last || self.has_failed {
+            // HDF5 frees the place of a chunk before it has written it elsewhere: a full disk would leave neither. And it
+            // cannot be asked for the chunk after the last.
+            array::prove_room(&self.file, chunk)?;
+        }
+        let n_frames = n_frames.max(self.n_stored);
+        let written =
+            if is_rewritten { self.rewrite(index, n_frames, chunk) } else { self.append(index, n_frames, chunk) };
+        self.has_failed = written.is_err();
+        written?;
+        if n_frames < self.frames.offset(index + 1)[0] {
+            self.partial_chunk = Some(index);
+        } else if is_rewritten {
+            self.partial_chunk = None;
+        }
+        if is_rewritten {
+            self.must_flush = true;
+            self.n_flushed = self.n_flushed.min(self.frames.offset(index)[0]);
+        }
+        self.n_stored = n_frames;
         self.stored_bytes += chunk.len() as u64;
         Ok(())
     }
 
-    /// Whether the rule asks for a flush now.
+    /// Stores a chunk that is not there yet.
+    fn append(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
+        let session = self.file.library().session();
+        self.frames.check_extent(&session)?;
+        let n_before = self.frames.n_frames;
+        self.frames.set_extent(&session, n_frames.max(n_before))?;
+        let written = self.put(&session, index, chunk);
+        if written.is_err() && !self.frames.forget_last_chunk(&session, index, n_before) {
+            self.odd_chunk = Some(index);
+        }
+        if written.is_ok() {
+            self.odd_chunk = self.odd_chunk.filter(|odd| *odd != index);
+        }
+        written
+    }
+
+    /// Stores a chunk that is there with fewer frames, before the dataset grows: to shrink a dataset again within a chunk,
+    /// HDF5 decodes the chunk, and fails where the filter's plugin is not installed.
+    fn rewrite(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
+        let session = self.file.library().session();
+        self.frames.check_extent(&session)?;
+        let written = self.put(&session, index, chunk);
+        self.odd_chunk = if written.is_ok() { None } else { Some(index) };
+        written?;
+        self.frames.set_extent(&session, n_frames)
+    }
+
+    fn put(&self, session: &Session<'_>, index: u64, chunk: &[u8]) -> Result<()> {
+        let (dataset, offset, data) = (self.frames.dataset.get(), self.frames.offset(index), chunk.as_ptr().cast());
+        if self.odd_chunk == Some(index) && chunk.len() > 1 {
+            h5!(session, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len() - 1, data))?;
+        }
+        h5!(session, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
+    }
+
+    /// Whether the file is to be flushed now: by the rule, after the first chunk of a dataset, and after a chunk that was
+    /// written again.
     #[must_use]
     pub fn is_flush_due(&self) -> bool {
         let Flush { frames, interval } = self.flush;
-        let n_new = self.n_stored() - self.n_flushed;
-        frames.is_some_and(|max| n_new >= max) || interval.is_some_and(|interval| self.last_flush.elapsed() >= interval)
+        let n_new = self.n_stored - self.n_flushed;
+        let is_first = self.n_flushed == 0 && self.flush != Flush::NEVER;
+        let is_rule = || {
+            frames.is_some_and(|max| n_new >= max)
+                || interval.is_some_and(|interval| self.last_flush.elapsed() >= interval)
+        };
+        self.must_flush || (n_new > 0 && (is_first || is_rule()))
     }
 
     /// Flushes the file.
@@ -179,21 +285,42 @@ impl ChunkWriter {
     /// # Errors
     /// [`Error::Hdf5`].
     pub fn flush(&mut self) -> Result<()> {
-        h5!(self.file.library(), H5Fflush(self.file.get(), 0))?;
-        self.n_flushed = self.n_stored();
+        let flush = || h5!(self.file.library(), H5Fflush(self.file.get(), H5F_SCOPE_LOCAL));
+        // The flush after one that failed reports a failure even where it has written everything; the next does not.
+        flush().or_else(|error| flush().map_err(|_| error))?;
+        self.n_flushed = self.n_stored;
+        self.must_flush = false;
         self.last_flush = Instant::now();
         Ok(())
     }
 }
 
-/// The file that `at` is in, if it may be written to.
+/// The file that `at` is in, if chunks may be written to it.
 fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
-    const READ_WRITE: u32 = 1;
     let file = Id::new(library, h5!(library, H5Iget_file_id(at))?);
     let mut intent = 0;
     h5!(library, H5Fget_intent(file.get(), &raw mut intent))?;
-    if intent & READ_WRITE == 0 {
+    if intent & H5F_ACC_RDWR == 0 {
         return Err(Error::ReadOnly);
     }
-    Ok(file)
+    if is_parallel(&file) { Err(Error::Parallel) } else { Ok(file) }
+}
+
+/// Whether a file is open with MPI-IO: no other knows an atomicity.
+fn is_parallel(file: &Id) -> bool {
+    let Some(get_mpi_atomicity) = file.library().functions().H5Fget_mpi_atomicity else { return false };
+    let mut is_atomic = 0;
+    let answer = file.library().call("H5Fget_mpi_atomicity", |_| {
+        // SAFETY: `Library::new` was promised HDF5's own function, for whose truth value there is room.
+        unsafe { get_mpi_atomicity(file.get(), &raw mut is_atomic) }
+    });
+    answer.is_ok()
+}
+
+fn check_path(path: &str) -> Result<()> {
+    if path.is_empty() {
+        let example = "/entry/instrument/detector/data";
+        return Err(Error::Unsupported(format!("the path of the dataset is empty: give one, such as {example}")));
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@
 //! made elsewhere is held against them, and its first chunk decoded once.
 
 use super::api::Hid;
-use super::library::{DEFAULT, Library, h5};
+use super::library::{DEFAULT, Library, Session, h5};
 use super::object::{self, Id};
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Compression, Filter};
@@ -29,9 +29,7 @@ pub(super) struct Frames {
     /// Frames the dataset says it has.
     pub(super) n_frames: u64,
     /// The most it may have.
-    most: Option<u64>,
-    /// The chunk that was read and is not encoded, as its filter mask says.
-    raw_chunk: Option<u64>,
+    pub(super) max_frames: Option<u64>,
 }
 
 /// Makes a dataset without frames. It has no name yet.
@@ -46,7 +44,7 @@ pub(super) fn create(
     let datatype = object::native(library, element)?;
     let Some(id) = compression.filter else {
         let dataset = create_with(library, at, shape, datatype, None)?;
-        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, most: None, raw_chunk: None });
+        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, max_frames: None });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
     Filter::from_cd_values(id, &exact)?;
@@ -56,14 +54,7 @@ pub(super) fn create(
         let dataset = create_with(library, at, shape, datatype, Some((id, values)))?;
         let [filter] = &filters(&dataset)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
-            return Ok(Frames {
-                dataset,
-                shape,
-                filter: Some(filter.clone()),
-                n_frames: 0,
-                most: None,
-                raw_chunk: None,
-            });
+            return Ok(Frames { dataset, shape, filter: Some(filter.clone()), n_frames: 0, max_frames: None });
         }
         found.clone_from(&filter.values);
     }
@@ -143,7 +134,7 @@ pub(super) fn attach(library: &Library, at: Hid, path: &str, element: ElementTyp
         [filter] => Some(filter.clone()),
         several => return Err(refused(format!("it has {} filters, one can be written", several.len()))),
     };
-    let mut frames = Frames { dataset, shape, filter, n_frames, most: most[0], raw_chunk: None };
+    let frames = Frames { dataset, shape, filter, n_frames, max_frames: most[0] };
     frames.check_filter(element)?;
     frames.check_first_chunk(element)?;
     Ok(frames)
@@ -202,7 +193,7 @@ impl Frames {
         self.shape.chunk_pixels() * element.n_bytes
     }
 
-    fn check_first_chunk(&mut self, element: ElementType) -> Result<()> {
+    fn check_first_chunk(&self, element: ElementType) -> Result<()> {
         if self.n_frames > 0 {
             let mut pixels = vec![0; self.chunk_bytes(element)];
             self.read_chunk(0, &mut pixels)?;
@@ -210,17 +201,14 @@ impl Frames {
         Ok(())
     }
 
-    /// Decodes a chunk into `pixels`, which has its size; zeros where it was never written.
-    pub(super) fn read_chunk(&mut self, index: u64, pixels: &mut [u8]) -> Result<()> {
+    /// Decodes a chunk into `pixels`, which has its size; zeros where it was never written. Says whether it was stored raw.
+    pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<bool> {
         let offset = self.offset(index);
         let Some((mask, stored)) = self.read_stored(&offset)? else {
             pixels.fill(0);
-            return Ok(());
+            return Ok(false);
         };
         let filter = self.filter.as_ref().filter(|_| mask & 1 == 0);
-        if mask != 0 {
-            self.raw_chunk = Some(index);
-        }
         let decoded = match filter {
             Some(stored_filter) => {
                 let filter = Filter::from_cd_values(stored_filter.id, &stored_filter.values)?;
@@ -233,6 +221,7 @@ impl Frames {
             None => Err(darkchunk::Error::WrongSize { expected: pixels.len(), found: stored.len() }),
         };
         decoded
+            .map(|()| mask != 0)
             .map_err(|error| Error::Unsupported(format!("the chunk at frame {} does not decode: {error}", offset[0])))
     }
 
@@ -242,51 +231,52 @@ impl Frames {
         stored_chunk(&self.dataset, offset, self.shape.chunk_pixels(), |_| true)
     }
 
-    fn offset(&self, index: u64) -> [u64; 3] {
+    pub(super) fn offset(&self, index: u64) -> [u64; 3] {
         [index * self.shape.n_frames as u64, 0, 0]
     }
 
-    /// Stores chunk `index`, after which the dataset has `n_frames` frames. Where HDF5 fails, it has as many as before.
-    ///
-    /// A chunk that is there already (it was not full) is written over before the dataset grows: to shrink a dataset again
-    /// within a chunk, HDF5 decodes the chunk, and fails where the filter's plugin is not installed.
-    pub(super) fn write_chunk(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
-        if let Some(most) = self.most.filter(|most| n_frames > *most) {
-            return Err(Error::Full { most });
-        }
-        let before = self.n_frames;
-        let offset = self.offset(index);
-        if offset[0] < before {
-            if self.raw_chunk == Some(index) {
-                // HDF5 keeps the filter mask of a chunk that is written over by one of the same length.
-                self.put_chunk(&offset, &chunk[..chunk.len() - 1])?;
-            }
-            self.put_chunk(&offset, chunk)?;
-            self.raw_chunk = self.raw_chunk.filter(|raw| *raw != index);
-            return self.set_extent(n_frames.max(before));
-        }
-        self.set_extent(n_frames)?;
-        let written = self.put_chunk(&offset, chunk);
-        if written.is_err() {
-            // A second failure changes nothing for the caller; the first one says why.
-            let _ = self.set_extent(before);
-        }
-        written
+    /// Refuses a dataset that somebody else has made longer or shorter.
+    pub(super) fn check_extent(&self, session: &Session<'_>) -> Result<()> {
+        let found = self.extent(session)?;
+        if found == self.n_frames { Ok(()) } else { Err(Error::Resized { found, expected: self.n_frames }) }
     }
 
-    fn put_chunk(&self, offset: &[u64; 3], chunk: &[u8]) -> Result<()> {
-        let (dataset, data) = (self.dataset.get(), chunk.as_ptr().cast());
-        let library = self.dataset.library();
-        h5!(library, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
+    /// Frames that HDF5 says the dataset has.
+    fn extent(&self, session: &Session<'_>) -> Result<u64> {
+        let mut dims = [0; 3];
+        let space = h5!(session, H5Dget_space(self.dataset.get()))?;
+        let found = h5!(session, H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()));
+        h5!(session, H5Idec_ref(space))?;
+        found.map(|_| dims[0])
     }
 
-    fn set_extent(&mut self, n_frames: u64) -> Result<()> {
+    pub(super) fn set_extent(&mut self, session: &Session<'_>, n_frames: u64) -> Result<()> {
         if n_frames != self.n_frames {
             let dims = [n_frames, self.shape.height as u64, self.shape.width as u64];
-            h5!(self.dataset.library(), H5Dset_extent(self.dataset.get(), dims.as_ptr()))?;
+            h5!(session, H5Dset_extent(self.dataset.get(), dims.as_ptr()))?;
             self.n_frames = n_frames;
         }
         Ok(())
+    }
+
+    /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_frames` again. Says whether it
+    /// could. The reason is that of [`chunk_writer`](super::chunk_writer).
+    pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_frames: u64) -> bool {
+        let n_chunks = self.n_frames.div_ceil(self.shape.n_frames as u64);
+        let end = self.offset(n_chunks + 1)[0];
+        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do.
+        let other = match self.max_frames {
+            Some(max) if end > max => 0,
+            _ => self.set_extent(session, end).map_or(0, |()| n_chunks),
+        };
+        let mut n_bytes = 0;
+        // HDF5 2.x fails here for a chunk that was never written.
+        let _ =
+            h5!(session, H5Dget_chunk_storage_size(self.dataset.get(), self.offset(other).as_ptr(), &raw mut n_bytes));
+        // Where this fails, HDF5's own number is what counts; the caller hears of the first failure.
+        let is_as_before = self.set_extent(session, n_frames).is_ok();
+        self.n_frames = self.extent(session).unwrap_or(self.n_frames);
+        is_as_before && other != index
     }
 }
 

@@ -68,13 +68,50 @@ pub enum Error {
         /// The most it may have.
         most: u64,
     },
-    /// HDF5 did not take a chunk or could not flush. No frame is lost: those that are held are tried again.
+    /// The file is open with MPI-IO.
     #[error(
-        "{source}; {n_stored} frames are stored in the file, {n_held} are held in memory: make room and flush or finish"
+        "the file is open with MPI-IO, where HDF5 keeps the chunks of one rank only and reports success to all: \
+         write a file for each rank, opened without MPI-IO"
+    )]
+    Parallel,
+    /// Another writer of this process writes to the dataset.
+    #[error("another writer of this process writes to {path}: end that one first, or write to another dataset")]
+    InUse {
+        /// The dataset.
+        path: String,
+    },
+    /// The dataset has another extent than the writer gave it.
+    #[error("the dataset has {found} frames, the writer left it with {expected}: somebody else writes to it, too")]
+    Resized {
+        /// Frames it has.
+        found: u64,
+        /// Frames it had after the last chunk.
+        expected: u64,
+    },
+    /// HDF5 did not take a chunk or could not flush. The frames were taken, all of them, and are not to be pushed again:
+    /// those that are not stored are held, and tried again by the next call.
+    #[error(
+        "{source}; {n_stored} frames are stored in the file, {n_held} more were taken and are held in memory: make room, \
+         then go on with the next frame, flush or finish"
     )]
     NotStored {
         /// What HDF5 refused, and why.
         source: Box<Error>,
+        /// Frames that are in the file.
+        n_stored: u64,
+        /// Frames that were taken and are not in the file.
+        n_held: u64,
+    },
+    /// A frame was not taken, because a full chunk before it is held that HDF5 did not take: it is to be pushed again.
+    #[error(
+        "{source}; {n_taken} of these frames were taken: {n_stored} frames are stored in the file, {n_held} more are held \
+         in memory; make room, then push again from the first that was not taken"
+    )]
+    NotTaken {
+        /// What HDF5 refused, and why.
+        source: Box<Error>,
+        /// Frames of this call that were taken.
+        n_taken: usize,
         /// Frames that are in the file.
         n_stored: u64,
         /// Frames that were taken and are not in the file.

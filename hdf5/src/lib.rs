@@ -6,13 +6,14 @@
 //!
 //! # What is stored beside the frames
 //!
-//! When a recording is finished, in one group: the dataset's path with `_darkchunk` behind it:
+//! In one group, the dataset's path with `_darkchunk` appended: the counts with flushes of the writer, the sum when the
+//! recording is finished, all else when it begins.
 //!
 //! | name | kind | meaning |
 //! |---|---|---|
-//! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of the stored frames; its attributes `frames` and `first_frame` say of which |
+//! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of the stored frames; its own attributes `frames` and `first_frame` say of which |
 //! | `dark` | dataset (height, width) | the dark image that was subtracted |
-//! | `frames` | attribute | frames that the sum and the counts are of |
+//! | `frames` | attribute | frames that the counts are of: the last ones of the dataset at that time |
 //! | `first_frame` | attribute | the first of them |
 //! | `threshold` | attribute | the least value that was kept; missing where all were |
 //! | `pixels_bright` | attribute | pixels stored with another value than 0 |
@@ -23,7 +24,9 @@
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 
 pub mod api;
+mod array;
 mod chunk_writer;
+mod claim;
 mod dataset;
 mod error;
 mod file;

@@ -1,6 +1,6 @@
 //! One HDF5 library, and how it is called.
 //!
-//! Every call goes through [`Library::call`]: it holds the giver's lock, keeps HDF5 from printing to the program's
+//! Every call goes through a [`Session`]: it holds the giver's lock, keeps HDF5 from printing to the program's
 //! standard error, and turns a negative result into an [`Error::Hdf5`] with the text of HDF5's error stack.
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
@@ -25,11 +25,10 @@ struct Table {
     leave: Option<unsafe extern "C" fn()>,
 }
 
-/// Calls one HDF5 function of a [`Library`] by its name.
+/// Calls one HDF5 function of a [`Library`] or [`Session`] by its name.
 macro_rules! h5 {
     ($library:expr, $name:ident($($argument:expr),* $(,)?)) => {{
-        let library: &$crate::Library = $library;
-        library.call(stringify!($name), |functions| {
+        $library.call(stringify!($name), |functions| {
             // SAFETY: `Library::new` was promised HDF5's own functions; every pointer handed to one of them here
             // belongs to a buffer or string that lives through the call and has the size that HDF5 documents.
             unsafe { (functions.$name)($($argument),*) }
@@ -89,12 +88,12 @@ impl Library {
 
     /// Runs `call`, the call of the HDF5 function `name`.
     pub(super) fn call<R: Outcome>(&self, name: &'static str, call: impl FnOnce(&Functions) -> R) -> Result<R> {
-        let quiet = Quiet::new(&self.0);
-        let result = call(&self.0.functions);
-        if !result.is_failure() {
-            return Ok(result);
-        }
-        Err(Error::Hdf5 { call: name, message: quiet.error_text() })
+        self.session().call(name, call)
+    }
+
+    /// Begins several calls in a row.
+    pub(super) fn session(&self) -> Session<'_> {
+        Session::new(&self.0)
     }
 }
 
@@ -122,41 +121,51 @@ impl Outcome for usize {
 }
 
 /// The time in which HDF5 is ours: locked, and silent.
-struct Quiet<'a> {
+pub(super) struct Session<'a> {
     table: &'a Table,
     print: Option<PrintFn>,
     data: *mut c_void,
 }
 
-impl<'a> Quiet<'a> {
+impl<'a> Session<'a> {
     fn new(table: &'a Table) -> Self {
         if let Some(enter) = table.enter {
             // SAFETY: the giver's own lock, promised at `Library::new`.
             unsafe { enter() };
         }
-        let mut quiet = Self { table, print: None, data: std::ptr::null_mut() };
+        let mut session = Self { table, print: None, data: std::ptr::null_mut() };
         // SAFETY: both pointers are to fields that live through the call.
-        unsafe { (table.functions.H5Eget_auto2)(DEFAULT, &raw mut quiet.print, &raw mut quiet.data) };
+        unsafe { (table.functions.H5Eget_auto2)(DEFAULT, &raw mut session.print, &raw mut session.data) };
         // SAFETY: no function means that nothing is printed.
         unsafe { (table.functions.H5Eset_auto2)(DEFAULT, None, std::ptr::null_mut()) };
-        quiet
+        session
     }
 
-    /// What HDF5 says: the failing call, and in parentheses the cause at the bottom of the stack.
+    /// Runs `call`, the call of the HDF5 function `name`.
+    pub(super) fn call<R: Outcome>(&self, name: &'static str, call: impl FnOnce(&Functions) -> R) -> Result<R> {
+        let result = call(&self.table.functions);
+        if !result.is_failure() {
+            return Ok(result);
+        }
+        Err(Error::Hdf5 { call: name, message: self.error_text() })
+    }
+
+    /// What HDF5 says: the failing call, and in parentheses the cause at the bottom of the stack, or what the system said.
     fn error_text(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         let (downward, data) = (1, (&raw mut lines).cast());
         // SAFETY: `collect` has the type that HDF5 calls and is handed the `Vec` it expects.
         unsafe { (self.table.functions.H5Ewalk2)(DEFAULT, downward, Some(collect), data) };
         let mut text = lines.first().cloned().unwrap_or_else(|| "HDF5 gives no reason".to_owned());
-        if let Some(cause) = lines.last().filter(|_| lines.len() > 1) {
+        let system = lines.iter().rev().find(|line| line.contains("errno = "));
+        if let Some(cause) = system.or(lines.last()).filter(|_| lines.len() > 1) {
             let _ = write!(text, " ({cause})");
         }
         text
     }
 }
 
-impl Drop for Quiet<'_> {
+impl Drop for Session<'_> {
     fn drop(&mut self) {
         // SAFETY: empties the thread's stack, also of what HDF5 notes where it succeeds (a plugin that was not found): 1.10 cannot
         // end in peace when a thread has ended and left something there.

@@ -247,6 +247,16 @@ pub(super) fn attribute_is_missing(object: &Id, name: &str) -> Result<bool> {
     Ok(h5!(object.library(), H5Aexists(object.get(), name.as_ptr()))? == 0)
 }
 
+/// The attribute that holds one number, made where it is missing or something else, to be written to.
+pub(super) fn number_to_write<T: Stored>(object: &Id, name: &str) -> Result<Id> {
+    if number::<T>(object, name)?.is_some() {
+        let name = c_name(name)?;
+        let id = h5!(object.library(), H5Aopen(object.get(), name.as_ptr(), DEFAULT))?;
+        return Ok(Id::new(object.library(), id));
+    }
+    new_attribute(object, name, T::datatype(object.library()), &[])
+}
+
 /// Reads an attribute that holds one number; `None` where there is none, or something else.
 pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
     let (library, c_name) = (object.library(), c_name(name)?);
@@ -261,42 +271,4 @@ pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
     let mut number = T::default();
     h5!(library, H5Aread(attribute.get(), T::datatype(library), (&raw mut number).cast()))?;
     Ok(Some(number))
-}
-
-/// Writes a whole dataset of `dims`, made where it is missing.
-pub(super) fn write_array<T: Stored>(at: &Id, name: &str, dims: &[u64], numbers: &[T]) -> Result<Id> {
-    assert_eq!(dims.iter().product::<u64>(), numbers.len() as u64, "dataset {name}");
-    let (library, kind) = (at.library(), T::datatype(at.library()));
-    let dataset = if exists(library, at.get(), name)? {
-        open(library, at.get(), name)?
-    } else {
-        let (name, space) = (c_name(name)?, dataspace(library, dims, false)?);
-        let create = (kind, space.get());
-        let id = h5!(library, H5Dcreate2(at.get(), name.as_ptr(), create.0, create.1, DEFAULT, DEFAULT, DEFAULT))?;
-        Id::new(library, id)
-    };
-    insist_on_extent(&dataset, name, dims)?;
-    h5!(library, H5Dwrite(dataset.get(), kind, DEFAULT, DEFAULT, DEFAULT, numbers.as_ptr().cast()))?;
-    Ok(dataset)
-}
-
-/// Reads a whole dataset that must have the extent `dims`.
-pub(super) fn read_array<T: Stored>(at: &Id, name: &str, dims: &[u64]) -> Result<Vec<T>> {
-    let library = at.library();
-    let dataset = open(library, at.get(), name)?;
-    insist_on_extent(&dataset, name, dims)?;
-    let mut numbers = vec![T::default(); dims.iter().product::<u64>() as usize];
-    let kind = T::datatype(library);
-    h5!(library, H5Dread(dataset.get(), kind, DEFAULT, DEFAULT, DEFAULT, numbers.as_mut_ptr().cast()))?;
-    Ok(numbers)
-}
-
-fn insist_on_extent(dataset: &Id, name: &str, dims: &[u64]) -> Result<()> {
-    let library = dataset.library();
-    let space = Id::new(library, h5!(library, H5Dget_space(dataset.get()))?);
-    let (found, _) = extent(&space)?;
-    if found == dims {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("{name} has the shape {found:?}, {dims:?} is expected")))
 }

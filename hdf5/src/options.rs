@@ -43,7 +43,7 @@ pub struct Flush {
 }
 
 impl Flush {
-    /// Only when asked to, and at the end: what a killed writer leaves cannot be opened.
+    /// Only when the dataset is made, when asked to, and at the end: a killed writer may leave no frame.
     pub const NEVER: Self = Self { frames: None, interval: None };
 }
 
@@ -60,12 +60,12 @@ pub struct Summary {
     pub n_pushed: u64,
     /// Frames the dataset has, with those that were there before.
     pub n_stored: u64,
-    /// Frames that a crash of the process cannot lose any more.
+    /// Frames that a crash of the process cannot lose any more; [`ChunkWriter`](super::ChunkWriter) says what is between.
     pub n_flushed: u64,
     /// Bytes of the chunks that were written.
     pub stored_bytes: u64,
     /// What became of the pixels of the frames that `n_counted` counts.
     pub counts: FrameCounts,
-    /// Frames that the counts and the sum are of: those taken, and those of an earlier recording that was continued.
+    /// Frames that the counts are of: those taken, and those of an earlier recording that was continued.
     pub n_counted: u64,
 }

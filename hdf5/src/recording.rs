@@ -1,30 +1,69 @@
-//! What is stored beside the frames when a recording is finished: what was done to them, and what that cost.
-//! [The crate](crate) has the names.
+//! What is stored beside the frames, in a group: what was done to them, and what that cost. [The crate](crate) has the
+//! names.
+//!
+//! What is known when a recording begins is stored then. The counts are stored with a flush, at most ten times a second: that
+//! cannot be measured, but a program that flushes after each frame would notice more. The sum, which is as large as several
+//! frames, is stored when the recording is finished.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::array;
 use super::chunk_writer::ChunkWriter;
+use super::library::h5;
 use super::object::{self, Id, Stored};
 use crate::{Error, Result};
 use darkchunk::chunk::{Filter, FrameEncoder, Totals};
 use darkchunk::frame::Element;
 use darkchunk::kernels::dark::FrameCounts;
 
+/// Between the counts that are stored with one flush and with the next.
+const COUNTS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The group beside a dataset that frames are written to.
+#[derive(Debug)]
+pub(super) struct Recording {
+    group: Id,
+    frames: Id,
+    first_frame: Id,
+    pixels_bright: Id,
+    pixels_zeroed: Id,
+    zeroed_sum: Id,
+    pixels_saturated: Id,
+    counts_stored: Cell<Instant>,
+}
+
 fn group_path(chunks: &ChunkWriter) -> String {
-    format!("{}_darkchunk", chunks.path())
+    format!("{}_darkchunk", chunks.place().path)
 }
 
 /// The group that an earlier recording left.
 fn earlier(chunks: &ChunkWriter) -> Result<Option<Id>> {
-    let (library, path) = (chunks.library(), group_path(chunks));
-    let is_there = object::exists(library, chunks.place(), &path)?;
-    is_there.then(|| object::open(library, chunks.place(), &path)).transpose()
+    let (library, at, path) = (chunks.library(), chunks.place().at.get(), group_path(chunks));
+    let is_there = object::exists(library, at, &path)?;
+    is_there.then(|| object::open(library, at, &path)).transpose()
+}
+
+/// Refuses the group of a dataset that is gone: nobody could tell its numbers from the new ones.
+pub(super) fn check_no_group(chunks: &ChunkWriter) -> Result<()> {
+    match earlier(chunks)? {
+        None => Ok(()),
+        Some(_) => Err(Error::NameTaken {
+            path: group_path(chunks),
+            remedy: "it is of a dataset that is gone; give another name, or delete it",
+        }),
+    }
 }
 
 /// Refuses to continue a recording in another way than it was begun: what is stored beside the frames is said of all.
-pub(super) fn agree<P: Element + Stored>(encoder: &FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
+pub(super) fn check_same_processing<P: Element + Stored>(
+    encoder: &FrameEncoder<P>,
+    chunks: &ChunkWriter,
+) -> Result<()> {
     let Some(group) = earlier(chunks)? else { return Ok(()) };
     let refused = |what: String| {
         let remedy = "give the same, or record to another dataset";
-        Err(Error::Unsupported(format!("the frames of {} were recorded with {what}: {remedy}", chunks.path())))
+        Err(Error::Unsupported(format!("the frames of {} were recorded with {what}: {remedy}", chunks.place().path)))
     };
     match object::number::<u16>(&group, "threshold")? {
         found if found == encoder.threshold() => {}
@@ -35,76 +74,108 @@ pub(super) fn agree<P: Element + Stored>(encoder: &FrameEncoder<P>, chunks: &Chu
     match (object::exists(chunks.library(), group.get(), "dark")?, encoder.dark()) {
         (false, None) => Ok(()),
         (false, Some(_)) => refused("no dark image".into()),
-        (true, Some(dark)) if object::read_array::<P>(&group, "dark", dims)? == dark => Ok(()),
+        (true, Some(dark)) if array::read::<P>(&group, "dark", dims)? == dark => Ok(()),
         (true, _) => refused(format!("the dark image {}/dark", group_path(chunks))),
     }
 }
 
-/// Continues what an earlier recording left beside the frames, where that is of all the frames that are there.
+/// Continues the counts and the sum that an earlier recording left beside the frames, each where it is of the last
+/// frames that are there.
 pub(super) fn resume(totals: &mut Totals, chunks: &ChunkWriter) -> Result<()> {
     let Some(group) = earlier(chunks)? else { return Ok(()) };
-    let number = |name| object::number::<u64>(&group, name);
-    let (Some(n_frames), Some(first_frame)) = (number("frames")?, number("first_frame")?) else { return Ok(()) };
-    if first_frame.checked_add(n_frames) != Some(chunks.n_stored()) {
-        return Ok(());
+    if let Some(n_frames) = span(&group, chunks)? {
+        let number = |name| object::number::<u64>(&group, name);
+        totals.counts = FrameCounts {
+            n_bright: number("pixels_bright")?.unwrap_or(0),
+            n_zeroed: number("pixels_zeroed")?.unwrap_or(0),
+            zeroed_sum: object::number(&group, "zeroed_sum")?.unwrap_or(0),
+            n_saturated: number("pixels_saturated")?.unwrap_or(0),
+        };
+        totals.n_frames = n_frames;
     }
-    if let Some(sum) = &mut totals.sum {
-        if !object::exists(chunks.library(), group.get(), "sum")? {
-            return Ok(());
+    let Some(sum) = &mut totals.sum else { return Ok(()) };
+    if object::exists(chunks.library(), group.get(), "sum")? {
+        let dataset = object::open(chunks.library(), group.get(), "sum")?;
+        if let Some(n_frames) = span(&dataset, chunks)? {
+            sum.begin_with(array::read(&group, "sum", &chunks.shape().dims()[1..])?, n_frames);
         }
-        sum.begin_with(object::read_array(&group, "sum", &chunks.shape().dims()[1..])?, n_frames);
     }
-    totals.counts = FrameCounts {
-        n_bright: number("pixels_bright")?.unwrap_or(0),
-        n_zeroed: number("pixels_zeroed")?.unwrap_or(0),
-        zeroed_sum: object::number(&group, "zeroed_sum")?.unwrap_or(0),
-        n_saturated: number("pixels_saturated")?.unwrap_or(0),
-    };
-    totals.n_frames = n_frames;
     Ok(())
 }
 
-/// Stores everything beside the frames, all of which are in the file. May be done again, with newer numbers.
-pub(super) fn store<P: Element + Stored>(encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
-    let group = object::group(chunks.library(), chunks.place(), &group_path(chunks))?;
-    object::set_string(&group, "NX_class", "NXcollection")?;
-    store_counts(&group, encoder.totals(), chunks)?;
-    store_filter(&group, chunks)?;
-    if let Some(threshold) = encoder.threshold() {
-        object::set_number(&group, "threshold", threshold)?;
+/// How many frames the numbers of `object` are of, where they are the last ones of the dataset.
+fn span(object: &Id, chunks: &ChunkWriter) -> Result<Option<u64>> {
+    let (n_frames, first) = (object::number::<u64>(object, "frames")?, object::number::<u64>(object, "first_frame")?);
+    Ok(n_frames.filter(|n_frames| first.and_then(|first| first.checked_add(*n_frames)) == Some(chunks.n_stored())))
+}
+
+impl Recording {
+    /// Stores what is known before the first frame: dark image, threshold, filter; and the counts so far.
+    pub(super) fn begin<P: Element + Stored>(encoder: &FrameEncoder<P>, chunks: &ChunkWriter) -> Result<Self> {
+        let group = object::group(chunks.library(), chunks.place().at.get(), &group_path(chunks))?;
+        object::set_string(&group, "NX_class", "NXcollection")?;
+        store_filter(&group, chunks)?;
+        if let Some(threshold) = encoder.threshold() {
+            object::set_number(&group, "threshold", threshold)?;
+        }
+        if let Some(dark) = encoder.dark() {
+            array::write(&group, "dark", &chunks.shape().dims()[1..], dark)?;
+        }
+        let unsigned = |name| object::number_to_write::<u64>(&group, name);
+        let recording = Self {
+            frames: unsigned("frames")?,
+            first_frame: unsigned("first_frame")?,
+            pixels_bright: unsigned("pixels_bright")?,
+            pixels_zeroed: unsigned("pixels_zeroed")?,
+            zeroed_sum: object::number_to_write::<i64>(&group, "zeroed_sum")?,
+            pixels_saturated: unsigned("pixels_saturated")?,
+            group,
+            counts_stored: Cell::new(Instant::now()),
+        };
+        recording.store_counts(encoder.totals(), chunks)?;
+        Ok(recording)
     }
-    if let Some(dark) = encoder.dark() {
-        object::write_array(&group, "dark", &chunks.shape().dims()[1..], dark)?;
+
+    /// Stores the counts if they were not stored a moment ago.
+    pub(super) fn store_counts_if_due(&self, totals: &Totals, chunks: &ChunkWriter) -> Result<()> {
+        if self.counts_stored.get().elapsed() < COUNTS_INTERVAL { Ok(()) } else { self.store_counts(totals, chunks) }
     }
-    store_sum(&group, encoder, chunks)
-}
 
-fn store_sum<P: Element>(group: &Id, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
-    let (dims, has_threshold) = (&chunks.shape().dims()[1..], encoder.threshold().is_some());
-    let Some(sum) = &mut encoder.totals_mut().sum else { return Ok(()) };
-    let n_frames = sum.n_frames();
-    let dataset = if sum.is_signed() && !has_threshold {
-        object::write_array(group, "sum", dims, sum.total())?
-    } else {
-        let total: Vec<u64> = sum.total().iter().map(|sum| sum.cast_unsigned()).collect();
-        object::write_array(group, "sum", dims, &total)?
-    };
-    store_span(&dataset, n_frames, chunks)?;
-    chunks.nexus().map_or(Ok(()), |nexus| nexus.show_sum(&dataset, chunks.place()))
-}
+    /// Stores the counts, which are of the last frames that are stored.
+    pub(super) fn store_counts(&self, totals: &Totals, chunks: &ChunkWriter) -> Result<()> {
+        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, .. } = totals.counts;
+        let session = chunks.library().session();
+        let unsigned = chunks.library().ids().native_uint64;
+        for (attribute, number) in [
+            (&self.frames, totals.n_frames),
+            (&self.first_frame, chunks.n_stored() - totals.n_frames),
+            (&self.pixels_bright, n_bright),
+            (&self.pixels_zeroed, n_zeroed),
+            (&self.pixels_saturated, n_saturated),
+        ] {
+            h5!(session, H5Awrite(attribute.get(), unsigned, (&raw const number).cast()))?;
+        }
+        self.counts_stored.set(Instant::now());
+        let signed = chunks.library().ids().native_int64;
+        h5!(session, H5Awrite(self.zeroed_sum.get(), signed, (&raw const zeroed_sum).cast())).map(drop)
+    }
 
-/// The frames that the numbers of `object` are of: the last `n_frames`.
-fn store_span(object: &Id, n_frames: u64, chunks: &ChunkWriter) -> Result<()> {
-    object::set_number(object, "frames", n_frames)?;
-    object::set_number(object, "first_frame", chunks.n_stored() - n_frames)
-}
-
-fn store_counts(group: &Id, totals: &Totals, chunks: &ChunkWriter) -> Result<()> {
-    store_span(group, totals.n_frames, chunks)?;
-    object::set_number(group, "pixels_bright", totals.counts.n_bright)?;
-    object::set_number(group, "pixels_zeroed", totals.counts.n_zeroed)?;
-    object::set_number(group, "zeroed_sum", totals.counts.zeroed_sum)?;
-    object::set_number(group, "pixels_saturated", totals.counts.n_saturated)
+    /// Stores the sum, which is of the last frames that are stored.
+    pub(super) fn store_sum<P: Element>(&self, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
+        let (dims, has_threshold) = (&chunks.shape().dims()[1..], encoder.threshold().is_some());
+        let Some(sum) = &mut encoder.totals_mut().sum else { return Ok(()) };
+        let n_frames = sum.n_frames();
+        let dataset = if sum.is_signed() && !has_threshold {
+            array::write(&self.group, "sum", dims, sum.total())?
+        } else {
+            let total: Vec<u64> = sum.total().iter().map(|sum| sum.cast_unsigned()).collect();
+            array::write(&self.group, "sum", dims, &total)?
+        };
+        object::set_number(&dataset, "frames", n_frames)?;
+        object::set_number(&dataset, "first_frame", chunks.n_stored() - n_frames)?;
+        let place = chunks.place();
+        place.nexus.as_ref().map_or(Ok(()), |nexus| nexus.show_sum(&dataset, place.at.get()))
+    }
 }
 
 fn store_filter(group: &Id, chunks: &ChunkWriter) -> Result<()> {

@@ -2,9 +2,9 @@
 //!
 //! It is a [`FrameEncoder`] and a [`ChunkWriter`].
 //!
-//! * A frame that [`push`](Writer::push) has taken is stored, or still held and tried again: an error of HDF5
-//!   ([`Error::NotStored`]) loses none and says how many are stored. A frame that is refused for itself (wrong size, a
-//!   pixel that DRLE cannot hold) changes nothing.
+//! * A frame that [`push`](Writer::push) has taken is stored, or still held and tried again. An error of HDF5 says which:
+//!   [`Error::NotStored`], the frame was taken; [`Error::NotTaken`], it was not, and is to be pushed again. A frame that is
+//!   refused for itself (wrong size, a pixel that DRLE cannot hold) changes nothing.
 //! * The dataset never says that it has a frame which was not written. The last chunk is padded with zeros; the
 //!   dataset's extent is the number of frames.
 //! * What a crash leaves: see [`ChunkWriter`].
@@ -14,7 +14,7 @@ use super::chunk_writer::ChunkWriter;
 use super::library::Library;
 use super::object::Stored;
 use super::options::{Dataset, Flush, Summary};
-use super::recording;
+use super::recording::{self, Recording};
 use crate::{Error, Result};
 use darkchunk::chunk::{FrameEncoder, Processing};
 use darkchunk::frame::{Element, as_bytes_mut};
@@ -44,6 +44,7 @@ impl<P: Element + Stored> FileElement for P {}
 pub struct Writer<P: FileElement> {
     encoder: FrameEncoder<P>,
     chunks: ChunkWriter,
+    recording: Recording,
     /// The chunk that `encoder` holds.
     chunk: u64,
     n_pushed: u64,
@@ -51,48 +52,45 @@ pub struct Writer<P: FileElement> {
 }
 
 impl<P: FileElement> Writer<P> {
-    /// Makes a dataset below the file or group `at`, and writes to it.
+    /// Makes a dataset below the file or group `at`, and writes to it. The file is flushed, so that a crash leaves one that
+    /// opens.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], [`Error::NameTaken`]; [`Error::Unsupported`] or [`Error::Codec`] for something that the element
-    /// type, the filter or NeXus does not have, for filter parameters out of range and a dark image of another size;
-    /// [`Error::Hdf5`]. The file has no such dataset then.
+    /// [`Error::ReadOnly`], [`Error::Parallel`], [`Error::NameTaken`]; [`Error::Unsupported`] or [`Error::Codec`] for
+    /// something that the element type, the filter or NeXus does not have, for filter parameters out of range and a dark
+    /// image of another size: the file has no such dataset then. [`Error::Hdf5`]: it may have it, without frames, and then
+    /// can be [attached](Self::attach) to.
     pub fn create(library: &Library, at: Hid, dataset: &Dataset, processing: Processing<P>) -> Result<Self> {
         let chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
-        let mut writer = Self::over(chunks, processing)?;
-        writer.chunks.publish()?;
-        writer.is_finished = false;
-        Ok(writer)
+        let encoder = FrameEncoder::new(*chunks.shape(), chunks.filter()?, processing)?;
+        recording::check_no_group(&chunks)?;
+        chunks.publish()?;
+        Self::begin(encoder, chunks)
     }
 
     /// Continues a dataset that is there, after its last frame.
     ///
     /// It must be `(frames, height, width)` of `P`, with chunks of whole frames and at most one filter, one of ours. Its
     /// first chunk is decoded once; a last chunk that is not full is read back and filled up. An earlier recording is
-    /// continued with the same dark image and threshold, and its sum and counts where they are of all the frames.
+    /// continued with the same dark image and threshold, and its sum and counts where they are of the last frames.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and [`Error::Unsupported`] or [`Error::Codec`] that says in what the dataset is
-    /// different.
+    /// As [`create`](Self::create); [`Error::InUse`]; and [`Error::Unsupported`] or [`Error::Codec`] that says in what the
+    /// dataset is different.
     pub fn attach(library: &Library, at: Hid, path: &str, processing: Processing<P>) -> Result<Self> {
-        let chunks = ChunkWriter::attach(library, at, path, P::TYPE)?;
-        let mut writer = Self::over(chunks, processing)?;
-        recording::agree(&writer.encoder, &writer.chunks)?;
-        recording::resume(writer.encoder.totals_mut(), &writer.chunks)?;
-        writer.take_back_last_chunk()?;
-        writer.is_finished = false;
-        Ok(writer)
+        let mut chunks = ChunkWriter::attach(library, at, path, P::TYPE)?;
+        let mut encoder = FrameEncoder::new(*chunks.shape(), chunks.filter()?, processing)?;
+        recording::check_same_processing(&encoder, &chunks)?;
+        recording::resume(encoder.totals_mut(), &chunks)?;
+        take_back_last_chunk(&mut encoder, &mut chunks)?;
+        Self::begin(encoder, chunks)
     }
 
-    fn over(chunks: ChunkWriter, processing: Processing<P>) -> Result<Self> {
-        Ok(Self {
-            encoder: FrameEncoder::new(*chunks.shape(), chunks.filter()?, processing)?,
-            chunk: chunks.n_stored() / chunks.shape().n_frames as u64,
-            chunks,
-            n_pushed: 0,
-            // Until everything is in place: a drop must not store anything.
-            is_finished: true,
-        })
+    fn begin(encoder: FrameEncoder<P>, mut chunks: ChunkWriter) -> Result<Self> {
+        let recording = Recording::begin(&encoder, &chunks)?;
+        chunks.flush()?;
+        let chunk = chunks.n_stored() / chunks.shape().n_frames as u64;
+        Ok(Self { encoder, chunks, recording, chunk, n_pushed: 0, is_finished: false })
     }
 
     /// The same with another rule when the file is flushed.
@@ -102,24 +100,12 @@ impl<P: FileElement> Writer<P> {
         self
     }
 
-    /// Reads the frames of a last chunk that is not full back into the encoder.
-    fn take_back_last_chunk(&mut self) -> Result<()> {
-        let shape = *self.chunks.shape();
-        let in_chunk = self.chunks.n_stored() % shape.n_frames as u64;
-        if in_chunk == 0 {
-            return Ok(());
-        }
-        let mut pixels = vec![P::default(); shape.chunk_pixels()];
-        self.chunks.frames.read_chunk(self.chunk, as_bytes_mut(&mut pixels))?;
-        let mut frames = pixels.chunks_exact(shape.frame_pixels()).take(in_chunk as usize);
-        Ok(frames.try_for_each(|frame| self.encoder.take_back(frame))?)
-    }
-
     /// Takes one frame, row by row.
     ///
     /// # Errors
     /// [`Error::Codec`] for a frame of another size or with a pixel that DRLE cannot hold: the frame is not taken, all else
-    /// is as it was. [`Error::NotStored`]: the frame is held in memory if [`summary`](Self::summary) counts it.
+    /// is as it was. [`Error::NotTaken`]: the same, because of a chunk before it; the frame is to be pushed again.
+    /// [`Error::NotStored`]: the frame was taken, and is not to be pushed again.
     pub fn push(&mut self, frame: &[P]) -> Result<()> {
         self.push_strips(&[frame])
     }
@@ -141,30 +127,35 @@ impl<P: FileElement> Writer<P> {
     }
 
     fn add(&mut self, push: impl FnOnce(&mut FrameEncoder<P>) -> darkchunk::Result<()>) -> Result<()> {
-        self.make_room()?;
+        self.store_if_full().map_err(|error| self.not_taken(error, 0))?;
         push(&mut self.encoder)?;
         self.taken(1);
-        self.store_if_full()
+        self.store_if_full().map_err(|error| self.not_stored(error))
     }
 
     /// Takes several frames, each in one piece, in their order: as [`push`](Self::push) of each, but faster with DRLE, for
     /// those of a chunk share what is loaded of the sum and, with AVX-512, of the dark image.
     ///
     /// # Errors
-    /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none after it. With
-    /// [`Error::NotStored`] those that fill the chunk may have been taken, and are held. [`summary`](Self::summary) counts
-    /// those that are.
+    /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none after it.
+    /// [`Error::NotTaken`] says how many, [`summary`](Self::summary) counts them in every case. [`Error::NotStored`]: all
+    /// were taken.
     pub fn push_frames(&mut self, frames: &[&[P]]) -> Result<()> {
-        let mut rest = frames;
-        while !rest.is_empty() {
-            self.make_room()?;
-            let (frames, after) = rest.split_at(rest.len().min(self.encoder.n_free()));
+        let mut n_taken = 0;
+        while n_taken < frames.len() {
+            self.store_if_full().map_err(|error| self.not_taken(error, n_taken))?;
+            let rest = &frames[n_taken..];
             let n_before = self.encoder.n_frames();
-            let pushed = self.encoder.push_frames(frames);
-            self.taken(self.encoder.n_frames() - n_before);
+            let pushed = self.encoder.push_frames(&rest[..rest.len().min(self.encoder.n_free())]);
+            let n_now = self.encoder.n_frames() - n_before;
+            self.taken(n_now);
+            n_taken += n_now;
             pushed?;
-            self.store_if_full()?;
-            rest = after;
+            let stored = self.store_if_full();
+            stored.map_err(|error| match n_taken {
+                all if all == frames.len() => self.not_stored(error),
+                some => self.not_taken(error, some),
+            })?;
         }
         Ok(())
     }
@@ -174,28 +165,23 @@ impl<P: FileElement> Writer<P> {
         self.is_finished &= n_frames == 0;
     }
 
-    fn make_room(&mut self) -> Result<()> {
-        if self.encoder.is_full() { self.store_chunk() } else { Ok(()) }
-    }
-
     fn store_if_full(&mut self) -> Result<()> {
         if !self.encoder.is_full() {
             return Ok(());
         }
         self.store_chunk()?;
-        if self.chunks.is_flush_due() { self.flush_file() } else { Ok(()) }
+        if !self.chunks.is_flush_due() {
+            return Ok(());
+        }
+        self.recording.store_counts_if_due(self.encoder.totals(), &self.chunks)?;
+        self.chunks.flush()
     }
 
     /// Writes the chunk that the encoder holds, full or not.
     fn store_chunk(&mut self) -> Result<()> {
         let n_frames = self.n_taken();
         if n_frames > self.chunks.n_stored() {
-            let written = self
-                .encoder
-                .encode()
-                .map_err(Error::from)
-                .and_then(|chunk| self.chunks.write(self.chunk, n_frames, chunk));
-            written.map_err(|error| self.not_stored(error))?;
+            self.chunks.write(self.chunk, n_frames, self.encoder.encode()?)?;
         }
         if self.encoder.is_full() {
             self.encoder.clear();
@@ -205,28 +191,26 @@ impl<P: FileElement> Writer<P> {
     }
 
     fn flush_file(&mut self) -> Result<()> {
-        self.chunks.flush().map_err(|error| self.not_stored(error))
+        self.recording.store_counts(self.encoder.totals(), &self.chunks)?;
+        self.chunks.flush()
     }
 
-    /// Stores every frame that was taken, also in a chunk that is not full yet, and flushes the file.
+    /// Stores every frame that was taken, also in a chunk that is not full yet, and the counts, and flushes the file.
     ///
     /// # Errors
     /// [`Error::NotStored`]; may be called again.
     pub fn flush(&mut self) -> Result<()> {
-        self.store_chunk()?;
-        self.flush_file()
+        self.store_chunk().and_then(|()| self.flush_file()).map_err(|error| self.not_stored(error))
     }
 
-    /// Stores every frame, and beside them the sum, the dark image, the threshold, what was zeroed, and with what;
-    /// then flushes the file. More frames may follow, and another `finish`.
+    /// Stores every frame, and beside them the sum and what was zeroed; then flushes the file. More frames may follow, and
+    /// another `finish`.
     ///
     /// # Errors
     /// [`Error::NotStored`]; may be called again.
     pub fn finish(&mut self) -> Result<Summary> {
-        self.store_chunk()?;
-        let stored = recording::store(&mut self.encoder, &self.chunks);
-        stored.map_err(|error| self.not_stored(error))?;
-        self.flush_file()?;
+        let stored = self.store_chunk().and_then(|()| self.recording.store_sum(&mut self.encoder, &self.chunks));
+        stored.and_then(|()| self.flush_file()).map_err(|error| self.not_stored(error))?;
         self.is_finished = true;
         Ok(self.summary())
     }
@@ -271,6 +255,11 @@ impl<P: FileElement> Writer<P> {
         let n_stored = self.chunks.n_stored();
         Error::NotStored { source: Box::new(error), n_stored, n_held: self.n_taken() - n_stored }
     }
+
+    fn not_taken(&self, error: Error, n_taken: usize) -> Error {
+        let n_stored = self.chunks.n_stored();
+        Error::NotTaken { source: Box::new(error), n_taken, n_stored, n_held: self.n_taken() - n_stored }
+    }
 }
 
 impl<P: FileElement> Drop for Writer<P> {
@@ -280,4 +269,17 @@ impl<P: FileElement> Drop for Writer<P> {
             let _ = self.finish();
         }
     }
+}
+
+/// Reads the frames of a last chunk that is not full back into the encoder.
+fn take_back_last_chunk<P: FileElement>(encoder: &mut FrameEncoder<P>, chunks: &mut ChunkWriter) -> Result<()> {
+    let shape = *chunks.shape();
+    let in_chunk = chunks.n_stored() % shape.n_frames as u64;
+    if in_chunk == 0 {
+        return Ok(());
+    }
+    let mut pixels = vec![P::default(); shape.chunk_pixels()];
+    chunks.read_partial_chunk(as_bytes_mut(&mut pixels))?;
+    let mut frames = pixels.chunks_exact(shape.frame_pixels()).take(in_chunk as usize);
+    Ok(frames.try_for_each(|frame| encoder.take_back(frame))?)
 }

@@ -1,19 +1,20 @@
-//! What is left when things fail: an HDF5 that refuses, a writer that is killed, a disk that is full.
+//! An HDF5 that refuses: what is held, what is refused, and what is said of it.
 
 mod common;
 
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::cell::Cell;
 
 use common::*;
 use darkchunk::chunk::Compression;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Api, Error, File, Flush, Library, Processing, Writer};
+use darkchunk_hdf5::{Api, Error, Flush, Library, Processing, Writer};
 use std::ffi::{c_int, c_void};
 
-static REFUSE_CHUNKS: AtomicBool = AtomicBool::new(false);
-static REFUSE_FLUSHES: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    // HDF5 is called on the thread of the test.
+    static REFUSE_CHUNKS: Cell<bool> = const { Cell::new(false) };
+    static REFUSE_FLUSHES: Cell<bool> = const { Cell::new(false) };
+}
 
 unsafe extern "C" fn write_chunk(
     dataset: Hid,
@@ -23,7 +24,7 @@ unsafe extern "C" fn write_chunk(
     n_bytes: usize,
     data: *const c_void,
 ) -> c_int {
-    if REFUSE_CHUNKS.load(Ordering::Relaxed) {
+    if REFUSE_CHUNKS.get() {
         return -1;
     }
     let write_chunk = common::api().H5Dwrite_chunk.expect("in the table");
@@ -32,7 +33,7 @@ unsafe extern "C" fn write_chunk(
 }
 
 unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
-    if REFUSE_FLUSHES.load(Ordering::Relaxed) {
+    if REFUSE_FLUSHES.get() {
         return -1;
     }
     let flush = common::api().H5Fflush.expect("in the table");
@@ -55,33 +56,33 @@ fn a_refused_chunk_is_held_and_tried_again() {
     let mut writer = writer.with_flush(Flush::NEVER);
     (0..3).for_each(|index| writer.push(&camera(index)).unwrap());
 
-    REFUSE_CHUNKS.store(true, Ordering::Relaxed);
+    REFUSE_CHUNKS.set(true);
     let refused = writer.push(&camera(3)).unwrap_err();
     assert!(matches!(refused, Error::NotStored { n_stored: 2, n_held: 2, .. }), "{refused:?}");
     assert!(refused.to_string().contains("H5Dwrite_chunk"), "{refused}");
     assert_eq!(writer.summary().n_pushed, 4);
     assert_eq!(read::<i16>(&file, PATH).len(), 2, "the dataset has no frame that was not written");
     let refused = writer.push(&camera(4)).unwrap_err();
-    assert!(matches!(refused, Error::NotStored { n_stored: 2, n_held: 2, .. }), "{refused:?}");
+    assert!(matches!(refused, Error::NotTaken { n_taken: 0, n_stored: 2, n_held: 2, .. }), "{refused:?}");
     assert_eq!(writer.summary().n_pushed, 4, "this one was not taken");
     assert!(writer.finish().is_err());
-    REFUSE_CHUNKS.store(false, Ordering::Relaxed);
+    REFUSE_CHUNKS.set(false);
 
     writer.push(&camera(4)).unwrap();
-    REFUSE_FLUSHES.store(true, Ordering::Relaxed);
+    REFUSE_FLUSHES.set(true);
     let refused = writer.finish().unwrap_err();
     assert!(refused.to_string().contains("H5Fflush"), "{refused}");
     assert_eq!(writer.summary().n_flushed, 0);
-    REFUSE_FLUSHES.store(false, Ordering::Relaxed);
+    REFUSE_FLUSHES.set(false);
     assert_eq!(writer.finish().unwrap().n_flushed, 5);
     assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
 
     // The last chunk is in the file with one frame of two.
-    REFUSE_CHUNKS.store(true, Ordering::Relaxed);
+    REFUSE_CHUNKS.set(true);
     let refused = writer.push(&camera(5)).unwrap_err();
     assert!(matches!(refused, Error::NotStored { n_stored: 5, n_held: 1, .. }), "{refused:?}");
     assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
-    REFUSE_CHUNKS.store(false, Ordering::Relaxed);
+    REFUSE_CHUNKS.set(false);
     assert_eq!(writer.finish().unwrap().n_stored, 6);
     assert_eq!(read::<i16>(&file, PATH), (0..6).map(camera).collect::<Vec<_>>());
 }
@@ -102,66 +103,117 @@ fn an_older_and_shorter_table_lacks_its_end_only() {
     assert!(read.H5Dread_chunk2.is_none() && read.H5Adelete.is_some());
 }
 
-const N_KILLED: u64 = 50;
-
-/// Not a test by itself: what the tests below run as another process, by `DARKCHUNK_TEST_CHILD`.
 #[test]
-fn child() {
-    let Ok(task) = std::env::var("DARKCHUNK_TEST_CHILD") else { return };
-    let file = new_file(&task);
-    let flush = Flush { frames: Some(10), interval: Some(Duration::from_secs(3600)) };
-    let compression = if task == "killed" { Compression::drle(1) } else { Compression::NONE };
-    let dataset = dataset(compression, 1);
-    let writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
-    let mut writer = writer.with_flush(flush);
-    for index in 0..if task == "killed" { N_KILLED + 3 } else { u64::MAX } {
-        if let Err(error) = writer.push(&camera(index as usize)) {
-            println!("error: {error}");
-            break;
-        }
-    }
-    println!("summary: {} {}", writer.summary().n_stored, writer.summary().n_flushed);
-    std::process::abort();
-}
-
-/// Runs the child, which ends by a signal, and returns what it printed.
-fn run_child(command: &mut Command, task: &str) -> String {
-    let arguments = ["child", "--exact", "--nocapture", "--test-threads=1"];
-    let output = command.args(arguments).env("DARKCHUNK_TEST_CHILD", task).output().expect("a child");
-    assert!(!output.status.success(), "it was to be killed");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn program() -> std::path::PathBuf {
-    std::env::current_exe().expect("this program")
-}
-
-fn open_again(name: &str) -> File {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
-    File::open(&library(), &path, false).expect("it opens as usual")
+fn of_frames_at_once_an_error_says_how_many_were_taken() {
+    let file = new_file("some-taken");
+    let library = unreliable_library();
+    let mut writer =
+        Writer::create(&library, file.id(), &dataset(Compression::drle(1), 2), Processing::<i16>::default()).unwrap();
+    let frames: Vec<Vec<i16>> = (0..7).map(camera).collect();
+    let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
+    writer.push(frames[0]).unwrap();
+    REFUSE_CHUNKS.set(true);
+    let refused = writer.push_frames(&frames[1..6]).unwrap_err();
+    assert!(matches!(refused, Error::NotTaken { n_taken: 1, n_stored: 0, n_held: 2, .. }), "{refused:?}");
+    let refused = writer.push_frames(&frames[2..6]).unwrap_err();
+    assert!(matches!(refused, Error::NotTaken { n_taken: 0, n_stored: 0, n_held: 2, .. }), "{refused:?}");
+    REFUSE_CHUNKS.set(false);
+    writer.push_frames(&frames[2..5]).unwrap();
+    REFUSE_CHUNKS.set(true);
+    // The last of them fills a chunk: all were taken.
+    let refused = writer.push_frames(&frames[5..6]).unwrap_err();
+    assert!(matches!(refused, Error::NotStored { n_stored: 4, n_held: 2, .. }), "{refused:?}");
+    REFUSE_CHUNKS.set(false);
+    writer.push(frames[6]).unwrap();
+    let summary = writer.finish().unwrap();
+    assert_eq!((summary.n_pushed, summary.n_stored), (7, 7));
+    assert_eq!(read::<i16>(&file, PATH), (0..7).map(camera).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_killed_writer_leaves_every_flushed_frame() {
-    let printed = run_child(&mut Command::new(program()), "killed");
-    assert!(printed.contains(&format!("summary: {} {N_KILLED}", N_KILLED + 3)), "{printed}");
-    let frames = read::<i16>(&open_again("killed"), PATH);
-    assert_eq!(frames, (0..N_KILLED as usize).map(camera).collect::<Vec<_>>());
+fn a_flush_that_fails_at_the_end_of_frames_at_once_says_that_all_were_taken() {
+    let file = new_file("flush-fails");
+    let dataset = dataset(Compression::drle(1), 1);
+    let writer = Writer::create(&unreliable_library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    let mut writer = writer.with_flush(Flush { frames: Some(1), interval: None });
+    REFUSE_FLUSHES.set(true);
+    let frames = [camera(0), camera(1)];
+    let refused = writer.push_frames(&[&frames[0], &frames[1]]).unwrap_err();
+    assert!(matches!(refused, Error::NotTaken { n_taken: 1, n_stored: 1, n_held: 0, .. }), "{refused:?}");
+    let refused = writer.push(&frames[1]).unwrap_err();
+    assert!(matches!(refused, Error::NotStored { n_stored: 2, n_held: 0, .. }), "{refused:?}");
+    REFUSE_FLUSHES.set(false);
+    assert_eq!(writer.finish().unwrap().n_flushed, 2);
 }
 
-/// A limit on the size of files stands for the full disk: the system refuses the bytes behind it.
 #[test]
-#[cfg(unix)]
-fn a_full_disk_is_reported_and_the_flushed_frames_survive() {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]).arg(program());
-    let printed = run_child(&mut shell, "full");
-    let error = printed.lines().find(|line| line.contains("error: ")).unwrap_or_else(|| panic!("{printed}"));
-    assert!(error.contains("frames are stored"), "{error}");
-    let summary = printed.lines().find_map(|line| line.split("summary: ").nth(1)).expect("a summary");
-    let n_flushed: usize = summary.split(' ').nth(1).and_then(|n| n.trim().parse().ok()).expect("a number");
-    assert!(n_flushed >= 10, "{printed}");
-    let frames = read::<i16>(&open_again("full"), PATH);
-    assert!(frames.len() >= n_flushed, "{} of {n_flushed}", frames.len());
-    assert_eq!(frames[..n_flushed], (0..n_flushed).map(camera).collect::<Vec<_>>());
+fn a_dataset_that_could_not_be_flushed_when_it_was_made_can_be_attached_to() {
+    let file = new_file("made-unflushed");
+    let (library, dataset) = (unreliable_library(), dataset(Compression::drle(1), 1));
+    REFUSE_FLUSHES.set(true);
+    let refused = Writer::create(&library, file.id(), &dataset, Processing::<i16>::default()).unwrap_err();
+    assert!(matches!(refused, Error::Hdf5 { call: "H5Fflush", .. }), "{refused:?}");
+    REFUSE_FLUSHES.set(false);
+    let mut writer = Writer::attach(&library, file.id(), PATH, Processing::<i16>::default()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    assert_eq!(writer.finish().unwrap().n_flushed, 1);
+}
+
+/// A program that was compiled with an older header.
+#[test]
+fn a_table_without_the_newest_functions_will_do() {
+    let api = Api {
+        H5Pset_alloc_time: None,
+        H5Pset_fill_time: None,
+        H5Oget_info3: None,
+        H5Dwrite_chunk: Some(write_chunk),
+        ..api()
+    };
+    // SAFETY: the functions that are there are HDF5's, or fail as those may.
+    let library = unsafe { Library::new(&api) }.expect("a library");
+    let file = new_file("older-table");
+    let dataset = dataset(Compression::drle(1), 2);
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::default() };
+    let mut writer = Writer::create(&library, file.id(), &dataset, processing()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    writer.flush().unwrap();
+    REFUSE_CHUNKS.set(true);
+    writer.push(&camera(1)).unwrap_err();
+    REFUSE_CHUNKS.set(false);
+    writer.finish().unwrap();
+    drop(writer);
+    let mut writer = Writer::attach(&library, file.id(), PATH, processing()).unwrap();
+    writer.push(&camera(2)).unwrap();
+    assert_eq!(writer.finish().unwrap().n_counted, 3);
+    assert_eq!(read::<i16>(&file, PATH), (0..3).map(|index| corrected(&camera(index), 100, 1)).collect::<Vec<_>>());
+}
+
+unsafe extern "C" fn atomicity_of_a_parallel_file(_file: Hid, is_atomic: *mut u32) -> c_int {
+    // SAFETY: the caller has room for it.
+    unsafe { *is_atomic = 0 };
+    0
+}
+
+unsafe extern "C" fn atomicity_of_any_other(_file: Hid, _is_atomic: *mut u32) -> c_int {
+    -1
+}
+
+/// Only an HDF5 that is built for MPI has the function, and it fails for files that are not open with MPI-IO.
+#[test]
+fn a_file_that_is_open_with_mpi_io_is_refused() {
+    let file = new_file("parallel");
+    let library = |function| {
+        let api = Api { H5Fget_mpi_atomicity: Some(function), ..api() };
+        // SAFETY: the function does what HDF5's does.
+        unsafe { Library::new(&api) }.expect("a library")
+    };
+    let (parallel, other) = (library(atomicity_of_a_parallel_file), library(atomicity_of_any_other));
+    let dataset = dataset(Compression::drle(1), 1);
+    let create = |library| Writer::create(library, file.id(), &dataset, Processing::<i16>::default());
+    let refused = create(&parallel).unwrap_err();
+    assert_eq!(refused, Error::Parallel);
+    assert!(refused.to_string().contains("MPI-IO") && refused.to_string().contains("each rank"), "{refused}");
+    create(&other).unwrap().finish().unwrap();
+    let refused = Writer::attach(&parallel, file.id(), PATH, Processing::<i16>::default()).unwrap_err();
+    assert_eq!(refused, Error::Parallel);
 }

@@ -2,9 +2,8 @@
 
 mod common;
 
-use std::ffi::CString;
-
-use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
+use common::foreign::Foreign;
+use common::hdf5::{LOCK, h5d, h5i, h5l, h5t};
 use common::*;
 use darkchunk::Error;
 use darkchunk::chunk::Compression;
@@ -28,56 +27,6 @@ fn attach<P: FileElement>(file: &File, path: &str) -> darkchunk_hdf5::Result<Wri
     Writer::attach(&library(), file.id(), path, plain())
 }
 
-/// How another program makes a dataset.
-#[derive(Clone)]
-struct Foreign<'a> {
-    datatype: i64,
-    dims: &'a [u64],
-    chunk: Option<&'a [u64]>,
-    filters: &'a [(i32, &'a [u32])],
-    whole_edges: bool,
-    most: Option<u64>,
-}
-
-impl Foreign<'_> {
-    fn new() -> Foreign<'static> {
-        Foreign {
-            datatype: *h5t::H5T_NATIVE_INT16,
-            dims: &[0, HEIGHT as u64, WIDTH as u64],
-            chunk: Some(&[2, HEIGHT as u64, WIDTH as u64]),
-            filters: &[],
-            whole_edges: false,
-            most: None,
-        }
-    }
-
-    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
-    fn make(&self, file: &File, name: &str) {
-        let _lock = LOCK.lock();
-        let name = CString::new(name).expect("a name");
-        let rank = self.dims.len() as i32;
-        let mut most = self.dims.to_vec();
-        most[0] = if self.chunk.is_some() { self.most.unwrap_or(u64::MAX) } else { most[0] };
-        // SAFETY: as HDF5 documents; arrays have the rank that is said.
-        unsafe {
-            let space = h5s::H5Screate_simple(rank, self.dims.as_ptr(), most.as_ptr());
-            let properties = h5p::H5Pcreate(*h5p::H5P_CLS_DATASET_CREATE);
-            if let Some(chunk) = self.chunk {
-                assert!(h5p::H5Pset_chunk(properties, rank, chunk.as_ptr()) >= 0);
-            }
-            if self.whole_edges {
-                assert!(h5p::H5Pset_chunk_opts(properties, 2) >= 0);
-            }
-            for (id, values) in self.filters {
-                assert!(h5p::H5Pset_filter(properties, *id, 1, values.len(), values.as_ptr()) >= 0);
-            }
-            let dataset = h5d::H5Dcreate2(file.id(), name.as_ptr(), self.datatype, space, 0, properties, 0);
-            assert!(dataset > 0);
-            h5i::H5Idec_ref(dataset);
-        }
-    }
-}
-
 #[test]
 fn a_file_that_is_open_for_reading_only_is_refused() {
     let file = new_file("read-only");
@@ -99,6 +48,76 @@ fn a_name_that_is_taken_is_refused() {
     says(create::<i16>(&file, &dataset, Processing::default()), &[PATH, "already"]);
     writer.finish().unwrap();
     assert_eq!(read::<i16>(&file, PATH), [camera(1)]);
+}
+
+#[test]
+fn a_path_that_names_nothing_is_refused() {
+    let file = new_file("no-name");
+    let nameless = |path: &str| Dataset { path: path.into(), nexus: false, ..dataset(Compression::drle(1), 1) };
+    says(create::<i16>(&file, &nameless(""), plain()), &["path of the dataset is empty", "/entry/"]);
+    says(attach::<i16>(&file, ""), &["path of the dataset is empty"]);
+    says(create::<i16>(&file, &nameless("/"), plain()), &["the file has / already"]);
+}
+
+#[test]
+fn two_writers_on_one_dataset_are_refused() {
+    let file = new_file("two-writers");
+    let dataset = dataset(Compression::drle(1), 1);
+    let mut first = create::<i16>(&file, &dataset, Processing::default()).unwrap();
+    let again = File::open(&library(), &path_of("two-writers"), true).unwrap();
+    // By its name, by the name that viewers use, and by another identifier of the file.
+    for (file, name) in [(&file, PATH), (&file, "/entry/data/data"), (&again, PATH)] {
+        says(attach::<i16>(file, name), &["another writer", name, "end that one first"]);
+    }
+    // A dataset of another file has the same place in it.
+    let other_file = new_file("two-writers-other");
+    let mut other = create::<i16>(&other_file, &dataset, Processing::default()).unwrap();
+    first.push(&camera(0)).unwrap();
+    other.push(&camera(1)).unwrap();
+    drop((first, other));
+    let mut second = attach::<i16>(&again, PATH).unwrap();
+    second.push(&camera(2)).unwrap();
+    drop(second);
+    assert_eq!(read::<i16>(&file, PATH), [camera(0), camera(2)]);
+    assert_eq!(read::<i16>(&other_file, PATH), [camera(1)]);
+}
+
+#[test]
+fn a_dataset_that_another_program_writes_to_is_not_written_over() {
+    let file = new_file("resized");
+    let mut writer = create::<i16>(&file, &dataset(Compression::drle(1), 1), Processing::default()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    {
+        let _lock = LOCK.lock();
+        // SAFETY: the dataset is there, and the dimensions have its rank.
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+        unsafe {
+            let dataset = h5d::H5Dopen2(file.id(), c"/entry/instrument/detector/data".as_ptr(), 0);
+            assert!(h5d::H5Dset_extent(dataset, [5, HEIGHT as u64, WIDTH as u64].as_ptr()) >= 0);
+            h5i::H5Idec_ref(dataset);
+        }
+    }
+    says(writer.push(&camera(1)), &["has 5 frames", "left it with 1", "1 more were taken"]);
+    says(writer.push(&camera(2)), &["has 5 frames", "0 of these frames were taken"]);
+    assert_eq!(writer.summary().n_stored, 1);
+}
+
+#[test]
+fn what_an_earlier_recording_left_is_not_taken_for_the_new_ones() {
+    let file = new_file("left-over");
+    let with_dark = Processing { dark: Some(vec![7; N_PIXELS]), ..Processing::default() };
+    create::<i16>(&file, &dataset(Compression::drle(1), 1), with_dark).unwrap().finish().unwrap();
+    {
+        let _lock = LOCK.lock();
+        // SAFETY: names of the file.
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
+        unsafe {
+            assert!(h5l::H5Ldelete(file.id(), c"/entry/instrument/detector/data".as_ptr(), 0) >= 0);
+            assert!(h5l::H5Ldelete(file.id(), c"/entry/data/data".as_ptr(), 0) >= 0);
+        }
+    }
+    let again = || create::<i16>(&file, &dataset(Compression::drle(1), 1), Processing::default());
+    says(again(), &["data_darkchunk already", "a dataset that is gone"]);
 }
 
 #[test]
@@ -314,6 +333,6 @@ fn a_dataset_that_may_not_grow_further_keeps_its_frames() {
     let mut writer = attach::<i16>(&file, "limited").unwrap();
     (0..2).for_each(|index| writer.push(&camera(index)).unwrap());
     writer.push(&camera(2)).unwrap();
-    says(writer.finish(), &["more than 2 frames", "2 frames are stored", "1 are held"]);
+    says(writer.finish(), &["more than 2 frames", "2 frames are stored", "1 more were taken"]);
     assert_eq!(read::<i16>(&file, "limited"), [camera(0), camera(1)]);
 }

@@ -223,7 +223,8 @@ fn nexus_groups_of_a_relative_path_lie_in_the_group_it_starts_from() {
 #[test]
 fn the_file_is_flushed_by_number_and_by_time() {
     for (name, flush, n_flushed) in [
-        ("flush-frames", Flush { frames: Some(3), interval: None }, 6),
+        // After the first frame, too.
+        ("flush-frames", Flush { frames: Some(4), interval: None }, 5),
         ("flush-time", Flush { frames: None, interval: Some(Duration::ZERO) }, 7),
         ("flush-never", Flush::NEVER, 0),
     ] {
@@ -235,6 +236,60 @@ fn the_file_is_flushed_by_number_and_by_time() {
         let summary = writer.summary();
         assert_eq!((summary.n_stored, summary.n_flushed), (7, n_flushed), "{name}");
     }
+}
+
+#[test]
+fn what_is_known_is_stored_when_a_recording_begins_and_the_counts_with_flushes() {
+    let file = new_file("beside");
+    let beside = format!("{PATH}_darkchunk");
+    let processing = Processing { dark: Some(vec![DARK; N_PIXELS]), ..Processing::default() };
+    let dataset = dataset(Compression::drle(THRESHOLD), 1);
+    let writer = Writer::create(&library(), file.id(), &dataset, processing).unwrap();
+    let mut writer = writer.with_flush(Flush { frames: Some(3), interval: None });
+    assert_eq!(attribute(&file, &beside, "threshold"), i64::from(THRESHOLD));
+    assert_eq!(attribute(&file, &beside, "filter"), 36114);
+    assert_eq!(image(&file, &format!("{beside}/dark")), vec![i64::from(DARK); N_PIXELS]);
+    assert_eq!(attribute(&file, &beside, "frames"), 0);
+    for index in 0..8 {
+        if index == 3 {
+            // Counts are stored ten times a second at most.
+            std::thread::sleep(Duration::from_millis(110));
+        }
+        writer.push(&camera(index)).unwrap();
+        let n_counted = attribute(&file, &beside, "frames");
+        assert!(n_counted <= writer.summary().n_flushed as i64, "after frame {index}");
+        let stored = (0..n_counted).flat_map(|index| corrected(&camera(index as usize), DARK, THRESHOLD));
+        let n_bright = stored.filter(|pixel| *pixel != 0).count() as i64;
+        assert_eq!(attribute(&file, &beside, "pixels_bright"), n_bright, "after frame {index}");
+    }
+    assert!(attribute(&file, &beside, "frames") >= 4);
+    assert_eq!(writer.summary().n_flushed, 7);
+    writer.flush().unwrap();
+    assert_eq!(attribute(&file, &beside, "frames"), 8);
+}
+
+/// The file as a crash leaves it: a copy after a flush, without the sum.
+#[test]
+fn after_a_crash_the_counts_go_on_and_the_sum_says_of_which_frames_it_is() {
+    let file = new_file("crashed");
+    let dataset = dataset(Compression::drle(1), 1);
+    let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    (0..4).for_each(|index| writer.push(&camera(index)).unwrap());
+    writer.flush().unwrap();
+    std::fs::copy(path_of("crashed"), path("crashed-copy")).unwrap();
+
+    let file = darkchunk_hdf5::File::open(&library(), &path_of("crashed-copy"), true).unwrap();
+    let mut writer = Writer::attach(&library(), file.id(), PATH, Processing::<i16>::default()).unwrap();
+    assert_eq!(writer.summary().n_counted, 4);
+    (4..7).for_each(|index| writer.push(&camera(index)).unwrap());
+    let summary = writer.finish().unwrap();
+    assert_eq!((summary.n_stored, summary.n_counted), (7, 7));
+    let beside = format!("{PATH}_darkchunk");
+    assert_eq!(["frames", "first_frame"].map(|name| attribute(&file, &beside, name)), [7, 0]);
+    let sum = format!("{beside}/sum");
+    assert_eq!(["frames", "first_frame"].map(|name| attribute(&file, &sum, name)), [3, 4]);
+    let expected: Vec<i64> = (0..N_PIXELS).map(|at| (4..7).map(|index| i64::from(camera(index)[at])).sum()).collect();
+    assert_eq!(image(&file, &sum), expected);
 }
 
 #[test]

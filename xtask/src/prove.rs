@@ -3,7 +3,10 @@
 //! A proof takes as long as it needs, may need what a plain machine lacks, and prints its figures; the last line is
 //! `N passed, M failed`.
 
-use crate::process::program;
+use std::process::Command;
+
+use crate::process::{cargo, program};
+use crate::setup::System;
 use crate::tally::Tally;
 use crate::workspace::root;
 use crate::{Result, dist, setup, soundness, test};
@@ -23,6 +26,12 @@ const PROOFS: &[Proof] = &[
         help: "HDF5's filters before and after each of ours, written by us and by hdf5plugin, read by both",
         run: chains,
     },
+    Proof {
+        name: "replay",
+        help: "the writer's file after each of 12 000 writes, 60 killed writers, 400 full disks, on each HDF5",
+        run: replay,
+    },
+    Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "levels", help: "all of the core's tests at every lower level of this processor", run: levels },
     Proof { name: "sound", help: "Miri, qemu and sanitizers: as `cargo xtask sound`", run: sound },
@@ -76,6 +85,34 @@ fn sound(tally: &mut Tally) -> Result {
 fn fuzz(tally: &mut Tally) -> Result {
     test::fuzzing(tally, FUZZ_SECONDS);
     Ok(())
+}
+
+/// What the writer leaves at every moment, when it is killed, and when the disk is full.
+fn replay(tally: &mut Tally) -> Result {
+    setup::python()?;
+    setup::system(&[System::Hdf5Tools])?;
+    for library in std::iter::once(None).chain(setup::other_hdf5().into_iter().map(Some)) {
+        let mut tests = writer_tests(&["replay", "killed", "full_disk"]);
+        let name = library.as_ref().and_then(|library| library.file_name());
+        let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
+        tally.step(&format!("replay, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
+    }
+    Ok(())
+}
+
+fn mpio(tally: &mut Tally) -> Result {
+    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/libhdf5_openmpi.so.103";
+    setup::system(&[System::File { package: "libhdf5-openmpi-103-1", path: LIBRARY }])?;
+    tally.step("MPI-IO", writer_tests(&["mpio"]).env("DARKCHUNK_HDF5", LIBRARY));
+    Ok(())
+}
+
+/// Test programs of `darkchunk-hdf5` with the full numbers, which they print.
+fn writer_tests(names: &[&str]) -> Command {
+    let mut tests = cargo();
+    tests.args(["test", "--package", "darkchunk-hdf5"]).args(names.iter().flat_map(|name| ["--test", name]));
+    tests.args(["--", "--nocapture"]).env("DARKCHUNK_PROVE", "1");
+    tests
 }
 
 /// A step that is a Python program with our plugins, built just now.

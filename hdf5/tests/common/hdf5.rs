@@ -8,7 +8,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::{LazyLock, OnceLock};
 
-use darkchunk_hdf5::api::Hid;
+use darkchunk_hdf5::api::{Hid, PrintFn};
 use darkchunk_hdf5::load::{self, Loaded};
 use darkchunk_hdf5::{Api, Library};
 
@@ -22,6 +22,11 @@ pub(crate) fn library() -> Library {
 
 pub(crate) fn api() -> Api {
     *LOADED.api()
+}
+
+/// The library's file.
+pub(crate) fn origin() -> &'static str {
+    LOADED.origin()
 }
 
 /// The lock of the table that the library has.
@@ -99,6 +104,7 @@ pub(crate) mod h5d {
         fn H5Dget_space(dataset: Hid) -> Hid;
         fn H5Dopen2(at: Hid, name: *const c_char, dapl: Hid) -> Hid;
         fn H5Dread(dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *mut c_void) -> c_int;
+        fn H5Dset_extent(dataset: Hid, dims: *const u64) -> c_int;
         fn H5Dwrite_chunk(
             dataset: Hid, dxpl: Hid, mask: u32, offset: *const u64, n_bytes: usize, data: *const c_void,
         ) -> c_int;
@@ -131,6 +137,16 @@ pub(crate) mod h5d {
     }
 }
 
+pub(crate) mod h5e {
+    use super::*;
+    functions! { fn H5Eset_auto2(stack: Hid, print: Option<PrintFn>, data: *mut c_void) -> c_int; }
+}
+
+pub(crate) mod h5f {
+    use super::*;
+    functions! { fn H5Fcreate(name: *const c_char, flags: c_uint, fcpl: Hid, fapl: Hid) -> Hid; }
+}
+
 pub(crate) mod h5g {
     use super::*;
     functions! { fn H5Gcreate2(at: Hid, name: *const c_char, lcpl: Hid, gcpl: Hid, gapl: Hid) -> Hid; }
@@ -139,6 +155,11 @@ pub(crate) mod h5g {
 pub(crate) mod h5i {
     use super::*;
     functions! { fn H5Idec_ref(id: Hid) -> c_int; }
+}
+
+pub(crate) mod h5l {
+    use super::*;
+    functions! { fn H5Ldelete(at: Hid, name: *const c_char, lapl: Hid) -> c_int; }
 }
 
 pub(crate) mod h5p {
@@ -151,12 +172,17 @@ pub(crate) mod h5p {
             name: *mut c_char, config: *mut c_uint,
         ) -> c_int;
         fn H5Pget_nfilters(dcpl: Hid) -> c_int;
+        // A parallel HDF5 with Open MPI, whose communicators are pointers.
+        fn H5Pset_fapl_mpio(fapl: Hid, communicator: *mut c_void, info: *mut c_void) -> c_int;
         fn H5Pset_chunk(dcpl: Hid, rank: c_int, dims: *const u64) -> c_int;
         fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
         fn H5Pset_fill_value(dcpl: Hid, kind: Hid, value: *const c_void) -> c_int;
         fn H5Pset_filter(dcpl: Hid, id: c_int, flags: c_uint, n_values: usize, values: *const c_uint) -> c_int;
     }
-    identifiers! { H5P_CLS_DATASET_CREATE = H5P_CLS_DATASET_CREATE_ID_g; }
+    identifiers! {
+        H5P_CLS_DATASET_CREATE = H5P_CLS_DATASET_CREATE_ID_g;
+        H5P_CLS_FILE_ACCESS = H5P_CLS_FILE_ACCESS_ID_g;
+    }
 }
 
 pub(crate) mod h5s {

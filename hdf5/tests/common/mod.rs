@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod foreign;
 pub(crate) mod hdf5;
 
 use std::ffi::{CString, c_void};
@@ -12,7 +13,7 @@ use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
 use darkchunk::frame::{Element, as_bytes_mut};
 use darkchunk_hdf5::{Dataset, File, Processing};
-use hdf5::{LOCK, h5a, h5d, h5i, h5p, h5s, h5t};
+use hdf5::{LOCK, h5a, h5d, h5e, h5i, h5p, h5s, h5t};
 
 pub(crate) const HEIGHT: usize = 19;
 pub(crate) const WIDTH: usize = 33;
@@ -22,9 +23,14 @@ pub(crate) const THRESHOLD: u16 = 20;
 
 pub(crate) use hdf5::{api, library};
 
-/// A file's path in the folder for test files; one that an earlier run left is gone.
+/// A file's path in the folder for test files.
+pub(crate) fn path_of(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"))
+}
+
+/// The same, where a file that an earlier run left is gone.
 pub(crate) fn path(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
+    let path = path_of(name);
     let _ = std::fs::remove_file(&path);
     path
 }
@@ -82,41 +88,58 @@ pub(crate) fn corrected(frame: &[i16], dark: i16, threshold: u16) -> Vec<i16> {
 
 /// The dataset as any program would get it: its frames decoded from the stored chunks by the stored parameters.
 pub(crate) fn read<P: Element>(file: &File, path: &str) -> Vec<Vec<P>> {
+    try_read(file, path, u64::MAX).expect("a sound dataset")
+}
+
+/// The same of at most the first `n_frames` of a dataset that may be damaged.
+pub(crate) fn try_read<P: Element>(file: &File, path: &str, n_frames: u64) -> Option<Vec<Vec<P>>> {
     let _lock = LOCK.lock();
-    let (dataset, properties, dims, chunk) = open(file, path);
+    // SAFETY: no function means that nothing is printed; results say what fails.
+    unsafe { h5e::H5Eset_auto2(0, None, std::ptr::null_mut()) };
+    let (dataset, properties, dims, chunk) = open(file, path)?;
+    let n_frames = dims[0].min(n_frames);
     let filter = filter(properties);
     let frame_pixels = (dims[1] * dims[2]) as usize;
-    let mut frames = Vec::new();
-    for first in (0..dims[0]).step_by(chunk[0] as usize) {
+    let read_chunk = |first: u64| {
         let mut pixels = vec![P::default(); chunk[0] as usize * frame_pixels];
-        let stored = stored_chunk(dataset, first);
+        let stored = stored_chunk(dataset, first)?;
         match &filter {
-            Some(filter) => filter.decode_at(Level::SCALAR, &stored, as_bytes_mut(&mut pixels)).expect("a sound chunk"),
+            Some(filter) => filter.decode_at(Level::SCALAR, &stored, as_bytes_mut(&mut pixels)).ok()?,
             None => as_bytes_mut(&mut pixels).copy_from_slice(&stored),
         }
-        frames.extend(pixels.chunks_exact(frame_pixels).map(<[P]>::to_vec));
-        let padding = &frames[frames.len().min(dims[0] as usize)..];
+        Some(pixels)
+    };
+    let chunks: Option<Vec<Vec<P>>> = (0..n_frames).step_by(chunk[0] as usize).map(read_chunk).collect();
+    // SAFETY: identifiers that are not used any more. An open dataset would keep the file open.
+    unsafe { h5i::H5Idec_ref(dataset) };
+    // SAFETY: as above.
+    unsafe { h5i::H5Idec_ref(properties) };
+    let mut frames: Vec<Vec<P>> = chunks?.concat().chunks_exact(frame_pixels).map(<[P]>::to_vec).collect();
+    if n_frames == dims[0] {
+        let padding = &frames[frames.len().min(n_frames as usize)..];
         assert!(padding.iter().all(|frame| *frame == vec![P::default(); frame_pixels]), "padding is zeros");
     }
-    frames.truncate(dims[0] as usize);
-    // SAFETY: an identifier that is not used any more.
-    unsafe { h5i::H5Idec_ref(dataset) };
-    frames
+    frames.truncate(n_frames as usize);
+    Some(frames)
 }
 
 /// The dataset, its creation properties, its shape and that of its chunks.
 #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
-fn open(file: &File, path: &str) -> (i64, i64, [u64; 3], [u64; 3]) {
+fn open(file: &File, path: &str) -> Option<(i64, i64, [u64; 3], [u64; 3])> {
     let name = CString::new(path).expect("a name");
     let (mut dims, mut chunk) = ([0; 3], [0; 3]);
     // SAFETY: as HDF5 documents; the arrays have the dataset's rank.
     unsafe {
         let dataset = h5d::H5Dopen2(file.id(), name.as_ptr(), 0);
+        if dataset < 0 {
+            return None;
+        }
         let space = h5d::H5Dget_space(dataset);
         assert_eq!(h5s::H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()), 3);
+        h5i::H5Idec_ref(space);
         let properties = h5d::H5Dget_create_plist(dataset);
         assert_eq!(h5p::H5Pget_chunk(properties, 3, chunk.as_mut_ptr()), 3);
-        (dataset, properties, dims, chunk)
+        Some((dataset, properties, dims, chunk))
     }
 }
 
@@ -142,19 +165,23 @@ fn filter(properties: i64) -> Option<Filter> {
     Some(Filter::from_cd_values(id.cast_unsigned(), &values[..n_values]).expect("parameters as they are stored"))
 }
 
-fn stored_chunk(dataset: i64, first: u64) -> Vec<u8> {
+fn stored_chunk(dataset: i64, first: u64) -> Option<Vec<u8>> {
     let offset = [first, 0, 0];
     let (mut n_bytes, mut mask) = (0, 1);
     let storage_size = api().H5Dget_chunk_storage_size.expect("in the table");
     // SAFETY: the offset has the dataset's rank.
-    assert!(unsafe { storage_size(dataset, offset.as_ptr(), &raw mut n_bytes) } >= 0);
+    if unsafe { storage_size(dataset, offset.as_ptr(), &raw mut n_bytes) } < 0 {
+        return None;
+    }
     let mut room = n_bytes as usize;
     let mut bytes = vec![0_u8; room];
     let data = bytes.as_mut_ptr().cast::<c_void>();
     // SAFETY: `data` has `room` bytes.
-    assert!(unsafe { h5d::H5Dread_chunk2(dataset, 0, offset.as_ptr(), &raw mut mask, data, &raw mut room) } >= 0);
+    if unsafe { h5d::H5Dread_chunk2(dataset, 0, offset.as_ptr(), &raw mut mask, data, &raw mut room) } < 0 {
+        return None;
+    }
     assert_eq!((mask, room), (0, bytes.len()), "chunk at frame {first}");
-    bytes
+    Some(bytes)
 }
 
 /// An attribute that is one number, as `i64`.
