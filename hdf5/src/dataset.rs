@@ -181,8 +181,8 @@ impl Frames {
         let expected = self.chunk_bytes(element);
         match reader.chunk_bytes() {
             Some(found) if found != expected => Err(Error::Unsupported(format!(
-                "the parameters of filter {} are for chunks of {found} bytes, the dataset's have {expected}, so that no \
-                 reader would take them: make the dataset anew, with parameters for its own chunks",
+                "the parameters of filter {} are for chunks of {found} bytes, the dataset's have {expected}, so that readers \
+                 that insist on them would refuse its chunks: make the dataset anew, with parameters for its own chunks",
                 stored.id
             ))),
             _ => Ok(()),
