@@ -59,7 +59,8 @@ fn stored_parameters_are_idempotent_and_lz4s_carry_the_chunk_size() {
 fn zstd_stores_one_parameter_and_reads_two() {
     let layout = layout(2, &[1, 100, 100]);
     for given in [&[][..], &[0], &[9], &[9, 0], &[9, 20_000], &[9, 40_000]] {
-        let level = given.first().copied().unwrap_or(0);
+        // netCDF takes a level of 0 for "not compressed".
+        let level = given.first().copied().filter(|level| *level != 0).unwrap_or(3);
         assert_eq!(Zstd::localise(given, &layout).unwrap(), [level], "{given:?}");
     }
     assert_eq!(Zstd::from_cd_values(&[9]).unwrap().chunk_bytes(), None);
@@ -88,7 +89,7 @@ fn behind_a_filter_that_changes_the_size_none_is_insisted_on() {
     let mut layout = layout(2, &[1, 100, 100]);
     layout.resized_before = true;
     assert_eq!(Lz4::localise(&[4096], &layout).unwrap(), [4096, 0]);
-    assert_eq!(Zstd::localise(&[], &layout).unwrap(), [0]);
+    assert_eq!(Zstd::localise(&[], &layout).unwrap(), [3]);
     assert_eq!(Lz4::from_cd_values(&[4096, 0]).unwrap().chunk_bytes(), None);
 }
 

@@ -4,7 +4,7 @@
 //! all words, the second that of the first sum after each word, both modulo 65535. As the carries are added back, a sum
 //! is 0 only where all words are 0, and 65535 stands for every other multiple of it.
 //!
-//! Words are taken in rows of [`LANES`], each lane with its own two sums `a` and `b`. For `n` words in rows,
+//! Words are taken in rows of `LANES` words, each lane with its own two sums `a` and `b`. For `n` words in rows,
 //! word `i` counts `n - i` times in the second sum. In row `r` of `R`, lane `l`, that is `LANES * (R - r) - l` times, hence
 //! `LANES * b - l * a` for a lane.
 

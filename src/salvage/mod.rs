@@ -53,7 +53,7 @@ pub fn salvage(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], fill
 /// for it here.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where there is no memory for a decoded chunk.
+/// [`Unsupported`](crate::Error::Unsupported) where there is no memory for a decoded chunk.
 pub fn verify(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], n_bytes: usize) -> Result<Verdict> {
     Ok(mask::examine(level, pipeline, mask, stored, &mut buffer(n_bytes)?))
 }

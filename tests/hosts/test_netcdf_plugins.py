@@ -8,7 +8,7 @@ from common import BLOSC, CHUNKS, COMPRESSORS, HERE, NETCDF, SHUFFLES, ZSTD, chi
 OWN = NETCDF / "netCDF4" / "plugins"
 # netCDF has plugins of Zstd and Blosc; its Blosc is built without Snappy.
 BLOSCS = [("blosclz", 1), ("lz4", 0), ("lz4", 1), ("lz4", 2), ("lz4hc", 1), ("zlib", 1), ("zstd", 1)]
-CONFIGS = {"zstd": (ZSTD, (3,))} | {
+CONFIGS = {"zstd": (ZSTD, (3,)), "zstd-default": (ZSTD, ())} | {
     f"blosc-{name}-{SHUFFLES[shuffle]}": (BLOSC, (0, 0, 0, 0, 5, shuffle, COMPRESSORS.index(name)))
     for name, shuffle in BLOSCS
 }

@@ -78,7 +78,8 @@ impl Codec for Zstd {
         };
         check_level(zstd_level, 0)?;
         layout.chunk_bytes()?;
-        Ok(vec![zstd_level])
+        // netCDF takes a level of 0 for "not compressed", and would not compress a copy.
+        Ok(vec![if zstd_level == 0 { zstd_safe::CLEVEL_DEFAULT.cast_unsigned() } else { zstd_level }])
     }
 
     fn from_cd_values(cd_values: &[u32]) -> Result<Self> {
