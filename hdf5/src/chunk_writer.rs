@@ -212,6 +212,10 @@ impl ChunkWriter {
             // cannot be asked for the chunk after the last.
             array::prove_room(&self.file, chunk)?;
         }
+        if is_rewritten {
+            // Also where it fails: what was flushed of the chunk may be written over by then.
+            self.n_flushed = self.n_flushed.min(self.frames.offset(index)[0]);
+        }
         let n_frames = n_frames.max(self.n_stored);
         let written =
             if is_rewritten { self.rewrite(index, n_frames, chunk) } else { self.append(index, n_frames, chunk) };
@@ -224,7 +228,6 @@ impl ChunkWriter {
         }
         if is_rewritten {
             self.must_flush = true;
-            self.n_flushed = self.n_flushed.min(self.frames.offset(index)[0]);
         }
         self.n_stored = n_frames;
         self.stored_bytes += chunk.len() as u64;

@@ -227,8 +227,7 @@ impl Frames {
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.
     fn read_stored(&self, offset: &[u64; 3]) -> Result<Option<(u32, Vec<u8>)>> {
-        // HDF5 2.x fails here for a chunk that was never written.
-        stored_chunk(&self.dataset, offset, self.shape.chunk_pixels(), |_| true)
+        stored_chunk(&self.dataset, offset, self.shape.chunk_pixels())
     }
 
     pub(super) fn offset(&self, index: u64) -> [u64; 3] {
@@ -281,13 +280,8 @@ impl Frames {
 }
 
 /// The bytes of a chunk with its filter mask; `None` where it was never written, which HDF5 1.x says by a size of 0, and
-/// 2.x by an error that `is_missing` knows.
-pub(super) fn stored_chunk(
-    dataset: &Id,
-    offset: &[u64],
-    chunk_pixels: usize,
-    is_missing: impl Fn(&Error) -> bool,
-) -> Result<Option<(u32, Vec<u8>)>> {
+/// 2.x by an error.
+pub(super) fn stored_chunk(dataset: &Id, offset: &[u64], chunk_pixels: usize) -> Result<Option<(u32, Vec<u8>)>> {
     let (library, dataset) = (dataset.library(), dataset.get());
     let mut n_bytes = 0;
     match h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)) {
@@ -314,4 +308,10 @@ pub(super) fn stored_chunk(
         }
     });
     result.map(|_| Some((mask, bytes)))
+}
+
+/// HDF5's words for a chunk that was never written. Any other error is of a chunk that is there and cannot be read.
+fn is_missing(error: &Error) -> bool {
+    let text = error.to_string();
+    text.contains("storage is not allocated") || text.contains("address isn't defined")
 }

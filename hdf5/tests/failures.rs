@@ -179,6 +179,7 @@ fn a_table_without_the_newest_functions_will_do() {
     writer.flush().unwrap();
     REFUSE_CHUNKS.set(true);
     writer.push(&camera(1)).unwrap_err();
+    assert_eq!(writer.summary().n_flushed, 0, "the chunk may be written over");
     REFUSE_CHUNKS.set(false);
     writer.finish().unwrap();
     drop(writer);
@@ -216,4 +217,24 @@ fn a_file_that_is_open_with_mpi_io_is_refused() {
     create(&other).unwrap().finish().unwrap();
     let refused = Writer::attach(&parallel, file.id(), PATH, Processing::<i16>::default()).unwrap_err();
     assert_eq!(refused, Error::Parallel);
+}
+
+unsafe extern "C" fn size_that_cannot_be_read(_dataset: Hid, _offset: *const u64, _n_bytes: *mut u64) -> c_int {
+    -1
+}
+
+#[test]
+fn a_last_chunk_that_cannot_be_read_is_not_taken_for_zeros() {
+    let file = new_file("unreadable-index");
+    let dataset = dataset(Compression::drle(1), 2);
+    let mut writer = Writer::create(&library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let api = Api { H5Dget_chunk_storage_size: Some(size_that_cannot_be_read), ..api() };
+    // SAFETY: the function fails as HDF5's may.
+    let damaged = unsafe { Library::new(&api) }.expect("a library");
+    let refused = Writer::attach(&damaged, file.id(), PATH, Processing::<i16>::default()).unwrap_err();
+    assert!(matches!(refused, Error::Hdf5 { call: "H5Dget_chunk_storage_size", .. }), "{refused:?}");
+    assert_eq!(read::<i16>(&file, PATH), [camera(0)]);
 }
