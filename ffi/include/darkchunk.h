@@ -323,6 +323,7 @@ dc_status dc_writer_attach(const dc_hdf5 *hdf5, int64_t at, const char *path, in
  *   DC_NOT_STORED                   it was taken, and is held: go on with the next frame
  *   DC_NOT_TAKEN                    it was not: make room, or wait, and push it again
  *   DC_TOO_BRIGHT, DC_BUFFER_SIZE   it was not, for a fault of its own; the next one may be
+ *   DC_UNSUPPORTED                  it was not: the dataset may not have more frames
  *
  * examples/record.c has the loop. Frames are lost where DC_NOT_TAKEN is taken for DC_NOT_STORED. */
 dc_status dc_writer_push(dc_writer *writer, const void *frame);
@@ -333,8 +334,8 @@ dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_writer_push of each, but
  * faster with DRLE, for those of a chunk share what is loaded of the dark image and the sum. n_pushed in dc_summary says in
  * every case how many were taken: none that is after the refused one. DC_NOT_STORED: all were. DC_NOT_TAKEN: not all; push
- * the others again. DC_TOO_BRIGHT: those before the one that is too bright. DC_NULL, for a pointer in the array as well:
- * none. */
+ * the others again. DC_TOO_BRIGHT: those before the one that is too bright. DC_UNSUPPORTED: as many as the dataset may have.
+ * DC_NULL, for a pointer in the array as well: none. */
 dc_status dc_writer_push_frames(dc_writer *writer, const void *const *frames, size_t n_frames);
 
 /* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */

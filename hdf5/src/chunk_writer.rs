@@ -166,6 +166,11 @@ impl ChunkWriter {
         self.n_stored
     }
 
+    /// The most frames the dataset may have; `None` where it has no limit.
+    pub(super) fn max_frames(&self) -> Option<u64> {
+        self.frames.max_frames
+    }
+
     /// Frames that a crash of the process cannot lose any more.
     #[must_use]
     pub fn n_flushed(&self) -> u64 {

@@ -104,7 +104,8 @@ impl<P: FileElement> Writer<P> {
     ///
     /// # Errors
     /// [`Error::Codec`] for a frame of another size or with a pixel that DRLE cannot hold: the frame is not taken, all else
-    /// is as it was. [`Error::NotTaken`]: the same, because of a chunk before it; the frame is to be pushed again.
+    /// is as it was. [`Error::Full`]: the same, because the dataset may not have one more. [`Error::NotTaken`]: the same,
+    /// because of a chunk before it; the frame is to be pushed again.
     /// [`Error::NotStored`]: the frame was taken, and is not to be pushed again.
     pub fn push(&mut self, frame: &[P]) -> Result<()> {
         self.push_strips(&[frame])
@@ -128,6 +129,7 @@ impl<P: FileElement> Writer<P> {
 
     fn add(&mut self, push: impl FnOnce(&mut FrameEncoder<P>) -> darkchunk::Result<()>) -> Result<()> {
         self.store_if_full().map_err(|error| self.not_taken(error, 0))?;
+        self.n_allowed()?;
         push(&mut self.encoder)?;
         self.taken(1);
         self.store_if_full().map_err(|error| self.not_stored(error))
@@ -146,7 +148,8 @@ impl<P: FileElement> Writer<P> {
             self.store_if_full().map_err(|error| self.not_taken(error, n_taken))?;
             let rest = &frames[n_taken..];
             let n_before = self.encoder.n_frames();
-            let pushed = self.encoder.push_frames(&rest[..rest.len().min(self.encoder.n_free())]);
+            let n_at_once = rest.len().min(self.encoder.n_free()).min(self.n_allowed()?);
+            let pushed = self.encoder.push_frames(&rest[..n_at_once]);
             let n_now = self.encoder.n_frames() - n_before;
             self.taken(n_now);
             n_taken += n_now;
@@ -158,6 +161,15 @@ impl<P: FileElement> Writer<P> {
             })?;
         }
         Ok(())
+    }
+
+    /// How many more frames the dataset may have, at least one.
+    fn n_allowed(&self) -> Result<usize> {
+        let Some(most) = self.chunks.max_frames() else { return Ok(usize::MAX) };
+        match most.saturating_sub(self.n_taken()) {
+            0 => Err(Error::Full { most }),
+            n_allowed => Ok(usize::try_from(n_allowed).unwrap_or(usize::MAX)),
+        }
     }
 
     fn taken(&mut self, n_frames: usize) {

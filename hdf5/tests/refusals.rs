@@ -328,11 +328,18 @@ fn a_recording_is_not_continued_in_another_way() {
 #[test]
 fn a_dataset_that_may_not_grow_further_keeps_its_frames() {
     let file = new_file("limited");
-    let frames = Foreign { most: Some(2), ..Foreign::new() };
-    frames.make(&file, "limited");
-    let mut writer = attach::<i16>(&file, "limited").unwrap();
-    (0..2).for_each(|index| writer.push(&camera(index)).unwrap());
-    writer.push(&camera(2)).unwrap();
-    says(writer.finish(), &["more than 2 frames", "2 frames are stored", "1 more were taken"]);
-    assert_eq!(read::<i16>(&file, "limited"), [camera(0), camera(1)]);
+    let chunk = [3, HEIGHT as u64, WIDTH as u64];
+    let frames: Vec<Vec<i16>> = (0..7).map(camera).collect();
+    for most in [3, 4, 5] {
+        let (limited, path) = (Foreign { most: Some(most), chunk: Some(&chunk), ..Foreign::new() }, format!("{most}"));
+        limited.make(&file, &path);
+        let mut writer = attach::<i16>(&file, &path).unwrap();
+        writer.push(&frames[0]).unwrap();
+        let rest: Vec<&[i16]> = frames[1..].iter().map(Vec::as_slice).collect();
+        assert_eq!(writer.push_frames(&rest), Err(darkchunk_hdf5::Error::Full { most }));
+        assert_eq!(writer.push(&frames[6]), Err(darkchunk_hdf5::Error::Full { most }), "it is not taken");
+        let summary = writer.finish().unwrap();
+        assert_eq!((summary.n_pushed, summary.n_stored), (most, most));
+        assert_eq!(read::<i16>(&file, &path), frames[..most as usize]);
+    }
 }
