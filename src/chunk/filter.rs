@@ -189,6 +189,14 @@ impl Filter {
         with_codec!(self, codec => codec.decoded_size(src))
     }
 
+    /// The bytes of `src` decoded: as it says, or `known` ones where it does not say and may have as many.
+    pub(crate) fn decoded_len_as(&self, src: &[u8], known: Option<usize>) -> Result<usize> {
+        match (self.decoded_size(src)?, known) {
+            (DecodedSize::AtMost(max), Some(known)) => Ok(known.min(max)),
+            _ => self.decoded_len(src),
+        }
+    }
+
     /// [`Codec::decode_up_to`].
     ///
     /// # Errors

@@ -61,7 +61,7 @@ impl ChunkLayout {
 pub enum DecodedSize {
     /// So many bytes; a chunk that decodes to more or fewer is damaged.
     Exactly(usize),
-    /// Neither the chunk nor the parameters say it. The stored bytes can hold no more than so many.
+    /// The chunk does not say it. The stored bytes can hold no more than so many.
     AtMost(usize),
 }
 

@@ -7,14 +7,13 @@
 //! size of a decoded chunk. That is a claim: what counts here is the size that the dataset's chunks have, as far as the
 //! filters before the codec leave it known. Only DRLE's parameters must match it.
 
-mod claim;
 mod step;
 // They call C.
 #[cfg(all(test, not(miri)))]
 mod tests;
 
+pub use step::Step;
 pub(crate) use step::{FLETCHER32_BYTES, checked};
-pub use step::{Step, StoredCodec};
 
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};

@@ -1,6 +1,6 @@
 //! One filter of a pipeline.
 
-use super::{buffer, claim};
+use super::buffer;
 use crate::chunk::Filter;
 use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
@@ -14,7 +14,6 @@ use crate::kernels::{
     shuffle::{shuffle, unshuffle},
 };
 use crate::{Error, Result, Threads};
-use std::borrow::Cow;
 
 const DEFLATE_ID: u32 = 1;
 const SHUFFLE_ID: u32 = 2;
@@ -32,7 +31,7 @@ pub(crate) const FLETCHER32_BYTES: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// One of darkchunk's codecs.
-    Codec(StoredCodec),
+    Codec(Filter),
     /// HDF5's byte shuffle.
     Shuffle {
         /// Bytes of an element.
@@ -49,31 +48,6 @@ pub enum Step {
     },
 }
 
-/// A codec with the parameters that the file has for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCodec {
-    filter: Filter,
-    values: Vec<u32>,
-}
-
-impl StoredCodec {
-    /// The codec as its parameters have it.
-    #[must_use]
-    pub fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
-    /// The codec for chunks that decode to `n_bytes`, whatever the parameters say of that. `None`: as the chunk says itself.
-    pub(crate) fn for_size(&self, n_bytes: Option<usize>) -> Result<Cow<'_, Filter>> {
-        if self.filter.chunk_bytes() == n_bytes || matches!(self.filter, Filter::Drle(_)) {
-            return Ok(Cow::Borrowed(&self.filter));
-        }
-        let n_bytes = n_bytes.and_then(|n_bytes| u32::try_from(n_bytes).ok()).unwrap_or(0);
-        let values = claim::replaced(self.filter.id(), &self.values, n_bytes);
-        Filter::from_cd_values(self.filter.id(), &values).map(Cow::Owned)
-    }
-}
-
 impl Step {
     pub(super) fn new(id: u32, values: &[u32]) -> Self {
         let step = match (id, values) {
@@ -84,8 +58,7 @@ impl Step {
                 "the shuffle filter has the parameters {values:?}; one is expected, the bytes of an element"
             ))),
             (FLETCHER32_ID, _) => Ok(Self::Fletcher32),
-            _ if Filter::is_known(id) => Filter::from_cd_values(id, values)
-                .map(|filter| Self::Codec(StoredCodec { filter, values: values.to_vec() })),
+            _ if Filter::is_known(id) => Filter::from_cd_values(id, values).map(Self::Codec),
             _ => {
                 let name = name_of(id).map(|name| format!(" ({name})")).unwrap_or_default();
                 Err(Error::Unsupported(format!("filter {id}{name} is none that darkchunk decodes")))
@@ -98,7 +71,7 @@ impl Step {
     #[must_use]
     pub fn id(&self) -> u32 {
         match self {
-            Self::Codec(codec) => codec.filter.id(),
+            Self::Codec(codec) => codec.id(),
             Self::Shuffle { .. } => SHUFFLE_ID,
             Self::Fletcher32 => FLETCHER32_ID,
             Self::Other { id, .. } => *id,
@@ -115,7 +88,7 @@ impl Step {
     pub(crate) fn keeps_size(&self) -> bool {
         match self {
             Self::Shuffle { .. } => true,
-            Self::Codec(codec) => codec.filter.keeps_size(),
+            Self::Codec(codec) => codec.keeps_size(),
             Self::Fletcher32 | Self::Other { .. } => false,
         }
     }
@@ -124,7 +97,7 @@ impl Step {
     pub(crate) fn has_checksum(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Fletcher32 => true,
-            Self::Codec(codec) => codec.filter.has_checksum(bytes),
+            Self::Codec(codec) => codec.has_checksum(bytes),
             Self::Shuffle { .. } | Self::Other { .. } => false,
         }
     }
@@ -133,7 +106,7 @@ impl Step {
     /// can hold.
     pub(crate) fn decoded_len(&self, bytes: &[u8], known: Option<usize>) -> Result<usize> {
         let found = match self {
-            Self::Codec(codec) => codec.for_size(known)?.decoded_len(bytes)?,
+            Self::Codec(codec) => codec.decoded_len_as(bytes, known)?,
             Self::Shuffle { .. } => bytes.len(),
             Self::Fletcher32 => bytes.len().saturating_sub(FLETCHER32_BYTES),
             Self::Other { reason, .. } => return Err(reason.clone()),
@@ -147,7 +120,7 @@ impl Step {
     /// Undoes this filter: `bytes` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
     pub(crate) fn undo(&self, level: Level, threads: Threads, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
         match self {
-            Self::Codec(codec) => codec.for_size(Some(dst.len()))?.decode_with(level, threads, bytes, dst),
+            Self::Codec(codec) => codec.decode_with(level, threads, bytes, dst),
             Self::Shuffle { element_bytes } => {
                 unshuffle(level, *element_bytes, bytes, dst);
                 Ok(())
@@ -163,14 +136,13 @@ impl Step {
     /// Applies this filter to `bytes`.
     pub(super) fn apply(&self, level: Level, threads: Threads, bytes: &[u8]) -> Result<Vec<u8>> {
         let mut applied = match self {
-            Self::Codec(codec) => buffer(codec.filter.max_encoded_len(bytes.len()))?,
+            Self::Codec(codec) => buffer(codec.max_encoded_len(bytes.len()))?,
             Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
             Self::Other { reason, .. } => return Err(reason.clone()),
         };
         match self {
             Self::Codec(codec) => {
-                let filter = codec.for_size(Some(bytes.len()))?;
-                let n_bytes = filter.encode_with(level, threads, bytes, &mut applied)?;
+                let n_bytes = codec.encode_with(level, threads, bytes, &mut applied)?;
                 applied.truncate(n_bytes);
             }
             Self::Shuffle { element_bytes } => shuffle(level, *element_bytes, bytes, &mut applied),

@@ -23,7 +23,7 @@ pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u
 
 /// Decodes an intact chunk.
 fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result<()> {
-    let found = filter.decoded_len(stored)?;
+    let found = filter.decoded_len_as(stored, Some(dst.len()))?;
     if found != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found });
     }

@@ -10,8 +10,9 @@
 use super::codec;
 use super::damage::{Damage, Verdict};
 use super::plain::plain;
+use crate::chunk::Filter;
 use crate::cpu::Level;
-use crate::pipeline::{FLETCHER32_BYTES, Step, StoredCodec, buffer, checked, size_before};
+use crate::pipeline::{FLETCHER32_BYTES, Step, buffer, checked, size_before};
 use crate::{Error, Result, Threads};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -57,7 +58,7 @@ pub(super) fn salvage(level: Level, steps: &[&Step], stored: &[u8], dst: &mut [u
 struct Chain<'a> {
     level: Level,
     before: &'a [&'a Step],
-    codec: Option<&'a StoredCodec>,
+    codec: Option<&'a Filter>,
     after: &'a [&'a Step],
 }
 
@@ -129,9 +130,8 @@ impl<'a> Chain<'a> {
         let mut decoded = buffer(n_bytes)?;
         let (damage, has_checksum) = match self.codec {
             None => (plain(&part.bytes, &mut decoded), false),
-            Some(stored) => {
-                let filter = stored.for_size(Some(n_bytes))?;
-                (codec::salvage(self.level, &filter, &part.bytes, &mut decoded), filter.has_checksum(&part.bytes))
+            Some(filter) => {
+                (codec::salvage(self.level, filter, &part.bytes, &mut decoded), filter.has_checksum(&part.bytes))
             }
         };
         let is_proved = part.is_proved || has_checksum;

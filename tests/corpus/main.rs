@@ -81,8 +81,8 @@ fn every_bad_chunk_is_an_error_and_every_sound_one_the_right_data() {
     let (cases, right) = load();
     let mut wrong = Vec::new();
     let mut check = |case: &Case, values: &[u32], expected| {
-        // By parameters that do not say the size, memory is bounded by what the bytes can hold.
-        let n_bytes = if expected == Expected::OtherSize { case.bytes.len() << 15 } else { right.len() };
+        // Where only the parameters say the size, memory is bounded by what the bytes can hold.
+        let n_bytes = if case.expected == Expected::OtherSize { case.bytes.len() << 15 } else { right.len() };
         let found = outcome(&case.name, case.filter, values, &case.bytes, bound(n_bytes));
         let is_fine = match &found {
             None => expected == Expected::Error,

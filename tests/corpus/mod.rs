@@ -102,14 +102,18 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
     let (level, threads) = (Level::current(), Threads::ONE);
     let size = codec.decoded_size(bytes)?;
     let (DecodedSize::Exactly(n_bytes) | DecodedSize::AtMost(n_bytes)) = size;
-    let claimed = codec.chunk_bytes().filter(|claimed| size != DecodedSize::Exactly(*claimed));
-    if let Some(expected) = claimed {
-        return Err(Error::WrongSize { expected, found: n_bytes });
+    let check = |found| match codec.chunk_bytes().filter(|claimed| *claimed != found) {
+        Some(expected) => Err(Error::WrongSize { expected, found }),
+        None => Ok(()),
+    };
+    if let DecodedSize::Exactly(n_bytes) = size {
+        check(n_bytes)?;
     }
     let mut output = vec![fill; n_bytes];
     match size {
         DecodedSize::AtMost(_) => {
             let n_bytes = codec.decode_up_to(level, threads, bytes, &mut output)?;
+            check(n_bytes)?;
             output.truncate(n_bytes);
         }
         DecodedSize::Exactly(_) if fill == 0 => codec.decode_zeroed_with(level, threads, bytes, &mut output)?,

@@ -40,14 +40,6 @@ impl Zstd {
     pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
         Self::localise(&[self.zstd_level.cast_unsigned()], layout)
     }
-
-    /// What `frames` decode to; where they do not state it, what the parameters claim.
-    fn size_of(&self, frames: &Frames<'_>) -> DecodedSize {
-        match (frames.size, self.chunk_bytes) {
-            (DecodedSize::AtMost(max), Some(claimed)) if claimed <= max => DecodedSize::Exactly(claimed),
-            (size, _) => size,
-        }
-    }
 }
 
 /// Whether each of the frames of a stored chunk has a checksum of what it decodes to, which the decoder checks.
@@ -112,7 +104,7 @@ impl Codec for Zstd {
     }
 
     fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        Ok(self.size_of(&Frames::read(src)?))
+        Ok(Frames::read(src)?.size)
     }
 
     fn decode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
