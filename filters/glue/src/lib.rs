@@ -5,11 +5,12 @@
 //!
 //! No HDF5 is linked and no header is needed. Where a plugin must call HDF5 back, to complete its parameters when a
 //! dataset is created and to say why it refused a chunk, it asks *the library that is calling it*: it takes the
-//! return address of the call, finds the module that holds it, and looks the functions up there, once a call. So one
-//! plugin serves several HDF5 libraries of different versions in one process. Encoding needs no HDF5 at all; when
-//! decoding, it is asked how large chunks should be (`open_datasets`). A program that has HDF5 linked in statically and
-//! exports none of its symbols still reads and writes: then the parameters stay as the program gave them, a refusal has
-//! no text, a chunk that contradicts its parameters is refused, and short chunks of other writers are not noticed.
+//! return address of the call, finds the module that holds it, and looks the functions up there. So one
+//! plugin serves several HDF5 libraries of different versions in one process. Where a chunk's size may be another one than
+//! the parameters say, it is asked how large the chunks are that are open (`open_datasets`). A program that has HDF5
+//! linked in statically and exports none of its symbols still reads and writes: then the parameters stay as the program
+//! gave them, a refusal has no text, a chunk that contradicts its parameters is refused, and short chunks of other
+//! writers are not noticed.
 //!
 //! What holds for every call: on failure HDF5's buffer is as it was; only on success it is replaced. No byte that was
 //! not decoded or encoded is ever handed over. A panic never leaves the plugin. Nothing is written to stderr.

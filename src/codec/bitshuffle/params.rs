@@ -23,6 +23,9 @@ const STORED_AT: usize = 3;
 /// Minor versions below this are also numbers of compressions.
 const FIRST_CLEAR_VERSION: u32 = 4;
 
+/// The last minor version that is known to store three values and no more.
+const LAST_SHORT_VERSION: u32 = 5;
+
 const fn form(default_compression: u32) -> Form<3> {
     Form {
         defaults: [0, default_compression, 0],
@@ -37,10 +40,13 @@ fn are_stored(cd_values: &[u32]) -> Result<bool> {
     if *major >= super::GROUP as u32 || *element_bytes == 0 {
         return Ok(false);
     }
+    if rest.is_empty() {
+        return Ok(*major == 0 && (FIRST_CLEAR_VERSION..=LAST_SHORT_VERSION).contains(minor));
+    }
     if *minor >= FIRST_CLEAR_VERSION || rest.iter().any(|value| *value != 0) {
         return Ok(true);
     }
-    if rest.is_empty() || !matches!(*minor, COMP_LZ4 | COMP_ZSTD) {
+    if !matches!(*minor, COMP_LZ4 | COMP_ZSTD) {
         return Ok(false);
     }
     let what = "these may be [block elements, compression, level] or what an old bitshuffle has stored; give three values, \
