@@ -80,6 +80,17 @@ static void push(dc_writer *writer, const void *const *frames, size_t n_frames) 
     fail("dc_writer_push_frames");
 }
 
+/* Stores what is held, and tries again while the disk has no room for it. */
+static void finish(dc_writer *writer) {
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    dc_status status = DC_NOT_STORED;
+    for (int n_tries = 0; status == DC_NOT_STORED && n_tries < MAX_TRIES; n_tries++) {
+        status = dc_writer_finish(writer);
+        if (status == DC_NOT_STORED) thrd_sleep(&pause, NULL);
+    }
+    if (status != DC_OK) fail("dc_writer_finish");
+}
+
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "record.h5";
     static int16_t dark[N_PIXELS], ring[RING][N_PIXELS];
@@ -121,7 +132,7 @@ int main(int argc, char **argv) {
             n_ready = 0;
         }
     }
-    DC(dc_writer_finish(writer));
+    finish(writer);
 
     dc_summary summary = summary_of(writer);
     dc_writer_free(writer);

@@ -252,8 +252,10 @@ impl Frames {
     pub(super) fn set_extent(&mut self, session: &Session<'_>, n_frames: u64) -> Result<()> {
         if n_frames != self.n_frames {
             let dims = [n_frames, self.shape.height as u64, self.shape.width as u64];
-            h5!(session, H5Dset_extent(self.dataset.get(), dims.as_ptr()))?;
-            self.n_frames = n_frames;
+            let set = h5!(session, H5Dset_extent(self.dataset.get(), dims.as_ptr()));
+            // HDF5 may have changed the extent before it failed, where it allocates chunks early.
+            self.n_frames = if set.is_ok() { n_frames } else { self.extent(session).unwrap_or(self.n_frames) };
+            set?;
         }
         Ok(())
     }

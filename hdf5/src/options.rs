@@ -43,7 +43,8 @@ pub struct Flush {
 }
 
 impl Flush {
-    /// Only when the dataset is made, when asked to, and at the end: a killed writer may leave no frame.
+    /// Only when the dataset is made, after a chunk that is written again, when asked to, and at the end: a killed writer may
+    /// leave no frame.
     pub const NEVER: Self = Self { frames: None, interval: None };
 }
 
