@@ -1,6 +1,6 @@
 //! Recorded results: a CSV file a machine, one row for each thing measured, and beside it a text that describes the machine.
 //!
-//! Only what was measured is stored; ratios between rows are computed where they are shown ([`table`](super::table)).
+//! Only what was measured is stored; ratios between rows are computed where they are shown (by `cargo xtask bench report`).
 
 use super::machine;
 use crate::Result;
