@@ -30,21 +30,61 @@ def stream(data, n_pixels):
     return np.repeat(np.maximum(tokens, 0), lengths)
 
 
+def number(data, at):
+    """Seven bits a byte, the lowest first; the number, and where it ends."""
+    value = 0
+    for shift in range(0, 35, 7):
+        check(at < len(data), "a number is cut short")
+        value, at = value | (data[at] & 127) << shift, at + 1
+        if data[at - 1] < 128:
+            return value, at
+    raise ValueError("DRLE: a number has more than 5 bytes")
+
+
+def put_exceptions(data, pixels):
+    """Records: the gap since the last one, a kind, and what the kind needs: a number of pixels, one value or several."""
+    at, end, last = 0, 0, 0xFFFF
+    while at < len(data):
+        head, at = number(data, at)
+        kind, start = head & 7, end + (head >> 3)
+        n, at = number(data, at) if kind & 1 or kind == 6 else (1, at)
+        check(kind < 7 and 0 < n <= len(pixels) - start, "exceptions are not in their segment")
+        n_values = 0 if kind < 2 else 1 if kind < 4 else n
+        check(len(data) >= at + 2 * n_values, "values are cut short")
+        values, at, end = np.frombuffer(data, "<u2", n_values, at), at + 2 * n_values, start + n
+        last = values[0] if kind in (2, 3) else last
+        pixels[start:end] = last if kind < 4 else values
+
+
+def segment(data, n_pixels):
+    """A stream and, where the number of bytes is odd, the list of exceptions behind it; the bits of the pixels."""
+    if len(data) % 2 == 0:
+        return stream(data, n_pixels)
+    length, n_last = (*struct.unpack_from("<I", data[-5:]), 5) if data[-1] == 255 else (data[-1], 1)
+    end = len(data) - n_last - length % 2
+    check(0 < length <= end and (length >= 255) == (n_last == 5), "the length of a list is wrong")
+    check(not any(data[end : len(data) - n_last]), "the byte behind a list is not 0")
+    pixels = stream(data[: end - length], n_pixels)
+    put_exceptions(data[end - length : end], pixels)
+    return pixels
+
+
 def container(chunk):
-    """Segments, each a stream, behind a header and a table of their ends and checksums."""
+    """Segments behind a header and a table of their ends and checksums."""
     fields = struct.unpack_from("<4sBBHHHIII", chunk)
-    magic, version, element, reserved, threshold, reserved_too, segment, n_bytes, checksum = fields
-    check((magic, version, reserved, reserved_too) == (b"DRLE", 1, 0, 0), "not a container of version 1")
-    check(element in TYPES and 1 <= threshold <= 32767 and segment and n_bytes % 2 == 0, "a field is out of range")
+    magic, version, element, reserved, threshold, reserved_too, length, n_bytes, checksum = fields
+    check(magic == b"DRLE" and version in (1, 2) and reserved == reserved_too == 0, "not a container of version 1 or 2")
+    check(element in TYPES and 1 <= threshold <= 32767 and length and n_bytes % 2 == 0, "a field is out of range")
     n_pixels = n_bytes // 2
-    n_segments = -(-n_pixels // segment)
+    n_segments = -(-n_pixels // length)
     start = 24 + 8 * n_segments
     check(start <= len(chunk) and zlib.crc32(chunk[:20] + chunk[24:start]) == checksum, "header or table is damaged")
     pixels = np.zeros(n_pixels, TYPES[element])
     for index, (end, checksum) in enumerate(struct.iter_unpack("<II", chunk[24:start])):
-        data, part = chunk[start:end], pixels[index * segment : (index + 1) * segment]
+        data, part = chunk[start:end], pixels[index * length : (index + 1) * length]
         check(start <= end <= len(chunk) and zlib.crc32(data) == checksum, f"segment {index} is damaged")
-        part[:] = stream(data, part.size)
+        check(len(data) % 2 == 0 or version == 2, "a segment ends within a token")
+        part.view(TYPES[element][0] + "u2")[:] = segment(data, part.size)
         start = end
     check(start == len(chunk), "bytes behind the last segment")
     return pixels
@@ -53,7 +93,7 @@ def container(chunk):
 def decode(chunk, cd_values):
     """The pixels of one stored chunk, as one line."""
     _, mode, _, version, element, _, n_bytes = (*cd_values, *(0, 0, 0, 1, 1, 0, 0)[len(cd_values) :])[:7]
-    check(mode in (0, 1) and version == 1 and element in TYPES, "unknown parameters")
+    check(mode in (0, 1) and version in (1, 2) and element in TYPES, "unknown parameters")
     pixels = stream(chunk, n_bytes // 2).astype(TYPES[element]) if mode else container(chunk)
     check(n_bytes in (0, pixels.nbytes), "the chunk has another size than the parameters say")
     check(len(cd_values) < 5 or pixels.dtype == TYPES[element], "the chunk has another element type than the parameters say")

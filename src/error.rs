@@ -59,10 +59,10 @@ pub enum Error {
         /// What shows that, as a whole phrase.
         what: &'static str,
     },
-    /// A bright pixel that the DRLE stream cannot hold.
+    /// A bright pixel that a bare DRLE stream cannot hold.
     #[error(
-        "pixel {pixel} has the value {value}, more than DRLE can hold (32767): \
-         subtract the offset, clip the value, or use bitshuffle for this dataset"
+        "pixel {pixel} has the value {value}, more than a bare DRLE stream can hold (32767): \
+         subtract the offset, or use DRLE's container (mode 0) or bitshuffle for this dataset"
     )]
     TooBright {
         /// Index of the pixel in the buffer that was to be encoded, row by row.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::cpu::Level;
-use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, FrameCounts};
+use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
 use crate::{Error, Result, Threads};
 
 /// What kind of number an element is.
@@ -85,6 +85,17 @@ impl ElementType {
         Self { class, order: if n_bytes == 1 { ByteOrder::NATIVE } else { order }, ..bytes }
     }
 
+    /// The bits of an integer of up to four bytes that `bytes` begin with, as a file has it; `None` for everything else.
+    #[must_use]
+    pub fn bits(&self, bytes: &[u8]) -> Option<u32> {
+        let bytes = bytes.get(..self.n_bytes).filter(|bytes| self.class != ElementClass::Other && bytes.len() <= 4)?;
+        let add = |bits: u32, byte: &u8| bits << 8 | u32::from(*byte);
+        Some(match self.order {
+            ByteOrder::Little => bytes.iter().rev().fold(0, add),
+            ByteOrder::Big => bytes.iter().fold(0, add),
+        })
+    }
+
     const fn native(class: ElementClass, n_bytes: usize) -> Self {
         Self { class, n_bytes, base_bytes: n_bytes, order: ByteOrder::NATIVE }
     }
@@ -146,16 +157,17 @@ pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Seal
         Ok(FrameCounts::default())
     }
 
-    /// [`dark::encode`], refused for types that are no pixels.
+    /// [`dark::encode_with`], refused for types that are no pixels.
     #[doc(hidden)]
     fn encode(
         level: Level,
         strips: &[&[Self]],
         correction: &Correction<'_, Self>,
+        exceptions: Option<&mut Exceptions>,
         sum: Option<&mut [u32]>,
         tokens: &mut [u8],
     ) -> Result<Encoded> {
-        let _ = (level, strips, correction, sum, tokens);
+        let _ = (level, strips, correction, exceptions, sum, tokens);
         Err(not_for::<Self>("DRLE is"))
     }
 
@@ -173,16 +185,17 @@ pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Seal
         Err(not_for::<Self>("DRLE is"))
     }
 
-    /// [`dark::encode_in_place`], refused for types that are no pixels.
+    /// [`dark::encode_in_place_with`], refused for types that are no pixels.
     #[doc(hidden)]
     fn encode_in_place(
         level: Level,
         frame: &mut [Self],
         correction: &Correction<'_, Self>,
+        exceptions: Option<&mut Exceptions>,
         sum: Option<&mut [u32]>,
         tokens: &mut [u8],
     ) -> Result<Encoded> {
-        let _ = (level, frame, correction, sum, tokens);
+        let _ = (level, frame, correction, exceptions, sum, tokens);
         Err(not_for::<Self>("DRLE is"))
     }
 }
@@ -220,10 +233,11 @@ macro_rules! pixels {
                 level: Level,
                 strips: &[&[Self]],
                 correction: &Correction<'_, Self>,
+                exceptions: Option<&mut Exceptions>,
                 sum: Option<&mut [u32]>,
                 tokens: &mut [u8],
             ) -> Result<Encoded> {
-                dark::encode(level, strips, correction, sum, tokens)
+                dark::encode_with(level, strips, correction, exceptions, sum, tokens)
             }
 
             fn encode_frames(
@@ -241,10 +255,11 @@ macro_rules! pixels {
                 level: Level,
                 frame: &mut [Self],
                 correction: &Correction<'_, Self>,
+                exceptions: Option<&mut Exceptions>,
                 sum: Option<&mut [u32]>,
                 tokens: &mut [u8],
             ) -> Result<Encoded> {
-                dark::encode_in_place(level, frame, correction, sum, tokens)
+                dark::encode_in_place_with(level, frame, correction, exceptions, sum, tokens)
             }
         }
     )*};
@@ -301,6 +316,19 @@ mod tests {
             let integer = IntegerParts { is_signed: true, n_bits: 8, is_big_endian: Some(is_big_endian) };
             assert_eq!(ElementType::from_parts(1, 1, Some(integer)), ElementType::I8);
         }
+    }
+
+    #[test]
+    fn the_bits_of_an_element_are_those_of_its_number_in_both_byte_orders() {
+        let of = |n_bytes, order| ElementType { class: ElementClass::Signed, n_bytes, base_bytes: n_bytes, order };
+        let bytes = [0xFE, 0xFF, 3, 4, 5];
+        assert_eq!(of(2, ByteOrder::Little).bits(&bytes), Some(0xFFFE));
+        assert_eq!(of(2, ByteOrder::Big).bits(&bytes), Some(0xFEFF));
+        assert_eq!(of(4, ByteOrder::Big).bits(&bytes), Some(0xFEFF_0304));
+        assert_eq!(of(1, ByteOrder::Little).bits(&bytes), Some(0xFE));
+        assert_eq!(of(5, ByteOrder::Little).bits(&bytes), None);
+        assert_eq!(of(4, ByteOrder::Little).bits(&bytes[..3]), None);
+        assert_eq!(ElementType { class: ElementClass::Other, ..ElementType::I16 }.bits(&bytes), None);
     }
 
     #[test]

@@ -36,6 +36,11 @@ fn filter<P: Element>(compression: &Compression) -> Filter {
     Filter::from_cd_values(id, &values).expect("the same parameters")
 }
 
+/// DRLE without a container, which refuses pixels above 32767.
+fn bare(threshold: u16) -> Compression {
+    Compression { values: vec![threshold.into(), 1], ..Compression::drle(threshold) }
+}
+
 fn compressions() -> [Compression; 4] {
     let drle = Compression::drle(THRESHOLD);
     [drle, Compression::bitshuffle_lz4(), Compression::lz4(), Compression::zstd(1)]
@@ -109,8 +114,7 @@ fn frames_pushed_at_once_are_those_pushed_one_by_one() {
     let correction = Correction { dark: Some(&dark[..]), threshold: Some(THRESHOLD) };
     let frames: Vec<Vec<i16>> = (0..12).map(|at| frame_of(at, shape.frame_pixels())).collect();
     let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
-    let bare = Compression { values: vec![THRESHOLD.into(), 1], ..Compression::drle(THRESHOLD) };
-    for compression in compressions().into_iter().chain([bare]) {
+    for compression in compressions().into_iter().chain([bare(THRESHOLD)]) {
         let id = compression.filter.expect("a filter");
         let values = Filter::localise(id, &compression.values, &shape.layout(i16::TYPE).expect("a layout"));
         let filter = Filter::from_cd_values(id, &values.expect("parameters")).expect("the same parameters");
@@ -137,7 +141,7 @@ fn frames_pushed_at_once_are_those_pushed_one_by_one() {
 
 #[test]
 fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
-    let filter = filter::<u16>(&Compression::drle(1));
+    let filter = filter::<u16>(&bare(1));
     let good = vec![7_u16; SHAPE.frame_pixels()];
     let mut bright = good.clone();
     bright[9] = 40_000;
@@ -183,7 +187,7 @@ fn frames_that_are_bright_throughout_fit_a_chunk_in_any_parts() {
 
 #[test]
 fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
-    let filter = filter::<u16>(&Compression::drle(1));
+    let filter = filter::<u16>(&bare(1));
     for &level in Level::available() {
         let mut encoder = ChunkEncoder::<u16>::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
         let good = vec![7_u16; SHAPE.frame_pixels()];

@@ -42,7 +42,7 @@ fn bytes_of(pixels: &[u16], order: ByteOrder) -> Vec<u8> {
 
 fn layout(class: ElementClass, order: ByteOrder) -> ChunkLayout {
     let element = ElementType { class, n_bytes: 2, base_bytes: 2, order };
-    ChunkLayout { element, dims: [N_FRAMES, HEIGHT, WIDTH].map(|n| n as u64).to_vec(), resized_before: false }
+    ChunkLayout::new(element, [N_FRAMES, HEIGHT, WIDTH].map(|n| n as u64).to_vec())
 }
 
 /// The chunk of `tests/golden/{name}.hex`: two digits a byte.
@@ -108,6 +108,36 @@ fn drle_is_stored_as_ever() {
         ("drle-bare", ElementClass::Signed, ByteOrder::Little, Mode::Bare),
     ] {
         let codec = Drle::new(THRESHOLD).and_then(|drle| drle.with_mode(mode).for_layout(&layout(class, order)));
+        check(name, &codec.expect("parameters"), &bytes_of(&pixels, order), &bytes_of(&kept, order));
+    }
+}
+
+/// A mask of some columns, dead pixels, and some that are brighter than a token can be.
+fn masked_pixels() -> Vec<u16> {
+    let masked = |(at, pixel): (usize, u16)| match at % WIDTH {
+        9..12 => u16::MAX,
+        _ if at % 61 == 17 => u16::MAX,
+        _ if at % 97 < 2 => 40_000 + pixel,
+        _ if at % 83 == 5 => 65_534,
+        _ => pixel,
+    };
+    pixels().into_iter().enumerate().map(masked).collect()
+}
+
+#[test]
+fn drle_with_exceptions_is_stored_as_ever() {
+    let pixels = masked_pixels();
+    for (name, class, order, named) in [
+        ("drle-exceptions-uint16-le", ElementClass::Unsigned, ByteOrder::Little, &[][..]),
+        ("drle-exceptions-uint16-be", ElementClass::Unsigned, ByteOrder::Big, &[]),
+        ("drle-exceptions-int16-le", ElementClass::Signed, ByteOrder::Little, &[65_535, 65_534]),
+    ] {
+        let is_kept = |pixel: u16| match class {
+            ElementClass::Signed => named.contains(&pixel) || (THRESHOLD..=32_767).contains(&pixel),
+            _ => pixel >= THRESHOLD,
+        };
+        let kept: Vec<u16> = pixels.iter().map(|pixel| if is_kept(*pixel) { *pixel } else { 0 }).collect();
+        let codec = Drle::new(THRESHOLD).and_then(|drle| drle.with_sentinels(named)?.for_layout(&layout(class, order)));
         check(name, &codec.expect("parameters"), &bytes_of(&pixels, order), &bytes_of(&kept, order));
     }
 }

@@ -57,7 +57,23 @@ fn le(bytes: &[u8], at: usize) -> usize {
 
 /// Frames of 96 pixels, mostly dark.
 fn drle() -> Sample {
-    let pixels = (0..6 * 96_i32).map(|at| if at % 7 == 0 || at % 31 < 3 { (30 + at % 500) as u16 } else { 0 });
+    drle_of(|at| if at % 7 == 0 || at % 31 < 3 { (30 + at % 500) as u16 } else { 0 })
+}
+
+/// The same where a detector masks some pixels, in all frames but the second, and others are above 32767.
+fn drle_with_exceptions() -> Sample {
+    let sample = drle_of(|at| match at {
+        96..192 => (at % 2 * 40) as u16,
+        _ if at % 24 < 5 => u16::MAX,
+        _ if at % 41 == 7 => 33_000 + at as u16,
+        _ => (at % 7 / 6 * 300) as u16,
+    });
+    assert_eq!(sample.chunk[4], 2, "the version with exceptions");
+    sample
+}
+
+fn drle_of(pixel: impl Fn(i32) -> u16) -> Sample {
+    let pixels = (0..6 * 96_i32).map(pixel);
     let mut sample = sample(&Compression::drle(20), &[6, 8, 12], pixels.flat_map(u16::to_le_bytes).collect());
     let mut start = 24 + 6 * 8;
     for index in 0..6 {
@@ -153,8 +169,13 @@ fn every_byte(sample: &Sample, from: usize) {
 
 #[test]
 fn a_changed_byte_costs_drle_its_own_segment_and_is_always_seen() {
-    let sample = drle();
-    every_byte(&sample, 0);
+    for sample in [drle(), drle_with_exceptions()] {
+        every_byte(&sample, 0);
+        every_byte_is_seen(&sample);
+    }
+}
+
+fn every_byte_is_seen(sample: &Sample) {
     for at in 0..sample.chunk.len() {
         let mut chunk = sample.chunk.clone();
         chunk[at] ^= 0x04;

@@ -10,17 +10,25 @@ use std::io::{self, Read};
 
 const N_PIXELS: usize = 120;
 
-/// Frame `number`: mostly dark.
+/// A value that is no measurement.
+const SENTINEL: u16 = u16::MAX;
+
+/// Frame `number`: mostly dark. Every third one has masked pixels.
 fn frame(number: usize) -> Vec<u8> {
     let mut rng = Rng::new(number as u64 + 1);
-    let pixels = (0..N_PIXELS).map(|_| if rng.below(9) == 0 { 30 + rng.below(900) as u16 } else { 0 });
-    pixels.flat_map(u16::to_le_bytes).collect()
+    let mut pixel = |at: usize| match rng.below(9) {
+        _ if number % 3 == 1 && at % 50 > 40 => SENTINEL,
+        0 => 30 + rng.below(900) as u16,
+        _ => 0,
+    };
+    let pixels: Vec<u16> = (0..N_PIXELS).map(&mut pixel).collect();
+    pixels.into_iter().flat_map(u16::to_le_bytes).collect()
 }
 
 /// A container of these frames.
 fn container(numbers: std::ops::Range<usize>) -> Vec<u8> {
     let pixels: Vec<u8> = numbers.flat_map(frame).collect();
-    let drle = Drle::new(20).unwrap().with_segment_pixels(N_PIXELS as u32);
+    let drle = Drle::new(20).unwrap().with_segment_pixels(N_PIXELS as u32).with_sentinels(&[SENTINEL]).unwrap();
     let mut chunk = vec![0; drle.max_encoded_len(pixels.len())];
     let n_bytes = drle.encode_at(Level::current(), &pixels, &mut chunk).unwrap();
     chunk.truncate(n_bytes);

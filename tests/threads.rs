@@ -10,7 +10,7 @@ use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, drle};
 use darkchunk::cpu::Level;
 use darkchunk::kernels::dark::Correction;
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Result, Threads};
 
 /// Few and many, with parts as small as the format has them, and with some that are not.
 fn all_threads() -> impl Iterator<Item = Threads> {
@@ -163,17 +163,30 @@ fn where_the_output_is_too_small_it_is_so_for_any_number_of_threads() {
 }
 
 #[test]
-fn the_pixel_that_is_too_bright_is_the_first_one() {
+fn pixels_that_no_stream_holds_are_the_same_chunk_by_any_number_of_threads() {
     let drle = Drle::new(1).expect("a threshold").with_segment_pixels(100);
-    let drle = drle.for_layout(&layout(2, &[5000])).expect("uint16");
-    let mut src = vec![0; 10_000];
-    for pixel in [4321, 2222, 1717] {
-        src[2 * pixel + 1] = 0xFF;
-        for threads in all_threads() {
-            let mut dst = vec![0; drle.max_encoded_len(src.len())];
-            let refused = drle.encode_with(Level::current(), threads, &src, &mut dst);
-            assert_eq!(refused, Err(Error::TooBright { pixel, value: 0xFF00 }), "{threads:?}");
-        }
+    let drle = drle.for_layout(&layout(2, &[5050])).expect("uint16");
+    // Segments without any, with one, with a mask, and with nothing else.
+    let pixel = |at: usize| match (at / 100, at) {
+        (7, _) => 0xFFFF,
+        (9, _) => 0x8000 | at as u16,
+        (_, 1717 | 2222 | 4321..4330) => 0xFF00,
+        (_, 3190..3410) => 0xFFFF,
+        _ => (at % 7) as u16,
+    };
+    let src: Vec<u8> = (0..5050).flat_map(|at| pixel(at).to_le_bytes()).collect();
+    let encode = |threads| {
+        let mut dst = vec![0; drle.max_encoded_len(src.len())];
+        let n_bytes = drle.encode_with(Level::current(), threads, &src, &mut dst).expect("there is room");
+        dst.truncate(n_bytes);
+        dst
+    };
+    let one = encode(Threads::ONE);
+    for threads in all_threads() {
+        assert!(encode(threads) == one, "{threads:?}");
+        let mut decoded = vec![0x5A; src.len()];
+        drle.decode_with(Level::current(), threads, &one, &mut decoded).expect("it is sound");
+        assert!(decoded == src, "{threads:?}");
     }
 }
 

@@ -18,7 +18,7 @@ use darkchunk_benches::inputs::{REGIMES, Regime, regime};
 
 /// A codec as the plugin makes it of a caller's `cd_values`.
 fn codec<C: Codec>(values: &[u32], regime: &Regime) -> C {
-    let layout = ChunkLayout { element: regime.element, dims: vec![1, 1024, 1024], resized_before: false };
+    let layout = ChunkLayout::new(regime.element, vec![1, 1024, 1024]);
     let cd_values = C::localise(values, &layout).expect("the parameters exist");
     C::from_cd_values(&cd_values).expect("they were just made")
 }

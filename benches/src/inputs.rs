@@ -54,7 +54,7 @@ impl Input {
     #[must_use]
     pub fn layout(&self) -> ChunkLayout {
         let dims = vec![1, self.shape.0 as u64, self.shape.1 as u64];
-        ChunkLayout { element: self.element, dims, resized_before: false }
+        ChunkLayout::new(self.element, dims)
     }
 
     /// Repeats `distinct` frames of `element`s over a pool.

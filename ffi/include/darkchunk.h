@@ -37,7 +37,7 @@ typedef enum dc_status {
     DC_BUFFER_SIZE = 3, /* a buffer is too small, or has not the size its shape says */
     DC_DAMAGED = 4,     /* a chunk is damaged */
     DC_WRONG_SIZE = 5,  /* a chunk decodes to another size than the dataset's chunks have */
-    DC_TOO_BRIGHT = 6,  /* a pixel above 32767, which DRLE cannot hold; the frame was not taken */
+    DC_TOO_BRIGHT = 6,  /* a pixel above 32767, which a bare DRLE stream cannot hold; the frame was not taken */
     DC_UNSUPPORTED = 7, /* what was asked for does not exist for this type, shape, file or dataset */
     DC_HDF5 = 8,        /* an HDF5 function failed; the message is HDF5's */
     DC_NOT_STORED = 9,  /* dc_writer: HDF5 refused a chunk or a flush. The frames of the call were taken, all of them: do not
@@ -112,6 +112,7 @@ typedef struct dc_counts {
     uint64_t n_zeroed;    /* not 0 after dark subtraction, and stored as 0 */
     int64_t zeroed_sum;   /* the sum of those: what was lost */
     uint64_t n_saturated; /* held at the limit of the type by dark subtraction */
+    uint64_t n_sentinels; /* no measurements, kept as they are; in none of the other numbers, nor in the sum */
 } dc_counts;
 
 /* ---- whole chunks ------------------------------------------------------------------------------------------------ */
@@ -228,6 +229,8 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Oget_info2;         /* before HDF5 1.12, or NULL */
     dc_function fn_H5Oget_info3;         /* since HDF5 1.12, or NULL */
     dc_function fn_H5Fget_mpi_atomicity; /* where HDF5 is built for MPI, or NULL */
+    dc_function fn_H5Pfill_value_defined;
+    dc_function fn_H5Pget_fill_value;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -284,6 +287,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #if defined(H5_HAVE_PARALLEL)
     DC_SET(H5Fget_mpi_atomicity)
 #endif
+    DC_SET(H5Pfill_value_defined)
+    DC_SET(H5Pget_fill_value)
     return table;
 }
 

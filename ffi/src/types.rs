@@ -47,6 +47,7 @@ pub(crate) struct Counts {
     n_zeroed: u64,
     zeroed_sum: i64,
     n_saturated: u64,
+    n_sentinels: u64,
 }
 
 /// `dc_summary`
@@ -63,8 +64,8 @@ pub(crate) struct CSummary {
 
 impl From<FrameCounts> for Counts {
     fn from(counts: FrameCounts) -> Self {
-        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, .. } = counts;
-        Self { n_bright, n_zeroed, zeroed_sum, n_saturated }
+        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, n_sentinels, .. } = counts;
+        Self { n_bright, n_zeroed, zeroed_sum, n_saturated, n_sentinels }
     }
 }
 

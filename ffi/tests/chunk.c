@@ -130,7 +130,7 @@ static void round_trip(uint32_t filter, const uint32_t *values, size_t n_values,
 static void refusals(void) {
     uint32_t threshold = 20, sum[N_PIXELS] = {0}, values[DC_MAX_VALUES];
     size_t n_bytes = 12345;
-    dc_counts counts = {1, 2, 3, 4};
+    dc_counts counts = {1, 2, 3, 4, 5};
     dc_chunk chunk = make_chunk(DC_DRLE, &threshold, 1);
     static unsigned char dst[2 * N_PIXELS * (N_FRAMES + 1) + 1000];
     uint16_t *bright = calloc(N_PIXELS, sizeof *bright);
@@ -139,9 +139,22 @@ static void refusals(void) {
     chunk.element = DC_UINT16;
     bright[3] = 1000;
     bright[77] = 40000;
+    /* A bare stream cannot hold it. */
+    const uint32_t bare[2] = {20, 1};
+    chunk.values = bare;
+    chunk.n_values = 2;
     CHECK(dc_encode_chunk(&chunk, NULL, pointers, 1, sum, dst, sizeof dst, &n_bytes, &counts) == DC_TOO_BRIGHT);
     CHECK(strstr(dc_last_error(), "77") && strstr(dc_last_error(), "40000"));
     CHECK(n_bytes == 12345 && counts.n_zeroed == 2 && sum[3] == 0);
+
+    /* The container can, and a masked pixel is none of the bright ones. */
+    chunk.values = &threshold;
+    chunk.n_values = 1;
+    bright[78] = 65535;
+    CHECK(dc_encode_chunk(&chunk, NULL, pointers, 1, sum, dst, sizeof dst, &n_bytes, &counts) == DC_OK);
+    CHECK(counts.n_bright == 2 && counts.n_sentinels == 1 && sum[77] == 40000 && sum[78] == 0);
+    memset(sum, 0, sizeof sum);
+    n_bytes = 12345;
     free(bright);
 
     chunk.element = DC_UINT32;
@@ -191,6 +204,8 @@ static void refusals(void) {
     const int64_t *total;
     size_t n_frames, n_pixels;
     chunk.element = DC_UINT16;
+    chunk.values = bare;
+    chunk.n_values = 2;
     CHECK(dc_encoder_new(&chunk, NULL, &encoder) == DC_OK);
     CHECK(dc_encoder_push_frames(encoder, several, 3) == DC_TOO_BRIGHT && strstr(dc_last_error(), "50000"));
     CHECK(dc_encoder_n_frames(encoder, &n_frames) == DC_OK && n_frames == 1);

@@ -153,10 +153,9 @@ int main(int argc, char **argv) {
             CHECK(dc_writer_push(writer, frame) == DC_OK);
         }
     }
-    frame[5] = 65535;
-    CHECK(dc_writer_push(writer, frame) == DC_TOO_BRIGHT);
-    pointers[1] = frame;
-    CHECK(dc_writer_push_frames(writer, &pointers[1], 2) == DC_TOO_BRIGHT);
+    CHECK(dc_writer_push(writer, NULL) == DC_NULL);
+    pointers[1] = NULL;
+    CHECK(dc_writer_push_frames(writer, &pointers[1], 2) == DC_NULL);
     dc_summary summary;
     CHECK(dc_writer_summary(writer, &summary) == DC_OK);
     CHECK(summary.n_pushed == N_FRAMES - 1 && summary.n_stored == 8);
@@ -165,6 +164,18 @@ int main(int argc, char **argv) {
     CHECK(extent(file) == N_FRAMES - 1);
 
     check_flush(file, &chunk);
+    /* A bare stream cannot hold every pixel: such a frame is not taken. */
+    const uint32_t bare_values[2] = {100, 1};
+    dc_chunk bare = chunk;
+    bare.values = bare_values;
+    bare.n_values = 2;
+    CHECK(dc_writer_create(&hdf5, file, "/bare", &bare, 0, NULL, &writer) == DC_OK);
+    frame[5] = 65535;
+    CHECK(dc_writer_push(writer, frame) == DC_TOO_BRIGHT);
+    pointers[1] = frame;
+    CHECK(dc_writer_push_frames(writer, &pointers[0], 2) == DC_TOO_BRIGHT);
+    CHECK(dc_writer_summary(writer, &summary) == DC_OK && summary.n_pushed == 1);
+    dc_writer_free(writer);
 
     /* The name is taken; but the recording can go on. */
     CHECK(dc_writer_create(&hdf5, file, PATH, &chunk, 1, NULL, &writer) == DC_UNSUPPORTED);

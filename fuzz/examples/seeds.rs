@@ -19,7 +19,10 @@ use std::path::{Path, PathBuf};
 const MOST_INPUT_BYTES: usize = 4096;
 
 /// The golden chunks by the beginning of their names: filter, and parameters as stored for them.
-const GOLDEN: [(&str, u32, &[u32]); 16] = [
+const GOLDEN: [(&str, u32, &[u32]); 19] = [
+    ("drle-exceptions-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
+    ("drle-exceptions-uint16-be", 36114, &[20, 0, 0, 1, 4, 351, 1404]),
+    ("drle-exceptions-int16-le", 36114, &[20, 0, 0, 2, 1, 351, 1404, 0, 2, 65_535, 65_534]),
     ("drle-int16-le", 36114, &[20, 0, 0, 1, 1, 351, 1404]),
     ("drle-int16-be", 36114, &[20, 0, 0, 1, 2, 351, 1404]),
     ("drle-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
@@ -39,8 +42,9 @@ const GOLDEN: [(&str, u32, &[u32]); 16] = [
 ];
 
 /// Parameters as callers give them, for every way of each filter.
-const GIVEN: [(u32, &[u32]); 23] = [
+const GIVEN: [(u32, &[u32]); 24] = [
     (36114, &[20]),
+    (36114, &[1, 0, 0, 2, 0, 0, 0, 0, 2, 65_535, 3]),
     (36114, &[1, 0, 100]),
     (36114, &[20, 1]),
     (32008, &[0, 0]),
@@ -208,7 +212,7 @@ fn encoded(pixels: &Pixels, writer: &mut Writer) -> std::result::Result<(), Fail
 
 fn layout(class: ElementClass, n_bytes: usize, dims: &[u64]) -> ChunkLayout {
     let element = ElementType { class, n_bytes, base_bytes: n_bytes, order: ByteOrder::Little };
-    ChunkLayout { element, dims: dims.to_vec(), resized_before: false }
+    ChunkLayout::new(element, dims.to_vec())
 }
 
 /// Frames of all kinds: small ones, whose pixels fit an input, and larger ones that fit it when encoded.
@@ -228,6 +232,7 @@ fn simulated() -> Vec<Pixels> {
     put("bright", signed, 2, 1, small, le(regimes::bright(small, 0.055, 2)));
     put("hot-rows", signed, 2, 1, small, le(regimes::hot_rows(small, 3)));
     put("photons", unsigned, 2, 1, small, ule(regimes::poisson_u16(small, 1.0, 4)));
+    put("masked", unsigned, 2, 1, (23, 1060), ule(regimes::masked_photons_u16((23, 1060), 0.02, 9)));
     put("noise", unsigned, 2, 1, small, ule(regimes::noise_12bit(small, 5)));
     put("raw-camera", unsigned, 2, 1, small, ule(regimes::raw_camera(small, 0.0056, 6)));
     put("wide-photons", unsigned, 4, 1, small, wide(regimes::poisson_u32(small, 0.5, 7)));

@@ -12,7 +12,7 @@ use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
 const MAX_GIVEN: usize = 3;
 
 /// The most values that are written out.
-const MOST_WRITTEN: usize = 15;
+const MOST_WRITTEN: usize = 16;
 
 /// The kind of written values, of the four that a byte tells apart.
 const WRITTEN: u8 = 3;
@@ -58,7 +58,8 @@ impl Parameters {
         }
         let element = element(u)?;
         let dims = vec![u.int_in_range(1..=3)?, u.int_in_range(1..=40)?, u.int_in_range(1..=40)?];
-        let layout = ChunkLayout { element, dims, resized_before: u.ratio(1, 4)? };
+        let (resized_before, fill) = (u.ratio(1, 4)?, u.arbitrary()?);
+        let layout = ChunkLayout { resized_before, fill, ..ChunkLayout::new(element, dims) };
         let localised = C::localise(&values(u, MAX_GIVEN)?, &layout);
         let cd_values = localised.map_err(|_| arbitrary::Error::IncorrectFormat)?;
         Ok(Self { cd_values, layout: Some(layout) })

@@ -53,6 +53,8 @@ pub const H5D_ALLOC_TIME_EARLY: c_int = 1;
 pub const H5D_FILL_TIME_NEVER: c_int = 1;
 /// Chunks that reach over the dataset's edge are not filtered.
 pub const H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS: c_uint = 2;
+/// `H5D_FILL_VALUE_USER_DEFINED`: a fill value that was set; otherwise there is none, or 0.
+pub const H5D_FILL_VALUE_USER_DEFINED: c_int = 2;
 
 /// A dataspace of one element.
 pub const H5S_SCALAR: c_int = 0;

@@ -113,6 +113,8 @@ macro_rules! for_each_hdf5_function {
                 fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
                 // Only where HDF5 is built for MPI. A truth value, of one byte or four by its version.
                 fn H5Fget_mpi_atomicity(file: Hid, is_atomic: *mut c_uint) -> c_int;
+                fn H5Pfill_value_defined(dcpl: Hid, status: *mut c_int) -> c_int;
+                fn H5Pget_fill_value(dcpl: Hid, kind: Hid, value: *mut c_void) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

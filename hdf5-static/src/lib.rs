@@ -63,6 +63,8 @@ macro_rules! link {
             fn H5Pset_alloc_time(dcpl: Hid, time: c_int) -> c_int;
             fn H5Pset_fill_time(dcpl: Hid, time: c_int) -> c_int;
             fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
+            fn H5Pfill_value_defined(dcpl: Hid, status: *mut c_int) -> c_int;
+            fn H5Pget_fill_value(dcpl: Hid, kind: Hid, value: *mut c_void) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -85,6 +87,8 @@ macro_rules! link {
                 H5Pset_alloc_time: Some(H5Pset_alloc_time),
                 H5Pset_fill_time: Some(H5Pset_fill_time),
                 H5Oget_info3: Some(H5Oget_info3),
+                H5Pfill_value_defined: Some(H5Pfill_value_defined),
+                H5Pget_fill_value: Some(H5Pget_fill_value),
                 ..Api::EMPTY
             }
         }

@@ -10,6 +10,7 @@ use super::library::{DEFAULT, Library, Session, h5};
 use super::object::{self, Id};
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Compression, Filter};
+use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
 use darkchunk::frame::ElementType;
 
@@ -30,6 +31,8 @@ pub(super) struct Frames {
     pub(super) n_frames: u64,
     /// The most it may have.
     pub(super) max_frames: Option<u64>,
+    /// The bits of the fill value, where they are known.
+    fill: Option<u32>,
 }
 
 /// Makes a dataset without frames. It has no name yet.
@@ -40,11 +43,13 @@ pub(super) fn create(
     element: ElementType,
     compression: &Compression,
 ) -> Result<Frames> {
-    let layout = shape.layout(element)?;
+    // Nobody sets another fill value.
+    let fill = Some(0);
+    let layout = ChunkLayout { fill, ..shape.layout(element)? };
     let datatype = object::native(library, element)?;
     let Some(id) = compression.filter else {
         let dataset = create_with(library, at, shape, datatype, None)?;
-        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, max_frames: None });
+        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, max_frames: None, fill });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
     Filter::from_cd_values(id, &exact)?;
@@ -54,7 +59,7 @@ pub(super) fn create(
         let dataset = create_with(library, at, shape, datatype, Some((id, values)))?;
         let [filter] = &filters(&dataset)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
-            return Ok(Frames { dataset, shape, filter: Some(filter.clone()), n_frames: 0, max_frames: None });
+            return Ok(Frames { dataset, shape, filter: Some(filter.clone()), n_frames: 0, max_frames: None, fill });
         }
         found.clone_from(&filter.values);
     }
@@ -134,7 +139,9 @@ pub(super) fn attach(library: &Library, at: Hid, path: &str, element: ElementTyp
         [filter] => Some(filter.clone()),
         several => return Err(refused(format!("it has {} filters, one can be written", several.len()))),
     };
-    let frames = Frames { dataset, shape, filter, n_frames, max_frames: most[0] };
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    let fill = object::fill_bits(&properties, datatype.get(), element)?;
+    let frames = Frames { dataset, shape, filter, n_frames, max_frames: most[0], fill };
     frames.check_filter(element)?;
     frames.check_first_chunk(element)?;
     Ok(frames)
@@ -169,7 +176,8 @@ impl Frames {
     /// The filter that chunks are encoded with.
     pub(super) fn codec(&self, element: ElementType) -> Result<Option<Filter>> {
         let Some(stored) = &self.filter else { return Ok(None) };
-        let exact = Filter::localise(stored.id, &stored.values, &self.shape.layout(element)?)?;
+        let layout = ChunkLayout { fill: self.fill, ..self.shape.layout(element)? };
+        let exact = Filter::localise(stored.id, &stored.values, &layout)?;
         Ok(Some(Filter::from_cd_values(stored.id, &exact)?))
     }
 
@@ -201,11 +209,11 @@ impl Frames {
         Ok(())
     }
 
-    /// Decodes a chunk into `pixels`, which has its size; zeros where it was never written. Says whether it was stored raw.
+    /// Decodes a chunk into `pixels`, which has its size; the fill value where it was never written. Says whether it was stored raw.
     pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<bool> {
         let offset = self.offset(index);
         let Some((mask, stored)) = self.read_stored(&offset)? else {
-            pixels.fill(0);
+            self.fill(pixels);
             return Ok(false);
         };
         let filter = self.filter.as_ref().filter(|_| mask & 1 == 0);
@@ -223,6 +231,15 @@ impl Frames {
         decoded
             .map(|()| mask != 0)
             .map_err(|error| Error::Unsupported(format!("the chunk at frame {} does not decode: {error}", offset[0])))
+    }
+
+    /// Makes all of `pixels`, which are as this machine has them, the fill value.
+    fn fill(&self, pixels: &mut [u8]) {
+        let element_bytes = pixels.len() / self.shape.chunk_pixels().max(1);
+        let fill = self.fill.unwrap_or(0).to_ne_bytes();
+        // The lowest bytes of the bits.
+        let start = if cfg!(target_endian = "big") { fill.len() - element_bytes } else { 0 };
+        pixels.chunks_exact_mut(element_bytes).for_each(|pixel| pixel.copy_from_slice(&fill[start..][..element_bytes]));
     }
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.

@@ -20,6 +20,7 @@
 //! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
 //! | `zeroed_sum` | attribute | the sum of those values: what was lost |
 //! | `pixels_saturated` | attribute | pixels held at the limit of their type by the dark subtraction |
+//! | `pixels_sentinel` | attribute | pixels that are no measurements, kept as they are: in no other number, nor in the sum |
 //! | `software` | attribute | the software that wrote the frames, with its version |
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 

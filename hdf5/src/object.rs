@@ -6,6 +6,7 @@ use super::api::Hid;
 use super::library::{DEFAULT, Library, h5, h5_optional};
 use crate::{Error, Result};
 use darkchunk::frame::{ElementType, IntegerParts};
+use darkchunk_hdf5_abi::constants::H5D_FILL_VALUE_USER_DEFINED;
 use darkchunk_hdf5_abi::datatype::{self, Datatype, Integer};
 
 const UNLIMITED: u64 = u64::MAX;
@@ -135,6 +136,23 @@ pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementTy
     let integer =
         integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });
     Ok(ElementType::from_parts(n_bytes, base_bytes, integer))
+}
+
+/// The bits of the fill value of a dataset with such properties, of elements that are integers of up to four bytes; `None`
+/// for others, and where HDF5 cannot be asked.
+pub(super) fn fill_bits(properties: &Id, datatype: Hid, element: ElementType) -> Result<Option<u32>> {
+    let (library, mut status, mut value) = (properties.library(), 0, [0_u8; 4]);
+    let functions = library.functions();
+    if functions.H5Pfill_value_defined.is_none() || functions.H5Pget_fill_value.is_none() {
+        return Ok(None);
+    }
+    let Some(zero) = element.bits(&value) else { return Ok(None) };
+    h5_optional!(library, H5Pfill_value_defined(properties.get(), &raw mut status))?;
+    if status != H5D_FILL_VALUE_USER_DEFINED {
+        return Ok(Some(zero));
+    }
+    h5_optional!(library, H5Pget_fill_value(properties.get(), datatype, value.as_mut_ptr().cast()))?;
+    Ok(element.bits(&value))
 }
 
 impl datatype::Ask for Library {

@@ -30,6 +30,7 @@ pub(super) struct Recording {
     pixels_zeroed: Id,
     zeroed_sum: Id,
     pixels_saturated: Id,
+    pixels_sentinel: Id,
     counts_stored: Cell<Instant>,
 }
 
@@ -90,6 +91,7 @@ pub(super) fn resume(totals: &mut Totals, chunks: &ChunkWriter) -> Result<()> {
             n_zeroed: number("pixels_zeroed")?.unwrap_or(0),
             zeroed_sum: object::number(&group, "zeroed_sum")?.unwrap_or(0),
             n_saturated: number("pixels_saturated")?.unwrap_or(0),
+            n_sentinels: number("pixels_sentinel")?.unwrap_or(0),
         };
         totals.n_frames = n_frames;
     }
@@ -129,6 +131,7 @@ impl Recording {
             pixels_zeroed: unsigned("pixels_zeroed")?,
             zeroed_sum: object::number_to_write::<i64>(&group, "zeroed_sum")?,
             pixels_saturated: unsigned("pixels_saturated")?,
+            pixels_sentinel: unsigned("pixels_sentinel")?,
             group,
             counts_stored: Cell::new(Instant::now()),
         };
@@ -143,7 +146,7 @@ impl Recording {
 
     /// Stores the counts, which are of the last frames that are stored.
     pub(super) fn store_counts(&self, totals: &Totals, chunks: &ChunkWriter) -> Result<()> {
-        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, .. } = totals.counts;
+        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, n_sentinels, .. } = totals.counts;
         let session = chunks.library().session();
         let unsigned = chunks.library().ids().native_uint64;
         for (attribute, number) in [
@@ -152,6 +155,7 @@ impl Recording {
             (&self.pixels_bright, n_bright),
             (&self.pixels_zeroed, n_zeroed),
             (&self.pixels_saturated, n_saturated),
+            (&self.pixels_sentinel, n_sentinels),
         ] {
             h5!(session, H5Awrite(attribute.get(), unsigned, (&raw const number).cast()))?;
         }

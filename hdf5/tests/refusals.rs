@@ -131,8 +131,8 @@ fn parameters_and_corrections_that_mean_nothing_are_refused() {
     says(create(&file, &dataset(Compression::filter(305, &[]), 1), with(None)), &["305"]);
     let segments = Compression::filter(36114, &[20, 0, 64]);
     says(create(&file, &dataset(segments, 1), with(None)), &["segments of 64 pixels"]);
-    let newer = Compression::filter(36114, &[20, 0, 0, 2, 1, 627, 1254]);
-    says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 2", "another version"]);
+    let newer = Compression::filter(36114, &[20, 0, 0, 3, 1, 627, 1254]);
+    says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 3", "another version"]);
     let dark = Processing { dark: Some(vec![0_i16; 5]), ..Processing::default() };
     says(create(&file, &dataset(Compression::drle(1), 1), dark), &["dark image", "10 bytes"]);
     says(create(&file, &dataset(Compression::drle(1), 0), with(None)), &["empty"]);
@@ -184,9 +184,10 @@ fn of_frames_at_once_those_before_the_one_that_is_refused_are_taken() {
 }
 
 #[test]
-fn a_pixel_that_is_too_bright_changes_nothing() {
+fn a_pixel_that_is_too_bright_for_a_bare_stream_changes_nothing() {
     let file = new_file("too-bright");
-    let mut writer = create::<u16>(&file, &dataset(Compression::drle(1), 2), Processing::default()).unwrap();
+    let bare = Compression::filter(36114, &[1, 1]);
+    let mut writer = create::<u16>(&file, &dataset(bare, 2), Processing::default()).unwrap();
     let frame = vec![7_u16; N_PIXELS];
     writer.push(&frame).unwrap();
     let mut bright = frame.clone();

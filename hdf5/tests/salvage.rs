@@ -69,7 +69,7 @@ type Block = (Range<usize>, Range<usize>);
 impl Case {
     fn filter(&self, n_frames: u64) -> (Filter, Vec<u32>) {
         let dims = vec![n_frames, self.chunk[1], self.chunk[2]];
-        let layout = ChunkLayout { element: ElementType::I16, dims, resized_before: false };
+        let layout = ChunkLayout::new(ElementType::I16, dims);
         let id = self.compression.filter.expect("a filter");
         let values = Filter::localise(id, &self.compression.values, &layout).expect("good parameters");
         (Filter::from_cd_values(id, &values).expect("parameters"), values)

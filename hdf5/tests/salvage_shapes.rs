@@ -20,7 +20,7 @@ const CHUNK: [u64; 2] = [4, 4];
 const N_PIXELS: usize = 16;
 
 fn lz4() -> (Filter, Vec<u32>) {
-    let layout = ChunkLayout { element: ElementType::I16, dims: CHUNK.to_vec(), resized_before: false };
+    let layout = ChunkLayout::new(ElementType::I16, CHUNK.to_vec());
     let values = Filter::localise(32004, &[16], &layout).expect("good parameters");
     (Filter::from_cd_values(32004, &values).expect("parameters"), values)
 }

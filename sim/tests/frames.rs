@@ -24,12 +24,13 @@ fn the_same_seed_gives_the_same_pixels_on_every_platform() {
         ("mx_frame", hash(regimes::mx_frame_u32(shape, 1))),
         ("projection", hash16(&regimes::projection(shape, 1))),
         ("raw_camera", hash16(&regimes::raw_camera(shape, 0.055, 1))),
+        ("masked_photons", hash16(&regimes::masked_photons_u16((600, 130), 0.02, 1))),
     ];
     let golden = GOLDEN;
     assert_eq!(hashes, golden, "{hashes:#018x?}");
 }
 
-const GOLDEN: [(&str, u64); 8] = [
+const GOLDEN: [(&str, u64); 9] = [
     ("bright", 0x5244_e093_a339_3d22),
     ("hot_rows", 0x0c43_eb22_0ab6_996d),
     ("poisson", 0xe48d_782c_73ef_dbf1),
@@ -38,7 +39,16 @@ const GOLDEN: [(&str, u64); 8] = [
     ("mx_frame", 0xdf86_3c76_04ad_f398),
     ("projection", 0x0d22_7767_a209_cb06),
     ("raw_camera", 0xf888_b92d_4459_8018),
+    ("masked_photons", 0x0e33_ee88_cd6b_3ecb),
 ];
+
+#[test]
+fn a_mask_of_eight_modules_has_the_pixels_and_runs_of_a_real_one() {
+    let mask = regimes::module_mask((2167, 2070), 4);
+    let n_pixels = mask.iter().filter(|is_masked| **is_masked).count();
+    let n_runs = mask.chunk_by(|a, b| a == b).filter(|run| run[0]).count();
+    assert!((250_000..252_000).contains(&n_pixels) && (2800..3000).contains(&n_runs), "{n_pixels} in {n_runs}");
+}
 
 #[test]
 fn bright_fractions_are_as_asked_for() {

@@ -1,10 +1,10 @@
 //! Frames in, one encoded chunk out.
 
 use super::{ChunkShape, Filter};
-use crate::codec::drle::{ContainerWriter, Drle, Header, Mode, Progress};
+use crate::codec::drle::{ContainerWriter, Drle, Header, Mode, Progress, close_segment};
 use crate::cpu::Level;
 use crate::frame::{Element, as_bytes};
-use crate::kernels::dark::{BatchFrame, Correction, Encoded, FrameCounts};
+use crate::kernels::dark::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
 use crate::{Error, Result, Threads};
 
 /// Bytes from the room for a frame's stream to the next, where frames are encoded at once. Large frames have sizes such as
@@ -28,8 +28,9 @@ pub struct ChunkEncoder<P> {
 /// What is there of the chunk so far.
 #[derive(Debug)]
 enum Store<P> {
-    /// DRLE: the container with the streams of the frames that are done.
-    Container { header: Header, progress: Progress, chunk: Vec<u8> },
+    /// DRLE: the container with the segments of the frames that are done. `exceptions` are those of the last frame, and `fill`
+    /// is the dataset's fill value, where that is a sentinel.
+    Container { header: Header, progress: Progress, chunk: Vec<u8>, exceptions: Exceptions, fill: Option<u16> },
     /// DRLE without a container: the streams, one behind the other, which are the stream of all the pixels.
     Bare { threshold: u16, n_bytes: usize, chunk: Vec<u8> },
     /// The corrected pixels, and room for the encoded chunk where there is a codec.
@@ -101,11 +102,11 @@ impl<P: Element> ChunkEncoder<P> {
 
     /// Adds a frame, given as strips whose concatenation it is: one strip is the whole frame.
     ///
-    /// `sum`, as long as the frame, is increased by the stored pixels. With DRLE, the threshold is the filter's,
-    /// whatever `correction` says.
+    /// `sum`, as long as the frame, is increased by the stored pixels, but for DRLE's sentinels. With DRLE, the threshold is the
+    /// filter's, whatever `correction` says.
     ///
     /// # Errors
-    /// [`Error::BufferSize`] where the frame does not have the chunk's shape, [`Error::TooBright`], and
+    /// [`Error::BufferSize`] where the frame does not have the chunk's shape, [`Error::TooBright`] with DRLE's bare streams, and
     /// [`Error::Unsupported`] where the chunk is full or a correction is asked for that the element type does not have.
     /// The chunk and `sum` are as they were then.
     pub fn push(
@@ -133,23 +134,30 @@ impl<P: Element> ChunkEncoder<P> {
         if frames.len() > self.n_free() {
             return Err(Error::Unsupported(format!("the chunk has room for {} frames only", self.n_free())));
         }
-        let room_bytes = room_bytes(self.shape.frame_pixels() * size_of::<P>());
-        let encode = |threshold: u16, sum: Option<&mut [u32]>, room: &mut [u8]| {
+        let with = (self.level, self.threads);
+        let encode = |threshold: u16, exceptions: &mut [Exceptions], sum: Option<&mut [u32]>, room: Room<'_>| {
             let correction = Correction { threshold: Some(threshold), ..*correction };
-            encode_frames((self.level, self.threads), frames, &correction, sum, (room, room_bytes))
+            encode_frames(with, frames, &correction, exceptions, sum, room)
         };
         let mut counts = FrameCounts::default();
         match &mut self.store {
-            Store::Container { header, progress, chunk } => {
+            Store::Container { header, progress, chunk, exceptions, .. } => {
                 let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                let encoded = encode(header.threshold, sum, writer.segment_mut())?;
-                encoded.iter().for_each(|one| counts += one.counts);
+                let mut exceptions = vec![Exceptions::new(exceptions.sentinels()); frames.len()];
+                let (room, room_bytes) = (writer.segment_mut(), room_bytes(header.max_segment_len()));
+                let mut encoded = encode(header.threshold, &mut exceptions, sum, Room { bytes: room, room_bytes })?;
+                let rooms = room.chunks_mut(room_bytes);
+                for ((one, exceptions), room) in encoded.iter_mut().zip(&exceptions).zip(rooms) {
+                    one.n_bytes = close_segment(room, one.n_bytes, header.segment_pixels as usize, exceptions)?;
+                    counts += one.counts;
+                }
                 writer.finish_segments(room_bytes, &encoded.iter().map(|one| one.n_bytes).collect::<Vec<_>>())?;
                 *progress = writer.pause();
             }
             Store::Bare { threshold, n_bytes, chunk } => {
-                let first = *n_bytes;
-                for (index, encoded) in encode(*threshold, sum, &mut chunk[first..])?.iter().enumerate() {
+                let (first, room_bytes) = (*n_bytes, room_bytes(self.shape.frame_pixels() * size_of::<P>()));
+                let room = Room { bytes: &mut chunk[first..], room_bytes };
+                for (index, encoded) in encode(*threshold, &mut [], sum, room)?.iter().enumerate() {
                     let start = first + index * room_bytes;
                     chunk.copy_within(start..start + encoded.n_bytes, *n_bytes);
                     *n_bytes += encoded.n_bytes;
@@ -181,7 +189,8 @@ impl<P: Element> ChunkEncoder<P> {
         self.add(Input::InPlace(frame), correction, sum)
     }
 
-    /// The chunk as it is to be stored. Frames that are missing are padded with zeros; more can be pushed afterwards.
+    /// The chunk as it is to be stored. Frames that are missing are padded with zeros, or with the fill value where that is one of
+    /// DRLE's sentinels; more can be pushed afterwards.
     ///
     /// # Errors
     /// What the codec refuses.
@@ -189,9 +198,9 @@ impl<P: Element> ChunkEncoder<P> {
         let n_missing = self.shape.n_frames - self.n_frames;
         let frame_pixels = self.shape.frame_pixels();
         match &mut self.store {
-            Store::Container { header, progress, chunk } => {
+            Store::Container { header, progress, chunk, fill, .. } => {
                 let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                (0..n_missing).try_for_each(|_| writer.append_dark_segment())?;
+                (0..n_missing).try_for_each(|_| writer.append_padding(*fill))?;
                 let n_bytes = writer.finish()?;
                 Ok(&chunk[..n_bytes])
             }
@@ -199,7 +208,7 @@ impl<P: Element> ChunkEncoder<P> {
                 let (padding, correction) = (vec![P::default(); frame_pixels], Correction::threshold(*threshold));
                 let mut end = *n_bytes;
                 for _ in 0..n_missing {
-                    end += P::encode(self.level, &[&padding], &correction, None, &mut chunk[end..])?.n_bytes;
+                    end += P::encode(self.level, &[&padding], &correction, None, None, &mut chunk[end..])?.n_bytes;
                 }
                 Ok(&chunk[..end])
             }
@@ -220,17 +229,17 @@ impl<P: Element> ChunkEncoder<P> {
     ) -> Result<FrameCounts> {
         self.check(frame.n_pixels())?;
         let counts = match &mut self.store {
-            Store::Container { header, progress, chunk } => {
+            Store::Container { header, progress, chunk, exceptions, .. } => {
                 let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
                 let correction = Correction { threshold: Some(header.threshold), ..*correction };
-                let encoded = frame.encode(self.level, &correction, sum, writer.segment_mut())?;
-                writer.finish_segment(encoded.n_bytes)?;
+                let encoded = frame.encode(self.level, &correction, Some(exceptions), sum, writer.segment_mut())?;
+                writer.finish_segment_with(encoded.n_bytes, exceptions)?;
                 *progress = writer.pause();
                 encoded.counts
             }
             Store::Bare { threshold, n_bytes, chunk } => {
                 let correction = Correction { threshold: Some(*threshold), ..*correction };
-                let encoded = frame.encode(self.level, &correction, sum, &mut chunk[*n_bytes..])?;
+                let encoded = frame.encode(self.level, &correction, None, sum, &mut chunk[*n_bytes..])?;
                 *n_bytes += encoded.n_bytes;
                 encoded.counts
             }
@@ -257,17 +266,29 @@ impl<P: Element> ChunkEncoder<P> {
     }
 }
 
-/// Encodes frames to the front of `room_bytes` of `room` each.
+/// Room for the streams of several frames: `room_bytes` each.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    room_bytes: usize,
+}
+
+/// Encodes frames to the front of their `room`; notes the `exceptions` of each, where there are these.
 fn encode_frames<P: Element>(
     (level, threads): (Level, Threads),
     frames: &[&[P]],
     correction: &Correction<'_, P>,
+    exceptions: &mut [Exceptions],
     sum: Option<&mut [u32]>,
-    (room, room_bytes): (&mut [u8], usize),
+    room: Room<'_>,
 ) -> Result<Vec<Encoded>> {
     let strips = frames.iter().map(std::slice::from_ref);
-    let mut batch: Vec<_> =
-        strips.zip(room.chunks_mut(room_bytes)).map(|(strips, tokens)| BatchFrame::new(strips, tokens)).collect();
+    let batch = strips.zip(room.bytes.chunks_mut(room.room_bytes));
+    let mut exceptions = exceptions.iter_mut();
+    let frame = |(strips, tokens)| match exceptions.next() {
+        Some(exceptions) => BatchFrame::new(strips, tokens).with_exceptions(exceptions),
+        None => BatchFrame::new(strips, tokens),
+    };
+    let mut batch: Vec<_> = batch.map(frame).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
     P::encode_frames(level, threads, &mut batch, correction, sum, &mut encoded)?;
     Ok(encoded)
@@ -276,9 +297,6 @@ fn encode_frames<P: Element>(
 impl<P> Store<P> {
     fn drle(drle: &Drle, shape: ChunkShape) -> Result<Self> {
         let header = drle.header(2 * shape.chunk_pixels())?;
-        // All that may be between the frames' rooms.
-        let frame_bytes = 2 * shape.frame_pixels();
-        let between = shape.n_frames * (room_bytes(frame_bytes) - frame_bytes);
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
             Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(
@@ -288,12 +306,14 @@ impl<P> Store<P> {
             Mode::Bare => Ok(Self::Bare {
                 threshold: header.threshold,
                 n_bytes: 0,
-                chunk: vec![0; 2 * shape.chunk_pixels() + between],
+                chunk: vec![0; shape.n_frames * room_bytes(2 * shape.frame_pixels())],
             }),
             Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => Ok(Self::Container {
                 header,
                 progress: Progress::start(&header),
-                chunk: vec![0; header.max_container_len() + between],
+                chunk: vec![0; header.payload_start() + shape.n_frames * room_bytes(header.max_segment_len())],
+                exceptions: Exceptions::new(drle.sentinels()),
+                fill: drle.fill(),
             }),
             Mode::Container => Err(Error::Unsupported(format!(
                 "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \
@@ -317,12 +337,13 @@ impl<P: Element> Input<'_, P> {
         self,
         level: Level,
         correction: &Correction<'_, P>,
+        exceptions: Option<&mut Exceptions>,
         sum: Option<&mut [u32]>,
         tokens: &mut [u8],
     ) -> Result<Encoded> {
         match self {
-            Self::Strips(strips) => P::encode(level, strips, correction, sum, tokens),
-            Self::InPlace(frame) => P::encode_in_place(level, frame, correction, sum, tokens),
+            Self::Strips(strips) => P::encode(level, strips, correction, exceptions, sum, tokens),
+            Self::InPlace(frame) => P::encode_in_place(level, frame, correction, exceptions, sum, tokens),
         }
     }
 

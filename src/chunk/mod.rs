@@ -60,7 +60,7 @@ impl ChunkShape {
         if self.dims().contains(&0) {
             return Err(Error::Unsupported(format!("a chunk of shape {:?} is empty", self.dims())));
         }
-        let layout = ChunkLayout { element, dims: self.dims().to_vec(), resized_before: false };
+        let layout = ChunkLayout::new(element, self.dims().to_vec());
         layout.chunk_bytes()?;
         Ok(layout)
     }

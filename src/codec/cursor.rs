@@ -14,6 +14,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// From the offset `at` on, which is at most the end.
+    pub(crate) fn new_at(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
     /// Offset of the next byte.
     pub(crate) fn at(&self) -> usize {
         self.at

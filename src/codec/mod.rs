@@ -29,9 +29,18 @@ pub struct ChunkLayout {
     /// Whether a filter that changes the number of bytes stands before this one in the pipeline: then this filter is not
     /// handed whole chunks, and must not insist on their size.
     pub resized_before: bool,
+    /// The bits of the dataset's fill value, in the lowest of these; `None` where it is not known, or no integer of up to 32
+    /// bits. A dataset that has none is one of 0.
+    pub fill: Option<u32>,
 }
 
 impl ChunkLayout {
+    /// Chunks of this shape, which the filter is handed whole, of a dataset whose fill value is not known.
+    #[must_use]
+    pub fn new(element: ElementType, dims: Vec<u64>) -> Self {
+        Self { element, dims, resized_before: false, fill: None }
+    }
+
     /// Bytes of one decoded chunk.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ const N_BYTES: usize = 2 * 333;
 
 /// Stored parameters of each of our codecs for chunks of 333 `uint16`, as darkchunk writes them.
 fn codecs() -> Vec<(u32, Vec<u32>)> {
-    let layout = ChunkLayout { element: ElementType::U16, dims: vec![333], resized_before: false };
+    let layout = ChunkLayout::new(ElementType::U16, vec![333]);
     let given: [(u32, &[u32]); 7] = [
         (36114, &[1]),
         (36114, &[1, 1]),

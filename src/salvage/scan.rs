@@ -187,7 +187,7 @@ fn frame<'a>(container: &Container<'a>, index: usize) -> Result<FoundFrame<'a>> 
     // What is stored of pixels is the same in both byte orders.
     let element = PixelType::try_from(if header.element.is_signed() { ElementType::I16 } else { ElementType::U16 })?;
     let header = Header { element, segment_pixels: n_pixels, n_bytes: 2 * n_pixels, ..header };
-    Ok(FoundFrame { header, stored: segment.stream })
+    Ok(FoundFrame { header, stored: segment.stored })
 }
 
 impl<'a> Found<'a> {

@@ -14,7 +14,7 @@ pub(crate) fn layout(element_bytes: usize, dims: &[u64]) -> ChunkLayout {
         base_bytes: element_bytes,
         order: ByteOrder::Little,
     };
-    ChunkLayout { element, dims: dims.to_vec(), resized_before: false }
+    ChunkLayout::new(element, dims.to_vec())
 }
 
 /// Bytes that nothing compresses.

@@ -43,6 +43,8 @@ def of_format(name, chunk, data):
         yield from of_zstd(chunk, data)
     if name == "drle":
         yield from of_drle(chunk, data)
+    if name == "drle-sentinels":
+        yield from of_drle_list(chunk, data)
     if name == "drle-bare":
         yield from of_drle_bare(data.size)
     if name.startswith("blosc"):
@@ -206,7 +208,10 @@ def of_drle(chunk, data):
     yield "threshold-40000", drle_frame(both, n_bytes, threshold=40000), "threshold 40000", "error"
     yield "element", drle_frame(both, n_bytes, element=3), "another element type than the dataset's", "error"
     yield "element-9", drle_frame(both, n_bytes, element=9), "no such element type", "error"
-    yield "version", drle_frame(both, n_bytes, version=2), "another version", "error"
+    yield "version", drle_frame(both, n_bytes, version=3), "another version", "error"
+    yield "version-2", drle_frame(both, n_bytes, version=2), "nothing: version 2, in which no segment has a list", "right"
+    odd = closed(first, record(0, 0))
+    yield "list-in-version-1", drle_frame([odd, second], n_bytes), "a list in a container of version 1", "error"
     yield "many-segments", drle_frame(both, 2**32 - 2, segment_pixels=1), "2^31 segments", "error"
     yield "segment-short", drle_frame([first, second[:-2]], n_bytes), "a segment that is a token short", "error"
     yield "segment-long", drle_frame([first, second + tokens(0)], n_bytes), "a segment that is a token long", "error"
@@ -216,6 +221,108 @@ def of_drle(chunk, data):
     bomb = drle_frame([tokens(*[-32768] * 1024)], 64 << 20, segment_pixels=32 << 20)
     yield "bomb-64-mb", bomb, "64 MB from 2 KB", "error"
     yield "bytes-behind", chunk + b"\xaa" * 32, "has bytes behind its last segment", "error"
+
+
+# Version 2: behind a segment's stream the list of its exceptions, and the list's length; the segment is odd then.
+
+SENTINEL, WIDE, SEVERAL, AS_THEY_ARE = 2, 4, 1, 6
+
+
+def number(value):
+    """Seven bits a byte, the lowest first."""
+    low = bytes([value & 0x7F | (0x80 if value > 0x7F else 0)])
+    return low + (number(value >> 7) if value > 0x7F else b"")
+
+
+def record(gap, kind, n=None, values=()):
+    """One record of a list; `n` where it has one."""
+    return number(gap << 3 | kind) + (b"" if n is None else number(n)) + tokens(*values)
+
+
+def closed(stream, listed, length=None, padding=b"\0", long=None):
+    """A segment of this stream and list."""
+    length = len(listed) if length is None else length
+    long = length >= 255 if long is None else long
+    end = struct.pack("<IB", length, 255) if long else struct.pack("<B", length)
+    return stream + listed + padding * (len(listed) % 2) + end
+
+
+def drle_list(pixels, sentinels):
+    """The list of the sentinels in these pixels."""
+    listed, end, last = b"", 0, -1
+    pixels = pixels.tolist()
+    for start, value in enumerate(pixels):
+        if value not in sentinels or start and pixels[start - 1] == value:
+            continue
+        n = next((i for i, other in enumerate(pixels[start:]) if other != value), len(pixels) - start)
+        kind = (0 if value == last else SENTINEL) | (SEVERAL if n > 1 else 0)
+        listed += record(start - end, kind, n if n > 1 else None, () if value == last else (value,))
+        end, last = start + n, value
+    return listed
+
+
+def drle_with_sentinels(data, threshold, sentinels):
+    """The sound container of frames with these sentinels."""
+    segments = []
+    for frame in data.reshape(-1, min(775, data.size)):
+        listed = drle_list(frame.reshape(-1), sentinels)
+        stream = drle_stream(np.where(np.isin(frame, sentinels), 0, frame), threshold)
+        segments.append(closed(stream, listed) if listed else stream)
+    return drle_frame(segments, data.nbytes, version=2 if any(len(part) % 2 for part in segments) else 1)
+
+
+def of_drle_list(chunk, data):
+    frame, second = (part.reshape(-1) for part in data)
+    second = drle_stream(second, 10)
+    n_pixels = frame.size
+    (lone,) = np.flatnonzero(frame)[:1].tolist()
+    value = int(frame[lone])
+    rest = frame.copy()
+    rest[lone] = 0
+    # The frame but for its first bright pixel, which a list has to bring.
+    stream, dark = drle_stream(rest, 10), drle_stream(np.zeros_like(frame), 10)
+    right = record(lone, WIDE, None, (value,))
+
+    def chunk_of(segment, version=2):
+        return drle_frame([segment, second], data.nbytes, version=version)
+
+    def listed(what, list_, wrong, expected="error", stream=stream, **closing):
+        return what, chunk_of(closed(stream, list_, **closing)), wrong, expected
+
+    whole = record(0, AS_THEY_ARE, n_pixels, frame.tolist())
+    yield listed("wide", right, "nothing: one bright pixel in the list", "right")
+    yield listed("wide-several", record(lone, WIDE | SEVERAL, 1, (value,)), "nothing: one, said to be several", "right")
+    yield listed("sentinel", record(lone, SENTINEL, None, (value,)), "nothing: the pixel is a sentinel", "right")
+    again = record(lone, SENTINEL, None, (value,)) + record(n_pixels - lone - 2, AS_THEY_ARE, 1, frame[-1:].tolist())
+    yield listed("as-it-is", again, "nothing: a bright pixel, and the last one as it is", "right")
+    yield listed("as-they-are", whole, "nothing: all pixels are in the list", "right", stream=dark)
+    yield listed("number-long", bytes([right[0] & 0x7F | 0x80]) + right[1:] if len(number(lone << 3 | WIDE)) > 1
+                 else bytes([right[0] | 0x80, 0]) + right[1:], "nothing: a number with a byte more", "right")
+    yield listed("kind-7", record(lone, 7, 1, (value,)), "a kind that there is not")
+    yield listed("none", record(lone, WIDE | SEVERAL, 0), "a run of no pixels")
+    yield listed("past-end", record(n_pixels, WIDE, None, (value,)), "a pixel past the segment's end")
+    yield listed("run-past-end", record(lone, 1, n_pixels), "a run past the segment's end")
+    yield listed("gap-huge", record(2**32, WIDE, None, (value,)), "a gap of 2^32 pixels")
+    yield listed("run-huge", record(lone, 1, 2**35 - 1), "a run of 2^35 pixels")
+    yield listed("number-endless", b"\xff" * 5 + right, "a number that does not end")
+    yield listed("value-cut", right[:-1], "half a value")
+    yield listed("values-missing", record(lone, WIDE | SEVERAL, 3, (value,)), "three pixels and one value")
+    yield listed("second-past-end", right + record(n_pixels - lone - 1, 0), "a second pixel past the segment's end")
+    yield listed("n-missing", number(lone << 3 | 1), "a run without its length")
+    yield listed("length-0", b"", "a list of no bytes", length=0)
+    yield listed("length-too-long", right, "a list longer than its segment", length=254)
+    yield listed("length-huge", right, "a list of 2^32 bytes", length=2**32 - 1)
+    yield listed("length-off-by-1", right, "a list with a byte of the stream", length=len(right) + 1)
+    yield listed("length-off-by-2", right, "a list with a token of the stream", length=len(right) + 2)
+    yield listed("length-short", right, "a list without its last byte", length=len(right) - 1)
+    yield listed("length-form", right, "a short length in the long form", long=True)
+    yield listed("padding", record(lone, WIDE | SEVERAL, 1, (value,)) if len(right) % 2 == 0 else right,
+                 "a byte that is not 0 behind the list", padding=b"\1")
+    yield "255-alone", chunk_of(b"\xff"), "a segment of one byte, which says that four stand before it", "error"
+    yield "stream-missing", chunk_of(closed(b"", whole)), "a list of all pixels and no stream", "error"
+    yield "bomb", chunk_of(closed(tokens(*[-32768] * 512), record(0, 1, 2**31))), "2^31 sentinels", "error"
+    yield "version-1", chunk_of(closed(stream, right), version=1), "a list in a container of version 1", "error"
+    yield "version", chunk_of(closed(stream, right), version=3), "another version", "error"
 
 
 def of_drle_bare(n_pixels):

@@ -137,7 +137,10 @@ fn every_changed_byte_is_an_error_or_a_whole_chunk() {
                 let name = format!("{} byte {at} ^ {change:#04x}", case.name);
                 if let Some(found) = outcome(&name, case.filter, &case.stored, &bytes, bound(right.len())) {
                     assert_eq!(found.len(), right.len(), "{name}");
-                    assert_ne!(case.format, "drle", "{name}: its checksums must see it");
+                    assert!(
+                        !["drle", "drle-sentinels"].contains(&case.format.as_str()),
+                        "{name}: its checksums must see it"
+                    );
                 }
             }
         }

@@ -24,9 +24,23 @@ DTYPE = "<i2"
 N_BYTES = int(np.prod(SHAPE)) * 2
 DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
 
+
+
+def pixels():
+    """Dark frames with 3 % bright pixels, none of them below DRLE's threshold of 10."""
+    rng = np.random.default_rng(36114)
+    return np.where(rng.random(SHAPE) < 0.03, rng.integers(10, 4000, SHAPE), 0).astype(DTYPE)
+
+
+# Bright pixels that are called sentinels: the first and the last of all.
+SENTINELS = tuple(int(value) for value in pixels()[pixels() != 0][[0, -1]])
+
 # Format: filter, parameters a caller gives, as darkchunk stores them, as the reference does.
 FORMATS = {
     "drle": (DRLE, (10,), (10, 0, 0, 1, 1, 775, N_BYTES), None),
+    "drle-sentinels": (
+        DRLE, (10, 0, 0, 2, 0, 0, 0, 0, 2, *SENTINELS), (10, 0, 0, 2, 1, 775, N_BYTES, 0, 2, *SENTINELS), None
+    ),
     "drle-bare": (DRLE, (10, 1), (10, 1, 0, 1, 1, 775, N_BYTES), None),
     "bitshuffle": (BITSHUFFLE, (256, 0), (0, 4, 2, 256, 0, 0, N_BYTES), (0, 4, 2, 256)),
     "bitshuffle-lz4": (BITSHUFFLE, (256, 2), (0, 4, 2, 256, 2, 0, N_BYTES), (0, 4, 2, 256, 2)),
@@ -43,12 +57,6 @@ FORMATS = {
 
 # As earlier versions of darkchunk stored them.
 EARLIER = {"zstd": (3, N_BYTES)}
-
-
-def pixels():
-    """Dark frames with 3 % bright pixels, none of them below DRLE's threshold of 10."""
-    rng = np.random.default_rng(36114)
-    return np.where(rng.random(SHAPE) < 0.03, rng.integers(10, 4000, SHAPE), 0).astype(DTYPE)
 
 
 def encoded_by_hdf5plugin(name, data, folder):
@@ -69,6 +77,8 @@ def sound_chunk(name, data, folder):
     raw = data.tobytes()
     if name == "drle":
         return damage.drle_container(data, threshold=10)
+    if name == "drle-sentinels":
+        return damage.drle_with_sentinels(data, 10, SENTINELS)
     if name == "drle-bare":
         return damage.drle_stream(data.reshape(-1), 10)
     if name == "blosc-copy":

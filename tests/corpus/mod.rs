@@ -125,5 +125,5 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
 /// The parameters that `given` become for a chunk of `dims` int16 pixels.
 pub(crate) fn localise(filter: u32, given: &[u32], dims: &[u64]) -> Result<Vec<u32>> {
     let element = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
-    Filter::localise(filter, given, &ChunkLayout { element, dims: dims.to_vec(), resized_before: false })
+    Filter::localise(filter, given, &ChunkLayout::new(element, dims.to_vec()))
 }

@@ -56,6 +56,7 @@ def library(host):
 
 
 def too_bright():
+    """Frames that DRLE's bare stream cannot hold."""
     data = frames(dtype="<u2")
     data[1, 0, 17] = 40000
     return data
@@ -79,7 +80,7 @@ def error_stacks(host, path):
     hdf5 = library(host)
     stacks = {}
     file = hdf5.create_file(str(path) + "-2")
-    for name, values, data in [("set_local", (0,), frames()), ("write", (1,), too_bright())]:
+    for name, values, data in [("set_local", (0,), frames()), ("write", (1, 1), too_bright())]:
         try:
             dataset = hdf5.create(file, name, data.shape, CHUNKS, data.dtype, [(DRLE, MANDATORY, values)])
             hdf5.call("H5Dwrite", dataset, hdf5.datatype(data.dtype), 0, 0, 0, data.ctypes.data)
@@ -92,7 +93,7 @@ def error_stacks(host, path):
         stacks["read"] = error.stack
     # An optional filter that fails is no error, and leaves none.
     data = too_bright()
-    dataset = hdf5.create(file, "optional", data.shape, CHUNKS, data.dtype, [(DRLE, 1, (1,))])
+    dataset = hdf5.create(file, "optional", data.shape, CHUNKS, data.dtype, [(DRLE, 1, (1, 1))])
     hdf5.call("H5Dwrite", dataset, hdf5.datatype(data.dtype), 0, 0, 0, data.ctypes.data)
     hdf5.lib.H5Dclose(dataset)
     stacks["left over"] = hdf5.error_stack()
@@ -106,7 +107,7 @@ def refusal_of_tables(path):
     hdf5 = Hdf5.of("tables")
     file = hdf5.create_file(path)
     data = too_bright()
-    hdf5.lib.H5Dclose(hdf5.create(file, "frames", data.shape, CHUNKS, data.dtype, [(DRLE, MANDATORY, (1,))]))
+    hdf5.lib.H5Dclose(hdf5.create(file, "frames", data.shape, CHUNKS, data.dtype, [(DRLE, MANDATORY, (1, 1))]))
     hdf5.close_file(file)
     file = tables.open_file(path, "a", CHUNK_CACHE_SIZE=0)
     try:
@@ -227,6 +228,27 @@ def digest_of_host(host, path, dataset, dtype):
     import hashlib
 
     return hashlib.sha256(Hdf5(library_path(host)).read(path, dataset, dtype).tobytes()).hexdigest()
+
+
+def netcdf_masked_frame(path):
+    """Writes one frame to a variable that is there, of which the first ten rows are masked."""
+    import netCDF4
+
+    with netCDF4.Dataset(path, "a") as file:
+        frame = np.ma.masked_array(np.full(CHUNKS[1:], 100, "i2"), mask=False)
+        frame[:10] = np.ma.masked
+        file["frames"][0] = frame
+
+
+def netcdf_masked(path):
+    """Makes a variable without a filter, of which nobody sets a fill value, and writes one frame with masked pixels."""
+    import netCDF4
+
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in zip("tyx", CHUNKS):
+            file.createDimension(name, size)
+        file.createVariable("frames", "i2", tuple("tyx"), chunksizes=CHUNKS)
+    netcdf_masked_frame(path)
 
 
 def plugin_folder_of_netcdf():

@@ -49,10 +49,14 @@ def test_golden_chunks_are_read(name):
     assert found.dtype == GOLDENS[name] and np.array_equal(found, golden_pixels())
 
 
-def test_the_example_of_the_format_description_is_read():
-    text = (ROOT / "docs/format.md").read_text().split("### Example")[1]
+@pytest.mark.parametrize(
+    "section, pixels",
+    [("### Example", [0, 7, 0, 0, 0, 0, 0, 9]), ("### Exceptions", [0, 7, 65535, 65535, 65535, 0, 40000, 9])],
+)
+def test_the_examples_of_the_format_description_are_read(section, pixels):
+    text = (ROOT / "docs/format.md").read_text().split(section)[1].split("###")[0]
     chunk = bytes.fromhex("".join(re.findall(r"^((?:[0-9a-f]{2} )+)", text, re.MULTILINE)))
-    assert list(drle_reader.decode(chunk, ())) == [0, 7, 0, 0, 0, 0, 0, 9]
+    assert list(drle_reader.decode(chunk, ())) == pixels
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", ">u2"])

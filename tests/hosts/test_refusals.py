@@ -15,11 +15,17 @@ REFUSED = {
     "threshold-large": (dict(values=(40000,)), "cd_values[0] = 40000: the threshold must be from 1"),
     "threshold-negative": (dict(values=(2**32 - 1,)), "the threshold must be from 1 to 32767"),
     "mode": (dict(values=(1, 7)), "cd_values[1] = 7: the mode must be 0 (container) or 1 (bare stream)"),
-    "version": (dict(values=(1, 0, 0, 2, 1, 1551, 12408)), "DRLE parameters of another version"),
+    "version": (dict(values=(1, 0, 0, 3, 1, 1551, 12408)), "DRLE parameters of another version"),
+    "too-many": (dict(values=(1, 0, 0, 1, 1, 1551, 12408, 7)), "cd_values[7] = 7: DRLE takes [threshold, mode, segment]"),
+    "sentinels-bare": (dict(values=(1, 1, 0, 2, 0, 0, 0, 0, 1, 9)), "cd_values[1] = 1: a bare stream has no sentinels"),
+    "sentinel-0": (dict(values=(1, 0, 0, 2, 0, 0, 0, 0, 1, 0)), "cd_values[9] = 0: 0 is kept as 0 anyway"),
+    "sentinel-large": (dict(dtype="<u2", values=(1, 0, 0, 2, 0, 0, 0, 0, 1, 65536)), "cd_values[9] = 65536: it is no pixel"),
     "behind-shuffle": (dict(before=(2,)), "filter 2 stands before this one"),
     "behind-gzip": (dict(before=(1,)), "filter 1 stands before this one"),
-    "too-bright": (dict(dtype="<u2", value=40000), "pixel 1568 has the value 40000, more than DRLE can hold (32767)"),
-    "too-bright-big-endian": (dict(dtype=">u2", value=65535), "pixel 1568 has the value 65535"),
+    "too-bright": (
+        dict(dtype="<u2", values=(1, 1), value=40000), "pixel 1568 has the value 40000, more than a bare DRLE stream can hold"
+    ),
+    "too-bright-big-endian": (dict(dtype=">u2", values=(1, 1), value=65535), "pixel 1568 has the value 65535"),
     "contiguous": (dict(chunks=None), "chunked layout"),
     "bitshuffle-block": (dict(number=BITSHUFFLE, values=(3, 2)), "cd_values[0] = 3: a bitshuffle block is a multiple of 8"),
     "bitshuffle-compression": (dict(number=BITSHUFFLE, values=(0, 5)), "cd_values[1] = 5: there is no such compression"),
@@ -58,13 +64,14 @@ def test_h5py_shows_why_a_dataset_is_not_made(name, flags):
 def test_h5py_shows_which_pixel_cannot_be_written(name):
     arguments, text = REFUSED[name]
     shown = child("refusal", **arguments)
-    assert text in shown and "use bitshuffle" in shown
+    assert text in shown and "use DRLE's container (mode 0)" in shown
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2"])
-def test_a_chunk_with_a_too_bright_pixel_is_stored_raw_where_the_filter_is_optional(tmp_path, dtype):
+def test_a_chunk_that_a_bare_stream_cannot_hold_is_stored_raw_where_the_filter_is_optional(tmp_path, dtype):
     path = tmp_path / "file.h5"
-    assert child("refusal", dtype=dtype, value=40000, flags=OPTIONAL, path=path) is None, "read back as it was written"
+    arguments = dict(dtype=dtype, values=(1, 1), value=40000, flags=OPTIONAL, path=path)
+    assert child("refusal", **arguments) is None, "read back as it was written"
     assert child("chunk_masks", path=path) == [1, 0, 0, 0, 0, 0, 0, 0], "only that chunk"
 
 
@@ -77,7 +84,7 @@ def test_drle_takes_any_rank_of_chunk(chunks):
 def test_the_text_is_on_the_error_stack_of_the_hdf5_that_calls(host, tmp_path):
     results = child("error_stacks", host=host, path=tmp_path / "file.h5")
     assert results["set_local"][0] == "DRLE: filter parameter cd_values[0] = 0: the threshold must be from 1 to 32767"
-    assert results["write"][0].startswith("DRLE: pixel 1568 has the value 40000, more than DRLE can hold (32767): ")
+    assert results["write"][0].startswith("DRLE: pixel 1568 has the value 40000, more than a bare DRLE stream can hold (32767): ")
     assert results["read"][0].startswith("DRLE: the chunk ")
     assert results["left over"] == []
 
@@ -118,6 +125,6 @@ def test_nothing_is_printed_by_a_refusal(tmp_path):
 
     from common import HERE, environment
 
-    command = [sys.executable, str(HERE / "child.py"), "refusal", '{"dtype": "<u2", "value": 40000}']
+    command = [sys.executable, str(HERE / "child.py"), "refusal", '{"dtype": "<u2", "values": [1, 1], "value": 40000}']
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

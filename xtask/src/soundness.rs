@@ -113,14 +113,14 @@ fn set_up() -> Result {
 fn miri() -> Command {
     let mut command = program("rustup");
     command.args(["run", "nightly", "cargo", "miri", "test", "--package", "darkchunk"]);
-    command.args(["--lib", "--test", "golden", "--test", "drle", "--no-fail-fast"]);
+    command.args(["--lib", "--test", "golden", "--test", "drle", "--test", "drle_exceptions", "--no-fail-fast"]);
     // Without isolation: it reads the golden chunks and the environment.
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("DARKCHUNK_MAX_LEVEL", "scalar");
     command
 }
 
 fn address_sanitizer() -> Result<Command> {
-    sanitized("address", &["--test", "golden", "--test", "corpus", "--test", "drle"], &[])
+    sanitized("address", &["--test", "golden", "--test", "corpus", "--test", "drle", "--test", "drle_exceptions"], &[])
 }
 
 /// With a standard library that is built for it: it must see what `Mutex` and `scope` order.

@@ -23,6 +23,8 @@ functions! {
         H5Pget_filter_by_id2,
         H5Pmodify_filter,
         H5Pget_chunk,
+        H5Pfill_value_defined,
+        H5Pget_fill_value,
         H5Tget_class,
         H5Tget_size,
         H5Tget_precision,
@@ -147,6 +149,26 @@ impl Host {
         shape
             .map(<[u64]>::to_vec)
             .ok_or_else(|| "the dataset has no chunks; give it a chunk shape, filters work on chunks".to_owned())
+    }
+
+    /// The fill value as an element of the datatype, which has at most four bytes; zeros where none was set.
+    pub(crate) fn fill_value(&self, dcpl: Hid, datatype: Hid) -> Result<[u8; 4], String> {
+        const USER_DEFINED: c_int = 2;
+        let (mut status, mut value) = (0, [0; 4]);
+        let call = self.functions.H5Pfill_value_defined;
+        // SAFETY: a place for the answer.
+        if unsafe { call(dcpl, &raw mut status) } < 0 {
+            return Err("HDF5 does not tell whether there is a fill value (H5Pfill_value_defined failed)".to_owned());
+        }
+        if status != USER_DEFINED || datatype::Ask::size(self, datatype)? > value.len() {
+            return Ok(value);
+        }
+        let call = self.functions.H5Pget_fill_value;
+        // SAFETY: `value` has room for an element of the datatype.
+        if unsafe { call(dcpl, datatype, value.as_mut_ptr().cast()) } < 0 {
+            return Err("HDF5 does not tell the fill value (H5Pget_fill_value failed)".to_owned());
+        }
+        Ok(value)
     }
 }
 

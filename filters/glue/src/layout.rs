@@ -1,7 +1,7 @@
 //! What a dataset's chunks look like, as the calling HDF5 tells it.
 
 use darkchunk::codec::{ChunkLayout, Codec};
-use darkchunk::frame::{ElementType, IntegerParts};
+use darkchunk::frame::{ElementClass, ElementType, IntegerParts};
 use darkchunk_hdf5_abi::Hid;
 use darkchunk_hdf5_abi::constants::{H5Z_FILTER_FLETCHER32, H5Z_FILTER_SHUFFLE};
 use darkchunk_hdf5_abi::datatype::{self, Datatype, Integer};
@@ -22,7 +22,10 @@ pub(crate) fn of<C: Codec>(host: &Host, dcpl: Hid, datatype: Hid) -> Result<Chun
              may follow"
         ));
     }
-    Ok(ChunkLayout { element, dims, resized_before: before.into_iter().any(|&id| id != H5Z_FILTER_SHUFFLE) })
+    // Only a filter that sees pixels may lose some.
+    let is_asked = C::MUST_BE_FIRST && element.class != ElementClass::Other;
+    let fill = if is_asked { element.bits(&host.fill_value(dcpl, datatype)?) } else { None };
+    Ok(ChunkLayout { element, dims, resized_before: before.into_iter().any(|&id| id != H5Z_FILTER_SHUFFLE), fill })
 }
 
 /// Whether a filter that compresses, as far as we know, follows that of `C`.

@@ -96,8 +96,7 @@ impl Source {
             return Ok(Err("how many bytes its elements take in the file is not known".into()));
         };
         let element = object::element_type(library, datatype.get())?;
-        let layout =
-            ChunkLayout { element: ElementType { n_bytes, ..element }, dims: chunk.clone(), resized_before: false };
+        let layout = ChunkLayout::new(ElementType { n_bytes, ..element }, chunk.clone());
         let chunk_bytes = match layout.chunk_bytes() {
             Ok(n_bytes) => n_bytes as usize,
             Err(error) => return Ok(Err(error.to_string())),

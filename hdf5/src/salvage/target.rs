@@ -98,7 +98,9 @@ fn make_optional(properties: &Id, filter: &StoredFilter) -> Result<()> {
 
 /// Whether chunks of the source decode with the parameters that the new dataset got from plugins, if there are any.
 fn check_filters(source: &Source, found: &[StoredFilter]) -> Result<()> {
-    let layout = ChunkLayout { element: source.element, dims: source.chunk.clone(), resized_before: false };
+    // A plugin completes older parameters by the fill value, which does not matter for decoding.
+    let fill = object::fill_bits(&source.properties, source.datatype.get(), source.element)?;
+    let layout = ChunkLayout { fill, ..ChunkLayout::new(source.element, source.chunk.clone()) };
     let exact = |filter: &StoredFilter| Filter::localise(filter.id, &filter.values, &layout);
     let is_same = |before: &StoredFilter, after: &StoredFilter| {
         before == after || before.id == after.id && exact(before).is_ok_and(|before| exact(after) == Ok(before))

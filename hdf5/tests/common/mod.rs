@@ -165,7 +165,7 @@ fn filter(properties: i64) -> Option<Filter> {
     Some(Filter::from_cd_values(id.cast_unsigned(), &values[..n_values]).expect("parameters as they are stored"))
 }
 
-fn stored_chunk(dataset: i64, first: u64) -> Option<Vec<u8>> {
+pub(crate) fn stored_chunk(dataset: i64, first: u64) -> Option<Vec<u8>> {
     let offset = [first, 0, 0];
     let (mut n_bytes, mut mask) = (0, 1);
     let storage_size = api().H5Dget_chunk_storage_size.expect("in the table");

@@ -5,6 +5,7 @@
 //! says; [`Container::salvage`] takes the header from the dataset's parameters and judges each segment on its own.
 
 use super::pixels::{self, PixelType};
+use super::segment;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::dark::MAX_THRESHOLD;
@@ -14,8 +15,11 @@ use std::ops::Range;
 /// The first four bytes of a container.
 pub const MAGIC: [u8; 4] = *b"DRLE";
 
-/// The version of the container's layout.
+/// The version of a container whose segments are streams.
 pub const VERSION: u8 = 1;
+
+/// The version of a container of which a segment has a list of exceptions.
+pub const VERSION_WITH_EXCEPTIONS: u8 = 2;
 
 /// Bytes before the table.
 pub const HEADER_BYTES: usize = 24;
@@ -59,6 +63,12 @@ impl Header {
         (self.segment_pixels as usize).saturating_mul(2)
     }
 
+    /// The most bytes of a segment.
+    #[must_use]
+    pub fn max_segment_len(&self) -> usize {
+        segment::max_len(self.pixels(0).len())
+    }
+
     /// Bytes of header and table: where the first segment begins.
     #[must_use]
     pub fn payload_start(&self) -> usize {
@@ -68,7 +78,9 @@ impl Header {
     /// The most bytes a container with this header takes.
     #[must_use]
     pub fn max_container_len(&self) -> usize {
-        self.payload_start() + self.n_bytes as usize
+        let Some(last) = self.n_segments().checked_sub(1) else { return self.payload_start() };
+        let segments = last.saturating_mul(self.max_segment_len());
+        self.payload_start().saturating_add(segments).saturating_add(segment::max_len(self.pixels(last).len()))
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -84,10 +96,10 @@ impl Header {
         Ok(())
     }
 
-    pub(super) fn to_bytes(self) -> [u8; CHECKED_HEADER_BYTES] {
+    pub(super) fn to_bytes(self, version: u8) -> [u8; CHECKED_HEADER_BYTES] {
         let mut bytes = [0; CHECKED_HEADER_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4] = VERSION;
+        bytes[4] = version;
         bytes[5] = self.element.code();
         bytes[8..10].copy_from_slice(&self.threshold.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.segment_pixels.to_le_bytes());
@@ -95,12 +107,17 @@ impl Header {
         bytes
     }
 
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+    /// The header, and the version of the container.
+    fn read(cursor: &mut Cursor<'_>) -> Result<(Self, u8)> {
         if cursor.take(MAGIC.len())? != MAGIC {
             return Err(Error::Corrupt { at: 0, what: "it does not begin as a DRLE container" });
         }
-        if cursor.u8()? != VERSION {
-            return Err(Error::Corrupt { at: 4, what: "it is a DRLE container of another version" });
+        let version = cursor.u8()?;
+        if !(VERSION..=VERSION_WITH_EXCEPTIONS).contains(&version) {
+            return Err(Error::Unsupported(format!(
+                "it is a DRLE container of version {version}, and up to {VERSION_WITH_EXCEPTIONS} can be read: use a newer \
+                 darkchunk"
+            )));
         }
         let element = PixelType::from_code(cursor.u8()?.into());
         let element = element.ok_or(Error::Corrupt { at: 5, what: "no such element type" })?;
@@ -112,7 +129,7 @@ impl Header {
         }
         let header = Self { element, threshold, segment_pixels: cursor.u32_le()?, n_bytes: cursor.u32_le()? };
         header.check()?;
-        Ok(header)
+        Ok((header, version))
     }
 }
 
@@ -123,19 +140,19 @@ pub struct Segment<'a> {
     pub pixels: Range<usize>,
     /// Its bytes, counted in the chunk.
     pub bytes: Range<usize>,
-    /// Its stream.
-    pub stream: &'a [u8],
+    /// All of them: its stream and, where it has one, its list of exceptions.
+    pub stored: &'a [u8],
     /// The checksum that the table has for it.
     pub checksum: u32,
 }
 
 impl Segment<'_> {
-    /// Holds the stream against its checksum.
+    /// Holds the bytes against their checksum.
     ///
     /// # Errors
     /// [`Error::Checksum`].
     pub fn verify(&self) -> Result<()> {
-        check_sum(self.checksum, crc32fast::hash(self.stream))
+        check_sum(self.checksum, crc32fast::hash(self.stored))
     }
 }
 
@@ -144,6 +161,8 @@ impl Segment<'_> {
 pub struct Container<'a> {
     bytes: &'a [u8],
     header: Header,
+    /// Its version; where that is not known, the one that may have more.
+    version: u8,
 }
 
 impl<'a> Container<'a> {
@@ -160,26 +179,26 @@ impl<'a> Container<'a> {
     /// Opens a container of which header and table are as they were written. What the table says need not be there.
     pub(crate) fn open_front(bytes: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes);
-        let header = Header::read(&mut cursor)?;
+        let (header, version) = Header::read(&mut cursor)?;
         let stored = cursor.u32_le()?;
         let table = cursor.take(header.n_segments() * TABLE_ENTRY_BYTES)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
         hasher.update(table);
         check_sum(stored, hasher.finalize())?;
-        Ok(Self { bytes, header })
+        Ok(Self { bytes, header, version })
     }
 
     /// Bytes of the header and table that `bytes` begins with, if the header says the truth: nothing has been checked.
     pub(crate) fn front_len(bytes: &[u8]) -> Result<usize> {
-        Ok(Header::read(&mut Cursor::new(bytes))?.payload_start())
+        Ok(Header::read(&mut Cursor::new(bytes))?.0.payload_start())
     }
 
     /// Opens what is left of a damaged container, with the header the dataset's parameters give it (see
     /// [`Drle::header`](super::Drle::header)). Nothing of the chunk is believed but what a segment's own checksum proves.
     #[must_use]
     pub fn salvage(bytes: &'a [u8], header: Header) -> Self {
-        Self { bytes, header }
+        Self { bytes, header, version: VERSION_WITH_EXCEPTIONS }
     }
 
     /// The stored chunk.
@@ -211,14 +230,17 @@ impl<'a> Container<'a> {
         }
         let start = if index == 0 { self.header.payload_start() } else { self.entry(index - 1)?.0 };
         let (end, checksum) = self.entry(index)?;
-        if end < start || start < self.header.payload_start() || !(end - start).is_multiple_of(2) {
+        if end < start || start < self.header.payload_start() {
             return Err(Error::Corrupt { at: entry_at(index), what: "a segment does not end behind the one before" });
         }
-        let Some(stream) = self.bytes.get(start..end) else {
+        if self.version == VERSION && !(end - start).is_multiple_of(2) {
+            return Err(Error::Corrupt { at: entry_at(index), what: "a segment ends within a token" });
+        }
+        let Some(stored) = self.bytes.get(start..end) else {
             let available = self.bytes.len().saturating_sub(start);
             return Err(Error::Truncated { at: start, needed: end - start, available });
         };
-        Ok(Segment { pixels: self.header.pixels(index), bytes: start..end, stream, checksum })
+        Ok(Segment { pixels: self.header.pixels(index), bytes: start..end, stored, checksum })
     }
 
     /// Bytes of the whole container, as the table says.
@@ -234,10 +256,12 @@ impl<'a> Container<'a> {
     pub(crate) fn sound_segment(&self, index: usize) -> Result<Segment<'a>> {
         let segment = self.segment(index)?;
         segment.verify()?;
-        if !pixels::is_stream_of(segment.stream, 2 * segment.pixels.len()) {
+        let (stream, list) = segment::split(self.bytes, segment.bytes.clone())?;
+        if !pixels::is_stream_of(&self.bytes[stream], 2 * segment.pixels.len()) {
             let what = "a segment's stream stands for another number of pixels";
             return Err(Error::Corrupt { at: segment.bytes.start, what });
         }
+        list.check(segment.pixels.len())?;
         Ok(segment)
     }
 
@@ -261,7 +285,19 @@ impl<'a> Container<'a> {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });
         }
         segment.verify()?;
-        pixels::decode(level, self.header.element, segment.stream, dst, is_zeroed)
+        self.decode_bytes(level, segment.bytes, dst, is_zeroed)
+    }
+
+    /// Decodes the bytes of a segment, wherever they are, into the whole of `dst`.
+    pub(super) fn decode_bytes(
+        &self,
+        level: Level,
+        bytes: Range<usize>,
+        dst: &mut [u8],
+        is_zeroed: bool,
+    ) -> Result<()> {
+        let (stream, list) = segment::split(self.bytes, bytes)?;
+        pixels::decode(level, self.header.element, (&self.bytes[stream], &list), dst, is_zeroed)
     }
 
     /// Decodes all segments into the whole of `dst`.

@@ -4,34 +4,49 @@
 //! It is lossy there, and only there. A chunk is a [container](Container) of segments (one frame each, unless said),
 //! or, where the parameters say so, one bare stream.
 //!
-//! Parameters (`cd_values`); callers give the first one, two or three:
+//! *Sentinels* are values that are no measurements and are kept, dark or not: 65535 of `uint16`, or what the parameters
+//! name instead, and the dataset's fill value where it would be lost. A bare stream has none.
+//!
+//! Parameters (`cd_values`); callers give the first one, two or three, or more to name sentinels:
 //!
 //! | slot | meaning |
 //! |---|---|
 //! | 0 | threshold, 1 to 32767: the least value that is kept |
 //! | 1 | mode: 0 container, 1 bare stream |
 //! | 2 | pixels a segment; 0 = one frame, the product of the chunk's last two dimensions |
-//! | 3 | version of these parameters: 1 |
+//! | 3 | version of these parameters: 1, or 2 where there are more slots than seven |
 //! | 4 | element type: 1 int16 LE, 2 int16 BE, 3 uint16 LE, 4 uint16 BE |
 //! | 5 | pixels a segment, resolved |
 //! | 6 | bytes of a decoded chunk |
+//! | 7 | the fill value, if it is a sentinel; otherwise 0 |
+//! | 8 | number of the sentinels that are named, up to 7; 0 = 65535 of `uint16`, none of `int16` |
+//! | 9… | these |
 
 mod container;
 mod encode;
+mod list;
 mod parameters;
 mod pixels;
 mod salvage;
+mod segment;
 mod writer;
 
-pub use container::{Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION};
+pub use container::{
+    Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS,
+};
+pub use parameters::MAX_NAMED_SENTINELS;
 pub use pixels::PixelType;
+pub(crate) use segment::close as close_segment;
 pub use writer::{ContainerWriter, Progress};
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::kernels::dark;
+use crate::kernels::dark::{self, Sentinels};
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
+use encode::ChunkEncoding;
+use list::List;
+use pixels::Encoding;
 
 /// How a chunk is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +68,10 @@ pub struct Drle {
     /// Resolved; `None` for the whole chunk.
     segment_pixels: Option<u32>,
     chunk_bytes: Option<u32>,
+    /// Those that the caller names; none for the usual ones.
+    named: Sentinels,
+    /// The fill value, where it is a sentinel.
+    fill: Option<u16>,
 }
 
 impl Drle {
@@ -75,6 +94,19 @@ impl Drle {
     #[must_use]
     pub fn with_segment_pixels(self, n_pixels: u32) -> Self {
         Self { asked_segment_pixels: n_pixels, segment_pixels: Some(n_pixels).filter(|n| *n > 0), ..self }
+    }
+
+    /// The same with these sentinels, as the bits of a pixel, in place of the usual ones. Without any: the usual ones.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where they are more than [`MAX_NAMED_SENTINELS`].
+    pub fn with_sentinels(self, values: &[u16]) -> Result<Self> {
+        if values.len() > MAX_NAMED_SENTINELS {
+            return Err(Error::Unsupported(format!(
+                "DRLE can have {MAX_NAMED_SENTINELS} sentinels beside the fill value"
+            )));
+        }
+        Ok(Self { named: Sentinels::new(values.iter().copied())?, ..self })
     }
 
     /// The same for a dataset with chunks of this layout.
@@ -103,6 +135,27 @@ impl Drle {
         self.element
     }
 
+    /// The values that are no measurements and are kept: those that are named, or 65535 of `uint16`; and the fill value, where
+    /// it would be lost. A bare stream has none.
+    #[must_use]
+    pub fn sentinels(&self) -> Sentinels {
+        let is_unsigned = self.element.is_some_and(|element| !element.is_signed());
+        let usual: &[u16] = if is_unsigned { &[u16::MAX] } else { &[] };
+        let named = if self.named == Sentinels::NONE { usual } else { self.named.values() };
+        let fill = self.fill.filter(|fill| !named.contains(fill));
+        match self.mode {
+            // There is room for one more than can be named.
+            Mode::Container => Sentinels::new(named.iter().copied().chain(fill)).unwrap_or(self.named),
+            Mode::Bare => Sentinels::NONE,
+        }
+    }
+
+    /// The fill value, where it is a sentinel.
+    #[must_use]
+    pub fn fill(&self) -> Option<u16> {
+        self.fill
+    }
+
     /// What the container of a chunk of `n_bytes` says of itself.
     ///
     /// # Errors
@@ -126,13 +179,16 @@ impl Drle {
     }
 
     fn encode_bare(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        let header = self.header(src.len())?;
-        pixels::encode(level, header.element, header.threshold, src, dst)
+        let Header { element, threshold, .. } = self.header(src.len())?;
+        Encoding { level, element, threshold }.encode(src, None, dst)
     }
 
     fn decode_into(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         match self.mode {
-            Mode::Bare => pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), src, dst, is_zeroed),
+            Mode::Bare => {
+                let nothing = List { chunk: src, start: src.len() };
+                pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), (src, &nothing), dst, is_zeroed)
+            }
             Mode::Container => {
                 let threads = threads.worth(Pace::Memory, dst.len());
                 self.open(src)?.decode_into(level, threads, dst, is_zeroed)
@@ -205,9 +261,12 @@ impl Codec for Drle {
         match self.mode {
             Mode::Bare => n_bytes,
             Mode::Container => {
-                let segment_pixels = self.segment_pixels.map_or(n_bytes / 2, |n_pixels| n_pixels as usize).max(1);
-                let n_segments = n_bytes.div_ceil(2).div_ceil(segment_pixels);
-                n_bytes.saturating_add(HEADER_BYTES).saturating_add(n_segments.saturating_mul(TABLE_ENTRY_BYTES))
+                let n_pixels = n_bytes / 2;
+                let segment_pixels = self.segment_pixels.map_or(n_pixels, |n_pixels| n_pixels as usize).max(1);
+                let (whole, rest) = (n_pixels / segment_pixels, n_pixels % segment_pixels);
+                let segment = |n_pixels| segment::max_len(n_pixels).saturating_add(TABLE_ENTRY_BYTES);
+                let rest = if rest > 0 { segment(rest) } else { 0 };
+                whole.saturating_mul(segment(segment_pixels)).saturating_add(rest).saturating_add(HEADER_BYTES)
             }
         }
     }
@@ -217,7 +276,8 @@ impl Codec for Drle {
             Mode::Bare => self.encode_bare(level, src, dst),
             Mode::Container => {
                 let threads = threads.worth(Pace::Memory, src.len());
-                encode::container(level, threads, self.header(src.len())?, src, dst)
+                let header = self.header(src.len())?;
+                ChunkEncoding { level, header, sentinels: self.sentinels() }.container(threads, src, dst)
             }
         }
     }

@@ -1,8 +1,9 @@
 //! The four element types of DRLE, and the kernels over bytes of any of them.
 
+use super::list::List;
 use crate::cpu::Level;
 use crate::frame::{ByteOrder, ElementClass, ElementType};
-use crate::kernels::dark::{self, Block, Correction, Encoder, Pixel};
+use crate::kernels::dark::{self, Block, Correction, Encoder, Exceptions, Pixel};
 use crate::{Error, Result};
 
 /// Pixels converted at once where the bytes are not this machine's.
@@ -69,43 +70,64 @@ impl TryFrom<ElementType> for PixelType {
     }
 }
 
-/// Encodes the pixels in `src` as one stream at the front of `dst`.
-pub(super) fn encode(level: Level, ty: PixelType, threshold: u16, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-    if ty.is_signed() {
-        encode_as::<i16>(level, ty.order(), threshold, src, dst)
-    } else {
-        encode_as::<u16>(level, ty.order(), threshold, src, dst)
-    }
+/// How pixels are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoding {
+    pub(super) level: Level,
+    pub(super) element: PixelType,
+    pub(super) threshold: u16,
 }
 
-fn encode_as<P: Pixel>(level: Level, order: ByteOrder, threshold: u16, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-    let correction = Correction::<P>::threshold(threshold);
-    if let (ByteOrder::NATIVE, Some(pixels)) = (order, dark::pixels_of::<P>(src)) {
-        return Ok(dark::encode(level, &[pixels], &correction, None, dst)?.n_bytes);
-    }
-    let mut block = Block::new();
-    let mut encoder = Encoder::new(level, correction, dst, &mut block)?;
-    let mut bounce = [P::default(); BOUNCE_PIXELS];
-    for bytes in src.as_chunks::<2>().0.chunks(BOUNCE_PIXELS) {
-        let pixels = &mut bounce[..bytes.len()];
-        for (pixel, bytes) in pixels.iter_mut().zip(bytes) {
-            let value = match order {
-                ByteOrder::Little => u16::from_le_bytes(*bytes),
-                ByteOrder::Big => u16::from_be_bytes(*bytes),
-            };
-            *pixel = P::from_ne_bytes(value.to_ne_bytes());
+impl Encoding {
+    /// Encodes the pixels in `src` as one stream at the front of `dst`, and notes the exceptions, where that is asked for;
+    /// without, a pixel that does not fit a stream is refused.
+    pub(super) fn encode(self, src: &[u8], exceptions: Option<&mut Exceptions>, dst: &mut [u8]) -> Result<usize> {
+        if self.element.is_signed() {
+            self.encode_as::<i16>(src, exceptions, dst)
+        } else {
+            self.encode_as::<u16>(src, exceptions, dst)
         }
-        encoder.push(pixels)?;
     }
-    Ok(encoder.finish()?.n_bytes)
+
+    fn encode_as<P: Pixel>(self, src: &[u8], exceptions: Option<&mut Exceptions>, dst: &mut [u8]) -> Result<usize> {
+        let (level, order) = (self.level, self.element.order());
+        let correction = Correction::<P>::threshold(self.threshold);
+        if let (ByteOrder::NATIVE, Some(pixels)) = (order, dark::pixels_of::<P>(src)) {
+            return Ok(dark::encode_with(level, &[pixels], &correction, exceptions, None, dst)?.n_bytes);
+        }
+        let mut block = Block::new();
+        let mut encoder = Encoder::new(level, correction, exceptions, dst, &mut block)?;
+        let mut bounce = [P::default(); BOUNCE_PIXELS];
+        for bytes in src.as_chunks::<2>().0.chunks(BOUNCE_PIXELS) {
+            let pixels = &mut bounce[..bytes.len()];
+            for (pixel, bytes) in pixels.iter_mut().zip(bytes) {
+                let value = match order {
+                    ByteOrder::Little => u16::from_le_bytes(*bytes),
+                    ByteOrder::Big => u16::from_be_bytes(*bytes),
+                };
+                *pixel = P::from_ne_bytes(value.to_ne_bytes());
+            }
+            encoder.push(pixels)?;
+        }
+        Ok(encoder.finish()?.n_bytes)
+    }
 }
 
-/// Decodes one stream into the whole of `dst`, which is all zeros where it `is_zeroed`.
-pub(super) fn decode(level: Level, ty: PixelType, stream: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+/// Decodes one stream and the list of its exceptions into the whole of `dst`, which is all zeros where it `is_zeroed`.
+pub(super) fn decode(
+    level: Level,
+    ty: PixelType,
+    (stream, list): (&[u8], &List<'_>),
+    dst: &mut [u8],
+    is_zeroed: bool,
+) -> Result<()> {
     if is_zeroed {
         dark::decode_zeroed(level, stream, dst)?;
     } else {
         dark::decode(level, stream, dst)?;
+    }
+    if !list.is_empty() {
+        list.apply(dst)?;
     }
     if ty.order() == ByteOrder::Big {
         for pixel in dst.as_chunks_mut::<2>().0 {

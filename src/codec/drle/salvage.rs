@@ -5,8 +5,8 @@
 //! damaged is looked for: it ends where its checksum fits. One whose checksum is damaged is proved by the header's
 //! checksum, which fits once the right one is put into the table.
 
-use super::container::{Container, HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
-use super::{Drle, pixels};
+use super::container::{Container, HEADER_BYTES, Header, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS};
+use super::{Drle, segment};
 use crate::cpu::Level;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -41,10 +41,10 @@ impl Drle {
         };
         let mut failed = segments(level, &container, front_is_sound, dst);
         if let ([(index, pixels, _)], false) = (&failed[..], front_is_sound)
-            && proves_stream(stored, &container, *index)
+            && proves_segment(stored, &container, *index)
             && let Ok(segment) = container.segment(*index)
             && let dst = &mut dst[2 * pixels.start..2 * pixels.end]
-            && pixels::decode(level, container.header().element, segment.stream, dst, false).is_ok()
+            && container.decode_bytes(level, segment.bytes, dst, false).is_ok()
         {
             failed.clear();
         }
@@ -85,20 +85,18 @@ fn segments(
 fn find_end(level: Level, container: &Container<'_>, index: usize, start: usize, dst: &mut [u8]) -> Option<usize> {
     let (_, checksum) = container.entry(index).ok()?;
     let bytes = container.bytes().get(start..)?;
-    // A stream has no more bytes than its pixels.
-    let tokens = bytes[..bytes.len().min(dst.len())].as_chunks::<2>().0;
+    let most = segment::max_len(container.header().pixels(index).len());
     let mut hasher = crc32fast::Hasher::new();
-    let n_tokens = tokens.iter().position(|token| {
-        hasher.update(token);
+    let n_bytes = 1 + bytes[..bytes.len().min(most)].iter().position(|byte| {
+        hasher.update(std::slice::from_ref(byte));
         hasher.clone().finalize() == checksum
-    });
-    let n_bytes = 2 * (n_tokens? + 1);
-    pixels::decode(level, container.header().element, &bytes[..n_bytes], dst, false).ok()?;
+    })?;
+    container.decode_bytes(level, start..start + n_bytes, dst, false).ok()?;
     Some(start + n_bytes)
 }
 
 /// Whether the header's checksum fits once the table has the checksum of the bytes that segment `index` has.
-fn proves_stream(stored: &[u8], container: &Container<'_>, index: usize) -> bool {
+fn proves_segment(stored: &[u8], container: &Container<'_>, index: usize) -> bool {
     let (header, at): (&Header, _) = (container.header(), HEADER_BYTES + index * TABLE_ENTRY_BYTES + 4);
     let Ok(segment) = container.segment(index) else { return false };
     let (Some(table), Some(expected)) =
@@ -106,10 +104,13 @@ fn proves_stream(stored: &[u8], container: &Container<'_>, index: usize) -> bool
     else {
         return false;
     };
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&header.to_bytes());
-    hasher.update(&table[..at - HEADER_BYTES]);
-    hasher.update(&crc32fast::hash(segment.stream).to_le_bytes());
-    hasher.update(&table[at - HEADER_BYTES + 4..]);
-    hasher.finalize().to_le_bytes() == expected
+    let is_of_version = |version| {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&header.to_bytes(version));
+        hasher.update(&table[..at - HEADER_BYTES]);
+        hasher.update(&crc32fast::hash(segment.stored).to_le_bytes());
+        hasher.update(&table[at - HEADER_BYTES + 4..]);
+        hasher.finalize().to_le_bytes() == expected
+    };
+    [VERSION, VERSION_WITH_EXCEPTIONS].into_iter().any(is_of_version)
 }

@@ -1,8 +1,9 @@
 //! Puts a container together from segments that are encoded where they will stand.
 
-use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES, entry_at};
+use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS, entry_at};
+use super::segment;
 use crate::codec::cursor::Cursor;
-use crate::kernels::dark::MAX_RUN_PIXELS;
+use crate::kernels::dark::Exceptions;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -11,13 +12,15 @@ use std::ops::Range;
 pub struct Progress {
     n_finished: usize,
     at: usize,
+    /// Whether a segment has a list.
+    has_list: bool,
 }
 
 impl Progress {
     /// No segment yet.
     #[must_use]
     pub fn start(header: &Header) -> Self {
-        Self { n_finished: 0, at: header.payload_start() }
+        Self { n_finished: 0, at: header.payload_start(), has_list: false }
     }
 }
 
@@ -53,6 +56,8 @@ pub struct ContainerWriter<'a> {
     n_finished: usize,
     /// Where the next one begins.
     at: usize,
+    /// Whether a segment has a list.
+    has_list: bool,
 }
 
 impl<'a> ContainerWriter<'a> {
@@ -72,20 +77,20 @@ impl<'a> ContainerWriter<'a> {
     /// As [`new`](Self::new).
     pub fn resume(dst: &'a mut [u8], header: Header, progress: Progress) -> Result<Self> {
         header.check()?;
-        let Progress { n_finished, at } = progress;
+        let Progress { n_finished, at, has_list } = progress;
         if dst.len() < at {
             return Err(Error::OutputTooSmall { needed: header.max_container_len(), available: dst.len() });
         }
-        Ok(Self { dst, header, n_finished, at })
+        Ok(Self { dst, header, n_finished, at, has_list })
     }
 
     /// Gives the output back for a while.
     #[must_use]
     pub fn pause(self) -> Progress {
-        Progress { n_finished: self.n_finished, at: self.at }
+        Progress { n_finished: self.n_finished, at: self.at, has_list: self.has_list }
     }
 
-    /// All that is left of the output, for the next segment's stream.
+    /// All that is left of the output, for the next segment.
     pub fn segment_mut(&mut self) -> &mut [u8] {
         &mut self.dst[self.at..]
     }
@@ -96,7 +101,17 @@ impl<'a> ContainerWriter<'a> {
         self.header.pixels(self.n_finished)
     }
 
-    /// The next segment's stream is the first `n_bytes` of [`segment_mut`](Self::segment_mut).
+    /// The next segment's stream is the first `n_bytes` of [`segment_mut`](Self::segment_mut), and these are its exceptions.
+    ///
+    /// # Errors
+    /// As [`finish_segment`](Self::finish_segment).
+    pub fn finish_segment_with(&mut self, n_bytes: usize, exceptions: &Exceptions) -> Result<()> {
+        let n_pixels = self.next_pixels().len();
+        let n_bytes = segment::close(self.segment_mut(), n_bytes, n_pixels, exceptions)?;
+        self.finish_segment(n_bytes)
+    }
+
+    /// The next segment is the first `n_bytes` of [`segment_mut`](Self::segment_mut), as a rule a stream.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where all segments are finished, or the container would pass the 4 GiB that it can have;
@@ -108,7 +123,7 @@ impl<'a> ContainerWriter<'a> {
         self.enter_segment(n_bytes, checksum)
     }
 
-    /// The next segment's stream stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or behind it;
+    /// The next segment stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or behind it;
     /// the table has its length and its checksum. Returns the length.
     pub(super) fn move_segment(&mut self, from: usize) -> Result<usize> {
         let mut entry = Cursor::new(&self.dst[entry_at(self.n_finished)..]);
@@ -118,7 +133,7 @@ impl<'a> ContainerWriter<'a> {
         Ok(n_bytes)
     }
 
-    /// Enters the next segment, whose stream is in its place, in the table.
+    /// Enters the next segment, which is in its place, in the table.
     fn enter_segment(&mut self, n_bytes: usize, checksum: u32) -> Result<()> {
         if self.n_finished == self.header.n_segments() {
             return Err(Error::Unsupported(format!("the chunk has {} segments, all are there", self.n_finished)));
@@ -133,10 +148,12 @@ impl<'a> ContainerWriter<'a> {
         entry[4..].copy_from_slice(&checksum.to_le_bytes());
         self.at += n_bytes;
         self.n_finished += 1;
+        // A stream has an even number of bytes.
+        self.has_list |= !n_bytes.is_multiple_of(2);
         Ok(())
     }
 
-    /// The next segments' streams are the first bytes, `lens` in turn, of pieces of `piece_bytes` of
+    /// The next segments are the first bytes, `lens` in turn, of pieces of `piece_bytes` of
     /// [`segment_mut`](Self::segment_mut). None is longer than its piece.
     ///
     /// # Errors
@@ -166,19 +183,20 @@ impl<'a> ContainerWriter<'a> {
         self.finish_segment(stream.len())
     }
 
-    /// Appends a segment that is dark throughout: padding behind the last frame of a dataset.
+    /// Appends a segment all of whose pixels are 0 or, where there is a `fill`, sentinels of this value: padding behind the
+    /// last frame of a dataset.
     ///
     /// # Errors
     /// As [`finish_segment`](Self::finish_segment).
-    pub fn append_dark_segment(&mut self) -> Result<()> {
+    pub fn append_padding(&mut self, fill: Option<u16>) -> Result<()> {
         let n_pixels = self.next_pixels().len();
-        let n_bytes = 2 * n_pixels.div_ceil(MAX_RUN_PIXELS);
-        let (needed, available) = (self.at + n_bytes, self.dst.len());
-        let room = self.segment_mut().get_mut(..n_bytes).ok_or(Error::OutputTooSmall { needed, available })?;
-        for (index, token) in room.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let run = (n_pixels - index * MAX_RUN_PIXELS).min(MAX_RUN_PIXELS);
-            *token = if run == 1 { [0; 2] } else { (run as u16).wrapping_neg().to_le_bytes() };
+        let mut exceptions = Exceptions::default();
+        if let Some(fill) = fill {
+            exceptions.push_sentinels(0, n_pixels, fill);
         }
+        let room = self.segment_mut();
+        let n_bytes = segment::put_dark(room, n_pixels)?;
+        let n_bytes = segment::close(room, n_bytes, n_pixels, &exceptions)?;
         self.finish_segment(n_bytes)
     }
 
@@ -191,7 +209,7 @@ impl<'a> ContainerWriter<'a> {
             let (found, expected) = (self.n_finished, self.header.n_segments());
             return Err(Error::Unsupported(format!("the chunk has {expected} segments, only {found} are there")));
         }
-        let header = self.header.to_bytes();
+        let header = self.header.to_bytes(if self.has_list { VERSION_WITH_EXCEPTIONS } else { VERSION });
         self.dst[..header.len()].copy_from_slice(&header);
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&header);

@@ -5,7 +5,8 @@
 
 use super::block::{self, STRIDE};
 use super::decode::{self, Frontier};
-use super::found::{Changes, GROUP, Groups, Positions, Tally};
+use super::exceptions::Sentinels;
+use super::found::{self, Changes, GROUP, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use super::sum::Summand;
 use std::arch::x86_64::*;
@@ -36,7 +37,7 @@ struct Carried {
     equal: __m256i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m256i,
-    /// The stored pixels' bits.
+    /// The unsigned pixels' bits.
     any: __m256i,
 }
 
@@ -99,7 +100,7 @@ impl Carried {
             self.inexact = _mm256_or_si256(self.inexact, below);
         }
         if !P::SIGNED {
-            self.any = _mm256_or_si256(self.any, value);
+            self.any = _mm256_or_si256(self.any, pixels);
         }
         let removed = _mm256_andnot_si256(bright, difference);
         self.removed = _mm256_add_epi32(self.removed, _mm256_madd_epi16(removed, _mm256_set1_epi16(1)));
@@ -115,9 +116,15 @@ impl Carried {
             n_different: n_pixels as u32 - n_equal.cast_unsigned(),
             zeroed_sum: add_lanes(self.removed).into(),
             is_exact: _mm256_testz_si256(self.inexact, self.inexact) != 0,
-            fits_stream: _mm256_testz_si256(over, over) != 0,
+            may_be_wide: _mm256_testz_si256(over, over) == 0,
         }
     }
+}
+
+/// See [`found::candidates`].
+#[target_feature(enable = "avx2")]
+pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
+    found::candidates(groups, unnoticed)
 }
 
 /// See [`add`](super::block).

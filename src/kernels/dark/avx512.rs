@@ -6,7 +6,8 @@
 
 use super::block::STRIDE;
 use super::decode::{self, Frontier};
-use super::found::{Bright, GROUP, GROUPS, Groups, Positions, Tally};
+use super::exceptions::Sentinels;
+use super::found::{self, Bright, GROUP, GROUPS, Groups, Positions, Tally};
 use super::pixel::Pixel;
 use super::sum::Summand;
 use std::arch::x86_64::*;
@@ -34,7 +35,7 @@ struct Carried {
     equal: __m512i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m512i,
-    /// The stored pixels' bits.
+    /// The unsigned pixels' bits.
     any: __m512i,
 }
 
@@ -96,7 +97,7 @@ impl Carried {
             }
             return _mm512_min_epi16(difference, threshold);
         }
-        self.any = _mm512_or_si512(self.any, value);
+        self.any = _mm512_or_si512(self.any, pixels);
         let above = _mm512_min_epu16(value, threshold);
         if !DARK {
             return above;
@@ -135,9 +136,15 @@ impl Carried {
             n_different: (groups.pixels.len() * GROUP) as u32 - n_equal as u32,
             zeroed_sum: i64::from(removed) - i64::from(n_bright) * i64::from(groups.threshold),
             is_exact: inexact == 0,
-            fits_stream: _mm512_movepi16_mask(self.any) == 0,
+            may_be_wide: _mm512_movepi16_mask(self.any) != 0,
         }
     }
+}
+
+/// See [`found::candidates`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
+    found::candidates(groups, unnoticed)
 }
 
 /// See [`super::decode()`].

@@ -18,6 +18,7 @@
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
+use super::exceptions::Exceptions;
 use super::found::{Ahead, BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
 use super::tokens::Tokens;
@@ -119,6 +120,8 @@ pub(crate) struct Block<P> {
     #[cfg(target_arch = "x86_64")]
     lines: Lines,
     stored: Stored<P>,
+    /// The last block that had [exceptions](super::Exceptions), without them.
+    pub(super) cleaned: Vec<P>,
 }
 
 /// The stored pixels of a block, aligned to lines of the caches: they are written in whole vectors.
@@ -142,6 +145,7 @@ impl<P> std::fmt::Debug for Block<P> {
 }
 
 /// Where a block is to be found.
+#[derive(Clone, Copy)]
 pub(super) struct Step<'a, P> {
     pub(super) level: Level,
     /// Where in the frame it begins.
@@ -205,30 +209,59 @@ impl<P: Pixel> Block<P> {
             #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
             stored: Stored([[P::default(); GROUP]; GROUPS]),
+            cleaned: Vec::new(),
         }
     }
 
-    /// Encodes a block. If it `overwrites`, the stored pixels are to be had afterwards.
-    #[inline]
+    /// Encodes a block. If it `overwrites`, the stored pixels are to be had afterwards. Without `exceptions` what would be one
+    /// is refused.
+    #[inline(always)]
     pub(super) fn encode(
+        &mut self,
+        exceptions: Option<&mut Exceptions>,
+        step: &Step<'_, P>,
+        tokens: &mut Tokens<'_>,
+        overwrites: bool,
+    ) -> Result<FrameCounts> {
+        let mut exceptions = exceptions;
+        if let Some(exceptions) = &mut exceptions
+            && exceptions.are_expected(P::SIGNED)
+        {
+            return self.encode_with_exceptions(exceptions, step, tokens, overwrites);
+        }
+        let stores = step.stores(overwrites);
+        let tally = self.scan(step, stores);
+        if tally.may_be_wide {
+            let Some(exceptions) = exceptions else { return self.encode_if_it_fits(step, tokens, overwrites) };
+            // What follows was prefetched.
+            let step = Step { ahead: Ahead::Nothing, ..*step };
+            return self.encode_with_exceptions(exceptions, &step, tokens, overwrites);
+        }
+        self.emit(step, stores, tally, tokens)
+    }
+
+    /// Encodes a block in which all fits a stream.
+    #[inline(never)]
+    pub(super) fn encode_as_it_is(
         &mut self,
         step: &Step<'_, P>,
         tokens: &mut Tokens<'_>,
         overwrites: bool,
     ) -> Result<FrameCounts> {
-        let n_pixels = step.n_pixels;
-        let has_bits = has_bits(step.level);
-        let stores = overwrites || n_pixels < GROUP || !has_bits && step.dark.is_some();
+        let stores = step.stores(overwrites);
         let tally = self.scan(step, stores);
-        if !tally.fits_stream {
-            first_too_bright(step)?;
-        }
-        if has_bits {
+        self.emit(step, stores, tally, tokens)
+    }
+
+    /// Writes the tokens of a block that was scanned, with `stores` or without.
+    #[inline(always)]
+    fn emit(&mut self, step: &Step<'_, P>, stores: bool, tally: Tally, tokens: &mut Tokens<'_>) -> Result<FrameCounts> {
+        if has_bits(step.level) {
             #[cfg(target_arch = "x86_64")]
             self.push_bright(step, stores, tally.n_bright, tokens)?;
         } else {
             let values = if stores { self.stored() } else { step.pixels };
-            tokens.push(values, self.found.positions.runs(), n_pixels)?;
+            tokens.push(values, self.found.positions.runs(), step.n_pixels)?;
         }
         Ok(step.counts(tally))
     }
@@ -238,6 +271,11 @@ impl<P: Pixel> Block<P> {
         self.stored.0.as_flattened()
     }
 
+    pub(super) fn stored_mut(&mut self) -> &mut [P] {
+        self.stored.0.as_flattened_mut()
+    }
+
+    #[inline(always)]
     fn scan(&mut self, step: &Step<'_, P>, stores: bool) -> Tally {
         let Self { found, stored, .. } = self;
         if let Some(groups) = step.groups() {
@@ -297,8 +335,14 @@ impl<P: Pixel> Block<P> {
 }
 
 impl<'a, P: Pixel> Step<'a, P> {
+    /// Whether a scan writes the stored pixels.
+    #[inline(always)]
+    fn stores(&self, overwrites: bool) -> bool {
+        overwrites || self.n_pixels < GROUP || !has_bits(self.level) && self.dark.is_some()
+    }
+
     /// The block as groups; `None` where it is less than one.
-    fn groups(&self) -> Option<Groups<'a, P>> {
+    pub(super) fn groups(&self) -> Option<Groups<'a, P>> {
         let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
         let dark = self.dark.map(|dark| dark.as_chunks().0);
         tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, ahead: self.ahead })
@@ -343,14 +387,4 @@ fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
     let mut group = [P::default(); GROUP];
     group[..pixels.len()].copy_from_slice(pixels);
     group
-}
-
-/// The error for the first pixel of a block that a stream cannot hold; its index counts from the block's begin.
-#[cold]
-fn first_too_bright<P: Pixel>(step: &Step<'_, P>) -> Result<()> {
-    for (at, pixel) in step.pixels[..step.n_pixels].iter().enumerate() {
-        let dark = step.dark.map_or(P::default(), |dark| dark[at]);
-        scalar::fits_stream(scalar::stored(*pixel, dark, Some(step.threshold)), at)?;
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@
 //! frames are [added](super::sum) to the sum together.
 
 use super::block::{self, Block, Step};
+use super::exceptions::Exceptions;
 use super::found::{Ahead, BLOCK};
 use super::pass::steps;
 use super::pixel::Pixel;
@@ -37,20 +38,37 @@ impl<'a, P> BatchFrame<'a, P> {
         Self { strips, at: 0, whole: strips, part: 0..n_pixels, stream: Stream::new(tokens) }
     }
 
+    /// The same with exceptions, which are noted there and not refused.
+    #[must_use]
+    pub fn with_exceptions(self, exceptions: &'a mut Exceptions) -> Self {
+        Self { stream: self.stream.with(Some(exceptions)), ..self }
+    }
+
     /// Parts of `part_pixels`, but for a shorter last one, each for a stream of its own: at the front of the bytes of the
-    /// output that its pixels would take.
-    pub(super) fn parts(&mut self, part_pixels: usize) -> impl Iterator<Item = BatchFrame<'_, P>> {
+    /// output that its pixels would take. Each has one of the `exceptions`, where the frame has some.
+    pub(super) fn parts<'b>(
+        &'b mut self,
+        part_pixels: usize,
+        exceptions: &'b mut [Exceptions],
+    ) -> impl Iterator<Item = BatchFrame<'b, P>> {
         let (whole, part) = (self.whole, self.part.clone());
         let starts = part.clone().step_by(part_pixels);
+        let mut exceptions = exceptions.iter_mut();
         starts.zip(self.stream.tokens.dst.chunks_mut(2 * part_pixels)).map(move |(start, tokens)| {
             let part = start..part.end.min(start + part_pixels);
-            BatchFrame { strips: whole, at: 0, whole, part, stream: Stream::new(tokens) }
+            let stream = Stream::new(tokens).with(exceptions.next());
+            BatchFrame { strips: whole, at: 0, whole, part, stream }
         })
     }
 
     /// All the bytes that there are for the stream.
     pub(super) fn room(&mut self) -> &mut [u8] {
         self.stream.tokens.dst
+    }
+
+    /// Where exceptions are noted, if they are.
+    pub(super) fn exceptions(&mut self) -> Option<&mut Exceptions> {
+        self.stream.exceptions.as_deref_mut()
     }
 }
 
@@ -70,8 +88,8 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
     }
 
     /// What was encoded.
-    pub(super) fn stream(&self) -> &[u8] {
-        &self.stream.tokens.dst[..self.stream.tokens.at]
+    pub(super) fn summand(&self) -> (&[u8], Option<&Exceptions>) {
+        (&self.stream.tokens.dst[..self.stream.tokens.at], self.stream.exceptions.as_deref())
     }
 
     /// Encodes up to the pixel `end` of the frame, at most a block.
@@ -131,7 +149,8 @@ fn encode_at_once<P: Pixel>(
         }
     }
     if let Some(sum) = sum {
-        sum::add(level, frames.iter().map(BatchFrame::stream), sum);
+        sum::add(level, frames.iter().map(|frame| frame.summand().0), sum);
+        frames.iter().filter_map(|frame| frame.summand().1).for_each(|exceptions| exceptions.add_to(sum));
     }
     Ok(())
 }
@@ -156,14 +175,16 @@ pub(crate) struct Encoder<'a, P> {
 }
 
 impl<'a, P: Pixel> Encoder<'a, P> {
-    /// A stream at the front of `dst`. The `block` is the caller's, as it is large to move.
+    /// A stream at the front of `dst`. The `block` is the caller's, as it is large to move. Without `exceptions` a pixel that
+    /// does not fit a stream is refused.
     pub(crate) fn new(
         level: Level,
         correction: Correction<'a, P>,
+        exceptions: Option<&'a mut Exceptions>,
         dst: &'a mut [u8],
         block: &'a mut Block<P>,
     ) -> Result<Self> {
-        Ok(Self { pass: Pass::new(level, correction, block)?, stream: Stream::new(dst) })
+        Ok(Self { pass: Pass::new(level, correction, block)?, stream: Stream::new(dst).with(exceptions) })
     }
 
     /// Encodes the next strip.
@@ -189,16 +210,28 @@ struct Stream<'a> {
     counts: FrameCounts,
     /// Pixels done: the position in the frame.
     n_done: usize,
+    /// Where what the stream cannot say is noted; `None` where it is refused.
+    exceptions: Option<&'a mut Exceptions>,
 }
 
 impl<'a> Stream<'a> {
     fn new(dst: &'a mut [u8]) -> Self {
-        Self { tokens: Tokens::new(dst), counts: FrameCounts::default(), n_done: 0 }
+        Self { tokens: Tokens::new(dst), counts: FrameCounts::default(), n_done: 0, exceptions: None }
+    }
+
+    /// The same with `exceptions`, of which there are none yet.
+    fn with(self, exceptions: Option<&'a mut Exceptions>) -> Self {
+        let mut stream = Self { exceptions, ..self };
+        stream.begin();
+        stream
     }
 
     fn begin(&mut self) {
         (self.tokens.at, self.tokens.n_dark) = (0, 0);
         (self.counts, self.n_done) = (FrameCounts::default(), 0);
+        if let Some(exceptions) = &mut self.exceptions {
+            exceptions.clear();
+        }
     }
 
     fn finish(&mut self) -> Result<Encoded> {
@@ -247,12 +280,14 @@ impl<'a, P: Pixel> Pass<'a, P> {
         Ok(())
     }
 
+    #[inline(always)]
     fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
         let at = stream.n_done;
         let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
         let &mut Self { level, threshold, ahead, .. } = self;
         let step = Step { level, at, pixels, n_pixels, dark, threshold, ahead };
-        let counts = self.block.encode(&step, &mut stream.tokens, overwrites);
+        let exceptions = stream.exceptions.as_deref_mut();
+        let counts = self.block.encode(exceptions, &step, &mut stream.tokens, overwrites);
         stream.counts += counts.map_err(|error| error.behind(at))?;
         stream.n_done += n_pixels;
         Ok(())
@@ -262,11 +297,19 @@ impl<'a, P: Pixel> Pass<'a, P> {
         for pixel in strip {
             let at = stream.n_done;
             let dark = self.correction.dark.map_or(P::default(), |dark| dark[at]);
-            let stored = scalar::stored(*pixel, dark, Some(self.threshold));
-            scalar::fits_stream(stored, at)?;
-            let runs: &[[u16; 2]] = if stored == P::default() { &[] } else { &[[0, 1]] };
-            stream.tokens.push(&[stored], runs, 1)?;
-            stream.counts += scalar::count(*pixel, dark, Some(self.threshold));
+            if let Some(exceptions) = &mut stream.exceptions
+                && let Some((kind, stored)) = scalar::exception(*pixel, dark, self.threshold, &exceptions.sentinels())
+            {
+                exceptions.push_equal(at, 1, kind, stored.to_bits());
+                stream.counts += scalar::count_exceptions(kind, 1);
+                stream.tokens.n_dark += 1;
+            } else {
+                let stored = scalar::stored(*pixel, dark, Some(self.threshold));
+                scalar::fits_stream(stored, at)?;
+                let runs: &[[u16; 2]] = if stored == P::default() { &[] } else { &[[0, 1]] };
+                stream.tokens.push(&[stored], runs, 1)?;
+                stream.counts += scalar::count(*pixel, dark, Some(self.threshold));
+            }
             stream.n_done += 1;
         }
         Ok(())
@@ -276,7 +319,9 @@ impl<'a, P: Pixel> Pass<'a, P> {
         for pixel in strip {
             let dark = self.correction.dark.map_or(P::default(), |dark| dark[stream.n_done]);
             self.push_scalar(stream, std::slice::from_ref(pixel))?;
-            *pixel = scalar::stored(*pixel, dark, Some(self.threshold));
+            let sentinels = stream.exceptions.as_ref().map(|exceptions| exceptions.sentinels());
+            let exception = sentinels.and_then(|all| scalar::exception(*pixel, dark, self.threshold, &all));
+            *pixel = exception.map_or_else(|| scalar::stored(*pixel, dark, Some(self.threshold)), |(_, value)| value);
         }
         Ok(())
     }
@@ -309,7 +354,7 @@ mod tests {
                 let mut tokens = Tokens::new(&mut stream);
                 let dark = Some(&dark[..]);
                 let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK, dark, threshold: 4, ahead };
-                let counts = block.encode(&step, &mut tokens, false).unwrap();
+                let counts = block.encode(None, &step, &mut tokens, false).unwrap();
                 let n_bytes = tokens.finish().unwrap();
                 (stream[..n_bytes].to_vec(), counts)
             };

@@ -1,6 +1,8 @@
 //! What a scan is given, and what it finds in a block.
 
 use super::FrameCounts;
+use super::exceptions::{MAX_TOKEN, Sentinels};
+use super::pixel::Pixel;
 use crate::cpu::Isa;
 use crate::kernels::prefetch::{self, FAR, NEAR, PAGE, Way};
 
@@ -112,6 +114,26 @@ impl<P> Groups<'_, P> {
 #[inline(always)]
 fn ask<P, const HINT: i32>(image: &[[P; GROUP]], at: usize, ahead: usize, n_bytes: usize) {
     prefetch::bytes::<_, HINT>(image.as_ptr().wrapping_byte_add(at * GROUP_BYTES + ahead), n_bytes);
+}
+
+/// Whether one of `pixels` may be an exception: unsigned and above [`MAX_TOKEN`], or one of the `unnoticed`.
+#[inline(always)]
+pub(super) fn has_candidate<P: Pixel>(pixels: &[P], unnoticed: &Sentinels) -> bool {
+    let wide = if P::SIGNED { 0 } else { pixels.iter().fold(0, |any, pixel| any | pixel.to_bits()) & !MAX_TOKEN };
+    let is_any = |value: &u16| pixels.iter().fold(0, |any, pixel| any | u16::from(pixel.to_bits() == *value));
+    unnoticed.values().iter().fold(wide, |any, value| any | is_any(value)) != 0
+}
+
+/// The groups with a [candidate](has_candidate), a bit each: a loop that the compiler turns into vectors, for inlining into a
+/// function of an instruction set. Prefetches what is scanned later.
+#[inline(always)]
+pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
+    let mut found = 0;
+    for (at, pixels) in groups.pixels.iter().enumerate() {
+        groups.ask(at);
+        found |= u32::from(has_candidate(pixels, unnoticed)) << at;
+    }
+    found
 }
 
 /// Where brightness changes in a block.
@@ -250,8 +272,8 @@ pub(super) struct Tally {
     pub(super) zeroed_sum: i64,
     /// Whether all differences that were added fit 16 bits.
     pub(super) is_exact: bool,
-    /// Whether every stored pixel fits a stream.
-    pub(super) fits_stream: bool,
+    /// Whether a pixel is unsigned and above what a stream can hold, before the dark image is subtracted.
+    pub(super) may_be_wide: bool,
 }
 
 impl Tally {
@@ -260,7 +282,7 @@ impl Tally {
             n_bright: self.n_bright.into(),
             n_zeroed: (self.n_different - self.n_bright).into(),
             zeroed_sum: self.zeroed_sum,
-            n_saturated: 0,
+            ..FrameCounts::default()
         }
     }
 }

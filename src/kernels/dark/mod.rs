@@ -12,6 +12,9 @@
 //! other codecs; [`encode_in_place`] does both. [`decode()`] turns a stream into pixels again. What a pass removed is
 //! counted exactly ([`FrameCounts`]).
 //!
+//! Where they are asked for, [`Exceptions`] are a third class beside dark and bright: raw values that are no measurements, and
+//! bright pixels that a stream cannot hold.
+//!
 //! `scalar` says this pixel by pixel and is the specification. The vector levels share one driver, `block`: the
 //! kernel of an instruction set collects the positions where brightness changes (no branch per pixel or run), then the
 //! runs between them are copied. `sum` adds frames from their streams.
@@ -27,6 +30,8 @@ mod avx512_dense;
 mod block;
 mod decode;
 mod encode;
+mod exceptions;
+mod find;
 mod found;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -43,6 +48,8 @@ pub(crate) use block::Block;
 pub(crate) use decode::count_pixels;
 pub use encode::BatchFrame;
 pub(crate) use encode::Encoder;
+pub(crate) use exceptions::Kind;
+pub use exceptions::{Exceptions, MAX_SENTINELS, Sentinels};
 pub use pixel::Pixel;
 pub(crate) use pixel::pixels_of;
 
@@ -54,7 +61,7 @@ use pass::Pass;
 pub const MAX_RUN_PIXELS: usize = 1 << 15;
 
 /// The largest threshold: a bright pixel must fit a stream.
-pub const MAX_THRESHOLD: u16 = i16::MAX as u16;
+pub const MAX_THRESHOLD: u16 = exceptions::MAX_TOKEN;
 
 /// The most bytes that the stream of `n_pixels` pixels takes.
 #[must_use]
@@ -82,7 +89,7 @@ impl<P> Correction<'_, P> {
 /// What became of a frame's pixels. Exact, and the same on every level.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FrameCounts {
-    /// Pixels stored with a value other than 0.
+    /// Pixels stored with a value other than 0, but for sentinels.
     pub n_bright: u64,
     /// Pixels whose difference to the dark image was not 0 and that are stored as 0.
     pub n_zeroed: u64,
@@ -90,6 +97,8 @@ pub struct FrameCounts {
     pub zeroed_sum: i64,
     /// Pixels not zeroed whose difference does not fit the pixel type, stored as the nearest value that does.
     pub n_saturated: u64,
+    /// Pixels that are no measurements, of [values](Sentinels) that are kept as they are. They are in no other number.
+    pub n_sentinels: u64,
 }
 
 impl std::ops::AddAssign for FrameCounts {
@@ -98,6 +107,7 @@ impl std::ops::AddAssign for FrameCounts {
         self.n_zeroed += other.n_zeroed;
         self.zeroed_sum += other.zeroed_sum;
         self.n_saturated += other.n_saturated;
+        self.n_sentinels += other.n_sentinels;
     }
 }
 
@@ -128,12 +138,29 @@ pub fn encode<P: Pixel>(
     sum: Option<&mut [u32]>,
     tokens: &mut [u8],
 ) -> Result<Encoded> {
+    encode_with(level, strips, correction, None, sum, tokens)
+}
+
+/// [`encode`], in which what a stream cannot say is noted in `exceptions`, where there are these, and not refused.
+///
+/// What was in `exceptions` is forgotten. Memory is allocated only where there is something to note.
+///
+/// # Errors
+/// As [`encode`], but for [`Error::TooBright`] where there are `exceptions`.
+pub fn encode_with<P: Pixel>(
+    level: Level,
+    strips: &[&[P]],
+    correction: &Correction<'_, P>,
+    mut exceptions: Option<&mut Exceptions>,
+    sum: Option<&mut [u32]>,
+    tokens: &mut [u8],
+) -> Result<Encoded> {
     check(strips.iter().map(|strip| strip.len()).sum(), correction, sum.as_deref())?;
     let mut block = Block::new();
-    let mut encoder = Encoder::new(level, *correction, tokens, &mut block)?;
+    let mut encoder = Encoder::new(level, *correction, exceptions.as_deref_mut(), tokens, &mut block)?;
     strips.iter().try_for_each(|strip| encoder.push(strip))?;
     let encoded = encoder.finish()?;
-    add(level, &tokens[..encoded.n_bytes], sum);
+    add(level, &tokens[..encoded.n_bytes], exceptions, sum);
     Ok(encoded)
 }
 
@@ -194,12 +221,27 @@ pub fn encode_in_place<P: Pixel>(
     sum: Option<&mut [u32]>,
     tokens: &mut [u8],
 ) -> Result<Encoded> {
+    encode_in_place_with(level, frame, correction, None, sum, tokens)
+}
+
+/// [`encode_in_place`], in which what a stream cannot say is noted, as in [`encode_with`]. Sentinels are left as they are.
+///
+/// # Errors
+/// As [`encode_with`]. On an error the frame is overwritten in part.
+pub fn encode_in_place_with<P: Pixel>(
+    level: Level,
+    frame: &mut [P],
+    correction: &Correction<'_, P>,
+    mut exceptions: Option<&mut Exceptions>,
+    sum: Option<&mut [u32]>,
+    tokens: &mut [u8],
+) -> Result<Encoded> {
     check(frame.len(), correction, sum.as_deref())?;
     let mut block = Block::new();
-    let mut encoder = Encoder::new(level, *correction, tokens, &mut block)?;
+    let mut encoder = Encoder::new(level, *correction, exceptions.as_deref_mut(), tokens, &mut block)?;
     encoder.push_in_place(frame)?;
     let encoded = encoder.finish()?;
-    add(level, &tokens[..encoded.n_bytes], sum);
+    add(level, &tokens[..encoded.n_bytes], exceptions, sum);
     Ok(encoded)
 }
 
@@ -274,9 +316,10 @@ fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()>
     Err(Error::BufferSize { what, expected: expected * size_of::<T>(), found: found * size_of::<T>() })
 }
 
-/// Adds a frame's stream to the sum, where there is one.
-fn add(level: Level, stream: &[u8], sum: Option<&mut [u32]>) {
+/// Adds a frame's stream and exceptions to the sum, where there is one.
+fn add(level: Level, stream: &[u8], exceptions: Option<&mut Exceptions>, sum: Option<&mut [u32]>) {
     if let Some(sum) = sum {
         sum::add(level, std::iter::once(stream), sum);
+        exceptions.into_iter().for_each(|exceptions| exceptions.add_to(sum));
     }
 }

@@ -33,7 +33,7 @@ struct Carried {
     equal: uint16x8_t,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: uint16x8_t,
-    /// The stored pixels' bits.
+    /// The unsigned pixels' bits.
     any: uint16x8_t,
 }
 
@@ -91,7 +91,7 @@ impl Carried {
             self.inexact = vorrq_u16(self.inexact, vshrq_n_u16::<15>(vqsubq_u16(dark, pixels)));
         }
         if !P::SIGNED {
-            self.any = vorrq_u16(self.any, value);
+            self.any = vorrq_u16(self.any, pixels);
         }
         self.equal = vsubq_u16(self.equal, vceqq_u16(pixels, dark));
         let removed = vreinterpretq_s16_u16(vbicq_u16(difference, bright));
@@ -106,7 +106,7 @@ impl Carried {
             n_different: n_pixels as u32 - vaddlvq_u16(self.equal),
             zeroed_sum: vaddvq_s32(self.removed).into(),
             is_exact: vmaxvq_u16(self.inexact) == 0,
-            fits_stream: vmaxvq_u16(self.any) <= super::MAX_THRESHOLD,
+            may_be_wide: vmaxvq_u16(self.any) > super::MAX_THRESHOLD,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::decode::run_pixels;
 use super::encode::{self, BatchFrame};
+use super::exceptions::Exceptions;
 use super::found::BLOCK;
 use super::pixel::Pixel;
 use super::sum;
@@ -56,15 +57,24 @@ fn in_parts<P: Pixel>(
     sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> bool {
-    let parts = Part::all(part_pixels, frames, correction, sum);
+    let n_parts = frames.first().map_or(0, BatchFrame::n_pixels).div_ceil(part_pixels);
+    let mut exceptions: Vec<Vec<Exceptions>> = frames
+        .iter_mut()
+        .map(|frame| vec![frame.exceptions().cloned(); n_parts].into_iter().flatten().collect())
+        .collect();
+    let parts = Part::all(part_pixels, frames, &mut exceptions, correction, sum);
     let mut parts = threads.run(parts, || |part: Part<'_, P>| part.encode(level));
     if parts.iter().any(Result::is_err) {
         parts.iter_mut().flatten().for_each(Part::take_back);
         return false;
     }
     let lists: Vec<Vec<Encoded>> = parts.into_iter().flatten().map(|part| part.encoded).collect();
-    for (index, (frame, encoded)) in frames.iter_mut().zip(encoded).enumerate() {
+    for (index, ((frame, encoded), parts)) in frames.iter_mut().zip(encoded).zip(&exceptions).enumerate() {
         *encoded = join(frame.room(), 2 * part_pixels, lists.iter().map(|list| list[index]));
+        if let Some(exceptions) = frame.exceptions() {
+            exceptions.clear();
+            parts.iter().enumerate().for_each(|(part, list)| exceptions.append(part * part_pixels, list));
+        }
     }
     true
 }
@@ -73,6 +83,7 @@ impl<'a, P: Pixel> Part<'a, P> {
     fn all(
         part_pixels: usize,
         frames: &'a mut [BatchFrame<'_, P>],
+        exceptions: &'a mut [Vec<Exceptions>],
         correction: &Correction<'a, P>,
         sum: Option<&'a mut [u32]>,
     ) -> Vec<Self> {
@@ -80,8 +91,8 @@ impl<'a, P: Pixel> Part<'a, P> {
         let mut sums = sum.map(|sum| sum.chunks_mut(part_pixels));
         let mut darks = correction.dark.map(|dark| dark.chunks(part_pixels));
         let mut parts: Vec<Self> = Vec::new();
-        for frame in frames {
-            for (index, frame) in frame.parts(part_pixels).enumerate() {
+        for (frame, exceptions) in frames.iter_mut().zip(exceptions) {
+            for (index, frame) in frame.parts(part_pixels, exceptions).enumerate() {
                 if index == parts.len() {
                     let correction = Correction { dark: darks.as_mut().and_then(Iterator::next), ..*correction };
                     let sum = sums.as_mut().and_then(Iterator::next);
@@ -102,7 +113,10 @@ impl<'a, P: Pixel> Part<'a, P> {
 
     fn take_back(&mut self) {
         if let Some(sum) = self.sum.as_deref_mut() {
-            self.frames.iter().for_each(|frame| sum::take_back(frame.stream(), sum));
+            for (stream, exceptions) in self.frames.iter().map(BatchFrame::summand) {
+                sum::take_back(stream, sum);
+                exceptions.into_iter().for_each(|exceptions| exceptions.take_from(sum));
+            }
         }
     }
 }

@@ -18,6 +18,12 @@ pub trait Pixel: Element + Eq + sealed::Sealed {
 
     /// The pixel from a buffer of this machine's byte order.
     fn from_ne_bytes(bytes: [u8; 2]) -> Self;
+
+    /// The pixel's bits.
+    #[inline(always)]
+    fn to_bits(self) -> u16 {
+        u16::from_le_bytes(self.to_le_bytes())
+    }
 }
 
 impl Pixel for i16 {

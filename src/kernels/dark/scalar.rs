@@ -1,5 +1,6 @@
 //! The specification: every pixel on its own.
 
+use super::exceptions::{Kind, MAX_TOKEN, Sentinels};
 use super::pixel::Pixel;
 use super::{FrameCounts, MAX_THRESHOLD};
 use crate::{Error, Result};
@@ -13,6 +14,25 @@ pub(super) fn stored<P: Pixel>(pixel: P, dark: P, threshold: Option<u16>) -> P {
     }
 }
 
+/// What makes a pixel an exception, if something does, and what is stored for it.
+#[inline]
+pub(super) fn exception<P: Pixel>(pixel: P, dark: P, threshold: u16, sentinels: &Sentinels) -> Option<(Kind, P)> {
+    let bits = pixel.to_bits();
+    if sentinels.contains(bits) {
+        return Some((Kind::Sentinel(bits), pixel));
+    }
+    let stored = stored(pixel, dark, Some(threshold));
+    (stored.widen() > MAX_TOKEN.into()).then_some((Kind::Wide, stored))
+}
+
+/// What `n` exceptions count as.
+pub(super) fn count_exceptions(kind: Kind, n: usize) -> FrameCounts {
+    match kind {
+        Kind::Sentinel(_) => FrameCounts { n_sentinels: n as u64, ..FrameCounts::default() },
+        Kind::Wide => FrameCounts { n_bright: n as u64, ..FrameCounts::default() },
+    }
+}
+
 /// What became of a pixel.
 pub(super) fn count<P: Pixel>(pixel: P, dark: P, threshold: Option<u16>) -> FrameCounts {
     let difference = pixel.widen() - dark.widen();
@@ -23,6 +43,7 @@ pub(super) fn count<P: Pixel>(pixel: P, dark: P, threshold: Option<u16>) -> Fram
         n_zeroed: is_zeroed.into(),
         zeroed_sum: if is_zeroed { difference.into() } else { 0 },
         n_saturated: (!is_zeroed && stored != 0 && stored != difference).into(),
+        n_sentinels: 0,
     }
 }
 

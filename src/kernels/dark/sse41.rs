@@ -33,7 +33,7 @@ struct Carried {
     equal: __m128i,
     /// Not 0 where a difference does not fit 16 bits.
     inexact: __m128i,
-    /// The stored pixels' bits.
+    /// The unsigned pixels' bits.
     any: __m128i,
 }
 
@@ -86,7 +86,7 @@ impl Carried {
             self.inexact = _mm_or_si128(self.inexact, below);
         }
         if !P::SIGNED {
-            self.any = _mm_or_si128(self.any, value);
+            self.any = _mm_or_si128(self.any, pixels);
         }
         self.equal = _mm_sub_epi16(self.equal, _mm_cmpeq_epi16(pixels, dark));
         let removed = _mm_andnot_si128(bright, difference);
@@ -103,7 +103,7 @@ impl Carried {
             n_different: n_pixels as u32 - n_equal.cast_unsigned(),
             zeroed_sum: add_lanes(self.removed).into(),
             is_exact: _mm_testz_si128(self.inexact, self.inexact) != 0,
-            fits_stream: _mm_testz_si128(over, over) != 0,
+            may_be_wide: _mm_testz_si128(over, over) == 0,
         }
     }
 }

@@ -71,7 +71,7 @@ fn pixels() -> Vec<u8> {
 }
 
 fn stored_values<C: Codec>(given: &[u32]) -> Vec<u32> {
-    let layout = ChunkLayout { element: ElementType::I16, dims: vec![4, 50, 60], resized_before: false };
+    let layout = ChunkLayout::new(ElementType::I16, vec![4, 50, 60]);
     C::localise(given, &layout).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Completing parameters against an HDF5 made of a few thread-locals.
 
-use core::ffi::{c_char, c_int, c_uint};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::cell::{Cell, RefCell};
 
 use darkchunk::codec::{Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
@@ -21,11 +21,13 @@ struct Dataset {
     order: c_int,
     sign: c_int,
     base_size: usize,
+    /// What `H5Pset_fill_value` was given, in the datatype's byte order.
+    fill: Option<[u8; 2]>,
 }
 
 thread_local! {
     static DATASET: RefCell<Dataset> = const { RefCell::new(Dataset {
-        filters: Vec::new(), chunk: Vec::new(), class: 0, size: 0, precision: 0, order: 0, sign: 0, base_size: 0,
+        filters: Vec::new(), chunk: Vec::new(), class: 0, size: 0, precision: 0, order: 0, sign: 0, base_size: 0, fill: None,
     }) };
     static N_MODIFIED: Cell<usize> = const { Cell::new(0) };
     static N_OPEN_TYPES: Cell<isize> = const { Cell::new(0) };
@@ -116,6 +118,19 @@ unsafe extern "C" fn chunk(_: Hid, room: c_int, dims: *mut u64) -> c_int {
     })
 }
 
+unsafe extern "C" fn fill_defined(_: Hid, status: *mut c_int) -> c_int {
+    // SAFETY: a place for the answer.
+    unsafe { status.write(if dataset(|d| d.fill.is_some()) { 2 } else { 1 }) };
+    0
+}
+
+unsafe extern "C" fn fill_value(_: Hid, _: Hid, value: *mut c_void) -> c_int {
+    let Some(fill) = dataset(|d| d.fill) else { return -1 };
+    // SAFETY: room for an element of the datatype.
+    unsafe { value.cast::<[u8; 2]>().write(fill) };
+    0
+}
+
 unsafe extern "C" fn class(_: Hid) -> c_int {
     dataset(|d| d.class)
 }
@@ -161,6 +176,8 @@ fn host() -> Host {
         H5Pget_filter_by_id2: filter_by_id,
         H5Pmodify_filter: modify,
         H5Pget_chunk: chunk,
+        H5Pfill_value_defined: fill_defined,
+        H5Pget_fill_value: fill_value,
         H5Tget_class: class,
         H5Tget_size: size,
         H5Tget_precision: precision,
@@ -178,7 +195,8 @@ fn host() -> Host {
 
 fn int16(filters: &[(u32, &[c_uint])]) -> Dataset {
     let filters = filters.iter().map(|(id, values)| (id.cast_signed(), 1, values.to_vec())).collect();
-    Dataset { filters, chunk: vec![2, 30, 40], class: 0, size: 2, precision: 16, order: 0, sign: 1, base_size: 0 }
+    let chunk = vec![2, 30, 40];
+    Dataset { filters, chunk, class: 0, size: 2, precision: 16, order: 0, sign: 1, base_size: 0, fill: None }
 }
 
 /// Completes the dataset's parameters; what they are then.
@@ -244,6 +262,27 @@ fn drle_is_the_first_filter_or_none() {
     let text = completed::<Drle>(int16(&[(2, &[]), (36114, &[1])])).unwrap_err();
     assert!(text.starts_with("filter 2 stands before this one"), "{text}");
     assert!(completed::<Drle>(int16(&[(36114, &[1]), (32015, &[1])])).is_ok(), "a second compression may follow");
+}
+
+/// What would be lost of it otherwise is a sentinel, of this dataset and of no other that is made like it.
+#[test]
+fn the_fill_value_is_a_sentinel_where_it_would_be_lost() {
+    let of = |given: &[c_uint], fill: i16| {
+        completed::<Drle>(Dataset { fill: Some(fill.to_le_bytes()), ..int16(&[(36114, given)]) }).unwrap()
+    };
+    let minus_1 = [3, 0, 0, 2, 1, 1200, 4800, 0xFFFF, 0];
+    assert_eq!(of(&[3], -1), minus_1);
+    assert_eq!(of(&minus_1, -1), minus_1);
+    assert_eq!(of(&minus_1, -32767)[7], 0x8001);
+    assert_eq!(of(&[3], 2)[7], 2);
+    for kept in [0, 3, 32767] {
+        assert_eq!(of(&minus_1, kept), [3, 0, 0, 1, 1, 1200, 4800], "{kept}");
+    }
+    assert_eq!(of(&[3, 1], -1), [3, 1, 0, 1, 1, 1200, 4800], "a bare stream has no sentinels");
+    let big_endian = Dataset { order: 1, fill: Some([0xFF, 0xFE]), ..int16(&[(36114, &[3])]) };
+    assert_eq!(completed::<Drle>(big_endian).unwrap()[7], 0xFFFE);
+    let unsigned = Dataset { sign: 0, fill: Some([0xFF, 0xFE]), ..int16(&[(36114, &[3])]) };
+    assert_eq!(completed::<Drle>(unsigned).unwrap()[7], 0xFEFF);
 }
 
 #[test]

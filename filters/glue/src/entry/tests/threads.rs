@@ -79,7 +79,7 @@ fn in_a_process_of_two_threads() {
     assert_eq!(host.bytes(), [n_threads as u8]);
 
     let pixels: Vec<u8> = pixels().repeat(400);
-    let layout = ChunkLayout { element: ElementType::I16, dims: vec![1600, 50, 60], resized_before: false };
+    let layout = ChunkLayout::new(ElementType::I16, vec![1600, 50, 60]);
     let values = Bitshuffle::localise(&[0, 2], &layout).unwrap();
     let codec = Bitshuffle::from_cd_values(&values).unwrap();
     let mut expected = vec![0; codec.max_encoded_len(pixels.len())];
