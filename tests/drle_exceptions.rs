@@ -188,13 +188,14 @@ fn every_truncation_is_an_error() {
     }
 }
 
-/// With Miri, a few.
-const MASK_STEP: usize = if cfg!(miri) { 127 } else { 1 };
+/// With Miri, one change of every fifth byte.
+const MASK_STEP: usize = if cfg!(miri) { 255 } else { 1 };
+const BYTE_STEP: usize = if cfg!(miri) { 5 } else { 1 };
 
 #[test]
 fn every_mutation_is_an_error() {
     let (codec, chunk, kept) = small();
-    for at in 0..chunk.len() {
+    for at in (0..chunk.len()).step_by(BYTE_STEP) {
         for mask in (1..=255).step_by(MASK_STEP) {
             let mut mutant = chunk.clone();
             mutant[at] ^= mask;
@@ -208,7 +209,7 @@ fn every_mutation_is_an_error() {
 fn every_mutation_with_right_checksums_is_an_error_or_a_whole_frame() {
     let (codec, chunk, kept) = small();
     let payload = 24 + 3 * 8;
-    for at in payload..chunk.len() {
+    for at in (payload..chunk.len()).step_by(BYTE_STEP) {
         for mask in (1..=255).step_by(MASK_STEP) {
             let mut mutant = chunk.clone();
             mutant[at] ^= mask;
@@ -265,6 +266,7 @@ fn the_mask_of_a_detector_of_eight_modules_costs_less_than_20_kb_a_frame() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn frames_with_masks_are_corrected_counted_and_summed_without_them() {
     let shape = ChunkShape { n_frames: 4, height: 60, width: 71 };
     let n = shape.frame_pixels();
