@@ -141,12 +141,12 @@ pub fn encode<P: Pixel>(
     encode_with(level, strips, correction, None, sum, tokens)
 }
 
-/// [`encode`], in which what a stream cannot say is noted in `exceptions`, where there are these, and not refused.
+/// [`encode()`], in which what a stream cannot say is noted in `exceptions`, where there are these, and not refused.
 ///
 /// What was in `exceptions` is forgotten. Memory is allocated only where there is something to note.
 ///
 /// # Errors
-/// As [`encode`], but for [`Error::TooBright`] where there are `exceptions`.
+/// As [`encode()`], but for [`Error::TooBright`] where there are `exceptions`.
 pub fn encode_with<P: Pixel>(
     level: Level,
     strips: &[&[P]],
