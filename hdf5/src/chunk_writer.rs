@@ -2,7 +2,8 @@
 //!
 //! * HDF5 is called on the thread that calls the writer, and on no other.
 //! * The dataset never says that it has a frame which was not written: its extent is the number of stored frames. Where
-//!   HDF5 fails, it is as before.
+//!   HDF5 fails, it is as before. Where HDF5 then fails to shorten it, too, the error says so ([`Error::TooLong`]), and so does
+//!   each flush until it could be shortened; the number of stored frames is true all the while.
 //! * What a crash leaves: with the default file format and [`Flush`], every frame up to the last flush, in a file that
 //!   opens as usual. A kill *within* a flush can leave a file that does not open: HDF5 writes the nodes of its index in
 //!   any order, and where a node is split, one refers to another that is not there yet.
@@ -205,7 +206,7 @@ impl ChunkWriter {
     /// before, and the same chunk can be written again.
     ///
     /// # Errors
-    /// [`Error::Full`], [`Error::Resized`], [`Error::Hdf5`].
+    /// [`Error::Full`], [`Error::Resized`], [`Error::Hdf5`], [`Error::TooLong`].
     pub fn write(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
         if let Some(max) = self.frames.max_frames.filter(|max| n_frames > *max) {
             return Err(Error::Full { most: max });
@@ -243,16 +244,18 @@ impl ChunkWriter {
     fn append(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
         let session = self.file.library().session();
         self.frames.check_extent(&session)?;
-        let n_before = self.frames.n_frames;
-        self.frames.set_extent(&session, n_frames.max(n_before))?;
-        let written = self.put(&session, index, chunk);
-        if written.is_err() && !self.frames.forget_last_chunk(&session, index, n_before) {
+        // Where that fails again, the frames are stored all the same, and the next flush reports it.
+        let _ = self.frames.shorten(&session, self.n_stored);
+        let grown = self.frames.set_extent(&session, n_frames.max(self.frames.n_frames));
+        let written = grown.and_then(|()| self.put(&session, index, chunk));
+        let Err(error) = written else {
+            self.odd_chunk = self.odd_chunk.filter(|odd| *odd != index);
+            return Ok(());
+        };
+        if !self.frames.forget_last_chunk(&session, index, self.n_stored) {
             self.odd_chunk = Some(index);
         }
-        if written.is_ok() {
-            self.odd_chunk = self.odd_chunk.filter(|odd| *odd != index);
-        }
-        written
+        Err(self.frames.too_long(error, self.n_stored))
     }
 
     /// Stores a chunk that is there with fewer frames, before the dataset grows: to shrink a dataset again within a chunk,
@@ -291,15 +294,16 @@ impl ChunkWriter {
     /// Flushes the file.
     ///
     /// # Errors
-    /// [`Error::Hdf5`].
+    /// [`Error::Hdf5`]. [`Error::TooLong`]: the file is flushed, and shows more frames than are stored.
     pub fn flush(&mut self) -> Result<()> {
+        let shortened = self.frames.shorten(&self.file.library().session(), self.n_stored);
         let flush = || h5!(self.file.library(), H5Fflush(self.file.get(), H5F_SCOPE_LOCAL));
         // The flush after one that failed reports a failure even where it has written everything; the next does not.
         flush().or_else(|error| flush().map_err(|_| error))?;
         self.n_flushed = self.n_stored;
         self.must_flush = false;
         self.last_flush = Instant::now();
-        Ok(())
+        shortened
     }
 }
 

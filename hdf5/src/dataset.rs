@@ -277,8 +277,9 @@ impl Frames {
         Ok(())
     }
 
-    /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_frames` again. Says whether it
-    /// could. The reason is that of [`chunk_writer`](super::chunk_writer).
+    /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_frames` again. Says whether HDF5
+    /// has forgotten it; [`n_frames`](Self::n_frames) says how long the dataset is now. The reason is that of
+    /// [`chunk_writer`](super::chunk_writer).
     pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_frames: u64) -> bool {
         let n_chunks = self.n_frames.div_ceil(self.shape.n_frames as u64);
         let end = self.offset(n_chunks + 1)[0];
@@ -291,10 +292,22 @@ impl Frames {
         // HDF5 2.x fails here for a chunk that was never written.
         let _ =
             h5!(session, H5Dget_chunk_storage_size(self.dataset.get(), self.offset(other).as_ptr(), &raw mut n_bytes));
-        // Where this fails, HDF5's own number is what counts; the caller hears of the first failure.
-        let is_as_before = self.set_extent(session, n_frames).is_ok();
-        self.n_frames = self.extent(session).unwrap_or(self.n_frames);
-        is_as_before && other != index
+        let _ = self.set_extent(session, n_frames);
+        other != index
+    }
+
+    /// Makes the dataset no longer than `n_stored` frames: it is where that failed after a chunk that could not be written.
+    pub(super) fn shorten(&mut self, session: &Session<'_>, n_stored: u64) -> Result<()> {
+        if self.n_frames <= n_stored {
+            return Ok(());
+        }
+        self.set_extent(session, n_stored).map_err(|error| self.too_long(error, n_stored))
+    }
+
+    /// `error`, and that the dataset shows frames after the first `n_stored`, where it does.
+    pub(super) fn too_long(&self, error: Error, n_stored: u64) -> Error {
+        let n_frames = self.n_frames;
+        if n_frames <= n_stored { error } else { Error::TooLong { source: Box::new(error), n_frames, n_stored } }
     }
 }
 

@@ -88,6 +88,20 @@ pub enum Error {
         /// Frames it had after the last chunk.
         expected: u64,
     },
+    /// A chunk could not be written, and then the dataset could not be made as short again as it was before. Each later chunk and
+    /// each flush tries that again.
+    #[error(
+        "{source}; and the dataset could not be shortened: it says {n_frames} frames, of which only the first {n_stored} are \
+         stored, until a flush or finish succeeds"
+    )]
+    TooLong {
+        /// What HDF5 refused, and why.
+        source: Box<Error>,
+        /// Frames that the dataset says it has.
+        n_frames: u64,
+        /// Frames that are in the file.
+        n_stored: u64,
+    },
     /// HDF5 did not take a chunk or could not flush. The frames were taken, all of them, and are not to be pushed again:
     /// those that are not stored are held, and tried again by the next call.
     #[error(

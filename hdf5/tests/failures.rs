@@ -14,6 +14,9 @@ thread_local! {
     // HDF5 is called on the thread of the test.
     static REFUSE_CHUNKS: Cell<bool> = const { Cell::new(false) };
     static REFUSE_FLUSHES: Cell<bool> = const { Cell::new(false) };
+    static REFUSE_TO_SHORTEN: Cell<bool> = const { Cell::new(false) };
+    /// Frames that a dataset was given last.
+    static LAST_EXTENT: Cell<u64> = const { Cell::new(0) };
 }
 
 unsafe extern "C" fn write_chunk(
@@ -41,10 +44,27 @@ unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
     unsafe { flush(object, scope) }
 }
 
-/// The linked HDF5, but it refuses chunks or flushes when told to.
+unsafe extern "C" fn set_extent(dataset: Hid, dims: *const u64) -> c_int {
+    // SAFETY: the caller's datasets have three dimensions.
+    let n_frames = unsafe { *dims };
+    if REFUSE_TO_SHORTEN.get() && n_frames < LAST_EXTENT.get() {
+        return -1;
+    }
+    LAST_EXTENT.set(n_frames);
+    let set_extent = common::api().H5Dset_extent.expect("in the table");
+    // SAFETY: the caller's own arguments.
+    unsafe { set_extent(dataset, dims) }
+}
+
+/// HDF5, but it refuses chunks, flushes or shorter datasets when told to.
 fn unreliable_library() -> Library {
-    let api = Api { H5Dwrite_chunk: Some(write_chunk), H5Fflush: Some(flush), ..common::api() };
-    // SAFETY: the two functions do what HDF5's do, or fail as those may.
+    let api = Api {
+        H5Dwrite_chunk: Some(write_chunk),
+        H5Fflush: Some(flush),
+        H5Dset_extent: Some(set_extent),
+        ..common::api()
+    };
+    // SAFETY: the three functions do what HDF5's do, or fail as those may.
     unsafe { Library::new(&api) }.expect("a library")
 }
 
@@ -85,6 +105,42 @@ fn a_refused_chunk_is_held_and_tried_again() {
     REFUSE_CHUNKS.set(false);
     assert_eq!(writer.finish().unwrap().n_stored, 6);
     assert_eq!(read::<i16>(&file, PATH), (0..6).map(camera).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_dataset_that_cannot_be_shortened_again_is_reported_until_it_is() {
+    let file = new_file("too-long");
+    let dataset = dataset(Compression::NONE, 2);
+    let writer = Writer::create(&unreliable_library(), file.id(), &dataset, Processing::<i16>::default()).unwrap();
+    let mut writer = writer.with_flush(Flush::NEVER);
+    (0..3).for_each(|index| writer.push(&camera(index)).unwrap());
+    REFUSE_CHUNKS.set(true);
+    REFUSE_TO_SHORTEN.set(true);
+    let refused = writer.push(&camera(3)).unwrap_err();
+    let (Error::NotStored { source, n_stored, n_held }, n_frames) = (&refused, LAST_EXTENT.get()) else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((*n_stored, *n_held), (2, 2), "{refused}");
+    assert!(matches!(**source, Error::TooLong { n_frames: said, n_stored: 2, .. } if said == n_frames), "{refused:?}");
+    assert!(refused.to_string().contains("H5Dwrite_chunk") && n_frames > 4, "{refused}");
+
+    // The frame is stored all the same; that the dataset is too long, is said by each flush.
+    REFUSE_CHUNKS.set(false);
+    writer.push(&camera(4)).unwrap();
+    for _ in 0..2 {
+        let refused = writer.finish().unwrap_err();
+        assert!(
+            matches!(&refused, Error::NotStored { source, n_stored: 5, n_held: 0 }
+                if matches!(**source, Error::TooLong { n_stored: 5, .. })),
+            "{refused:?}"
+        );
+        assert_eq!(writer.summary().n_stored, 5);
+    }
+    REFUSE_TO_SHORTEN.set(false);
+    let summary = writer.finish().unwrap();
+    assert_eq!((summary.n_stored, summary.n_flushed), (5, 5));
+    assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
+    assert_eq!(attribute(&file, &format!("{PATH}_darkchunk"), "frames"), 5);
 }
 
 #[test]
