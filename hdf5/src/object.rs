@@ -1,6 +1,6 @@
 //! HDF5's objects as far as the writer needs them: identifiers that close themselves, links, attributes, whole datasets.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int, c_void};
 
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5, h5_optional};
@@ -221,9 +221,8 @@ stored!(i8 => native_int8, u8 => native_uint8, i16 => native_int16, u16 => nativ
 /// Sets an attribute to an array, or to a single number where `dims` is empty.
 pub(super) fn set_numbers<T: Stored>(object: &Id, name: &str, dims: &[u64], numbers: &[T]) -> Result<()> {
     assert_eq!(dims.iter().product::<u64>(), numbers.len() as u64, "attribute {name}");
-    let library = object.library();
-    let attribute = new_attribute(object, name, T::datatype(library), dims)?;
-    h5!(library, H5Awrite(attribute.get(), T::datatype(library), numbers.as_ptr().cast())).map(drop)
+    let datatype = T::datatype(object.library());
+    Attribute { object, datatype, dims, data: numbers.as_ptr().cast() }.set(name).map(drop)
 }
 
 /// Sets an attribute to one number.
@@ -240,8 +239,7 @@ pub(super) fn set_strings(object: &Id, name: &str, dims: &[u64], strings: &[&str
     h5!(library, H5Tset_cset(datatype.get(), 1))?;
     let strings: Vec<CString> = strings.iter().map(|string| c_name(string)).collect::<Result<_>>()?;
     let pointers: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
-    let attribute = new_attribute(object, name, datatype.get(), dims)?;
-    h5!(library, H5Awrite(attribute.get(), datatype.get(), pointers.as_ptr().cast())).map(drop)
+    Attribute { object, datatype: datatype.get(), dims, data: pointers.as_ptr().cast() }.set(name).map(drop)
 }
 
 /// Sets an attribute to one string.
@@ -249,14 +247,74 @@ pub(super) fn set_string(object: &Id, name: &str, string: &str) -> Result<()> {
     set_strings(object, name, &[], &[string])
 }
 
-fn new_attribute(object: &Id, name: &str, datatype: Hid, dims: &[u64]) -> Result<Id> {
-    let (library, c_name) = (object.library(), c_name(name)?);
-    if h5!(library, H5Aexists(object.get(), c_name.as_ptr()))? > 0 {
-        h5!(library, H5Adelete(object.get(), c_name.as_ptr()))?;
+/// What an attribute of `object` is to be: an array of `dims`, which `data` is the first element of.
+struct Attribute<'a> {
+    object: &'a Id,
+    datatype: Hid,
+    dims: &'a [u64],
+    data: *const c_void,
+}
+
+impl Attribute<'_> {
+    /// Sets the attribute `name`: in place where it is of this kind. Another one does not go before the new value is in the file.
+    fn set(&self, name: &str) -> Result<Id> {
+        let spare = format!("{name} (new)");
+        let is_spare = !attribute_is_missing(self.object, &spare)?;
+        let is_there = !attribute_is_missing(self.object, name)?;
+        if is_there && let Some(attribute) = self.overwrite(name)? {
+            return Ok(attribute);
+        }
+        if is_there && is_spare {
+            self.delete(&spare)?;
+        }
+        if is_there {
+            self.make(&spare)?;
+            self.delete(name)?;
+        }
+        let attribute = self.make(name)?;
+        if is_there || is_spare {
+            self.delete(&spare)?;
+        }
+        Ok(attribute)
     }
-    let space = dataspace(library, dims, false)?;
-    let id = h5!(library, H5Acreate2(object.get(), c_name.as_ptr(), datatype, space.get(), DEFAULT, DEFAULT))?;
-    Ok(Id::new(library, id))
+
+    /// The attribute that is there, with its new value; `None` where it is of another kind.
+    fn overwrite(&self, name: &str) -> Result<Option<Id>> {
+        let attribute = open_attribute(self.object, name)?;
+        let space = Id::new(self.library(), h5!(self.library(), H5Aget_space(attribute.get()))?);
+        let is_written = extent(&space)?.0 == self.dims && self.write(&attribute).is_ok();
+        Ok(is_written.then_some(attribute))
+    }
+
+    /// Makes the attribute, or leaves none.
+    fn make(&self, name: &str) -> Result<Id> {
+        let (library, c_name) = (self.library(), c_name(name)?);
+        let space = dataspace(library, self.dims, false)?;
+        let (object, datatype) = (self.object.get(), self.datatype);
+        let id = h5!(library, H5Acreate2(object, c_name.as_ptr(), datatype, space.get(), DEFAULT, DEFAULT))?;
+        let attribute = Id::new(library, id);
+        let Err(error) = self.write(&attribute) else { return Ok(attribute) };
+        let _ = self.delete(name);
+        Err(error)
+    }
+
+    fn write(&self, attribute: &Id) -> Result<()> {
+        h5!(self.library(), H5Awrite(attribute.get(), self.datatype, self.data)).map(drop)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        let name = c_name(name)?;
+        h5!(self.library(), H5Adelete(self.object.get(), name.as_ptr())).map(drop)
+    }
+
+    fn library(&self) -> &Library {
+        self.object.library()
+    }
+}
+
+fn open_attribute(object: &Id, name: &str) -> Result<Id> {
+    let (library, name) = (object.library(), c_name(name)?);
+    Ok(Id::new(library, h5!(library, H5Aopen(object.get(), name.as_ptr(), DEFAULT))?))
 }
 
 /// Whether `object` has no attribute `name`.
@@ -268,20 +326,19 @@ pub(super) fn attribute_is_missing(object: &Id, name: &str) -> Result<bool> {
 /// The attribute that holds one number, made where it is missing or something else, to be written to.
 pub(super) fn number_to_write<T: Stored>(object: &Id, name: &str) -> Result<Id> {
     if number::<T>(object, name)?.is_some() {
-        let name = c_name(name)?;
-        let id = h5!(object.library(), H5Aopen(object.get(), name.as_ptr(), DEFAULT))?;
-        return Ok(Id::new(object.library(), id));
+        return open_attribute(object, name);
     }
-    new_attribute(object, name, T::datatype(object.library()), &[])
+    let zero = T::default();
+    let datatype = T::datatype(object.library());
+    Attribute { object, datatype, dims: &[], data: (&raw const zero).cast() }.set(name)
 }
 
 /// Reads an attribute that holds one number; `None` where there is none, or something else.
 pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
-    let (library, c_name) = (object.library(), c_name(name)?);
-    if h5!(library, H5Aexists(object.get(), c_name.as_ptr()))? == 0 {
+    if attribute_is_missing(object, name)? {
         return Ok(None);
     }
-    let attribute = Id::new(library, h5!(library, H5Aopen(object.get(), c_name.as_ptr(), DEFAULT))?);
+    let (library, attribute) = (object.library(), open_attribute(object, name)?);
     let space = Id::new(library, h5!(library, H5Aget_space(attribute.get()))?);
     if !extent(&space)?.0.is_empty() {
         return Ok(None);

@@ -56,7 +56,8 @@ pub(super) fn check_no_group(chunks: &ChunkWriter) -> Result<()> {
     }
 }
 
-/// Refuses to continue a recording in another way than it was begun: what is stored beside the frames is said of all.
+/// Refuses to continue a recording in another way than it was begun: what is stored beside the frames is said of all. Where
+/// there are none yet, as after a writer that could not be made, what is stored may be replaced, but not taken away.
 pub(super) fn check_same_processing<P: Element + Stored>(
     encoder: &FrameEncoder<P>,
     chunks: &ChunkWriter,
@@ -66,14 +67,17 @@ pub(super) fn check_same_processing<P: Element + Stored>(
         let remedy = "give the same, or record to another dataset";
         Err(Error::Unsupported(format!("the frames of {} were recorded with {what}: {remedy}", chunks.place().path)))
     };
+    let has_frames = chunks.n_stored() > 0;
     match object::number::<u16>(&group, "threshold")? {
         found if found == encoder.threshold() => {}
+        _ if !has_frames && encoder.threshold().is_some() => {}
         None => return refused("no threshold".into()),
         Some(threshold) => return refused(format!("the threshold {threshold}")),
     }
     let dims = &chunks.shape().dims()[1..];
     match (object::exists(chunks.library(), group.get(), "dark")?, encoder.dark()) {
         (false, None) => Ok(()),
+        (_, Some(_)) if !has_frames => Ok(()),
         (false, Some(_)) => refused("no dark image".into()),
         (true, Some(dark)) if array::read::<P>(&group, "dark", dims)? == dark => Ok(()),
         (true, _) => refused(format!("the dark image {}/dark", group_path(chunks))),

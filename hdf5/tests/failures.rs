@@ -7,8 +7,8 @@ use std::cell::Cell;
 use common::*;
 use darkchunk::chunk::Compression;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Api, Error, Flush, Library, Processing, Writer};
-use std::ffi::{c_int, c_void};
+use darkchunk_hdf5::{Api, Error, File, Flush, Library, Processing, Writer};
+use std::ffi::{c_char, c_int, c_void};
 
 thread_local! {
     // HDF5 is called on the thread of the test.
@@ -293,4 +293,121 @@ fn a_last_chunk_that_cannot_be_read_is_not_taken_for_zeros() {
     let refused = Writer::attach(&damaged, file.id(), PATH, Processing::<i16>::default()).unwrap_err();
     assert!(matches!(refused, Error::Hdf5 { call: "H5Dget_chunk_storage_size", .. }), "{refused:?}");
     assert_eq!(read::<i16>(&file, PATH), [camera(0)]);
+}
+
+thread_local! {
+    /// Calls that make or write attributes and datasets until one is refused; `None` for none.
+    static CALLS_LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// Whether this call is the one that is refused, or one after it.
+fn is_refused() -> bool {
+    let Some(left) = CALLS_LEFT.get() else { return false };
+    CALLS_LEFT.set(Some(left.saturating_sub(1)));
+    left == 0
+}
+
+/// HDF5's function, but it fails when it is its turn.
+macro_rules! until_refused {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(#[allow(non_snake_case, reason = "it is HDF5's name")]
+        unsafe extern "C" fn $name($($argument: $type),*) -> $result {
+            if is_refused() {
+                return -1;
+            }
+            let function = common::api().$name.expect("in the table");
+            // SAFETY: the caller's own arguments.
+            unsafe { function($($argument),*) }
+        })*
+
+        /// HDF5, but from a certain call on it makes and writes nothing more.
+        fn library_that_gives_up() -> Library {
+            let api = Api { $($name: Some($name),)* ..common::api() };
+            // SAFETY: the functions do what HDF5's do, or fail as those may.
+            unsafe { Library::new(&api) }.expect("a library")
+        }
+    };
+}
+
+until_refused! {
+    fn H5Acreate2(object: Hid, name: *const c_char, kind: Hid, space: Hid, acpl: Hid, aapl: Hid) -> Hid;
+    fn H5Awrite(attribute: Hid, kind: Hid, data: *const c_void) -> c_int;
+    fn H5Dcreate2(at: Hid, name: *const c_char, kind: Hid, space: Hid, lcpl: Hid, dcpl: Hid, dapl: Hid) -> Hid;
+    fn H5Dwrite_chunk(
+        dataset: Hid, dxpl: Hid, mask: u32, offset: *const u64, n_bytes: usize, data: *const c_void
+    ) -> c_int;
+}
+
+#[test]
+fn a_continued_recording_that_cannot_begin_loses_nothing_of_what_is_stored() {
+    let file = new_file("attributes-refused");
+    let (library, dataset) = (library_that_gives_up(), dataset(Compression::drle(THRESHOLD), 2));
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::<i16>::default() };
+    let mut writer = Writer::create(&library, file.id(), &dataset, processing()).unwrap();
+    writer.push(&camera(0)).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let beside = format!("{PATH}_darkchunk");
+    let names = ["threshold", "filter", "frames", "pixels_bright"];
+    let stored = names.map(|name| attribute(&file, &beside, name));
+    let mut n_refused = 0;
+    for n_calls in 0..40 {
+        CALLS_LEFT.set(Some(n_calls));
+        let attached = Writer::attach(&library, file.id(), PATH, processing());
+        n_refused += u32::from(attached.is_err());
+        drop(attached);
+        CALLS_LEFT.set(None);
+        assert_eq!(names.map(|name| attribute(&file, &beside, name)), stored, "refused from call {n_calls} on");
+    }
+    assert!((5..35).contains(&n_refused), "{n_refused}");
+    Writer::attach(&library, file.id(), PATH, processing()).unwrap().finish().unwrap();
+}
+
+#[test]
+fn a_dataset_whose_writer_could_not_be_made_can_be_attached_to_once_it_has_a_name() {
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::<i16>::default() };
+    let library = library_that_gives_up();
+    let mut n_attached = 0;
+    for n_calls in 0..60 {
+        let file = new_file("half-made");
+        CALLS_LEFT.set(Some(n_calls));
+        let made = Writer::create(&library, file.id(), &dataset(Compression::drle(THRESHOLD), 1), processing());
+        CALLS_LEFT.set(None);
+        if made.is_ok() {
+            break;
+        }
+        if try_read::<i16>(&file, PATH, 0).is_some() {
+            let mut writer = Writer::attach(&library, file.id(), PATH, processing()).unwrap();
+            writer.push(&camera(0)).unwrap();
+            writer.finish().unwrap();
+            drop(writer);
+            assert_eq!(read::<i16>(&file, PATH), [corrected(&camera(0), 100, THRESHOLD)], "{n_calls}");
+            assert_eq!(attribute(&file, &format!("{PATH}_darkchunk"), "threshold"), i64::from(THRESHOLD));
+            n_attached += 1;
+        }
+    }
+    assert!(n_attached > 10, "{n_attached}");
+}
+
+#[test]
+fn a_string_that_another_program_stored_in_another_way_goes_once_the_new_one_is_there() {
+    let library = library_that_gives_up();
+    let create = |file: &File| {
+        let dataset = dataset(Compression::NONE, 1);
+        Writer::create(&library, file.id(), &dataset, Processing::<i16>::default())
+    };
+    // The default of the root is made and written first. Then the new class is made and written under another name, and last
+    // under its own.
+    for (n_calls, is_old) in (2..7).map(|n_calls| (n_calls, n_calls < 5)) {
+        let file = new_file("their-string");
+        foreign::fixed_string(&file, "/entry", "NX_class", "mine");
+        CALLS_LEFT.set(Some(n_calls));
+        assert!(create(&file).is_err());
+        CALLS_LEFT.set(None);
+        let name = if is_old { "NX_class" } else { "NX_class (new)" };
+        assert_eq!(foreign::string_bytes(&file, "/entry", name), is_old.then_some(4), "refused from call {n_calls} on");
+        create(&file).unwrap().finish().unwrap();
+        assert_eq!(foreign::string_bytes(&file, "/entry", "NX_class"), None, "of any length now");
+        assert!(!foreign::has_attribute(&file, "/entry", "NX_class (new)"), "refused from call {n_calls} on");
+    }
 }

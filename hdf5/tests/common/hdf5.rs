@@ -90,7 +90,13 @@ pub(crate) mod h5a {
     use super::*;
     functions! {
         fn H5Aopen_by_name(at: Hid, object: *const c_char, name: *const c_char, aapl: Hid, lapl: Hid) -> Hid;
+        fn H5Acreate_by_name(
+            at: Hid, object: *const c_char, name: *const c_char, kind: Hid, space: Hid, acpl: Hid, aapl: Hid, lapl: Hid,
+        ) -> Hid;
+        fn H5Aexists_by_name(at: Hid, object: *const c_char, name: *const c_char, lapl: Hid) -> c_int;
+        fn H5Aget_type(attribute: Hid) -> Hid;
         fn H5Aread(attribute: Hid, kind: Hid, data: *mut c_void) -> c_int;
+        fn H5Awrite(attribute: Hid, kind: Hid, data: *const c_void) -> c_int;
     }
 }
 
@@ -188,6 +194,7 @@ pub(crate) mod h5p {
 pub(crate) mod h5s {
     use super::*;
     functions! {
+        fn H5Screate(class: c_int) -> Hid;
         fn H5Screate_simple(rank: c_int, dims: *const u64, most: *const u64) -> Hid;
         fn H5Sget_simple_extent_dims(space: Hid, dims: *mut u64, most: *mut u64) -> c_int;
     }
@@ -198,9 +205,13 @@ pub(crate) mod h5t {
     functions! {
         fn H5Tarray_create2(base: Hid, rank: c_uint, dims: *const u64) -> Hid;
         fn H5Tcopy(kind: Hid) -> Hid;
+        fn H5Tget_size(kind: Hid) -> usize;
+        fn H5Tis_variable_str(kind: Hid) -> c_int;
         fn H5Tset_precision(kind: Hid, n_bits: usize) -> c_int;
+        fn H5Tset_size(kind: Hid, n_bytes: usize) -> c_int;
     }
     identifiers! {
+        H5T_C_S1 = H5T_C_S1_g;
         H5T_NATIVE_DOUBLE = H5T_NATIVE_DOUBLE_g;
         H5T_NATIVE_INT16 = H5T_NATIVE_INT16_g;
         H5T_NATIVE_INT64 = H5T_NATIVE_INT64_g;
