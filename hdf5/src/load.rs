@@ -10,7 +10,7 @@
 //! 5. conda's, in `CONDA_PREFIX`.
 //!
 //! Nothing is looked for in the current folder: a program may be started in one that somebody else fills. What was
-//! loaded stays so until the process ends.
+//! loaded stays so until the process ends, also what cannot be used. Where nothing can be, the error has all the reasons.
 //!
 //! HDF5 is mostly built without a lock of its own. A table from here has one that all such tables share. It knows nothing of
 //! other users of the same library in the process: h5py guards its own with `h5py._objects.phil`, which a caller from
@@ -72,19 +72,24 @@ impl Loaded {
 /// # Errors
 /// [`Error::NoLibrary`] says what was looked for, and what to do.
 pub fn find() -> Result<Loaded> {
-    if let Some(loaded) = program() {
-        return Ok(loaded);
-    }
-    if let Ok(loaded) = first_of([places::in_process()]) {
+    let mut tried = Vec::new();
+    if let Some(loaded) = program(&mut tried).or_else(|| first_of([places::in_process()], &mut tried)) {
         return Ok(loaded);
     }
     if let Some(named) = std::env::var_os("DARKCHUNK_HDF5").filter(|path| !path.is_empty()) {
         let named = Path::new(&named);
-        let failed = |why| Error::NoLibrary { tried: format!("DARKCHUNK_HDF5={}: {why}", named.display()) };
-        return load(named).map_err(failed);
+        return load(named).map_err(|why| {
+            tried.insert(0, format!("DARKCHUNK_HDF5={}: {why}", named.display()));
+            none(&tried)
+        });
     }
     let system = [places::system, places::conda].into_iter().map(|place| place());
-    first_of(places::pythons().into_iter().map(|python| places::h5py(&python)).chain(system))
+    let others = places::pythons().into_iter().map(|python| places::h5py(&python)).chain(system);
+    first_of(others, &mut tried).ok_or_else(|| none(&tried))
+}
+
+fn none(tried: &[String]) -> Error {
+    Error::NoLibrary { tried: tried.join("; ") }
 }
 
 /// [`find`], and [`Loaded::library`].
@@ -106,13 +111,12 @@ pub unsafe fn open(path: &Path) -> Result<Loaded> {
     load(path).map_err(|why| Error::NoLibrary { tried: format!("{}: {why}", path.display()) })
 }
 
-/// The first that is one, in any of these places.
-fn first_of(places: impl IntoIterator<Item = Place>) -> Result<Loaded> {
-    let mut tried = Vec::new();
+/// The first that is one, in any of these places; or why there is none.
+fn first_of(places: impl IntoIterator<Item = Place>, tried: &mut Vec<String>) -> Option<Loaded> {
     for Place { looked, files } in places {
         for file in &files {
             match load(file) {
-                Ok(loaded) => return Ok(loaded),
+                Ok(loaded) => return Some(loaded),
                 Err(why) => tried.push(format!("{}: {why}", file.display())),
             }
         }
@@ -120,28 +124,33 @@ fn first_of(places: impl IntoIterator<Item = Place>) -> Result<Loaded> {
             tried.push(looked);
         }
     }
-    Err(Error::NoLibrary { tried: tried.join("; ") })
+    None
 }
 
 fn load(file: &Path) -> std::result::Result<Loaded, String> {
     let module = Module::open(file)?;
     let api = fill(&module).map_err(|error| error.to_string())?;
-    module.keep();
     Ok(Loaded { api, origin: file.display().to_string() })
 }
 
-/// The HDF5 that the program itself, or what is loaded for all to see, has.
-fn program() -> Option<Loaded> {
+/// The HDF5 that the program itself, or what is loaded for all to see, has; where that cannot be used, why.
+fn program(tried: &mut Vec<String>) -> Option<Loaded> {
+    const NAME: &str = "this program";
     let module = Module::program()?;
-    let api = fill(&module).ok()?;
-    module.keep();
-    Some(Loaded { api, origin: "this program".to_owned() })
+    module.symbol("H5get_libversion")?;
+    match fill(&module) {
+        Ok(api) => Some(Loaded { api, origin: NAME.to_owned() }),
+        Err(why) => {
+            tried.push(format!("{NAME}: {why}"));
+            None
+        }
+    }
 }
 
 fn fill(module: &Module) -> Result<Api> {
     let in_program = |name: &str| Module::program().and_then(|program| program.symbol(name));
     let look_up = |name: &str| -> Option<NonNull<c_void>> { module.symbol(name) };
-    // SAFETY: a library that has HDF5's names is HDF5; it is not unloaded once its functions are used.
+    // SAFETY: a library that has HDF5's names is HDF5; a `Module` is never unloaded.
     unsafe { table(&look_up, &in_program) }
 }
 

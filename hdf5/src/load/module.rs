@@ -1,39 +1,40 @@
 //! A library in the process, by its file.
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use libloading::Library;
 
-/// A library that is loaded, until the value is dropped.
+/// A library that is loaded, and stays so until the process ends, whether it can be used or not: once a function of HDF5 was
+/// called, the system calls HDF5 back when the process or a thread ends.
 #[derive(Debug)]
-pub(super) struct Module(Library);
+pub(super) struct Module(ManuallyDrop<Library>);
 
 impl Module {
     /// Loads a file, with the libraries beside it that it needs. One that is in the process is not loaded again.
     pub(super) fn open(file: &Path) -> Result<Self, String> {
         // SAFETY: the files that are asked for are HDF5's by name and place, or the caller vouches for them. HDF5 does
-        // nothing when it is loaded.
+        // nothing when it is loaded, and is never unloaded.
         let library = unsafe { os::open(file) };
-        library.map(Self).map_err(|error| error.to_string())
+        library.map(Self::kept).map_err(|error| error.to_string())
     }
 
     /// The program itself, with what it was linked with.
     pub(super) fn program() -> Option<Self> {
-        os::program().map(Self)
+        os::program().map(Self::kept)
+    }
+
+    fn kept(library: Library) -> Self {
+        Self(ManuallyDrop::new(library))
     }
 
     pub(super) fn symbol(&self, name: &str) -> Option<NonNull<c_void>> {
         // SAFETY: nothing is done with what is there; all that is wanted is its address.
         let symbol = unsafe { self.0.get::<*mut c_void>(name.as_bytes()) }.ok()?;
-        // SAFETY: as above; the address is used as long as the library stays loaded, by whoever asks for it.
+        // SAFETY: as above; the library stays loaded, so the address stays true.
         NonNull::new(unsafe { symbol.try_as_raw_ptr() }?)
-    }
-
-    /// Keeps it loaded for good.
-    pub(super) fn keep(self) {
-        std::mem::forget(self);
     }
 }
 

@@ -18,7 +18,8 @@ type LookUp<'a> = &'a dyn Fn(&str) -> Option<NonNull<c_void>>;
 macro_rules! function {
     ($look_up:expr, $name:ident) => {
         $look_up(stringify!($name)).map(|address| {
-            // SAFETY: the function of this name has this type since HDF5 1.10, and the version has been looked at.
+            // SAFETY: the function of this name has this type since HDF5 1.10. `H5get_libversion`, which alone is called of an
+            // older one, always had it.
             unsafe { std::mem::transmute::<*mut c_void, signature::$name>(address.as_ptr()) }
         })
     };
@@ -32,7 +33,8 @@ macro_rules! function {
 /// [`Error::MissingFunction`]; [`Error::Unsupported`] for HDF5 before 1.10.3.
 ///
 /// # Safety
-/// What is found is HDF5's, of one library, which stays loaded as long as the table is used.
+/// What is found is HDF5's, of one library, which stays loaded until the process ends, also if it is refused: HDF5 has itself
+/// called then.
 pub unsafe fn table(look_up: LookUp<'_>, in_program: LookUp<'_>) -> Result<Api> {
     let _held = lock::hold();
     check_version(look_up)?;

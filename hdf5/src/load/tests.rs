@@ -23,7 +23,9 @@ fn child() {
     let found = match std::env::var(CHILD).as_deref() {
         Err(_) => return,
         Ok("not the system's") => {
-            first_of(places::pythons().iter().map(|python| places::h5py(python)).chain([places::conda()]))
+            let places = places::pythons().into_iter().map(|python| places::h5py(&python)).chain([places::conda()]);
+            let mut tried = Vec::new();
+            first_of(places, &mut tried).ok_or_else(|| none(&tried))
         }
         Ok(_) => find(),
     };
@@ -73,6 +75,45 @@ fn where_there_is_none_the_error_says_what_was_looked_for_and_what_to_do() {
         assert!(error.contains(words), "{words:?}: {error}");
     }
     assert!(places::system().looked.starts_with("no "), "{:?}", places::system());
+}
+
+/// An HDF5 1.8.5, as far as anybody asks.
+#[cfg(target_os = "linux")]
+fn old_hdf5() -> std::path::PathBuf {
+    const SOURCE: &str =
+        "int H5get_libversion(unsigned *a, unsigned *b, unsigned *c) { *a = 1; *b = 8; *c = 5; return 0; }";
+    let folder =
+        std::env::temp_dir().join(format!("darkchunk-old-{}-{:?}", std::process::id(), std::thread::current().id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (source, library) = (folder.join("old.c"), folder.join("libhdf5.so.7"));
+    std::fs::write(&source, SOURCE).expect("a file");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(built.expect("a C compiler").success());
+    library
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_hdf5_that_is_too_old_is_refused_and_stays_loaded() {
+    let library = old_hdf5();
+    // SAFETY: the file does nothing when it is loaded, and its one function is as HDF5's.
+    let refused = unsafe { open(&library) }.expect_err("it is too old").to_string();
+    assert!(refused.contains("this is HDF5 1.8.5, 1.10.3 or later is needed"), "{refused}");
+    let is_loaded = module::loaded().contains(&library.canonicalize().expect("a file"));
+    let _ = std::fs::remove_dir_all(library.parent().expect("a folder"));
+    assert!(is_loaded, "what HDF5 has asked to be called would be gone");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_hdf5_of_the_process_that_cannot_be_used_is_named_with_its_reason() {
+    let library = old_hdf5();
+    let preloaded = library.to_str().expect("UTF-8");
+    let error = search("all", &[("LD_PRELOAD", preloaded), ("DARKCHUNK_HDF5", "/no/such/libhdf5.so")]);
+    let _ = std::fs::remove_dir_all(library.parent().expect("a folder"));
+    for words in ["DARKCHUNK_HDF5=/no/such/libhdf5.so: ", "this program: ", preloaded, "this is HDF5 1.8.5"] {
+        assert!(error.contains(words), "{words:?}: {error}");
+    }
 }
 
 #[test]
