@@ -43,8 +43,8 @@ typedef enum dc_status {
     DC_NOT_STORED = 9,  /* dc_writer: HDF5 refused a chunk or a flush. The frames of the call were taken, all of them: do not
                            push them again. What is not stored is held in memory, and tried again by the next call */
     DC_PANIC = 10,      /* a bug in darkchunk; free the object, and report it */
-    DC_NOT_TAKEN = 11,  /* dc_writer: a full chunk is held that HDF5 still refuses, so a frame was not taken: push it again
-                           (dc_writer_push_frames: those after the ones that dc_summary's n_pushed counts) */
+    DC_NOT_TAKEN = 11,  /* dc_writer: a full chunk is held that HDF5 still refuses, or a flush failed, before a frame was taken:
+                           push it again (dc_writer_push_frames: those after the ones that dc_summary's n_pushed counts) */
     DC_OTHER = 99
 } dc_status;
 
@@ -204,7 +204,11 @@ typedef void (*dc_function)(void);
 
 #define DC_FIELD(name) dc_function fn_##name;
 
-/* Functions and identifiers of the HDF5 (1.10.3 or later) that the program uses. Fill it with dc_hdf5_from_headers. */
+/* Functions and identifiers of the HDF5 (1.10.3 or later) that the program uses. Fill it with dc_hdf5_from_headers. A program
+ * compiled with an earlier header has a shorter table: then what needs the functions at its end is left out. Without
+ * H5Oget_info2 and H5Oget_info3 a second writer on a dataset is not noticed, without H5Fget_mpi_atomicity (which only an HDF5
+ * for MPI has) a file that is open with MPI-IO is not refused, and without H5Pset_alloc_time and H5Pset_fill_time room is
+ * not proved before a chunk is written again. */
 typedef struct dc_hdf5 {
     size_t size;        /* sizeof(dc_hdf5) */
     void (*enter)(void);/* called before each use of HDF5, or NULL: a lock that one thread may take again */
@@ -318,7 +322,8 @@ dc_status dc_writer_create(const dc_hdf5 *hdf5, int64_t at, const char *path, co
                            const dc_processing *with, dc_writer **writer);
 
 /* Goes on with a dataset that is there, after its last frame. `with` may be NULL; its dark image, if any, has
- * n_dark_pixels elements. DC_UNSUPPORTED: also where another dc_writer of this process writes to the dataset. */
+ * n_dark_pixels elements. DC_UNSUPPORTED: also where another dc_writer of this process writes to the dataset, if the table
+ * has H5Oget_info2 or H5Oget_info3. */
 dc_status dc_writer_attach(const dc_hdf5 *hdf5, int64_t at, const char *path, int element, size_t n_dark_pixels,
                            const dc_processing *with, dc_writer **writer);
 

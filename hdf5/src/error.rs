@@ -1,5 +1,7 @@
 //! What can go wrong with a file, by what the caller would do about it.
 
+use std::fmt;
+
 use thiserror::Error;
 
 /// The result of everything in this crate that can fail.
@@ -104,22 +106,20 @@ pub enum Error {
     },
     /// HDF5 did not take a chunk or could not flush. The frames were taken, all of them, and are not to be pushed again:
     /// those that are not stored are held, and tried again by the next call.
-    #[error(
-        "{source}; {n_stored} frames are stored in the file, {n_held} more were taken and are held in memory: make room, \
-         then go on with the next frame, flush or finish"
-    )]
+    #[error("{source}; {}", Held { n_stored: *n_stored, n_held: *n_held, remedy: "go on with the next frame, flush or finish" })]
     NotStored {
         /// What HDF5 refused, and why.
         source: Box<Error>,
         /// Frames that are in the file.
         n_stored: u64,
-        /// Frames that were taken and are not in the file.
+        /// Frames that were taken and are not in the file: none where only a flush failed.
         n_held: u64,
     },
-    /// A frame was not taken, because a full chunk before it is held that HDF5 did not take: it is to be pushed again.
+    /// A frame was not taken, because HDF5 did not take a full chunk before it, which is held, or could not flush: it is to be
+    /// pushed again.
     #[error(
-        "{source}; {n_taken} of these frames were taken: {n_stored} frames are stored in the file, {n_held} more are held \
-         in memory; make room, then push again from the first that was not taken"
+        "{source}; {n_taken} of these frames were taken; {}",
+        Held { n_stored: *n_stored, n_held: *n_held, remedy: "push again from the first that was not taken" }
     )]
     NotTaken {
         /// What HDF5 refused, and why.
@@ -128,10 +128,34 @@ pub enum Error {
         n_taken: usize,
         /// Frames that are in the file.
         n_stored: u64,
-        /// Frames that were taken and are not in the file.
+        /// Frames that were taken and are not in the file: none where only a flush failed.
         n_held: u64,
     },
     /// Something asked for that the writer, the file or the dataset does not have.
     #[error("{0}")]
     Unsupported(String),
+}
+
+/// What became of the frames that were taken, and what to do.
+struct Held {
+    n_stored: u64,
+    n_held: u64,
+    remedy: &'static str,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { n_stored, n_held, remedy } = self;
+        match n_held {
+            0 => write!(
+                text,
+                "all {n_stored} frames that were taken are stored, but not flushed: a crash may lose some; {remedy}"
+            ),
+            _ => write!(
+                text,
+                "{n_stored} frames are stored in the file, {n_held} more were taken and are held in memory: make room, then \
+                 {remedy}"
+            ),
+        }
+    }
 }
