@@ -15,14 +15,15 @@ use darkchunk_hdf5_abi::{Hid, PushFn};
 
 use crate::caller::{Caller, Module};
 use crate::functions::function;
+use crate::host;
 
-/// Puts `text` on the caller's error stack, where the caller has one; otherwise it is lost.
+/// Puts `text` on the caller's error stack, where the caller is HDF5 1.10 or later and shows its functions; otherwise it is lost.
 pub(crate) fn push(caller: Caller, filter: &str, function: &CStr, text: &str) {
     // What a filter is called may go on to explain itself.
     let name = filter.split([':', ';']).next().unwrap_or(filter);
     let text = format!("{name}: {text}").replace('\0', " ");
     let _ = CString::new(text).ok().and_then(|text| {
-        let module = caller.module()?;
+        let module = caller.module().filter(host::is_known)?;
         if is_paused(&module) {
             push_past_pause(&module, function, &text)
         } else {
@@ -33,8 +34,7 @@ pub(crate) fn push(caller: Caller, filter: &str, function: &CStr, text: &str) {
 
 fn push_to(module: &Module, stack: Hid, function: &CStr, text: &CStr) -> Option<()> {
     let address = module.symbol(c"H5Epush2")?;
-    // SAFETY: the function of this name has this type since HDF5 1.10; before, identifiers were shorter, and the
-    // variables read below do not exist.
+    // SAFETY: the function of this name has this type since HDF5 1.10, and the library is no older.
     let push = unsafe { core::mem::transmute::<*mut c_void, PushFn>(address.as_ptr()) };
     let class = identifier(module, c"H5E_ERR_CLS_g")?;
     let major = identifier(module, c"H5E_PLINE_g")?;
@@ -71,10 +71,14 @@ fn push_past_pause(module: &Module, function: &CStr, text: &CStr) -> Option<()> 
 /// The value of one of HDF5's variables that hold an identifier.
 fn identifier(module: &Module, name: &CStr) -> Option<Hid> {
     let read = |address: core::ptr::NonNull<c_void>| {
-        // SAFETY: the variable of this name is a `hid_t` that is set when the library starts, and it is aligned as one.
+        // SAFETY: the variable of this name is a `hid_t`, of 64 bits since HDF5 1.10, that is set when the library starts, and it
+        // is aligned as one.
         unsafe { address.cast::<Hid>().read() }
     };
     let valid = |id: &Hid| *id > 0;
     // A program that names the variable has it in its own memory, and the library's place for it stays unset.
     module.symbol(name).map(read).filter(valid).or_else(|| Module::program_symbol(name).map(read).filter(valid))
 }
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests;

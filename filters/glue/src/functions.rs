@@ -31,7 +31,8 @@ macro_rules! function {
     ($module:expr, $name:ident) => {{
         const NAME: &core::ffi::CStr = $crate::functions::c_str(concat!(stringify!($name), "\0").as_bytes());
         $crate::caller::Module::symbol($module, NAME).map(|address| {
-            // SAFETY: the function of this name has had this type since HDF5 1.10, and no older one is asked.
+            // SAFETY: the function of this name has had this type since HDF5 1.10. Of an older one those alone are called that
+            // had it before: `H5get_libversion`, and on Windows the two that allocate and free memory.
             unsafe {
                 core::mem::transmute::<*mut core::ffi::c_void, ::darkchunk_hdf5_abi::signature::$name>(address.as_ptr())
             }

@@ -53,7 +53,9 @@ impl Host {
     /// The HDF5 that is calling.
     pub(crate) fn of(caller: Caller) -> Result<Self, Unknown> {
         let module = caller.module().ok_or(Unknown)?;
-        version(&module).filter(|version| *version >= OLDEST).ok_or(Unknown)?;
+        if !is_known(&module) {
+            return Err(Unknown);
+        }
         let functions = Functions::of(&module).ok_or(Unknown)?;
         Ok(Self { functions, module: Some(module) })
     }
@@ -261,6 +263,11 @@ impl datatype::AskParts for Host {
 
 /// Before 1.10 identifiers had 32 bits.
 const OLDEST: (c_uint, c_uint) = (1, 10);
+
+/// Whether the module is an HDF5 whose functions have the types that they are called with.
+pub(crate) fn is_known(module: &Module) -> bool {
+    version(module).is_some_and(|version| version >= OLDEST)
+}
 
 /// The version of the module, if it is an HDF5.
 fn version(module: &Module) -> Option<(c_uint, c_uint)> {

@@ -21,6 +21,7 @@
 mod dataset;
 mod host;
 mod kept;
+mod quiet;
 #[cfg(test)]
 mod tests;
 

@@ -5,21 +5,21 @@
 //! only one may read a file: opening an open dataset once more looks at its header, which is in HDF5's cache as a rule. That is
 //! not done in an HDF5 for MPI, where reading may take all ranks, nor in another connector's files.
 
-use core::ffi::{c_uint, c_void};
+use core::ffi::c_uint;
 use core::mem::ManuallyDrop;
-use core::ptr::null_mut;
 
 use std::collections::HashSet;
 
+use darkchunk_hdf5_abi::Hid;
 use darkchunk_hdf5_abi::constants::{
-    H5D_CHUNKED, H5D_VIRTUAL, H5E_DEFAULT, H5F_ACC_RDWR, H5F_ACC_SWMR_WRITE, H5F_OBJ_ALL, H5F_OBJ_DATASET,
-    H5F_OBJ_DATATYPE, H5F_OBJ_FILE, H5P_DEFAULT,
+    H5D_CHUNKED, H5D_VIRTUAL, H5F_ACC_RDWR, H5F_ACC_SWMR_WRITE, H5F_OBJ_ALL, H5F_OBJ_DATASET, H5F_OBJ_DATATYPE,
+    H5F_OBJ_FILE, H5P_DEFAULT,
 };
 use darkchunk_hdf5_abi::datatype::{Ask, AskParts, is_fixed};
-use darkchunk_hdf5_abi::{Hid, PrintFn, PrintFn1};
 
 use super::dataset::{Chunked, Dataset};
 use super::kept::Hdf5;
+use super::quiet::{Errors, Quiet};
 use crate::caller::Caller;
 use crate::functions::functions;
 use crate::host::Host;
@@ -45,10 +45,6 @@ const ALL_FILES: Hid = H5F_OBJ_ALL as Hid;
 functions! {
     /// The functions that questions need.
     struct Functions {
-        H5Eauto_is_v2,
-        H5Eget_auto2,
-        H5Eset_auto2,
-        H5Eclear2,
         H5Fget_obj_ids,
         H5Fget_intent,
         H5Iis_valid,
@@ -60,9 +56,6 @@ functions! {
         H5Pclose,
         H5Tcommitted,
         ; optional:
-        /// Not where HDF5 was built without what is deprecated: then no program has set such a function.
-        H5Eget_auto1,
-        H5Eset_auto1,
         /// Not in every version that has connectors.
         H5VLobject_is_native,
     }
@@ -72,30 +65,10 @@ functions! {
 pub(super) struct Inquirer {
     host: ManuallyDrop<Host>,
     functions: Functions,
+    errors: Errors,
     checks_sizes: bool,
     has_connectors: bool,
     is_parallel: bool,
-}
-
-/// The function that the program has set for errors, and its argument.
-#[derive(Clone, Copy)]
-enum Handler {
-    /// As HDF5 1.6 had it.
-    V1(Option<PrintFn1>, *mut c_void),
-    V2(Option<PrintFn>, *mut c_void),
-}
-
-impl Handler {
-    fn prints(self) -> bool {
-        matches!(self, Self::V1(Some(_), _) | Self::V2(Some(_), _))
-    }
-
-    fn silent(self) -> Self {
-        match self {
-            Self::V1(_, data) => Self::V1(None, data),
-            Self::V2(_, data) => Self::V2(None, data),
-        }
-    }
 }
 
 /// What can be known of chunks' sizes from the calling HDF5.
@@ -122,45 +95,15 @@ impl Library {
 impl Inquirer {
     fn of(host: Host, version: (c_uint, c_uint)) -> Option<Self> {
         let module = host.module()?;
-        let functions = Functions::of(module)?;
+        let (functions, errors) = (Functions::of(module)?, Errors::of(module)?);
         let is_parallel = module.symbol(c"H5Pset_fapl_mpio").is_some();
         let (checks_sizes, has_connectors) = (version >= CHECKS_SIZES, version >= HAS_CONNECTORS);
-        Some(Self { host: ManuallyDrop::new(host), functions, checks_sizes, has_connectors, is_parallel })
+        Some(Self { host: ManuallyDrop::new(host), functions, errors, checks_sizes, has_connectors, is_parallel })
     }
 
     /// Whether it compares sizes itself: then what is wrong does no harm.
     pub(super) fn checks_sizes(&self) -> bool {
         self.checks_sizes
-    }
-
-    fn handler(&self) -> Option<Handler> {
-        let functions = &self.functions;
-        let (mut is_v2, mut data) = (0, null_mut());
-        // SAFETY: a place for one number.
-        let status = unsafe { (functions.H5Eauto_is_v2)(H5E_DEFAULT, &raw mut is_v2) };
-        if status < 0 {
-            return None;
-        }
-        if is_v2 != 0 {
-            let mut print = None;
-            // SAFETY: places for a function and its argument.
-            let status = unsafe { (functions.H5Eget_auto2)(H5E_DEFAULT, &raw mut print, &raw mut data) };
-            return (status >= 0).then_some(Handler::V2(print, data));
-        }
-        let mut print = None;
-        // SAFETY: places for a function and its argument.
-        let status = unsafe { functions.H5Eget_auto1?(&raw mut print, &raw mut data) };
-        (status >= 0).then_some(Handler::V1(print, data))
-    }
-
-    fn set_handler(&self, handler: Handler) -> Option<()> {
-        let status = match handler {
-            // SAFETY: none, or the one that was set before, with its argument.
-            Handler::V1(print, data) => unsafe { self.functions.H5Eset_auto1?(print, data) },
-            // SAFETY: none, or the one that was set before, with its argument.
-            Handler::V2(print, data) => unsafe { (self.functions.H5Eset_auto2)(H5E_DEFAULT, print, data) },
-        };
-        (status >= 0).then_some(())
     }
 
     /// The open objects of some kinds in a file. Their identifiers are still the program's.
@@ -261,18 +204,8 @@ impl Hdf5 for Inquirer {
     }
 
     fn quietly<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let handler = self.handler()?;
-        // Where none is set nothing prints, and setting none could hide one that is set in the other way.
-        let prints = handler.prints();
-        if prints {
-            self.set_handler(handler.silent())?;
-        }
-        let result = work();
-        self.ask(self.functions.H5Eclear2, H5E_DEFAULT);
-        if prints {
-            self.set_handler(handler);
-        }
-        Some(result)
+        let _quiet = Quiet::new(&self.errors)?;
+        Some(work())
     }
 }
 
