@@ -190,7 +190,7 @@ void dc_encoder_free(dc_encoder *encoder);
 
 typedef void (*dc_function)(void);
 
-/* The HDF5 functions that the writer calls, in the order of the table. */
+/* The HDF5 functions that writer and reader call, in the order of the table. */
 #define DC_HDF5_FUNCTIONS(X) \
     X(H5open) X(H5get_libversion) X(H5Eget_auto2) X(H5Eset_auto2) X(H5Eclear2) X(H5Ewalk2) X(H5Iget_type) \
     X(H5Iget_file_id) X(H5Idec_ref) X(H5Fcreate) X(H5Fopen) X(H5Fflush) X(H5Fget_intent) X(H5Gcreate2) X(H5Oopen) \
@@ -235,6 +235,21 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Fget_mpi_atomicity; /* where HDF5 is built for MPI, or NULL */
     dc_function fn_H5Pfill_value_defined;
     dc_function fn_H5Pget_fill_value;
+    dc_function fn_H5Pget_fill_time;
+    dc_function fn_H5Pget_external_count;
+    dc_function fn_H5Pget_userblock;
+    dc_function fn_H5Pget_driver;
+    dc_function fn_H5Pset_fapl_sec2;
+    dc_function fn_H5Iinc_ref;
+    dc_function fn_H5Fget_access_plist;
+    dc_function fn_H5Fget_vfd_handle;
+    dc_function fn_H5Fget_name;
+    dc_function fn_H5Sselect_hyperslab;
+    dc_function fn_H5Dget_offset;
+    dc_function fn_H5Drefresh;
+    dc_function fn_H5Dget_num_chunks; /* since HDF5 1.10.5, or NULL */
+    dc_function fn_H5Dget_chunk_info; /* since HDF5 1.10.5, or NULL */
+    dc_function fn_H5Dchunk_iter;     /* since HDF5 1.12.3 and 1.14.0, or NULL */
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -293,6 +308,28 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #endif
     DC_SET(H5Pfill_value_defined)
     DC_SET(H5Pget_fill_value)
+    DC_SET(H5Pget_fill_time)
+    DC_SET(H5Pget_external_count)
+    DC_SET(H5Pget_userblock)
+    DC_SET(H5Pget_driver)
+    DC_SET(H5Pset_fapl_sec2)
+    DC_SET(H5Iinc_ref)
+    DC_SET(H5Fget_access_plist)
+    DC_SET(H5Fget_vfd_handle)
+    DC_SET(H5Fget_name)
+    DC_SET(H5Sselect_hyperslab)
+    DC_SET(H5Dget_offset)
+    DC_SET(H5Drefresh)
+    table.fn_H5Dget_num_chunks = NULL;
+    table.fn_H5Dget_chunk_info = NULL;
+    table.fn_H5Dchunk_iter = NULL;
+#if H5_VERSION_GE(1, 10, 5)
+    DC_SET(H5Dget_num_chunks)
+    DC_SET(H5Dget_chunk_info)
+#endif
+#if H5_VERSION_GE(1, 14, 0) || (H5_VERSION_GE(1, 12, 3) && !H5_VERSION_GE(1, 13, 0))
+    DC_SET(H5Dchunk_iter)
+#endif
     return table;
 }
 

@@ -51,6 +51,10 @@ pub const H5D_VIRTUAL: c_int = 3;
 pub const H5D_ALLOC_TIME_EARLY: c_int = 1;
 /// Memory in the file is not filled beforehand.
 pub const H5D_FILL_TIME_NEVER: c_int = 1;
+/// No address: nothing is stored.
+pub const HADDR_UNDEF: u64 = u64::MAX;
+/// A selection in place of what was selected before.
+pub const H5S_SELECT_SET: c_int = 0;
 /// Chunks that reach over the dataset's edge are not filtered.
 pub const H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS: c_uint = 2;
 /// `H5D_FILL_VALUE_USER_DEFINED`: a fill value that was set; otherwise there is none, or 0.

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
-use crate::{Hid, ObjectInfo, PrintFn, PrintFn1, WalkFn};
+use crate::{ChunkFn, Hid, ObjectInfo, PrintFn, PrintFn1, WalkFn};
 
 /// Hands HDF5's functions with their signatures to the macro named: `required { fn …; } optional { fn …; } others { fn …; }`.
 ///
@@ -115,6 +115,29 @@ macro_rules! for_each_hdf5_function {
                 fn H5Fget_mpi_atomicity(file: Hid, is_atomic: *mut c_uint) -> c_int;
                 fn H5Pfill_value_defined(dcpl: Hid, status: *mut c_int) -> c_int;
                 fn H5Pget_fill_value(dcpl: Hid, kind: Hid, value: *mut c_void) -> c_int;
+                fn H5Pget_fill_time(dcpl: Hid, time: *mut c_int) -> c_int;
+                fn H5Pget_external_count(dcpl: Hid) -> c_int;
+                fn H5Pget_userblock(fcpl: Hid, n_bytes: *mut u64) -> c_int;
+                fn H5Pget_driver(fapl: Hid) -> Hid;
+                fn H5Pset_fapl_sec2(fapl: Hid) -> c_int;
+                fn H5Iinc_ref(id: Hid) -> c_int;
+                fn H5Fget_access_plist(file: Hid) -> Hid;
+                fn H5Fget_vfd_handle(file: Hid, fapl: Hid, handle: *mut *mut c_void) -> c_int;
+                fn H5Fget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
+                fn H5Sselect_hyperslab(
+                    space: Hid, operation: c_int, start: *const u64, stride: *const u64, count: *const u64,
+                    block: *const u64,
+                ) -> c_int;
+                fn H5Dget_offset(dataset: Hid) -> u64;
+                fn H5Drefresh(dataset: Hid) -> c_int;
+                // Since HDF5 1.10.5.
+                fn H5Dget_num_chunks(dataset: Hid, space: Hid, n_chunks: *mut u64) -> c_int;
+                fn H5Dget_chunk_info(
+                    dataset: Hid, space: Hid, index: u64, offset: *mut u64, mask: *mut c_uint, address: *mut u64,
+                    n_bytes: *mut u64,
+                ) -> c_int;
+                // Since HDF5 1.12.3 and 1.14.0.
+                fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

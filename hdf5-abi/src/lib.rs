@@ -12,4 +12,4 @@ mod functions;
 mod types;
 
 pub use functions::{TABLE, signature};
-pub use types::{ErrorEntry, Hid, ObjectInfo, PrintFn, PrintFn1, PushFn, WalkFn};
+pub use types::{ChunkFn, ErrorEntry, Hid, ObjectInfo, PrintFn, PrintFn1, PushFn, WalkFn};

@@ -8,6 +8,9 @@ pub type Hid = i64;
 /// HDF5's call-back of `H5Ewalk2`: position, one entry of the error stack, the caller's pointer.
 pub type WalkFn = unsafe extern "C" fn(c_uint, *const ErrorEntry, *mut c_void) -> c_int;
 
+/// HDF5's call-back of `H5Dchunk_iter`: offset in elements, filter mask, address, stored bytes, the caller's pointer.
+pub type ChunkFn = unsafe extern "C" fn(*const u64, c_uint, u64, u64, *mut c_void) -> c_int;
+
 /// HDF5's call-back that prints an error stack.
 pub type PrintFn = unsafe extern "C" fn(Hid, *mut c_void) -> c_int;
 

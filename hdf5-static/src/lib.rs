@@ -33,7 +33,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-use darkchunk_hdf5::api::{Hid, Ids, ObjectInfo, PrintFn, WalkFn};
+use darkchunk_hdf5::api::{ChunkFn, Hid, Ids, ObjectInfo, PrintFn, WalkFn};
 use darkchunk_hdf5::{Api, Library, Result, for_each_hdf5_function};
 use hdf5_metno_sys::{LOCK, h5p, h5t};
 
@@ -65,6 +65,27 @@ macro_rules! link {
             fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
             fn H5Pfill_value_defined(dcpl: Hid, status: *mut c_int) -> c_int;
             fn H5Pget_fill_value(dcpl: Hid, kind: Hid, value: *mut c_void) -> c_int;
+            fn H5Pget_fill_time(dcpl: Hid, time: *mut c_int) -> c_int;
+            fn H5Pget_external_count(dcpl: Hid) -> c_int;
+            fn H5Pget_userblock(fcpl: Hid, n_bytes: *mut u64) -> c_int;
+            fn H5Pget_driver(fapl: Hid) -> Hid;
+            fn H5Pset_fapl_sec2(fapl: Hid) -> c_int;
+            fn H5Iinc_ref(id: Hid) -> c_int;
+            fn H5Fget_access_plist(file: Hid) -> Hid;
+            fn H5Fget_vfd_handle(file: Hid, fapl: Hid, handle: *mut *mut c_void) -> c_int;
+            fn H5Fget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
+            fn H5Sselect_hyperslab(
+                space: Hid, operation: c_int, start: *const u64, stride: *const u64, count: *const u64,
+                block: *const u64,
+            ) -> c_int;
+            fn H5Dget_offset(dataset: Hid) -> u64;
+            fn H5Drefresh(dataset: Hid) -> c_int;
+            fn H5Dget_num_chunks(dataset: Hid, space: Hid, n_chunks: *mut u64) -> c_int;
+            fn H5Dget_chunk_info(
+                dataset: Hid, space: Hid, index: u64, offset: *mut u64, mask: *mut c_uint, address: *mut u64,
+                n_bytes: *mut u64,
+            ) -> c_int;
+            fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -89,6 +110,21 @@ macro_rules! link {
                 H5Oget_info3: Some(H5Oget_info3),
                 H5Pfill_value_defined: Some(H5Pfill_value_defined),
                 H5Pget_fill_value: Some(H5Pget_fill_value),
+                H5Pget_fill_time: Some(H5Pget_fill_time),
+                H5Pget_external_count: Some(H5Pget_external_count),
+                H5Pget_userblock: Some(H5Pget_userblock),
+                H5Pget_driver: Some(H5Pget_driver),
+                H5Pset_fapl_sec2: Some(H5Pset_fapl_sec2),
+                H5Iinc_ref: Some(H5Iinc_ref),
+                H5Fget_access_plist: Some(H5Fget_access_plist),
+                H5Fget_vfd_handle: Some(H5Fget_vfd_handle),
+                H5Fget_name: Some(H5Fget_name),
+                H5Sselect_hyperslab: Some(H5Sselect_hyperslab),
+                H5Dget_offset: Some(H5Dget_offset),
+                H5Drefresh: Some(H5Drefresh),
+                H5Dget_num_chunks: Some(H5Dget_num_chunks),
+                H5Dget_chunk_info: Some(H5Dget_chunk_info),
+                H5Dchunk_iter: Some(H5Dchunk_iter),
                 ..Api::EMPTY
             }
         }

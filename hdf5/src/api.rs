@@ -11,7 +11,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-pub use darkchunk_hdf5_abi::{ErrorEntry, Hid, ObjectInfo, PrintFn, WalkFn};
+pub use darkchunk_hdf5_abi::{ChunkFn, ErrorEntry, Hid, ObjectInfo, PrintFn, WalkFn};
 use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 
 use crate::{Error, Result};

@@ -16,9 +16,11 @@ use darkchunk::frame::ElementType;
 
 /// A filter of a dataset, with its stored parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredFilter {
-    pub(super) id: u32,
-    pub(super) values: Vec<u32>,
+pub struct StoredFilter {
+    /// Its number.
+    pub id: u32,
+    /// Its parameters, as they are stored.
+    pub values: Vec<u32>,
 }
 
 /// An open dataset of frames.

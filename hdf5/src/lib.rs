@@ -26,6 +26,7 @@
 
 pub mod api;
 mod array;
+pub mod chunk_map;
 mod chunk_writer;
 mod claim;
 mod dataset;

@@ -114,6 +114,19 @@ impl Outcome for i64 {
     }
 }
 
+impl Outcome for isize {
+    fn is_failure(self) -> bool {
+        self < 0
+    }
+}
+
+/// An address; that there is none is for the caller to see.
+impl Outcome for u64 {
+    fn is_failure(self) -> bool {
+        false
+    }
+}
+
 impl Outcome for usize {
     fn is_failure(self) -> bool {
         self == 0

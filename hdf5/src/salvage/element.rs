@@ -16,14 +16,14 @@ const MAX_DEPTH: usize = 32;
 
 /// An element as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StoredElement {
-    pub(super) n_bytes: usize,
+pub(crate) struct StoredElement {
+    pub(crate) n_bytes: usize,
     /// Whether some of it is elsewhere in the file.
-    pub(super) refers: bool,
+    pub(crate) refers: bool,
 }
 
 /// How an element of `dataset`, whose type is `datatype`, is stored. `None` where that is not known.
-pub(super) fn stored(dataset: &Id, datatype: Hid) -> Result<Option<StoredElement>> {
+pub(crate) fn stored(dataset: &Id, datatype: Hid) -> Result<Option<StoredElement>> {
     let library = dataset.library();
     if !may_refer(library, datatype)? {
         return Ok(Some(StoredElement { n_bytes: h5!(library, H5Tget_size(datatype))?, refers: false }));

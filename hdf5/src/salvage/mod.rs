@@ -14,7 +14,7 @@
 //! Where HDF5 cannot open the file or the dataset, [`scan`] saves the DRLE frames that are found by their bytes.
 
 mod column;
-mod element;
+pub(crate) mod element;
 mod found;
 mod source;
 mod target;

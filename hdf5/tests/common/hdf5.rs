@@ -111,6 +111,7 @@ pub(crate) mod h5d {
         fn H5Dopen2(at: Hid, name: *const c_char, dapl: Hid) -> Hid;
         fn H5Dread(dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *mut c_void) -> c_int;
         fn H5Dset_extent(dataset: Hid, dims: *const u64) -> c_int;
+        fn H5Dwrite(dataset: Hid, kind: Hid, memory: Hid, file: Hid, dxpl: Hid, data: *const c_void) -> c_int;
         fn H5Dwrite_chunk(
             dataset: Hid, dxpl: Hid, mask: u32, offset: *const u64, n_bytes: usize, data: *const c_void,
         ) -> c_int;
@@ -150,7 +151,10 @@ pub(crate) mod h5e {
 
 pub(crate) mod h5f {
     use super::*;
-    functions! { fn H5Fcreate(name: *const c_char, flags: c_uint, fcpl: Hid, fapl: Hid) -> Hid; }
+    functions! {
+        fn H5Fcreate(name: *const c_char, flags: c_uint, fcpl: Hid, fapl: Hid) -> Hid;
+        fn H5Fopen(name: *const c_char, flags: c_uint, fapl: Hid) -> Hid;
+    }
 }
 
 pub(crate) mod h5g {
@@ -181,13 +185,22 @@ pub(crate) mod h5p {
         // A parallel HDF5 with Open MPI, whose communicators are pointers.
         fn H5Pset_fapl_mpio(fapl: Hid, communicator: *mut c_void, info: *mut c_void) -> c_int;
         fn H5Pset_chunk(dcpl: Hid, rank: c_int, dims: *const u64) -> c_int;
+        fn H5Pset_alloc_time(dcpl: Hid, time: c_int) -> c_int;
         fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
+        fn H5Pset_external(dcpl: Hid, name: *const c_char, offset: i64, n_bytes: u64) -> c_int;
+        fn H5Pset_fapl_core(fapl: Hid, increment: usize, is_stored: c_uint) -> c_int;
+        fn H5Pset_fill_time(dcpl: Hid, time: c_int) -> c_int;
+        fn H5Pset_layout(dcpl: Hid, layout: c_int) -> c_int;
+        fn H5Pset_libver_bounds(fapl: Hid, low: c_int, high: c_int) -> c_int;
+        fn H5Pset_userblock(fcpl: Hid, n_bytes: u64) -> c_int;
+        fn H5Pset_virtual(dcpl: Hid, space: Hid, file: *const c_char, dataset: *const c_char, source: Hid) -> c_int;
         fn H5Pset_fill_value(dcpl: Hid, kind: Hid, value: *const c_void) -> c_int;
         fn H5Pset_filter(dcpl: Hid, id: c_int, flags: c_uint, n_values: usize, values: *const c_uint) -> c_int;
     }
     identifiers! {
         H5P_CLS_DATASET_CREATE = H5P_CLS_DATASET_CREATE_ID_g;
         H5P_CLS_FILE_ACCESS = H5P_CLS_FILE_ACCESS_ID_g;
+        H5P_CLS_FILE_CREATE = H5P_CLS_FILE_CREATE_ID_g;
     }
 }
 
@@ -205,6 +218,7 @@ pub(crate) mod h5t {
     functions! {
         fn H5Tarray_create2(base: Hid, rank: c_uint, dims: *const u64) -> Hid;
         fn H5Tcopy(kind: Hid) -> Hid;
+        fn H5Tcreate(class: c_int, n_bytes: usize) -> Hid;
         fn H5Tget_size(kind: Hid) -> usize;
         fn H5Tis_variable_str(kind: Hid) -> c_int;
         fn H5Tset_precision(kind: Hid, n_bits: usize) -> c_int;
@@ -213,6 +227,8 @@ pub(crate) mod h5t {
     identifiers! {
         H5T_C_S1 = H5T_C_S1_g;
         H5T_NATIVE_DOUBLE = H5T_NATIVE_DOUBLE_g;
+        H5T_NATIVE_UINT8 = H5T_NATIVE_UINT8_g;
+        H5T_NATIVE_UINT32 = H5T_NATIVE_UINT32_g;
         H5T_NATIVE_INT16 = H5T_NATIVE_INT16_g;
         H5T_NATIVE_INT64 = H5T_NATIVE_INT64_g;
         H5T_NATIVE_UINT16 = H5T_NATIVE_UINT16_g;

@@ -4,6 +4,7 @@
 
 pub(crate) mod foreign;
 pub(crate) mod hdf5;
+pub(crate) mod maker;
 
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,88 @@
+//! Where the parts of a dataset are in its file: what a reader needs that reads and decodes them itself.
+//!
+//! [`StoredDataset`] is an open dataset as it is stored: shape, type, filters, fill value. [`StoredDataset::map`] asks HDF5 for
+//! all of its chunks in one pass; [`StoredDataset::locate`] opens the file again and proves, on a part that is there, that the
+//! addresses lead to what HDF5 reads. What cannot be located is read through HDF5: whole chunks as they are stored, or elements.
+//!
+//! All that comes from here is what the file says, and not trusted: a chunk may claim to be anywhere, and of any size.
+
+mod describe;
+mod gather;
+mod locate;
+mod read;
+
+pub use describe::{Storage, StoredDataset, StoredFilter};
+pub use locate::Located;
+
+/// One chunk as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredChunk {
+    /// Where it begins, by HDF5's account: [`Located::base`] is to be added.
+    pub address: u64,
+    /// Its bytes.
+    pub n_bytes: u64,
+    /// The filters that were left out.
+    pub mask: u32,
+}
+
+/// The chunks of a dataset that are stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChunkMap {
+    grid: Vec<u64>,
+    /// By their number, which rises: row by row of the grid of chunks.
+    chunks: Vec<(u64, StoredChunk)>,
+}
+
+impl ChunkMap {
+    /// How many chunks there are room for along each axis.
+    #[must_use]
+    pub fn grid(&self) -> &[u64] {
+        &self.grid
+    }
+
+    /// The chunk in this place of the grid, if it is stored. A place has as many numbers as the dataset has axes.
+    #[must_use]
+    pub fn get(&self, place: &[u64]) -> Option<StoredChunk> {
+        let number = number_of(&self.grid, place)?;
+        let found = self.chunks.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(self.chunks[found].1)
+    }
+
+    /// Chunks that are stored.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// The bytes of all of them.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.chunks.iter().fold(0, |n_bytes, (_, chunk)| n_bytes.saturating_add(chunk.n_bytes))
+    }
+
+    /// All of them, with their places in the grid.
+    pub fn iter(&self) -> impl Iterator<Item = (Vec<u64>, StoredChunk)> {
+        self.chunks.iter().map(|(number, chunk)| (self.place(*number), *chunk))
+    }
+
+    fn place(&self, mut number: u64) -> Vec<u64> {
+        let mut place = vec![0; self.grid.len()];
+        for (at, n) in place.iter_mut().zip(&self.grid).rev() {
+            *at = number % n;
+            number /= n;
+        }
+        place
+    }
+}
+
+/// The number of a place in the grid; `None` where it is outside.
+fn number_of(grid: &[u64], place: &[u64]) -> Option<u64> {
+    let mut axes = grid.iter().zip(place);
+    axes.try_fold(0_u64, |number, (n, at)| if at < n { number.checked_mul(*n)?.checked_add(*at) } else { None })
+}

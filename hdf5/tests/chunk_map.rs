@@ -1,0 +1,206 @@
+//! Where the parts of datasets are in their files, for every kind of index, on the HDF5 that the tests run on.
+
+mod common;
+
+use common::hdf5::{h5t, library};
+use common::maker::{self, Handle, Layout, Spec, create, open, open_dataset, open_in_memory, write_chunk};
+use common::path;
+use darkchunk_hdf5::chunk_map::{Located, Storage, StoredDataset};
+use std::ffi::CString;
+use std::path::Path;
+
+const DIMS: [u64; 2] = [11, 7];
+const CHUNK: [u64; 2] = [4, 3];
+const CHUNK_BYTES: usize = 24;
+
+/// The chunks that the tests store: not in order, and not all.
+const STORED: [[u64; 2]; 5] = [[8, 6], [0, 0], [4, 3], [0, 6], [8, 0]];
+
+/// What is stored in chunk `i`.
+fn bytes(i: usize) -> Vec<u8> {
+    (0..CHUNK_BYTES + i).map(|k| (k * 7 + i * 31 + 1) as u8).collect()
+}
+
+/// Every kind of index: what there is of them in HDF5 1.10 and later, by name, format and properties.
+fn kinds() -> Vec<(&'static str, bool, Spec)> {
+    let spec = |max: [u64; 2]| Spec {
+        max_dims: max.to_vec(),
+        filters: vec![(1, vec![1])],
+        ..Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Chunked(CHUNK.to_vec()))
+    };
+    vec![
+        ("B-tree 1", false, spec([u64::MAX; 2])),
+        ("fixed array", true, spec(DIMS)),
+        ("extensible array", true, spec([u64::MAX, 7])),
+        ("B-tree 2", true, spec([u64::MAX; 2])),
+    ]
+}
+
+fn make(path: &Path, is_v110: bool, user_block: u64, spec: &Spec) {
+    let file = create(path, is_v110, user_block);
+    let dataset = spec.make(&file, "data");
+    for (i, offset) in STORED.iter().enumerate() {
+        write_chunk(&dataset, offset, i as u32 & 1, &bytes(i));
+    }
+}
+
+fn stored(dataset: &Handle) -> StoredDataset {
+    StoredDataset::open(&library(), dataset.0).expect("a dataset")
+}
+
+fn read(located: &Located, address: u64, n_bytes: usize) -> Vec<u8> {
+    let mut found = vec![0; n_bytes];
+    located.read_at(&mut found, address).expect("it is in the file");
+    found
+}
+
+#[test]
+fn every_index_gives_the_chunks_that_are_there_with_their_bytes_in_the_file() {
+    for (kind, is_v110, spec) in kinds() {
+        for user_block in [0, 1024] {
+            let path = path(&format!("map-{}-{user_block}", kind.replace(' ', "-")));
+            make(&path, is_v110, user_block, &spec);
+            let file = open(&path);
+            let dataset = stored(&open_dataset(&file, "data"));
+            let map = dataset.map().expect(kind);
+            let located = dataset.locate(Some(&map)).expect(kind);
+            assert_eq!((map.len(), map.grid()), (STORED.len(), &[3, 3][..]), "{kind}");
+            for (i, offset) in STORED.iter().enumerate() {
+                let chunk = map.get(&[offset[0] / CHUNK[0], offset[1] / CHUNK[1]]).expect("it is stored");
+                assert_eq!((chunk.mask, chunk.n_bytes), (i as u32 & 1, (CHUNK_BYTES + i) as u64), "{kind} {i}");
+                assert_eq!(read(&located, chunk.address, CHUNK_BYTES + i), bytes(i), "{kind} {i} {user_block}");
+            }
+            assert_eq!(map.get(&[1, 0]), None, "{kind}: never stored");
+        }
+    }
+}
+
+#[test]
+fn a_dataset_of_one_chunk_or_without_an_index_is_found() {
+    let all = vec![7_u8; 2 * 77];
+    let single = Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Chunked(DIMS.to_vec()));
+    let implicit =
+        Spec { is_early: true, ..Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Chunked(CHUNK.to_vec())) };
+    for (kind, spec, n_chunks) in [("single", single, 1), ("implicit", implicit, 9)] {
+        let path = path(&format!("map-{kind}"));
+        maker::write(&spec.make(&create(&path, true, 0), "data"), spec.datatype, &all);
+        let file = open(&path);
+        let dataset = stored(&open_dataset(&file, "data"));
+        let map = dataset.map().expect(kind);
+        assert_eq!((map.len(), map.stored_bytes() % 2), (n_chunks, 0), "{kind}");
+        let located = dataset.locate(Some(&map)).expect(kind);
+        let chunk = map.get(&[0, 0]).expect("it is stored");
+        assert_eq!(read(&located, chunk.address, 6), [7; 6], "{kind}");
+    }
+}
+
+#[test]
+fn many_chunks_are_listed_in_one_pass_or_not_at_all() {
+    const N: u64 = 5000;
+    let path = path("map-many");
+    let spec = Spec { max_dims: vec![u64::MAX], ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[N], Layout::Chunked(vec![1])) };
+    maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &[1; N as usize]);
+    let file = open(&path);
+    match (stored(&open_dataset(&file, "data")).map(), library().version().expect("a version")) {
+        (Ok(map), version) => assert!(map.len() as u64 == N && version >= (1, 12, 3), "{version:?}"),
+        (Err(error), version) => assert!(version < (1, 14, 0) && error.to_string().contains("5000 chunks"), "{error}"),
+    }
+}
+
+#[test]
+fn a_dataset_in_one_piece_is_found_with_and_without_a_user_block() {
+    for user_block in [0, 512] {
+        let path = path(&format!("map-contiguous-{user_block}"));
+        let pixels: Vec<u8> = (0..154).collect();
+        let spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Contiguous);
+        let file = create(&path, false, user_block);
+        maker::write(&spec.make(&file, "data"), spec.datatype, &pixels);
+        drop(spec.make(&file, "empty"));
+        drop(file);
+        let file = open(&path);
+        let dataset = stored(&open_dataset(&file, "data"));
+        assert_eq!(dataset.storage(), &Storage::Contiguous);
+        let located = dataset.locate(None).expect("it can be read from the file");
+        assert_eq!(read(&located, located.contiguous.expect("it is stored"), 154), pixels);
+        assert_eq!(stored(&open_dataset(&file, "empty")).locate(None).expect("nothing to find").contiguous, None);
+    }
+}
+
+/// Zeros everywhere agree with either meaning of an address.
+#[test]
+fn where_both_meanings_of_an_address_agree_the_file_is_not_read_beside_hdf5() {
+    let path = path("map-zeros");
+    let spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &[5000], Layout::Contiguous);
+    let file = create(&path, false, 512);
+    for name in ["before", "data", "after"] {
+        maker::write(&spec.make(&file, name), spec.datatype, &[0; 10_000]);
+    }
+    drop(file);
+    let file = open(&path);
+    let why = stored(&open_dataset(&file, "data")).locate(None).expect_err("it cannot be told");
+    assert!(why.to_string().contains("user block"), "{why}");
+}
+
+#[test]
+fn what_is_elsewhere_is_not_located() {
+    let path = path("map-elsewhere");
+    let external = path.with_extension("raw");
+    let external = CString::new(external.to_str().expect("UTF-8")).expect("a name");
+    let file = create(&path, true, 0);
+    let this = CString::new(".").expect("a name");
+    let layouts = [
+        ("compact", Layout::Compact, "header"),
+        ("external", Layout::External(external), "external"),
+        ("virtual", Layout::Virtual(this, CString::new("compact").expect("a name"), DIMS.to_vec()), "virtual"),
+    ];
+    for (name, layout, _) in &layouts {
+        drop(Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, layout.clone()).make(&file, name));
+    }
+    drop(file);
+    let file = open(&path);
+    for (name, _, why) in layouts {
+        let dataset = stored(&open_dataset(&file, name));
+        assert!(matches!(dataset.storage(), Storage::Other(reason) if reason.contains(why)), "{:?}", dataset.storage());
+        assert!(dataset.locate(None).is_err() && dataset.map().is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_in_memory_is_not_read_beside_hdf5_and_one_open_for_writing_says_so() {
+    let path = path("map-driver");
+    let (_, is_v110, spec) = kinds().remove(0);
+    make(&path, is_v110, 0, &spec);
+    let file = open_in_memory(&path);
+    let dataset = stored(&open_dataset(&file, "data"));
+    let why = dataset.locate(Some(&dataset.map().expect("a map"))).expect_err("another driver");
+    assert!(why.to_string().contains("driver"), "{why}");
+    assert!(!dataset.is_writable().expect("an answer"));
+    drop((dataset, file));
+    let file = create(&path, false, 0);
+    assert!(stored(&spec.make(&file, "data")).is_writable().expect("an answer"));
+}
+
+#[test]
+fn elements_that_refer_elsewhere_are_refused() {
+    let path = path("map-strings");
+    let file = create(&path, false, 0);
+    let dataset = Spec::new(maker::strings(), &DIMS, Layout::Chunked(CHUNK.to_vec())).make(&file, "data");
+    let why = StoredDataset::open(&library(), dataset.0).expect_err("strings of any length").to_string();
+    assert!(why.contains("variable length"), "{why}");
+}
+
+#[test]
+fn a_file_that_was_replaced_under_its_name_is_still_the_one_that_is_open() {
+    let path = path("map-replaced");
+    let (_, is_v110, spec) = kinds().remove(0);
+    make(&path, is_v110, 0, &spec);
+    let file = open(&path);
+    let dataset = stored(&open_dataset(&file, "data"));
+    std::fs::remove_file(&path).expect("it is there");
+    std::fs::write(&path, [0; 9000]).expect("another file");
+    let map = dataset.map().expect("a map");
+    if let Ok(located) = dataset.locate(Some(&map)) {
+        let chunk = map.get(&[0, 0]).expect("it is stored");
+        assert_eq!(read(&located, chunk.address, CHUNK_BYTES + 1), bytes(1));
+    }
+}
