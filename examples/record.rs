@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use darkchunk::chunk::Compression;
 use darkchunk::codec::blosc::{Compressor, Shuffle};
-use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::element::{Element, as_bytes_mut};
 use darkchunk_hdf5::{Dataset, File, FileElement, Processing, Summary, Writer};
 use darkchunk_sim::{Camera, CameraPixel};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -23,7 +23,7 @@
 //! ```
 //! use darkchunk::chunk::{ChunkShape, Compression, Filter};
 //! use darkchunk::cpu::Level;
-//! use darkchunk::frame::ElementType;
+//! use darkchunk::element::ElementType;
 //!
 //! let shape = ChunkShape { n_frames: 1, height: 512, width: 512 };
 //! let asked = Compression::bitshuffle_lz4();
@@ -47,7 +47,7 @@
 //!
 //! ```
 //! use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameEncoder, Processing};
-//! use darkchunk::frame::ElementType;
+//! use darkchunk::element::ElementType;
 //!
 //! # fn write_chunk(_: &[u8]) {}
 //! let shape = ChunkShape { n_frames: 1, height: 512, width: 512 };
@@ -70,8 +70,8 @@
 pub mod chunk;
 pub mod codec;
 pub mod cpu;
+pub mod element;
 mod error;
-pub mod frame;
 pub mod kernels;
 pub mod pipeline;
 pub mod salvage;

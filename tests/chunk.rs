@@ -4,7 +4,7 @@ use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
 use darkchunk::codec::Codec;
 use darkchunk::codec::drle::Drle;
 use darkchunk::cpu::Level;
-use darkchunk::frame::{Element, as_bytes, as_bytes_mut};
+use darkchunk::element::{Element, as_bytes, as_bytes_mut};
 use darkchunk::kernels::dark::{Correction, FrameCounts};
 use darkchunk::{Error, Threads};
 

@@ -5,7 +5,7 @@
 mod guarded;
 
 use darkchunk::cpu::Level;
-use darkchunk::frame::as_bytes;
+use darkchunk::element::as_bytes;
 use darkchunk::kernels::dark::{self, Correction, Encoded, FrameCounts, Pixel};
 use darkchunk::{Error, Result};
 use darkchunk_sim::Rng;
@@ -100,7 +100,7 @@ impl<P: Pixel> Bench<P> {
     fn check_decode(&mut self, level: Level, stream: &[u8], stored: &[P], what: &str) {
         let tokens = self.tokens.at_end(stream);
         let out = self.out.at_end(stored);
-        let out = darkchunk::frame::as_bytes_mut(out);
+        let out = darkchunk::element::as_bytes_mut(out);
         out.fill(0xA5);
         dark::decode(level, tokens, out).unwrap();
         let expected: Vec<u8> = stored.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();

@@ -6,7 +6,7 @@ mod guarded;
 
 use darkchunk::codec::drle::{Container, ContainerWriter, Header, PixelType};
 use darkchunk::cpu::Level;
-use darkchunk::frame::as_bytes_mut;
+use darkchunk::element::as_bytes_mut;
 use darkchunk::kernels::dark::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel, Sentinels};
 use darkchunk::{Result, Threads};
 use darkchunk_sim::Rng;

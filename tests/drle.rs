@@ -3,7 +3,7 @@
 use darkchunk::codec::drle::{Container, ContainerWriter, Drle, Mode, PixelType};
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result};
 
 fn element(class: ElementClass, order: ByteOrder) -> ElementType {

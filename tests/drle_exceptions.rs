@@ -4,7 +4,7 @@ use darkchunk::chunk::{ChunkEncoder, ChunkShape, Filter};
 use darkchunk::codec::drle::{Container, Drle, MAX_NAMED_SENTINELS, VERSION, VERSION_WITH_EXCEPTIONS};
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{Element, ElementType, as_bytes, as_bytes_mut};
+use darkchunk::element::{Element, ElementType, as_bytes, as_bytes_mut};
 use darkchunk::kernels::dark::{Correction, FrameCounts};
 use darkchunk::{Error, Result, Threads};
 use darkchunk_sim::regimes;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameEncoder, Processing};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::element::{Element, as_bytes_mut};
 use darkchunk::kernels::dark::FrameCounts;
 use darkchunk::{Error, Result};
 

@@ -11,7 +11,7 @@ use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use std::path::PathBuf;
 
 const N_FRAMES: usize = 2;

@@ -3,7 +3,7 @@
 use darkchunk::codec::Codec;
 use darkchunk::codec::drle::{Drle, HEADER_BYTES};
 use darkchunk::cpu::Level;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk::salvage::scan::Scan;
 use darkchunk_sim::Rng;
 use std::io::{self, Read};

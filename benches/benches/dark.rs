@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use darkchunk::cpu::Level;
-use darkchunk::frame::as_bytes_mut;
+use darkchunk::element::as_bytes_mut;
 use darkchunk::kernels::dark::{self, Correction};
 use darkchunk_benches::pool::pool_bytes;
 use darkchunk_sim::regimes;

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use darkchunk::codec::ChunkLayout;
-use darkchunk::frame::{Element, ElementType, as_bytes};
+use darkchunk::element::{Element, ElementType, as_bytes};
 use darkchunk_sim::{Camera, Shape, regimes};
 use serde_json::Value;
 

@@ -199,7 +199,7 @@ pub(crate) mod tests {
             datasets: vec![FoundDataset {
                 path: "/found/1/frames".into(),
                 n_frames: 5,
-                element: darkchunk::frame::ElementType::U16,
+                element: darkchunk::element::ElementType::U16,
                 height: 1,
                 width: 1200,
                 threshold: 5,

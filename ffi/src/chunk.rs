@@ -3,8 +3,8 @@
 use std::ffi::{c_int, c_void};
 
 use darkchunk_core::chunk::ChunkEncoder;
+use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::cpu::Level;
-use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::{Correction, FrameCounts};
 use darkchunk_core::{Error, Threads, chunk::Filter};
 
@@ -104,7 +104,7 @@ pub(crate) unsafe extern "C" fn dc_encode_chunk(
 
 /// # Safety
 /// `with` and `frames` are as `darkchunk.h` says, for elements of `P`.
-unsafe fn encode<P: Element>(
+unsafe fn encode<P: FrameElement>(
     plan: &Plan,
     filter: Option<Filter>,
     with: *const CProcessing,

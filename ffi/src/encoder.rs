@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
+use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::chunk::FrameEncoder;
-use darkchunk_core::frame::Element;
 use darkchunk_core::kernels::dark::FrameCounts;
 
 use crate::element::with_element;
@@ -30,7 +30,7 @@ trait Chunks: Push + Send {
     fn counts(&self) -> FrameCounts;
 }
 
-impl<P: Element> Chunks for FrameEncoder<P> {
+impl<P: FrameElement> Chunks for FrameEncoder<P> {
     fn chunk(&mut self) -> Result<&[u8], Failure> {
         Ok(self.encode()?)
     }
@@ -50,7 +50,7 @@ impl<P: Element> Chunks for FrameEncoder<P> {
 
 /// # Safety
 /// `with` is as `darkchunk.h` says.
-unsafe fn encoder<P: Element>(plan: &Plan, with: *const CProcessing) -> Result<Box<dyn Chunks>, Failure> {
+unsafe fn encoder<P: FrameElement>(plan: &Plan, with: *const CProcessing) -> Result<Box<dyn Chunks>, Failure> {
     // SAFETY: the caller's promise.
     let with = unsafe { processing::<P>(with, plan.shape.frame_pixels()) }?;
     let filter = plan.filter()?.map(|(filter, _)| filter);

@@ -5,14 +5,14 @@
 
 use std::ffi::c_void;
 
+use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::chunk::FrameEncoder;
-use darkchunk_core::frame::Element;
 
 use crate::status::{Failure, Status, guard, reference_mut, require, set, slice, slice_mut};
 
 /// What takes frames of one element type.
 pub(crate) trait Frames {
-    type Pixel: Element;
+    type Pixel: FrameElement;
 
     fn frame_pixels(&self) -> usize;
     fn push_strips(&mut self, strips: &[&[Self::Pixel]]) -> Result<(), Failure>;
@@ -21,7 +21,7 @@ pub(crate) trait Frames {
     fn sum(&mut self) -> Option<&[i64]>;
 }
 
-impl<P: Element> Frames for FrameEncoder<P> {
+impl<P: FrameElement> Frames for FrameEncoder<P> {
     type Pixel = P;
 
     fn frame_pixels(&self) -> usize {

@@ -4,9 +4,10 @@ use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
 use darkchunk_core::Threads;
+use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::chunk::{ChunkShape, Compression, Filter};
 use darkchunk_core::codec::ChunkLayout;
-use darkchunk_core::frame::{Element, ElementType};
+use darkchunk_core::element::{Element as _, ElementType};
 use darkchunk_core::kernels::dark::FrameCounts;
 use darkchunk_hdf5::{Flush, Processing, Summary};
 
@@ -141,7 +142,7 @@ fn element_type(code: c_int) -> Result<ElementType, Failure> {
 ///
 /// # Safety
 /// `processing` is null or a `dc_processing` whose `dark` is null or refers to `n_pixels` elements.
-pub(crate) unsafe fn processing<P: Element>(
+pub(crate) unsafe fn processing<P: FrameElement>(
     processing: *const CProcessing,
     n_pixels: usize,
 ) -> Result<Processing<P>, Failure> {

@@ -8,7 +8,7 @@ use darkchunk::Result;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk_fuzz::seeds::{Case, Seed, of_pixels};
 use darkchunk_sim::regimes;
 use serde_json::Value;

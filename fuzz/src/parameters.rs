@@ -6,7 +6,7 @@
 
 use arbitrary::{Result, Unstructured};
 use darkchunk::codec::{ChunkLayout, Codec};
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 
 /// The most values that a filter is given; most that are longer are refused.
 const MAX_GIVEN: usize = 3;

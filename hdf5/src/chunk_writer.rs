@@ -30,7 +30,7 @@ use super::object::{self, Id};
 use super::options::{Dataset, Flush};
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Filter};
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk_hdf5_abi::constants::{H5F_ACC_RDWR, H5F_SCOPE_LOCAL};
 
 /// Writes encoded chunks of whole frames to one dataset.

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Compression, Filter};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 
 /// A filter of a dataset, with its stored parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

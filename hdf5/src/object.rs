@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5, h5_optional};
 use crate::{Error, Result};
-use darkchunk::frame::{ElementType, IntegerParts};
+use darkchunk::element::{ElementType, IntegerParts};
 use darkchunk_hdf5_abi::constants::H5D_FILL_VALUE_USER_DEFINED;
 use darkchunk_hdf5_abi::datatype::{self, Datatype, Integer};
 

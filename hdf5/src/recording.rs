@@ -13,8 +13,8 @@ use super::chunk_writer::ChunkWriter;
 use super::library::h5;
 use super::object::{self, Id, Stored};
 use crate::{Error, Result};
-use darkchunk::chunk::{Filter, FrameEncoder, Totals};
-use darkchunk::frame::Element;
+use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Totals};
+
 use darkchunk::kernels::dark::FrameCounts;
 
 /// Between the counts that are stored with one flush and with the next.
@@ -58,7 +58,7 @@ pub(super) fn check_no_group(chunks: &ChunkWriter) -> Result<()> {
 
 /// Refuses to continue a recording in another way than it was begun: what is stored beside the frames is said of all. Where
 /// there are none yet, as after a writer that could not be made, what is stored may be replaced, but not taken away.
-pub(super) fn check_same_processing<P: Element + Stored>(
+pub(super) fn check_same_processing<P: FrameElement + Stored>(
     encoder: &FrameEncoder<P>,
     chunks: &ChunkWriter,
 ) -> Result<()> {
@@ -117,7 +117,7 @@ fn span(object: &Id, chunks: &ChunkWriter) -> Result<Option<u64>> {
 
 impl Recording {
     /// Stores what is known before the first frame: dark image, threshold, filter; and the counts so far.
-    pub(super) fn begin<P: Element + Stored>(encoder: &FrameEncoder<P>, chunks: &ChunkWriter) -> Result<Self> {
+    pub(super) fn begin<P: FrameElement + Stored>(encoder: &FrameEncoder<P>, chunks: &ChunkWriter) -> Result<Self> {
         let group = object::group(chunks.library(), chunks.place().at.get(), &group_path(chunks))?;
         object::set_string(&group, "NX_class", "NXcollection")?;
         store_filter(&group, chunks)?;
@@ -169,7 +169,7 @@ impl Recording {
     }
 
     /// Stores the sum, which is of the last frames that are stored.
-    pub(super) fn store_sum<P: Element>(&self, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
+    pub(super) fn store_sum<P: FrameElement>(&self, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
         let (dims, has_threshold) = (&chunks.shape().dims()[1..], encoder.threshold().is_some());
         let Some(sum) = &mut encoder.totals_mut().sum else { return Ok(()) };
         let n_frames = sum.n_frames();

@@ -16,14 +16,14 @@ use super::object::Stored;
 use super::options::{Dataset, Flush, Summary};
 use super::recording::{self, Recording};
 use crate::{Error, Result};
-use darkchunk::chunk::{FrameEncoder, Processing};
-use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::chunk::{FrameElement, FrameEncoder, Processing};
+use darkchunk::element::as_bytes_mut;
 
 /// A number that frames in a file can be made of: 8, 16 or 32 bits, signed or not.
 #[expect(private_bounds, reason = "sealed, as `Element` is")]
-pub trait FileElement: Element + Stored {}
+pub trait FileElement: FrameElement + Stored {}
 
-impl<P: Element + Stored> FileElement for P {}
+impl<P: FrameElement + Stored> FileElement for P {}
 
 /// Writes frames to one dataset.
 ///

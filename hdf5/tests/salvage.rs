@@ -11,7 +11,7 @@ use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ElementType, as_bytes};
+use darkchunk::element::{ElementType, as_bytes};
 use darkchunk_hdf5::File;
 use darkchunk_hdf5::salvage::{Report, salvage, verify};
 use darkchunk_sim::Rng;

@@ -10,7 +10,7 @@ use common::{library, new_file};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ElementType, as_bytes, as_bytes_mut};
+use darkchunk::element::{ElementType, as_bytes, as_bytes_mut};
 use darkchunk_hdf5::File;
 use darkchunk_hdf5::salvage::{salvage, verify};
 

@@ -6,7 +6,7 @@ use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::*;
 use darkchunk::chunk::{Compression, Filter};
 use darkchunk::cpu::Level;
-use darkchunk::frame::as_bytes_mut;
+use darkchunk::element::as_bytes_mut;
 use darkchunk_hdf5::{File, Processing, Writer};
 
 const MASKED: u16 = u16::MAX;

@@ -1,9 +1,10 @@
 //! Frames in, one encoded chunk out.
 
+use super::pixels::{self, FrameElement};
 use super::{ChunkShape, Filter};
-use crate::codec::drle::{ContainerWriter, Drle, Header, Mode, Progress, close_segment};
+use crate::codec::drle::{ContainerWriter, Drle, Mode, close_segment};
 use crate::cpu::Level;
-use crate::frame::{Element, as_bytes};
+use crate::element::as_bytes;
 use crate::kernels::dark::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
 use crate::{Error, Result, Threads};
 
@@ -30,7 +31,7 @@ pub struct ChunkEncoder<P> {
 enum Store<P> {
     /// DRLE: the container with the segments of the frames that are done. `exceptions` are those of the last frame, and `fill`
     /// is the dataset's fill value, where that is a sentinel.
-    Container { header: Header, progress: Progress, chunk: Vec<u8>, exceptions: Exceptions, fill: Option<u16> },
+    Container { writer: ContainerWriter<Vec<u8>>, exceptions: Exceptions, fill: Option<u16> },
     /// DRLE without a container: the streams, one behind the other, which are the stream of all the pixels.
     Bare { threshold: u16, n_bytes: usize, chunk: Vec<u8> },
     /// The corrected pixels, and room for the encoded chunk where there is a codec.
@@ -43,7 +44,7 @@ enum Input<'a, P> {
     InPlace(&'a mut [P]),
 }
 
-impl<P: Element> ChunkEncoder<P> {
+impl<P: FrameElement> ChunkEncoder<P> {
     /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters.
     ///
     /// # Errors
@@ -94,7 +95,7 @@ impl<P: Element> ChunkEncoder<P> {
     pub fn clear(&mut self) {
         self.n_frames = 0;
         match &mut self.store {
-            Store::Container { header, progress, .. } => *progress = Progress::start(header),
+            Store::Container { writer, .. } => writer.clear(),
             Store::Bare { n_bytes, .. } => *n_bytes = 0,
             Store::Pixels { .. } => {}
         }
@@ -141,9 +142,9 @@ impl<P: Element> ChunkEncoder<P> {
         };
         let mut counts = FrameCounts::default();
         match &mut self.store {
-            Store::Container { header, progress, chunk, exceptions, .. } => {
-                let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                let mut exceptions = vec![Exceptions::new(exceptions.sentinels()); frames.len()];
+            Store::Container { writer, exceptions, .. } => {
+                let (header, mut exceptions) =
+                    (*writer.header(), vec![Exceptions::new(exceptions.sentinels()); frames.len()]);
                 let (room, room_bytes) = (writer.segment_mut(), room_bytes(header.max_segment_len()));
                 let mut encoded = encode(header.threshold, &mut exceptions, sum, Room { bytes: room, room_bytes })?;
                 let rooms = room.chunks_mut(room_bytes);
@@ -152,7 +153,6 @@ impl<P: Element> ChunkEncoder<P> {
                     counts += one.counts;
                 }
                 writer.finish_segments(room_bytes, &encoded.iter().map(|one| one.n_bytes).collect::<Vec<_>>())?;
-                *progress = writer.pause();
             }
             Store::Bare { threshold, n_bytes, chunk } => {
                 let (first, room_bytes) = (*n_bytes, room_bytes(self.shape.frame_pixels() * size_of::<P>()));
@@ -168,7 +168,7 @@ impl<P: Element> ChunkEncoder<P> {
                 // What can be refused is, before the first frame.
                 let places = pixels.chunks_exact_mut(self.shape.frame_pixels()).skip(self.n_frames);
                 for (frame, place) in frames.iter().zip(places) {
-                    counts += P::correct(self.level, &[frame], correction, sum.as_deref_mut(), place)?;
+                    counts += pixels::correct(self.level, &[frame], correction, sum.as_deref_mut(), place)?;
                 }
             }
         }
@@ -198,17 +198,14 @@ impl<P: Element> ChunkEncoder<P> {
         let n_missing = self.shape.n_frames - self.n_frames;
         let frame_pixels = self.shape.frame_pixels();
         match &mut self.store {
-            Store::Container { header, progress, chunk, fill, .. } => {
-                let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                (0..n_missing).try_for_each(|_| writer.append_padding(*fill))?;
-                let n_bytes = writer.finish()?;
-                Ok(&chunk[..n_bytes])
-            }
+            Store::Container { writer, fill, .. } => writer.padded(*fill),
             Store::Bare { threshold, n_bytes, chunk } => {
                 let (padding, correction) = (vec![P::default(); frame_pixels], Correction::threshold(*threshold));
                 let mut end = *n_bytes;
+                let kernels = pixels::kernels::<P>()?;
                 for _ in 0..n_missing {
-                    end += P::encode(self.level, &[&padding], &correction, None, None, &mut chunk[end..])?.n_bytes;
+                    let room = &mut chunk[end..];
+                    end += (kernels.encode)(self.level, &[&padding], &correction, None, None, room)?.n_bytes;
                 }
                 Ok(&chunk[..end])
             }
@@ -229,12 +226,10 @@ impl<P: Element> ChunkEncoder<P> {
     ) -> Result<FrameCounts> {
         self.check(frame.n_pixels())?;
         let counts = match &mut self.store {
-            Store::Container { header, progress, chunk, exceptions, .. } => {
-                let mut writer = ContainerWriter::resume(chunk, *header, progress.clone())?;
-                let correction = Correction { threshold: Some(header.threshold), ..*correction };
+            Store::Container { writer, exceptions, .. } => {
+                let correction = Correction { threshold: Some(writer.header().threshold), ..*correction };
                 let encoded = frame.encode(self.level, &correction, Some(exceptions), sum, writer.segment_mut())?;
                 writer.finish_segment_with(encoded.n_bytes, exceptions)?;
-                *progress = writer.pause();
                 encoded.counts
             }
             Store::Bare { threshold, n_bytes, chunk } => {
@@ -273,7 +268,7 @@ struct Room<'a> {
 }
 
 /// Encodes frames to the front of their `room`; notes the `exceptions` of each, where there are these.
-fn encode_frames<P: Element>(
+fn encode_frames<P: FrameElement>(
     (level, threads): (Level, Threads),
     frames: &[&[P]],
     correction: &Correction<'_, P>,
@@ -290,7 +285,7 @@ fn encode_frames<P: Element>(
     };
     let mut batch: Vec<_> = batch.map(frame).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
-    P::encode_frames(level, threads, &mut batch, correction, sum, &mut encoded)?;
+    (pixels::kernels::<P>()?.encode_frames)(level, threads, &mut batch, correction, sum, &mut encoded)?;
     Ok(encoded)
 }
 
@@ -308,13 +303,11 @@ impl<P> Store<P> {
                 n_bytes: 0,
                 chunk: vec![0; shape.n_frames * room_bytes(2 * shape.frame_pixels())],
             }),
-            Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => Ok(Self::Container {
-                header,
-                progress: Progress::start(&header),
-                chunk: vec![0; header.payload_start() + shape.n_frames * room_bytes(header.max_segment_len())],
-                exceptions: Exceptions::new(drle.sentinels()),
-                fill: drle.fill(),
-            }),
+            Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => {
+                let n_bytes = header.payload_start() + shape.n_frames * room_bytes(header.max_segment_len());
+                let writer = ContainerWriter::new(vec![0; n_bytes], header)?;
+                Ok(Self::Container { writer, exceptions: Exceptions::new(drle.sentinels()), fill: drle.fill() })
+            }
             Mode::Container => Err(Error::Unsupported(format!(
                 "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \
                  each, so give 0 or that number",
@@ -325,7 +318,7 @@ impl<P> Store<P> {
     }
 }
 
-impl<P: Element> Input<'_, P> {
+impl<P: FrameElement> Input<'_, P> {
     fn n_pixels(&self) -> usize {
         match self {
             Self::Strips(strips) => strips.iter().map(|strip| strip.len()).sum(),
@@ -341,9 +334,10 @@ impl<P: Element> Input<'_, P> {
         sum: Option<&mut [u32]>,
         tokens: &mut [u8],
     ) -> Result<Encoded> {
+        let kernels = pixels::kernels::<P>()?;
         match self {
-            Self::Strips(strips) => P::encode(level, strips, correction, exceptions, sum, tokens),
-            Self::InPlace(frame) => P::encode_in_place(level, frame, correction, exceptions, sum, tokens),
+            Self::Strips(strips) => (kernels.encode)(level, strips, correction, exceptions, sum, tokens),
+            Self::InPlace(frame) => (kernels.encode_in_place)(level, frame, correction, exceptions, sum, tokens),
         }
     }
 
@@ -355,9 +349,9 @@ impl<P: Element> Input<'_, P> {
         out: &mut [P],
     ) -> Result<FrameCounts> {
         match self {
-            Self::Strips(strips) => P::correct(level, strips, correction, sum, out),
+            Self::Strips(strips) => pixels::correct(level, strips, correction, sum, out),
             Self::InPlace(frame) => {
-                let counts = P::correct(level, &[frame], correction, sum, out)?;
+                let counts = pixels::correct(level, &[frame], correction, sum, out)?;
                 frame.copy_from_slice(out);
                 Ok(counts)
             }

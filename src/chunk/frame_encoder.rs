@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use super::pixels::{self, FrameElement};
 use super::{ChunkEncoder, ChunkShape, Filter, Sum, threshold};
 use crate::cpu::Level;
-use crate::frame::Element;
 use crate::kernels::dark::{Correction, FrameCounts};
 use crate::{Error, Result, Threads};
 
@@ -31,14 +31,20 @@ impl<P> Default for Processing<P> {
     }
 }
 
-impl<P: Element> Processing<P> {
+impl<P: FrameElement> Processing<P> {
     /// Refuses what the element type does not have, and a dark image of another size.
     fn check(&self, shape: &ChunkShape) -> Result<()> {
         // The kernels know what they take: an empty frame tells.
         let empty = self.dark.as_ref().map(|_| &[][..]);
         let mut no_sum = [0_u32; 0];
         let no_sum = self.sum.then_some(&mut no_sum[..]);
-        P::correct(Level::SCALAR, &[], &Correction { dark: empty, threshold: self.threshold }, no_sum, &mut [])?;
+        pixels::correct::<P>(
+            Level::SCALAR,
+            &[],
+            &Correction { dark: empty, threshold: self.threshold },
+            no_sum,
+            &mut [],
+        )?;
         let (found, expected) = (self.dark.as_ref().map(Vec::len), shape.frame_pixels());
         match found {
             Some(found) if found != expected => Err(Error::BufferSize {
@@ -66,7 +72,7 @@ pub struct Totals {
 ///
 /// ```
 /// use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameEncoder, Processing};
-/// use darkchunk::frame::ElementType;
+/// use darkchunk::element::ElementType;
 ///
 /// let shape = ChunkShape { n_frames: 2, height: 480, width: 640 };
 /// // DRLE keeps pixels from 20 counts on; these are the parameters that the dataset stores.
@@ -98,7 +104,7 @@ pub struct FrameEncoder<P> {
     totals: Totals,
 }
 
-impl<P: Element> FrameEncoder<P> {
+impl<P: FrameElement> FrameEncoder<P> {
     /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters. Several encoders can
     /// share what they do to frames, in an [`Arc`].
     ///

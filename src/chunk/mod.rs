@@ -10,16 +10,20 @@ mod compression;
 mod encoder;
 mod filter;
 mod frame_encoder;
+mod pixels;
 mod sum;
 
 pub use compression::Compression;
 pub use encoder::ChunkEncoder;
 pub use filter::Filter;
 pub use frame_encoder::{FrameEncoder, Processing, Totals};
+pub use pixels::FrameElement;
+#[doc(hidden)]
+pub use pixels::Kernels;
 pub use sum::Sum;
 
 use crate::codec::ChunkLayout;
-use crate::frame::ElementType;
+use crate::element::ElementType;
 use crate::{Error, Result};
 
 /// The shape of a chunk of whole frames.

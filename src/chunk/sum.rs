@@ -1,6 +1,6 @@
 //! The sum of all frames of a recording, exact.
 
-use crate::frame::{Element, ElementClass};
+use crate::element::{Element, ElementClass};
 
 /// The sum of all frames, exact: 32 bits a pixel in the kernel, spilled into 64 before they can overflow.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod scratch;
 pub mod zstd;
 
 use crate::cpu::Level;
-use crate::frame::ElementType;
+use crate::element::ElementType;
 use crate::{Error, Result, Threads};
 
 /// What HDF5 knows of a dataset's chunks when a filter is set on it.

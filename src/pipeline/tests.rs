@@ -1,7 +1,7 @@
 use super::*;
 use crate::chunk::Filter;
 use crate::codec::ChunkLayout;
-use crate::frame::ElementType;
+use crate::element::ElementType;
 use darkchunk_sim::Rng;
 
 const N_BYTES: usize = 2 * 333;

@@ -12,7 +12,7 @@
 
 use crate::Result;
 use crate::codec::drle::{Container, ContainerWriter, HEADER_BYTES, Header, MAGIC, PixelType};
-use crate::frame::ElementType;
+use crate::element::ElementType;
 use crate::pipeline::buffer;
 use std::io::{self, Read};
 use std::ops::Range;

@@ -3,7 +3,7 @@
 
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk_sim::Rng;
 
 /// A chunk of `dims` elements of `element_bytes`, with nothing before the filter.

@@ -9,7 +9,7 @@ use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{ChunkLayout, Codec, DecodedSize};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result, Threads};
 use serde_json::Value;
 use std::path::Path;

@@ -6,7 +6,7 @@ use core::ffi::{c_int, c_uint};
 use core::ptr::null_mut;
 
 use darkchunk_hdf5_abi::Hid;
-use darkchunk_hdf5_abi::constants::H5S_MAX_RANK;
+use darkchunk_hdf5_abi::constants::{H5D_FILL_VALUE_USER_DEFINED, H5S_MAX_RANK};
 use darkchunk_hdf5_abi::datatype::{self, AskParts as _};
 
 use crate::caller::{Caller, Module};
@@ -155,14 +155,13 @@ impl Host {
 
     /// The fill value as an element of the datatype, which has at most four bytes; zeros where none was set.
     pub(crate) fn fill_value(&self, dcpl: Hid, datatype: Hid) -> Result<[u8; 4], String> {
-        const USER_DEFINED: c_int = 2;
         let (mut status, mut value) = (0, [0; 4]);
         let call = self.functions.H5Pfill_value_defined;
         // SAFETY: a place for the answer.
         if unsafe { call(dcpl, &raw mut status) } < 0 {
             return Err("HDF5 does not tell whether there is a fill value (H5Pfill_value_defined failed)".to_owned());
         }
-        if status != USER_DEFINED || datatype::Ask::size(self, datatype)? > value.len() {
+        if status != H5D_FILL_VALUE_USER_DEFINED || datatype::Ask::size(self, datatype)? > value.len() {
             return Ok(value);
         }
         let call = self.functions.H5Pget_fill_value;

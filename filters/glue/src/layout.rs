@@ -1,7 +1,7 @@
 //! What a dataset's chunks look like, as the calling HDF5 tells it.
 
 use darkchunk::codec::{ChunkLayout, Codec};
-use darkchunk::frame::{ElementClass, ElementType, IntegerParts};
+use darkchunk::element::{ElementClass, ElementType, IntegerParts};
 use darkchunk_hdf5_abi::Hid;
 use darkchunk_hdf5_abi::constants::{H5Z_FILTER_FLETCHER32, H5Z_FILTER_SHUFFLE};
 use darkchunk_hdf5_abi::datatype::{self, Datatype, Integer};

@@ -8,7 +8,7 @@ use crate::library::{Library, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::salvage::element::{self, StoredElement};
 use crate::{Error, Result};
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk_hdf5_abi::constants::{
     H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS, H5D_CHUNKED, H5D_COMPACT, H5D_CONTIGUOUS, H5D_FILL_TIME_NEVER,
     H5D_FILL_VALUE_USER_DEFINED, H5D_VIRTUAL, H5I_DATASET,

@@ -16,7 +16,7 @@ use crate::library::Library;
 use crate::object;
 use crate::{ChunkWriter, Dataset, Error, Flush, Result};
 use darkchunk::chunk::Compression;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk::salvage::scan::{FoundFrame, Scan};
 use std::io::Read;
 

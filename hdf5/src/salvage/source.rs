@@ -9,7 +9,7 @@ use crate::object::{self, Id};
 use crate::{Error, Result};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk::pipeline::{Pipeline, Step};
 use darkchunk::salvage::Verdict;
 use darkchunk_hdf5_abi::constants::{

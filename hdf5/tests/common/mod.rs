@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
-use darkchunk::frame::{Element, as_bytes_mut};
+use darkchunk::element::{Element, as_bytes_mut};
 use darkchunk_hdf5::{Dataset, File, Processing};
 use hdf5::{LOCK, h5a, h5d, h5e, h5i, h5p, h5s, h5t};
 

@@ -37,7 +37,7 @@ pub use container::{
 pub use parameters::MAX_NAMED_SENTINELS;
 pub use pixels::PixelType;
 pub(crate) use segment::close as close_segment;
-pub use writer::{ContainerWriter, Progress};
+pub use writer::ContainerWriter;
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;

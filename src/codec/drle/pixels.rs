@@ -2,7 +2,7 @@
 
 use super::list::List;
 use crate::cpu::Level;
-use crate::frame::{ByteOrder, ElementClass, ElementType};
+use crate::element::{ByteOrder, ElementClass, ElementType};
 use crate::kernels::dark::{self, Block, Correction, Encoder, Exceptions, Pixel};
 use crate::{Error, Result};
 

@@ -7,23 +7,6 @@ use crate::kernels::dark::Exceptions;
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// How far a container is that is put together over time: what [`ContainerWriter`] knows without its output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    n_finished: usize,
-    at: usize,
-    /// Whether a segment has a list.
-    has_list: bool,
-}
-
-impl Progress {
-    /// No segment yet.
-    #[must_use]
-    pub fn start(header: &Header) -> Self {
-        Self { n_finished: 0, at: header.payload_start(), has_list: false }
-    }
-}
-
 /// A container that is being written: for each segment, encode to the front of [`segment_mut`](Self::segment_mut) and
 /// call [`finish_segment`](Self::finish_segment); then [`finish`](Self::finish).
 ///
@@ -49,9 +32,15 @@ impl Progress {
 /// # Ok::<(), darkchunk::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct ContainerWriter<'a> {
-    dst: &'a mut [u8],
+pub struct ContainerWriter<B> {
+    dst: B,
     header: Header,
+    front: Front,
+}
+
+/// How far a container is.
+#[derive(Debug, Clone, Copy)]
+struct Front {
     /// Segments finished.
     n_finished: usize,
     /// Where the next one begins.
@@ -60,45 +49,48 @@ pub struct ContainerWriter<'a> {
     has_list: bool,
 }
 
-impl<'a> ContainerWriter<'a> {
+impl Front {
+    /// No segment yet.
+    fn start(header: &Header) -> Self {
+        Self { n_finished: 0, at: header.payload_start(), has_list: false }
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
     /// A container at the front of `dst`, for which [`Header::max_container_len`] bytes are always enough.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`] where not even header and table fit, [`Error::Corrupt`] for a header that contradicts
     /// itself.
-    pub fn new(dst: &'a mut [u8], header: Header) -> Result<Self> {
-        Self::resume(dst, header, Progress::start(&header))
-    }
-
-    /// Goes on with a container that was [paused](Self::pause): the same header, and the output with what stands in it.
-    /// Segments that were finished after the pause are written over.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn resume(dst: &'a mut [u8], header: Header, progress: Progress) -> Result<Self> {
+    pub fn new(dst: B, header: Header) -> Result<Self> {
         header.check()?;
-        let Progress { n_finished, at, has_list } = progress;
-        if dst.len() < at {
-            return Err(Error::OutputTooSmall { needed: header.max_container_len(), available: dst.len() });
+        let (front, available) = (Front::start(&header), dst.as_ref().len());
+        if available < front.at {
+            return Err(Error::OutputTooSmall { needed: header.max_container_len(), available });
         }
-        Ok(Self { dst, header, n_finished, at, has_list })
+        Ok(Self { dst, header, front })
     }
 
-    /// Gives the output back for a while.
+    /// What the container says of itself.
     #[must_use]
-    pub fn pause(self) -> Progress {
-        Progress { n_finished: self.n_finished, at: self.at, has_list: self.has_list }
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Begins the next container.
+    pub fn clear(&mut self) {
+        self.front = Front::start(&self.header);
     }
 
     /// All that is left of the output, for the next segment.
     pub fn segment_mut(&mut self) -> &mut [u8] {
-        &mut self.dst[self.at..]
+        &mut self.dst.as_mut()[self.front.at..]
     }
 
     /// The pixels of the next segment, counted in the chunk. Empty where all are finished.
     #[must_use]
     pub fn next_pixels(&self) -> Range<usize> {
-        self.header.pixels(self.n_finished)
+        self.header.pixels(self.front.n_finished)
     }
 
     /// The next segment's stream is the first `n_bytes` of [`segment_mut`](Self::segment_mut), and these are its exceptions.
@@ -117,39 +109,42 @@ impl<'a> ContainerWriter<'a> {
     /// [`Error::Unsupported`] where all segments are finished, or the container would pass the 4 GiB that it can have;
     /// [`Error::OutputTooSmall`] where the output has no `n_bytes` left.
     pub fn finish_segment(&mut self, n_bytes: usize) -> Result<()> {
-        let (needed, available) = (self.at.saturating_add(n_bytes), self.dst.len());
-        let stream = self.dst.get(self.at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
-        let checksum = crc32fast::hash(stream);
+        let (dst, at) = (self.dst.as_ref(), self.front.at);
+        let (needed, available) = (at.saturating_add(n_bytes), dst.len());
+        let segment = dst.get(at..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        let checksum = crc32fast::hash(segment);
         self.enter_segment(n_bytes, checksum)
     }
 
     /// The next segment stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or behind it;
     /// the table has its length and its checksum. Returns the length.
     pub(super) fn move_segment(&mut self, from: usize) -> Result<usize> {
-        let mut entry = Cursor::new(&self.dst[entry_at(self.n_finished)..]);
+        let (dst, Front { n_finished, at, .. }) = (self.dst.as_mut(), self.front);
+        let mut entry = Cursor::new(&dst[entry_at(n_finished)..]);
         let (n_bytes, checksum) = (entry.u32_le()? as usize, entry.u32_le()?);
-        self.dst.copy_within(from..from + n_bytes, self.at);
+        dst.copy_within(from..from + n_bytes, at);
         self.enter_segment(n_bytes, checksum)?;
         Ok(n_bytes)
     }
 
     /// Enters the next segment, which is in its place, in the table.
     fn enter_segment(&mut self, n_bytes: usize, checksum: u32) -> Result<()> {
-        if self.n_finished == self.header.n_segments() {
-            return Err(Error::Unsupported(format!("the chunk has {} segments, all are there", self.n_finished)));
+        let Front { n_finished, at, .. } = self.front;
+        if n_finished == self.header.n_segments() {
+            return Err(Error::Unsupported(format!("the chunk has {n_finished} segments, all are there")));
         }
-        let end = u32::try_from(self.at + n_bytes).map_err(|_| {
+        let end = u32::try_from(at + n_bytes).map_err(|_| {
             Error::Unsupported(
                 "the encoded chunk is larger than the 4 GiB that a DRLE chunk can have: use smaller chunks".into(),
             )
         })?;
-        let entry = &mut self.dst[entry_at(self.n_finished)..][..TABLE_ENTRY_BYTES];
+        let entry = &mut self.dst.as_mut()[entry_at(n_finished)..][..TABLE_ENTRY_BYTES];
         entry[..4].copy_from_slice(&end.to_le_bytes());
         entry[4..].copy_from_slice(&checksum.to_le_bytes());
-        self.at += n_bytes;
-        self.n_finished += 1;
+        self.front.at += n_bytes;
+        self.front.n_finished += 1;
         // A stream has an even number of bytes.
-        self.has_list |= !n_bytes.is_multiple_of(2);
+        self.front.has_list |= !n_bytes.is_multiple_of(2);
         Ok(())
     }
 
@@ -159,14 +154,14 @@ impl<'a> ContainerWriter<'a> {
     /// # Errors
     /// As [`finish_segment`](Self::finish_segment).
     pub fn finish_segments(&mut self, piece_bytes: usize, lens: &[usize]) -> Result<()> {
-        let first = self.at;
+        let first = self.front.at;
         for (index, n_bytes) in lens.iter().enumerate() {
-            let start = first + index * piece_bytes;
-            let (needed, available) = (start.saturating_add(*n_bytes), self.dst.len());
+            let (start, dst) = (first + index * piece_bytes, self.dst.as_mut());
+            let (needed, available) = (start.saturating_add(*n_bytes), dst.len());
             if needed > available {
                 return Err(Error::OutputTooSmall { needed, available });
             }
-            self.dst.copy_within(start..needed, self.at);
+            dst.copy_within(start..needed, self.front.at);
             self.finish_segment(*n_bytes)?;
         }
         Ok(())
@@ -177,7 +172,7 @@ impl<'a> ContainerWriter<'a> {
     /// # Errors
     /// As [`finish_segment`](Self::finish_segment).
     pub fn append_segment(&mut self, stream: &[u8]) -> Result<()> {
-        let (needed, available) = (self.at.saturating_add(stream.len()), self.dst.len());
+        let (needed, available) = (self.front.at.saturating_add(stream.len()), self.dst.as_ref().len());
         let room = self.segment_mut().get_mut(..stream.len());
         room.ok_or(Error::OutputTooSmall { needed, available })?.copy_from_slice(stream);
         self.finish_segment(stream.len())
@@ -204,17 +199,32 @@ impl<'a> ContainerWriter<'a> {
     ///
     /// # Errors
     /// [`Error::Unsupported`] where a segment is missing.
-    pub fn finish(self) -> Result<usize> {
-        if self.n_finished != self.header.n_segments() {
-            let (found, expected) = (self.n_finished, self.header.n_segments());
-            return Err(Error::Unsupported(format!("the chunk has {expected} segments, only {found} are there")));
+    pub fn finish(&mut self) -> Result<usize> {
+        let Front { n_finished, at, has_list } = self.front;
+        if n_finished != self.header.n_segments() {
+            let expected = self.header.n_segments();
+            return Err(Error::Unsupported(format!("the chunk has {expected} segments, only {n_finished} are there")));
         }
-        let header = self.header.to_bytes(if self.has_list { VERSION_WITH_EXCEPTIONS } else { VERSION });
-        self.dst[..header.len()].copy_from_slice(&header);
+        let (header, dst) =
+            (self.header.to_bytes(if has_list { VERSION_WITH_EXCEPTIONS } else { VERSION }), self.dst.as_mut());
+        dst[..header.len()].copy_from_slice(&header);
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&header);
-        hasher.update(&self.dst[HEADER_BYTES..self.header.payload_start()]);
-        self.dst[header.len()..HEADER_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
-        Ok(self.at)
+        hasher.update(&dst[HEADER_BYTES..self.header.payload_start()]);
+        dst[header.len()..HEADER_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
+        Ok(at)
+    }
+
+    /// The container with padding for the segments that are missing, as [`append_padding`](Self::append_padding) makes it.
+    /// Segments that are finished later are written over the padding.
+    ///
+    /// # Errors
+    /// As [`finish_segment`](Self::finish_segment).
+    pub fn padded(&mut self, fill: Option<u16>) -> Result<&[u8]> {
+        let front = self.front;
+        let missing = front.n_finished..self.header.n_segments();
+        let finished = missing.into_iter().try_for_each(|_| self.append_padding(fill)).and_then(|()| self.finish());
+        self.front = front;
+        finished.map(|n_bytes| &self.dst.as_ref()[..n_bytes])
     }
 }

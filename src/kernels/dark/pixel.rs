@@ -1,6 +1,6 @@
 //! The pixel types of the pass: 16 bits, signed or not.
 
-use crate::frame::Element;
+use crate::element::Element;
 
 /// A 16-bit pixel: `i16` or `u16`.
 pub trait Pixel: Element + Eq + sealed::Sealed {

@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_uint, c_void};
 
 use darkchunk::codec::{ChunkLayout, Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
 use darkchunk::cpu::Level;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk::{Error, Result, Threads};
 
 use darkchunk_hdf5_abi::constants::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};

@@ -2,7 +2,7 @@
 
 use darkchunk::codec::{ChunkLayout, Codec, bitshuffle::Bitshuffle};
 use darkchunk::cpu::Level;
-use darkchunk::frame::ElementType;
+use darkchunk::element::ElementType;
 use darkchunk::{Result, Threads};
 
 use super::{Host, pixels};

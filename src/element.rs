@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use crate::cpu::Level;
-use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
-use crate::{Error, Result, Threads};
-
 /// What kind of number an element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementClass {
@@ -124,84 +120,10 @@ mod sealed {
 
 /// A number a frame can be made of.
 ///
-/// Every bit pattern is a value, and there is no padding: a slice of elements is a slice of bytes. The 16-bit types are
-/// pixels: a dark image, a threshold, a sum and DRLE are theirs alone, and refused for the others.
+/// Every bit pattern is a value, and there is no padding: a slice of elements is a slice of bytes.
 pub trait Element: Copy + Default + Eq + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
     /// The type as HDF5 stores it.
     const TYPE: ElementType;
-
-    /// [`dark::correct`], for types that are no pixels without correction and sum.
-    #[doc(hidden)]
-    fn correct(
-        level: Level,
-        strips: &[&[Self]],
-        correction: &Correction<'_, Self>,
-        sum: Option<&mut [u32]>,
-        out: &mut [Self],
-    ) -> Result<FrameCounts> {
-        if correction.dark.is_some() || correction.threshold.is_some() || sum.is_some() {
-            return Err(not_for::<Self>("a dark image, a threshold and a sum are"));
-        }
-        let _ = level;
-        let expected = size_of_val(out);
-        let found = strips.iter().map(|strip| size_of_val(*strip)).sum();
-        if found != expected {
-            return Err(Error::BufferSize { what: "the frame", expected, found });
-        }
-        let mut rest = out;
-        for strip in strips {
-            let (to, behind) = rest.split_at_mut(strip.len());
-            to.copy_from_slice(strip);
-            rest = behind;
-        }
-        Ok(FrameCounts::default())
-    }
-
-    /// [`dark::encode_with`], refused for types that are no pixels.
-    #[doc(hidden)]
-    fn encode(
-        level: Level,
-        strips: &[&[Self]],
-        correction: &Correction<'_, Self>,
-        exceptions: Option<&mut Exceptions>,
-        sum: Option<&mut [u32]>,
-        tokens: &mut [u8],
-    ) -> Result<Encoded> {
-        let _ = (level, strips, correction, exceptions, sum, tokens);
-        Err(not_for::<Self>("DRLE is"))
-    }
-
-    /// [`dark::encode_frames`], refused for types that are no pixels.
-    #[doc(hidden)]
-    fn encode_frames(
-        level: Level,
-        threads: Threads,
-        frames: &mut [BatchFrame<'_, Self>],
-        correction: &Correction<'_, Self>,
-        sum: Option<&mut [u32]>,
-        encoded: &mut [Encoded],
-    ) -> Result<()> {
-        let _ = (level, threads, frames, correction, sum, encoded);
-        Err(not_for::<Self>("DRLE is"))
-    }
-
-    /// [`dark::encode_in_place_with`], refused for types that are no pixels.
-    #[doc(hidden)]
-    fn encode_in_place(
-        level: Level,
-        frame: &mut [Self],
-        correction: &Correction<'_, Self>,
-        exceptions: Option<&mut Exceptions>,
-        sum: Option<&mut [u32]>,
-        tokens: &mut [u8],
-    ) -> Result<Encoded> {
-        let _ = (level, frame, correction, exceptions, sum, tokens);
-        Err(not_for::<Self>("DRLE is"))
-    }
-}
-
-fn not_for<P: Element>(what: &str) -> Error {
-    Error::Unsupported(format!("{what} for int16 and uint16 frames, not for {}", P::TYPE))
 }
 
 macro_rules! elements {
@@ -213,60 +135,7 @@ macro_rules! elements {
     )*};
 }
 
-macro_rules! pixels {
-    ($($number:ty => $constant:ident),*) => {$(
-        impl sealed::Sealed for $number {}
-        impl Element for $number {
-            const TYPE: ElementType = ElementType::$constant;
-
-            fn correct(
-                level: Level,
-                strips: &[&[Self]],
-                correction: &Correction<'_, Self>,
-                sum: Option<&mut [u32]>,
-                out: &mut [Self],
-            ) -> Result<FrameCounts> {
-                dark::correct(level, strips, correction, sum, out)
-            }
-
-            fn encode(
-                level: Level,
-                strips: &[&[Self]],
-                correction: &Correction<'_, Self>,
-                exceptions: Option<&mut Exceptions>,
-                sum: Option<&mut [u32]>,
-                tokens: &mut [u8],
-            ) -> Result<Encoded> {
-                dark::encode_with(level, strips, correction, exceptions, sum, tokens)
-            }
-
-            fn encode_frames(
-                level: Level,
-                threads: Threads,
-                frames: &mut [BatchFrame<'_, Self>],
-                correction: &Correction<'_, Self>,
-                sum: Option<&mut [u32]>,
-                encoded: &mut [Encoded],
-            ) -> Result<()> {
-                dark::encode_frames(level, threads, frames, correction, sum, encoded)
-            }
-
-            fn encode_in_place(
-                level: Level,
-                frame: &mut [Self],
-                correction: &Correction<'_, Self>,
-                exceptions: Option<&mut Exceptions>,
-                sum: Option<&mut [u32]>,
-                tokens: &mut [u8],
-            ) -> Result<Encoded> {
-                dark::encode_in_place_with(level, frame, correction, exceptions, sum, tokens)
-            }
-        }
-    )*};
-}
-
-elements!(i8 => I8, u8 => U8, i32 => I32, u32 => U32);
-pixels!(i16 => I16, u16 => U16);
+elements!(i8 => I8, u8 => U8, i16 => I16, u16 => U16, i32 => I32, u32 => U32);
 
 /// The bytes of a slice of elements, in this machine's order.
 #[must_use]
