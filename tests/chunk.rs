@@ -5,7 +5,7 @@ use darkchunk::codec::Codec;
 use darkchunk::codec::drle::Drle;
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, as_bytes, as_bytes_mut};
-use darkchunk::kernels::dark::{Correction, FrameCounts};
+use darkchunk::kernels::drle::{Correction, FrameCounts};
 use darkchunk::{Error, Threads};
 
 const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };

@@ -6,7 +6,7 @@ mod guarded;
 
 use darkchunk::cpu::Level;
 use darkchunk::element::as_bytes;
-use darkchunk::kernels::dark::{self, Correction, Encoded, FrameCounts, Pixel};
+use darkchunk::kernels::drle::{self, Correction, Encoded, FrameCounts, Pixel};
 use darkchunk::{Error, Result};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
@@ -52,11 +52,11 @@ impl<P: Pixel> Bench<P> {
         let pixels = self.pixels.at_end(frame);
         let correction = Correction { dark: dark.map(|dark| &*self.dark.at_end(dark)), threshold: Some(threshold) };
         let sum = self.sum.at_end(&vec![7; frame.len()]);
-        let tokens = self.tokens.at_end(&vec![0xA5; dark::max_encoded_len(frame.len())]);
+        let tokens = self.tokens.at_end(&vec![0xA5; drle::max_encoded_len(frame.len())]);
         let encoded = if in_place {
-            dark::encode_in_place(level, pixels, &correction, Some(sum), tokens)
+            drle::encode_in_place(level, pixels, &correction, Some(sum), tokens)
         } else {
-            dark::encode(level, &[pixels], &correction, Some(sum), tokens)
+            drle::encode(level, &[pixels], &correction, Some(sum), tokens)
         };
         let n_bytes = encoded.as_ref().map_or(0, |encoded| encoded.n_bytes);
         Outcome { encoded, stream: tokens[..n_bytes].to_vec(), stored: pixels.to_vec(), sum: sum.to_vec() }
@@ -67,7 +67,7 @@ impl<P: Pixel> Bench<P> {
         let correction = Correction { dark: dark.map(|dark| &*self.dark.at_start(dark)), threshold };
         let sum = self.sum.at_start(&vec![7; frame.len()]);
         let out = self.out.at_end(frame);
-        let counts = dark::correct(level, &[pixels], &correction, Some(sum), out).unwrap();
+        let counts = drle::correct(level, &[pixels], &correction, Some(sum), out).unwrap();
         let encoded = Ok(Encoded { n_bytes: 0, counts });
         Outcome { encoded, stream: Vec::new(), stored: out.to_vec(), sum: sum.to_vec() }
     }
@@ -102,11 +102,11 @@ impl<P: Pixel> Bench<P> {
         let out = self.out.at_end(stored);
         let out = darkchunk::element::as_bytes_mut(out);
         out.fill(0xA5);
-        dark::decode(level, tokens, out).unwrap();
+        drle::decode(level, tokens, out).unwrap();
         let expected: Vec<u8> = stored.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
         assert!(*out == expected, "{level:?} decode {what}");
         out.fill(0);
-        dark::decode_zeroed(level, tokens, out).unwrap();
+        drle::decode_zeroed(level, tokens, out).unwrap();
         assert!(*out == expected, "{level:?} decode into zeros {what}");
     }
 }
@@ -299,7 +299,7 @@ fn long_runs_are_cut_into_tokens_of_32768() {
         frame.push(9);
         let mut tokens = vec![0; 2 * frame.len()];
         for level in Level::available() {
-            let encoded = dark::encode(*level, &[&frame], &Correction::threshold(1), None, &mut tokens).unwrap();
+            let encoded = drle::encode(*level, &[&frame], &Correction::threshold(1), None, &mut tokens).unwrap();
             let stream: Vec<i16> = tokens.as_chunks().0.iter().map(|token| i16::from_le_bytes(*token)).collect();
             let (last, runs) = stream[..encoded.n_bytes / 2].split_last().unwrap();
             assert_eq!((runs, *last), (&expected[..], 9), "{level:?} n_dark={n_dark}");
@@ -312,9 +312,9 @@ fn long_runs_are_cut_into_tokens_of_32768() {
 fn alternating_pixels_take_no_more_than_the_frame() {
     let frame: Vec<i16> = (0..10_000).map(|at| at % 2).collect();
     Bench::new(10_000).check(&frame, None, 1, "alternating");
-    let mut tokens = vec![0; dark::max_encoded_len(frame.len())];
+    let mut tokens = vec![0; drle::max_encoded_len(frame.len())];
     for level in Level::available() {
-        let encoded = dark::encode(*level, &[&frame], &Correction::threshold(1), None, &mut tokens).unwrap();
+        let encoded = drle::encode(*level, &[&frame], &Correction::threshold(1), None, &mut tokens).unwrap();
         assert_eq!(tokens[..encoded.n_bytes], *as_bytes(&frame.iter().map(|p| p.to_le()).collect::<Vec<_>>()));
     }
 }
@@ -325,18 +325,18 @@ fn strips_give_what_the_whole_frame_gives() {
     let (frame, dark) = (spots::<i16>(&mut rng, 9000, 60), spots::<i16>(&mut rng, 9000, 10));
     let correction = Correction { dark: Some(&dark), threshold: Some(5) };
     let (mut expected_sum, mut tokens) = (vec![1; 9000], vec![0; 18_000]);
-    let expected = dark::encode(Level::SCALAR, &[&frame], &correction, Some(&mut expected_sum), &mut tokens).unwrap();
+    let expected = drle::encode(Level::SCALAR, &[&frame], &correction, Some(&mut expected_sum), &mut tokens).unwrap();
     let expected_stream = tokens[..expected.n_bytes].to_vec();
     for strip_len in [1, 7, 63, 64, 65, 1000, 2048, 3000, 9000] {
         let strips: Vec<&[i16]> = frame.chunks(strip_len).collect();
         for level in Level::available() {
             let mut sum = vec![1; 9000];
-            let found = dark::encode(*level, &strips, &correction, Some(&mut sum), &mut tokens).unwrap();
+            let found = drle::encode(*level, &strips, &correction, Some(&mut sum), &mut tokens).unwrap();
             assert_eq!(found, expected, "{level:?} strip_len={strip_len}");
             assert_eq!(tokens[..found.n_bytes], expected_stream, "{level:?} strip_len={strip_len}");
             assert_eq!(sum, expected_sum, "{level:?} strip_len={strip_len}");
             let mut out = vec![0; 9000];
-            let counts = dark::correct(*level, &strips, &correction, None, &mut out).unwrap();
+            let counts = drle::correct(*level, &strips, &correction, None, &mut out).unwrap();
             assert_eq!(counts, expected.counts, "{level:?} strip_len={strip_len}");
         }
     }
@@ -349,7 +349,7 @@ fn what_was_zeroed_is_counted_exactly() {
     let mut tokens = [0; 16];
     for level in Level::available() {
         let correction = Correction { dark: Some(&dark), threshold: Some(5) };
-        let counts = dark::encode(*level, &[&frame], &correction, None, &mut tokens).unwrap().counts;
+        let counts = drle::encode(*level, &[&frame], &correction, None, &mut tokens).unwrap().counts;
         let zeroed_sum = 4 - 3 - 32769;
         let expected = FrameCounts { n_bright: 3, n_zeroed: 3, zeroed_sum, n_saturated: 1, ..FrameCounts::default() };
         assert_eq!(counts, expected, "{level:?}");
@@ -364,11 +364,11 @@ fn a_frame_that_fails_leaves_the_sum_as_it_was() {
     for level in Level::available() {
         let mut sum = vec![3; 7000];
         let correction = Correction::threshold(1);
-        let found = dark::encode(*level, &[&frame], &correction, Some(&mut sum), &mut tokens);
+        let found = drle::encode(*level, &[&frame], &correction, Some(&mut sum), &mut tokens);
         assert_eq!(found, Err(Error::TooBright { pixel: 6900, value: 40_000 }), "{level:?}");
-        let found = dark::encode(*level, &[&frame[..6900]], &correction, Some(&mut sum[..6900]), &mut tokens[..13_798]);
+        let found = drle::encode(*level, &[&frame[..6900]], &correction, Some(&mut sum[..6900]), &mut tokens[..13_798]);
         assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_798, .. })), "{level:?} {found:?}");
-        let found = dark::encode_in_place(*level, &mut frame.clone(), &correction, Some(&mut sum), &mut tokens);
+        let found = drle::encode_in_place(*level, &mut frame.clone(), &correction, Some(&mut sum), &mut tokens);
         assert_eq!(found, Err(Error::TooBright { pixel: 6900, value: 40_000 }), "{level:?}");
         assert!(sum.iter().all(|sum| *sum == 3), "{level:?}");
     }
@@ -382,12 +382,12 @@ fn a_stream_fits_an_output_of_exactly_its_length_and_no_shorter_one() {
     for level in Level::available() {
         let correction = Correction::threshold(5);
         let whole = guarded.at_end(&[0xA5; 6000]);
-        let n_bytes = dark::encode(*level, &[&frame], &correction, None, whole).unwrap().n_bytes;
+        let n_bytes = drle::encode(*level, &[&frame], &correction, None, whole).unwrap().n_bytes;
         let expected = whole[..n_bytes].to_vec();
         for available in 0..=n_bytes {
             let tokens = guarded.at_end(&expected[..available]);
             tokens.fill(0xA5);
-            let found = dark::encode(*level, &[&frame], &correction, None, tokens);
+            let found = drle::encode(*level, &[&frame], &correction, None, tokens);
             if available == n_bytes {
                 assert_eq!(tokens, expected, "{level:?}");
             } else {
@@ -403,15 +403,15 @@ fn buffers_of_another_length_are_refused() {
     let dark = [0; 9];
     let mut tokens = [0; 20];
     let short_dark = Correction { dark: Some(&dark[..]), threshold: Some(1) };
-    let found = dark::encode(Level::current(), &[&frame], &short_dark, None, &mut tokens);
+    let found = drle::encode(Level::current(), &[&frame], &short_dark, None, &mut tokens);
     assert_eq!(found, Err(Error::BufferSize { what: "the dark image", expected: 20, found: 18 }));
     let plain = Correction::threshold(1);
-    let found = dark::encode(Level::current(), &[&frame], &plain, Some(&mut [0; 11]), &mut tokens);
+    let found = drle::encode(Level::current(), &[&frame], &plain, Some(&mut [0; 11]), &mut tokens);
     assert_eq!(found, Err(Error::BufferSize { what: "the sum image", expected: 40, found: 44 }));
-    let found = dark::correct(Level::current(), &[&frame], &plain, None, &mut [0; 9]);
+    let found = drle::correct(Level::current(), &[&frame], &plain, None, &mut [0; 9]);
     assert_eq!(found, Err(Error::BufferSize { what: "the output frame", expected: 20, found: 18 }));
     for threshold in [Some(0), Some(32768), None] {
-        let found = dark::encode(Level::current(), &[&frame], &Correction { dark: None, threshold }, None, &mut tokens);
+        let found = drle::encode(Level::current(), &[&frame], &Correction { dark: None, threshold }, None, &mut tokens);
         assert!(matches!(found, Err(Error::Unsupported(_))), "{threshold:?} {found:?}");
     }
 }

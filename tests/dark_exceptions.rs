@@ -7,7 +7,7 @@ mod guarded;
 use darkchunk::codec::drle::{Container, ContainerWriter, Header, PixelType};
 use darkchunk::cpu::Level;
 use darkchunk::element::as_bytes_mut;
-use darkchunk::kernels::dark::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel, Sentinels};
+use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel, Sentinels};
 use darkchunk::{Result, Threads};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
@@ -91,9 +91,9 @@ impl<P: Pixel> Bench<P> {
         let mut writer = ContainerWriter::new(&mut self.chunk, case.header()).unwrap();
         let (noted, tokens) = (Some(&mut exceptions), writer.segment_mut());
         let encoded = if in_place {
-            dark::encode_in_place_with(level, pixels, &correction, noted, Some(&mut *sum), tokens)
+            drle::encode_in_place_with(level, pixels, &correction, noted, Some(&mut *sum), tokens)
         } else {
-            dark::encode_with(level, &[pixels], &correction, noted, Some(&mut *sum), tokens)
+            drle::encode_with(level, &[pixels], &correction, noted, Some(&mut *sum), tokens)
         };
         let Encoded { n_bytes, counts } = encoded.unwrap();
         writer.finish_segment_with(n_bytes, &exceptions).unwrap();
@@ -282,8 +282,8 @@ fn at_once<P: Pixel>(
         .map(|((strips, stream), exceptions)| BatchFrame::new(strips, stream).with_exceptions(exceptions))
         .collect();
     // Twice: what the first time left is forgotten.
-    let _ = dark::encode_frames(level, threads, &mut batch, &cases[0].correction(), None, &mut encoded);
-    dark::encode_frames(level, threads, &mut batch, &cases[0].correction(), Some(sum), &mut encoded)?;
+    let _ = drle::encode_frames(level, threads, &mut batch, &cases[0].correction(), None, &mut encoded);
+    drle::encode_frames(level, threads, &mut batch, &cases[0].correction(), Some(sum), &mut encoded)?;
     drop(batch);
     let chunks = streams.iter().zip(&exceptions).zip(&encoded).map(|((stream, exceptions), encoded)| {
         let mut chunk = vec![0; cases[0].header().max_container_len()];
@@ -347,7 +347,7 @@ fn where_a_frame_does_not_fit_the_sum_is_as_it_was() {
         let mut batch = [BatchFrame::new(&strips, &mut stream).with_exceptions(&mut exceptions)];
         let correction = Correction::threshold(THRESHOLD);
         let mut encoded = [Encoded::default()];
-        dark::encode_frames(with.0, with.1, &mut batch, &correction, Some(&mut sum), &mut encoded).unwrap_err();
+        drle::encode_frames(with.0, with.1, &mut batch, &correction, Some(&mut sum), &mut encoded).unwrap_err();
         assert!(sum.iter().all(|sum| *sum == BEFORE), "{with:?}");
     }
 }

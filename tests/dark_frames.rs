@@ -4,7 +4,7 @@
 mod guarded;
 
 use darkchunk::cpu::Level;
-use darkchunk::kernels::dark::{self, BatchFrame, Correction, Encoded, Pixel};
+use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded, Pixel};
 use darkchunk::{Error, Result, Threads};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
@@ -32,9 +32,9 @@ fn frame<P: Pixel>(rng: &mut Rng, dark: &[P]) -> Vec<P> {
 /// Streams, counts and sum of `frames`, one after the other by the specification; the sum is that of the stored pixels.
 fn expected<P: Pixel>(frames: &[Vec<P>], correction: &Correction<'_, P>, sum: &mut [u32]) -> Vec<(Encoded, Vec<u8>)> {
     let one = |frame: &Vec<P>| {
-        let mut tokens = vec![0; dark::max_encoded_len(frame.len())];
-        let encoded = dark::encode(Level::SCALAR, &[frame], correction, None, &mut tokens).unwrap();
-        dark::correct(Level::SCALAR, &[frame], correction, Some(&mut *sum), &mut frame.clone()).unwrap();
+        let mut tokens = vec![0; drle::max_encoded_len(frame.len())];
+        let encoded = drle::encode(Level::SCALAR, &[frame], correction, None, &mut tokens).unwrap();
+        drle::correct(Level::SCALAR, &[frame], correction, Some(&mut *sum), &mut frame.clone()).unwrap();
         tokens.truncate(encoded.n_bytes);
         (encoded, tokens)
     };
@@ -64,8 +64,8 @@ fn at_once<P: Pixel>(
     let mut batch: Vec<_> = strips.iter().zip(&mut rooms).map(|(strips, room)| BatchFrame::new(strips, room)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
     // What an earlier pass left behind does not matter.
-    let _ = dark::encode_frames(level, threads, &mut batch, &Correction::threshold(1), None, &mut encoded);
-    dark::encode_frames(level, threads, &mut batch, correction, Some(sum), &mut encoded)?;
+    let _ = drle::encode_frames(level, threads, &mut batch, &Correction::threshold(1), None, &mut encoded);
+    drle::encode_frames(level, threads, &mut batch, correction, Some(sum), &mut encoded)?;
     drop(batch);
     Ok(encoded.into_iter().zip(&rooms).map(|(encoded, room)| (encoded, room[..encoded.n_bytes].to_vec())).collect())
 }
@@ -153,7 +153,7 @@ fn where_one_frame_fails_the_sum_is_as_it_was() {
         let strips = [&good[..]];
         let mut batch = [BatchFrame::new(&strips, &mut room), BatchFrame::new(&strips, &mut short)];
         let (encoded, (level, threads)) = (&mut [Encoded::default(); 2], with);
-        let found = dark::encode_frames(level, threads, &mut batch, &correction, Some(&mut sum), encoded);
+        let found = drle::encode_frames(level, threads, &mut batch, &correction, Some(&mut sum), encoded);
         assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_998, .. })), "{with:?} {found:?}");
         assert!(sum.iter().all(|sum| *sum == 3), "{with:?}");
     }
@@ -213,16 +213,16 @@ fn frames_of_another_length_are_refused() {
     let mut batch = [BatchFrame::new(&long, &mut first), BatchFrame::new(&short, &mut second)];
     let plain = Correction::threshold(1);
     let found =
-        dark::encode_frames(Level::current(), Threads::ONE, &mut batch, &plain, None, &mut [Encoded::default(); 2]);
+        drle::encode_frames(Level::current(), Threads::ONE, &mut batch, &plain, None, &mut [Encoded::default(); 2]);
     assert_eq!(found, Err(Error::BufferSize { what: "a frame", expected: 20, found: 18 }));
-    let found = dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &plain, None, &mut []);
+    let found = drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &plain, None, &mut []);
     assert!(matches!(found, Err(Error::BufferSize { what: "the list of results", .. })), "{found:?}");
     let dark = Correction { dark: Some(&[0; 9][..]), threshold: Some(1) };
     let found =
-        dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &dark, None, &mut [Encoded::default()]);
+        drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &dark, None, &mut [Encoded::default()]);
     assert_eq!(found, Err(Error::BufferSize { what: "the dark image", expected: 20, found: 18 }));
     let none = Correction { dark: None, threshold: None };
     let found =
-        dark::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &none, None, &mut [Encoded::default()]);
+        drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &none, None, &mut [Encoded::default()]);
     assert!(matches!(found, Err(Error::Unsupported(_))), "{found:?}");
 }

@@ -5,7 +5,7 @@ use darkchunk::codec::drle::{Container, Drle, MAX_NAMED_SENTINELS, VERSION, VERS
 use darkchunk::codec::{ChunkLayout, Codec};
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, ElementType, as_bytes, as_bytes_mut};
-use darkchunk::kernels::dark::{Correction, FrameCounts};
+use darkchunk::kernels::drle::{Correction, FrameCounts};
 use darkchunk::{Error, Result, Threads};
 use darkchunk_sim::regimes;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameEncoder, Processing};
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, as_bytes_mut};
-use darkchunk::kernels::dark::FrameCounts;
+use darkchunk::kernels::drle::FrameCounts;
 use darkchunk::{Error, Result};
 
 const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };

@@ -9,7 +9,7 @@ use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, drle};
 use darkchunk::cpu::Level;
-use darkchunk::kernels::dark::Correction;
+use darkchunk::kernels::drle::Correction;
 use darkchunk::{Result, Threads};
 
 /// Few and many, with parts as small as the format has them, and with some that are not.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use darkchunk::cpu::Level;
 use darkchunk::element::as_bytes_mut;
-use darkchunk::kernels::dark::{self, Correction};
+use darkchunk::kernels::drle::{self, Correction};
 use darkchunk_benches::pool::pool_bytes;
 use darkchunk_sim::regimes;
 
@@ -55,35 +55,35 @@ fn stream(
 
 /// Scalar's stream of the first frame, and what is left of that frame.
 fn expected(frame: &[i16], correction: &Correction<'_, i16>) -> (Vec<u8>, Vec<i16>) {
-    let (mut stored, mut tokens) = (frame.to_vec(), vec![0; dark::max_encoded_len(N_PIXELS)]);
-    let encoded = dark::encode_in_place(Level::SCALAR, &mut stored, correction, None, &mut tokens).unwrap();
+    let (mut stored, mut tokens) = (frame.to_vec(), vec![0; drle::max_encoded_len(N_PIXELS)]);
+    let encoded = drle::encode_in_place(Level::SCALAR, &mut stored, correction, None, &mut tokens).unwrap();
     tokens.truncate(encoded.n_bytes);
     (tokens, stored)
 }
 
 fn bench_level(group: &mut BenchmarkGroup<'_, WallTime>, level: Level, frames: &mut [i16], dark_image: &[i16]) {
     let isa = level.isa().name();
-    let mut tokens = vec![0; dark::max_encoded_len(N_PIXELS)];
+    let mut tokens = vec![0; drle::max_encoded_len(N_PIXELS)];
     let mut sum = vec![0; N_PIXELS];
     let plain = Correction::threshold(THRESHOLD);
     let fused = Correction { dark: Some(dark_image), threshold: Some(THRESHOLD) };
     for (name, correction) in [("encode", &plain), ("dark+threshold+sum+encode", &fused)] {
         let frame = &frames[..N_PIXELS];
         let (expected, _) = expected(frame, correction);
-        let n_bytes = dark::encode(level, &[frame], correction, None, &mut tokens).unwrap().n_bytes;
+        let n_bytes = drle::encode(level, &[frame], correction, None, &mut tokens).unwrap().n_bytes;
         assert!(tokens[..n_bytes] == expected, "{name} {isa}");
         stream(group, format!("{name}/{isa}"), frames, |frame| {
             // What the sum holds without overflow is not reached: a few thousand frames are measured.
             let sum = correction.dark.is_some().then_some(&mut sum[..]);
-            black_box(dark::encode(level, &[frame], correction, sum, &mut tokens).unwrap());
+            black_box(drle::encode(level, &[frame], correction, sum, &mut tokens).unwrap());
         });
     }
     let (stream_of_first, stored) = expected(&frames[..N_PIXELS], &plain);
     let mut decoded = vec![-1; frames.len()];
     stream(group, format!("decode/{isa}"), &mut decoded, |frame| {
-        dark::decode(level, &stream_of_first, as_bytes_mut(frame)).unwrap();
+        drle::decode(level, &stream_of_first, as_bytes_mut(frame)).unwrap();
     });
-    dark::decode(level, &stream_of_first, as_bytes_mut(&mut decoded[..N_PIXELS])).unwrap();
+    drle::decode(level, &stream_of_first, as_bytes_mut(&mut decoded[..N_PIXELS])).unwrap();
     assert!(decoded[..N_PIXELS] == stored, "decode {isa}");
 }
 

@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use darkchunk_core::chunk::ChunkEncoder;
 use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::cpu::Level;
-use darkchunk_core::kernels::dark::{Correction, FrameCounts};
+use darkchunk_core::kernels::drle::{Correction, FrameCounts};
 use darkchunk_core::{Error, Threads, chunk::Filter};
 
 use crate::element::with_element;

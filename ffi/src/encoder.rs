@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::chunk::FrameEncoder;
-use darkchunk_core::kernels::dark::FrameCounts;
+use darkchunk_core::kernels::drle::FrameCounts;
 
 use crate::element::with_element;
 use crate::frames::{self, Handle, Push};

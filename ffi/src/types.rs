@@ -8,7 +8,7 @@ use darkchunk_core::chunk::FrameElement;
 use darkchunk_core::chunk::{ChunkShape, Compression, Filter};
 use darkchunk_core::codec::ChunkLayout;
 use darkchunk_core::element::{Element as _, ElementType};
-use darkchunk_core::kernels::dark::FrameCounts;
+use darkchunk_core::kernels::drle::FrameCounts;
 use darkchunk_hdf5::{Flush, Processing, Summary};
 
 use crate::status::{Failure, reference, slice};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use darkchunk::chunk::Compression;
-use darkchunk::kernels::dark::FrameCounts;
+use darkchunk::kernels::drle::FrameCounts;
 
 /// The dataset that a writer is to make.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::object::{self, Id, Stored};
 use crate::{Error, Result};
 use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Totals};
 
-use darkchunk::kernels::dark::FrameCounts;
+use darkchunk::kernels::drle::FrameCounts;
 
 /// Between the counts that are stored with one flush and with the next.
 const COUNTS_INTERVAL: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use super::{ChunkShape, Filter};
 use crate::codec::drle::{ContainerWriter, Drle, Mode, close_segment};
 use crate::cpu::Level;
 use crate::element::as_bytes;
-use crate::kernels::dark::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
+use crate::kernels::drle::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
 use crate::{Error, Result, Threads};
 
 /// Bytes from the room for a frame's stream to the next, where frames are encoded at once. Large frames have sizes such as

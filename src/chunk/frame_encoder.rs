@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::pixels::{self, FrameElement};
 use super::{ChunkEncoder, ChunkShape, Filter, Sum, threshold};
 use crate::cpu::Level;
-use crate::kernels::dark::{Correction, FrameCounts};
+use crate::kernels::drle::{Correction, FrameCounts};
 use crate::{Error, Result, Threads};
 
 /// What is done to each frame before it is stored, and what is kept of all of them.

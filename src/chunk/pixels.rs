@@ -2,7 +2,7 @@
 
 use crate::cpu::Level;
 use crate::element::Element;
-use crate::kernels::dark::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel};
+use crate::kernels::drle::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel};
 use crate::{Error, Result, Threads};
 
 /// A number that frames can be made of.
@@ -14,28 +14,29 @@ pub trait FrameElement: Element {
     const KERNELS: Option<Kernels<Self>>;
 }
 
-type Strips<'a, P> = &'a [&'a [P]];
+type Noted<'a> = Option<&'a mut Exceptions>;
 type Sum<'a> = Option<&'a mut [u32]>;
+type Correct<P> = fn(Level, &[&[P]], &Correction<'_, P>, Sum<'_>, &mut [P]) -> Result<FrameCounts>;
+type Encode<P> = fn(Level, &[&[P]], &Correction<'_, P>, Noted<'_>, Sum<'_>, &mut [u8]) -> Result<Encoded>;
+type EncodeInPlace<P> = fn(Level, &mut [P], &Correction<'_, P>, Noted<'_>, Sum<'_>, &mut [u8]) -> Result<Encoded>;
+type EncodeFrames<P> =
+    fn(Level, Threads, &mut [BatchFrame<'_, P>], &Correction<'_, P>, Sum<'_>, &mut [Encoded]) -> Result<()>;
 
-/// The kernels of a type of pixels: the functions of [`dark`] with these names.
+/// The kernels of a type of pixels: the functions of [`drle`] with these names.
 #[derive(Debug, Clone, Copy)]
-#[allow(missing_docs, reason = "see `dark`")]
 pub struct Kernels<P> {
-    pub(super) correct: fn(Level, Strips<'_, P>, &Correction<'_, P>, Sum<'_>, &mut [P]) -> Result<FrameCounts>,
-    pub(super) encode:
-        fn(Level, Strips<'_, P>, &Correction<'_, P>, Option<&mut Exceptions>, Sum<'_>, &mut [u8]) -> Result<Encoded>,
-    pub(super) encode_in_place:
-        fn(Level, &mut [P], &Correction<'_, P>, Option<&mut Exceptions>, Sum<'_>, &mut [u8]) -> Result<Encoded>,
-    pub(super) encode_frames:
-        fn(Level, Threads, &mut [BatchFrame<'_, P>], &Correction<'_, P>, Sum<'_>, &mut [Encoded]) -> Result<()>,
+    pub(super) correct: Correct<P>,
+    pub(super) encode: Encode<P>,
+    pub(super) encode_in_place: EncodeInPlace<P>,
+    pub(super) encode_frames: EncodeFrames<P>,
 }
 
 impl<P: Pixel> Kernels<P> {
     const ALL: Self = Self {
-        correct: dark::correct,
-        encode: dark::encode_with,
-        encode_in_place: dark::encode_in_place_with,
-        encode_frames: dark::encode_frames,
+        correct: drle::correct,
+        encode: drle::encode_with,
+        encode_in_place: drle::encode_in_place_with,
+        encode_frames: drle::encode_frames,
     };
 }
 
@@ -54,7 +55,7 @@ pub(super) fn kernels<P: FrameElement>() -> Result<Kernels<P>> {
     P::KERNELS.ok_or_else(|| not_for::<P>("DRLE is"))
 }
 
-/// Writes the pixels that are stored to the whole of `out`: [`dark::correct`]. Elements that are no pixels are copied, without
+/// Writes the pixels that are stored to the whole of `out`: [`drle::correct`]. Elements that are no pixels are copied, without
 /// correction and sum.
 pub(super) fn correct<P: FrameElement>(
     level: Level,

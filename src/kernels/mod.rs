@@ -5,7 +5,7 @@
 //! or frame by a `match`.
 
 pub mod bitshuffle;
-pub mod dark;
+pub mod drle;
 pub mod fletcher32;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;

@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use darkchunk::Threads;
 use darkchunk::cpu::Level;
-use darkchunk::kernels::dark::{BatchFrame, Correction, Encoded, decode, encode, encode_frames, max_encoded_len};
+use darkchunk::kernels::drle::{BatchFrame, Correction, Encoded, decode, encode, encode_frames, max_encoded_len};
 
 use crate::inputs::{Input, Raw};
 use crate::report::{OURS, Row};

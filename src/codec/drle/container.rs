@@ -8,7 +8,7 @@ use super::pixels::{self, PixelType};
 use super::segment;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
-use crate::kernels::dark::MAX_THRESHOLD;
+use crate::kernels::drle::MAX_THRESHOLD;
 use crate::{Error, Result, Threads};
 use std::ops::Range;
 

@@ -7,7 +7,7 @@ use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES};
 use super::pixels::Encoding;
 use super::{ContainerWriter, segment};
 use crate::cpu::Level;
-use crate::kernels::dark::{Exceptions, Sentinels};
+use crate::kernels::drle::{Exceptions, Sentinels};
 use crate::{Result, Threads};
 
 /// Pixels on their way into a container.

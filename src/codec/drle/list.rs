@@ -1,7 +1,7 @@
 //! The list of a segment's exceptions as it is stored: `docs/format.md` defines it.
 
 use crate::codec::cursor::Cursor;
-use crate::kernels::dark::{Exceptions, Kind};
+use crate::kernels::drle::{Exceptions, Kind};
 use crate::{Error, Result};
 use std::ops::Range;
 

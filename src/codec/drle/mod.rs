@@ -41,7 +41,7 @@ pub use writer::ContainerWriter;
 
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
-use crate::kernels::dark::{self, Sentinels};
+use crate::kernels::drle::{self, Sentinels};
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 use encode::ChunkEncoding;
@@ -199,14 +199,14 @@ impl Drle {
     /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
     fn bare_len(&self, src: &[u8]) -> Result<usize> {
         if let Some(n_bytes) = self.chunk_bytes() {
-            let justified = (src.len() / 2).saturating_mul(2 * dark::MAX_RUN_PIXELS);
+            let justified = (src.len() / 2).saturating_mul(2 * drle::MAX_RUN_PIXELS);
             return if n_bytes <= justified {
                 Ok(n_bytes)
             } else {
                 Err(Error::Corrupt { at: 0, what: "the stream is too short for the dataset's chunk" })
             };
         }
-        let n_bytes = u32::try_from(2 * dark::count_pixels(src)?);
+        let n_bytes = u32::try_from(2 * drle::count_pixels(src)?);
         let what = "the stream stands for more pixels than a chunk can have";
         n_bytes.map(|n_bytes| n_bytes as usize).map_err(|_| Error::Corrupt { at: 0, what })
     }

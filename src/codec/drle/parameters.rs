@@ -2,7 +2,7 @@
 
 use super::{Drle, Mode, PixelType};
 use crate::codec::ChunkLayout;
-use crate::kernels::dark::{MAX_SENTINELS, MAX_THRESHOLD, Sentinels};
+use crate::kernels::drle::{MAX_SENTINELS, MAX_THRESHOLD, Sentinels};
 use crate::{Error, Result};
 
 /// The version of the parameters in slot 3 where sentinels are the usual ones.

@@ -3,7 +3,7 @@
 use super::list::List;
 use crate::cpu::Level;
 use crate::element::{ByteOrder, ElementClass, ElementType};
-use crate::kernels::dark::{self, Block, Correction, Encoder, Exceptions, Pixel};
+use crate::kernels::drle::{self, Block, Correction, Encoder, Exceptions, Pixel};
 use crate::{Error, Result};
 
 /// Pixels converted at once where the bytes are not this machine's.
@@ -24,7 +24,7 @@ pub enum PixelType {
 
 /// Whether `tokens` are a stream that stands for the pixels of so many bytes: whatever their values, it decodes then.
 pub(super) fn is_stream_of(tokens: &[u8], n_bytes: usize) -> bool {
-    dark::count_pixels(tokens).is_ok_and(|n_pixels| 2 * n_pixels == n_bytes as u64)
+    drle::count_pixels(tokens).is_ok_and(|n_pixels| 2 * n_pixels == n_bytes as u64)
 }
 
 impl PixelType {
@@ -92,8 +92,8 @@ impl Encoding {
     fn encode_as<P: Pixel>(self, src: &[u8], exceptions: Option<&mut Exceptions>, dst: &mut [u8]) -> Result<usize> {
         let (level, order) = (self.level, self.element.order());
         let correction = Correction::<P>::threshold(self.threshold);
-        if let (ByteOrder::NATIVE, Some(pixels)) = (order, dark::pixels_of::<P>(src)) {
-            return Ok(dark::encode_with(level, &[pixels], &correction, exceptions, None, dst)?.n_bytes);
+        if let (ByteOrder::NATIVE, Some(pixels)) = (order, drle::pixels_of::<P>(src)) {
+            return Ok(drle::encode_with(level, &[pixels], &correction, exceptions, None, dst)?.n_bytes);
         }
         let mut block = Block::new();
         let mut encoder = Encoder::new(level, correction, exceptions, dst, &mut block)?;
@@ -122,9 +122,9 @@ pub(super) fn decode(
     is_zeroed: bool,
 ) -> Result<()> {
     if is_zeroed {
-        dark::decode_zeroed(level, stream, dst)?;
+        drle::decode_zeroed(level, stream, dst)?;
     } else {
-        dark::decode(level, stream, dst)?;
+        drle::decode(level, stream, dst)?;
     }
     if !list.is_empty() {
         list.apply(dst)?;

@@ -5,7 +5,7 @@
 
 use super::list::{self, List};
 use crate::cpu::Level;
-use crate::kernels::dark::{self, Exceptions, MAX_RUN_PIXELS};
+use crate::kernels::drle::{self, Exceptions, MAX_RUN_PIXELS};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ fn close_with(room: &mut [u8], n_bytes: usize, n_pixels: usize, exceptions: &Exc
         return put_list(room, n_bytes, &list);
     }
     let mut pixels = vec![0; 2 * n_pixels];
-    dark::decode(Level::SCALAR, &room[..n_bytes], &mut pixels)?;
+    drle::decode(Level::SCALAR, &room[..n_bytes], &mut pixels)?;
     List { chunk: &list, start: 0 }.apply(&mut pixels)?;
     list.clear();
     list.push(list::AS_THEY_ARE);

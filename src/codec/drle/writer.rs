@@ -3,7 +3,7 @@
 use super::container::{HEADER_BYTES, Header, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS, entry_at};
 use super::segment;
 use crate::codec::cursor::Cursor;
-use crate::kernels::dark::Exceptions;
+use crate::kernels::drle::Exceptions;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use std::ops::Range;
 /// ```
 /// use darkchunk::codec::drle::{Container, ContainerWriter, Header, PixelType};
 /// use darkchunk::cpu::Level;
-/// use darkchunk::kernels::dark::{self, Correction};
+/// use darkchunk::kernels::drle::{self, Correction};
 ///
 /// let frames = [[0_i16, 7, 0, 0], [0, 0, 0, 9]];
 /// let header = Header { element: PixelType::I16Le, threshold: 5, segment_pixels: 4, n_bytes: 16 };
@@ -21,7 +21,7 @@ use std::ops::Range;
 /// let mut writer = ContainerWriter::new(&mut chunk, header)?;
 /// for frame in &frames {
 ///     let tokens = writer.segment_mut();
-///     let encoded = dark::encode(Level::current(), &[frame], &Correction::threshold(5), None, tokens)?;
+///     let encoded = drle::encode(Level::current(), &[frame], &Correction::threshold(5), None, tokens)?;
 ///     writer.finish_segment(encoded.n_bytes)?;
 /// }
 /// let n_bytes = writer.finish()?;

@@ -10,7 +10,7 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(super) struct Crate(BTreeMap<Steps, Module>);
 
-/// Which modules use which, by their names (`kernels::dark`).
+/// Which modules use which, by their names (`kernels::drle`).
 pub(super) type Edges = BTreeMap<String, BTreeSet<String>>;
 
 /// Names that lead through names are followed so far.

@@ -1,20 +1,18 @@
-//! Frames on their way into streams: one, strip by strip, or several at once.
+//! Frames that are encoded several at once.
 //!
-//! Of several frames, some take turns, a block each: the first block of each, then the second of each, and so on. A dark image is
-//! larger than the inner caches; what a block needs of it is fetched once and serves them all. When all streams are written, the
+//! Some of them take turns, a block each: the first block of each, then the second of each, and so on. A dark image is
+//! larger than the inner caches; what a block needs of it is loaded once and serves them all. When all streams are written, the
 //! frames are [added](super::sum) to the sum together.
 
-use super::block::{self, Block, Step};
+use super::block::Block;
+use super::encode::{EncodePass, Stream};
 use super::exceptions::Exceptions;
-use super::found::{Ahead, BLOCK};
-use super::pass::steps;
 use super::pixel::Pixel;
+use super::scan::BLOCK;
 use super::sum;
-use super::tokens::Tokens;
-use super::{Correction, Encoded, FrameCounts, check_threshold, scalar};
+use super::types::{Correction, Encoded};
+use crate::Result;
 use crate::cpu::{Cores, Isa, Level};
-use crate::kernels::prefetch::Way;
-use crate::{Error, Result};
 use std::ops::Range;
 
 /// A frame of several that are encoded at once, or a part of it: its pixels, and where its stream goes.
@@ -93,7 +91,7 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
     }
 
     /// Encodes up to the pixel `end` of the frame, at most a block.
-    fn advance(&mut self, pass: &mut Pass<'_, P>, end: usize) -> Result<()> {
+    fn advance(&mut self, pass: &mut EncodePass<'_, P>, end: usize) -> Result<()> {
         while self.stream.n_done < end {
             let pixels = self.strips.first().map_or(&[][..], |strip| &strip[self.at..]);
             let n_pixels = pixels.len().min(end - self.stream.n_done);
@@ -140,7 +138,7 @@ fn encode_at_once<P: Pixel>(
     encoded: &mut [Encoded],
 ) -> Result<()> {
     let mut block = Block::new();
-    let mut pass = Pass::new(level, *correction, &mut block)?;
+    let mut pass = EncodePass::new(level, *correction, &mut block)?;
     for (frames, encoded) in frames.chunks_mut(n).zip(encoded.chunks_mut(n)) {
         if in_turns(&mut pass, frames, encoded).is_err() {
             // Which fails first depends on the turns: the error is to be one of the first frame that has one.
@@ -155,7 +153,11 @@ fn encode_at_once<P: Pixel>(
     Ok(())
 }
 
-fn in_turns<P: Pixel>(pass: &mut Pass<'_, P>, frames: &mut [BatchFrame<'_, P>], encoded: &mut [Encoded]) -> Result<()> {
+fn in_turns<P: Pixel>(
+    pass: &mut EncodePass<'_, P>,
+    frames: &mut [BatchFrame<'_, P>],
+    encoded: &mut [Encoded],
+) -> Result<()> {
     frames.iter_mut().for_each(BatchFrame::begin);
     let n_pixels = frames.first().map_or(0, BatchFrame::n_pixels);
     for end in (0..n_pixels).step_by(BLOCK).map(|start| n_pixels.min(start + BLOCK)) {
@@ -167,169 +169,13 @@ fn in_turns<P: Pixel>(pass: &mut Pass<'_, P>, frames: &mut [BatchFrame<'_, P>], 
     Ok(())
 }
 
-/// A frame on its way into a stream, strip by strip.
-#[derive(Debug)]
-pub(crate) struct Encoder<'a, P> {
-    pass: Pass<'a, P>,
-    stream: Stream<'a>,
-}
-
-impl<'a, P: Pixel> Encoder<'a, P> {
-    /// A stream at the front of `dst`. The `block` is the caller's, as it is large to move. Without `exceptions` a pixel that
-    /// does not fit a stream is refused.
-    pub(crate) fn new(
-        level: Level,
-        correction: Correction<'a, P>,
-        exceptions: Option<&'a mut Exceptions>,
-        dst: &'a mut [u8],
-        block: &'a mut Block<P>,
-    ) -> Result<Self> {
-        Ok(Self { pass: Pass::new(level, correction, block)?, stream: Stream::new(dst).with(exceptions) })
-    }
-
-    /// Encodes the next strip.
-    pub(crate) fn push(&mut self, strip: &[P]) -> Result<()> {
-        self.pass.push(&mut self.stream, strip, strip.len())
-    }
-
-    /// Encodes the next strip and overwrites it with the stored pixels.
-    pub(crate) fn push_in_place(&mut self, strip: &mut [P]) -> Result<()> {
-        self.pass.push_in_place(&mut self.stream, strip)
-    }
-
-    /// Ends the stream.
-    pub(crate) fn finish(mut self) -> Result<Encoded> {
-        self.stream.finish()
-    }
-}
-
-/// A stream, and what is known of its frame.
-#[derive(Debug)]
-struct Stream<'a> {
-    tokens: Tokens<'a>,
-    counts: FrameCounts,
-    /// Pixels done: the position in the frame.
-    n_done: usize,
-    /// Where what the stream cannot say is noted; `None` where it is refused.
-    exceptions: Option<&'a mut Exceptions>,
-}
-
-impl<'a> Stream<'a> {
-    fn new(dst: &'a mut [u8]) -> Self {
-        Self { tokens: Tokens::new(dst), counts: FrameCounts::default(), n_done: 0, exceptions: None }
-    }
-
-    /// The same with `exceptions`, of which there are none yet.
-    fn with(self, exceptions: Option<&'a mut Exceptions>) -> Self {
-        let mut stream = Self { exceptions, ..self };
-        stream.begin();
-        stream
-    }
-
-    fn begin(&mut self) {
-        (self.tokens.at, self.tokens.n_dark) = (0, 0);
-        (self.counts, self.n_done) = (FrameCounts::default(), 0);
-        if let Some(exceptions) = &mut self.exceptions {
-            exceptions.clear();
-        }
-    }
-
-    fn finish(&mut self) -> Result<Encoded> {
-        Ok(Encoded { n_bytes: self.tokens.finish()?, counts: self.counts })
-    }
-}
-
-/// What all frames share. The length of `dark` has been checked.
-#[derive(Debug)]
-struct Pass<'a, P> {
-    level: Level,
-    correction: Correction<'a, P>,
-    threshold: u16,
-    ahead: Ahead,
-    block: &'a mut Block<P>,
-}
-
-impl<'a, P: Pixel> Pass<'a, P> {
-    fn new(level: Level, correction: Correction<'a, P>, block: &'a mut Block<P>) -> Result<Self> {
-        let Some(threshold) = correction.threshold else {
-            return Err(Error::Unsupported("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
-        };
-        check_threshold(threshold)?;
-        let ahead = Ahead::of_stream(Way::current(), level.isa());
-        Ok(Self { level, correction, threshold, ahead, block })
-    }
-
-    /// Encodes the first `n_pixels` of `pixels`.
-    fn push(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize) -> Result<()> {
-        if !block::has(self.level) {
-            return self.push_scalar(stream, &pixels[..n_pixels]);
-        }
-        steps(pixels, n_pixels).try_for_each(|(pixels, n_pixels)| self.push_block(stream, pixels, n_pixels, false))
-    }
-
-    fn push_in_place(&mut self, stream: &mut Stream<'_>, strip: &mut [P]) -> Result<()> {
-        if !block::has(self.level) {
-            return self.push_in_place_scalar(stream, strip);
-        }
-        let mut at = 0;
-        while let Some(n_pixels) = super::pass::block_pixels(strip.len() - at) {
-            self.push_block(stream, &strip[at..], n_pixels, true)?;
-            strip[at..][..n_pixels].copy_from_slice(&self.block.stored()[..n_pixels]);
-            at += n_pixels;
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
-        let at = stream.n_done;
-        let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
-        let &mut Self { level, threshold, ahead, .. } = self;
-        let step = Step { level, at, pixels, n_pixels, dark, threshold, ahead };
-        let exceptions = stream.exceptions.as_deref_mut();
-        let counts = self.block.encode(exceptions, &step, &mut stream.tokens, overwrites);
-        stream.counts += counts.map_err(|error| error.behind(at))?;
-        stream.n_done += n_pixels;
-        Ok(())
-    }
-
-    fn push_scalar(&mut self, stream: &mut Stream<'_>, strip: &[P]) -> Result<()> {
-        for pixel in strip {
-            let at = stream.n_done;
-            let dark = self.correction.dark.map_or(P::default(), |dark| dark[at]);
-            if let Some(exceptions) = &mut stream.exceptions
-                && let Some((kind, stored)) = scalar::exception(*pixel, dark, self.threshold, &exceptions.sentinels())
-            {
-                exceptions.push_equal(at, 1, kind, stored.to_bits());
-                stream.counts += scalar::count_exceptions(kind, 1);
-                stream.tokens.n_dark += 1;
-            } else {
-                let stored = scalar::stored(*pixel, dark, Some(self.threshold));
-                scalar::fits_stream(stored, at)?;
-                let runs: &[[u16; 2]] = if stored == P::default() { &[] } else { &[[0, 1]] };
-                stream.tokens.push(&[stored], runs, 1)?;
-                stream.counts += scalar::count(*pixel, dark, Some(self.threshold));
-            }
-            stream.n_done += 1;
-        }
-        Ok(())
-    }
-
-    fn push_in_place_scalar(&mut self, stream: &mut Stream<'_>, strip: &mut [P]) -> Result<()> {
-        for pixel in strip {
-            let dark = self.correction.dark.map_or(P::default(), |dark| dark[stream.n_done]);
-            self.push_scalar(stream, std::slice::from_ref(pixel))?;
-            let sentinels = stream.exceptions.as_ref().map(|exceptions| exceptions.sentinels());
-            let exception = sentinels.and_then(|all| scalar::exception(*pixel, dark, self.threshold, &all));
-            *pixel = exception.map_or_else(|| scalar::stored(*pixel, dark, Some(self.threshold)), |(_, value)| value);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::block::{self, Step};
+    use super::super::scan::Ahead;
+    use super::super::tokens::Tokens;
     use super::*;
+    use crate::kernels::prefetch::Way;
 
     /// Frames of a few blocks and a rest, each another one; every seventh pixel or so is bright.
     fn frames(n: usize) -> Vec<Vec<u16>> {

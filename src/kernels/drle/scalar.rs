@@ -2,7 +2,7 @@
 
 use super::exceptions::{Kind, MAX_TOKEN, Sentinels};
 use super::pixel::Pixel;
-use super::{FrameCounts, MAX_THRESHOLD};
+use super::types::{FrameCounts, MAX_THRESHOLD};
 use crate::{Error, Result};
 
 /// What is stored for a pixel.

@@ -4,8 +4,8 @@
 //! tokens, and is copied; the others are few, and taken run by run.
 
 use super::avx512::{LANES, load, store, subtract};
-use super::found::{Bright, GROUP, Groups};
 use super::pixel::Pixel;
+use super::scan::{Bright, GROUP, Groups};
 use super::tokens::Tokens;
 use crate::Result;
 use std::arch::x86_64::*;

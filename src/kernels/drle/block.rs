@@ -19,10 +19,11 @@ use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]
 use super::avx512_dense::is_dense;
 use super::exceptions::Exceptions;
-use super::found::{Ahead, BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::pixel::Pixel;
+use super::scalar;
+use super::scan::{Ahead, BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::tokens::Tokens;
-use super::{FrameCounts, scalar};
+use super::types::FrameCounts;
 use crate::Result;
 use crate::cpu::{Isa, Level};
 use crate::kernels::prefetch::{self, NEAR};
@@ -68,39 +69,6 @@ fn add<P: Pixel>(level: Level, runs: &[[u16; 2]], stored: &[P], sum: &mut [u32])
     }
 }
 
-/// Pixels of a run that are added at once.
-pub(super) const STRIDE: usize = 16;
-
-/// [`add`] for the instruction sets that have no masked loads: for inlining into a function of theirs. `add_first` adds as many of
-/// [`STRIDE`] pixels as it is told.
-#[inline(always)]
-pub(super) fn add_runs<P: Pixel>(
-    runs: &[[u16; 2]],
-    stored: &[P],
-    sum: &mut [u32],
-    add_first: impl Fn(usize, &[P; STRIDE], &mut [u32; STRIDE]),
-) {
-    for [start, end] in runs {
-        let (start, end) = (usize::from(*start), usize::from(*end));
-        let values = stored.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
-        let sums = sum.get_mut(start..).and_then(|rest| rest.first_chunk_mut::<STRIDE>());
-        let (Some(values), Some(sums), true) = (values, sums, end - start <= STRIDE) else {
-            scalar::add(&stored[start..end], &mut sum[start..end]);
-            continue;
-        };
-        add_first(end - start, values, sums);
-    }
-}
-
-/// Adds the first `n_pixels`: a loop that the compiler turns into vectors.
-#[inline(always)]
-pub(super) fn add_first<P: Pixel>(n_pixels: usize, stored: &[P; STRIDE], sum: &mut [u32; STRIDE]) {
-    for (lane, (value, sum)) in stored.iter().zip(sum).enumerate() {
-        let keep = if (lane as i32) < n_pixels as i32 { u32::MAX } else { 0 };
-        *sum = sum.wrapping_add(value.widen().cast_unsigned() & keep);
-    }
-}
-
 /// Whether a level has a driver here; the scalar one does without.
 pub(super) fn has(level: Level) -> bool {
     level.isa() != Isa::Scalar
@@ -128,16 +96,6 @@ pub(crate) struct Block<P> {
 #[repr(align(64))]
 struct Stored<P>([[P; GROUP]; GROUPS]);
 
-/// What a pass that writes stored pixels as they are keeps: the last block and, where there is a sum, the one before, which waits
-/// to be added. The sum is too large for the inner caches; by the time a block is added, what it changes has arrived.
-pub(super) struct Blocks<P> {
-    blocks: [Block<P>; 2],
-    /// Which of the two was scanned last.
-    last: usize,
-    /// Where in the frame the block begins that waits, and its pixels.
-    waiting: Option<(usize, usize)>,
-}
-
 impl<P> std::fmt::Debug for Block<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Block").finish_non_exhaustive()
@@ -158,46 +116,6 @@ pub(super) struct Step<'a, P> {
     pub(super) dark: Option<&'a [P]>,
     pub(super) threshold: u16,
     pub(super) ahead: Ahead,
-}
-
-impl<P: Pixel> Blocks<P> {
-    pub(super) fn new() -> Self {
-        Self { blocks: [Block::new(), Block::new()], last: 0, waiting: None }
-    }
-
-    /// Writes the stored pixels of a block to `out`, which is as long. `sum` is that of the frame; the block is added by the next call,
-    /// or [`settle`](Self::settle).
-    pub(super) fn correct(&mut self, step: &Step<'_, P>, out: &mut [P], sum: Option<&mut [u32]>) -> FrameCounts {
-        self.last = 1 - self.last;
-        let block = &mut self.blocks[self.last];
-        let tally = match (step.groups(), &sum) {
-            (Some(groups), None) => scan(step.level, groups, &mut block.found, Some(out.as_chunks_mut().0)),
-            _ => {
-                let tally = block.scan(step, true);
-                out.copy_from_slice(&block.stored()[..step.n_pixels]);
-                tally
-            }
-        };
-        if let Some(sum) = sum {
-            self.wait(step, sum);
-        }
-        step.counts(tally)
-    }
-
-    /// Asks for what the last block will change in the sum, and adds the one before.
-    fn wait(&mut self, step: &Step<'_, P>, sum: &mut [u32]) {
-        self.blocks[self.last].prefetch(step.level, &sum[step.at..]);
-        if let Some((at, n_pixels)) = self.waiting.replace((step.at, step.n_pixels)) {
-            self.blocks[1 - self.last].add(step.level, &mut sum[at..][..n_pixels]);
-        }
-    }
-
-    /// Adds the block that waits.
-    pub(super) fn settle(&mut self, level: Level, sum: Option<&mut [u32]>) {
-        if let (Some((at, n_pixels)), Some(sum)) = (self.waiting.take(), sum) {
-            self.blocks[self.last].add(level, &mut sum[at..][..n_pixels]);
-        }
-    }
 }
 
 impl<P: Pixel> Block<P> {
@@ -266,6 +184,19 @@ impl<P: Pixel> Block<P> {
         Ok(step.counts(tally))
     }
 
+    /// Writes the stored pixels of a block to `out`, which is as long; keeps them to be added where it `keeps`.
+    pub(super) fn write(&mut self, step: &Step<'_, P>, out: &mut [P], keeps: bool) -> FrameCounts {
+        let tally = match step.groups() {
+            Some(groups) if !keeps => scan(step.level, groups, &mut self.found, Some(out.as_chunks_mut().0)),
+            _ => {
+                let tally = self.scan(step, true);
+                out.copy_from_slice(&self.stored()[..step.n_pixels]);
+                tally
+            }
+        };
+        step.counts(tally)
+    }
+
     /// The stored pixels of a block that was scanned with `stores`.
     pub(super) fn stored(&self) -> &[P] {
         self.stored.0.as_flattened()
@@ -312,8 +243,8 @@ impl<P: Pixel> Block<P> {
         unsafe { tokens.push_kept(kept, n_kept, step.n_pixels) }
     }
 
-    /// Asks for what [`add`](Self::add) will change in `sum`, which begins as that will.
-    fn prefetch(&mut self, level: Level, sum: &[u32]) {
+    /// Prefetches what [`add`](Self::add) will change in `sum`, which begins as that will.
+    pub(super) fn prefetch(&mut self, level: Level, sum: &[u32]) {
         #[cfg(target_arch = "x86_64")]
         if has_bits(level) {
             // SAFETY: the level proves that the processor has AVX-512.
@@ -323,7 +254,8 @@ impl<P: Pixel> Block<P> {
         ask_for_runs(self.found.positions.runs(), sum);
     }
 
-    fn add(&self, level: Level, sum: &mut [u32]) {
+    /// Adds the stored pixels of the block that was written last to `sum`.
+    pub(super) fn add(&self, level: Level, sum: &mut [u32]) {
         let stored = &self.stored()[..sum.len()];
         #[cfg(target_arch = "x86_64")]
         if has_bits(level) {
@@ -365,26 +297,30 @@ fn ask_for_runs(runs: &[[u16; 2]], sum: &[u32]) {
     }
 }
 
-/// Writes the differences of signed pixels where there is no threshold: loops that the compiler turns into vectors.
-/// All slices are as long.
-pub(super) fn subtract<P: Pixel>(pixels: &[P], dark: Option<&[P]>, out: &mut [P]) -> FrameCounts {
-    let mut n_saturated = 0;
-    if let Some(dark) = dark {
-        for ((pixel, dark), out) in pixels.iter().zip(dark).zip(&mut *out) {
-            let difference = pixel.widen() - dark.widen();
-            *out = P::nearest(difference);
-            n_saturated += u32::from(out.widen() != difference);
-        }
-    } else {
-        out.copy_from_slice(pixels);
-    }
-    let n_bright: u32 = out.iter().map(|pixel| u32::from(*pixel != P::default())).sum();
-    FrameCounts { n_bright: n_bright.into(), n_saturated: n_saturated.into(), ..FrameCounts::default() }
-}
-
 /// Less than a group, filled up with zeros.
 fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
     let mut group = [P::default(); GROUP];
     group[..pixels.len()].copy_from_slice(pixels);
     group
+}
+
+/// Cuts the first `n_pixels` of a strip into blocks: whole groups, and at the end what is less than one. Each comes with
+/// all that stands behind it in the strip, and its length.
+pub(super) fn steps<P>(strip: &[P], n_pixels: usize) -> impl Iterator<Item = (&[P], usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let n_pixels = block_pixels(n_pixels - at)?;
+        let pixels = &strip[at..];
+        at += n_pixels;
+        Some((pixels, n_pixels))
+    })
+}
+
+/// Pixels of the next block, where a strip has `n_pixels` left.
+pub(super) fn block_pixels(n_pixels: usize) -> Option<usize> {
+    match n_pixels {
+        0 => None,
+        1..GROUP => Some(n_pixels),
+        _ => Some(BLOCK.min(n_pixels / GROUP * GROUP)),
+    }
 }

@@ -2,22 +2,15 @@
 //!
 //! The vector levels collect the positions of the run tokens in some thousand tokens, which are the borders of the
 //! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
-//! by run but ahead of them, in pieces of [`piece`] bytes, so that what is left of a dark run is to step over it.
+//! by run but ahead of them, in pieces (`fill`), so that what is left of a dark run is to step over it.
 
-use super::MAX_RUN_PIXELS;
-use super::found::{BLOCK, GROUP, Positions};
+use super::fill::Frontier;
+use super::scan::{BLOCK, GROUP, Positions};
+use super::tokens::run_pixels;
+use super::types::MAX_RUN_PIXELS;
 use crate::cpu::{Cores, Isa, Level};
 use crate::kernels::zero;
 use crate::{Error, Result};
-
-/// Bytes that are cleared ahead: worth a call, and small enough for the first-level cache. On a Zen 5 they are as many as `memset` clears
-/// fast, and stay in the second-level one: DRLE at 0.56 % bright pixels takes 0.9 of the time so.
-fn piece() -> usize {
-    if Cores::current() == Cores::Zen5 { zero::LARGE } else { 16 * 1024 }
-}
-
-/// Tokens that are copied at once.
-const STRIDE: usize = 16;
 
 /// Pixels for a token from which on each token on its own is as fast as any instruction set, or faster. Measured on streams
 /// of 64 pixels a token, where it is not, and of 133 and more. On a Zen 5 it is not.
@@ -26,8 +19,27 @@ const SPARSE: usize = 100;
 /// The same for SSE4.1, and for AVX2 on a processor that has no more: with 25 it is, with 15 it is not.
 const SPARSE_BELOW_AVX512: usize = 20;
 
-/// See [`super::decode()`] and, where the pixels `are_zero`, [`super::decode_zeroed()`].
-pub(super) fn decode(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
+/// Decodes a DRLE stream into the whole of `pixels`, as little-endian 16-bit values.
+///
+/// Every byte of `pixels` is written where `Ok` is returned; on an error they are zeros and pixels of the stream, as far
+/// as it was read, or untouched. Allocates nothing.
+///
+/// # Errors
+/// [`Error::WrongSize`] where the stream has more or fewer pixels, [`Error::Corrupt`] where it ends within a token.
+pub fn decode(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
+    decode_to(level, tokens, pixels, false)
+}
+
+/// [`decode()`] into `pixels` that are all zeros, of which the dark ones are then not written again.
+///
+/// # Errors
+/// As [`decode()`].
+pub fn decode_zeroed(level: Level, tokens: &[u8], pixels: &mut [u8]) -> Result<()> {
+    decode_to(level, tokens, pixels, true)
+}
+
+/// [`decode`] and, where the pixels `are_zero`, [`decode_zeroed`].
+fn decode_to(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Result<()> {
     if !tokens.len().is_multiple_of(2) {
         return count_pixels(tokens).map(|_| ());
     }
@@ -99,15 +111,6 @@ fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Op
     (to.at == pixels.len()).then_some(())
 }
 
-/// How far the pixels are written, in bytes. Handed on by value, to stay in registers.
-#[derive(Clone, Copy)]
-pub(super) struct Frontier {
-    /// Decoded.
-    at: usize,
-    /// Decoded or 0, where that is more.
-    clear: usize,
-}
-
 /// Decodes the next tokens, of which those at `runs` are negative.
 fn fill(level: Level, pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
     match level.isa() {
@@ -124,71 +127,6 @@ fn fill(level: Level, pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Pos
         // SAFETY: the level proves that the processor has NEON.
         Isa::Neon => unsafe { super::neon::fill(pixels, to, tokens, runs) },
         _ => unreachable!("the scalar level has no blocks"),
-    }
-}
-
-/// [`fill`] for inlining into a function of an instruction set.
-#[inline(always)]
-pub(super) fn fill_runs(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
-    let tokens = tokens.as_chunks::<2>().0;
-    let mut done = 0;
-    for run in &runs.at[..runs.n] {
-        let run = usize::from(*run);
-        to.at = copy(pixels, to.at, tokens, done, run)?;
-        let end = to.at + 2 * run_pixels(tokens[run]);
-        if end > to.clear {
-            to.clear = clear(pixels, to, end, piece())?;
-        }
-        to.at = end;
-        done = run + 1;
-    }
-    to.at = copy(pixels, to.at, tokens, done, tokens.len())?;
-    Some(to)
-}
-
-/// Copies `tokens[start..end]`, none of which is negative; returns the position behind them.
-#[inline(always)]
-fn copy(pixels: &mut [u8], at: usize, tokens: &[[u8; 2]], start: usize, end: usize) -> Option<usize> {
-    let n_tokens = end - start;
-    let room = pixels.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * STRIDE }>());
-    let source = tokens.get(start..).and_then(|rest| rest.first_chunk::<STRIDE>());
-    let (Some(room), Some(source), true) = (room, source, n_tokens <= STRIDE) else {
-        return copy_exactly(pixels, at, tokens[start..end].as_flattened());
-    };
-    // What stands behind the run is decoded later: zeros do no harm there.
-    for (lane, (to, token)) in room.as_chunks_mut::<2>().0.iter_mut().zip(source).enumerate() {
-        let keep = if (lane as i16) < n_tokens as i16 { u16::MAX } else { 0 };
-        *to = (u16::from_ne_bytes(*token) & keep).to_ne_bytes();
-    }
-    Some(at + 2 * n_tokens)
-}
-
-/// [`copy`] that reads and writes nothing beyond the run.
-#[inline(never)]
-fn copy_exactly(pixels: &mut [u8], at: usize, tokens: &[u8]) -> Option<usize> {
-    pixels.get_mut(at..at + tokens.len())?.copy_from_slice(tokens);
-    Some(at + tokens.len())
-}
-
-/// Clears from where the pixels are written to `end` and beyond, a [`piece`] at least where there is so much; returns the position up to
-/// which.
-#[inline(never)]
-fn clear(pixels: &mut [u8], to: Frontier, end: usize, piece: usize) -> Option<usize> {
-    if end > pixels.len() {
-        return None;
-    }
-    let start = to.clear.max(to.at);
-    let ahead = end.max(start + piece).min(pixels.len());
-    zero::clear(&mut pixels[start..ahead]);
-    Some(ahead)
-}
-
-/// Pixels that a token stands for.
-#[inline(always)]
-pub(super) fn run_pixels(token: [u8; 2]) -> usize {
-    match i16::from_le_bytes(token) {
-        dark @ ..0 => dark.unsigned_abs().into(),
-        0.. => 1,
     }
 }
 
@@ -261,23 +199,6 @@ mod tests {
                     block.as_flattened_mut()[at] = [7, 0];
                 }
             }
-        }
-    }
-
-    /// How much is cleared at once depends on the processor.
-    #[test]
-    fn all_up_to_an_end_is_cleared_and_at_most_a_piece_more() {
-        const LEN: usize = 3000;
-        for piece in [16, 1000, LEN] {
-            for (at, clear_to, end) in [(0, 0, 2), (10, 4, 500), (100, 700, 900), (0, 0, LEN), (2990, 2990, 2999)] {
-                let mut pixels = vec![9; LEN];
-                let cleared = clear(&mut pixels, Frontier { at, clear: clear_to }, end, piece).unwrap();
-                let start = at.max(clear_to);
-                assert_eq!(cleared, end.max(start + piece).min(LEN));
-                assert!(pixels[start..cleared].iter().all(|byte| *byte == 0));
-                assert!(pixels[..start].iter().chain(&pixels[cleared..]).all(|byte| *byte == 9));
-            }
-            assert!(clear(&mut [9; LEN], Frontier { at: 0, clear: 0 }, LEN + 1, piece).is_none());
         }
     }
 

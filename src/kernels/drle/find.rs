@@ -7,17 +7,18 @@
 
 use super::block::{Block, Step};
 use super::exceptions::{Exceptions, Kind, Sentinels};
-use super::found::{self, Ahead, GROUP, Groups, has_candidate};
 use super::pixel::Pixel;
+use super::scalar;
+use super::scan::{self, Ahead, GROUP, Groups, has_candidate};
 use super::tokens::Tokens;
-use super::{FrameCounts, scalar};
+use super::types::FrameCounts;
 use crate::Result;
 use crate::cpu::{Isa, Level};
 
 /// Pixels of a group that are looked at one by one, if one of them may be an exception.
 const CELL: usize = 16;
 
-/// See [`found::candidates`].
+/// See [`scan::candidates`].
 fn candidates<P: Pixel>(level: Level, groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
@@ -26,7 +27,7 @@ fn candidates<P: Pixel>(level: Level, groups: Groups<'_, P>, unnoticed: &Sentine
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX2, BMI and POPCNT.
         Isa::Avx2 => unsafe { super::avx2::candidates(groups, unnoticed) },
-        _ => found::candidates(groups, unnoticed),
+        _ => scan::candidates(groups, unnoticed),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a scan is given, and what it finds in a block.
 
-use super::FrameCounts;
 use super::exceptions::{MAX_TOKEN, Sentinels};
 use super::pixel::Pixel;
+use super::types::FrameCounts;
 use crate::cpu::Isa;
 use crate::kernels::prefetch::{self, FAR, NEAR, PAGE, Way};
 

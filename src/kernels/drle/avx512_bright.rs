@@ -16,11 +16,11 @@
 //!
 //! Where stored pixels are written as they are, the sum gets the lines of the cache that change.
 
-use super::MAX_RUN_PIXELS;
 use super::avx512::{LANES, iota, load, subtract};
-use super::found::{BLOCK, Bright, GROUP, GROUPS, Groups};
 use super::pixel::Pixel;
+use super::scan::{BLOCK, Bright, GROUP, GROUPS, Groups};
 use super::tokens::{Tokens, flush};
+use super::types::MAX_RUN_PIXELS;
 use crate::kernels::prefetch::{self, NEAR};
 use crate::{Error, Result};
 use std::arch::x86_64::*;

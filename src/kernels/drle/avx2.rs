@@ -3,12 +3,11 @@
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
 //! where brightness changes are taken from the bits of a whole block ([`Changes`]).
 
-use super::block::{self, STRIDE};
-use super::decode::{self, Frontier};
+use super::add::{self, STRIDE, Summand};
 use super::exceptions::Sentinels;
-use super::found::{self, Changes, GROUP, Groups, Positions, Tally};
+use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::sum::Summand;
+use super::scan::{self, Changes, GROUP, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -121,16 +120,16 @@ impl Carried {
     }
 }
 
-/// See [`found::candidates`].
+/// See [`scan::candidates`].
 #[target_feature(enable = "avx2")]
 pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
-    found::candidates(groups, unnoticed)
+    scan::candidates(groups, unnoticed)
 }
 
 /// See [`add`](super::block).
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    block::add_runs(runs, stored, sum, |n_pixels, stored, sum| {
+    add::add_runs(runs, stored, sum, |n_pixels, stored, sum| {
         // SAFETY: `stored` is 16 pixels of 16 bits, and the load needs no alignment.
         add_first(n_pixels, widen::<P>(unsafe { _mm256_loadu_si256(stored.as_ptr().cast()) }), sum);
     });
@@ -191,7 +190,7 @@ fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
 /// See [`super::decode()`].
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
-    decode::fill_runs(pixels, to, tokens, runs)
+    fill::fill_runs(pixels, to, tokens, runs)
 }
 
 /// The sum of eight 32-bit lanes.

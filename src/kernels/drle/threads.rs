@@ -4,14 +4,13 @@
 //! parts of a frame are moved together. A dark run that ends one part and one that begins the next become one, which
 //! makes the stream that of a single thread.
 
-use super::decode::run_pixels;
-use super::encode::{self, BatchFrame};
+use super::batch::{self, BatchFrame};
 use super::exceptions::Exceptions;
-use super::found::BLOCK;
 use super::pixel::Pixel;
+use super::scan::BLOCK;
 use super::sum;
-use super::tokens::flush;
-use super::{Correction, Encoded, FrameCounts, max_encoded_len};
+use super::tokens::{flush, run_pixels};
+use super::types::{Correction, Encoded, FrameCounts, check, check_len, max_encoded_len};
 use crate::cpu::Level;
 use crate::threads::Pace;
 use crate::{Result, Threads};
@@ -24,8 +23,54 @@ struct Part<'a, P> {
     encoded: Vec<Encoded>,
 }
 
-/// See [`encode_frames`](super::encode_frames). All frames are as long as dark image and sum, where there are these.
-pub(super) fn encode_frames<P: Pixel>(
+/// [`encode()`](super::encode()) for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
+/// image: faster than one after the other where these are larger than the caches. Streams, counts and sum are the same.
+///
+/// `encoded`, as many as frames, is what became of them. Several `threads` share the rows of all frames, if every frame has
+/// room for [`max_encoded_len`] bytes. With one thread nothing is allocated.
+///
+/// ```
+/// use darkchunk::Threads;
+/// use darkchunk::cpu::Level;
+/// use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded};
+///
+/// let (frames, dark_image) = ([[100_u16, 107, 101, 99], [100, 100, 103, 130]], [100; 4]);
+/// let correction = Correction { dark: Some(&dark_image[..]), threshold: Some(5) };
+/// let strips = frames.each_ref().map(|frame| [&frame[..]]);
+/// let mut streams = [[0; 8]; 2];
+/// let (mut sum, mut encoded) = ([0; 4], [Encoded::default(); 2]);
+/// let batch = strips.iter().zip(&mut streams).map(|(strips, stream)| BatchFrame::new(strips, stream));
+/// let mut batch: Vec<_> = batch.collect();
+/// drle::encode_frames(Level::current(), Threads::ONE, &mut batch, &correction, Some(&mut sum), &mut encoded)?;
+///
+/// assert_eq!(sum, [0, 7, 0, 30]);
+/// let mut pixels = [0; 8];
+/// drle::decode(Level::current(), &streams[0][..encoded[0].n_bytes], &mut pixels)?;
+/// assert_eq!(pixels, [0, 0, 7, 0, 0, 0, 0, 0]);
+/// # Ok::<(), darkchunk::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`encode()`](super::encode()), for the first frame that has an error; [`Error::BufferSize`](crate::Error::BufferSize) where the frames are not all as long, or
+/// `encoded` has another number. `sum` is as it was then, and `encoded` and the streams are unspecified: which frame it was is
+/// found by encoding them one by one. Without frames nothing is checked.
+pub fn encode_frames<P: Pixel>(
+    level: Level,
+    threads: Threads,
+    frames: &mut [BatchFrame<'_, P>],
+    correction: &Correction<'_, P>,
+    sum: Option<&mut [u32]>,
+    encoded: &mut [Encoded],
+) -> Result<()> {
+    let Some(n_pixels) = frames.first().map(BatchFrame::n_pixels) else { return Ok(()) };
+    check(n_pixels, correction, sum.as_deref())?;
+    frames.iter().try_for_each(|frame| check_len::<P>("a frame", n_pixels, frame.n_pixels()))?;
+    check_len::<Encoded>("the list of results", frames.len(), encoded.len())?;
+    encode_checked(level, threads, frames, correction, sum, encoded)
+}
+
+/// [`encode_frames`] of frames that are all as long as dark image and sum, where there are these.
+fn encode_checked<P: Pixel>(
     level: Level,
     threads: Threads,
     frames: &mut [BatchFrame<'_, P>],
@@ -44,7 +89,7 @@ pub(super) fn encode_frames<P: Pixel>(
         return Ok(());
     }
     // Where one part fails too: the error is that of one thread, whatever their number.
-    encode::encode_frames(level, frames, correction, sum, encoded)
+    batch::encode_frames(level, frames, correction, sum, encoded)
 }
 
 /// Returns whether no part failed. If one did, the sum is as it was.
@@ -107,7 +152,7 @@ impl<'a, P: Pixel> Part<'a, P> {
 
     fn encode(mut self, level: Level) -> Result<Self> {
         let sum = self.sum.as_deref_mut();
-        encode::encode_frames(level, &mut self.frames, &self.correction, sum, &mut self.encoded)?;
+        batch::encode_frames(level, &mut self.frames, &self.correction, sum, &mut self.encoded)?;
         Ok(self)
     }
 

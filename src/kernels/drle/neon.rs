@@ -1,10 +1,9 @@
 //! NEON: as AVX2, with vectors of 8 pixels; the bits of a comparison are added up from one weight a lane.
 
-use super::block;
-use super::decode::{self, Frontier};
-use super::found::{Changes, GROUP, Groups, Positions, Tally};
+use super::add::{self, Summand, add_first_tokens};
+use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::sum::{Summand, add_first_tokens};
+use super::scan::{Changes, GROUP, Groups, Positions, Tally};
 use std::arch::aarch64::*;
 
 /// Pixels of a vector.
@@ -106,7 +105,7 @@ impl Carried {
             n_different: n_pixels as u32 - vaddlvq_u16(self.equal),
             zeroed_sum: vaddvq_s32(self.removed).into(),
             is_exact: vmaxvq_u16(self.inexact) == 0,
-            may_be_wide: vmaxvq_u16(self.any) > super::MAX_THRESHOLD,
+            may_be_wide: vmaxvq_u16(self.any) > super::types::MAX_THRESHOLD,
         }
     }
 }
@@ -114,7 +113,7 @@ impl Carried {
 /// See [`block::add`](super::block).
 #[target_feature(enable = "neon")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    block::add_runs(runs, stored, sum, block::add_first);
+    add::add_runs(runs, stored, sum, add::add_first);
 }
 
 /// See [`super::decode()`].
@@ -144,7 +143,7 @@ pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
 /// See [`super::decode()`].
 #[target_feature(enable = "neon")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
-    decode::fill_runs(pixels, to, tokens, runs)
+    fill::fill_runs(pixels, to, tokens, runs)
 }
 
 /// A bit for each of 16 lanes that are all ones or 0, the first one lowest.

@@ -4,12 +4,11 @@
 //! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
 //! `avx512_bright`.
 
-use super::block::STRIDE;
-use super::decode::{self, Frontier};
+use super::add::{STRIDE, Summand};
 use super::exceptions::Sentinels;
-use super::found::{self, Bright, GROUP, GROUPS, Groups, Positions, Tally};
+use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::sum::Summand;
+use super::scan::{self, Bright, GROUP, GROUPS, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -141,10 +140,10 @@ impl Carried {
     }
 }
 
-/// See [`found::candidates`].
+/// See [`scan::candidates`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
-    found::candidates(groups, unnoticed)
+    scan::candidates(groups, unnoticed)
 }
 
 /// See [`super::decode()`].
@@ -167,7 +166,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
 /// See [`super::decode()`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
-    decode::fill_runs(pixels, to, tokens, runs)
+    fill::fill_runs(pixels, to, tokens, runs)
 }
 
 /// See [`sum`](super::sum).

@@ -6,8 +6,8 @@
 //! Runs are short and of all lengths, so that a branch on the length is mostly predicted wrong. Hence both token and
 //! pixels are always written, the pixels as a copy of fixed length of which the next run overwrites what was too much.
 
-use super::MAX_RUN_PIXELS;
 use super::pixel::Pixel;
+use super::types::MAX_RUN_PIXELS;
 use crate::{Error, Result};
 
 /// Pixels copied at once.
@@ -105,4 +105,13 @@ pub(super) fn flush(dst: &mut [u8], mut at: usize, mut n_dark: usize) -> Result<
 fn run_token(n_dark: usize) -> [u8; 2] {
     let token = if n_dark == 1 { 0 } else { (n_dark as u16).wrapping_neg() };
     token.to_le_bytes()
+}
+
+/// Pixels that a token stands for.
+#[inline(always)]
+pub(super) fn run_pixels(token: [u8; 2]) -> usize {
+    match i16::from_le_bytes(token) {
+        dark @ ..0 => dark.unsigned_abs().into(),
+        0.. => 1,
+    }
 }

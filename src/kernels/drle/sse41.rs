@@ -1,10 +1,9 @@
 //! SSE4.1: as AVX2, with vectors of 8 pixels.
 
-use super::block;
-use super::decode::{self, Frontier};
-use super::found::{Changes, GROUP, Groups, Positions, Tally};
+use super::add::{self, Summand, add_first_tokens};
+use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::sum::{Summand, add_first_tokens};
+use super::scan::{Changes, GROUP, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -111,7 +110,7 @@ impl Carried {
 /// See [`block::add`](super::block).
 #[target_feature(enable = "sse4.1")]
 pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
-    block::add_runs(runs, stored, sum, block::add_first);
+    add::add_runs(runs, stored, sum, add::add_first);
 }
 
 /// See [`super::decode()`].
@@ -141,7 +140,7 @@ pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
 /// See [`super::decode()`].
 #[target_feature(enable = "sse4.1")]
 pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positions) -> Option<Frontier> {
-    decode::fill_runs(pixels, to, tokens, runs)
+    fill::fill_runs(pixels, to, tokens, runs)
 }
 
 /// The sum of four 32-bit lanes.
