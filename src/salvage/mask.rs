@@ -2,6 +2,10 @@
 //!
 //! A filter that cannot encode a chunk may leave it as it is, and HDF5 sets the filter's bit in the mask. The mask is in the
 //! file's index, far from the chunk, and may be lost: parallel HDF5 before 1.14 writes 0 in a collective write.
+//!
+//! A chunk of raw length of which nothing decodes may be one that was left out, or an encoded one that is damaged and happens to
+//! have that length, where one fault costs all of it. Only a checksum of the stored bytes can tell: without one, what is saved is
+//! in doubt.
 
 use super::damage::{self, Damage, Verdict};
 use super::steps;
@@ -26,19 +30,27 @@ pub(super) fn examine(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8
     };
     let damage = steps::salvage(level, &active, stored, dst, reason);
     let is_all_lost = damage::lose_everything(&damage, dst.len());
-    let masks = [(mask & !pipeline.codec_mask(), ENCODED, true), (mask | pipeline.codec_mask(), RAW, is_all_lost)];
-    for (other, what, _) in masks.into_iter().filter(|(other, _, is_possible)| *other != mask && *is_possible) {
-        if let Some(decoded) = decoded_by(level, pipeline, other, stored, dst.len()) {
-            dst.copy_from_slice(&decoded);
-            return Verdict::Damaged(vec![Damage::harmless(Error::Mask { mask, what })]);
-        }
+    let (encoded, raw) = (mask & !pipeline.codec_mask(), mask | pipeline.codec_mask());
+    if encoded != mask && decoded_by(level, pipeline, encoded, stored, dst).is_some() {
+        return Verdict::Damaged(vec![Damage::harmless(Error::Mask { mask, what: ENCODED })]);
+    }
+    if raw != mask
+        && is_all_lost
+        && let Some(proof) = decoded_by(level, pipeline, raw, stored, dst)
+    {
+        let reason = Error::Mask { mask, what: RAW };
+        return Verdict::Damaged(vec![match proof {
+            Proof::Checksum => Damage::harmless(reason),
+            Proof::Size => Damage::doubt(dst.len(), reason),
+        }]);
     }
     Verdict::Damaged(damage)
 }
 
-/// The whole chunk, where it decodes by another mask.
-fn decoded_by(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], n_bytes: usize) -> Option<Vec<u8>> {
-    let mut decoded = pipeline::buffer(n_bytes).ok()?;
-    pipeline.decode(level, Threads::ONE, mask, stored, &mut decoded).ok()?;
-    Some(decoded)
+/// Decodes the whole chunk by another mask, where it decodes; else `dst` is as it was.
+fn decoded_by(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], dst: &mut [u8]) -> Option<Proof> {
+    let mut decoded = pipeline::buffer(dst.len()).ok()?;
+    let proof = pipeline.decode(level, Threads::ONE, mask, stored, &mut decoded).ok()?;
+    dst.copy_from_slice(&decoded);
+    Some(proof)
 }
