@@ -7,7 +7,7 @@ use darkchunk::cpu::Level;
 use darkchunk::element::{Element, ElementType, as_bytes, as_bytes_mut};
 use darkchunk::kernels::drle::{Correction, FrameCounts};
 use darkchunk::{Error, Result, Threads};
-use darkchunk_sim::regimes;
+use darkchunk_sim::{Rng, regimes};
 
 /// Where a container has its version.
 const VERSION_AT: usize = 4;
@@ -107,6 +107,10 @@ fn named_sentinels_are_stored_and_given_again() {
     let zeros = [5, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
     for given in [&zeros[..], &zeros[..9], &zeros[..4], &[5, 0, 0, 1, 0, 0, 0, 0], &[5, 0, 0, 0, 0], &[5, 0, 0]] {
         assert_eq!(Drle::localise(given, &unsigned).unwrap(), [5, 0, 0, 1, 3, 8, 48], "{given:?}");
+    }
+    // As they are stored where no plugin was found when the dataset was made.
+    for stored in [&[20, 0, 0, 0][..], &[20, 0, 0, 0, 0, 0, 0, 0], &[20, 0]] {
+        assert_eq!(Drle::from_cd_values(stored), Drle::from_cd_values(&[20, 0, 0]), "{stored:?}");
     }
     // Negative ones, with 16 and with 32 bits.
     let negative = Drle::localise(&[5, 0, 0, 2, 0, 0, 0, 0, 2, 65_535, u32::MAX - 1], &signed).unwrap();
@@ -347,4 +351,68 @@ fn missing_frames_are_padded_with_the_fill_value() {
     encoder.push(&[&[0; 42]], &Correction { dark: None, threshold: None }, None).unwrap();
     filter.decode_at(Level::current(), encoder.encode().unwrap(), as_bytes_mut(&mut decoded)).unwrap();
     assert!(decoded[42..84].iter().all(|pixel| *pixel == 0) && decoded[84..].iter().all(|pixel| *pixel == -1));
+}
+
+/// The frame of an EIGER 4M, and its mask: four rows of two modules with gaps between them, and dead pixels. 2911 runs.
+const EIGER: (usize, usize) = (2167, 2070);
+const N_MASK_RUNS: usize = 2911;
+
+fn eiger_mask(rng: &mut Rng) -> Vec<bool> {
+    let (height, width) = EIGER;
+    let is_gap = |row: usize, column: usize| row % 551 >= 514 || (1030..1040).contains(&column);
+    let mut mask: Vec<bool> = (0..height * width).map(|at| is_gap(at / width, at % width)).collect();
+    let n_runs = |mask: &[bool]| usize::from(mask[0]) + mask.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+    for _ in n_runs(&mask)..N_MASK_RUNS {
+        let is_alone = |mask: &[bool], at: usize| !mask[at - 1..at + 2].contains(&true);
+        let at =
+            (0..).map(|_| 1 + rng.below(height * width - 2)).find(|at| is_alone(&mask, *at)).expect("a free place");
+        mask[at] = true;
+    }
+    assert_eq!(n_runs(&mask), N_MASK_RUNS);
+    mask
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "millions of pixels")]
+fn the_mask_of_an_eiger_4m_costs_at_most_20_kb_a_frame() {
+    let mut rng = Rng::new(4);
+    let (height, width) = EIGER;
+    let mask = eiger_mask(&mut rng);
+    let n_masked = mask.iter().filter(|is_masked| **is_masked).count();
+    assert!((250_000..252_000).contains(&n_masked), "{n_masked}");
+    let codec = codec(&[1], &layout(ElementType::U16, &[1, height as u64, width as u64]));
+    for rate in [0, 3, 200] {
+        let photons = |rng: &mut Rng| if rng.below(1000) < rate { 1 + rng.below(9) as u16 } else { 0 };
+        let dark: Vec<u16> = mask.iter().map(|is_masked| if *is_masked { 0 } else { photons(&mut rng) }).collect();
+        let mut frame = dark.clone();
+        frame.iter_mut().zip(&mask).filter(|(_, is_masked)| **is_masked).for_each(|(pixel, _)| *pixel = 65_535);
+        let (without, with) = (encode(&codec, as_bytes(&dark)), encode(&codec, as_bytes(&frame)));
+        let cost = with.len() - without.len();
+        assert!(cost <= 20_000, "{rate} photons in 1000 pixels: {cost} bytes");
+        let mut decoded = vec![0_u16; frame.len()];
+        codec.decode_at(Level::current(), &with, as_bytes_mut(&mut decoded)).unwrap();
+        assert!(decoded == frame, "{rate}");
+    }
+}
+
+#[test]
+fn a_lone_exception_costs_at_most_8_bytes() {
+    let (height, width) = if cfg!(miri) { (20, 70) } else { EIGER };
+    let codec = codec(&[5], &layout(ElementType::U16, &[1, height as u64, width as u64]));
+    let mut rng = Rng::new(8);
+    let mut frame: Vec<u16> = (0..height * width).map(|_| if rng.below(50) == 0 { 900 } else { 0 }).collect();
+    let mut largest = 0;
+    for turn in 0..20 {
+        let at = if turn == 0 { frame.len() - 1 } else { rng.below(frame.len()) };
+        let before = std::mem::replace(&mut frame[at], 0);
+        let dark = encode(&codec, as_bytes(&frame)).len();
+        for exception in [65_535, 40_000, 32_768] {
+            frame[at] = exception;
+            let cost = encode(&codec, as_bytes(&frame)).len() - dark;
+            assert!(cost <= 8, "{exception} at pixel {at}: {cost} bytes");
+            largest = largest.max(cost);
+        }
+        frame[at] = before;
+    }
+    assert!(cfg!(miri) || largest >= 7, "{largest}: none was far from the others");
 }

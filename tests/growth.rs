@@ -60,3 +60,21 @@ fn no_chunk_grows_by_more_than_half_a_percent() {
         }
     }
 }
+
+/// `docs/format.md`: 24 bytes, and for each segment its entry in the table, the tokens of its dark pixels, and a record.
+#[test]
+fn drle_grows_by_at_most_21_bytes_a_segment() {
+    let n_pixels: usize = 10_000;
+    for pixels_a_segment in [1, 2, 3, 7, 64, 127, 128, 129, 2100, 9999, n_pixels] {
+        let values = Filter::localise(36114, &[1, 0, pixels_a_segment as u32], &layout(2, &[n_pixels as u64])).unwrap();
+        let codec = Filter::from_cd_values(36114, &values).unwrap();
+        let n_segments = n_pixels.div_ceil(pixels_a_segment);
+        for (what, src) in inputs(2 * n_pixels) {
+            let mut chunk = vec![0; codec.max_encoded_len(src.len())];
+            let n_stored = codec.encode_at(Level::current(), &src, &mut chunk).unwrap();
+            let name = format!("{what}, segments of {pixels_a_segment}");
+            assert!(n_stored <= src.len() + 24 + 21 * n_segments, "{name}: {n_stored} of {}", src.len());
+            assert!(pixels_a_segment < 2100 || 1000 * (n_stored - 24) <= 1005 * src.len(), "{name}: {n_stored}");
+        }
+    }
+}

@@ -70,6 +70,8 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
 }
 
 pub(super) fn read(cd_values: &[u32]) -> Result<Drle> {
+    // A dataset that was made where no plugin was found has what its maker gave: zeros after the values mean nothing there.
+    let cd_values = given(cd_values).unwrap_or(cd_values);
     let slot = |at: usize| cd_values.get(at).copied();
     let refused = |index, what| Err(refusal(cd_values, index, what));
     let element = slot(4).map(PixelType::from_code);
@@ -97,11 +99,17 @@ pub(super) fn read(cd_values: &[u32]) -> Result<Drle> {
     })
 }
 
+/// The values in the first three slots, where there is nothing but zeros after them, not even a version.
+fn given(cd_values: &[u32]) -> Option<&[u32]> {
+    let (given, rest) = cd_values.split_at(cd_values.len().min(3));
+    rest.iter().all(|value| *value == 0).then_some(given)
+}
+
 /// What a caller gives without the zeros after it, which mean nothing; anything else there is refused.
 fn without_end(cd_values: &[u32]) -> Result<&[u32]> {
     let is_zero = |value: &u32| *value == 0;
-    if cd_values.iter().skip(3).all(is_zero) {
-        return Ok(&cd_values[..cd_values.len().min(3)]);
+    if let Some(given) = given(cd_values) {
+        return Ok(given);
     }
     let end = match cd_values[3] {
         VERSION => FILL,
