@@ -54,7 +54,10 @@ fn too_large(n_bytes: u64, rest: &Cursor<'_>) -> Error {
     if n_bytes / MAX_EXPANSION > rest.rest().len() as u64 {
         return Error::Corrupt { at: 0, what: "the decoded size is more than the chunk's bytes can hold" };
     }
-    Error::Unsupported(format!("the chunk decodes to {n_bytes} bytes; this filter reads chunks of less than 4 GiB"))
+    Error::Unsupported(format!(
+        "the chunk decodes to {n_bytes} bytes; this filter reads chunks of less than 4 GiB, as \
+                                all are in HDF5 before 2.0"
+    ))
 }
 
 /// How the bytes of a [`Block`] are stored.

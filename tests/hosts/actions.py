@@ -329,9 +329,12 @@ def set_path_after_import(host, path, folder):
 
 
 def default_plugin_folders(host):
-    """Where an HDF5 looks for plugins where nobody has said so. No package is imported."""
+    """Where an HDF5 looks for plugins where nobody has said so. netCDF sets that when it opens its first file."""
     import ctypes
+    import importlib
 
+    if host == "netCDF4":
+        importlib.import_module(host).Dataset("none.nc", "w", diskless=True).close()
     library = Hdf5(DEBIAN if host == "debian" else library_path(host)).lib
     n_folders, found = ctypes.c_uint(), []
     assert library.H5PLsize(ctypes.byref(n_folders)) >= 0

@@ -61,6 +61,16 @@ def test_what_is_given_is_what_is_meant(tmp_path, number, given, stored):
         assert is_compressed == (dataset.id.get_storage_size() < data.nbytes)
 
 
+def test_what_is_given_to_lz4_is_no_level(tmp_path):
+    """`filters/README.md` says how much larger a chunk is in blocks of three bytes, and from which size on it hardly grows."""
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        for block, most in [(3, 2.334), (800, 1.0053), (4096, 1.005)]:
+            data = noise()
+            dataset = file.create_dataset(f"{block}", data=data, chunks=CHUNK, compression=LZ4, compression_opts=(block,))
+            assert dataset.id.get_storage_size() <= most * data.nbytes
+            assert np.array_equal(dataset[...], data)
+
+
 def test_bitshuffle_in_front_of_gzip_is_a_shuffle(tmp_path):
     with h5py.File(tmp_path / "file.h5", "w") as file:
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
