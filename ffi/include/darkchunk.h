@@ -141,6 +141,33 @@ dc_status dc_decode_chunk(const dc_chunk *chunk, const void *src, size_t src_len
 dc_status dc_decode_chunk_with(const dc_chunk *chunk, size_t n_threads, const void *src, size_t src_len, void *dst,
                                size_t dst_len);
 
+/* ---- whole chunks of any shape and type -------------------------------------------------------------------------- */
+
+/* A chunk of any number of dimensions and any element type of fixed size, in the file's byte order: what HDF5 hands to a
+ * filter. */
+typedef struct dc_array {
+    size_t size;            /* sizeof(dc_array) */
+    uint32_t filter;        /* DC_DRLE to DC_ZSTD */
+    const uint32_t *values; /* the filter's parameters; for decoding, as they are stored */
+    size_t n_values;
+    int number;             /* 1 unsigned integer, 2 signed integer, 0 anything else */
+    int is_big_endian;      /* of an integer */
+    size_t element_bytes;
+    size_t base_bytes;      /* of what an array type is made of; of any other type the same as element_bytes */
+    const uint64_t *dims;   /* slowest first, none of them 0 */
+    size_t n_dims;
+    size_t n_threads;       /* 0 and 1: the calling one alone */
+} dc_array;
+
+#define DC_ARRAY_INIT {sizeof(dc_array), DC_NO_FILTER, NULL, 0, 0, 0, 0, 0, NULL, 0, 1}
+
+/* As dc_cd_values, dc_max_encoded_len, dc_encode_chunk and dc_decode_chunk_with. `src` and `dst` have no alignment to keep. */
+dc_status dc_array_cd_values(const dc_array *array, uint32_t *values, size_t capacity, size_t *n_values);
+dc_status dc_array_max_encoded_len(const dc_array *array, size_t *n_bytes);
+dc_status dc_array_encode(const dc_array *array, const void *src, size_t src_len, void *dst, size_t dst_len,
+                          size_t *n_bytes);
+dc_status dc_array_decode(const dc_array *array, const void *src, size_t src_len, void *dst, size_t dst_len);
+
 /* ---- chunk after chunk ------------------------------------------------------------------------------------------- */
 
 typedef struct dc_encoder dc_encoder;

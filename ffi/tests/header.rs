@@ -40,6 +40,7 @@ fn the_filter_numbers_are_those_of_the_codecs() {
 #[test]
 fn the_header_declares_what_the_library_has() {
     let sources = [
+        include_str!("../src/array.rs"),
         include_str!("../src/chunk.rs"),
         include_str!("../src/encoder.rs"),
         include_str!("../src/status.rs"),

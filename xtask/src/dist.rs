@@ -1,13 +1,13 @@
 //! `dist`: what is handed to users: `dist/plugins` (five libraries and nothing else, because HDF5 opens every library in
-//! a plugin folder), `dist/lib` and `dist/include`.
+//! a plugin folder), `dist/lib`, `dist/include`, and `dist/licences`.
 
-use crate::Result;
 use crate::process::{cargo, program, run as run_program, succeeds};
 use crate::workspace::{root, shared_library, shown, target};
+use crate::{Result, licences};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) const HELP: &str = "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/lib, dist/include";
+pub(crate) const HELP: &str = "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/lib, dist/include, dist/licences";
 
 /// The plugins' crates and libraries.
 pub(crate) const PLUGINS: [&str; 5] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd"];
@@ -34,7 +34,8 @@ pub(crate) fn build() -> Result {
     let release = target()?.join("release");
     lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))?;
     lay_out(&root().join("dist/lib"), &libraries(&release))?;
-    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])
+    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])?;
+    licences::lay_out(&root().join("dist/licences"))
 }
 
 /// The C library in the forms that linkers of this system take.

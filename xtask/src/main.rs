@@ -11,12 +11,14 @@ mod fuzz;
 mod graph;
 #[cfg(test)]
 mod layers;
+mod licences;
 mod process;
 mod prove;
 mod setup;
 mod soundness;
 mod tally;
 mod test;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -39,11 +41,14 @@ const COMMANDS: &[Command] = &[
     Command { name: "graph", help: graph::HELP, run: graph::run },
     Command { name: "sound", help: soundness::HELP, run: soundness::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
+    Command { name: "wheel", help: wheel::HELP, run: wheel::run },
+    Command { name: "licences", help: licences::HELP, run: licences::run },
 ];
 
 fn usage() -> String {
-    let rows =
-        COMMANDS.iter().map(|command| format!("  {:8}{}\n", command.name, command.help.replace('\n', "\n          ")));
+    let rows = COMMANDS
+        .iter()
+        .map(|command| format!("  {:10}{}\n", command.name, command.help.replace('\n', "\n            ")));
     format!("usage: cargo xtask COMMAND [OPTIONS]\n\n{}", rows.collect::<String>())
 }
 

@@ -5,7 +5,7 @@ use crate::process::{cargo, is_installed, program, run as run_program, succeeds}
 use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{data, root, target};
-use crate::{Result, dist, fuzz, soundness};
+use crate::{Result, dist, fuzz, soundness, wheel};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         if is_built {
             c_programs(&mut tally);
             hosts(&mut tally, false);
+            wheel::test(&mut tally);
         }
         match beside.join() {
             Ok(beside) => tally.absorb(beside),

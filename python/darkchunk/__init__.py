@@ -1,0 +1,88 @@
+"""HDF5 compression for detectors and cameras.
+
+`import darkchunk`, before or after h5py, PyTables or netCDF4, makes the filters DRLE, bitshuffle, Blosc, LZ4 and Zstd
+known to every HDF5 of the process, to those that are loaded later, and to child processes (DARKCHUNK_AUTO=0: it does
+not). Then the hosts read and write them:
+
+    import darkchunk, h5py
+
+    with h5py.File("run.h5", "w") as file:
+        file.create_dataset("frames", data=frames, chunks=(1, 1024, 1024), compression=darkchunk.DRLE(threshold=20))
+"""
+
+from __future__ import annotations
+
+from . import _registry
+from ._chunks import decode_chunk, encode_chunk
+from ._errors import (
+    ArgumentError,
+    DamagedError,
+    Error,
+    Hdf5Error,
+    MissingError,
+    NotStoredError,
+    NotTakenError,
+    ReadError,
+    TooBrightError,
+    UnsupportedError,
+)
+from ._explain import explain
+from ._filters import (
+    BLOSC_ID,
+    BSHUF_ID,
+    DRLE,
+    DRLE_ID,
+    FILTERS,
+    LZ4,
+    LZ4_ID,
+    ZSTD_ID,
+    Bitshuffle,
+    Blosc,
+    Filter,
+    Zstd,
+    from_filter_options,
+    get_filters,
+)
+from ._native import PLUGIN_PATH
+from ._registry import get_config, register
+from ._version import version, version_info
+
+__version__ = version
+
+__all__ = [
+    "BLOSC_ID",
+    "BSHUF_ID",
+    "DRLE",
+    "DRLE_ID",
+    "FILTERS",
+    "LZ4",
+    "LZ4_ID",
+    "PLUGIN_PATH",
+    "ZSTD_ID",
+    "ArgumentError",
+    "Bitshuffle",
+    "Blosc",
+    "DamagedError",
+    "Error",
+    "Filter",
+    "Hdf5Error",
+    "MissingError",
+    "NotStoredError",
+    "NotTakenError",
+    "ReadError",
+    "TooBrightError",
+    "UnsupportedError",
+    "Zstd",
+    "__version__",
+    "decode_chunk",
+    "encode_chunk",
+    "explain",
+    "from_filter_options",
+    "get_config",
+    "get_filters",
+    "register",
+    "version",
+    "version_info",
+]
+
+_registry.at_import()

@@ -1,0 +1,88 @@
+"""`libdarkchunk` by ctypes: its structs, its functions with their argument types, and its status as an exception.
+
+ctypes lets go of the interpreter's lock in each call. Nothing here checks what an address points to: whoever calls
+keeps the objects behind the addresses alive, and their lengths right.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ._errors import BY_STATUS, Error
+
+FOLDER = Path(__file__).resolve().parent
+#: The folder of the plugins: an element for `HDF5_PLUGIN_PATH`.
+PLUGIN_PATH = str(FOLDER / "plugins")
+MAX_VALUES = 16
+
+_NAMES = {"win32": "darkchunk.dll", "darwin": "libdarkchunk.dylib"}
+
+
+class Array(c.Structure):
+    """`dc_array`: a chunk of any shape and element type."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("filter", c.c_uint32),
+        ("values", c.POINTER(c.c_uint32)),
+        ("n_values", c.c_size_t),
+        ("number", c.c_int),
+        ("is_big_endian", c.c_int),
+        ("element_bytes", c.c_size_t),
+        ("base_bytes", c.c_size_t),
+        ("dims", c.POINTER(c.c_uint64)),
+        ("n_dims", c.c_size_t),
+        ("n_threads", c.c_size_t),
+    ]
+
+
+_OUT_SIZE = c.POINTER(c.c_size_t)
+_ARRAY = c.POINTER(Array)
+
+# Argument types by name; all of these return a `dc_status`.
+_STATUS_FUNCTIONS: dict[str, list[Any]] = {
+    "dc_array_cd_values": [_ARRAY, c.POINTER(c.c_uint32), c.c_size_t, _OUT_SIZE],
+    "dc_array_max_encoded_len": [_ARRAY, _OUT_SIZE],
+    "dc_array_encode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t, _OUT_SIZE],
+    "dc_array_decode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t],
+}
+
+
+def path() -> Path:
+    """The file of the library in this package."""
+    return FOLDER / "lib" / _NAMES.get(sys.platform, "libdarkchunk.so")
+
+
+@functools.cache
+def library() -> c.CDLL:
+    """The library, loaded when it is first needed."""
+    try:
+        lib = c.CDLL(os.fspath(path()))
+    except OSError as error:
+        raise ImportError(f"darkchunk's library cannot be loaded; install the wheel again: {error}") from error
+    for name, arguments in _STATUS_FUNCTIONS.items():
+        function = getattr(lib, name)
+        function.argtypes, function.restype = arguments, c.c_int
+    for name in ("dc_last_error", "dc_version", "dc_level"):
+        function = getattr(lib, name)
+        function.argtypes, function.restype = [], c.c_char_p
+    return lib
+
+
+def call(name: str, *arguments: Any) -> None:
+    """Calls a function that returns a `dc_status`, and raises what it says."""
+    lib = library()
+    status = getattr(lib, name)(*arguments)
+    if status != 0:
+        text = lib.dc_last_error().decode(errors="replace")
+        raise BY_STATUS.get(status, Error)(text)
+
+
+def level() -> str:
+    """The instruction sets in use: scalar, sse41, avx2, avx512 or neon."""
+    return library().dc_level().decode()

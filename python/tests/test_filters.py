@@ -1,0 +1,129 @@
+"""The filters as objects: hdf5plugin's arguments, equality, pickling, and what a wrong argument says."""
+
+import pickle
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+from support import FILTERS, SHAPE, frames, python
+
+import darkchunk
+
+PAIRS = [
+    "Bitshuffle()",
+    "Bitshuffle(nelems=16, cname='zstd', clevel=7)",
+    "Bitshuffle(0, 'none')",
+    "Bitshuffle(lz4=False)",
+    "Blosc()",
+    "Blosc(cname='blosclz', clevel=9, shuffle=Blosc.NOSHUFFLE)",
+    "Blosc('zlib', 1, Blosc.BITSHUFFLE)",
+    "LZ4()",
+    "LZ4(nbytes=2048)",
+    "Zstd()",
+    "Zstd(clevel=22)",
+    "Zstd(-7)",
+]
+
+
+@pytest.mark.parametrize("text", PAIRS)
+def test_the_same_call_means_the_same_as_in_hdf5plugin(text):
+    ours, theirs = (eval(text, vars(module).copy()) for module in (darkchunk, hdf5plugin))
+    assert ours == theirs and theirs == ours and hash(ours) == hash(theirs)
+    assert dict(ours) == dict(theirs) and ours.filter_name == theirs.filter_name
+    for name in theirs.get_config():
+        assert getattr(ours, name) == getattr(theirs, name) and ours.get_config()[name] == theirs.get_config()[name]
+
+
+@pytest.mark.parametrize("name", ["Bitshuffle", "Blosc", "LZ4", "Zstd"])
+def test_a_file_of_either_has_parameters_that_the_other_knows(tmp_path, name):
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        for module in (darkchunk, hdf5plugin):
+            given = getattr(module, name)()
+            dataset = file.create_dataset(module.__name__, data=frames(), chunks=SHAPE, compression=given)
+            number, _, values, _ = dataset.id.get_create_plist().get_filter(0)
+            for reader in (darkchunk, hdf5plugin):
+                assert reader.from_filter_options(number, values) == given
+
+
+@pytest.mark.parametrize("filter", FILTERS, ids=repr)
+def test_a_filter_is_a_mapping_can_be_pickled_and_shows_how_it_is_made(filter):
+    again = pickle.loads(pickle.dumps(filter))
+    assert again == filter and type(again) is type(filter) and again.get_config() == filter.get_config()
+    assert eval(repr(filter), vars(darkchunk).copy()) == filter
+    assert {**filter} == {"compression": filter.filter_id, "compression_opts": filter.filter_options}
+    assert filter != darkchunk.Zstd(17) and filter != 3 and len({filter, again}) == 1
+    assert darkchunk.from_filter_options(filter.filter_name, filter.stored("<i2", SHAPE)) == filter
+
+
+def test_h5py_takes_an_object_that_was_made_before_h5py_was_imported(tmp_path):
+    code = """
+import sys, darkchunk
+one = darkchunk.DRLE(20)
+import h5py
+with h5py.File(sys.argv[1], "w") as file:
+    dataset = file.create_dataset("a", (4, 5), "<i2", chunks=(4, 5), compression=one)
+    assert dataset.id.get_create_plist().get_filter(0)[0] == 36114
+"""
+    done = python(code, tmp_path / "file.h5")
+    assert done.returncode == 0, done.stderr
+
+
+def test_sentinels_and_a_mandatory_filter_reach_the_file(tmp_path):
+    filter = darkchunk.DRLE(50, sentinels=(65534, 65535))
+    data = np.full(SHAPE, 7, "<u2")
+    data[:, 3] = 65534
+    dcpl = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    dcpl.set_chunk(SHAPE)
+    filter.apply(dcpl)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        space = h5py.h5s.create_simple(SHAPE)
+        dataset = h5py.Dataset(h5py.h5d.create(file.id, b"a", h5py.h5t.STD_U16LE, space, dcpl))
+        dataset[...] = data
+        number, flags, values, _ = dataset.id.get_create_plist().get_filter(0)
+    assert (number, flags) == (36114, 0) and darkchunk.from_filter_options(number, values) == filter
+    with h5py.File(tmp_path / "file.h5") as file:
+        assert np.array_equal(file["a"][...], np.where(data == 65534, data, 0))
+
+
+BAD = [
+    ("DRLE(0)", ValueError, "threshold"),
+    ("DRLE(40000)", ValueError, "threshold"),
+    ("DRLE(1.5)", TypeError, "threshold"),
+    ("DRLE(True)", TypeError, "threshold"),
+    ("DRLE(mode='x')", ValueError, "mode"),
+    ("DRLE(segment=-1)", ValueError, "segment"),
+    ("DRLE(sentinels=(0,))", ValueError, "sentinels"),
+    ("DRLE(sentinels=range(1, 10))", ValueError, "sentinels"),
+    ("Bitshuffle(3)", ValueError, "multiple of 8"),
+    ("Bitshuffle(cname='gzip')", ValueError, "'lz4'"),
+    ("Bitshuffle(cname='zstd', clevel=40)", ValueError, "clevel"),
+    ("Bitshuffle(cname='lz4', lz4=True)", ValueError, "not both"),
+    ("Blosc(clevel=11)", ValueError, "clevel"),
+    ("Blosc('brotli')", ValueError, "cname"),
+    ("Blosc(shuffle=3)", ValueError, "shuffle"),
+    ("LZ4(-1)", ValueError, "nbytes"),
+    ("Zstd(30)", ValueError, "clevel"),
+    ("Zstd(None)", TypeError, "clevel"),
+    ("from_filter_options(307, ())", ValueError, "no filter of darkchunk"),
+    ("get_filters('x')", ValueError, "no filter"),
+    ("from_filter_options(32008, (0, 4, 2, 0, 9))", ValueError, "compression 9"),
+    ("from_filter_options(32001, (2, 2, 2, 8, 5, 1, 77))", ValueError, "compressor 77"),
+    ("from_filter_options(32015, (-1,))", ValueError, "a parameter"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "says"), BAD)
+def test_a_wrong_argument_is_refused_with_what_is_right(text, kind, says):
+    with pytest.raises(kind, match=says):
+        eval(text, vars(darkchunk).copy())
+
+
+def test_names_numbers_and_classes_choose_filters():
+    assert darkchunk.get_filters(("bshuf", 32015, darkchunk.DRLE)) == (
+        darkchunk.Bitshuffle,
+        darkchunk.Zstd,
+        darkchunk.DRLE,
+    )
+    assert darkchunk.get_filters("lz4") == (darkchunk.LZ4,) and len(darkchunk.get_filters()) == 5
+    assert darkchunk.FILTERS == {"drle": 36114, "bshuf": 32008, "blosc": 32001, "lz4": 32004, "zstd": 32015}
