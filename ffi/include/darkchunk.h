@@ -363,6 +363,21 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #undef DC_SET
 #endif
 
+/* Fills the table by the names in an HDF5 (1.10.3 or later). Before the call, set hdf5->size = sizeof(dc_hdf5): no more is
+ * written. One of:
+ *   handle   what dlopen or LoadLibrary gave for the HDF5 itself, or (not on Windows) for a library that needs it, such as
+ *            h5py's module h5d. `path` is NULL. It is never closed, neither by darkchunk nor by the caller.
+ *   path     the file of an HDF5, which is loaded if it is not in the process, and stays. `handle` is NULL.
+ *   neither  the first that is found: one in the process, DARKCHUNK_HDF5, h5py's, the system's, conda's.
+ * enter and leave are set to a lock that all tables filled by this function share. It knows nothing of other users of the
+ * same HDF5: whoever has a lock for those (h5py: h5py._objects.phil) holds it around each call that uses the table, or puts
+ * its own functions into enter and leave. DC_UNSUPPORTED: no HDF5 that can be used; the message says what was tried. */
+dc_status dc_hdf5_load(const char *path, void *handle, dc_hdf5 *hdf5);
+
+/* sizeof(dc_hdf5) of this library, for callers without a C compiler: the first field is this size_t, then the two pointers
+ * enter and leave; the rest need not be known. */
+size_t dc_hdf5_size(void);
+
 typedef struct dc_writer dc_writer;
 
 /* What a writer has done. */

@@ -9,6 +9,7 @@ mod chunk;
 mod element;
 mod encoder;
 mod frames;
+mod load;
 mod status;
 mod types;
 mod writer;

@@ -64,6 +64,7 @@ impl Failure {
             Self::Library(
                 Error::Unsupported(_)
                 | Error::MissingFunction { .. }
+                | Error::NoLibrary { .. }
                 | Error::NameTaken { .. }
                 | Error::ReadOnly
                 | Error::Parallel

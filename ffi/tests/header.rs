@@ -43,6 +43,7 @@ fn the_header_declares_what_the_library_has() {
         include_str!("../src/array.rs"),
         include_str!("../src/chunk.rs"),
         include_str!("../src/encoder.rs"),
+        include_str!("../src/load.rs"),
         include_str!("../src/status.rs"),
         include_str!("../src/writer.rs"),
     ];

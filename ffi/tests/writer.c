@@ -9,7 +9,9 @@
 
 #include <darkchunk.h>
 
+#include <dlfcn.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +105,24 @@ static void check_frames(hid_t file, dc_chunk *chunk, int n_frames) {
     H5Dclose(dataset);
 }
 
+/* A table filled by names: of this program's HDF5, which is found first; as long as its size says; or an error. */
+static void loaded(void) {
+    dc_hdf5 headers = dc_hdf5_from_headers(), table = headers;
+    CHECK(dc_hdf5_size() == sizeof table);
+    table.fn_H5Dwrite_chunk = NULL;
+    table.native_int16 = 0;
+    table.size = offsetof(dc_hdf5, fn_H5Dwrite_chunk);
+    CHECK(dc_hdf5_load(NULL, NULL, &table) == DC_OK && table.size == offsetof(dc_hdf5, fn_H5Dwrite_chunk));
+    CHECK(table.native_int16 == headers.native_int16 && table.fn_H5Dwrite_chunk == NULL && table.enter && table.leave);
+    table.size = sizeof table;
+    CHECK(dc_hdf5_load(NULL, dlopen(NULL, RTLD_LAZY), &table) == DC_OK && table.fn_H5Dwrite_chunk != NULL);
+    CHECK(dc_hdf5_load("/no/such/library", NULL, &table) == DC_UNSUPPORTED && says("/no/such/library"));
+    CHECK(dc_hdf5_load("/no/such/library", &table, &table) == DC_ARGUMENT && says("not both"));
+    CHECK(dc_hdf5_load(NULL, NULL, NULL) == DC_NULL);
+    table.size = 0;
+    CHECK(dc_hdf5_load(NULL, NULL, &table) == DC_OK && table.size == 0);
+}
+
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "writer.h5";
     static uint16_t frame[N_PIXELS];
@@ -118,6 +138,7 @@ int main(int argc, char **argv) {
 
     hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     CHECK(file >= 0);
+    loaded();
     dc_hdf5 hdf5 = dc_hdf5_from_headers();
     dc_writer *writer = NULL;
     CHECK(dc_writer_create(NULL, file, PATH, &chunk, 1, NULL, &writer) == DC_NULL && says("hdf5 is NULL"));

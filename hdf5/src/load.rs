@@ -111,6 +111,22 @@ pub unsafe fn open(path: &Path) -> Result<Loaded> {
     load(path).map_err(|why| Error::NoLibrary { tried: format!("{}: {why}", path.display()) })
 }
 
+/// The HDF5 of a library that is open: the HDF5 itself or, but on Windows, one that needs it, such as an extension module of
+/// h5py.
+///
+/// # Errors
+/// [`Error::NoLibrary`] where it is no HDF5 of 1.10.3 or later, and needs none.
+///
+/// # Safety
+/// `handle` is what `dlopen` or `LoadLibrary` has given, and is never closed. If there are HDF5's names, they are HDF5's
+/// functions.
+pub unsafe fn of_handle(handle: NonNull<c_void>) -> Result<Loaded> {
+    // SAFETY: the caller's promise.
+    let module = unsafe { Module::of_handle(handle) };
+    let api = fill(&module).map_err(|why| Error::NoLibrary { tried: format!("the library that was given: {why}") })?;
+    Ok(Loaded { api, origin: "the library that was given".to_owned() })
+}
+
 /// The first that is one, in any of these places; or why there is none.
 fn first_of(places: impl IntoIterator<Item = Place>, tried: &mut Vec<String>) -> Option<Loaded> {
     for Place { looked, files } in places {

@@ -46,6 +46,7 @@ from ._filters import (
 from ._native import PLUGIN_PATH
 from ._registry import get_config, register
 from ._version import version, version_info
+from ._writer import Summary, Writer
 
 __version__ = version
 
@@ -70,8 +71,10 @@ __all__ = [
     "NotStoredError",
     "NotTakenError",
     "ReadError",
+    "Summary",
     "TooBrightError",
     "UnsupportedError",
+    "Writer",
     "Zstd",
     "__version__",
     "decode_chunk",

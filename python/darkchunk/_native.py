@@ -41,6 +41,60 @@ class Array(c.Structure):
     ]
 
 
+class Chunk(c.Structure):
+    """`dc_chunk`: frames of a recording."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("element", c.c_int),
+        ("filter", c.c_uint32),
+        ("values", c.POINTER(c.c_uint32)),
+        ("n_values", c.c_size_t),
+        ("n_frames", c.c_size_t),
+        ("height", c.c_size_t),
+        ("width", c.c_size_t),
+    ]
+
+
+class Processing(c.Structure):
+    """`dc_processing`: what is done to each frame before it is stored."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("dark", c.c_void_p),
+        ("threshold", c.c_uint32),
+        ("no_sum", c.c_int),
+        ("flush_frames", c.c_uint64),
+        ("flush_seconds", c.c_double),
+        ("n_threads", c.c_size_t),
+    ]
+
+
+class Counts(c.Structure):
+    """`dc_counts`."""
+
+    _fields_ = [
+        ("n_bright", c.c_uint64),
+        ("n_zeroed", c.c_uint64),
+        ("zeroed_sum", c.c_int64),
+        ("n_saturated", c.c_uint64),
+        ("n_sentinels", c.c_uint64),
+    ]
+
+
+class Summary(c.Structure):
+    """`dc_summary`."""
+
+    _fields_ = [
+        ("n_pushed", c.c_uint64),
+        ("n_stored", c.c_uint64),
+        ("n_flushed", c.c_uint64),
+        ("stored_bytes", c.c_uint64),
+        ("n_counted", c.c_uint64),
+        ("counts", Counts),
+    ]
+
+
 _OUT_SIZE = c.POINTER(c.c_size_t)
 _ARRAY = c.POINTER(Array)
 
@@ -50,6 +104,31 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_array_max_encoded_len": [_ARRAY, _OUT_SIZE],
     "dc_array_encode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t, _OUT_SIZE],
     "dc_array_decode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t],
+    "dc_hdf5_load": [c.c_char_p, c.c_void_p, c.c_void_p],
+    "dc_writer_create": [
+        c.c_void_p,
+        c.c_int64,
+        c.c_char_p,
+        c.POINTER(Chunk),
+        c.c_int,
+        c.POINTER(Processing),
+        c.POINTER(c.c_void_p),
+    ],
+    "dc_writer_attach": [
+        c.c_void_p,
+        c.c_int64,
+        c.c_char_p,
+        c.c_int,
+        c.c_size_t,
+        c.POINTER(Processing),
+        c.POINTER(c.c_void_p),
+    ],
+    "dc_writer_push": [c.c_void_p, c.c_void_p],
+    "dc_writer_push_frames": [c.c_void_p, c.POINTER(c.c_void_p), c.c_size_t],
+    "dc_writer_flush": [c.c_void_p],
+    "dc_writer_finish": [c.c_void_p],
+    "dc_writer_summary": [c.c_void_p, c.POINTER(Summary)],
+    "dc_writer_sum": [c.c_void_p, c.POINTER(c.POINTER(c.c_int64)), _OUT_SIZE],
 }
 
 
@@ -71,6 +150,8 @@ def library() -> c.CDLL:
     for name in ("dc_last_error", "dc_version", "dc_level"):
         function = getattr(lib, name)
         function.argtypes, function.restype = [], c.c_char_p
+    lib.dc_hdf5_size.argtypes, lib.dc_hdf5_size.restype = [], c.c_size_t
+    lib.dc_writer_free.argtypes, lib.dc_writer_free.restype = [c.c_void_p], None
     return lib
 
 

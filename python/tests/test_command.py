@@ -177,8 +177,12 @@ def test_the_readme_of_the_package_runs(tmp_path):
         importlib.metadata.metadata("darkchunk").get_payload()
         or importlib.metadata.metadata("darkchunk")["Description"]
     )
-    code = text.split("```python\n")[1].split("```")[0]
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    assert len(blocks) >= 2
+    for code in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
     with h5py.File(tmp_path / "run.h5") as file:
         assert np.array_equal(file["drle"], file["counts"]) and file["drle"].id.get_storage_size() < 8e6

@@ -232,7 +232,7 @@ fn compile(source: &Path, executable: &Path, more: &[&str]) -> Result {
     if text.contains("hdf5.h") {
         gcc.args(setup::hdf5_flags());
     }
-    run_program(gcc.args(["-lm", "-lpthread"]))
+    run_program(gcc.args(["-lm", "-lpthread", "-ldl"]))
 }
 
 /// The plugins in real hosts: h5py, PyTables and netCDF4, and Debian's own tools. Where `is_full`, all cases; else samples.

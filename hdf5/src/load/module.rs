@@ -26,6 +26,15 @@ impl Module {
         os::program().map(Self::kept)
     }
 
+    /// One that is open already.
+    ///
+    /// # Safety
+    /// `handle` is what `dlopen` or `LoadLibrary` has given for a library, and that one is not closed.
+    pub(super) unsafe fn of_handle(handle: NonNull<c_void>) -> Self {
+        // SAFETY: the caller's promise; it is not closed from here either.
+        Self::kept(unsafe { os::of_handle(handle) })
+    }
+
     fn kept(library: Library) -> Self {
         Self(ManuallyDrop::new(library))
     }
@@ -48,7 +57,9 @@ pub(super) fn loaded() -> Vec<PathBuf> {
 
 #[cfg(unix)]
 mod os {
+    use std::ffi::c_void;
     use std::path::{Path, PathBuf};
+    use std::ptr::NonNull;
 
     use libloading::Library;
 
@@ -61,6 +72,13 @@ mod os {
 
     pub(super) fn program() -> Option<Library> {
         Some(libloading::os::unix::Library::this().into())
+    }
+
+    /// # Safety
+    /// `dlopen` has given `handle`.
+    pub(super) unsafe fn of_handle(handle: NonNull<c_void>) -> Library {
+        // SAFETY: the caller's promise.
+        unsafe { libloading::os::unix::Library::from_raw(handle.as_ptr()) }.into()
     }
 
     #[cfg(not(target_vendor = "apple"))]
@@ -90,7 +108,9 @@ mod os {
 
 #[cfg(windows)]
 mod os {
+    use std::ffi::c_void;
     use std::path::{Path, PathBuf};
+    use std::ptr::NonNull;
 
     use libloading::Library;
     use libloading::os::windows::{
@@ -112,6 +132,13 @@ mod os {
 
     pub(super) fn program() -> Option<Library> {
         Windows::this().ok().map(Into::into)
+    }
+
+    /// # Safety
+    /// `LoadLibrary` has given `handle`.
+    pub(super) unsafe fn of_handle(handle: NonNull<c_void>) -> Library {
+        // SAFETY: the caller's promise. A module's handle is its address.
+        unsafe { Windows::from_raw(handle.as_ptr() as _) }.into()
     }
 
     /// Windows finds a library that is loaded by its bare name.

@@ -1,0 +1,44 @@
+"""h5py's own HDF5, for the library: the table of its functions, and its lock.
+
+Every call that uses HDF5 is made with `lock()` held: the HDF5 of h5py's wheel is not thread-safe.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import functools
+from typing import Any
+
+from . import _native
+from ._errors import UnsupportedError
+
+
+def lock() -> Any:
+    """h5py's lock, which a thread may take again."""
+    from h5py._objects import phil
+
+    return phil
+
+
+@functools.cache
+def table() -> Any:
+    """The table of the functions of h5py's HDF5 (`dc_hdf5`). h5py stays loaded."""
+    import h5py
+
+    buffer = c.create_string_buffer(_native.library().dc_hdf5_size())
+    c.c_size_t.from_buffer(buffer).value = len(buffer)
+    module = c.CDLL(h5py.h5d.__file__)
+    with lock():
+        _native.call("dc_hdf5_load", None, module._handle, buffer)
+    return buffer
+
+
+def group(at: Any) -> Any:
+    """`at` as an open file or group of h5py."""
+    import h5py
+
+    if not isinstance(at, h5py.Group):
+        raise TypeError(f"a file or group of h5py is needed, not {type(at).__name__}")
+    if not at:
+        raise UnsupportedError("the file is closed")
+    return at
