@@ -7,7 +7,7 @@
 //!                                                  DRLE frames that are found by their bytes, wherever they are in FILE, go to OUTPUT
 //! ```
 //!
-//! Works on chunked datasets whose filters are darkchunk's, shuffle and fletcher32; needs no plugin. *Intact* is a chunk that a
+//! Works on chunked datasets whose filters are darkchunk's, gzip, shuffle and fletcher32; needs no plugin. *Intact* is a chunk that a
 //! checksum proves; one without a checksum *decodes* or not. Where HDF5 cannot open the file or the dataset, `recover` does
 //! what `scan` does. Standard output has a line for each fault and a summary, or one object of JSON. The exit code is 0 where
 //! nothing is wrong, 1 where some chunks are damaged (all of them are listed, and the rest is saved) or frames were only found

@@ -245,6 +245,68 @@ fn a_raw_chunk_whose_mask_is_lost_is_saved() {
     }
 }
 
+const GZIP: (u32, &[u32]) = (1, &[4]);
+
+#[test]
+fn chunks_of_gzip_are_proved_by_its_checksum_and_no_wrong_pixel_is_unsaid() {
+    let lz4: (u32, &[u32]) = (32004, &[256, 0]);
+    for filters in [
+        &[GZIP][..],
+        &[SHUFFLE, GZIP],
+        &[FLETCHER32, SHUFFLE, GZIP],
+        &[GZIP, lz4],
+        &[lz4, GZIP],
+        &[SHUFFLE, GZIP, SHUFFLE],
+    ] {
+        let filters = owned(filters);
+        let sound = encoded(&filters);
+        assert_eq!(saved(&filters, 0, &sound), (Verdict::Intact, pixels()), "{filters:?}");
+        for at in 0..sound.len() {
+            let mut stored = sound.clone();
+            stored[at] ^= 0x10;
+            let (verdict, dst) = saved(&filters, 0, &stored);
+            assert_right_or_reported(&verdict, &dst, &format!("{filters:?}, byte {at}"));
+            let (verdict, dst) = saved(&filters, 0, &sound[..at]);
+            assert!(!verdict.damage().is_empty(), "{filters:?}, {at} bytes");
+            assert_right_or_reported(&verdict, &dst, &format!("{filters:?}, {at} bytes"));
+        }
+    }
+}
+
+#[test]
+fn a_checksum_behind_gzip_that_is_wrong_itself_costs_nothing() {
+    let filters = owned(&[SHUFFLE, GZIP, FLETCHER32]);
+    let mut stored = encoded(&filters);
+    *stored.last_mut().unwrap() ^= 1;
+    let (verdict, dst) = saved(&filters, 0, &stored);
+    let [Damage { lost, doubtful, reason: Error::Checksum { .. }, .. }] = verdict.damage() else {
+        panic!("{verdict:?}")
+    };
+    assert!(lost.is_empty() && doubtful.is_empty() && dst == pixels(), "{verdict:?}");
+}
+
+#[test]
+fn gzip_of_another_size_is_refused_with_the_size() {
+    let filters = owned(&[GZIP]);
+    for n_bytes in [0, N_BYTES - 2, N_BYTES + 2, 40 * N_BYTES] {
+        let stored = pipeline(&filters).encode(Level::current(), Threads::ONE, &vec![7; n_bytes]).unwrap();
+        let (verdict, _) = saved(&filters, 0, &stored);
+        let wrong = Error::WrongSize { expected: N_BYTES, found: n_bytes };
+        assert_eq!(verdict.damage()[0].reason, wrong);
+        assert_eq!(verdict.damage()[0].lost, 0..N_BYTES);
+    }
+}
+
+#[test]
+fn gzip_after_a_filter_that_is_not_known_proves_the_chunk() {
+    let (filters, gzip) = (owned(&[SCALEOFFSET, GZIP]), owned(&[GZIP]));
+    let mut stored = encoded(&gzip);
+    assert_eq!(saved(&filters, 0, &stored).0, Verdict::Intact);
+    let at = stored.len() - 3;
+    stored[at] ^= 1;
+    assert_eq!(saved(&filters, 0, &stored).0.damage()[0].lost, 0..N_BYTES);
+}
+
 /// A format of one piece, in which one changed byte costs the whole chunk.
 #[test]
 fn a_damaged_chunk_that_has_the_raw_length_by_chance_is_in_doubt() {

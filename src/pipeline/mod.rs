@@ -3,10 +3,11 @@
 //! HDF5 applies the filters in their order to write a chunk and undoes them in the opposite order to read it. A bit of the chunk's
 //! filter mask that is set says that the filter in this place, counted from 0, was left out.
 //!
-//! Known are darkchunk's codecs and HDF5's own shuffle and fletcher32, in any order. The parameters of a codec may carry the
+//! Known are darkchunk's codecs and HDF5's own gzip, shuffle and fletcher32, in any order. The parameters of a codec may carry the
 //! size of a decoded chunk. That is a claim: what counts here is the size that the dataset's chunks have, as far as the
 //! filters before the codec leave it known. Only DRLE's parameters must match it.
 
+pub(crate) mod gzip;
 mod step;
 // They call C.
 #[cfg(all(test, not(miri)))]
@@ -63,9 +64,10 @@ impl Pipeline {
         self.steps.iter().enumerate().filter(|(index, _)| is_active(*index)).map(|(_, step)| step).collect()
     }
 
-    /// The bits of the filters that may leave a chunk out which they cannot encode: darkchunk's codecs.
+    /// The bits of the filters that may leave a chunk out which they cannot encode: darkchunk's codecs and gzip.
     pub(crate) fn codec_mask(&self) -> u32 {
-        let codecs = self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Codec(_)));
+        let codecs =
+            self.steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Codec(_) | Step::Gzip { .. }));
         codecs.fold(0, |mask, (index, _)| mask | 1 << index)
     }
 

@@ -1,6 +1,6 @@
 //! One filter of a pipeline.
 
-use super::buffer;
+use super::{buffer, gzip};
 use crate::chunk::Filter;
 use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
@@ -39,6 +39,11 @@ pub enum Step {
     },
     /// HDF5's checksum.
     Fletcher32,
+    /// HDF5's gzip: zlib streams.
+    Gzip {
+        /// From 0 to 9.
+        level: u32,
+    },
     /// A filter that cannot be undone here. A chunk's mask may leave it out.
     Other {
         /// Its number.
@@ -58,6 +63,7 @@ impl Step {
                 "the shuffle filter has the parameters {values:?}; one is expected, the bytes of an element"
             ))),
             (FLETCHER32_ID, _) => Ok(Self::Fletcher32),
+            (DEFLATE_ID, _) => Ok(Self::Gzip { level: values.first().copied().unwrap_or(6).min(9) }),
             _ if Filter::is_known(id) => Filter::from_cd_values(id, values).map(Self::Codec),
             _ => {
                 let name = name_of(id).map(|name| format!(" ({name})")).unwrap_or_default();
@@ -74,6 +80,7 @@ impl Step {
             Self::Codec(codec) => codec.id(),
             Self::Shuffle { .. } => SHUFFLE_ID,
             Self::Fletcher32 => FLETCHER32_ID,
+            Self::Gzip { .. } => DEFLATE_ID,
             Self::Other { id, .. } => *id,
         }
     }
@@ -89,14 +96,14 @@ impl Step {
         match self {
             Self::Shuffle { .. } => true,
             Self::Codec(codec) => codec.keeps_size(),
-            Self::Fletcher32 | Self::Other { .. } => false,
+            Self::Fletcher32 | Self::Gzip { .. } | Self::Other { .. } => false,
         }
     }
 
     /// Whether a checksum in `bytes`, a chunk as this filter stores it, covers all that it decodes to.
     pub(crate) fn has_checksum(&self, bytes: &[u8]) -> bool {
         match self {
-            Self::Fletcher32 => true,
+            Self::Fletcher32 | Self::Gzip { .. } => true,
             Self::Codec(codec) => codec.has_checksum(bytes),
             Self::Shuffle { .. } | Self::Other { .. } => false,
         }
@@ -109,6 +116,8 @@ impl Step {
             Self::Codec(codec) => codec.decoded_len_as(bytes, known)?,
             Self::Shuffle { .. } => bytes.len(),
             Self::Fletcher32 => bytes.len().saturating_sub(FLETCHER32_BYTES),
+            // Where it is known, `undo` finds out whether it is so.
+            Self::Gzip { .. } => known.map_or_else(|| gzip::decoded_len(bytes), Ok)?,
             Self::Other { reason, .. } => return Err(reason.clone()),
         };
         match known.filter(|known| *known != found) {
@@ -129,6 +138,7 @@ impl Step {
                 dst.copy_from_slice(checked(bytes)?);
                 Ok(())
             }
+            Self::Gzip { .. } => gzip::decode(bytes, dst),
             Self::Other { reason, .. } => Err(reason.clone()),
         }
     }
@@ -138,6 +148,7 @@ impl Step {
         let mut applied = match self {
             Self::Codec(codec) => buffer(codec.max_encoded_len(bytes.len()))?,
             Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
+            Self::Gzip { level } => return gzip::encode(*level, bytes),
             Self::Other { reason, .. } => return Err(reason.clone()),
         };
         match self {
@@ -146,7 +157,7 @@ impl Step {
                 applied.truncate(n_bytes);
             }
             Self::Shuffle { element_bytes } => shuffle(level, *element_bytes, bytes, &mut applied),
-            Self::Fletcher32 | Self::Other { .. } => {
+            Self::Fletcher32 | Self::Gzip { .. } | Self::Other { .. } => {
                 applied.copy_from_slice(bytes);
                 applied.extend(fletcher32(bytes).to_le_bytes());
             }

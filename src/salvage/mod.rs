@@ -10,9 +10,10 @@
 //! | Blosc | every block that decodes and overlaps no other | decoding |
 //! | not filtered, bitshuffle without compression | what is there of a chunk that is too short | none |
 //! | DRLE bare stream, Zstd | nothing: a chunk is one piece | decoding, and a Zstd frame's checksum |
+//! | HDF5's gzip | nothing, as above | checksum |
 //!
-//! **Only a checksum proves that a chunk is what was written**: DRLE's container has one for each part, a Zstd frame may have one,
-//! and HDF5's fletcher32 filter adds one to any format. Such a chunk is *intact*. Of every other chunk it is only known that
+//! **Only a checksum proves that a chunk is what was written**: DRLE's container has one for each part, gzip has one, a Zstd
+//! frame may have one, and HDF5's fletcher32 filter adds one to any format. Such a chunk is *intact*. Of every other chunk it is only known that
 //! it *decodes* to the right number of bytes: a flipped byte among literals, for example, cannot be seen by anyone.
 //!
 //! A header that contradicts the dataset is taken for damaged only where everything after it decodes by the dataset's

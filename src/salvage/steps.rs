@@ -10,9 +10,8 @@
 use super::codec;
 use super::damage::{Damage, Verdict};
 use super::plain::plain;
-use crate::chunk::Filter;
 use crate::cpu::Level;
-use crate::pipeline::{FLETCHER32_BYTES, Step, buffer, checked, size_before};
+use crate::pipeline::{FLETCHER32_BYTES, Step, buffer, checked, gzip, size_before};
 use crate::{Error, Result, Threads};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,14 +25,14 @@ pub(super) fn unknown(level: Level, steps: &[&Step], stored: &[u8], n_bytes: usi
         _ => None,
     })?;
     let mut bytes = Cow::Borrowed(stored);
+    let verdict = |proof: Result<()>| match proof {
+        Ok(()) => Verdict::Intact,
+        Err(reason) => Verdict::Damaged(vec![Damage::everything(n_bytes, reason)]),
+    };
     for step in steps.iter().rev() {
         match step {
-            Step::Fletcher32 => {
-                return Some(match checked(&bytes) {
-                    Ok(_) => Verdict::Intact,
-                    Err(reason) => Verdict::Damaged(vec![Damage::everything(n_bytes, reason)]),
-                });
-            }
+            Step::Fletcher32 => return Some(verdict(checked(&bytes).map(drop))),
+            Step::Gzip { .. } => return Some(verdict(gzip::decoded_len(&bytes).map(drop))),
             Step::Shuffle { .. } => match undone(level, step, &bytes) {
                 Ok(undone) => bytes = Cow::Owned(undone),
                 Err(reason) => return Some(Verdict::NotExamined(reason)),
@@ -54,11 +53,11 @@ pub(super) fn salvage(level: Level, steps: &[&Step], stored: &[u8], dst: &mut [u
     }
 }
 
-/// Filters of which one at most is a codec, and all are known.
+/// Filters of which one at most is a codec, gzip being one here, and all are known.
 struct Chain<'a> {
     level: Level,
     before: &'a [&'a Step],
-    codec: Option<&'a Filter>,
+    codec: Option<&'a Step>,
     after: &'a [&'a Step],
 }
 
@@ -75,13 +74,11 @@ struct Part<'a> {
 impl<'a> Chain<'a> {
     /// `None` where there are several codecs: what one of them loses, the next one cannot decode.
     fn new(level: Level, steps: &'a [&'a Step]) -> Option<Self> {
-        let mut codecs = steps.iter().enumerate().filter_map(|(index, step)| match step {
-            Step::Codec(codec) => Some((index, codec)),
-            _ => None,
-        });
+        let is_codec = |step: &Step| matches!(step, Step::Codec(_) | Step::Gzip { .. });
+        let mut codecs = steps.iter().enumerate().filter(|(_, step)| is_codec(step));
         match (codecs.next(), codecs.next()) {
             (None, _) => Some(Self { level, before: steps, codec: None, after: &[] }),
-            (Some((index, codec)), None) => {
+            (Some((index, &codec)), None) => {
                 Some(Self { level, before: &steps[..index], codec: Some(codec), after: &steps[index + 1..] })
             }
             _ => None,
@@ -130,8 +127,12 @@ impl<'a> Chain<'a> {
         let mut decoded = buffer(n_bytes)?;
         let (damage, has_checksum) = match self.codec {
             None => (plain(&part.bytes, &mut decoded), false),
-            Some(filter) => {
+            Some(Step::Codec(filter)) => {
                 (codec::salvage(self.level, filter, &part.bytes, &mut decoded), filter.has_checksum(&part.bytes))
+            }
+            Some(other) => {
+                let damage = other.undo(self.level, Threads::ONE, &part.bytes, &mut decoded).err();
+                (damage.map(|reason| Damage::everything(n_bytes, reason)).into_iter().collect(), true)
             }
         };
         let is_proved = part.is_proved || has_checksum;
@@ -171,7 +172,7 @@ fn undo_before<'a>(level: Level, step: &Step, mut part: Part<'a>) -> Result<Part
             part.bytes = Cow::Owned(undone(level, step, &part.bytes)?);
         }
         // Not before the codec of a chain.
-        Step::Codec(_) | Step::Other { .. } => {}
+        Step::Codec(_) | Step::Gzip { .. } | Step::Other { .. } => {}
     }
     Ok(part)
 }

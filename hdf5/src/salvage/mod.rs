@@ -1,6 +1,6 @@
 //! A dataset examined chunk by chunk, and what is good of it saved into another.
 //!
-//! For chunked datasets of any rank whose filters are darkchunk's codecs, shuffle and fletcher32, in any order. HDF5 hands over the
+//! For chunked datasets of any rank whose filters are darkchunk's codecs, gzip, shuffle and fletcher32, in any order. HDF5 hands over the
 //! chunks as they are stored; no plugin is used. What is saved of a damaged chunk, and which damage can be seen at all, is in
 //! [`darkchunk::salvage`]. What cannot be examined is reported as such, and never as damaged: other filters (but
 //! fletcher32 after them proves them, too), datasets without chunks, elements whose stored size is not known.
