@@ -167,7 +167,7 @@ fn salvage_case<C: Codec>(data: &[u8]) -> Option<SalvageCase> {
     Some(SalvageCase { pipeline, mask, n_bytes, chunk })
 }
 
-/// The codec, and what `around` says before and after it: nothing where it is 0.
+/// The codec, and what `around` says before and after it, gzip at the end: nothing where it is 0.
 fn pipeline<C: Codec>(around: u8, cd_values: &[u32]) -> Option<Pipeline> {
     const SHUFFLE: (u32, &[u32]) = (2, &[2]);
     const FLETCHER32: (u32, &[u32]) = (3, &[]);
@@ -182,7 +182,8 @@ fn pipeline<C: Codec>(around: u8, cd_values: &[u32]) -> Option<Pipeline> {
         7 => vec![(C::FILTER_ID, cd_values)],
         _ => Vec::new(),
     };
-    let filters = [others(around), vec![(C::FILTER_ID, cd_values)], others(around >> 3)].concat();
+    let gzip: &[(u32, &[u32])] = if around & 0x40 == 0 { &[] } else { &[(1, &[1])] };
+    let filters = [&others(around)[..], &[(C::FILTER_ID, cd_values)], &others(around >> 3), gzip].concat();
     Pipeline::new(filters).ok()
 }
 
