@@ -149,7 +149,7 @@ impl fmt::Display for Held {
         match n_held {
             0 => write!(
                 text,
-                "all {n_stored} frames that were taken are stored, but not flushed: a crash may lose some; {remedy}"
+                "all {n_stored} frames of the dataset are stored, but not flushed: a crash may lose some; {remedy}"
             ),
             _ => write!(
                 text,

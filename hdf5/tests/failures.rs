@@ -198,7 +198,7 @@ fn a_flush_that_fails_at_the_end_of_frames_at_once_says_that_all_were_taken() {
     assert!(matches!(refused, Error::NotTaken { n_taken: 1, n_stored: 1, n_held: 0, .. }), "{refused:?}");
     let text = refused.to_string();
     assert!(
-        text.contains("H5Fflush") && text.contains("all 1 frames that were taken are stored, but not flushed"),
+        text.contains("H5Fflush") && text.contains("all 1 frames of the dataset are stored, but not flushed"),
         "{text}"
     );
     assert!(!text.contains("held") && text.contains("push again from the first that was not taken"), "{text}");
