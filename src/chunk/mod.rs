@@ -8,14 +8,14 @@
 
 mod compression;
 mod encoder;
-mod filter;
 mod frame_encoder;
 mod pixels;
 mod sum;
 
+/// Any codec by its number: what a chunk of frames is encoded with.
+pub use crate::codec::Filter;
 pub use compression::Compression;
 pub use encoder::ChunkEncoder;
-pub use filter::Filter;
 pub use frame_encoder::{FrameEncoder, Processing, Totals};
 pub use pixels::FrameElement;
 #[doc(hidden)]

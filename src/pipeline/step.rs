@@ -1,13 +1,7 @@
 //! One filter of a pipeline.
 
 use super::{buffer, gzip};
-use crate::chunk::Filter;
-use crate::codec::Codec;
-use crate::codec::bitshuffle::Bitshuffle;
-use crate::codec::blosc::Blosc;
-use crate::codec::drle::Drle;
-use crate::codec::lz4::Lz4;
-use crate::codec::zstd::Zstd;
+use crate::codec::Filter;
 use crate::cpu::Level;
 use crate::kernels::{
     fletcher32::fletcher32,
@@ -175,12 +169,7 @@ fn name_of(id: u32) -> Option<&'static str> {
         NBIT_ID => "nbit",
         SCALEOFFSET_ID => "scaleoffset",
         LZF_ID => "lzf",
-        Drle::FILTER_ID => "DRLE",
-        Bitshuffle::FILTER_ID => "bitshuffle",
-        Blosc::FILTER_ID => "Blosc",
-        Lz4::FILTER_ID => "LZ4",
-        Zstd::FILTER_ID => "Zstd",
-        _ => return None,
+        _ => return Filter::short_name(id),
     })
 }
 

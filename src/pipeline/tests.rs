@@ -1,6 +1,6 @@
 use super::*;
-use crate::chunk::Filter;
 use crate::codec::ChunkLayout;
+use crate::codec::Filter;
 use crate::element::ElementType;
 use darkchunk_sim::Rng;
 

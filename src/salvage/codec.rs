@@ -2,7 +2,7 @@
 
 use super::damage::{Damage, push};
 use super::{blosc, framed};
-use crate::chunk::Filter;
+use crate::codec::Filter;
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::drle::{Drle, Mode};
 use crate::cpu::Level;

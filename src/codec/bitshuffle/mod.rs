@@ -238,6 +238,7 @@ impl Bitshuffle {
 
 impl Codec for Bitshuffle {
     const FILTER_ID: u32 = 32008;
+    const SHORT_NAME: &'static str = "bitshuffle";
     const NAME: &'static str = "bitshuffle; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
@@ -254,6 +255,10 @@ impl Codec for Bitshuffle {
 
     fn chunk_bytes(&self) -> Option<usize> {
         self.chunk_bytes
+    }
+
+    fn keeps_size(&self) -> bool {
+        !self.is_compressed()
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {

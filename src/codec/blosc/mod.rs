@@ -138,6 +138,7 @@ impl Blosc {
 
 impl Codec for Blosc {
     const FILTER_ID: u32 = 32001;
+    const SHORT_NAME: &'static str = "Blosc";
     // PyTables knows Blosc by exactly this name.
     const NAME: &'static str = "blosc";
 

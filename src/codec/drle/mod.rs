@@ -234,6 +234,7 @@ impl Drle {
 
 impl Codec for Drle {
     const FILTER_ID: u32 = 36114;
+    const SHORT_NAME: &'static str = "DRLE";
     const NAME: &'static str = "DRLE: dark run-length encoding; see darkchunk, docs/format.md";
     const MUST_BE_FIRST: bool = true;
     const WANTS_ZEROS: bool = true;
@@ -255,6 +256,10 @@ impl Codec for Drle {
 
     fn chunk_bytes(&self) -> Option<usize> {
         self.chunk_bytes.map(|n_bytes| n_bytes as usize)
+    }
+
+    fn has_checksum(&self, _stored: &[u8]) -> bool {
+        self.mode == Mode::Container
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {

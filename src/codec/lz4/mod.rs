@@ -105,6 +105,7 @@ fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Resu
 
 impl Codec for Lz4 {
     const FILTER_ID: u32 = 32004;
+    const SHORT_NAME: &'static str = "LZ4";
     const NAME: &'static str = "lz4; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {

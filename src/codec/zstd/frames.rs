@@ -147,7 +147,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::codec::zstd::has_checksum;
+    use crate::codec::{Codec, zstd::Zstd};
     use zstd_safe::{CCtx, CParameter};
 
     fn frame(content: &[u8], is_checked: bool) -> Vec<u8> {
@@ -176,7 +176,7 @@ mod tests {
             (&[&with[..with.len() - 1]], false),
         ];
         for (parts, expected) in cases {
-            assert_eq!(has_checksum(&parts.concat()), expected, "{parts:x?}");
+            assert_eq!(Zstd::new(0).has_checksum(&parts.concat()), expected, "{parts:x?}");
         }
     }
 }

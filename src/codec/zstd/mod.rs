@@ -42,11 +42,6 @@ impl Zstd {
     }
 }
 
-/// Whether each of the frames of a stored chunk has a checksum of what it decodes to, which the decoder checks.
-pub(crate) fn has_checksum(src: &[u8]) -> bool {
-    Frames::read(src).is_ok_and(|frames| frames.have_checksums)
-}
-
 /// Refuses a level that Zstd does not have. `index` is its slot.
 pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
     if (zstd_safe::min_c_level()..=zstd_safe::max_c_level()).contains(&zstd_level.cast_signed()) {
@@ -61,6 +56,7 @@ pub(crate) fn check_level(zstd_level: u32, index: usize) -> Result<()> {
 
 impl Codec for Zstd {
     const FILTER_ID: u32 = 32015;
+    const SHORT_NAME: &'static str = "Zstd";
     const NAME: &'static str = "zstd; see darkchunk, docs/format.md";
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
@@ -82,6 +78,11 @@ impl Codec for Zstd {
 
     fn chunk_bytes(&self) -> Option<usize> {
         self.chunk_bytes
+    }
+
+    /// Whether each of the frames has one, which the decoder checks.
+    fn has_checksum(&self, stored: &[u8]) -> bool {
+        Frames::read(stored).is_ok_and(|frames| frames.have_checksums)
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {

@@ -255,6 +255,7 @@ struct Panics;
 
 impl Codec for Panics {
     const FILTER_ID: u32 = 300;
+    const SHORT_NAME: &'static str = Self::NAME;
     const NAME: &'static str = "panics";
 
     fn localise(_: &[u32], _: &ChunkLayout) -> Result<Vec<u32>> {

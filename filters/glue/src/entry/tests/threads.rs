@@ -13,6 +13,7 @@ struct Helped;
 
 impl Codec for Helped {
     const FILTER_ID: u32 = 301;
+    const SHORT_NAME: &'static str = Self::NAME;
     const NAME: &'static str = "helped";
 
     fn localise(_: &[u32], _: &ChunkLayout) -> Result<Vec<u32>> {

@@ -1,0 +1,224 @@
+//! What every codec is: [`Codec`], and what it is told of a dataset.
+
+use crate::cpu::Level;
+use crate::element::ElementType;
+use crate::{Error, Result, Threads};
+
+/// What HDF5 knows of a dataset's chunks when a filter is set on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkLayout {
+    /// The dataset's element type.
+    pub element: ElementType,
+    /// The chunk's shape in elements, slowest dimension first. Never empty.
+    pub dims: Vec<u64>,
+    /// Whether a filter that changes the number of bytes stands before this one in the pipeline: then this filter is not
+    /// handed whole chunks, and must not insist on their size.
+    pub resized_before: bool,
+    /// The bits of the dataset's fill value, in the lowest of these; `None` where it is not known, or no integer of up to 32
+    /// bits. A dataset that has none is one of 0.
+    pub fill: Option<u32>,
+}
+
+impl ChunkLayout {
+    /// Chunks of this shape, which the filter is handed whole, of a dataset whose fill value is not known.
+    #[must_use]
+    pub fn new(element: ElementType, dims: Vec<u64>) -> Self {
+        Self { element, dims, resized_before: false, fill: None }
+    }
+
+    /// Bytes of one decoded chunk.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where they do not fit 4 GiB − 1: HDF5 before 2.0 has no larger chunk, and the parameters of the
+    /// filters have no room for its size.
+    pub fn chunk_bytes(&self) -> Result<u32> {
+        let element_bytes = self.element.n_bytes as u64;
+        let n_bytes = self.dims.iter().try_fold(element_bytes, |n, dim| n.checked_mul(*dim));
+        n_bytes.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
+            Error::Unsupported(format!(
+                "a chunk of shape {:?} has 4 GiB or more, which this filter does not take, nor any HDF5 before 2.0: make \
+                 chunks smaller",
+                self.dims
+            ))
+        })
+    }
+
+    /// What the stored parameters say of a chunk's size: [`chunk_bytes`](Self::chunk_bytes), or 0 (not known) behind a
+    /// filter that changes it.
+    pub(crate) fn expected_bytes(&self) -> Result<u32> {
+        if self.resized_before { Ok(0) } else { self.chunk_bytes() }
+    }
+}
+
+/// What a chunk decodes to, as far as it can be known before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodedSize {
+    /// So many bytes; a chunk that decodes to more or fewer is damaged.
+    Exactly(usize),
+    /// The chunk does not say it. The stored bytes can hold no more than so many.
+    AtMost(usize),
+}
+
+/// One HDF5 filter: parameters, and both directions over whole buffers.
+///
+/// A value of an implementing type is one set of parameters, checked.
+pub trait Codec: Sized {
+    /// The filter's registered number.
+    const FILTER_ID: u32;
+    /// What messages and reports call it.
+    const SHORT_NAME: &'static str;
+    /// What HDF5 stores in the file as the filter's name, and its tools print: what it is called, then behind a `;` or a `:`
+    /// where its format is described. At most 63 bytes, as readers have room for little more.
+    const NAME: &'static str;
+    /// Whether this filter reads the values of pixels, and so must be the first one in a dataset's pipeline.
+    const MUST_BE_FIRST: bool = false;
+    /// Whether [`decode_zeroed_with`](Self::decode_zeroed_with) gains more than the zeros cost.
+    const WANTS_ZEROS: bool = false;
+
+    /// Whether it is certain that a chunk decodes to [`decoded_len`](Self::decoded_len) bytes, found in a fraction of the time that
+    /// decoding takes. Where that cannot be had, `false` says nothing.
+    fn is_sound(&self, src: &[u8]) -> bool {
+        let _ = src;
+        false
+    }
+
+    /// Turns what a caller gave as `cd_values` into what is stored in the file, by the one rule of `filters/README.md`.
+    ///
+    /// Idempotent: what this returned, given again (as HDF5 does when a dataset is created with another one's
+    /// properties), returns the same for the same `layout`, and is brought up to date for another.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] and [`Error::Unsupported`], for parameters or element types this codec does not have.
+    fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>>;
+
+    /// [`localise`](Self::localise) where a filter that compresses follows this one in the pipeline.
+    ///
+    /// # Errors
+    /// As [`localise`](Self::localise).
+    fn localise_before_another(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        Self::localise(cd_values, layout)
+    }
+
+    /// Reads stored `cd_values`, of any length a file may hold.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] or [`Error::Unsupported`] where nothing can be decoded with them.
+    fn from_cd_values(cd_values: &[u32]) -> Result<Self>;
+
+    /// The decoded size of a chunk that the parameters state, where they do. It is a claim: other software stores other numbers in
+    /// its place, and tools copy it to datasets with other chunks.
+    fn chunk_bytes(&self) -> Option<usize>;
+
+    /// Whether every chunk has as many bytes encoded as decoded.
+    fn keeps_size(&self) -> bool {
+        false
+    }
+
+    /// Whether checksums in `stored`, a stored chunk, cover all that it decodes to.
+    fn has_checksum(&self, stored: &[u8]) -> bool {
+        let _ = stored;
+        false
+    }
+
+    /// Bytes that are enough for [`encode_with`](Self::encode_with) to encode `n_bytes` of input, whatever they are, and
+    /// to use several threads. A codec that gets fewer, and can do with them, uses one.
+    fn max_encoded_len(&self, n_bytes: usize) -> usize;
+
+    /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones at every level and with any number
+    /// of threads. Nothing is written behind them that matters; the rest of `dst` is scratch.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`] where `dst` is shorter than [`max_encoded_len`](Self::max_encoded_len) says and the
+    /// result does not fit; what else the codec refuses.
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+
+    /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true. So it is safe to
+    /// allocate: a chunk that lies costs no more than what its bytes could hold. Whether it is the right size is for the caller
+    /// to tell, who knows the dataset, or has [what the parameters claim](Self::chunk_bytes) to compare. A codec whose
+    /// parameters nobody else writes (DRLE) insists on them.
+    ///
+    /// # Errors
+    /// What is wrong with the chunk's header; [`Error::Unsupported`] where the chunk does not say its size, as
+    /// [`decoded_size`](Self::decoded_size) tells.
+    fn decoded_len(&self, src: &[u8]) -> Result<usize>;
+
+    /// [`decoded_len`](Self::decoded_len), also of chunks that do not say their size, which there are of Zstd: these decode by
+    /// [`decode_up_to`](Self::decode_up_to), or by [`decode_with`](Self::decode_with) where the size is known from elsewhere.
+    ///
+    /// # Errors
+    /// What is wrong with the chunk's header.
+    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        self.decoded_len(src).map(DecodedSize::Exactly)
+    }
+
+    /// Decodes `src` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the
+    /// content of `dst` is unspecified, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size: the same one
+    /// with any number of threads.
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()>;
+
+    /// [`decode_with`](Self::decode_with) into a `dst` that is all zeros, for codecs that need not write them again.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with).
+    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, threads, src, dst)
+    }
+
+    /// Decodes `src` to the front of `dst`, whatever size it has, and returns that size. What is after it in `dst` is
+    /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with); [`Error::OutputTooSmall`] where `dst` is too short.
+    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        decode_to_front(self, level, threads, src, dst)
+    }
+
+    /// [`encode_with`](Self::encode_with) one thread.
+    ///
+    /// # Errors
+    /// As [`encode_with`](Self::encode_with).
+    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`decode_with`](Self::decode_with) one thread.
+    ///
+    /// # Errors
+    /// As [`decode_with`](Self::decode_with).
+    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`encode_at`](Self::encode_at) with the best level of this processor.
+    ///
+    /// # Errors
+    /// As [`encode_at`](Self::encode_at).
+    fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_at(Level::current(), src, dst)
+    }
+
+    /// [`decode_at`](Self::decode_at) with the best level of this processor.
+    ///
+    /// # Errors
+    /// As [`decode_at`](Self::decode_at).
+    fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_at(Level::current(), src, dst)
+    }
+}
+
+/// [`Codec::decode_up_to`] of a chunk that says its size.
+pub(crate) fn decode_to_front<C: Codec>(
+    codec: &C,
+    level: Level,
+    threads: Threads,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize> {
+    let (needed, available) = (codec.decoded_len(src)?, dst.len());
+    let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+    codec.decode_with(level, threads, src, dst)?;
+    Ok(needed)
+}

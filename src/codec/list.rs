@@ -1,0 +1,286 @@
+//! The list of codecs, and any of them by its number.
+//!
+//! A codec is one line of `codecs`; [`Filter`] and all that is told of a codec by its number are made from it.
+
+use super::{ChunkLayout, Codec, DecodedSize};
+use crate::cpu::Level;
+use crate::{Error, Result, Threads};
+
+macro_rules! codecs {
+    ($($name:ident: $codec:ty,)*) => {
+        /// Any of the codecs with its parameters.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Filter {
+            $(
+                #[doc = concat!("[`", stringify!($codec), "`]")]
+                $name($codec),
+            )*
+        }
+
+        $(
+            impl From<$codec> for Filter {
+                fn from(codec: $codec) -> Self {
+                    Self::$name(codec)
+                }
+            }
+        )*
+
+        impl Filter {
+            fn codec(&self) -> &dyn AnyCodec {
+                match self {
+                    $(Self::$name(codec) => codec,)*
+                }
+            }
+        }
+
+        const ENTRIES: &[Entry] = &[$(Entry::of::<$codec>(),)*];
+    };
+}
+
+codecs! {
+    Drle: super::drle::Drle,
+    Bitshuffle: super::bitshuffle::Bitshuffle,
+    Blosc: super::blosc::Blosc,
+    Lz4: super::lz4::Lz4,
+    Zstd: super::zstd::Zstd,
+}
+
+/// What is known of a codec without parameters.
+struct Entry {
+    id: u32,
+    short_name: &'static str,
+    localise: fn(&[u32], &ChunkLayout) -> Result<Vec<u32>>,
+    from_cd_values: fn(&[u32]) -> Result<Filter>,
+}
+
+impl Entry {
+    const fn of<C: Codec + Into<Filter>>() -> Self {
+        Self {
+            id: C::FILTER_ID,
+            short_name: C::SHORT_NAME,
+            localise: C::localise,
+            from_cd_values: |cd_values| C::from_cd_values(cd_values).map(Into::into),
+        }
+    }
+
+    fn find(id: u32) -> Option<&'static Self> {
+        ENTRIES.iter().find(|entry| entry.id == id)
+    }
+
+    fn require(id: u32) -> Result<&'static Self> {
+        Self::find(id).ok_or_else(|| {
+            let known: Vec<_> = ENTRIES.iter().map(|entry| format!("{} {}", entry.short_name, entry.id)).collect();
+            Error::Unsupported(format!("filter {id} is none of darkchunk's ({})", known.join(", ")))
+        })
+    }
+}
+
+/// What a [`Filter`] asks of its codec, whichever it is: see [`Codec`].
+trait AnyCodec {
+    fn id(&self) -> u32;
+    fn name(&self) -> &'static str;
+    fn chunk_bytes(&self) -> Option<usize>;
+    fn keeps_size(&self) -> bool;
+    fn has_checksum(&self, stored: &[u8]) -> bool;
+    fn max_encoded_len(&self, n_bytes: usize) -> usize;
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize>;
+    fn decoded_len(&self, src: &[u8]) -> Result<usize>;
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()>;
+    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+}
+
+impl<C: Codec> AnyCodec for C {
+    fn id(&self) -> u32 {
+        C::FILTER_ID
+    }
+
+    fn name(&self) -> &'static str {
+        C::NAME
+    }
+
+    fn chunk_bytes(&self) -> Option<usize> {
+        self.chunk_bytes()
+    }
+
+    fn keeps_size(&self) -> bool {
+        self.keeps_size()
+    }
+
+    fn has_checksum(&self, stored: &[u8]) -> bool {
+        self.has_checksum(stored)
+    }
+
+    fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        self.max_encoded_len(n_bytes)
+    }
+
+    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_with(level, threads, src, dst)
+    }
+
+    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        self.decoded_size(src)
+    }
+
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        self.decoded_len(src)
+    }
+
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, threads, src, dst)
+    }
+
+    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.decode_up_to(level, threads, src, dst)
+    }
+}
+
+impl Filter {
+    /// What is stored in the file for the parameters that a caller gave: [`Codec::localise`] of the filter `id`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a filter that is not ours; as [`Codec::localise`].
+    pub fn localise(id: u32, cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
+        (Entry::require(id)?.localise)(cd_values, layout)
+    }
+
+    /// The filter `id` with stored parameters.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a filter that is not ours; as [`Codec::from_cd_values`].
+    pub fn from_cd_values(id: u32, cd_values: &[u32]) -> Result<Self> {
+        (Entry::require(id)?.from_cd_values)(cd_values)
+    }
+
+    /// Whether the filter `id` is one of ours.
+    #[must_use]
+    pub fn is_known(id: u32) -> bool {
+        Self::short_name(id).is_some()
+    }
+
+    /// [`Codec::SHORT_NAME`] of the filter `id`, if it is one of ours.
+    pub(crate) fn short_name(id: u32) -> Option<&'static str> {
+        Entry::find(id).map(|entry| entry.short_name)
+    }
+
+    /// [`Codec::keeps_size`].
+    pub(crate) fn keeps_size(&self) -> bool {
+        self.codec().keeps_size()
+    }
+
+    /// [`Codec::has_checksum`].
+    pub(crate) fn has_checksum(&self, stored: &[u8]) -> bool {
+        self.codec().has_checksum(stored)
+    }
+
+    /// The filter's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.codec().id()
+    }
+
+    /// The filter's name, as HDF5's tools print it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.codec().name()
+    }
+
+    /// [`Codec::chunk_bytes`].
+    #[must_use]
+    pub fn chunk_bytes(&self) -> Option<usize> {
+        self.codec().chunk_bytes()
+    }
+
+    /// [`Codec::max_encoded_len`].
+    #[must_use]
+    pub fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        self.codec().max_encoded_len(n_bytes)
+    }
+
+    /// [`Codec::encode_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`Codec::encode_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.codec().encode_with(level, threads, src, dst)
+    }
+
+    /// [`Codec::decoded_len`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        self.codec().decoded_len(src)
+    }
+
+    /// [`Codec::decoded_size`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
+        self.codec().decoded_size(src)
+    }
+
+    /// The bytes of `src` decoded: as it says, or `known` ones where it does not say and may have as many.
+    pub(crate) fn decoded_len_as(&self, src: &[u8], known: Option<usize>) -> Result<usize> {
+        match (self.decoded_size(src)?, known) {
+            (DecodedSize::AtMost(max), Some(known)) => Ok(known.min(max)),
+            _ => self.decoded_len(src),
+        }
+    }
+
+    /// [`Codec::decode_up_to`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.codec().decode_up_to(level, threads, src, dst)
+    }
+
+    /// [`Codec::decode_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, Threads::ONE, src, dst)
+    }
+
+    /// [`Codec::decode_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.codec().decode_with(level, threads, src, dst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_codecs_have_a_number_or_a_name_in_common() {
+        for (index, entry) in ENTRIES.iter().enumerate() {
+            let others = &ENTRIES[index + 1..];
+            assert!(others.iter().all(|other| other.id != entry.id && other.short_name != entry.short_name));
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_not_known_is_refused_with_the_list() {
+        let text = Filter::from_cd_values(7, &[]).unwrap_err().to_string();
+        let expected =
+            "filter 7 is none of darkchunk's (DRLE 36114, bitshuffle 32008, Blosc 32001, LZ4 32004, Zstd 32015)";
+        assert!(text.contains(expected), "{text}");
+    }
+}
