@@ -83,5 +83,5 @@ def test_the_glibc_that_the_plugins_need_is_the_one_that_is_named():
     for name in NAMES:
         symbols = subprocess.run(["readelf", "-V", PLUGINS / f"lib{name}.so"], capture_output=True, text=True, check=True)
         needed |= {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_([0-9.]+)", symbols.stdout)}
-    (named,) = re.findall(r"Debian 12, glibc (\d+\.\d+)", README)
+    (named,) = re.findall(r"Debian 12,\s+glibc (\d+\.\d+)", README)
     assert max(needed) <= tuple(map(int, named.split(".")))
