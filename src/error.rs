@@ -80,9 +80,23 @@ pub enum Error {
         /// What is wrong and what to give instead.
         what: &'static str,
     },
-    /// Something asked for that this codec, element type or shape does not have.
+    /// A call that cannot be right: a shape, an element type or a number that the codec does not have, or a call out of
+    /// order. The text says what to give instead.
+    #[error("{0}")]
+    Argument(String),
+    /// A sound chunk or dataset of a format, a version or a filter that is not decoded here. Newer or other software may
+    /// read it.
     #[error("{0}")]
     Unsupported(String),
+    /// A chunk that does not say to how many bytes it decodes. The caller who knows gives it a buffer of that size.
+    #[error("the chunk does not say its size: decode it to the size of the dataset's chunks")]
+    SizeUnknown,
+    /// There is no memory. Smaller chunks, or fewer at a time, need less.
+    #[error("there is no memory for {n_bytes} bytes")]
+    NoMemory {
+        /// Bytes that were asked for.
+        n_bytes: usize,
+    },
     /// A buffer that does not have the size its shape says.
     #[error("{what} has {found} bytes, {expected} are expected")]
     BufferSize {

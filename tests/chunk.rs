@@ -153,7 +153,7 @@ fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
         let mut push = |frames: &[&[u16]]| encoder.push_frames(frames, &correction, Some(&mut sum));
         assert_eq!(push(&[&good, &bright]), Err(Error::TooBright { pixel: 9, value: 40_000 }), "{level:?}");
         assert!(matches!(push(&[&good, &good[1..]]), Err(Error::BufferSize { .. })), "{level:?}");
-        assert!(matches!(push(&[&good, &good, &good]), Err(Error::Unsupported(_))), "{level:?}");
+        assert!(matches!(push(&[&good, &good, &good]), Err(Error::Argument(_))), "{level:?}");
         push(&[&good, &good]).expect("frames");
         assert_eq!((encoder.n_frames(), encoder.n_free()), (3, 0), "{level:?}");
         assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
@@ -202,7 +202,7 @@ fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
         assert!(matches!(push(&good[1..]), Err(Error::BufferSize { .. })));
         push(&good).expect("a frame");
         push(&good).expect("a frame");
-        assert!(matches!(push(&good), Err(Error::Unsupported(_))), "the chunk is full");
+        assert!(matches!(push(&good), Err(Error::Argument(_))), "the chunk is full");
         assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
         let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
         filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
@@ -230,5 +230,5 @@ fn a_drle_chunk_that_may_pass_4_gib_with_its_table_is_refused_before_the_first_f
         ChunkEncoder::<i16>::new(Level::SCALAR, shape, Some(filter))
     };
     let error = new(ChunkShape { n_frames: 1, height: 1, width: (1 << 31) - 1 }).expect_err("no room for the table");
-    assert!(matches!(&error, Error::Unsupported(text) if text.contains("4 GiB")), "{error}");
+    assert!(matches!(&error, Error::Argument(text) if text.contains("4 GiB")), "{error}");
 }

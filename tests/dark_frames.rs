@@ -224,5 +224,5 @@ fn frames_of_another_length_are_refused() {
     let none = Correction { dark: None, threshold: None };
     let found =
         drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &none, None, &mut [Encoded::default()]);
-    assert!(matches!(found, Err(Error::Unsupported(_))), "{found:?}");
+    assert!(matches!(found, Err(Error::Argument(_))), "{found:?}");
 }

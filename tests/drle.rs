@@ -298,13 +298,13 @@ fn parameters_that_mean_nothing_are_refused() {
     refused(&[5, 0, 0, 1, 1, 0], 5);
     refused(&[5, 0, 0, 1, 1, 8, 47], 6);
     let signed = element(ElementClass::Signed, ByteOrder::Little);
-    assert!(matches!(Drle::localise(&[], &layout(signed, &[4])), Err(Error::Unsupported(_))));
+    assert!(matches!(Drle::localise(&[], &layout(signed, &[4])), Err(Error::Argument(_))));
     assert!(matches!(Drle::localise(&[0], &layout(signed, &[4])), Err(Error::Parameter { index: 0, .. })));
     for refused in [ElementType::U8, ElementType::I32, element(ElementClass::Other, ByteOrder::Little)] {
-        assert!(matches!(Drle::localise(&[5], &layout(refused, &[4])), Err(Error::Unsupported(_))), "{refused}");
+        assert!(matches!(Drle::localise(&[5], &layout(refused, &[4])), Err(Error::Argument(_))), "{refused}");
     }
     let behind = ChunkLayout { resized_before: true, ..layout(signed, &[4]) };
-    assert!(matches!(Drle::localise(&[5], &behind), Err(Error::Unsupported(_))));
+    assert!(matches!(Drle::localise(&[5], &behind), Err(Error::Argument(_))));
 }
 
 #[test]

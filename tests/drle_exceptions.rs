@@ -160,7 +160,7 @@ fn parameters_that_name_nothing_sensible_are_refused() {
     refused(&[5, 0, 0, 1, 3, 8, 48, 7], 7);
     refused(&[5, 0, 0, 2, 0, 0, 0, 0, 1, 65_535, 0, 7], 11);
     let too_many = Drle::new(5).unwrap().with_sentinels(&[1; MAX_NAMED_SENTINELS + 1]);
-    assert!(matches!(too_many, Err(Error::Unsupported(_))), "{too_many:?}");
+    assert!(matches!(too_many, Err(Error::Argument(_))), "{too_many:?}");
     assert!(Drle::localise(&[5, 0, 0, 2, 0, 0, 0, 9, 7, 1, 2, 3, 4, 5, 6, 7], &layout).is_ok());
 }
 

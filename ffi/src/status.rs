@@ -92,7 +92,7 @@ fn codec_status(error: &Codec) -> Status {
         Codec::Truncated { .. } | Codec::Corrupt { .. } | Codec::Checksum { .. } => DAMAGED,
         Codec::WrongSize { .. } => WRONG_SIZE,
         Codec::TooBright { .. } => TOO_BRIGHT,
-        Codec::Unsupported(_) => UNSUPPORTED,
+        Codec::Argument(_) | Codec::Unsupported(_) | Codec::SizeUnknown | Codec::NoMemory { .. } => UNSUPPORTED,
         _ => OTHER,
     }
 }

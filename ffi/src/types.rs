@@ -72,7 +72,7 @@ impl From<FrameCounts> for Counts {
 
 impl From<Summary> for CSummary {
     fn from(summary: Summary) -> Self {
-        let Summary { n_pushed, n_stored, n_flushed, stored_bytes, counts, n_counted } = summary;
+        let Summary { n_pushed, n_stored, n_flushed, stored_bytes, counts, n_counted, .. } = summary;
         Self { n_pushed, n_stored, n_flushed, stored_bytes, n_counted, counts: counts.into() }
     }
 }

@@ -55,6 +55,7 @@ impl Default for Flush {
 }
 
 /// What a writer has done so far.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Frames that were taken.

@@ -48,7 +48,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
     /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the chunk is empty or too large, for DRLE parameters without a threshold or with
+    /// [`Error::Argument`] where the chunk is empty or too large, for DRLE parameters without a threshold or with
     /// segments that are not frames, and for DRLE of other elements than 16-bit integers.
     pub fn new(level: Level, shape: ChunkShape, filter: Option<Filter>) -> Result<Self> {
         shape.layout(P::TYPE)?;
@@ -108,7 +108,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
     ///
     /// # Errors
     /// [`Error::BufferSize`] where the frame does not have the chunk's shape, [`Error::TooBright`] with DRLE's bare streams, and
-    /// [`Error::Unsupported`] where the chunk is full or a correction is asked for that the element type does not have.
+    /// [`Error::Argument`] where the chunk is full or a correction is asked for that the element type does not have.
     /// The chunk and `sum` are as they were then.
     pub fn push(
         &mut self,
@@ -133,7 +133,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
     ) -> Result<FrameCounts> {
         frames.iter().try_for_each(|frame| self.check(frame.len()))?;
         if frames.len() > self.n_free() {
-            return Err(Error::Unsupported(format!("the chunk has room for {} frames only", self.n_free())));
+            return Err(Error::Argument(format!("the chunk has room for {} frames only", self.n_free())));
         }
         let with = (self.level, self.threads);
         let encode = |threshold: u16, exceptions: &mut [Exceptions], sum: Option<&mut [u32]>, room: Room<'_>| {
@@ -255,7 +255,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
             return Err(Error::BufferSize { what: "the frame", expected: n_bytes(expected), found: n_bytes(n_pixels) });
         }
         if self.is_full() {
-            return Err(Error::Unsupported(format!("the chunk holds {} frames, all are there", self.n_frames)));
+            return Err(Error::Argument(format!("the chunk holds {} frames, all are there", self.n_frames)));
         }
         Ok(())
     }
@@ -294,7 +294,7 @@ impl<P> Store<P> {
         let header = drle.header(2 * shape.chunk_pixels())?;
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
-            Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Unsupported(
+            Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Argument(
                 "with its table, a DRLE chunk of this shape may pass the 4 GiB that it can have: use fewer frames a chunk"
                     .into(),
             )),
@@ -308,7 +308,7 @@ impl<P> Store<P> {
                 let writer = ContainerWriter::new(vec![0; n_bytes], header)?;
                 Ok(Self::Container { writer, exceptions: Exceptions::new(drle.sentinels()), fill: drle.fill() })
             }
-            Mode::Container => Err(Error::Unsupported(format!(
+            Mode::Container => Err(Error::Argument(format!(
                 "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \
                  each, so give 0 or that number",
                 header.segment_pixels,

@@ -58,6 +58,7 @@ impl<P: FrameElement> Processing<P> {
 }
 
 /// What is kept of all frames so far.
+#[non_exhaustive]
 #[derive(Debug)]
 pub struct Totals {
     /// Frames that `counts` are of.
@@ -109,7 +110,7 @@ impl<P: FrameElement> FrameEncoder<P> {
     /// share what they do to frames, in an [`Arc`].
     ///
     /// # Errors
-    /// As [`ChunkEncoder::new`]; [`Error::Unsupported`] for a dark image, a threshold or a sum that the element type
+    /// As [`ChunkEncoder::new`]; [`Error::Argument`] for a dark image, a threshold or a sum that the element type
     /// does not have, and for a threshold that is not the filter's; [`Error::BufferSize`] for a dark image of another
     /// size.
     pub fn new(shape: ChunkShape, filter: Option<Filter>, processing: impl Into<Arc<Processing<P>>>) -> Result<Self> {

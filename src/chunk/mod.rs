@@ -59,10 +59,10 @@ impl ChunkShape {
     /// What filters are told of such a chunk.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the chunk is empty, or larger than HDF5 allows.
+    /// [`Error::Argument`] where the chunk is empty, or larger than HDF5 allows.
     pub fn layout(&self, element: ElementType) -> Result<ChunkLayout> {
         if self.dims().contains(&0) {
-            return Err(Error::Unsupported(format!("a chunk of shape {:?} is empty", self.dims())));
+            return Err(Error::Argument(format!("a chunk of shape {:?} is empty", self.dims())));
         }
         let layout = ChunkLayout::new(element, self.dims().to_vec());
         layout.chunk_bytes()?;
@@ -73,11 +73,11 @@ impl ChunkShape {
 /// The threshold that frames are stored with: DRLE has its own, which another one may repeat but not contradict.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where they contradict each other.
+/// [`Error::Argument`] where they contradict each other.
 pub fn threshold(asked: Option<u16>, filter: Option<&Filter>) -> Result<Option<u16>> {
     let Some(Filter::Drle(drle)) = filter else { return Ok(asked) };
     match (asked, drle.threshold()) {
-        (Some(asked), Some(stored)) if asked != stored => Err(Error::Unsupported(format!(
+        (Some(asked), Some(stored)) if asked != stored => Err(Error::Argument(format!(
             "the threshold is {asked}, the DRLE dataset has {stored}: give the same, or none"
         ))),
         (_, stored) => Ok(stored),

@@ -84,5 +84,5 @@ pub(super) fn correct<P: FrameElement>(
 }
 
 fn not_for<P: Element>(what: &str) -> Error {
-    Error::Unsupported(format!("{what} for int16 and uint16 frames, not for {}", P::TYPE))
+    Error::Argument(format!("{what} for int16 and uint16 frames, not for {}", P::TYPE))
 }

@@ -29,13 +29,13 @@ impl ChunkLayout {
     /// Bytes of one decoded chunk.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where they do not fit 4 GiB − 1: HDF5 before 2.0 has no larger chunk, and the parameters of the
+    /// [`Error::Argument`] where they do not fit 4 GiB − 1: HDF5 before 2.0 has no larger chunk, and the parameters of the
     /// filters have no room for its size.
     pub fn chunk_bytes(&self) -> Result<u32> {
         let element_bytes = self.element.n_bytes as u64;
         let n_bytes = self.dims.iter().try_fold(element_bytes, |n, dim| n.checked_mul(*dim));
         n_bytes.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
-            Error::Unsupported(format!(
+            Error::Argument(format!(
                 "a chunk of shape {:?} has 4 GiB or more, which this filter does not take, nor any HDF5 before 2.0: make \
                  chunks smaller",
                 self.dims
@@ -88,7 +88,7 @@ pub trait Codec: Sized {
     /// properties), returns the same for the same `layout`, and is brought up to date for another.
     ///
     /// # Errors
-    /// [`Error::Parameter`] and [`Error::Unsupported`], for parameters or element types this codec does not have.
+    /// [`Error::Parameter`] and [`Error::Argument`], for parameters or element types this codec does not have.
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>>;
 
     /// [`localise`](Self::localise) where a filter that compresses follows this one in the pipeline.
@@ -102,7 +102,7 @@ pub trait Codec: Sized {
     /// Reads stored `cd_values`, of any length a file may hold.
     ///
     /// # Errors
-    /// [`Error::Parameter`] or [`Error::Unsupported`] where nothing can be decoded with them.
+    /// [`Error::Parameter`] or [`Error::Argument`] where nothing can be decoded with them.
     fn from_cd_values(cd_values: &[u32]) -> Result<Self>;
 
     /// The decoded size of a chunk that the parameters state, where they do. It is a claim: other software stores other numbers in
@@ -138,7 +138,7 @@ pub trait Codec: Sized {
     /// parameters nobody else writes (DRLE) insists on them.
     ///
     /// # Errors
-    /// What is wrong with the chunk's header; [`Error::Unsupported`] where the chunk does not say its size, as
+    /// What is wrong with the chunk's header; [`Error::SizeUnknown`] where the chunk does not say its size, as
     /// [`decoded_size`](Self::decoded_size) tells.
     fn decoded_len(&self, src: &[u8]) -> Result<usize>;
 

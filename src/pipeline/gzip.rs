@@ -17,7 +17,7 @@ pub(super) fn encode(level: u32, src: &[u8]) -> Result<Vec<u8>> {
     let mut zlib = Compress::new(Compression::new(level.min(9)), true);
     match zlib.compress(src, &mut dst, FlushCompress::Finish) {
         Ok(Status::StreamEnd) => dst.truncate(zlib.total_out() as usize),
-        _ => return Err(Error::Unsupported("gzip found no room for a chunk that grows".into())),
+        _ => return Err(Error::Argument("gzip found no room for a chunk that grows".into())),
     }
     Ok(dst)
 }

@@ -43,11 +43,11 @@ impl Pipeline {
     /// [`Step::Other`].
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for more filters than HDF5 allows.
+    /// [`Error::Argument`] for more filters than HDF5 allows.
     pub fn new<'a>(filters: impl IntoIterator<Item = (u32, &'a [u32])>) -> Result<Self> {
         let steps: Vec<_> = filters.into_iter().map(|(id, values)| Step::new(id, values)).collect();
         if steps.len() > MAX_FILTERS {
-            return Err(Error::Unsupported(format!("{} filters; HDF5 has at most {MAX_FILTERS}", steps.len())));
+            return Err(Error::Argument(format!("{} filters; HDF5 has at most {MAX_FILTERS}", steps.len())));
         }
         Ok(Self { steps })
     }
@@ -74,7 +74,7 @@ impl Pipeline {
     /// Encodes the pixels of a chunk by all filters, as HDF5 would, with the filter mask 0.
     ///
     /// # Errors
-    /// What a codec refuses; [`Error::Unsupported`] for a filter that is not known, and where there is no memory.
+    /// What a codec refuses; [`Error::Unsupported`] for a filter that is not known, [`Error::NoMemory`].
     pub fn encode(&self, level: Level, threads: Threads, src: &[u8]) -> Result<Vec<u8>> {
         let [first, rest @ ..] = &self.steps[..] else { return Ok(src.to_vec()) };
         let first = first.apply(level, threads, src);
@@ -140,12 +140,12 @@ pub(crate) fn size_before(steps: &[&Step], n_bytes: usize) -> Option<usize> {
 /// Zeros, where there is memory for them.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where there is none.
+/// [`Error::NoMemory`] where there is none.
 #[doc(hidden)]
 pub fn buffer(n_bytes: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(n_bytes);
-    reserved.map_err(|_| Error::Unsupported(format!("there is no memory for a chunk of {n_bytes} bytes")))?;
+    reserved.map_err(|_| Error::NoMemory { n_bytes })?;
     bytes.resize(n_bytes, 0);
     Ok(bytes)
 }

@@ -4,6 +4,7 @@ use crate::Error;
 use std::ops::Range;
 
 /// Something wrong with a chunk.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The codec's blocks or segments concerned, counted from 0; several where they follow each other and have the same kind of

@@ -54,7 +54,7 @@ pub fn salvage(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], fill
 /// for it here.
 ///
 /// # Errors
-/// [`Unsupported`](crate::Error::Unsupported) where there is no memory for a decoded chunk.
+/// [`NoMemory`](crate::Error::NoMemory) where there is no memory for a decoded chunk.
 pub fn verify(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], n_bytes: usize) -> Result<Verdict> {
     Ok(mask::examine(level, pipeline, mask, stored, &mut buffer(n_bytes)?))
 }

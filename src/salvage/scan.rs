@@ -225,7 +225,7 @@ impl FoundFrame<'_> {
     /// A container of this frame alone: a chunk of a dataset of [these elements](Self::element) that has one frame a chunk.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) where there is no memory for it.
+    /// [`Error::NoMemory`](crate::Error::NoMemory) where there is no memory for it.
     pub fn to_container(&self) -> Result<Vec<u8>> {
         let mut chunk = buffer(self.header.payload_start() + self.stored.len())?;
         let mut writer = ContainerWriter::new(&mut chunk, self.header)?;

@@ -65,13 +65,16 @@ def test_two_threads_read_what_was_written_and_none_is_left(files, host, label):
 @pytest.mark.skipif(not HAS_TWO, reason="no more threads are started than there are processors")
 @pytest.mark.parametrize(("host", "label"), THREADED)
 def test_threads_work_where_they_are_asked_for_and_nowhere_else(files, host, label):
-    # A part of the comparison is numpy's, so that a half cannot be expected.
-    others, all_of_it = child("read_large", host=host, path=files(host, label, 2), env=TWO)["seconds"]
-    assert others > 0.02 * all_of_it
-    for value in ["", "1", "no number"]:
+    def share_of_others(value):
         env = TWO | {"DARKCHUNK_THREADS": value}
         others, all_of_it = child("read_large", host=host, path=files(host, label, 2), env=env)["seconds"]
-        assert others < 0.01 * all_of_it, value
+        return others / all_of_it
+
+    # A part of the comparison is numpy's, so that a half cannot be expected. On a busy machine all may be done before the other
+    # thread has a processor: then once more.
+    assert any(share_of_others(2) > 0.02 for _ in range(6))
+    for value in ["", "1", "no number"]:
+        assert share_of_others(value) < 0.01, value
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -47,7 +47,7 @@ pub struct Damage {
 
 impl From<darkchunk::salvage::Damage> for Damage {
     fn from(damage: darkchunk::salvage::Damage) -> Self {
-        let darkchunk::salvage::Damage { blocks, lost, doubtful, reason } = damage;
+        let darkchunk::salvage::Damage { blocks, lost, doubtful, reason, .. } = damage;
         Self { blocks, lost, doubtful, reason: reason.into() }
     }
 }

@@ -122,7 +122,7 @@ impl Bitshuffle {
             Storage::Raw => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
             Storage::Encoded if dst.is_empty() || !dst.len().is_multiple_of(self.group_bytes()) => {
                 let n_bytes = dst.len();
-                return Err(Error::Unsupported(format!("a block of {n_bytes} bytes is not of groups of 8 elements")));
+                return Err(Error::Argument(format!("a block of {n_bytes} bytes is not of groups of 8 elements")));
             }
             Storage::Encoded => decode::Blocks::new(self, level, dst.len())
                 .decode(bytes, dst)
@@ -159,7 +159,7 @@ impl Bitshuffle {
         let block_bytes = elements.max(MIN_DEFAULT_ELEMENTS).saturating_mul(self.element_bytes);
         if block_bytes > MAX_BLOCK_BYTES {
             let element_bytes = self.element_bytes;
-            return Err(Error::Unsupported(format!("elements of {element_bytes} bytes are too large for bitshuffle")));
+            return Err(Error::Argument(format!("elements of {element_bytes} bytes are too large for bitshuffle")));
         }
         Ok(block_bytes)
     }
@@ -176,7 +176,7 @@ impl Bitshuffle {
             return Ok(());
         }
         let element_bytes = self.element_bytes;
-        Err(Error::Unsupported(format!("{n_bytes} bytes are no whole number of elements of {element_bytes} bytes")))
+        Err(Error::Argument(format!("{n_bytes} bytes are no whole number of elements of {element_bytes} bytes")))
     }
 
     /// The blocks of a chunk without compression: each stands where it decodes to.

@@ -76,7 +76,7 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout, is_before_anothe
     }
     let element_bytes = u32::try_from(layout.element.n_bytes).ok().filter(|n| *n > 0);
     let element_bytes = element_bytes
-        .ok_or_else(|| Error::Unsupported(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes)))?;
+        .ok_or_else(|| Error::Argument(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes)))?;
     check_block(block_elements, element_bytes as usize, at)?;
     if comp == COMP_ZSTD {
         zstd::check_level(zstd_level, at + 2)?;
@@ -100,7 +100,7 @@ pub(super) fn check_block(block_elements: u32, element_bytes: usize, index: usiz
 
 pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {
     let Some(&element_bytes) = cd_values.get(2) else {
-        return Err(Error::Unsupported(format!(
+        return Err(Error::Argument(format!(
             "bitshuffle's stored parameters begin with three values, the third the bytes of an element; here are only \
              {cd_values:?}: was the dataset created without the filter's plugin?"
         )));

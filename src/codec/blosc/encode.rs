@@ -24,7 +24,7 @@ pub(super) fn encode(
 ) -> Result<usize> {
     if src.len() > MAX_BYTES {
         let n = src.len();
-        return Err(Error::Unsupported(format!("a chunk of {n} bytes is larger than Blosc's limit of {MAX_BYTES}")));
+        return Err(Error::Argument(format!("a chunk of {n} bytes is larger than Blosc's limit of {MAX_BYTES}")));
     }
     let mut header = header(encoding, type_size, src.len());
     let plain_len = src.len() + HEADER_BYTES;

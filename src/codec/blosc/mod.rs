@@ -147,7 +147,7 @@ impl Codec for Blosc {
         let Encoding { level, shuffle, compressor } = check_encoding(given, at)?;
         let chunk_bytes = layout.chunk_bytes()?;
         if chunk_bytes as usize > MAX_BYTES {
-            return Err(Error::Unsupported(format!(
+            return Err(Error::Argument(format!(
                 "a chunk of {chunk_bytes} bytes is larger than Blosc's limit of {MAX_BYTES}: make chunks smaller"
             )));
         }

@@ -222,11 +222,11 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the table gives it no place in the chunk, [`Error::Truncated`] where the chunk ends
-    /// before it, [`Error::Unsupported`] where there is no such segment.
+    /// before it, [`Error::Argument`] where there is no such segment.
     pub fn segment(&self, index: usize) -> Result<Segment<'a>> {
         if index >= self.n_segments() {
             let n_segments = self.n_segments();
-            return Err(Error::Unsupported(format!("segment {index} of a chunk that has {n_segments}")));
+            return Err(Error::Argument(format!("segment {index} of a chunk that has {n_segments}")));
         }
         let start = if index == 0 { self.header.payload_start() } else { self.entry(index - 1)?.0 };
         let (end, checksum) = self.entry(index)?;

@@ -99,10 +99,10 @@ impl Drle {
     /// The same with these sentinels, as the bits of a pixel, in place of the usual ones. Without any: the usual ones.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where they are more than [`MAX_NAMED_SENTINELS`].
+    /// [`Error::Argument`] where they are more than [`MAX_NAMED_SENTINELS`].
     pub fn with_sentinels(self, values: &[u16]) -> Result<Self> {
         if values.len() > MAX_NAMED_SENTINELS {
-            return Err(Error::Unsupported(format!(
+            return Err(Error::Argument(format!(
                 "DRLE can have {MAX_NAMED_SENTINELS} sentinels beside the fill value"
             )));
         }
@@ -159,18 +159,16 @@ impl Drle {
     /// What the container of a chunk of `n_bytes` says of itself.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the parameters lack a threshold, or the size is not one of 16-bit pixels.
+    /// [`Error::Argument`] where the parameters lack a threshold, or the size is not one of 16-bit pixels.
     pub fn header(&self, n_bytes: usize) -> Result<Header> {
         let threshold = self.threshold.ok_or_else(|| {
-            Error::Unsupported("the DRLE parameters lack the threshold: give one from 1 to 32767".into())
+            Error::Argument("the DRLE parameters lack the threshold: give one from 1 to 32767".into())
         })?;
         let n_bytes = u32::try_from(n_bytes).map_err(|_| {
-            Error::Unsupported(format!(
-                "a chunk of {n_bytes} bytes is larger than the 4 GiB that a DRLE chunk can have"
-            ))
+            Error::Argument(format!("a chunk of {n_bytes} bytes is larger than the 4 GiB that a DRLE chunk can have"))
         })?;
         if n_bytes % 2 != 0 {
-            return Err(Error::Unsupported(format!("a chunk of 16-bit pixels cannot have {n_bytes} bytes")));
+            return Err(Error::Argument(format!("a chunk of 16-bit pixels cannot have {n_bytes} bytes")));
         }
         let segment_pixels = self.segment_pixels.unwrap_or(n_bytes / 2).max(1);
         let header = Header { element: self.element.unwrap_or(PixelType::I16Le), threshold, segment_pixels, n_bytes };

@@ -30,14 +30,14 @@ struct Asked {
 
 pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
     if cd_values.is_empty() {
-        return Err(Error::Unsupported("DRLE needs its threshold, 1 to 32767, in cd_values[0]".into()));
+        return Err(Error::Argument("DRLE needs its threshold, 1 to 32767, in cd_values[0]".into()));
     }
     // A layout may be wrong in other ways, but what a caller gives is said first.
     let element = PixelType::try_from(layout.element);
     let cd_values = without_end(cd_values)?;
     let asked = asked(cd_values, element.as_ref().ok().copied())?;
     if layout.resized_before {
-        return Err(Error::Unsupported("DRLE takes pixels: it must be the first filter of the dataset".into()));
+        return Err(Error::Argument("DRLE takes pixels: it must be the first filter of the dataset".into()));
     }
     let element = element?;
     let chunk_bytes = layout.chunk_bytes()?;

@@ -63,7 +63,7 @@ impl TryFrom<ElementType> for PixelType {
             (ElementClass::Signed, 2, ByteOrder::Big) => Ok(Self::I16Be),
             (ElementClass::Unsigned, 2, ByteOrder::Little) => Ok(Self::U16Le),
             (ElementClass::Unsigned, 2, ByteOrder::Big) => Ok(Self::U16Be),
-            _ => Err(Error::Unsupported(format!(
+            _ => Err(Error::Argument(format!(
                 "DRLE is for int16 and uint16, this dataset has {element}: use bitshuffle"
             ))),
         }

@@ -106,7 +106,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
     /// The next segment is the first `n_bytes` of [`segment_mut`](Self::segment_mut), as a rule a stream.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where all segments are finished, or the container would pass the 4 GiB that it can have;
+    /// [`Error::Argument`] where all segments are finished, or the container would pass the 4 GiB that it can have;
     /// [`Error::OutputTooSmall`] where the output has no `n_bytes` left.
     pub fn finish_segment(&mut self, n_bytes: usize) -> Result<()> {
         let (dst, at) = (self.dst.as_ref(), self.front.at);
@@ -131,10 +131,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
     fn enter_segment(&mut self, n_bytes: usize, checksum: u32) -> Result<()> {
         let Front { n_finished, at, .. } = self.front;
         if n_finished == self.header.n_segments() {
-            return Err(Error::Unsupported(format!("the chunk has {n_finished} segments, all are there")));
+            return Err(Error::Argument(format!("the chunk has {n_finished} segments, all are there")));
         }
         let end = u32::try_from(at + n_bytes).map_err(|_| {
-            Error::Unsupported(
+            Error::Argument(
                 "the encoded chunk is larger than the 4 GiB that a DRLE chunk can have: use smaller chunks".into(),
             )
         })?;
@@ -198,12 +198,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
     /// Writes the header and returns the container's bytes, all at the front of the output.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where a segment is missing.
+    /// [`Error::Argument`] where a segment is missing.
     pub fn finish(&mut self) -> Result<usize> {
         let Front { n_finished, at, has_list } = self.front;
         if n_finished != self.header.n_segments() {
             let expected = self.header.n_segments();
-            return Err(Error::Unsupported(format!("the chunk has {expected} segments, only {n_finished} are there")));
+            return Err(Error::Argument(format!("the chunk has {expected} segments, only {n_finished} are there")));
         }
         let (header, dst) =
             (self.header.to_bytes(if has_list { VERSION_WITH_EXCEPTIONS } else { VERSION }), self.dst.as_mut());

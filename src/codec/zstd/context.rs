@@ -183,13 +183,16 @@ impl Decoder {
 
 const DAMAGED: Error = Error::Corrupt { at: 0, what: "the Zstd frame cannot be decoded to its size" };
 
+/// About what the library's decoder needs (`ZSTD_sizeof_DCtx`), to say it.
+const DECODER_BYTES: usize = 96 << 10;
+
 /// The library's decoder, made when it is first needed.
 fn library<'a>(context: &'a mut Option<DCtx<'static>>) -> Result<&'a mut DCtx<'static>> {
     match context {
         Some(context) => Ok(context),
         empty => {
             let context = DCtx::try_create();
-            Ok(empty.insert(context.ok_or_else(|| Error::Unsupported("no memory for a Zstd decoder".into()))?))
+            Ok(empty.insert(context.ok_or(Error::NoMemory { n_bytes: DECODER_BYTES })?))
         }
     }
 }

@@ -98,9 +98,7 @@ impl Codec for Zstd {
     fn decoded_len(&self, src: &[u8]) -> Result<usize> {
         match self.decoded_size(src)? {
             DecodedSize::Exactly(n_bytes) => Ok(n_bytes),
-            DecodedSize::AtMost(_) => {
-                Err(Error::Unsupported("the chunk is a Zstd frame that does not state its content size".into()))
-            }
+            DecodedSize::AtMost(_) => Err(Error::SizeUnknown),
         }
     }
 

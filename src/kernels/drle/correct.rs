@@ -15,7 +15,7 @@ use crate::kernels::prefetch::Way;
 /// `i32`. It holds 65 536 frames without overflow. Allocates nothing.
 ///
 /// # Errors
-/// [`Error::BufferSize`](crate::Error::BufferSize) where `dark`, `sum` or `out` is not as long as the frame, [`Error::Unsupported`](crate::Error::Unsupported) for a
+/// [`Error::BufferSize`](crate::Error::BufferSize) where `dark`, `sum` or `out` is not as long as the frame, [`Error::Argument`](crate::Error::Argument) for a
 /// threshold out of range. Nothing is written then.
 pub fn correct<P: Pixel>(
     level: Level,

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::TooBright`] for a stored pixel above 32767, which only `u16` has: `i16` is held there and
 /// [counted](FrameCounts::n_saturated). [`Error::OutputTooSmall`] where the stream does not fit,
-/// [`Error::BufferSize`] where `dark` or `sum` is not as long as the frame, [`Error::Unsupported`] for a threshold that
+/// [`Error::BufferSize`] where `dark` or `sum` is not as long as the frame, [`Error::Argument`] for a threshold that
 /// is missing or out of range.
 pub fn encode<P: Pixel>(
     level: Level,
@@ -183,7 +183,7 @@ pub(super) struct EncodePass<'a, P> {
 impl<'a, P: Pixel> EncodePass<'a, P> {
     pub(super) fn new(level: Level, correction: Correction<'a, P>, block: &'a mut Block<P>) -> Result<Self> {
         let Some(threshold) = correction.threshold else {
-            return Err(Error::Unsupported("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
+            return Err(Error::Argument("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
         };
         check_threshold(threshold)?;
         let ahead = Ahead::of_stream(Way::current(), level.isa());

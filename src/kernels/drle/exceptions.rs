@@ -30,12 +30,12 @@ impl Sentinels {
     /// These values.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where they are more than [`MAX_SENTINELS`].
+    /// [`Error::Argument`] where they are more than [`MAX_SENTINELS`].
     pub fn new(values: impl IntoIterator<Item = u16>) -> Result<Self> {
         let mut sentinels = Self::NONE;
         for value in values {
             let place = sentinels.values.get_mut(sentinels.n);
-            let too_many = || Error::Unsupported(format!("there can be {MAX_SENTINELS} sentinels at most"));
+            let too_many = || Error::Argument(format!("there can be {MAX_SENTINELS} sentinels at most"));
             *place.ok_or_else(too_many)? = value;
             sentinels.n += 1;
             sentinels.n_low += usize::from(value <= MAX_TOKEN);

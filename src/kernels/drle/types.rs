@@ -79,7 +79,7 @@ pub(super) fn check_threshold(threshold: u16) -> Result<()> {
     if (1..=MAX_THRESHOLD).contains(&threshold) {
         return Ok(());
     }
-    Err(Error::Unsupported(format!("the threshold is {threshold}: give one from 1 to {MAX_THRESHOLD}")))
+    Err(Error::Argument(format!("the threshold is {threshold}: give one from 1 to {MAX_THRESHOLD}")))
 }
 
 pub(super) fn check_len<T>(what: &'static str, expected: usize, found: usize) -> Result<()> {
