@@ -276,6 +276,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Drefresh;
     dc_function fn_H5Dget_num_chunks; /* since HDF5 1.10.5, or NULL */
     dc_function fn_H5Dget_chunk_info; /* since HDF5 1.10.5, or NULL */
+    dc_function fn_H5Dget_chunk_index_type;
     dc_function fn_H5Dchunk_iter;     /* since HDF5 1.12.3 and 1.14.0, or NULL */
 } dc_hdf5;
 
@@ -347,6 +348,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Sselect_hyperslab)
     DC_SET(H5Dget_offset)
     DC_SET(H5Drefresh)
+    DC_SET(H5Dget_chunk_index_type)
     table.fn_H5Dget_num_chunks = NULL;
     table.fn_H5Dget_chunk_info = NULL;
     table.fn_H5Dchunk_iter = NULL;

@@ -85,6 +85,7 @@ macro_rules! link {
                 dataset: Hid, space: Hid, index: u64, offset: *mut u64, mask: *mut c_uint, address: *mut u64,
                 n_bytes: *mut u64,
             ) -> c_int;
+            fn H5Dget_chunk_index_type(dataset: Hid, index: *mut c_int) -> c_int;
             fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
         }
 
@@ -124,6 +125,7 @@ macro_rules! link {
                 H5Drefresh: Some(H5Drefresh),
                 H5Dget_num_chunks: Some(H5Dget_num_chunks),
                 H5Dget_chunk_info: Some(H5Dget_chunk_info),
+                H5Dget_chunk_index_type: Some(H5Dget_chunk_index_type),
                 H5Dchunk_iter: Some(H5Dchunk_iter),
                 ..Api::EMPTY
             }

@@ -341,7 +341,11 @@ pub(super) fn stored_chunk(dataset: &Id, offset: &[u64], chunk_pixels: usize) ->
             -1
         }
     });
-    result.map(|_| Some((mask, bytes)))
+    match result {
+        // Of one that is not filtered HDF5 gives a size even where it is not there.
+        Err(error) if is_missing(&error) => Ok(None),
+        result => result.map(|_| Some((mask, bytes))),
+    }
 }
 
 /// HDF5's words for a chunk that was never written. Any other error is of a chunk that is there and cannot be read.

@@ -76,6 +76,29 @@ fn every_index_gives_the_chunks_that_are_there_with_their_bytes_in_the_file() {
 }
 
 #[test]
+fn an_index_that_hdf5_lists_wrongly_is_refused() {
+    let path = path("map-swizzled");
+    let (_, _, spec) = kinds().remove(0);
+    let spec = Spec { max_dims: vec![11, u64::MAX], ..spec };
+    make(&path, true, 0, &spec);
+    let file = open(&path);
+    let dataset = stored(&open_dataset(&file, "data"));
+    let why = dataset.map().expect_err("an extensible array along the second axis").to_string();
+    assert!(why.contains("wrongly"), "{why}");
+    for (i, offset) in STORED.iter().enumerate() {
+        assert_eq!(dataset.read_stored(offset), Ok(Some((i as u32 & 1, bytes(i)))), "{offset:?}");
+    }
+    assert_eq!(dataset.read_stored(&[4, 0]), Ok(None));
+    drop((dataset, file));
+    make(&path, false, 0, &spec);
+    let file = open(&path);
+    assert!(
+        stored(&open_dataset(&file, "data")).map().is_ok_and(|map| map.len() == STORED.len()),
+        "a B-tree is listed right"
+    );
+}
+
+#[test]
 fn a_dataset_of_one_chunk_or_without_an_index_is_found() {
     let all = vec![7_u8; 2 * 77];
     let single = Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Chunked(DIMS.to_vec()));

@@ -81,6 +81,27 @@ impl Pipeline {
         rest.iter().fold(first, |bytes, step| step.apply(level, threads, &bytes?))
     }
 
+    /// Bytes that a chunk of `n_bytes` has after the filters that `mask` does not leave out, where they are sure to be as many.
+    #[must_use]
+    pub fn encoded_len(&self, mask: u32, n_bytes: usize) -> Option<usize> {
+        size_before(&self.active(mask), n_bytes)
+    }
+
+    /// Decodes what other filters before these made of a chunk, so that its size is not known: to as many bytes as `stored` says
+    /// and can hold.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_unsized(&self, level: Level, threads: Threads, mask: u32, stored: &[u8]) -> Result<Vec<u8>> {
+        let mut bytes = stored.to_vec();
+        for step in self.active(mask).into_iter().rev() {
+            let mut decoded = buffer(step.decoded_len(&bytes, None)?)?;
+            step.undo(level, threads, &bytes, &mut decoded)?;
+            bytes = decoded;
+        }
+        Ok(bytes)
+    }
+
     /// Decodes a stored chunk with its filter mask into the whole of `dst`, which has the size of the dataset's chunks. Allocates for
     /// what stands between two filters; nothing for one codec, alone or before fletcher32.
     ///

@@ -6,13 +6,14 @@ use serde_json::Value;
 /// Every crate of the workspace with those of the workspace that it may use, but for its tests. The core uses none; the
 /// plugins use the core, HDF5's interface and their glue, and never what calls HDF5 as a program does; nothing here uses the
 /// crate that links an HDF5: who wants one inside says so in a program of their own.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("darkchunk", &[]),
     ("darkchunk-hdf5-abi", &[]),
     ("darkchunk-sim", &[]),
     ("darkchunk-hdf5", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("darkchunk-hdf5-static", &["darkchunk-hdf5"]),
-    ("darkchunk-ffi", &["darkchunk", "darkchunk-hdf5"]),
+    ("darkchunk-stream", &["darkchunk", "darkchunk-hdf5"]),
+    ("darkchunk-ffi", &["darkchunk", "darkchunk-hdf5", "darkchunk-stream"]),
     ("darkchunk-filter", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("h5bitshuffle", PLUGIN),
     ("h5blosc", PLUGIN),
@@ -31,9 +32,9 @@ const IN_TESTS: &[&str] = &["darkchunk", "darkchunk-sim"];
 const GUARDED: [(&str, &[&str]); 5] = [
     ("hdf5-metno-sys", &["darkchunk-hdf5-static"]),
     ("hdf5-metno", &[]),
-    ("libloading", &["darkchunk-hdf5", "darkchunk-benches"]),
+    ("libloading", &["darkchunk-hdf5", "darkchunk-stream", "darkchunk-benches"]),
     ("rayon", &[]),
-    ("crossbeam-channel", &[]),
+    ("crossbeam-channel", &["darkchunk-stream"]),
 ];
 
 struct Dependency {

@@ -31,6 +31,11 @@ const PROOFS: &[Proof] = &[
         help: "the writer's file after each of 12 000 writes, 60 killed writers, 400 full disks, on each HDF5",
         run: replay,
     },
+    Proof {
+        name: "reader",
+        help: "the reader and H5Dread give the same, of 10 000 datasets, on each HDF5",
+        run: reader,
+    },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
@@ -97,6 +102,25 @@ fn replay(tally: &mut Tally) -> Result {
         let name = library.as_ref().and_then(|library| library.file_name());
         let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
         tally.step(&format!("replay, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
+    }
+    Ok(())
+}
+
+/// Datasets and selections at random, each time others: the seed is printed.
+fn reader(tally: &mut Tally) -> Result {
+    const CASES: &str = "10000";
+    setup::python()?;
+    setup::system(&[System::Hdf5Tools])?;
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let seed = since.as_secs().to_string();
+    println!("DARKCHUNK_SEED={seed}");
+    for library in std::iter::once(None).chain(setup::other_hdf5().into_iter().map(Some)) {
+        let name = library.as_ref().and_then(|library| library.file_name());
+        let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
+        let mut tests = cargo();
+        tests.args(["test", "--package", "darkchunk-stream", "--test", "property", "--", "--nocapture"]);
+        tests.env("DARKCHUNK_CASES", CASES).env("DARKCHUNK_SEED", &seed);
+        tally.step(&format!("reader, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
     }
     Ok(())
 }

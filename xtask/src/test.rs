@@ -93,13 +93,14 @@ fn rust(tally: &mut Tally) {
     other_hdf5(tally);
 }
 
-/// The tests of `darkchunk-hdf5` on every other HDF5 that is here: those of PyTables' and netCDF4's wheels, and Debian's.
+/// The tests of `darkchunk-hdf5` and `darkchunk-stream` on every other HDF5 that is here: those of PyTables' and netCDF4's wheels, and Debian's.
 fn other_hdf5(tally: &mut Tally) {
     tally.check("Debian's HDF5", || setup::system(&[System::Hdf5Tools]));
     for library in setup::other_hdf5() {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
         let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk-hdf5", "--lib", "--tests", "--no-fail-fast"]);
+        tests.args(["test", "--package", "darkchunk-hdf5", "--package", "darkchunk-stream", "--lib", "--tests"]);
+        tests.arg("--no-fail-fast");
         tally.step(&format!("Rust tests on {name}"), tests.env("DARKCHUNK_HDF5", &library));
     }
 }

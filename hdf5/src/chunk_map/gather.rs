@@ -2,15 +2,19 @@
 //!
 //! `H5Dchunk_iter` walks the index once. Where HDF5 does not have it (before 1.12.3, and 1.13), `H5Dget_chunk_info` by a chunk's
 //! index is all there is, and walks it anew for each: quadratic, so only for datasets of a few chunks.
+//!
+//! One kind of index is walked wrongly by every HDF5 so far (1.10 to 2.2): the extensible array, where the axis that has no limit is
+//! not the first. It is stored with that axis as the slowest, and listed as if it were not, so that chunks are reported in places
+//! of others. Such a list is refused.
 
 use std::ffi::{c_int, c_uint, c_void};
 
 use super::{ChunkMap, StoredChunk, number_of};
 use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5_optional};
-use crate::object::Id;
+use crate::object::{self, Id};
 use crate::{Error, Result};
-use darkchunk_hdf5_abi::constants::{H5S_MAX_RANK, HADDR_UNDEF};
+use darkchunk_hdf5_abi::constants::{H5D_CHUNK_IDX_EARRAY, H5S_MAX_RANK, HADDR_UNDEF};
 
 /// Chunks that are asked for one by one: half the square of it are some milliseconds.
 const MOST_ONE_BY_ONE: u64 = 2048;
@@ -31,6 +35,12 @@ struct Found<'a> {
 /// The chunks of a dataset of this shape.
 pub(super) fn gather(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> Result<ChunkMap> {
     let grid: Vec<u64> = dims.iter().zip(chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
+    if is_listed_wrongly(dataset, space)? {
+        return Err(Error::Unsupported(
+            "HDF5 lists the chunks of an extensible array wrongly where the axis that has no limit is not the first"
+                .into(),
+        ));
+    }
     let map = ChunkMap { grid, chunks: Vec::new() };
     let mut found = Found { dims, chunk, map, refused: None };
     if has_iter(dataset.library())? {
@@ -39,6 +49,18 @@ pub(super) fn gather(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> R
         one_by_one(dataset, space, &mut found)?;
     }
     found.finish()
+}
+
+fn is_listed_wrongly(dataset: &Id, space: &Id) -> Result<bool> {
+    let most = object::extent(space)?.1;
+    let unlimited: Vec<usize> = (0..most.len()).filter(|axis| most[*axis].is_none()).collect();
+    let is_other = matches!(unlimited[..], [axis] if axis > 0);
+    if !is_other {
+        return Ok(false);
+    }
+    let mut index = 0;
+    h5_optional!(dataset.library(), H5Dget_chunk_index_type(dataset.get(), &raw mut index))?;
+    Ok(index == H5D_CHUNK_IDX_EARRAY)
 }
 
 /// Before 1.12.3, and in 1.13, the function has other arguments or gives other offsets.

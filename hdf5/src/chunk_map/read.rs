@@ -45,13 +45,17 @@ impl StoredDataset {
     /// # Errors
     /// [`Error::Hdf5`]; [`Error::Unsupported`] where it claims more bytes than a chunk can have, or there are no chunks.
     pub fn read_stored(&self, offset: &[u64]) -> Result<Option<(u32, Vec<u8>)>> {
-        let Storage::Chunked { chunk, .. } = &self.storage else {
-            return Err(Error::Unsupported("it has no chunks".into()));
-        };
-        if offset.len() != chunk.len() {
-            return Err(Error::Unsupported(format!("{offset:?} is no place in {:?}", self.dims)));
-        }
+        let chunk = self.chunk_for(offset)?;
         let chunk_pixels = chunk.iter().try_fold(1_usize, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
         dataset::stored_chunk(&self.dataset, offset, chunk_pixels.unwrap_or(usize::MAX))
+    }
+
+    /// The shape of chunks, where an offset has as many axes.
+    fn chunk_for(&self, offset: &[u64]) -> Result<&[u64]> {
+        match &self.storage {
+            Storage::Chunked { chunk, .. } if chunk.len() == offset.len() => Ok(chunk),
+            Storage::Chunked { .. } => Err(Error::Unsupported(format!("{offset:?} is no place in {:?}", self.dims))),
+            _ => Err(Error::Unsupported("it has no chunks".into())),
+        }
     }
 }

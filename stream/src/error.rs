@@ -1,0 +1,46 @@
+//! What can go wrong with a read.
+
+use thiserror::Error;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something was not read. Every message says what was wrong and, where there is a remedy, what to do.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    /// What HDF5 says, and what the dataset does not have.
+    #[error(transparent)]
+    Hdf5(#[from] darkchunk_hdf5::Error),
+    /// A chunk does not decode.
+    #[error("the chunk at {offset:?}: {source}")]
+    Chunk {
+        /// Where it begins in the dataset.
+        offset: Vec<u64>,
+        /// What is wrong with it.
+        source: darkchunk::Error,
+    },
+    /// A chunk was never stored, and that was to be an error.
+    #[error("the chunk at {offset:?} was never stored: it may not be written yet")]
+    Missing {
+        /// Where it begins in the dataset.
+        offset: Vec<u64>,
+    },
+    /// The bytes of a chunk could not be had from the file.
+    #[error(
+        "the chunk at {offset:?} has {n_bytes} bytes at address {address} of the file, which cannot be read: {reason}"
+    )]
+    Read {
+        /// Where it begins in the dataset.
+        offset: Vec<u64>,
+        /// Where it is stored, by the file's own account.
+        address: u64,
+        /// Its bytes, by the file's own account.
+        n_bytes: u64,
+        /// What the system says.
+        reason: String,
+    },
+    /// A selection or a destination that means nothing.
+    #[error("{0}")]
+    Argument(String),
+}

@@ -1,0 +1,62 @@
+//! PyTables' LZO, filter 305: an LZO1X stream, behind it the Adler-32 of what it decodes to and how many bytes that are.
+//!
+//! Tables before version 2 of their format have the bare stream.
+
+use darkchunk::{Error, Result};
+
+pub(super) const ID: u32 = 305;
+
+/// Bytes that one byte can stand for.
+pub(super) const MOST_RATIO: usize = 255;
+
+const TRAILER_BYTES: usize = 8;
+
+/// Whether the checksum and the size are there: by the parameters, which are level, version of the object's format, and kind of
+/// object (0 is a table).
+pub(super) fn has_trailer(values: &[u32]) -> bool {
+    !matches!(values, [] | [_] | [_, 0..20] | [_, 0..20, 0])
+}
+
+/// Decodes to the front of `dst` and returns how many bytes that are.
+pub(super) fn decode(src: &[u8], has_trailer: bool, dst: &mut [u8]) -> Result<usize> {
+    if !has_trailer {
+        return stream(src, dst);
+    }
+    let Some((bytes, trailer)) = src.split_last_chunk::<TRAILER_BYTES>() else {
+        return Err(Error::Truncated { at: 0, needed: TRAILER_BYTES, available: src.len() });
+    };
+    let [a, b, c, d, size @ ..] = *trailer;
+    let (stored, expected) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes(size) as usize);
+    let found = stream(bytes, dst)?;
+    if found != expected {
+        return Err(Error::WrongSize { expected, found });
+    }
+    let computed = adler32(&dst[..found]);
+    if stored == computed { Ok(found) } else { Err(Error::Checksum { stored, computed }) }
+}
+
+fn stream(src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    let available = dst.len();
+    lzokay::decompress::decompress(src, dst).map_err(|error| match error {
+        lzokay::Error::OutputOverrun => Error::OutputTooSmall { needed: available + 1, available },
+        lzokay::Error::InputOverrun => Error::Truncated { at: src.len(), needed: 1, available: 0 },
+        lzokay::Error::LookbehindOverrun => Error::Corrupt { at: 0, what: "a copy begins before the chunk" },
+        _ => Error::Corrupt { at: 0, what: "the LZO stream is not sound" },
+    })
+}
+
+/// RFC 1950's checksum.
+pub(super) fn adler32(bytes: &[u8]) -> u32 {
+    const MODULUS: u32 = 65521;
+    // So many bytes do not overflow the sums.
+    const MOST: usize = 5552;
+    let (mut a, mut b) = (1, 0);
+    for part in bytes.chunks(MOST) {
+        for byte in part {
+            a += u32::from(*byte);
+            b += a;
+        }
+        (a, b) = (a % MODULUS, b % MODULUS);
+    }
+    b << 16 | a
+}

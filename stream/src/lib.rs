@@ -1,0 +1,14 @@
+//! What keeps many chunks in flight: the reader of datasets.
+//!
+//! [`Reader`] reads any selection of a dataset into the caller's memory: the bytes of chunks from the file itself, decoded in
+//! several threads, and through HDF5 whatever is unusual; [`Way`] says which. [`filters`] undoes all filters of a dataset, ours
+//! and those of others.
+//!
+//! This crate has threads that outlive a call, so nothing that a plugin links may use it.
+
+mod error;
+pub mod filters;
+mod reader;
+
+pub use error::{Error, Result};
+pub use reader::{Missing, Options, Read, Reader, Way};

@@ -1,0 +1,310 @@
+//! Any selection of a dataset, into the caller's memory.
+//!
+//! # Ways
+//!
+//! 1. *Direct*: a chunk's bytes from the file, by positioned reads beside HDF5, and decoded, both in several threads. HDF5 is
+//!    not called.
+//! 2. *Chunks*: the chunk as it is stored from HDF5, on the calling thread; decoded in several. Where the file cannot be read beside
+//!    HDF5, or its chunks cannot be listed.
+//! 3. *HDF5*: `H5Dread` on the calling thread. For everything else, and for files that this process has open for writing, of which
+//!    not everything need be in the file.
+//!
+//! [`Reader::way`] says which, and [`Reader::reason`] why.
+//!
+//! # Pieces
+//!
+//! A [`Read`] goes on in [steps](Read::step) that the caller limits in time. Threads work within a step only, so between two steps
+//! the caller may look for a signal, or give up.
+//!
+//! Elements are those of the file: its datatype, its byte order. Where a chunk is a contiguous part of the destination it is decoded
+//! there; otherwise through a thread's own memory.
+
+mod buffer;
+mod by_hdf5;
+mod open;
+mod pool;
+mod selection;
+mod target;
+mod work;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use darkchunk::element::ElementType;
+use darkchunk_hdf5::Library;
+use darkchunk_hdf5::api::Hid;
+use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
+
+use crate::{Error, Result};
+use pool::Pool;
+use selection::Selection;
+use target::Target;
+use work::{Batch, Known, Order};
+
+/// By which way a dataset is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the file, decoded in threads. HDF5 is not called.
+    Direct,
+    /// Chunks as they are stored through HDF5, decoded in threads.
+    Chunks,
+    /// By `H5Dread`.
+    Hdf5,
+}
+
+/// What is done where a chunk was never stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// The fill value takes its place, as HDF5 does it.
+    #[default]
+    Fill,
+    /// It is an error: in a file that is still being written it is not known what will be there.
+    Error,
+}
+
+/// How a dataset is to be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Threads that read and decode, the calling one among them; 0: one for each processor.
+    pub n_threads: usize,
+    /// What is done where a chunk was never stored.
+    pub missing: Missing,
+    /// Always by `H5Dread`.
+    pub only_hdf5: bool,
+}
+
+/// An open dataset that is read. Several threads may read with one reader at the same time.
+///
+/// It is for as long as HDF5 has the file open. Its memory is the list of chunks (24 bytes each); each read has a stored and a decoded
+/// chunk for each thread.
+#[derive(Debug)]
+pub struct Reader {
+    dataset: StoredDataset,
+    known: Arc<Known>,
+    way: Way,
+    reason: String,
+    options: Options,
+    pool: Pool,
+}
+
+impl Reader {
+    /// A reader of an open dataset, to which it holds its own reference.
+    ///
+    /// # Errors
+    /// What [`StoredDataset::open`] says.
+    pub fn open(library: &Library, dataset: Hid, options: Options) -> Result<Self> {
+        let dataset = StoredDataset::open(library, dataset)?;
+        let n_threads = match options.n_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n_threads => n_threads,
+        };
+        let options = Options { n_threads, ..options };
+        let (known, way, reason) = open::examine(&dataset, options)?;
+        Ok(Self { dataset, known: Arc::new(known), way, reason, options, pool: Pool::default() })
+    }
+
+    /// Asks HDF5 anew what the file has: its extent, and its chunks.
+    ///
+    /// # Errors
+    /// What HDF5 says. The reader is as it was then.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.dataset.refresh()?;
+        let (known, way, reason) = open::examine(&self.dataset, self.options)?;
+        (self.known, self.way, self.reason) = (Arc::new(known), way, reason);
+        Ok(())
+    }
+
+    /// The way by which it is read.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Why it is read that way; nothing where it is read directly.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Its extent along each axis, when it was opened or last refreshed.
+    #[must_use]
+    pub fn dims(&self) -> &[u64] {
+        &self.known.dims
+    }
+
+    /// The shape of a chunk, where it has any.
+    #[must_use]
+    pub fn chunk(&self) -> Option<&[u64]> {
+        match self.dataset.storage() {
+            darkchunk_hdf5::chunk_map::Storage::Chunked { chunk, .. } => Some(chunk),
+            _ => None,
+        }
+    }
+
+    /// An element.
+    #[must_use]
+    pub fn element(&self) -> ElementType {
+        self.dataset.element()
+    }
+
+    /// The numbers of the filters, in the order in which they are applied.
+    pub fn filters(&self) -> impl Iterator<Item = u32> {
+        self.dataset.filters().iter().map(|filter| filter.id)
+    }
+
+    /// How many chunks are stored, and their bytes; `None` where that is not known.
+    #[must_use]
+    pub fn stored(&self) -> Option<(u64, u64)> {
+        self.known.map.as_ref().map(|map| (map.len() as u64, map.stored_bytes()))
+    }
+
+    /// Where the chunk is that begins at `offset`, its address from the file's first byte; `None` where it was never stored.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no chunk begins there, or addresses are not known.
+    pub fn stored_chunk(&self, offset: &[u64]) -> Result<Option<StoredChunk>> {
+        let (Some(map), Some(located)) = (&self.known.map, &self.known.located) else {
+            return Err(Error::Argument("where its chunks are in the file is not known".into()));
+        };
+        let block = &self.known.block;
+        let begins = |((offset, block), dim): ((&u64, &u64), &u64)| offset % block == 0 && offset < dim;
+        if offset.len() != block.len() || !offset.iter().zip(block).zip(&self.known.dims).all(begins) {
+            return Err(Error::Argument(format!("no chunk begins at {offset:?}: chunks are {block:?}")));
+        }
+        let place: Vec<u64> = offset.iter().zip(block).map(|(offset, block)| offset / block).collect();
+        let add_base =
+            |chunk: StoredChunk| StoredChunk { address: chunk.address.saturating_add(located.base), ..chunk };
+        Ok(map.get(&place).map(add_base))
+    }
+
+    /// For each element of a selection, in order, 1 where its chunk was never stored, else 0.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where that is not known, or the selection is not in the dataset or has not as many elements as `dst`.
+    pub fn missing(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, dst: &mut [u8]) -> Result<()> {
+        let selection = self.chunks(start, count, step)?;
+        let Some(map) = &self.known.map else {
+            return Err(Error::Argument("which of its chunks are stored is not known".into()));
+        };
+        // SAFETY: `dst` is borrowed for the whole of this function, and its size is compared.
+        let target = unsafe { target(dst, count, 1) }?;
+        for index in 0..selection.n_blocks() {
+            let parts = selection.block(index);
+            let place: Vec<u64> = parts.iter().map(|part| part.place).collect();
+            let first: Vec<u64> = parts.iter().map(|part| part.index).collect();
+            let count: Vec<u64> = parts.iter().map(|part| part.count).collect();
+            let region = target::Region { first: &first, count: &count };
+            // SAFETY: within `dst`, which nobody else uses.
+            unsafe { target.fill(region, &[u8::from(map.get(&place).is_none())]) };
+        }
+        Ok(())
+    }
+
+    /// A selection in chunks, whatever the way.
+    fn chunks(&self, start: &[u64], count: &[u64], step: Option<&[u64]>) -> Result<Selection> {
+        let block = self.chunk().unwrap_or(&self.known.block);
+        Selection::new(self.dims(), block, start, count, step)
+    }
+
+    /// Reads `count[i]` elements from `start[i]` on along each axis, each `step[i]`-th (each one without `step`), as they are
+    /// stored, in order into the whole of `dst`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a selection that is not in the dataset, or has not as many bytes as `dst`; what is wrong with a
+    /// chunk, and of several the first; what HDF5 and the system say. On an error the content of `dst` is unspecified.
+    pub fn read(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, dst: &mut [u8]) -> Result<()> {
+        // SAFETY: `dst` is borrowed until the read has ended, and its size is compared.
+        let target = unsafe { target(dst, count, self.known.element_bytes) }?;
+        let order = self.order(start, count, step, target)?;
+        self.step(&Arc::new(order), 0, None).map(drop)
+    }
+
+    fn order(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, target: Target) -> Result<Order> {
+        let known = Arc::clone(&self.known);
+        let selection = Selection::new(&known.dims, &known.block, start, count, step)?;
+        Ok(Order { known, selection, target, missing: self.options.missing, n_threads: self.options.n_threads })
+    }
+
+    /// Reads blocks of an order from `begin` on until the time is over, and returns the first that is left.
+    fn step(&self, order: &Arc<Order>, begin: u64, deadline: Option<Instant>) -> Result<u64> {
+        let end = order.selection.n_blocks();
+        match self.way {
+            _ if begin >= end => Ok(end),
+            Way::Direct => self.run(Batch::new(Arc::clone(order), begin, end, deadline, None), end - begin),
+            Way::Chunks => self.chunks_by_hdf5(order, begin, deadline),
+            Way::Hdf5 => self.elements_by_hdf5(order, begin, deadline),
+        }
+    }
+
+    fn run(&self, batch: Batch, n_blocks: u64) -> Result<u64> {
+        let n_threads = (self.options.n_threads as u64).min(n_blocks) as usize;
+        let batch = Arc::new(batch);
+        self.pool.run(n_threads.saturating_sub(1), Arc::clone(&batch) as Arc<dyn pool::Share>);
+        batch.result()
+    }
+}
+
+/// The memory of a slice for a selection.
+///
+/// # Safety
+/// `dst` lives, and nobody else uses it, as long as the target is used to write.
+unsafe fn target(dst: &mut [u8], count: &[u64], element_bytes: usize) -> Result<Target> {
+    let n_bytes = count.iter().try_fold(element_bytes as u64, |n, count| n.checked_mul(*count));
+    if n_bytes != Some(dst.len() as u64) {
+        let available = dst.len();
+        return Err(Error::Argument(format!(
+            "{count:?} elements of {element_bytes} bytes are not the {available} bytes of the destination"
+        )));
+    }
+    // SAFETY: the caller's promise; the elements are those of `dst`, as was just compared.
+    unsafe { Target::new(dst.as_mut_ptr(), count, None, element_bytes) }
+}
+
+/// A read that goes on in steps.
+#[derive(Debug)]
+pub struct Read {
+    reader: Arc<Reader>,
+    order: Arc<Order>,
+    next: u64,
+    has_failed: bool,
+}
+
+impl Read {
+    /// Begins to read as [`Reader::read`], to memory at `dst` with `strides[i]` bytes from an element to the next along axis `i`, of any
+    /// sign; without `strides` without gaps, the last axis the fastest. Reads nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a selection that is not in the dataset, and for strides by which elements would overlap.
+    ///
+    /// # Safety
+    /// The selected elements' places at `dst` may be written, from any thread, during each [`step`](Self::step), and nobody else
+    /// uses them then.
+    pub unsafe fn begin(
+        reader: &Arc<Reader>,
+        start: &[u64],
+        count: &[u64],
+        step: Option<&[u64]>,
+        dst: *mut u8,
+        strides: Option<&[i64]>,
+    ) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        let target = unsafe { Target::new(dst, count, strides, reader.known.element_bytes) }?;
+        let order = Arc::new(reader.order(start, count, step, target)?);
+        Ok(Self { reader: Arc::clone(reader), order, next: 0, has_failed: false })
+    }
+
+    /// Reads on for about so long, at least one chunk, and says whether all is read. Without a limit it reads all.
+    ///
+    /// # Errors
+    /// As [`Reader::read`]. There is nothing more to be read after an error.
+    pub fn step(&mut self, limit: Option<Duration>) -> Result<bool> {
+        if self.has_failed {
+            return Err(Error::Argument("this read has failed before: begin another one".into()));
+        }
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        self.has_failed = true;
+        self.next = self.reader.step(&self.order, self.next, deadline)?;
+        self.has_failed = false;
+        Ok(self.next >= self.order.selection.n_blocks())
+    }
+}

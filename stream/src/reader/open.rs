@@ -1,0 +1,94 @@
+//! Which way a dataset is read.
+
+use darkchunk_hdf5::chunk_map::{ChunkMap, Located, Storage, StoredDataset};
+
+use super::selection::blocks;
+use super::work::Known;
+use super::{Options, Way};
+use crate::filters::Chain;
+use crate::{Error, Result};
+
+/// Bytes that are read at once of a dataset in one piece.
+const PIECE_BYTES: u64 = 1 << 20;
+
+/// Bytes that are read at once through HDF5, in whole chunks.
+const HDF5_BYTES: u64 = 8 << 20;
+
+/// What is known of a dataset, the way, and why it is not the direct one.
+pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Known, Way, String)> {
+    let filters = dataset.filters().iter().map(|filter| (filter.id, &filter.values[..]));
+    let chain = Chain::new(filters).map_err(darkchunk_hdf5::Error::from)?;
+    let map = dataset.map();
+    let (way, reason, located) = match direct(dataset, &chain, &map, options)? {
+        Ok(located) => (Way::Direct, String::new(), Some(located)),
+        Err((way, reason)) => (way, reason, None),
+    };
+    let (dims, element_bytes) = (dataset.dims().to_vec(), dataset.element().n_bytes);
+    let (is_chunked, edges_are_raw, unit) = match dataset.storage() {
+        Storage::Chunked { chunk, edges_are_raw } => (true, *edges_are_raw, chunk.clone()),
+        _ => (false, false, vec![1; dims.len()]),
+    };
+    let block = match way {
+        Way::Hdf5 => blocks(&dims, &unit, element_bytes, HDF5_BYTES),
+        _ if is_chunked => unit,
+        _ => blocks(&dims, &unit, element_bytes, PIECE_BYTES),
+    };
+    let block_bytes = n_bytes(&block, element_bytes).unwrap_or(usize::MAX);
+    let fill = dataset.fill().to_vec();
+    let map = map.ok();
+    Ok((
+        Known { dims, block, block_bytes, element_bytes, is_chunked, edges_are_raw, fill, chain, map, located },
+        way,
+        reason,
+    ))
+}
+
+/// The file to be read directly; or the way that is left, and why.
+fn direct(
+    dataset: &StoredDataset,
+    chain: &Chain,
+    map: &darkchunk_hdf5::Result<ChunkMap>,
+    options: Options,
+) -> Result<std::result::Result<Located, (Way, String)>> {
+    let by_hdf5 = |why: &str| Ok(Err((Way::Hdf5, why.to_owned())));
+    if options.only_hdf5 {
+        return by_hdf5("it is to be read with H5Dread");
+    }
+    if dataset.is_writable()? {
+        return by_hdf5("this process has the file open for writing, so that not all of it need be in the file");
+    }
+    match dataset.storage() {
+        Storage::Other(why) => return by_hdf5(why),
+        Storage::Contiguous => {
+            return Ok(dataset.locate(None).map_err(|error| (Way::Hdf5, error.to_string())));
+        }
+        Storage::Chunked { chunk, .. } => {
+            if let Some(reason) = chain.unknown() {
+                return by_hdf5(&reason.to_string());
+            }
+            if n_bytes(chunk, dataset.element().n_bytes).is_none() {
+                return by_hdf5("its chunks are larger than memory can be");
+            }
+        }
+    }
+    let located = match map {
+        Ok(map) => dataset.locate(Some(map)),
+        Err(error) => Err(error.clone()),
+    };
+    Ok(located.map_err(|error| match error {
+        // A damaged index; HDF5 says so where it reads.
+        darkchunk_hdf5::Error::Hdf5 { .. } => (Way::Hdf5, error.to_string()),
+        _ => (Way::Chunks, error.to_string()),
+    }))
+}
+
+fn n_bytes(dims: &[u64], element_bytes: usize) -> Option<usize> {
+    let n_bytes = dims.iter().try_fold(element_bytes, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?))?;
+    isize::try_from(n_bytes).ok().map(|_| n_bytes)
+}
+
+impl From<darkchunk::Error> for Error {
+    fn from(error: darkchunk::Error) -> Self {
+        Self::Hdf5(error.into())
+    }
+}

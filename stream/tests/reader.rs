@@ -1,0 +1,339 @@
+//! What the reader promises beyond the right elements: its ways, its errors, threads, and what becomes of hostile files.
+
+mod common;
+
+use common::hdf5::{h5d, h5t, library};
+use common::maker::{self, Handle, Layout, Spec, create, open, open_dataset, open_in_memory, write_chunk};
+use common::path;
+use darkchunk_stream::{Error, Missing, Options, Reader, Way};
+use std::ffi::CString;
+use std::path::Path;
+use std::sync::Arc;
+
+const DIMS: [u64; 2] = [12, 10];
+const N_BYTES: usize = 240;
+
+fn elements() -> Vec<u8> {
+    (0..N_BYTES).map(|i| (i * 37 % 251) as u8).collect()
+}
+
+fn spec(layout: Layout) -> Spec {
+    Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, layout)
+}
+
+fn chunked() -> Spec {
+    Spec { filters: vec![(2, vec![2]), (1, vec![4])], ..spec(Layout::Chunked(vec![4, 10])) }
+}
+
+fn make(path: &Path, spec: &Spec) {
+    maker::write(&spec.make(&create(path, false, 0), "data"), spec.datatype, &elements());
+}
+
+fn reader(dataset: &Handle) -> Reader {
+    Reader::open(&library(), dataset.0, Options { n_threads: 3, ..Options::default() }).expect("a dataset")
+}
+
+fn read(reader: &Reader) -> Result<Vec<u8>, Error> {
+    let n_bytes = reader.dims().iter().product::<u64>() as usize * reader.element().n_bytes;
+    let mut found = vec![0xEE; n_bytes];
+    reader.read(&vec![0; reader.dims().len()], reader.dims(), None, &mut found).map(|()| found)
+}
+
+#[test]
+fn each_kind_of_dataset_is_read_by_its_way_which_is_told() {
+    let path = path("ways");
+    let external = CString::new(path.with_extension("raw").to_str().expect("UTF-8")).expect("a name");
+    let file = create(&path, true, 0);
+    let name = |name| CString::new(name).expect("a name");
+    let cases = [
+        ("chunks", chunked(), Way::Direct, ""),
+        ("piece", spec(Layout::Contiguous), Way::Direct, ""),
+        ("compact", spec(Layout::Compact), Way::Hdf5, "header"),
+        ("external", spec(Layout::External(external)), Way::Hdf5, "external"),
+        ("virtual", spec(Layout::Virtual(name("."), name("chunks"), DIMS.to_vec())), Way::Hdf5, "virtual"),
+    ];
+    for (name, spec, ..) in &cases {
+        let dataset = spec.make(&file, name);
+        if *name != "virtual" {
+            maker::write(&dataset, spec.datatype, &elements());
+        }
+    }
+    drop(file);
+    let file = open(&path);
+    for (name, _, way, why) in cases {
+        let reader = reader(&open_dataset(&file, name));
+        assert_eq!(reader.way(), way, "{name}: {}", reader.reason());
+        assert!(reader.reason().contains(why) && reader.reason().is_empty() == why.is_empty(), "{}", reader.reason());
+        assert_eq!(read(&reader), Ok(elements()), "{name}");
+    }
+}
+
+#[test]
+fn a_file_in_memory_gives_its_chunks_through_hdf5() {
+    let path = path("memory");
+    make(&path, &chunked());
+    let reader = reader(&open_dataset(&open_in_memory(&path), "data"));
+    assert_eq!((reader.way(), read(&reader)), (Way::Chunks, Ok(elements())));
+    assert!(reader.stored_chunk(&[0, 0]).is_err(), "{}", reader.reason());
+}
+
+#[test]
+fn what_this_process_has_not_flushed_yet_is_read() {
+    let path = path("unflushed");
+    let file = create(&path, false, 0);
+    let spec = Spec { max_dims: vec![u64::MAX, 10], ..chunked() };
+    let dataset = spec.make(&file, "data");
+    let mut reader = reader(&dataset);
+    assert_eq!((reader.way(), read(&reader)), (Way::Hdf5, Ok(vec![0; N_BYTES])));
+    maker::write(&dataset, spec.datatype, &elements());
+    assert_eq!(read(&reader), Ok(elements()));
+    assert!(reader.reason().contains("writing"));
+    {
+        let _lock = common::hdf5::LOCK.lock();
+        // SAFETY: two numbers, as the dataset has axes.
+        assert!(unsafe { h5d::H5Dset_extent(dataset.0, [14, 10].as_ptr()) } >= 0);
+    }
+    reader.refresh().expect("the dataset is there");
+    assert_eq!(reader.dims(), [14, 10]);
+    assert_eq!(read(&reader), Ok([elements(), vec![0; 40]].concat()));
+}
+
+#[test]
+fn a_filter_that_is_not_known_is_left_to_hdf5() {
+    let path = path("unknown");
+    let bzip2 = Spec { filters: vec![(307, vec![9])], ..spec(Layout::Chunked(vec![4, 10])) };
+    let dataset = bzip2.make(&create(&path, false, 0), "data");
+    for (row, bytes) in elements().chunks_exact(80).enumerate() {
+        write_chunk(&dataset, &[4 * row as u64, 0], 1, bytes);
+    }
+    drop(dataset);
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    assert!(reader.way() == Way::Hdf5 && reader.reason().contains("307"), "{}", reader.reason());
+    assert_eq!(read(&reader), Ok(elements()), "the filter was left out of every chunk");
+}
+
+#[test]
+fn a_chunk_that_is_not_stored_is_filled_in_or_an_error_as_asked() {
+    let path = path("hole");
+    let fill = Some(vec![7, 1]);
+    let dataset = Spec { fill, ..chunked() }.make(&create(&path, false, 0), "data");
+    write_chunk(&dataset, &[4, 0], 3, &elements()[80..160]);
+    drop(dataset);
+    let dataset = open_dataset(&open(&path), "data");
+    let filled = [[7, 1].repeat(40), elements()[80..160].to_vec(), [7, 1].repeat(40)].concat();
+    assert_eq!(read(&reader(&dataset)), Ok(filled));
+    let options = Options { missing: Missing::Error, ..Options::default() };
+    let strict = Reader::open(&library(), dataset.0, options).expect("a dataset");
+    assert_eq!(read(&strict), Err(Error::Missing { offset: vec![0, 0] }));
+    let mut found = vec![0; 80];
+    assert_eq!(strict.read(&[4, 0], &[4, 10], None, &mut found), Ok(()));
+    let chunk = strict.stored_chunk(&[4, 0]).expect("known").expect("stored");
+    assert_eq!((chunk.mask, chunk.n_bytes), (3, 80));
+    let bytes = std::fs::read(&path).expect("the file");
+    assert_eq!(bytes[chunk.address as usize..][..80], elements()[80..160]);
+    assert_eq!(strict.stored_chunk(&[8, 0]), Ok(None));
+    assert!(strict.stored_chunk(&[1, 0]).is_err() && strict.stored_chunk(&[16, 0]).is_err());
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    let path = path("arguments");
+    make(&path, &chunked());
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    let mut dst = vec![0; 20];
+    for (start, count, step) in [([11, 0], [2, 5], [1, 1]), ([0, 0], [1, 10], [1, 0]), ([0, 0], [3, 3], [1, 1])] {
+        let refused = reader.read(&start, &count, Some(&step), &mut dst);
+        assert!(matches!(refused, Err(Error::Argument(_))), "{start:?} {count:?} {step:?}: {refused:?}");
+    }
+    assert!(Reader::open(&library(), open(&path).0, Options::default()).is_err(), "a file is no dataset");
+}
+
+#[test]
+fn several_threads_read_with_one_reader() {
+    let path = path("threads");
+    make(&path, &chunked());
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..200).for_each(|_| assert_eq!(read(&reader), Ok(elements()))));
+        }
+    });
+}
+
+/// The parent's threads are not there in the child.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_forked_goes_on_reading() {
+    let path = path("fork");
+    make(&path, &chunked());
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    assert_eq!(read(&reader), Ok(elements()));
+    // SAFETY: the child calls nothing of HDF5, and leaves by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let is_right = (0..50).all(|_| read(&reader) == Ok(elements()));
+        // SAFETY: ends this process without anything of the parent's.
+        unsafe { libc::_exit(i32::from(!is_right)) };
+    }
+    assert_eq!(read(&reader), Ok(elements()));
+    let mut status = 0;
+    // SAFETY: the child of this process, and a place for its status.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child read something else");
+}
+
+/// The places in a file where its index keeps the sizes of the chunks of [`chunked`], in the oldest format: size, mask, then the
+/// offset of the chunk (and 0 for its bytes), then its address.
+fn keys(file: &[u8], sizes: &[u64]) -> Vec<usize> {
+    let key = |row: usize| {
+        let mut key = (sizes[row] as u32).to_le_bytes().to_vec();
+        key.extend([0; 4]);
+        key.extend((4 * row as u64).to_le_bytes());
+        key.extend([0; 16]);
+        key
+    };
+    let find = |key: Vec<u8>| {
+        let at = file.windows(key.len()).position(|part| part == key);
+        at.expect("the index has the chunk")
+    };
+    (0..sizes.len()).map(|row| find(key(row))).collect()
+}
+
+/// A file of which the index is damaged by `change`, which gets the file and where it has the chunks.
+fn read_hostile(name: &str, change: impl FnOnce(&mut Vec<u8>, &[usize])) -> Result<Vec<u8>, Error> {
+    let path = path(name);
+    make(&path, &chunked());
+    let sizes: Vec<u64> = {
+        let reader = reader(&open_dataset(&open(&path), "data"));
+        (0..3).map(|row| reader.stored_chunk(&[4 * row, 0]).expect("known").expect("stored").n_bytes).collect()
+    };
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let keys = keys(&bytes, &sizes);
+    change(&mut bytes, &keys);
+    std::fs::write(&path, bytes).expect("the file");
+    let file = open(&path);
+    let reader = reader(&open_dataset(&file, "data"));
+    read(&reader)
+}
+
+#[test]
+fn an_index_that_leads_outside_of_the_file_or_claims_gigabytes_is_an_error() {
+    assert_eq!(read_hostile("hostile-none", |_, _| ()), Ok(elements()), "the method");
+    let address = 32;
+    for (name, n) in [("far", 1_u64 << 40), ("end", u64::MAX - 7), ("middle", i64::MAX as u64 - 100)] {
+        let error = read_hostile(&format!("hostile-{name}"), |file, keys| {
+            file[keys[1] + address..][..8].copy_from_slice(&n.to_le_bytes());
+        });
+        assert!(error.is_err(), "{name}: {error:?}");
+    }
+    for (name, n) in [("size-4g", u32::MAX), ("size-2g", 1 << 31), ("size-1m", 1 << 20), ("size-0", 0), ("size-1", 1)] {
+        let error = read_hostile(&format!("hostile-{name}"), |file, keys| {
+            file[keys[1]..][..4].copy_from_slice(&n.to_le_bytes());
+        });
+        assert!(error.is_err(), "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn chunks_that_overlap_are_each_what_their_bytes_are() {
+    let found = read_hostile("hostile-overlap", |file, keys| {
+        let (first, second) = (keys[0], keys[1]);
+        let key: Vec<u8> = file[first..first + 8].to_vec();
+        let address: Vec<u8> = file[first + 32..first + 40].to_vec();
+        file[second..second + 8].copy_from_slice(&key);
+        file[second + 32..second + 40].copy_from_slice(&address);
+    });
+    let (first, rest) = (elements()[..80].to_vec(), elements()[160..].to_vec());
+    assert_eq!(found, Ok([first.clone(), first, rest].concat()));
+}
+
+#[test]
+fn a_file_that_is_cut_gives_an_error_or_its_elements() {
+    let path = path("cut");
+    make(&path, &chunked());
+    let whole = std::fs::read(&path).expect("the file");
+    let dataset = open_dataset(&open(&path), "data");
+    let reader = reader(&dataset);
+    for n_bytes in (0..whole.len()).step_by(97) {
+        std::fs::write(&path, &whole[..n_bytes]).expect("the file");
+        match read(&reader) {
+            Ok(found) => assert_eq!(found, elements(), "cut at {n_bytes}"),
+            Err(error) => assert!(matches!(error, Error::Read { .. }), "cut at {n_bytes}: {error}"),
+        }
+    }
+    std::fs::write(&path, &whole).expect("the file");
+}
+
+#[test]
+fn a_chunk_of_gigabytes_that_holds_nothing_is_an_error_and_takes_no_memory() {
+    let path = path("huge");
+    let chunk = vec![(1 << 32) - 1];
+    for (name, filters, bytes) in [
+        ("lz4", vec![(32004, vec![])], [&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x40, 0, 0, 0][..], &[0; 30]].concat()),
+        ("zstd", vec![(32015, vec![3])], vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0]),
+        ("deflate", vec![(1, vec![1])], vec![0x78, 0x9c, 1, 0, 0, 0xff, 0xff]),
+        ("shuffle", vec![(2, vec![1])], vec![0; 100]),
+    ] {
+        let spec = Spec {
+            max_dims: vec![u64::MAX],
+            filters,
+            ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[100], Layout::Chunked(chunk.clone()))
+        };
+        write_chunk(&spec.make(&create(&path, false, 0), "data"), &[0], 0, &bytes);
+        let reader = reader(&open_dataset(&open(&path), "data"));
+        assert_eq!(reader.way(), Way::Direct, "{name}");
+        let error = read(&reader).expect_err(name);
+        assert!(matches!(error, Error::Chunk { .. }), "{name}: {error}");
+    }
+}
+
+/// The corpus of bad chunks, each as the second chunk of a dataset: an error or the right elements, and the chunk before it is
+/// not touched.
+#[test]
+fn every_chunk_of_the_corpus_is_an_error_or_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus/chunks");
+    let load = |name: &str| std::fs::read(folder.join(name)).expect(name);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&load("manifest.json")).expect("JSON");
+    let (chunks, right, path) = (load("chunks.bin"), load("right.raw"), path("corpus"));
+    let mut n_right = 0;
+    for row in &rows {
+        let number = |key: &str| row[key].as_u64().expect(key) as usize;
+        let numbers =
+            |key: &str| row[key].as_array().expect(key).iter().map(|n| n.as_u64().expect(key)).collect::<Vec<_>>();
+        let chunk = numbers("chunk");
+        let values = numbers("stored").iter().map(|n| *n as u32).collect();
+        let mut dims = chunk.clone();
+        dims[0] *= 2;
+        let spec = Spec {
+            filters: vec![(number("filter") as i32, values)],
+            ..Spec::new(*h5t::H5T_NATIVE_INT16, &dims, Layout::Chunked(chunk.clone()))
+        };
+        let dataset = spec.make(&create(&path, false, 0), "data");
+        write_chunk(&dataset, &[0, 0, 0], 1, &right);
+        write_chunk(&dataset, &[chunk[0], 0, 0], 0, &chunks[number("at")..][..number("n_bytes")]);
+        drop(dataset);
+        let reader = reader(&open_dataset(&open(&path), "data"));
+        let name = row["name"].as_str().expect("a name");
+        let (mut first, mut second) = (vec![0; right.len()], vec![0; right.len()]);
+        assert_eq!(reader.read(&[0, 0, 0], &chunk, None, &mut first), Ok(()), "{name}");
+        let result = reader.read(&[chunk[0], 0, 0], &chunk, None, &mut second);
+        assert!(first == right, "{name}");
+        assert!(result.is_err() || second == right, "{name}: wrong elements");
+        assert!(row["expected"] != "right" || result.is_ok(), "{name}: {result:?}");
+        n_right += usize::from(result.is_ok());
+    }
+    assert!(rows.len() > 400 && n_right > 10 && n_right < rows.len() / 2, "{n_right} of {}", rows.len());
+}
+
+#[test]
+fn a_reader_that_is_shared_ends_with_its_last_user() {
+    let path = path("shared");
+    make(&path, &chunked());
+    let reader = Arc::new(reader(&open_dataset(&open(&path), "data")));
+    let mut found = vec![0; N_BYTES];
+    // SAFETY: `found` is as large as the selection, and not used before the read has ended.
+    let read = unsafe { darkchunk_stream::Read::begin(&reader, &[0, 0], &DIMS, None, found.as_mut_ptr(), None) };
+    drop(reader);
+    assert_eq!(read.expect("a good selection").step(None), Ok(true));
+    assert_eq!(found, elements());
+}
