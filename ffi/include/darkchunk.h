@@ -1,12 +1,14 @@
 /*
  * darkchunk: HDF5 compression for detectors and cameras.
  *
- * Link with -ldarkchunk. The library links no HDF5. Three ways to use it, from bare to complete:
+ * Link with -ldarkchunk. The library links no HDF5. Three ways to write, from bare to complete:
  *
  *   dc_encode_chunk   one chunk from an array of frames; the program calls H5Dwrite_chunk itself
  *   dc_encoder        chunk after chunk in the same memory, with DRLE without copying a frame; the same
  *   dc_writer         the whole recording: makes the dataset, writes the chunks, stores sum, dark image and counts,
  *                     with the HDF5 functions of the program (include hdf5.h before this file)
+ *
+ * And to read: dc_reader, any part of a dataset with several threads, beside the program's HDF5; dc_decode_pipeline, one chunk.
  *
  * Conventions. A chunk is n_frames frames of height rows of width elements, frame by frame, row by row, without gaps,
  * in the machine's byte order. Sizes called n_bytes and *_len are in bytes, n_pixels and *_pixels in elements. Every
@@ -14,7 +16,8 @@
  * reason, with the numbers. Pointers are not NULL unless said. A struct begins with its own size: use the INIT macros,
  * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
  *
- * Threads are started only where n_threads asks for more than one, and are gone when the function returns. They share the
+ * Threads are started only where n_threads asks for more than one, and are gone when the function returns (those of a dc_reader
+ * when it is freed, or some seconds after its last read). They share the
  * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares the
  * rows of frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any
  * number.
@@ -45,6 +48,8 @@ typedef enum dc_status {
     DC_PANIC = 10,      /* a bug in darkchunk; free the object, and report it */
     DC_NOT_TAKEN = 11,  /* dc_writer: a full chunk is held that HDF5 still refuses, or a flush failed, before a frame was taken:
                            push it again (dc_writer_push_frames: those after the ones that dc_summary's n_pushed counts) */
+    DC_MISSING = 12,    /* dc_reader: a chunk was never stored, and DC_MISSING_ERROR was asked for */
+    DC_READ = 13,       /* dc_reader: the bytes of a chunk cannot be read from the file; the message is the system's */
     DC_OTHER = 99
 } dc_status;
 
@@ -267,7 +272,6 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Pget_userblock;
     dc_function fn_H5Pget_driver;
     dc_function fn_H5Pset_fapl_sec2;
-    dc_function fn_H5Iinc_ref;
     dc_function fn_H5Fget_access_plist;
     dc_function fn_H5Fget_vfd_handle;
     dc_function fn_H5Fget_name;
@@ -341,7 +345,6 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Pget_userblock)
     DC_SET(H5Pget_driver)
     DC_SET(H5Pset_fapl_sec2)
-    DC_SET(H5Iinc_ref)
     DC_SET(H5Fget_access_plist)
     DC_SET(H5Fget_vfd_handle)
     DC_SET(H5Fget_name)
@@ -452,6 +455,113 @@ dc_status dc_writer_sum(dc_writer *writer, const int64_t **sum, size_t *n_pixels
 
 /* Finishes what can be finished, and ends the writer. Call it before the file is closed. NULL is allowed. */
 void dc_writer_free(dc_writer *writer);
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+#define DC_MAX_RANK 32
+
+typedef struct dc_reader dc_reader;
+typedef struct dc_read dc_read;
+
+/* By which way a dataset is read. The numbers are for ever. */
+enum {
+    DC_WAY_DIRECT = 1, /* bytes from the file beside HDF5, decoded in threads; HDF5 is not called */
+    DC_WAY_HDF5 = 2,   /* H5Dread, by the calling thread */
+    DC_WAY_CHUNKS = 3  /* chunks as they are stored through HDF5, by the calling thread; decoded in threads */
+};
+
+/* What is done where a chunk was never stored. */
+enum {
+    DC_MISSING_FILL = 0, /* the fill value, as HDF5 does; zeros where HDF5 would leave the memory as it is */
+    DC_MISSING_ERROR = 1 /* DC_MISSING; see also dc_reader_missing */
+};
+
+typedef struct dc_reader_options {
+    size_t size;      /* sizeof(dc_reader_options) */
+    size_t n_threads; /* threads that read and decode, the calling one among them, at most 256; 0: one for each processor */
+    int missing;      /* DC_MISSING_FILL or DC_MISSING_ERROR */
+    int only_hdf5;    /* not 0: always DC_WAY_HDF5 */
+} dc_reader_options;
+
+#define DC_READER_OPTIONS_INIT {sizeof(dc_reader_options), 0, DC_MISSING_FILL, 0}
+
+typedef struct dc_reader_info {
+    size_t size;                 /* sizeof(dc_reader_info), set before the call */
+    int way;                     /* a DC_WAY_... */
+    int rank;
+    uint64_t shape[DC_MAX_RANK]; /* at dc_reader_open or the last dc_reader_refresh */
+    uint64_t chunk[DC_MAX_RANK]; /* the shape of a chunk; zeros where the dataset has no chunks */
+    size_t element_bytes;
+    int element;                 /* a dc_element where the elements are such integers, else 0 */
+    int is_big_endian;           /* of such integers */
+    int n_filters;
+    uint32_t filters[32];        /* their numbers, in the order in which they are applied */
+    uint64_t n_chunks;           /* chunks that are stored, and their bytes; zeros where that is not known */
+    uint64_t stored_bytes;
+} dc_reader_info;
+
+/* A reader of an open dataset (a hid_t of the HDF5 of the table), which it opens once more. It is for as long as that
+ * HDF5 has the file open: free it before the file is closed. `options` may be NULL. Elements are read as they are stored: in the
+ * dataset's type (H5Dget_type) and its byte order. DC_UNSUPPORTED for those that refer to other places of the file (strings
+ * and sequences of variable length, references), and for a table that lacks a function.
+ *
+ * HDF5 is called by dc_reader_open, dc_reader_refresh and dc_reader_free; by dc_reader_read and dc_read_step only where the way is
+ * not DC_WAY_DIRECT; by nothing else here. It is called on the calling thread. */
+dc_status dc_reader_open(const dc_hdf5 *hdf5, int64_t dataset, const dc_reader_options *options, dc_reader **reader);
+
+dc_status dc_reader_info_of(const dc_reader *reader, dc_reader_info *info);
+
+/* Why the dataset is not read by DC_WAY_DIRECT; "" where it is. Valid until the next refresh or free. */
+const char *dc_reader_reason(const dc_reader *reader);
+
+/* Reads start[i], start[i] + step[i], ... (count[i] of them) along each axis. `step` may be NULL: all 1. strides[i] are the bytes
+ * in dst from one element to the next along axis i, of any sign; NULL: without gaps, the last axis fastest. Elements of dst must
+ * not overlap; bytes between them are not touched. On an error the selected elements of dst are unspecified. Several threads may
+ * read with one reader at the same time.
+ *
+ *   DC_ARGUMENT                            a selection that is not in the dataset, strides by which elements overlap
+ *   DC_DAMAGED, DC_WRONG_SIZE              a chunk, of several the first in the selection; the message says where
+ *   DC_READ, DC_MISSING, DC_HDF5 */
+dc_status dc_reader_read(const dc_reader *reader, const uint64_t *start, const uint64_t *count, const uint64_t *step, void *dst,
+                         const int64_t *strides);
+
+/* The same in pieces, so that a program can look for signals, or give up. dc_read_begin reads nothing yet. Each step reads for about
+ * so many seconds, at least one chunk, and says whether all is read. Between steps nothing is written to dst and no thread is at
+ * work. After a step that failed there is nothing to be done but dc_read_free, which is allowed at any time, and for NULL. */
+dc_status dc_read_begin(const dc_reader *reader, const uint64_t *start, const uint64_t *count, const uint64_t *step, void *dst,
+                        const int64_t *strides, dc_read **read);
+dc_status dc_read_step(dc_read *read, double seconds, int *is_done);
+void dc_read_free(dc_read *read);
+
+/* For each element of a selection, without gaps, 1 where its chunk was never stored, else 0. DC_ARGUMENT also where that is not
+ * known. */
+dc_status dc_reader_missing(const dc_reader *reader, const uint64_t *start, const uint64_t *count, const uint64_t *step,
+                            uint8_t *missing);
+
+/* Where the chunk is that begins at `offset`: its address from the file's first byte, its stored bytes (0: it was never stored) and
+ * its filter mask. Each output may be NULL. DC_ARGUMENT where no chunk begins there, and where the way is not DC_WAY_DIRECT. */
+dc_status dc_reader_chunk(const dc_reader *reader, const uint64_t *offset, uint64_t *address, uint64_t *n_bytes,
+                          uint32_t *mask);
+
+/* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. No dc_read of the reader may be there, and no other
+ * call with it at the same time. On an error the reader is as it was. */
+dc_status dc_reader_refresh(dc_reader *reader);
+
+/* NULL is allowed. */
+void dc_reader_free(dc_reader *reader);
+
+/* A filter of a dataset, with its parameters as they are stored. */
+typedef struct dc_filter {
+    uint32_t id;
+    const uint32_t *values;
+    size_t n_values;
+} dc_filter;
+
+/* Decodes a stored chunk through all filters of its dataset, in the order in which they are applied, less those in `mask`, into the
+ * whole of dst, which has the size of the dataset's chunks: the five above, and gzip (1), shuffle (2), fletcher32 (3), h5py's LZF
+ * (32000) and PyTables' LZO (305). Any `src` is safe. DC_UNSUPPORTED for others. */
+dc_status dc_decode_pipeline(const dc_filter *filters, size_t n_filters, uint32_t mask, const void *src, size_t src_len,
+                             void *dst, size_t dst_len);
 
 #ifdef __cplusplus
 }

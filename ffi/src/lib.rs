@@ -10,6 +10,8 @@ mod element;
 mod encoder;
 mod frames;
 mod load;
+mod pipeline;
+mod reader;
 mod status;
 mod types;
 mod writer;

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use darkchunk_core::Error as Codec;
 use darkchunk_hdf5::Error;
+use darkchunk_stream::Error as Reading;
 
 /// `dc_status`, as C has it.
 pub(crate) type Status = c_int;
@@ -23,6 +24,8 @@ const HDF5: Status = 8;
 const NOT_STORED: Status = 9;
 const PANIC: Status = 10;
 const NOT_TAKEN: Status = 11;
+const MISSING: Status = 12;
+const READ: Status = 13;
 const OTHER: Status = 99;
 
 /// Why a call failed.
@@ -34,6 +37,18 @@ pub(crate) enum Failure {
     Argument(String),
     /// What the library says.
     Library(Error),
+    /// What the reader says.
+    Reading(Reading),
+}
+
+impl From<Reading> for Failure {
+    fn from(error: Reading) -> Self {
+        match error {
+            Reading::Hdf5(error) => Self::Library(error),
+            Reading::Argument(message) => Self::Argument(message),
+            error => Self::Reading(error),
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -72,7 +87,10 @@ impl Failure {
                 | Error::Resized { .. }
                 | Error::Full { .. },
             ) => UNSUPPORTED,
-            Self::Library(_) => OTHER,
+            Self::Reading(Reading::Chunk { source, .. }) => codec_status(source),
+            Self::Reading(Reading::Missing { .. }) => MISSING,
+            Self::Reading(Reading::Read { .. }) => READ,
+            Self::Library(_) | Self::Reading(_) => OTHER,
         }
     }
 
@@ -81,6 +99,7 @@ impl Failure {
             Self::Null(what) => format!("{what} is NULL"),
             Self::Argument(message) => message.clone(),
             Self::Library(error) => error.to_string(),
+            Self::Reading(error) => error.to_string(),
         }
     }
 }

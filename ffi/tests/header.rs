@@ -44,6 +44,8 @@ fn the_header_declares_what_the_library_has() {
         include_str!("../src/chunk.rs"),
         include_str!("../src/encoder.rs"),
         include_str!("../src/load.rs"),
+        include_str!("../src/pipeline.rs"),
+        include_str!("../src/reader.rs"),
         include_str!("../src/status.rs"),
         include_str!("../src/writer.rs"),
     ];

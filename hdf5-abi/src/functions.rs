@@ -120,7 +120,6 @@ macro_rules! for_each_hdf5_function {
                 fn H5Pget_userblock(fcpl: Hid, n_bytes: *mut u64) -> c_int;
                 fn H5Pget_driver(fapl: Hid) -> Hid;
                 fn H5Pset_fapl_sec2(fapl: Hid) -> c_int;
-                fn H5Iinc_ref(id: Hid) -> c_int;
                 fn H5Fget_access_plist(file: Hid) -> Hid;
                 fn H5Fget_vfd_handle(file: Hid, fapl: Hid, handle: *mut *mut c_void) -> c_int;
                 fn H5Fget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;

@@ -70,7 +70,6 @@ macro_rules! link {
             fn H5Pget_userblock(fcpl: Hid, n_bytes: *mut u64) -> c_int;
             fn H5Pget_driver(fapl: Hid) -> Hid;
             fn H5Pset_fapl_sec2(fapl: Hid) -> c_int;
-            fn H5Iinc_ref(id: Hid) -> c_int;
             fn H5Fget_access_plist(file: Hid) -> Hid;
             fn H5Fget_vfd_handle(file: Hid, fapl: Hid, handle: *mut *mut c_void) -> c_int;
             fn H5Fget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
@@ -116,7 +115,6 @@ macro_rules! link {
                 H5Pget_userblock: Some(H5Pget_userblock),
                 H5Pget_driver: Some(H5Pget_driver),
                 H5Pset_fapl_sec2: Some(H5Pset_fapl_sec2),
-                H5Iinc_ref: Some(H5Iinc_ref),
                 H5Fget_access_plist: Some(H5Fget_access_plist),
                 H5Fget_vfd_handle: Some(H5Fget_vfd_handle),
                 H5Fget_name: Some(H5Fget_name),

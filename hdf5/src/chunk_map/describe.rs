@@ -33,6 +33,8 @@ pub enum Storage {
 /// An open dataset of elements of a fixed size.
 #[derive(Debug)]
 pub struct StoredDataset {
+    /// The caller's identifier, which may be closed by now.
+    given: Hid,
     pub(super) dataset: Id,
     pub(super) datatype: Id,
     pub(super) dims: Vec<u64>,
@@ -43,7 +45,7 @@ pub struct StoredDataset {
 }
 
 impl StoredDataset {
-    /// A dataset that is open. What is made here holds its own reference to it.
+    /// A dataset that is open. What is made here has it open, too, by an identifier of its own.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where elements refer to other places of the file: strings and sequences of variable length, and
@@ -52,8 +54,8 @@ impl StoredDataset {
         if h5!(library, H5Iget_type(dataset))? != H5I_DATASET {
             return Err(Error::Unsupported("the identifier is not one of a dataset".into()));
         }
-        h5_optional!(library, H5Iinc_ref(dataset))?;
-        let dataset = Id::new(library, dataset);
+        let given = dataset;
+        let dataset = object::open(library, given, ".")?;
         let datatype = Id::new(library, h5!(library, H5Dget_type(dataset.get()))?);
         // A type that has a name belongs to its file; a copy does not.
         let datatype = Id::new(library, h5!(library, H5Tcopy(datatype.get()))?);
@@ -70,7 +72,7 @@ impl StoredDataset {
         let storage = storage(&properties, dims.len())?;
         let fill = fill(&properties, datatype.get(), n_bytes)?;
         let filters = dataset::filters(&dataset)?;
-        Ok(Self { dataset, datatype, dims, element, filters, fill, storage })
+        Ok(Self { given, dataset, datatype, dims, element, filters, fill, storage })
     }
 
     /// Its extent along each axis, when it was opened or last refreshed.
@@ -121,7 +123,16 @@ impl StoredDataset {
     /// # Errors
     /// [`Error::Hdf5`]
     pub fn refresh(&mut self) -> Result<()> {
-        h5_optional!(self.dataset.library(), H5Drefresh(self.dataset.get()))?;
+        let library = &self.dataset.library().clone();
+        if h5!(library, H5Iget_type(self.given)).is_ok_and(|kind| kind == H5I_DATASET) {
+            // HDF5 1.10 breaks a dataset that is open twice when it is refreshed.
+            std::mem::replace(&mut self.dataset, Id::new(library, 0)).close()?;
+            let refreshed = h5_optional!(library, H5Drefresh(self.given));
+            self.dataset = object::open(library, self.given, ".")?;
+            refreshed?;
+        } else {
+            h5_optional!(library, H5Drefresh(self.dataset.get()))?;
+        }
         self.dims = extent(&self.dataset)?;
         Ok(())
     }

@@ -41,6 +41,9 @@ use selection::Selection;
 use target::Target;
 use work::{Batch, Known, Order};
 
+/// More threads than this are of no use to one dataset.
+const MAX_THREADS: usize = 256;
+
 /// By which way a dataset is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -65,7 +68,7 @@ pub enum Missing {
 /// How a dataset is to be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Threads that read and decode, the calling one among them; 0: one for each processor.
+    /// Threads that read and decode, the calling one among them, at most 256; 0: one for each processor.
     pub n_threads: usize,
     /// What is done where a chunk was never stored.
     pub missing: Missing,
@@ -88,7 +91,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of an open dataset, to which it holds its own reference.
+    /// A reader of an open dataset, which it opens once more.
     ///
     /// # Errors
     /// What [`StoredDataset::open`] says.
@@ -97,7 +100,8 @@ impl Reader {
         let n_threads = match options.n_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n_threads => n_threads,
-        };
+        }
+        .min(MAX_THREADS);
         let options = Options { n_threads, ..options };
         let (known, way, reason) = open::examine(&dataset, options)?;
         Ok(Self { dataset, known: Arc::new(known), way, reason, options, pool: Pool::default() })

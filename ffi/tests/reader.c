@@ -1,0 +1,243 @@
+/*
+ * The reader from C, beside the HDF5 of the program's own headers.
+ *
+ *   gcc -std=c11 -Wall -Wextra -Werror -I/usr/include/hdf5/serial -Iffi/include ffi/tests/reader.c -o reader \
+ *       -L/usr/lib/x86_64-linux-gnu/hdf5/serial -lhdf5 -Ltarget/release -ldarkchunk -lm -lpthread
+ *   ./reader out.h5
+ */
+#include <hdf5.h>
+
+#include <darkchunk.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAMES = 9, HEIGHT = 14, WIDTH = 10, N = FRAMES * HEIGHT * WIDTH };
+
+#define CHECK(good)                                                                             \
+    do {                                                                                        \
+        if (!(good)) {                                                                          \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #good, dc_last_error());    \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+static const uint64_t ZERO[3] = {0, 0, 0}, SHAPE[3] = {FRAMES, HEIGHT, WIDTH};
+static uint16_t pixels[N];
+
+/* The text of the last failure has this in it. */
+static int says(const char *words) {
+    return strstr(dc_last_error(), words) != NULL;
+}
+
+/* (9, 14, 10) uint16 in chunks of (2, 14, 4), gzip after shuffle; of the last chunk along the frames nothing is stored. */
+static hid_t make(hid_t file, const char *name) {
+    hsize_t dims[3] = {FRAMES, HEIGHT, WIDTH}, most[3] = {H5S_UNLIMITED, HEIGHT, WIDTH}, chunk[3] = {2, HEIGHT, 4};
+    hsize_t start[3] = {0, 0, 0}, count[3] = {FRAMES - 1, HEIGHT, WIDTH};
+    uint16_t fill = 77;
+    hid_t space = H5Screate_simple(3, dims, most), memory = H5Screate_simple(3, count, NULL);
+    hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+    CHECK(H5Pset_chunk(properties, 3, chunk) >= 0 && H5Pset_shuffle(properties) >= 0 && H5Pset_deflate(properties, 4) >= 0);
+    CHECK(H5Pset_fill_value(properties, H5T_NATIVE_UINT16, &fill) >= 0);
+    hid_t dataset = H5Dcreate2(file, name, H5T_NATIVE_UINT16, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    CHECK(dataset >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
+    for (int i = 0; i < N; i++) pixels[i] = i < (FRAMES - 1) * HEIGHT * WIDTH ? (uint16_t)(i % 7 ? 0 : i * 13) : fill;
+    CHECK(H5Dwrite(dataset, H5T_NATIVE_UINT16, memory, space, H5P_DEFAULT, pixels) >= 0);
+    H5Sclose(space);
+    H5Sclose(memory);
+    H5Pclose(properties);
+    return dataset;
+}
+
+static dc_reader *open_reader(hid_t dataset, dc_reader_options options) {
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_reader *reader = NULL;
+    CHECK(dc_reader_open(&hdf5, dataset, &options, &reader) == DC_OK);
+    return reader;
+}
+
+static void check_info(const dc_reader *reader, int way) {
+    dc_reader_info info = {.size = sizeof info};
+    CHECK(dc_reader_info_of(reader, &info) == DC_OK && info.size == sizeof info);
+    CHECK(info.way == way && info.rank == 3 && memcmp(info.shape, SHAPE, sizeof SHAPE) == 0 && info.shape[3] == 0);
+    CHECK(info.chunk[0] == 2 && info.chunk[1] == HEIGHT && info.chunk[2] == 4 && info.element_bytes == 2);
+    CHECK(info.element == DC_UINT16 && info.is_big_endian == 0);
+    CHECK(info.n_filters == 2 && info.filters[0] == H5Z_FILTER_SHUFFLE && info.filters[1] == H5Z_FILTER_DEFLATE);
+    CHECK(info.n_chunks == 12 && info.stored_bytes > 12 * 10);
+    CHECK((dc_reader_reason(reader)[0] == 0) == (way == DC_WAY_DIRECT));
+    info.size--;
+    CHECK(dc_reader_info_of(reader, &info) == DC_ARGUMENT && says("sizeof"));
+}
+
+/* Every second column backwards, each third frame, in pieces of no time, to memory with gaps. */
+static void check_strides(const dc_reader *reader) {
+    uint64_t start[3] = {1, 2, 1}, count[3] = {3, 10, 5}, step[3] = {3, 1, 2};
+    enum { ROW = 9, FRAME = ROW * 10 + 3 };
+    static uint16_t memory[FRAME * 3];
+    int64_t strides[3] = {2 * FRAME, 2 * ROW, -2};
+    memset(memory, 0xEE, sizeof memory);
+    dc_read *read;
+    CHECK(dc_read_begin(reader, start, count, step, memory + 4, strides, &read) == DC_OK);
+    int is_done = 0, n_steps = 0;
+    while (!is_done) {
+        CHECK(dc_read_step(read, 0, &is_done) == DC_OK);
+        n_steps++;
+    }
+    CHECK(n_steps >= 1 && n_steps <= 9 && dc_read_step(read, 1, &is_done) == DC_OK && is_done);
+    dc_read_free(read);
+    for (int f = 0; f < 3; f++)
+        for (int y = 0; y < 10; y++)
+            for (int x = 0; x < 5; x++) {
+                uint16_t *found = &memory[f * FRAME + y * ROW + 4 - x];
+                CHECK(*found == pixels[((1 + 3 * f) * HEIGHT + 2 + y) * WIDTH + 1 + 2 * x]);
+                *found = 0xEEEE;
+            }
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) CHECK(memory[i] == 0xEEEE);
+}
+
+static void *read_often(void *reader) {
+    uint16_t *found = malloc(sizeof pixels);
+    for (int i = 0; i < 50; i++) {
+        memset(found, 0, sizeof pixels);
+        CHECK(dc_reader_read(reader, ZERO, SHAPE, NULL, found, NULL) == DC_OK);
+        CHECK(memcmp(found, pixels, sizeof pixels) == 0);
+    }
+    free(found);
+    return NULL;
+}
+
+static void check_threads(dc_reader *reader) {
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, read_often, reader) == 0);
+    for (int i = 0; i < 3; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+static void check_chunks(const dc_reader *reader, const char *path) {
+    uint64_t offset[3] = {2, 0, 4}, hole[3] = {8, 0, 0}, inside[3] = {1, 0, 0}, address, n_bytes;
+    uint32_t mask = 9, shuffle = 2, level = 4;
+    CHECK(dc_reader_chunk(reader, offset, &address, &n_bytes, &mask) == DC_OK && mask == 0 && n_bytes > 0);
+    unsigned char *stored = malloc(n_bytes);
+    FILE *file = fopen(path, "rb");
+    CHECK(file && fseek(file, (long)address, SEEK_SET) == 0 && fread(stored, 1, n_bytes, file) == n_bytes);
+    fclose(file);
+    uint16_t chunk[2 * HEIGHT * 4];
+    dc_filter filters[2] = {{H5Z_FILTER_SHUFFLE, &shuffle, 1}, {H5Z_FILTER_DEFLATE, &level, 1}};
+    CHECK(dc_decode_pipeline(filters, 2, 0, stored, n_bytes, chunk, sizeof chunk) == DC_OK);
+    for (int y = 0; y < HEIGHT; y++)
+        CHECK(memcmp(&chunk[y * 4], &pixels[(2 * HEIGHT + y) * WIDTH + 4], 4 * sizeof *chunk) == 0);
+    CHECK(dc_decode_pipeline(filters, 2, 0, stored, n_bytes, chunk, sizeof chunk - 2) == DC_WRONG_SIZE);
+    CHECK(dc_decode_pipeline(filters, 2, 0, stored, n_bytes / 2, chunk, sizeof chunk) != DC_OK);
+    CHECK(dc_decode_pipeline(filters, 2, 3, chunk, sizeof chunk, chunk, 0) == DC_WRONG_SIZE);
+    CHECK(dc_decode_pipeline(NULL, 2, 0, stored, n_bytes, chunk, sizeof chunk) == DC_NULL);
+    filters[1].id = 307;
+    CHECK(dc_decode_pipeline(filters, 2, 0, stored, n_bytes, chunk, sizeof chunk) == DC_UNSUPPORTED && says("307"));
+    free(stored);
+    CHECK(dc_reader_chunk(reader, hole, NULL, &n_bytes, NULL) == DC_OK && n_bytes == 0);
+    CHECK(dc_reader_chunk(reader, inside, &address, &n_bytes, &mask) == DC_ARGUMENT);
+}
+
+static void check_missing(hid_t dataset, int only_hdf5) {
+    dc_reader_options options = {sizeof options, 2, DC_MISSING_ERROR, only_hdf5};
+    dc_reader *reader = open_reader(dataset, options);
+    static uint16_t found[N];
+    static uint8_t missing[N];
+    CHECK(dc_reader_read(reader, ZERO, SHAPE, NULL, found, NULL) == DC_MISSING && says("[8, 0, 0]"));
+    uint64_t count[3] = {FRAMES - 1, HEIGHT, WIDTH};
+    CHECK(dc_reader_read(reader, ZERO, count, NULL, found, NULL) == DC_OK);
+    CHECK(memcmp(found, pixels, 2 * (FRAMES - 1) * HEIGHT * WIDTH) == 0);
+    memset(missing, 9, sizeof missing);
+    CHECK(dc_reader_missing(reader, ZERO, SHAPE, NULL, missing) == DC_OK);
+    for (int i = 0; i < N; i++) CHECK(missing[i] == (i >= (FRAMES - 1) * HEIGHT * WIDTH));
+    dc_reader_free(reader);
+}
+
+static void check_arguments(dc_reader *reader, hid_t dataset, hid_t file) {
+    static uint16_t found[N];
+    uint64_t many[3] = {FRAMES + 1, HEIGHT, WIDTH}, none[3] = {1, 0, 1};
+    int64_t same[3] = {0, 2 * WIDTH, 2};
+    int is_done;
+    dc_read *read = NULL;
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_reader *other = NULL;
+    CHECK(dc_reader_read(reader, ZERO, many, NULL, found, NULL) == DC_ARGUMENT && says("axis 0"));
+    CHECK(dc_reader_read(reader, ZERO, SHAPE, none, found, NULL) == DC_ARGUMENT && says("steps of 0"));
+    CHECK(dc_reader_read(reader, ZERO, SHAPE, NULL, found, same) == DC_ARGUMENT && says("overlap"));
+    CHECK(dc_reader_read(reader, ZERO, SHAPE, NULL, NULL, NULL) == DC_NULL && says("dst"));
+    CHECK(dc_reader_read(reader, NULL, SHAPE, NULL, found, NULL) == DC_NULL && says("start"));
+    CHECK(dc_reader_read(NULL, ZERO, SHAPE, NULL, found, NULL) == DC_NULL && says("reader"));
+    CHECK(dc_reader_read(reader, ZERO, none, NULL, found, NULL) == DC_OK);
+    CHECK(dc_read_begin(reader, ZERO, SHAPE, NULL, found, NULL, NULL) == DC_NULL);
+    CHECK(dc_read_begin(reader, ZERO, SHAPE, NULL, found, NULL, &read) == DC_OK);
+    CHECK(dc_read_step(read, -1, &is_done) == DC_ARGUMENT && dc_read_step(read, NAN, &is_done) == DC_ARGUMENT);
+    CHECK(dc_reader_refresh(reader) == DC_ARGUMENT && says("dc_read"));
+    CHECK(dc_read_step(read, INFINITY, &is_done) == DC_OK && is_done);
+    dc_read_free(read);
+    dc_read_free(NULL);
+    dc_reader_free(NULL);
+    CHECK(dc_reader_open(&hdf5, file, NULL, &other) == DC_UNSUPPORTED && other == NULL);
+    CHECK(dc_reader_open(&hdf5, dataset, NULL, NULL) == DC_NULL && dc_reader_open(NULL, dataset, NULL, &other) == DC_NULL);
+    dc_reader_options options = {sizeof options, 0, 7, 0};
+    CHECK(dc_reader_open(&hdf5, dataset, &options, &other) == DC_ARGUMENT && says("missing"));
+    /* What a program was compiled with that knows less of the table: it works, but for what it lacks. */
+    hdf5.size = offsetof(dc_hdf5, fn_H5Pget_fill_time);
+    CHECK(dc_reader_open(&hdf5, dataset, NULL, &other) == DC_UNSUPPORTED && says("H5Pget_fill_time"));
+    hdf5.size = offsetof(dc_hdf5, fn_H5Dchunk_iter);
+    CHECK(dc_reader_open(&hdf5, dataset, NULL, &other) == DC_OK);
+    dc_reader_free(other);
+}
+
+/* A dataset that grows in a file which this process writes. */
+static void check_refresh(hid_t file) {
+    hid_t dataset = make(file, "grows");
+    dc_reader *reader = open_reader(dataset, (dc_reader_options)DC_READER_OPTIONS_INIT);
+    check_info(reader, DC_WAY_HDF5);
+    hsize_t more[3] = {FRAMES + 3, HEIGHT, WIDTH};
+    CHECK(H5Dset_extent(dataset, more) >= 0 && dc_reader_refresh(reader) == DC_OK);
+    dc_reader_info info = {.size = sizeof info};
+    CHECK(dc_reader_info_of(reader, &info) == DC_OK && info.shape[0] == FRAMES + 3);
+    static uint16_t found[HEIGHT * WIDTH];
+    uint64_t start[3] = {FRAMES + 2, 0, 0}, count[3] = {1, HEIGHT, WIDTH};
+    CHECK(dc_reader_read(reader, start, count, NULL, found, NULL) == DC_OK && found[0] == 77);
+    dc_reader_free(reader);
+    H5Dclose(dataset);
+}
+
+int main(int argc, char **argv) {
+    const char *path = argc > 1 ? argv[1] : "reader.h5";
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    CHECK(file >= 0);
+    H5Dclose(make(file, "data"));
+    check_refresh(file);
+    CHECK(H5Fclose(file) >= 0);
+
+    file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(file, "data", H5P_DEFAULT);
+    CHECK(dataset >= 0);
+    for (int only_hdf5 = 0; only_hdf5 < 2; only_hdf5++) {
+        dc_reader_options options = {sizeof options, 3, DC_MISSING_FILL, only_hdf5};
+        dc_reader *reader = open_reader(dataset, options);
+        check_info(reader, only_hdf5 ? DC_WAY_HDF5 : DC_WAY_DIRECT);
+        check_strides(reader);
+        if (!only_hdf5) {
+            check_threads(reader);
+            check_chunks(reader, path);
+        }
+        check_arguments(reader, dataset, file);
+        CHECK(dc_reader_refresh(reader) == DC_OK);
+        read_often(reader);
+        dc_reader_free(reader);
+        check_missing(dataset, only_hdf5);
+    }
+    /* The reader has the dataset open itself: the program's may be closed before. */
+    dc_reader *reader = open_reader(dataset, (dc_reader_options)DC_READER_OPTIONS_INIT);
+    H5Dclose(dataset);
+    read_often(reader);
+    dc_reader_free(reader);
+    CHECK(H5Fclose(file) >= 0);
+    printf("reader: ok\n");
+    return 0;
+}
