@@ -1,6 +1,5 @@
-//! PyTables' LZO, filter 305: an LZO1X stream, behind it the Adler-32 of what it decodes to and how many bytes that are.
-//!
-//! Tables before version 2 of their format have the bare stream.
+//! PyTables' LZO, filter 305: an LZO1X stream. Early versions put the Adler-32 of what it decodes to behind it, and how many bytes that
+//! are; the parameters do not tell, the stream's end does.
 
 use darkchunk::{Error, Result};
 
@@ -11,23 +10,21 @@ pub(super) const MOST_RATIO: usize = 255;
 
 const TRAILER_BYTES: usize = 8;
 
-/// Whether the checksum and the size are there: by the parameters, which are level, version of the object's format, and kind of
-/// object (0 is a table).
-pub(super) fn has_trailer(values: &[u32]) -> bool {
-    !matches!(values, [] | [_] | [_, 0..20] | [_, 0..20, 0])
+/// Decodes to the front of `dst` and returns how many bytes that are.
+pub(super) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    match lzokay::decompress::decompress(src, dst) {
+        Err(lzokay::Error::InputNotConsumed) => with_trailer(src, dst),
+        found => found.map_err(|error| name(error, src.len(), dst.len())),
+    }
 }
 
-/// Decodes to the front of `dst` and returns how many bytes that are.
-pub(super) fn decode(src: &[u8], has_trailer: bool, dst: &mut [u8]) -> Result<usize> {
-    if !has_trailer {
-        return stream(src, dst);
-    }
+fn with_trailer(src: &[u8], dst: &mut [u8]) -> Result<usize> {
     let Some((bytes, trailer)) = src.split_last_chunk::<TRAILER_BYTES>() else {
         return Err(Error::Truncated { at: 0, needed: TRAILER_BYTES, available: src.len() });
     };
     let [a, b, c, d, size @ ..] = *trailer;
     let (stored, expected) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes(size) as usize);
-    let found = stream(bytes, dst)?;
+    let found = lzokay::decompress::decompress(bytes, dst).map_err(|error| name(error, bytes.len(), dst.len()))?;
     if found != expected {
         return Err(Error::WrongSize { expected, found });
     }
@@ -35,14 +32,14 @@ pub(super) fn decode(src: &[u8], has_trailer: bool, dst: &mut [u8]) -> Result<us
     if stored == computed { Ok(found) } else { Err(Error::Checksum { stored, computed }) }
 }
 
-fn stream(src: &[u8], dst: &mut [u8]) -> Result<usize> {
-    let available = dst.len();
-    lzokay::decompress::decompress(src, dst).map_err(|error| match error {
+fn name(error: lzokay::Error, n_bytes: usize, available: usize) -> Error {
+    match error {
         lzokay::Error::OutputOverrun => Error::OutputTooSmall { needed: available + 1, available },
-        lzokay::Error::InputOverrun => Error::Truncated { at: src.len(), needed: 1, available: 0 },
+        lzokay::Error::InputOverrun => Error::Truncated { at: n_bytes, needed: 1, available: 0 },
         lzokay::Error::LookbehindOverrun => Error::Corrupt { at: 0, what: "a copy begins before the chunk" },
+        lzokay::Error::InputNotConsumed => Error::Corrupt { at: 0, what: "there is something behind the LZO stream" },
         _ => Error::Corrupt { at: 0, what: "the LZO stream is not sound" },
-    })
+    }
 }
 
 /// RFC 1950's checksum.

@@ -25,9 +25,7 @@ enum Link {
     /// One that a [`Pipeline`] knows, alone in it.
     Pipeline(Pipeline),
     Lzf,
-    Lzo {
-        has_trailer: bool,
-    },
+    Lzo,
     Unknown(Error),
 }
 
@@ -105,7 +103,7 @@ impl Link {
     fn new(id: u32, values: &[u32]) -> Result<Self> {
         Ok(match id {
             lzf::ID => Self::Lzf,
-            lzo::ID => Self::Lzo { has_trailer: lzo::has_trailer(values) },
+            lzo::ID => Self::Lzo,
             _ => {
                 let pipeline = Pipeline::new([(id, values)])?;
                 match pipeline.steps() {
@@ -132,7 +130,7 @@ impl Link {
         match self {
             Self::Pipeline(_) => Err(Error::Unsupported("a filter of a pipeline decodes to a known size".into())),
             Self::Lzf => lzf::decode(bytes, dst),
-            Self::Lzo { has_trailer } => lzo::decode(bytes, *has_trailer, dst),
+            Self::Lzo => lzo::decode(bytes, dst),
             Self::Unknown(reason) => Err(reason.clone()),
         }
     }
