@@ -44,6 +44,8 @@ from ._filters import (
     get_filters,
 )
 from ._native import PLUGIN_PATH
+from ._open import from_h5py, open
+from ._reader import Dataset
 from ._registry import get_config, register
 from ._version import version, version_info
 from ._writer import Summary, Writer
@@ -64,6 +66,7 @@ __all__ = [
     "Bitshuffle",
     "Blosc",
     "DamagedError",
+    "Dataset",
     "Error",
     "Filter",
     "Hdf5Error",
@@ -81,8 +84,10 @@ __all__ = [
     "encode_chunk",
     "explain",
     "from_filter_options",
+    "from_h5py",
     "get_config",
     "get_filters",
+    "open",
     "register",
     "version",
     "version_info",

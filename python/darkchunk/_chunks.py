@@ -129,15 +129,20 @@ def decode_chunk(
     """The pixels of a stored chunk: an array of `shape` (elements) and `dtype`, which is `out` if that is given.
 
     `b`: the stored bytes, any buffer; they may be damaged or malicious. `filter`: an object such as
-    `darkchunk.Bitshuffle()`, or `(number, parameters)` as the file stores them. `out`: a contiguous array of this shape
-    and dtype that may be written; on an error its content is unspecified. `mask`: the chunk's filter mask, 1 for one
-    that is stored raw. `threads` may work on it.
+    `darkchunk.Bitshuffle()`, or `(number, parameters)` as the file stores them; or a list of these, in the dataset's
+    order, in which HDF5's shuffle (2), deflate (1), fletcher32 (3), LZF (32000) and LZO (305) may be, too. `out`: a
+    contiguous array of this shape and dtype that may be written; on an error its content is unspecified. `mask`: the
+    chunk's filter mask, a bit for each filter that was not applied to it. `threads` may work on it, where there is one
+    filter.
     """
     kind, dims = _fixed(dtype), _shape(shape)
     source = _bytes_of(b)
+    pixels = np.empty(dims, kind) if out is None else _checked(out, kind, dims)
+    if isinstance(filter, list):
+        _decode_all(source, filter, pixels, _integer(mask, "mask", 0, _UINT32 - 1))
+        return pixels
     number, values = _parts(filter)
     plan = _Plan(number, values, kind, dims, threads)
-    pixels = np.empty(dims, kind) if out is None else _checked(out, kind, dims)
     if _integer(mask, "mask", 0, 1):
         if source.nbytes != plan.n_bytes:
             raise DamagedError(f"the chunk is raw and has {source.nbytes} bytes, not {plan.n_bytes}")
@@ -148,6 +153,20 @@ def decode_chunk(
         plan = _Plan(number, plan.stored(), kind, dims, threads)
     plan.decode(source, pixels)
     return pixels
+
+
+def _decode_all(source: NDArray[np.uint8], filters: list[Any], pixels: NDArray[Any], mask: int) -> None:
+    """Through several filters, the last one first, but those whose bit is in `mask`."""
+    kept, chain = [], (_native.FilterOf * len(filters))()
+    for place, one in enumerate(filters):
+        number, given = _parts(one)
+        is_object = getattr(one, "filter_id", None) is not None
+        values = _Plan(number, given, pixels.dtype, pixels.shape).stored() if is_object else given
+        array = (c.c_uint32 * len(values))(*values)
+        kept.append(array)
+        chain[place] = _native.FilterOf(number, c.cast(array, c.POINTER(c.c_uint32)), len(values))
+    target = (pixels.ctypes.data, pixels.nbytes)
+    _native.call("dc_decode_pipeline", chain, len(filters), mask, source.ctypes.data, source.nbytes, *target)
 
 
 def _bytes_of(b: Any) -> NDArray[np.uint8]:

@@ -95,8 +95,40 @@ class Summary(c.Structure):
     ]
 
 
+class ReaderOptions(c.Structure):
+    """`dc_reader_options`."""
+
+    _fields_ = [("size", c.c_size_t), ("n_threads", c.c_size_t), ("missing", c.c_int), ("only_hdf5", c.c_int)]
+
+
+class ReaderInfo(c.Structure):
+    """`dc_reader_info`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("way", c.c_int),
+        ("rank", c.c_int),
+        ("shape", c.c_uint64 * 32),
+        ("chunk", c.c_uint64 * 32),
+        ("element_bytes", c.c_size_t),
+        ("element", c.c_int),
+        ("is_big_endian", c.c_int),
+        ("n_filters", c.c_int),
+        ("filters", c.c_uint32 * 32),
+        ("n_chunks", c.c_uint64),
+        ("stored_bytes", c.c_uint64),
+    ]
+
+
+class FilterOf(c.Structure):
+    """`dc_filter`: one of a dataset's filters."""
+
+    _fields_ = [("id", c.c_uint32), ("values", c.POINTER(c.c_uint32)), ("n_values", c.c_size_t)]
+
+
 _OUT_SIZE = c.POINTER(c.c_size_t)
 _ARRAY = c.POINTER(Array)
+_NUMBERS = c.POINTER(c.c_uint64)
 
 # Argument types by name; all of these return a `dc_status`.
 _STATUS_FUNCTIONS: dict[str, list[Any]] = {
@@ -104,7 +136,30 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_array_max_encoded_len": [_ARRAY, _OUT_SIZE],
     "dc_array_encode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t, _OUT_SIZE],
     "dc_array_decode": [_ARRAY, c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t],
+    "dc_decode_pipeline": [
+        c.POINTER(FilterOf),
+        c.c_size_t,
+        c.c_uint32,
+        c.c_void_p,
+        c.c_size_t,
+        c.c_void_p,
+        c.c_size_t,
+    ],
     "dc_hdf5_load": [c.c_char_p, c.c_void_p, c.c_void_p],
+    "dc_reader_open": [c.c_void_p, c.c_int64, c.POINTER(ReaderOptions), c.POINTER(c.c_void_p)],
+    "dc_reader_info_of": [c.c_void_p, c.POINTER(ReaderInfo)],
+    "dc_reader_missing": [c.c_void_p, _NUMBERS, _NUMBERS, _NUMBERS, c.c_void_p],
+    "dc_reader_refresh": [c.c_void_p],
+    "dc_read_begin": [
+        c.c_void_p,
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
+        c.c_void_p,
+        c.POINTER(c.c_int64),
+        c.POINTER(c.c_void_p),
+    ],
+    "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
     "dc_writer_create": [
         c.c_void_p,
         c.c_int64,
@@ -151,7 +206,10 @@ def library() -> c.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = [], c.c_char_p
     lib.dc_hdf5_size.argtypes, lib.dc_hdf5_size.restype = [], c.c_size_t
-    lib.dc_writer_free.argtypes, lib.dc_writer_free.restype = [c.c_void_p], None
+    for name in ("dc_writer_free", "dc_reader_free", "dc_read_free"):
+        function = getattr(lib, name)
+        function.argtypes, function.restype = [c.c_void_p], None
+    lib.dc_reader_reason.argtypes, lib.dc_reader_reason.restype = [c.c_void_p], c.c_char_p
     return lib
 
 

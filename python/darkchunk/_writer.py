@@ -187,9 +187,9 @@ class Writer:
         return pixels
 
     def _call(self, name: str, *arguments: Any) -> None:
-        if self._handle is None:
-            raise UnsupportedError("the writer is closed")
         with _hosted.lock():
+            if self._handle is None:
+                raise UnsupportedError("the writer is closed")
             _native.call(name, self._handle, *arguments)
 
     def push(self, frame: NDArray[Any]) -> None:
@@ -239,10 +239,11 @@ class Writer:
 
         Where `finish` fails its error is raised, and the writer stays: make room and call it again.
         """
-        if self._handle is not None:
-            last = self.finish()
-            self._end()
-            self._last = last
+        with _hosted.lock():
+            if self._handle is not None:
+                last = self.finish()
+                self._end()
+                self._last = last
 
     def _end(self) -> None:
         self._handle = None

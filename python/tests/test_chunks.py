@@ -81,6 +81,30 @@ def test_a_raw_chunk_is_copied():
         decode_chunk(data.tobytes()[:-1], darkchunk.DRLE(), data.dtype, data.shape, mask=1)
 
 
+def chain(dataset):
+    dcpl = dataset.id.get_create_plist()
+    return [(number, values) for number, _, values, _ in map(dcpl.get_filter, range(dcpl.get_nfilters()))]
+
+
+def test_several_filters_are_undone_less_the_masked_ones(tmp_path):
+    data = frames(shape=SHAPE)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        for number, kind in enumerate([darkchunk.Zstd(), darkchunk.LZ4(), "gzip", "lzf", darkchunk.Blosc()]):
+            options = dict(chunks=SHAPE, compression=kind, shuffle=True, fletcher32=True)
+            dataset = file.create_dataset(str(number), data=data, **options)
+            mask, chunk = dataset.id.read_direct_chunk((0, 0, 0))
+            filters = chain(dataset)
+            assert mask == 0 and len(filters) == 3
+            assert np.array_equal(decode_chunk(chunk, filters, data.dtype, SHAPE), data)
+            assert np.array_equal(decode_chunk(data.tobytes(), filters, data.dtype, SHAPE, mask=7), data)
+            with pytest.raises(darkchunk.Error):
+                decode_chunk(chunk[:-5], filters, data.dtype, SHAPE)
+    assert np.array_equal(decode_chunk(CHUNK, [darkchunk.Bitshuffle()], DATA.dtype, DATA.shape), DATA)
+    assert np.array_equal(decode_chunk(data.tobytes(), [], data.dtype, SHAPE), data)
+    with pytest.raises(darkchunk.UnsupportedError, match="307"):
+        decode_chunk(data.tobytes(), [(307, (9,))], data.dtype, SHAPE)
+
+
 def test_what_is_not_contiguous_is_encoded_as_it_looks():
     data = frames()[::2, ::-1, 3:40:3]
     chunk = encode_chunk(data, darkchunk.Zstd())

@@ -1,0 +1,129 @@
+"""What stands in `dataset[...]`: start, count and step along each axis, by numpy's rules."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A part of a dataset. Along each axis: `start`, `count`, `step` (positive), whether it is read backwards
+    (`flipped`), and whether a number chose it, so that the result has no such axis (`dropped`). `listed`: the axis that
+    is chosen by a list, and its numbers; `count` there is how many."""
+
+    start: tuple[int, ...]
+    count: tuple[int, ...]
+    step: tuple[int, ...]
+    flipped: tuple[bool, ...]
+    dropped: tuple[bool, ...]
+    listed: tuple[int, NDArray[np.int64]] | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+        return tuple(n for n, dropped in zip(self.count, self.dropped, strict=True) if not dropped)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    start: int
+    count: int
+    step: int = 1
+    flipped: bool = False
+    dropped: bool = False
+    numbers: NDArray[np.int64] | None = None
+
+
+def selection(key: Any, shape: tuple[int, ...]) -> Selection | None:
+    """The selection that `key` means; None for a kind of key that is not known here."""
+    keys = _expanded(key if isinstance(key, tuple) else (key,), len(shape))
+    if keys is None:
+        return None
+    axes = []
+    for axis, (one, n) in enumerate(zip(keys, shape, strict=True)):
+        found = _slice(one, n) if isinstance(one, slice) else _number(one, n, axis) or _listed(one, n, axis)
+        if found is None:
+            return None
+        axes.append(found)
+    listed = [(axis, found.numbers) for axis, found in enumerate(axes) if found.numbers is not None]
+    if len(listed) > 1 or (listed and any(found.dropped for found in axes) and _moves(listed[0][0], axes)):
+        return None
+    return Selection(
+        tuple(found.start for found in axes),
+        tuple(found.count for found in axes),
+        tuple(found.step for found in axes),
+        tuple(found.flipped for found in axes),
+        tuple(found.dropped for found in axes),
+        listed[0] if listed else None,
+    )
+
+
+def _moves(axis: int, axes: list[_Axis]) -> bool:
+    """Whether numpy would put the list's axis elsewhere: a number and a list with a slice between them."""
+    dropped = [index for index, found in enumerate(axes) if found.dropped]
+    between = range(min(*dropped, axis), max(*dropped, axis) + 1)
+    return any(index != axis and index not in dropped for index in between)
+
+
+def _expanded(keys: tuple[Any, ...], n_axes: int) -> tuple[Any, ...] | None:
+    """One key for each axis."""
+    places = [index for index, key in enumerate(keys) if key is Ellipsis]
+    if len(places) > 1:
+        raise IndexError("an index has one '...' at most")
+    if len(keys) - len(places) > n_axes:
+        several = any(isinstance(key, (str, bytes)) or np.ndim(key) > 1 for key in keys if not isinstance(key, slice))
+        if several:
+            return None
+        raise IndexError(f"{len(keys) - len(places)} indices for {n_axes} dimensions")
+    place = places[0] if places else len(keys)
+    rest = keys[place + 1 :]
+    fill = (slice(None),) * (n_axes - place - len(rest))
+    return keys[:place] + fill + rest
+
+
+def _slice(one: slice, n: int) -> _Axis:
+    start, stop, step = one.indices(n)
+    count = len(range(start, stop, step))
+    if count == 0:
+        return _Axis(0, 0)
+    if step > 0:
+        return _Axis(start, count, step)
+    return _Axis(start + (count - 1) * step, count, -step, flipped=True)
+
+
+def _number(one: Any, n: int, axis: int) -> _Axis | None:
+    if isinstance(one, (bool, np.bool_)):
+        return None
+    try:
+        index = operator.index(one)
+    except TypeError:
+        return None
+    if not -n <= index < n:
+        raise IndexError(f"index {index} is outside of axis {axis}, which has {n}")
+    return _Axis(index % n, 1, dropped=True)
+
+
+def _listed(one: Any, n: int, axis: int) -> _Axis | None:
+    """A list or array of numbers, or of as many truth values as the axis has."""
+    if isinstance(one, (str, bytes, type(None))):
+        return None
+    numbers = np.asarray(one)
+    if numbers.ndim != 1:
+        return None
+    if numbers.dtype == bool:
+        if len(numbers) != n:
+            raise IndexError(f"a mask of {len(numbers)} for axis {axis}, which has {n}")
+        numbers = np.flatnonzero(numbers)
+    if numbers.size == 0:
+        return _Axis(0, 0)
+    if numbers.dtype.kind not in "iu":
+        return None
+    numbers = numbers.astype(np.int64)
+    if numbers.min() < -n or numbers.max() >= n:
+        raise IndexError(f"an index in a list is outside of axis {axis}, which has {n}")
+    return _Axis(0, len(numbers), numbers=np.where(numbers < 0, numbers + n, numbers))

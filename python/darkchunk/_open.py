@@ -1,0 +1,82 @@
+"""`darkchunk.open` and its like: from a path, or what another library has opened, to a `Dataset`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ._errors import UnsupportedError
+from ._reader import Dataset
+
+
+def open(
+    path: str | os.PathLike[str],
+    dataset: str | None = None,
+    threads: int | None = None,
+    missing: str = "fill",
+    swmr: bool = False,
+) -> Dataset:
+    """Opens a dataset for reading by several threads.
+
+    `dataset`: its path in the file; None for the one that NeXus's default attributes name, or the only one. `threads`
+    that read and decode; None for one a processor. `missing`: what a chunk that was never stored is: "fill", its fill
+    value, as in h5py; "raise", a `MissingError`; "mask", masked in a masked array. `swmr`: the file is being written by
+    a SWMR writer; `refresh` sees what it has added.
+    """
+    import h5py
+    from h5py import h5f
+
+    name = os.fspath(path)
+    flags = h5f.ACC_RDONLY | (h5f.ACC_SWMR_READ if swmr else 0)
+    opened = h5f.open(os.fsencode(name), flags)
+    try:
+        file = h5py.File(opened)
+        found = _default(file) if dataset is None else file[dataset]
+        arguments = (os.path.abspath(name), found.name, threads, missing, swmr)
+        return Dataset(_checked(found), threads, missing, opened, arguments)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def from_h5py(dataset: Any, threads: int | None = None, missing: str = "fill") -> Dataset:
+    """A dataset that h5py has opened, read by several threads. Close it before its file. `threads`, `missing`: as of
+    `open`."""
+    found = _checked(dataset)
+    file = found.file
+    arguments = (os.path.abspath(file.filename), found.name, threads, missing, bool(getattr(file, "swmr_mode", False)))
+    return Dataset(found, threads, missing, None, arguments)
+
+
+def _checked(found: Any) -> Any:
+    import h5py
+
+    if not isinstance(found, h5py.Dataset):
+        raise TypeError(f"a dataset is needed, not {found!r}")
+    if not found:
+        raise UnsupportedError("the dataset's file is closed")
+    return found
+
+
+def _default(file: Any) -> Any:
+    """The dataset that a viewer would show first: by the attributes `default` and `signal`; else the only one."""
+    import h5py
+
+    place, seen = file, 0
+    while isinstance(place, h5py.Group) and seen < 10:
+        step = _text(place.attrs.get("default", place.attrs.get("signal")))
+        if step is None or step not in place:
+            break
+        place, seen = place[step], seen + 1
+    if isinstance(place, h5py.Dataset):
+        return place
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and item.ndim else None)
+    if len(names) == 1:
+        return file[names[0]]
+    listed = ", ".join(names[:10]) or "none"
+    raise UnsupportedError(f"the file names no default dataset; give one. There are: {listed}")
+
+
+def _text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes) else value if isinstance(value, str) else None

@@ -1,0 +1,454 @@
+"""`open` and `Dataset`: equal to h5py for every file, selection and type; and what is not direct is said."""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+import h5py
+import numpy as np
+import pytest
+import support
+from support import FILTERS, frames, python
+
+import darkchunk
+
+N_CASES = 5000 if support.IS_FULL else 150
+DTYPES = ["<i2", ">i2", "u1", "<u2", ">i4", "<u4", "<i8", "<f4", ">f8", "<c8", "?", "S3", [("a", "<i2"), ("b", ">f4")]]
+
+
+def values(rng, shape, dtype):
+    """Numbers of few distinct bytes, so that every filter has something to do."""
+    dtype = np.dtype(dtype)
+    if dtype.names:
+        out = np.zeros(shape, dtype)
+        for name in dtype.names:
+            out[name] = values(rng, shape, dtype[name])
+        return out
+    numbers = np.where(rng.random(shape) < 0.3, rng.integers(0, 100, shape), 0)
+    return numbers.astype(str).astype(dtype) if dtype.kind == "S" else numbers.astype(dtype)
+
+
+def random_file(path, rng):
+    """A file with one dataset `a` of random shape, type, layout, filters, holes and masks."""
+    rank = int(rng.integers(1, 5))
+    shape = tuple(rng.integers(1, 14, rank).tolist())
+    dtype = np.dtype(DTYPES[rng.integers(0, len(DTYPES))])
+    options = {}
+    if rng.random() < 0.9:
+        options["chunks"] = tuple(int(rng.integers(1, n + 1)) for n in shape)
+        options["maxshape"] = tuple(n if rng.random() < 0.5 else None for n in shape)
+        options["shuffle"], options["fletcher32"] = bool(rng.random() < 0.2), bool(rng.random() < 0.2)
+        kinds = [None, "gzip", "lzf", *FILTERS]
+        kind = kinds[rng.integers(0, len(kinds))]
+        # DRLE is for 16-bit integers, and stands first.
+        fits = getattr(kind, "filter_name", "") != "drle" or (
+            dtype.kind in "iu" and dtype.itemsize == 2 and not options["shuffle"]
+        )
+        options["compression"] = kind if fits else darkchunk.Zstd()
+    if dtype.kind in "iuf" and rng.random() < 0.3:
+        options["fillvalue"] = 7
+    libver = ["earliest", "v110", "latest"][rng.integers(0, 3)]
+    with h5py.File(path, "w", libver=libver, userblock_size=int(rng.choice([0, 512]))) as file:
+        dataset = file.create_dataset("a", shape, dtype, **options)
+        for _ in range(int(rng.integers(0, 4))):
+            place = tuple(slice(*sorted(rng.integers(0, n + 1, 2).tolist())) for n in shape)
+            dataset[place] = values(rng, dataset[place].shape, dtype)
+        if options.get("chunks") and rng.random() < 0.2:
+            raw = values(rng, options["chunks"], dtype).tobytes()
+            n_filters = dataset.id.get_create_plist().get_nfilters()
+            dataset.id.write_direct_chunk((0,) * rank, raw, filter_mask=(1 << n_filters) - 1)
+    return shape
+
+
+def random_key(rng, shape):
+    def one(n):
+        kind = rng.integers(0, 5)
+        if kind == 0:
+            return int(rng.integers(-n, n))
+        if kind == 1 and rng.random() < 0.3:
+            return sorted(rng.choice(n, rng.integers(1, n + 1), replace=False).tolist())
+        low, high = sorted(rng.integers(0, n + 1, 2).tolist())
+        return slice(low, high, int(rng.integers(1, 4)))
+
+    keys = [one(n) for n in shape]
+    lists = [index for index, key in enumerate(keys) if isinstance(key, list)]
+    for index in lists[1:]:
+        keys[index] = slice(None)
+    if rng.random() < 0.2:
+        keys = keys[: rng.integers(0, len(keys) + 1)]
+    return tuple(keys)
+
+
+def same(one, other):
+    one, other = np.asarray(one), np.asarray(other)
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def test_random_files_and_selections_are_read_as_h5py_reads_them(tmp_path):
+    ways = Counter()
+    for seed in range(N_CASES):
+        rng = np.random.default_rng(seed)
+        path = tmp_path / "file.h5"
+        shape = random_file(path, rng)
+        with h5py.File(path) as file, darkchunk.open(path, "/a", threads=int(rng.integers(1, 4))) as dataset:
+            ways[dataset.way] += 1
+            assert (dataset.shape, dataset.dtype) == (file["a"].shape, file["a"].dtype)
+            assert same(dataset[...], file["a"][...]), seed
+            for key in [random_key(rng, shape) for _ in range(4)]:
+                expected = file["a"][key]
+                assert same(dataset[key], expected), (seed, key, dataset)
+                if expected.shape:
+                    out = (
+                        np.full(expected.shape[::-1], 1, expected.dtype).T
+                        if expected.dtype.kind != "V"
+                        else np.empty_like(expected)
+                    )
+                    dataset.read_into(out, key)
+                    assert same(np.ascontiguousarray(out), expected), (seed, key)
+    assert ways["direct"] > N_CASES / 2, ways
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that NeXus's attributes lead through, with holes, and one frame that is never stored."""
+    path = tmp_path / "run.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["default"] = "entry"
+        entry = file.create_group("entry")
+        entry.attrs["default"] = "data"
+        data = entry.create_group("data")
+        data.attrs["signal"] = "frames"
+        dataset = data.create_dataset(
+            "frames",
+            (40, 33, 47),
+            "<i2",
+            chunks=(1, 33, 47),
+            compression=darkchunk.Bitshuffle(),
+            maxshape=(None, 33, 47),
+            fillvalue=-1,
+        )
+        dataset[:39] = frames(shape=(39, 33, 47))
+        dataset.attrs["unit"] = "counts"
+        file.create_dataset("plain", data=np.arange(30).reshape(5, 6))
+        file.create_dataset("words", data=["a", "bc"], dtype=h5py.string_dtype())
+        file.create_dataset("number", data=3.5)
+    return path
+
+
+def test_the_default_dataset_is_found_and_described(path):
+    with darkchunk.open(path) as dataset:
+        assert dataset.name == "/entry/data/frames" and dataset.path == str(path)
+        assert dataset.shape == (40, 33, 47) and dataset.ndim == 3 and len(dataset) == 40
+        assert dataset.chunks == (1, 33, 47) and dataset.filters == (darkchunk.Bitshuffle(),)
+        assert dataset.attrs == {"unit": "counts"} and dataset.way == "direct" and dataset.reason == ""
+        assert dataset.nbytes == 2 * dataset.size and 0 < dataset.stored_nbytes < dataset.nbytes
+        assert same(np.asarray(dataset), dataset[...])
+        assert "'/entry/data/frames'" in repr(dataset) and "direct" in repr(dataset)
+    assert "closed" in repr(dataset)
+
+
+def test_what_only_hdf5_reads_is_right_and_said(path):
+    with darkchunk.open(path, "number") as dataset:
+        assert dataset[()] == 3.5
+    with darkchunk.open(path, "words") as dataset:
+        assert dataset.way == "hdf5" and dataset.reason
+        assert dataset[:].tolist() == [b"a", b"bc"]
+    with h5py.File(path, "r+") as file, darkchunk.from_h5py(file["entry/data/frames"]) as dataset:
+        file["entry/data/frames"][0] = 5
+        assert dataset.way != "direct" and "writ" in dataset.reason
+        assert (dataset[0] == 5).all()
+
+
+def test_virtual_datasets_and_links_to_other_files(path, tmp_path):
+    layout = h5py.VirtualLayout((40, 33, 47), "<i2")
+    layout[...] = h5py.VirtualSource(str(path), "entry/data/frames", (40, 33, 47))
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("a", layout)
+        file["b"] = h5py.ExternalLink(str(path), "/entry/data/frames")
+    for name in "ab":
+        with darkchunk.open(tmp_path / "virtual.h5", name) as dataset, h5py.File(path) as file:
+            assert same(dataset[3:9, ::2], file["entry/data/frames"][3:9, ::2])
+
+
+def test_a_chunk_that_was_never_stored_is_filled_an_error_or_masked(path):
+    with darkchunk.open(path) as dataset:
+        assert (dataset[39] == -1).all()
+    with darkchunk.open(path, missing="raise") as dataset:
+        assert same(dataset[38], frames(shape=(39, 33, 47))[38])
+        with pytest.raises(darkchunk.MissingError):
+            dataset[38:]
+    with darkchunk.open(path, missing="mask") as dataset:
+        found = dataset[37:, 3]
+        assert found.mask.all(axis=1).tolist() == [False, False, True] and not found.mask[:2].any()
+    with pytest.raises(ValueError, match="missing"):
+        darkchunk.open(path, missing="ignore")
+
+
+def test_backwards_lists_and_single_numbers(path):
+    with h5py.File(path) as file, darkchunk.open(path) as dataset:
+        whole = file["entry/data/frames"][...]
+        for key in [
+            np.s_[::-1],
+            np.s_[5:1:-2, ::-3, -1],
+            np.s_[[30, 2, 2, -1]],
+            np.s_[:, [32, 3]],
+            np.s_[..., -1],
+            7,
+            np.s_[3, 4, 5],
+        ]:
+            assert same(dataset[key], whole[key]), key
+        assert isinstance(dataset[3, 4, 5], np.int16)
+        assert same(dataset[np.arange(40) % 3 == 0], whole[::3])
+
+
+def test_frames_come_in_order_with_and_without_memory_of_their_own(path):
+    with h5py.File(path) as file, darkchunk.open(path) as dataset:
+        whole = file["entry/data/frames"][...]
+        for arguments in [(), (3, 20), (0, None, 7), (39, None, -2), (5, 5)]:
+            for prefetch in (1, 4, 100):
+                kept = dict(dataset.iter_frames(*arguments, prefetch=prefetch))
+                assert list(kept) == list(range(40))[slice(*arguments)] if arguments else len(kept) == 40
+                assert all(same(frame, whole[index]) for index, frame in kept.items())
+                for index, frame in dataset.iter_frames(*arguments, prefetch=prefetch, reuse=True):
+                    assert same(frame, whole[index])
+        for index, _ in dataset.iter_frames():
+            if index == 3:
+                break
+        with pytest.raises(ValueError, match="prefetch"):
+            dataset.iter_frames(prefetch=0)
+
+
+def test_many_threads_and_h5py_beside_them(path):
+    with h5py.File(path) as file, darkchunk.open(path, threads=2) as dataset:
+        whole, errors, until = file["entry/data/frames"][...], [], time.monotonic() + (20 if support.IS_FULL else 2)
+
+        def read(work):
+            try:
+                while time.monotonic() < until:
+                    assert same(work(), whole)
+            except Exception as error:
+                errors.append(error)
+
+        works = [lambda: dataset[...], lambda: file["entry/data/frames"][...]] * 3
+        threads = [threading.Thread(target=read, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
+
+
+def test_closing_waits_for_other_threads_and_then_they_are_refused(path):
+    for _ in range(20):
+        dataset, done = darkchunk.open(path, threads=2), []
+
+        def read(dataset=dataset, done=done):
+            try:
+                while True:
+                    dataset[...]
+            except darkchunk.UnsupportedError as error:
+                done.append(str(error))
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        frames_of_it = dataset.iter_frames()
+        next(frames_of_it)
+        time.sleep(0.005)
+        dataset.close()
+        for thread in threads:
+            thread.join()
+        assert done == ["the dataset is closed"] * 3
+        with pytest.raises(darkchunk.UnsupportedError, match="closed"):
+            list(frames_of_it)
+
+
+def test_a_python_thread_goes_on_counting_while_frames_are_decoded(tmp_path):
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        noise = np.random.default_rng(1).integers(0, 1000, (1, 1000, 1000)).astype("<i2")
+        dataset = file.create_dataset(
+            "a", (100, 1000, 1000), "<i2", chunks=(1, 1000, 1000), compression=darkchunk.Zstd()
+        )
+        dataset[0] = noise
+        mask, chunk = dataset.id.read_direct_chunk((0, 0, 0))
+        for index in range(1, 100):
+            dataset.id.write_direct_chunk((index, 0, 0), chunk, mask)
+    counted, done = [0], threading.Event()
+
+    def count():
+        while not done.is_set():
+            counted[0] += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    with darkchunk.open(tmp_path / "file.h5", threads=1) as dataset:
+        thread.start()
+        start, before = time.monotonic(), counted[0]
+        found = dataset[...]
+        seconds, n = time.monotonic() - start, counted[0] - before
+        done.set()
+        thread.join()
+    assert (found == noise).all()
+    assert n > 20 * seconds, (n, seconds)
+
+
+def total(dataset):
+    return int(dataset[:10].sum()), os.getpid()
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_it_is_pickled_and_read_in_other_processes(path, method):
+    with darkchunk.open(path) as dataset:
+        expected = dataset[:10].sum()
+        again = pickle.loads(pickle.dumps(dataset))
+        assert same(again[...], dataset[...])
+        again.close()
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            found = pool.map(total, [dataset] * 4)
+        assert {one for one, _ in found} == {expected} and os.getpid() not in {pid for _, pid in found}
+
+
+def test_the_callers_file_stays_open_and_outlives_ours(path):
+    with h5py.File(path) as file:
+        held = file["entry/data/frames"]
+        with darkchunk.open(path) as dataset:
+            assert same(dataset[0], held[0])
+        assert held and same(held[1], frames(shape=(39, 33, 47))[1])
+        dataset = darkchunk.open(path)
+    # h5py has closed all that is open of the file; what is read directly needs none of it, the rest is an error.
+    for key in (2, "x"):
+        with contextlib.suppress(darkchunk.Error, OSError, ValueError):
+            assert same(dataset[key], frames(shape=(39, 33, 47))[2])
+    dataset.close()
+
+
+def test_a_growing_file_is_refreshed(tmp_path):
+    path = tmp_path / "grows.h5"
+    data = frames(shape=(12, 33, 47))
+    with h5py.File(path, "w", libver="latest") as file:
+        dataset = file.create_dataset(
+            "a", (4, 33, 47), "<i2", chunks=(1, 33, 47), maxshape=(None, 33, 47), compression=darkchunk.LZ4()
+        )
+        dataset[:] = data[:4]
+        file.swmr_mode = True
+        code = """
+import sys, darkchunk, numpy as np
+with darkchunk.open(sys.argv[1], "a", swmr=True) as dataset:
+    print(dataset.shape[0], int(dataset[...].sum()), dataset.way, flush=True)
+    sys.stdin.readline()
+    print(dataset.refresh()[0], int(dataset[...].sum()), flush=True)
+"""
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            env=support.environment(),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout.readline().split() == ["4", str(data[:4].sum()), "direct"]
+        dataset.resize(12, 0)
+        dataset[4:] = data[4:]
+        dataset.flush()
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline().split() == ["12", str(data.sum())]
+        assert child.wait() == 0
+
+
+BAD = {
+    "no file": (OSError, lambda path: darkchunk.open("nothing.h5")),
+    "no dataset": (KeyError, lambda path: darkchunk.open(path, "nothing")),
+    "a group": (TypeError, lambda path: darkchunk.open(path, "entry")),
+    "several": (darkchunk.UnsupportedError, lambda path: darkchunk.open(without_default(path))),
+    "no threads": (ValueError, lambda path: darkchunk.open(path, threads=0)),
+    "from a file": (TypeError, lambda path: darkchunk.from_h5py(h5py.File(path))),
+    "outside": (IndexError, lambda path: darkchunk.open(path)[40]),
+    "too many": (IndexError, lambda path: darkchunk.open(path)[0, 0, 0, 0]),
+    "into a list": (TypeError, lambda path: darkchunk.open(path).read_into([1], 0)),
+    "into another type": (TypeError, lambda path: darkchunk.open(path).read_into(np.empty((33, 47)), 0)),
+    "into another shape": (ValueError, lambda path: darkchunk.open(path).read_into(np.empty((3, 47), "<i2"), 0)),
+    "into read-only": (ValueError, lambda path: darkchunk.open(path).read_into(read_only(), 0)),
+    "into itself": (
+        ValueError,
+        lambda path: darkchunk.open(path).read_into(np.broadcast_to(np.empty(47, "<i2"), (33, 47)), 0),
+    ),
+    "overlapping": (ValueError, lambda path: darkchunk.open(path).read_into(overlapping(), 0)),
+    "closed": (darkchunk.UnsupportedError, lambda path: closed(path)[0]),
+    "length of a number": (TypeError, lambda path: len(darkchunk.open(path, "number"))),
+}
+
+
+def read_only():
+    out = np.empty((33, 47), "<i2")
+    out.flags.writeable = False
+    return out
+
+
+def overlapping():
+    return np.lib.stride_tricks.as_strided(np.empty(100, "<i2"), (33, 47), (2, 2), writeable=True)
+
+
+def closed(path):
+    dataset = darkchunk.open(path)
+    dataset.close()
+    dataset.close()
+    return dataset
+
+
+def without_default(path):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["default"]
+    return path
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_is_an_error_that_says_why(path, what):
+    kind, work = BAD[what]
+    with pytest.raises(kind, match="."):
+        work(path)
+
+
+def test_a_damaged_chunk_is_an_error_and_the_others_are_read(path):
+    with h5py.File(path) as file:
+        where = file["entry/data/frames"].id.get_chunk_info(5)
+    with open(path, "r+b") as file:
+        file.seek(where.byte_offset + 12)
+        file.write(b"\xff" * 200)
+    with darkchunk.open(path) as dataset:
+        assert same(dataset[6], frames(shape=(39, 33, 47))[6])
+        with pytest.raises(darkchunk.Error, match="."):
+            dataset[where.chunk_offset[0]]
+
+
+def test_ctrl_c_ends_a_long_read(tmp_path):
+    code = """
+import sys, os, signal, threading, time, numpy as np, h5py, darkchunk
+# A shell gives its background jobs a SIGINT that is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with h5py.File(sys.argv[1], "w") as file:
+    file.create_dataset("a", (4000, 1000, 1000), "<i2", chunks=(1, 1000, 1000), compression=darkchunk.Zstd())
+    data = np.random.default_rng(1).integers(0, 1000, (1, 1000, 1000)).astype("<i2")
+    file["a"][0] = data
+    mask, chunk = file["a"].id.read_direct_chunk((0, 0, 0))
+    for index in range(1, 300):
+        file["a"].id.write_direct_chunk((index, 0, 0), chunk, mask)
+dataset = darkchunk.open(sys.argv[1], "a", threads=1)
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    dataset[:300, ::1, ::1]
+    print("finished", time.monotonic() - start)
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - start)
+assert (dataset[0] == data[0]).all()
+"""
+    done = python(code, tmp_path / "file.h5")
+    assert done.returncode == 0, done.stderr
+    word, seconds = done.stdout.split()
+    assert word == "interrupted" and float(seconds) < 5, done.stdout
