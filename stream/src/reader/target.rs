@@ -103,12 +103,22 @@ impl Target {
         let last: usize = region.count.iter().zip(source.strides).map(|(n, stride)| (*n as usize - 1) * stride).sum();
         // So every element is inside.
         let bytes = &source.bytes[source.first..source.first + last + self.element_bytes];
-        for_each(&loops, |from, to| {
-            let to = self.place(region.first).wrapping_offset(to);
-            let run = &bytes[from..from + run];
-            // SAFETY: `run` bytes of the region, in one piece, which are the caller's alone; the source is another buffer.
-            unsafe { std::ptr::copy_nonoverlapping(run.as_ptr(), to, run.len()) };
-        });
+        let to = self.place(region.first);
+        match run {
+            // SAFETY: the loops end within the region, whose elements are the caller's alone; the source is another buffer.
+            1 => unsafe { copy_each::<1>(bytes, to, &loops) },
+            // SAFETY: as above.
+            2 => unsafe { copy_each::<2>(bytes, to, &loops) },
+            // SAFETY: as above.
+            4 => unsafe { copy_each::<4>(bytes, to, &loops) },
+            // SAFETY: as above.
+            8 => unsafe { copy_each::<8>(bytes, to, &loops) },
+            _ => for_each(&loops, |from, offset| {
+                let (run, to) = (&bytes[from..from + run], to.wrapping_offset(offset));
+                // SAFETY: as above; `run` bytes of the region are in one piece.
+                unsafe { std::ptr::copy_nonoverlapping(run.as_ptr(), to, run.len()) };
+            }),
+        }
     }
 
     /// Makes all elements of a region `value`.
@@ -155,7 +165,20 @@ impl Target {
     }
 }
 
+/// Copies pieces of `N` bytes: a number of them that the compiler knows takes no call.
+///
+/// # Safety
+/// At each distance of `loops` from `to` there are `N` bytes to be written, which nobody else uses.
+unsafe fn copy_each<const N: usize>(bytes: &[u8], to: *mut u8, loops: &[Loop]) {
+    for_each(loops, |from, offset| {
+        let piece = bytes[from..].first_chunk::<N>().expect("`copy` gives all bytes that the loops reach");
+        // SAFETY: the caller's promise; an array of bytes has no alignment.
+        unsafe { to.wrapping_offset(offset).cast::<[u8; N]>().write(*piece) };
+    });
+}
+
 /// Runs `body` with the distances of each turn of nested loops.
+#[inline]
 fn for_each(loops: &[Loop], mut body: impl FnMut(usize, isize)) {
     let Some((&(n, from, to), outer)) = loops.split_last() else { return body(0, 0) };
     let mut at = vec![0; outer.len()];

@@ -160,7 +160,8 @@ impl Case {
         let grows = is_one_in(rng, 2);
         for (axis, most) in spec.max_dims.iter_mut().enumerate() {
             if chunk[axis] > spec.dims[axis] || (grows && (axis == 0 || is_one_in(rng, 2))) {
-                *most = u64::MAX;
+                let most_is_known = chunk[axis] <= spec.dims[axis] && is_one_in(rng, 3);
+                *most = if most_is_known { spec.dims[axis] + 1 + below(rng, 20) } else { u64::MAX };
             }
         }
         spec.raw_edges = !spec.filters.is_empty() && is_one_in(rng, 5);
