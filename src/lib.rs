@@ -73,6 +73,9 @@ pub mod cpu;
 pub mod element;
 mod error;
 pub mod kernels;
+#[doc(hidden)]
+pub mod lz;
+mod memory;
 pub mod pipeline;
 pub mod salvage;
 mod threads;

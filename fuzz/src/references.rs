@@ -10,8 +10,9 @@ use core::ffi::{CStr, c_char, c_int};
 use darkchunk::codec::Codec;
 use darkchunk::codec::bitshuffle::{Bitshuffle, Compression};
 use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
-use darkchunk::codec::{lz4, zstd};
+use darkchunk::codec::zstd;
 use darkchunk::cpu::Level;
+use darkchunk::lz::lz4;
 
 /// One of the references with its parameters.
 enum Reference {
@@ -129,11 +130,11 @@ fn c_lz4_decode(src: &[u8], n_bytes: usize) -> Vec<u8> {
 
 fn lz4_block(content: &[u8]) {
     for &level in Level::available() {
-        let mut block = vec![0; lz4::block::max_encoded_len(content.len())];
-        let n_bytes = lz4::block::Encoder::new(level).encode(content, &mut block).expect("it fits the bound");
+        let mut block = vec![0; lz4::max_encoded_len(content.len())];
+        let n_bytes = lz4::Encoder::new(level).encode(content, &mut block).expect("it fits the bound");
         assert!(c_lz4_decode(&block[..n_bytes], content.len()) == content);
         let mut decoded = vec![0xcc; content.len()];
-        lz4::block::decode(level, &c_lz4_encode(content), &mut decoded).expect("a block of the C library");
+        lz4::decode(level, &c_lz4_encode(content), &mut decoded).expect("a block of the C library");
         assert!(decoded == content);
     }
 }

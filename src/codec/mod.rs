@@ -10,11 +10,9 @@ pub(crate) mod cursor;
 pub mod drle;
 pub(crate) mod framing;
 mod interface;
-mod lanes;
 mod list;
 pub mod lz4;
 mod parameters;
-mod scratch;
 pub mod zstd;
 
 pub(crate) use interface::decode_to_front;

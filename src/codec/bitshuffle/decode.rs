@@ -1,11 +1,12 @@
 //! Chunk → elements, a block at a time.
 
 use super::{Bitshuffle, Compression};
-use crate::codec::scratch::Scratch;
-use crate::codec::{framing, lz4, zstd};
+use crate::codec::{framing, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
 use crate::kernels::zero;
+use crate::lz::lz4;
+use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -50,7 +51,7 @@ impl Blocks {
     /// For blocks of at most `max_bytes`, which the caller's output is no shorter than.
     pub(super) fn new(codec: &Bitshuffle, level: Level, max_bytes: usize) -> Self {
         let &Bitshuffle { element_bytes, compression, .. } = codec;
-        let n_scratch = if compression == Compression::None { 0 } else { max_bytes + lz4::block::SLACK_BYTES };
+        let n_scratch = if compression == Compression::None { 0 } else { max_bytes + lz4::SLACK_BYTES };
         let rows = Scratch::new(n_scratch);
         Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new(level) }
     }
@@ -64,8 +65,8 @@ impl Blocks {
             Compression::None if bytes.len() == dst.len() => (bytes, n_all),
             Compression::None => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
             Compression::Lz4 => {
-                let rows = &mut self.rows[..dst.len() + lz4::block::SLACK_BYTES];
-                let n_rows = lz4::block::decode_rows(self.level, bytes, rows, dst.len(), row_bytes)?;
+                let rows = &mut self.rows[..dst.len() + lz4::SLACK_BYTES];
+                let n_rows = lz4::decode_rows(self.level, bytes, rows, dst.len(), row_bytes)?;
                 (&rows[..dst.len()], n_rows)
             }
             Compression::Zstd { .. } if self.zstd.knows_zeros(bytes, dst.len()) => {

@@ -2,17 +2,18 @@
 
 use super::{Bitshuffle, Compression};
 use crate::codec::framing::{Header, Writer};
-use crate::codec::scratch::Scratch;
-use crate::codec::{Codec, lz4, zstd};
+use crate::codec::{Codec, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::transpose;
+use crate::lz::lz4;
+use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
 pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
     match codec.compression {
         Compression::None => plain(codec, level, threads, src, dst),
-        Compression::Lz4 => framed(codec, level, threads, src, dst, lz4::block::max_encoded_len, || {
-            let mut encoder = lz4::block::Encoder::new(level);
+        Compression::Lz4 => framed(codec, level, threads, src, dst, lz4::max_encoded_len, || {
+            let mut encoder = lz4::Encoder::new(level);
             move |rows: &[u8], dst: &mut [u8]| encoder.encode(rows, dst)
         }),
         Compression::Zstd { level: zstd_level } => {

@@ -11,8 +11,9 @@ mod params;
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
-use super::{ChunkLayout, Codec, lz4, zstd};
+use super::{ChunkLayout, Codec, zstd};
 use crate::cpu::Level;
+use crate::lz::lz4;
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 use std::ops::Range;
@@ -230,7 +231,7 @@ impl Bitshuffle {
     fn max_decoded_len(&self, n_bytes: usize) -> usize {
         match self.compression {
             Compression::None => n_bytes,
-            Compression::Lz4 => lz4::block::max_decoded_len(n_bytes),
+            Compression::Lz4 => lz4::max_decoded_len(n_bytes),
             Compression::Zstd { .. } => zstd::context::max_decoded_len(n_bytes),
         }
     }
@@ -266,7 +267,7 @@ impl Codec for Bitshuffle {
         let raw = self.leftover(n_bytes);
         let bound = match self.compression {
             Compression::None => return n_bytes,
-            Compression::Lz4 => lz4::block::max_encoded_len,
+            Compression::Lz4 => lz4::max_encoded_len,
             Compression::Zstd { .. } => zstd::context::max_encoded_len,
         };
         framing::max_encoded_len(raw.start, block_bytes, bound).saturating_add(raw.len())

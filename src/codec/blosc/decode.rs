@@ -7,9 +7,9 @@ use super::header::{HEADER_BYTES, Header, Shuffle};
 use super::sparse::{SparseBlock, Streams};
 use super::stream::{Decoder, Format};
 use crate::codec::cursor::Cursor;
-use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
 use crate::kernels::shuffle;
+use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
 /// What is in the output before.

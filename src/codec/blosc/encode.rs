@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::header::{HEADER_BYTES, Header, MAX_BYTES, Shuffle};
 use super::stream::Encoder;
 use super::{Encoding, filter, geometry};
-use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
+use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
 /// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`. Several threads need

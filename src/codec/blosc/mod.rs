@@ -9,17 +9,13 @@
 //! Decoding allocates one block of scratch a thread, all of them at most as large as the output, and what the compressor's
 //! library needs.
 
-mod blosclz;
 mod decode;
 mod encode;
 mod filter;
 mod geometry;
 mod header;
-mod lz4_stream;
-mod lz77;
 mod sparse;
 mod stream;
-mod zero_runs;
 
 pub use self::decode::Chunk;
 pub use self::header::Shuffle;

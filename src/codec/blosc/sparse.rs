@@ -6,13 +6,13 @@
 
 use super::decode::{Output, damaged, next_stream};
 use super::header::MAX_SPLIT;
-use super::lz4_stream;
 use crate::Result;
 use crate::codec::cursor::Cursor;
-use crate::codec::lz4::sparse::{LINE, Sparse, WORD};
 use crate::cpu::Level;
 use crate::kernels::shuffle::{GROUP, unshuffle_marked};
 use crate::kernels::zero;
+use crate::lz::lz4::sequence::is_zeros;
+use crate::lz::lz4::sparse::{LINE, Sparse, WORD};
 
 /// A block whose streams have more than one byte for so many is not decoded here. Measured, with 24 and 40 beside it: at 1 and 2 %
 /// bright pixels, on both sides of it, that makes a tenth of a difference with AVX2, and hardly one with AVX-512.
@@ -100,7 +100,7 @@ impl SparseBlock {
         for part in 0..streams.n {
             let at = streams.start + streams.cursor.at();
             let stream = next_stream(&mut streams.cursor)?;
-            if !lz4_stream::is_zeros(stream, n_part) {
+            if !is_zeros(stream, n_part) {
                 let decoded = self.planes.decode(level, stream, part * n_part, n_part, stretch, || clearing.piece());
                 decoded.map_err(|_| damaged(at))?;
             }

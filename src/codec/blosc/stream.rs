@@ -4,11 +4,11 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::lz77::Search;
-use super::{Compressor, blosclz, lz4_stream};
-use crate::codec::lz4::block as lz4;
+use super::Compressor;
 use crate::codec::zstd::context as zstd;
 use crate::cpu::Level;
+use crate::lz::byte_planes::Search;
+use crate::lz::{blosclz, lz4};
 use crate::threads::Pace;
 
 /// What a stream is, as the header's flags number it.
@@ -87,7 +87,7 @@ impl Encoder {
         let stride = 10 - self.effort as usize;
         match self.compressor {
             Compressor::BloscLz => blosclz::encode(&mut self.search, self.level, stride, src, dst),
-            Compressor::Lz4 => lz4_stream::encode(&mut self.search, self.level, stride, src, dst),
+            Compressor::Lz4 => lz4::encode_byte_plane(&mut self.search, self.level, stride, src, dst),
             Compressor::Lz4Hc => lz4::encode_hc(src, dst, self.effort as i32),
             Compressor::Snappy => self.encode_snappy(src, dst),
             Compressor::Zlib => self.encode_zlib(src, dst),
@@ -131,10 +131,6 @@ impl Decoder {
     pub(super) fn decode(&mut self, format: Format, src: &[u8], dst: &mut [u8]) -> Option<()> {
         match format {
             Format::BloscLz => blosclz::decode(src, dst),
-            Format::Lz4 if lz4_stream::is_zeros(src, dst.len()) => {
-                dst.fill(0);
-                Some(())
-            }
             Format::Lz4 => lz4::decode(self.level, src, dst).ok(),
             Format::Snappy => {
                 let n = snap::raw::Decoder::new().decompress(src, dst).ok()?;

@@ -20,8 +20,9 @@ mod sequences;
 #[cfg(test)]
 mod tests;
 
-use crate::codec::lanes::{Lanes, Work, with_lanes};
 use crate::cpu::{Isa, Level};
+use crate::lz::vector::Lanes;
+use crate::lz::vector::dispatch::{Work, with_lanes};
 use huffman::{Huffman, Streams};
 use output::{MAX_BYTES, Output, Room};
 use sequences::{Recent, Sequences};

@@ -1,7 +1,7 @@
 //! What a frame has been decoded to, and a block's literals, which sequences take one after the other.
 
 use super::sequences::{Recent, Sequence};
-use crate::codec::lanes::{Lanes, N};
+use crate::lz::vector::{Lanes, N};
 
 /// The most content, a power of two: that of the default block of bit rows.
 pub(in crate::codec::zstd) const MAX_BYTES: usize = 8 << 10;

@@ -3,7 +3,7 @@
 use super::bits::{Backward, PEEKED};
 use super::fse::{Counts, MAX_STATES, MAX_SYMBOLS, State, Table};
 use super::output::Output;
-use crate::codec::lanes::Lanes;
+use crate::lz::vector::Lanes;
 use std::hint::select_unpredictable as select;
 use std::ops::Range;
 

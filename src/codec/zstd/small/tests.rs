@@ -2,9 +2,9 @@
 
 use super::output::MAX_BYTES;
 use super::{Blocks, Decoder, header_len};
-use crate::codec::lanes::with_lanes;
 use crate::codec::zstd::context::Encoder;
 use crate::cpu::Level;
+use crate::lz::vector::dispatch::with_lanes;
 use proptest::prelude::*;
 
 /// Contents that take every way through the format: zeros, noise, few and many symbols, long and short distances.

@@ -1,7 +1,8 @@
 //! Every kind of lanes against the plain ones: every length, and every place of the last nonzero byte.
 
-use super::matches::{self, SLACK, fits};
-use super::{Lanes, N, Portable};
+use super::matches::{self, SLACK_BYTES, fits};
+use super::portable::Portable;
+use super::{Lanes, N};
 
 fn agree_with_portable<L: Lanes>(lanes: L) {
     let mut from: Vec<u8> = (1..=2 * N as u8).collect();
@@ -12,7 +13,6 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
             lanes.store(bytes, &mut got);
             Portable.store(Portable.load(&from[..len], n_bytes), &mut expected);
             assert_eq!(got, expected, "{n_bytes} of {len} bytes");
-            assert_eq!(lanes.used(bytes), n_bytes, "{n_bytes} of {len} bytes");
             assert_eq!(u64::from(lanes.nonzero(bytes)), (1 << n_bytes) - 1, "{n_bytes} of {len} bytes");
         }
     }
@@ -37,12 +37,21 @@ fn agree_with_portable<L: Lanes>(lanes: L) {
         assert_eq!(lanes.differ(&same, &other), 1 << i);
     }
     from.fill(0);
-    assert_eq!(lanes.used(lanes.load(&from, N)), 0);
     for last in 0..N {
         from.fill(0);
         from[last] = 0x80;
-        assert_eq!(lanes.used(lanes.load(&from, N)), last + 1);
         assert_eq!(lanes.nonzero(lanes.load(&from, N)), 1 << last);
+    }
+}
+
+fn words_are_found<L: Lanes>(lanes: L) {
+    assert_eq!(lanes.nonzero_words(&[0; 512]), 0);
+    for at in 0..512 {
+        let mut words = [0; 512];
+        words[at] = 0x80;
+        assert_eq!(lanes.nonzero_words(&words), 1 << (at / 8), "byte {at}");
+        words[511] = 1;
+        assert_eq!(lanes.nonzero_words(&words), 1 << (at / 8) | 1 << 63, "byte {at}");
     }
 }
 
@@ -52,13 +61,13 @@ macro_rules! with_every_kind {
         $test(Portable);
         #[cfg(target_arch = "aarch64")]
         for &level in crate::cpu::Level::available() {
-            super::Neon::new(level).into_iter().for_each($test);
+            super::neon::Neon::new(level).into_iter().for_each($test);
         }
         #[cfg(target_arch = "x86_64")]
         for &level in crate::cpu::Level::available() {
-            super::Sse41::new(level).into_iter().for_each($test);
-            super::Avx2::new(level).into_iter().for_each($test);
-            super::Avx512::new(level).into_iter().for_each($test);
+            super::sse41::Sse41::new(level).into_iter().for_each($test);
+            super::avx2::Avx2::new(level).into_iter().for_each($test);
+            super::avx512::Avx512::new(level).into_iter().for_each($test);
         }
     };
 }
@@ -67,6 +76,11 @@ macro_rules! with_every_kind {
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn all_agree_with_portable() {
     with_every_kind!(agree_with_portable);
+}
+
+#[test]
+fn words_that_are_not_zero_are_found() {
+    with_every_kind!(words_are_found);
 }
 
 /// What a match is, byte by byte.
@@ -85,14 +99,14 @@ fn matches_are_copied<L: Lanes>(lanes: L, copy: impl Fn(L, &mut [u8], usize, usi
             for (n_before, n_behind, at_end) in [(offset, 0, true), (offset, 0, false), (offset + 7, 100, true)] {
                 let before: Vec<u8> = (0..n_before).map(|i| (i * 7 + 1) as u8).collect();
                 let expected = copied(&before, offset, len);
-                let dst = memory.bytes(expected.len() + SLACK + n_behind, at_end);
+                let dst = memory.bytes(expected.len() + SLACK_BYTES + n_behind, at_end);
                 dst.fill(0x5a);
                 dst[..n_before].copy_from_slice(&before);
                 assert!(fits(dst, n_before, offset, len));
                 copy(lanes, dst, n_before, offset, len);
                 let about = format!("{len} bytes from {offset} before {n_before}, {n_behind} behind");
                 assert_eq!(dst[..expected.len()], expected, "{about}");
-                assert!(dst[expected.len() + SLACK..].iter().all(|byte| *byte == 0x5a), "{about}");
+                assert!(dst[expected.len() + SLACK_BYTES..].iter().all(|byte| *byte == 0x5a), "{about}");
             }
         }
     }
@@ -110,30 +124,30 @@ fn matches_of_every_offset_and_length_are_copied_within_their_slack() {
 
 #[test]
 fn a_match_fits_where_its_bytes_and_the_slack_are_there() {
-    let dst = [0; SLACK + 100];
+    let dst = [0; SLACK_BYTES + 100];
     assert!(fits(&dst, 10, 10, 90) && fits(&dst, 100, 1, 0));
     assert!(!fits(&dst, 10, 10, 91) && !fits(&dst, 10, 11, 1) && !fits(&dst, 10, 0, 1));
     assert!(!fits(&dst, 0, 1, 1) && !fits(&dst, 101, 1, 0) && !fits(&dst, usize::MAX, 1, 0));
-    assert!(!fits(&dst, 10, 1, usize::MAX) && !fits(&dst, 10, usize::MAX, 1) && !fits(&[0; SLACK - 1], 1, 1, 0));
+    assert!(!fits(&dst, 10, 1, usize::MAX) && !fits(&dst, 10, usize::MAX, 1) && !fits(&[0; SLACK_BYTES - 1], 1, 1, 0));
 }
 
 #[test]
 fn a_match_that_does_not_fit_is_refused() {
     fn refused<L: Lanes>(lanes: L) {
         for (to, offset, len) in [(90, 1, 200), (150, 1, 20), (10, 200, 5), (164, 1, 1)] {
-            let copy = || lanes.copy_match(&mut [0; SLACK + 100], to, offset, len);
+            let copy = || lanes.copy_match(&mut [0; SLACK_BYTES + 100], to, offset, len);
             let copied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(copy));
             assert!(copied.is_err(), "{len} bytes from {offset} before {to}");
         }
     }
     for &level in crate::cpu::Level::available() {
         struct Refused;
-        impl super::Work for Refused {
+        impl super::dispatch::Work for Refused {
             type Output = ();
             fn run<L: Lanes>(self, lanes: L) {
                 refused(lanes);
             }
         }
-        super::with_lanes(level, Refused);
+        super::dispatch::with_lanes(level, Refused);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Lanes, N};
 
-/// Bytes behind a match that are written too.
-pub(in crate::codec) const SLACK: usize = 2 * N;
+/// Bytes after a match that are written too.
+pub const SLACK_BYTES: usize = 2 * N;
 
 /// As many whole periods as [`N`] bytes have, by period.
 static STEPS: [usize; N + 1] = steps();
@@ -19,11 +19,11 @@ pub(super) const fn steps<const ROWS: usize>() -> [usize; ROWS] {
     steps
 }
 
-/// Whether a match of `len` bytes, from `offset` before `to`, begins within `dst` and has [`SLACK`] bytes behind it.
+/// Whether a match of `len` bytes, from `offset` before `to`, begins within `dst` and has [`SLACK_BYTES`] bytes behind it.
 #[inline(always)]
-pub(in crate::codec) fn fits(dst: &[u8], to: usize, offset: usize, len: usize) -> bool {
+pub(crate) fn fits(dst: &[u8], to: usize, offset: usize, len: usize) -> bool {
     let is_within = offset.wrapping_sub(1) < to;
-    is_within && dst.len() >= SLACK && to <= dst.len() - SLACK && len <= dst.len() - SLACK - to
+    is_within && dst.len() >= SLACK_BYTES && to <= dst.len() - SLACK_BYTES && len <= dst.len() - SLACK_BYTES - to
 }
 
 /// See [`Lanes::copy_match`].
@@ -53,7 +53,7 @@ pub(super) fn copy<L: Lanes>(lanes: L, dst: &mut [u8], to: usize, offset: usize,
 
 /// Copies a match and no byte more: where the output ends. What is copied first is copied again where they overlap.
 #[cold]
-pub(in crate::codec) fn copy_exactly(dst: &mut [u8], to: usize, offset: usize, len: usize) {
+pub(crate) fn copy_exactly(dst: &mut [u8], to: usize, offset: usize, len: usize) {
     let (from, mut n) = (to - offset, 0);
     while n < len {
         // Twice as many bytes repeat the same as before.

@@ -1,4 +1,4 @@
-use super::super::{block, library};
+use super::super::{library, max_encoded_len};
 use super::*;
 
 /// Zeros, and now and then a few bytes, some of them again and again. What a stream of them is like changes with `seed`.
@@ -34,7 +34,7 @@ fn every_level_decodes_what_the_library_encodes_and_marks_what_is_not_zero() {
         let mut sparse = Sparse::default();
         for (seed, n_bytes) in (0..60).flat_map(|seed| [(seed, 100_000), (seed, 4096 + seed as usize)]) {
             let expected = mostly_zeros(n_bytes, seed);
-            let mut stored = vec![0; block::max_encoded_len(n_bytes)];
+            let mut stored = vec![0; max_encoded_len(n_bytes)];
             let n = library::encode(&expected, &mut stored).unwrap();
             // Any line can be the first of it.
             let start = seed as usize % 3 * LINE;
@@ -73,7 +73,7 @@ fn matches_of_every_length_and_offset_are_copied() {
                 stored.extend([0x50, 1, 2, 3, 4, 5]);
                 let n_bytes = 140 + len + 5;
                 let mut expected = vec![0; n_bytes];
-                block::decode(Level::SCALAR, &stored, &mut expected).unwrap();
+                super::super::decode(Level::SCALAR, &stored, &mut expected).unwrap();
                 sparse.reserve(n_bytes);
                 sparse.decode(level, &stored, 0, n_bytes, 100, || ()).unwrap();
                 assert_eq!(sparse.bytes[..n_bytes], expected, "{level:?} offset {offset}, {len} bytes, {place}");
@@ -121,7 +121,7 @@ fn sequences_of_every_kind_between_others_are_decoded() {
             stored.extend(1..=40);
             let n_bytes = n_before + 4 + usize::from(n_literals) + len + 43 + 40;
             let mut expected = vec![0; n_bytes];
-            block::decode(Level::SCALAR, &stored, &mut expected).unwrap();
+            super::super::decode(Level::SCALAR, &stored, &mut expected).unwrap();
             for &level in Level::available() {
                 sparse.reserve(n_bytes);
                 sparse.decode(level, &stored, 0, n_bytes, 100, || ()).unwrap();
@@ -152,7 +152,7 @@ fn matches_that_leave_the_block_are_refused_at(level: Level, value: u8, len: usi
         stored.extend([0xf0, 241]);
         stored.extend([9; 256]);
         let mut expected = vec![0; n_bytes];
-        let result = block::decode(Level::SCALAR, &stored, &mut expected);
+        let result = super::super::decode(Level::SCALAR, &stored, &mut expected);
         let mut sparse = Sparse::default();
         sparse.reserve(start + n_bytes);
         sparse.bytes[..LINE].fill(3);
@@ -190,7 +190,11 @@ fn a_match_may_end_with_the_block_and_not_one_byte_behind() {
                 let (mut sparse, mut expected) = (Sparse::default(), vec![0; n_bytes]);
                 sparse.reserve(n_bytes);
                 let found = sparse.decode(level, &stored, 0, n_bytes, 100, || ());
-                assert_eq!(found, block::decode(Level::SCALAR, &stored, &mut expected), "{level:?} {len} in {n_bytes}");
+                assert_eq!(
+                    found,
+                    super::super::decode(Level::SCALAR, &stored, &mut expected),
+                    "{level:?} {len} in {n_bytes}"
+                );
                 assert!(found.is_err());
             }
         }
@@ -201,7 +205,7 @@ fn a_match_may_end_with_the_block_and_not_one_byte_behind() {
 #[cfg_attr(miri, ignore = "calls C")]
 fn what_is_to_be_done_meanwhile_is_done_once_a_stretch() {
     let n_bytes = 200_000;
-    let mut stored = vec![0; block::max_encoded_len(n_bytes)];
+    let mut stored = vec![0; max_encoded_len(n_bytes)];
     let n = library::encode(&mostly_zeros(n_bytes, 2), &mut stored).unwrap();
     assert!(n > 5000, "{n} bytes");
     for &level in Level::available() {
@@ -221,7 +225,7 @@ fn what_is_to_be_done_meanwhile_is_done_once_a_stretch() {
 #[cfg_attr(miri, ignore = "calls C")]
 fn damaged_blocks_decode_as_elsewhere_and_leave_nothing() {
     let n_bytes = 3000;
-    let mut stored = vec![0; block::max_encoded_len(n_bytes)];
+    let mut stored = vec![0; max_encoded_len(n_bytes)];
     let n = library::encode(&mostly_zeros(n_bytes, 4), &mut stored).unwrap();
     stored.truncate(n);
     let truncated = (0..n).map(|len| stored[..len].to_vec());
@@ -236,7 +240,7 @@ fn damaged_blocks_decode_as_elsewhere_and_leave_nothing() {
         sparse.reserve(n_bytes);
         for (i, stored) in blocks.iter().enumerate() {
             let mut expected = vec![0; n_bytes];
-            let result = block::decode(Level::SCALAR, stored, &mut expected);
+            let result = super::super::decode(Level::SCALAR, stored, &mut expected);
             assert_eq!(
                 sparse.decode(level, stored, 0, n_bytes, 100, || ()).is_ok(),
                 result.is_ok(),

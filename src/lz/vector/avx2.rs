@@ -1,20 +1,22 @@
 //! [`Lanes`] with AVX2: a full load and a mask where enough bytes are there to be read.
 
-use super::{Lanes, MASKS, N, PERIODS, Portable};
+use super::portable::Portable;
+use super::{Lanes, MASKS, N, PERIODS};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
-    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_permute2x128_si256, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_storeu_si256,
+    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_broadcastsi128_si256, _mm256_castsi256_pd,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_epi8,
+    _mm256_movemask_pd, _mm256_permute2x128_si256, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16,
+    _mm256_storeu_si256,
 };
 
 /// A processor with AVX2 as [`Isa::Avx2`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Avx2(());
+pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// Where `level` stands for it.
-    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
+    pub(crate) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Avx2).then_some(Self(()))
     }
 }
@@ -67,6 +69,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn nonzero_words(self, words: &[u8; 512]) -> u64 {
+        let mut zeros = 0;
+        for (i, words) in words.as_chunks().0.iter().enumerate() {
+            // SAFETY: `self` proves AVX2.
+            zeros |= u64::from(unsafe { zero_words(words) }) << (4 * i);
+        }
+        !zeros
+    }
+
+    #[inline(always)]
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32 {
         // SAFETY: `self` proves AVX2.
         unsafe { differ(a, b) }
@@ -90,6 +102,13 @@ fn load_masked(from: &[u8; N], mask: &[u8; N]) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn nonzero(bytes: __m256i) -> u32 {
     (!_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()))).cast_unsigned()
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn zero_words(words: &[u8; N]) -> u32 {
+    let are_zero = _mm256_cmpeq_epi64(load(words), _mm256_setzero_si256());
+    _mm256_movemask_pd(_mm256_castsi256_pd(are_zero)).cast_unsigned()
 }
 
 #[inline]

@@ -11,7 +11,7 @@ pub(super) trait PlainLanes: Copy {
 
 /// What every processor has.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Portable;
+pub(crate) struct Portable;
 
 impl PlainLanes for Portable {
     #[inline(always)]
@@ -56,15 +56,14 @@ impl<L: PlainLanes> Lanes for L {
     }
 
     #[inline(always)]
-    fn used(self, bytes: [u8; N]) -> usize {
-        let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
-        let last = words.enumerate().rfind(|(_, word)| *word != 0);
-        last.map_or(0, |(i, word)| 8 * i + 8 - word.leading_zeros() as usize / 8)
+    fn nonzero(self, bytes: [u8; N]) -> u32 {
+        self.differ(&bytes, &[0; N])
     }
 
     #[inline(always)]
-    fn nonzero(self, bytes: [u8; N]) -> u32 {
-        self.differ(&bytes, &[0; N])
+    fn nonzero_words(self, words: &[u8; 512]) -> u64 {
+        let words = words.as_chunks::<8>().0.iter().enumerate();
+        words.fold(0, |bits, (i, word)| bits | u64::from(*word != [0; 8]) << i)
     }
 
     #[inline(always)]

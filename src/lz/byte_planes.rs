@@ -7,11 +7,14 @@
 //!
 //! The result depends on the input only: the instruction set decides how wide the compares are, never what they say.
 
-use super::zero_runs::{MIN_RUN, Work, ZeroRuns, with_bit_instructions};
+use super::vector::dispatch::{Work, with_lanes};
+use super::vector::{Lanes, common_prefix};
+use super::zero_runs::{MIN_RUN, ZeroRuns};
 use crate::cpu::Level;
+use std::ops::Range;
 
 /// What a format allows, and how it is written.
-pub(super) trait Format {
+pub(crate) trait Format {
     /// Bytes at the end that are always literals.
     const END_LITERALS: usize;
     /// The largest distance of a copy.
@@ -30,7 +33,7 @@ pub(super) trait Format {
 /// No copy begins in the last bytes of the input.
 const TAIL: usize = 12;
 /// Inputs shorter than this are not searched.
-pub(super) const MIN_INPUT: usize = 32;
+pub(crate) const MIN_INPUT: usize = 32;
 /// Slots of the hash table: 16 KiB, so that it stays in the first-level cache.
 const HASH_BITS: u32 = 12;
 /// After 2^SKIP_BITS positions without a match, steps get longer.
@@ -41,28 +44,26 @@ const SHORT: usize = 12;
 const LONG: usize = 8;
 /// Farther than any format reaches: slots begin as 0.
 const FIRST_BASE: u32 = 1 << 20;
-/// Bytes compared at once.
-const LANES: usize = 32;
 
 /// The hash table, kept over the streams of a chunk.
 ///
 /// A slot holds a position plus `base`. The next stream's base lies so far behind the positions of this one that none of
 /// them is in reach: nothing need be cleared.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(crate) struct Search {
     slots: Box<[u32; 1 << HASH_BITS]>,
     base: u32,
     runs: ZeroRuns,
 }
 
 impl Search {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { slots: Box::new([0; 1 << HASH_BITS]), base: FIRST_BASE, runs: ZeroRuns::default() }
     }
 
     /// Writes `src` to `out` in one stream. `stride` is the first step where nothing is found, 1 for the most thorough
     /// search. `None` where `out` has no room, or `src` is too short to be searched.
-    pub(super) fn encode<F: Format>(&mut self, level: Level, stride: usize, src: &[u8], out: &mut F) -> Option<()> {
+    pub(crate) fn encode<F: Format>(&mut self, level: Level, stride: usize, src: &[u8], out: &mut F) -> Option<()> {
         if src.len() < MIN_INPUT {
             return None;
         }
@@ -71,7 +72,7 @@ impl Search {
             *self = Self::new();
         }
         self.runs.find(level, &src[..src.len() - F::END_LITERALS]);
-        let result = with_bit_instructions(level, Encode { search: self, stride, src, out });
+        let result = with_lanes(level, Encode { search: self, stride, src, out });
         self.base += next_base as u32;
         result
     }
@@ -97,21 +98,27 @@ impl<F: Format> Work for Encode<'_, F> {
     type Output = Option<()>;
 
     #[inline(always)]
-    fn run(self) -> Option<()> {
-        encode_with(self.search, self.stride, self.src, self.out)
+    fn run<L: Lanes>(self, lanes: L) -> Option<()> {
+        encode_with(lanes, self.search, self.stride, self.src, self.out)
     }
 }
 
 /// One stretch between runs of zeros after the other, each followed by the run.
 #[inline(always)]
-fn encode_with<F: Format>(search: &mut Search, stride: usize, src: &[u8], out: &mut F) -> Option<()> {
+fn encode_with<L: Lanes, F: Format>(
+    lanes: L,
+    search: &mut Search,
+    stride: usize,
+    src: &[u8],
+    out: &mut F,
+) -> Option<()> {
     let runs = std::mem::take(&mut search.runs);
     let mut zeros = ZeroRun { start: 0, len: 0 };
     let mut anchor = 0;
     search.replace(0, word(src, 0), 0);
     for (start, end) in runs.iter(&src[..src.len() - F::END_LITERALS]) {
         if anchor < start {
-            anchor = search.stretch(stride, src, anchor, start, end, out)?;
+            anchor = search.stretch(lanes, stride, src, anchor, start..end, out)?;
         }
         // The first byte is always a literal, and a copy may have reached into the run.
         let start = start.max(anchor).max(1);
@@ -123,25 +130,25 @@ fn encode_with<F: Format>(search: &mut Search, stride: usize, src: &[u8], out: &
         anchor = end;
     }
     search.runs = runs;
-    let anchor = search.lookup(stride, src, anchor, src.len() - TAIL, out)?;
+    let anchor = search.lookup(lanes, stride, src, anchor, src.len() - TAIL, out)?;
     out.end(src, anchor)
 }
 
 impl Search {
-    /// Writes what can be copied between `anchor` and the run of zeros from `start` to `end`, and returns the byte behind
-    /// the last copy.
+    /// Writes what can be copied between `anchor` and the run of `zeros`, and returns the byte after the last copy.
     #[inline(always)]
-    fn stretch<F: Format>(
+    fn stretch<L: Lanes, F: Format>(
         &mut self,
+        lanes: L,
         stride: usize,
         src: &[u8],
         anchor: usize,
-        start: usize,
-        end: usize,
+        zeros: Range<usize>,
         out: &mut F,
     ) -> Option<usize> {
+        let Range { start, end } = zeros;
         if start - anchor > SHORT {
-            return self.lookup(stride, src, anchor, start, out);
+            return self.lookup(lanes, stride, src, anchor, start, out);
         }
         // A few bytes are worth a copy only where it goes on behind the run: where whole records repeat.
         let here = word(src, anchor);
@@ -151,7 +158,7 @@ impl Search {
         if !is_record || anchor == 0 {
             return Some(anchor);
         }
-        let copy = extend::<F>(src, anchor, before, anchor);
+        let copy = extend::<L, F>(lanes, src, anchor, before, anchor);
         if copy.start + copy.len <= end {
             return Some(anchor);
         }
@@ -161,8 +168,9 @@ impl Search {
 
     /// Looks up what begins between `anchor` and `stop`, and returns the byte behind the last copy.
     #[inline(always)]
-    fn lookup<F: Format>(
+    fn lookup<L: Lanes, F: Format>(
         &mut self,
+        lanes: L,
         stride: usize,
         src: &[u8],
         mut anchor: usize,
@@ -178,7 +186,7 @@ impl Search {
             if let Some(before) = self.replace(F::MAX_DISTANCE, here, at)
                 && word(src, before) as u32 == here as u32
             {
-                let copy = extend::<F>(src, anchor, before, at);
+                let copy = extend::<L, F>(lanes, src, anchor, before, at);
                 if F::is_worth(copy.len, copy.distance) {
                     out.sequence(src, anchor, copy.start, copy.distance, copy.len)?;
                     anchor = copy.start + copy.len;
@@ -232,9 +240,9 @@ impl ZeroRun {
 
 /// The whole match around `at`, of which four bytes are known to be the same as at `before`.
 #[inline(always)]
-fn extend<F: Format>(src: &[u8], anchor: usize, mut before: usize, mut at: usize) -> Copy {
+fn extend<L: Lanes, F: Format>(lanes: L, src: &[u8], anchor: usize, mut before: usize, mut at: usize) -> Copy {
     let limit = src.len() - F::END_LITERALS;
-    let mut len = 4 + common_prefix(&src[before + 4..], &src[at + 4..limit]);
+    let mut len = 4 + common_prefix(lanes, src, before + 4, at + 4, limit);
     while at > anchor.max(1) && before > 0 && src[at - 1] == src[before - 1] {
         at -= 1;
         before -= 1;
@@ -247,28 +255,4 @@ fn extend<F: Format>(src: &[u8], anchor: usize, mut before: usize, mut at: usize
 fn word(src: &[u8], at: usize) -> u64 {
     let bytes = src[at..].first_chunk().expect("the tail is longer than a word");
     u64::from_le_bytes(*bytes)
-}
-
-/// How many bytes at the front of `b` are those of `a`, which is longer.
-#[inline(always)]
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (chunks_a, chunks_b) = (a.as_chunks::<LANES>().0, b.as_chunks::<LANES>().0);
-    let n = LANES * chunks_a.iter().zip(chunks_b).take_while(|(x, y)| x == y).count();
-    let rest = &b[n..b.len().min(n + LANES)];
-    n + first_difference(&a[n..n + rest.len()], rest)
-}
-
-/// Where two slices of at most `LANES` bytes begin to differ: the length of `a` where they do not, `b` being longer.
-#[inline(always)]
-fn first_difference(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, tail_a) = a.as_chunks::<8>();
-    let (words_b, _) = b.as_chunks::<8>();
-    for (i, (x, y)) in words_a.iter().zip(words_b).enumerate() {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return 8 * i + differ.trailing_zeros() as usize / 8;
-        }
-    }
-    let n = 8 * words_a.len();
-    n + tail_a.iter().zip(&b[n..]).take_while(|(x, y)| x == y).count()
 }

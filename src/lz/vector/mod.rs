@@ -8,7 +8,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub(super) mod matches;
+pub(crate) mod dispatch;
+pub(crate) mod matches;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -17,19 +18,8 @@ mod sse41;
 #[cfg(test)]
 mod tests;
 
-use crate::cpu::Level;
-#[cfg(target_arch = "x86_64")]
-use avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-use avx512::Avx512;
-#[cfg(target_arch = "aarch64")]
-use neon::Neon;
-use portable::Portable;
-#[cfg(target_arch = "x86_64")]
-use sse41::Sse41;
-
 /// Bytes that are moved at once.
-pub(super) const N: usize = 32;
+pub(crate) const N: usize = 32;
 
 /// `PERIODS[p][i]` is `i` modulo `p`, the place in a period of `p` bytes that byte `i` repeats; row 0 is not used.
 static PERIODS: [[u8; N]; N + 1] = periods();
@@ -68,7 +58,7 @@ fn halves(bytes: &[u8; N]) -> [&[u8; N / 2]; 2] {
 }
 
 /// Vectors of [`N`] bytes. A value of an implementing type is a proof that the processor has what it uses.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// [`N`] bytes.
     type Bytes: Copy;
 
@@ -85,7 +75,7 @@ pub(super) trait Lanes: Copy {
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
 
-    /// Copies `len` bytes from `offset` before `to` to `to`. Up to [`matches::SLACK`] bytes behind them are written too.
+    /// Copies `len` bytes from `offset` before `to` to `to`. Up to [`matches::SLACK_BYTES`] bytes behind them are written too.
     ///
     /// # Panics
     /// Where the match does not [fit](matches::fits).
@@ -94,74 +84,38 @@ pub(super) trait Lanes: Copy {
         matches::copy(self, dst, to, offset, len);
     }
 
-    /// The number of bytes up to the last one that is not 0: 0 where all are.
-    #[inline(always)]
-    fn used(self, bytes: Self::Bytes) -> usize {
-        N - self.nonzero(bytes).leading_zeros() as usize
-    }
-
     /// Which bytes are not 0: bit `i` for byte `i`.
     fn nonzero(self, bytes: Self::Bytes) -> u32;
+
+    /// Which of 64 words of eight bytes are not 0: bit `i` for word `i`.
+    fn nonzero_words(self, words: &[u8; 512]) -> u64;
 
     /// Which bytes differ: bit `i` for byte `i`.
     fn differ(self, a: &[u8; N], b: &[u8; N]) -> u32;
 }
 
-/// A whole block's work, compiled for each kind of lanes.
-pub(super) trait Work {
-    /// What comes of it.
-    type Output;
-
-    /// Does it. `#[inline(always)]`, so that it is compiled with what the lanes use.
-    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
-}
-
-/// Does the work with the best lanes of `level`.
-pub(super) fn with_lanes<W: Work>(level: Level, work: W) -> W::Output {
-    #[cfg(target_arch = "x86_64")]
+/// How many bytes from `a` on are those from `b` on, `a < b`, the latter before `limit`.
+#[inline(always)]
+pub(crate) fn common_prefix<L: Lanes>(lanes: L, src: &[u8], a: usize, b: usize, limit: usize) -> usize {
+    let max_bytes = limit - b;
+    let word = |at: usize| src[at..].first_chunk().map(|word| u64::from_le_bytes(*word));
+    // Most end within eight bytes.
+    if let (Some(x), Some(y)) = (word(a), word(b))
+        && x != y
     {
-        if let Some(lanes) = Avx512::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { with_avx512(lanes, work) };
-        }
-        if let Some(lanes) = Avx2::new(level) {
-            // SAFETY: `lanes` proves these features.
-            return unsafe { with_avx2(lanes, work) };
-        }
-        if let Some(lanes) = Sse41::new(level) {
-            // SAFETY: `lanes` proves this feature.
-            return unsafe { with_sse41(lanes, work) };
-        }
+        return ((x ^ y).trailing_zeros() as usize / 8).min(max_bytes);
     }
-    #[cfg(target_arch = "aarch64")]
-    if let Some(lanes) = Neon::new(level) {
-        // SAFETY: `lanes` proves this feature.
-        return unsafe { with_neon(lanes, work) };
+    let mut n = 0;
+    while n < max_bytes {
+        let (Some(x), Some(y)) = (src[a + n..].first_chunk(), src[b + n..].first_chunk()) else {
+            let pairs = src[a + n..].iter().zip(&src[b + n..limit]);
+            return n + pairs.take_while(|(x, y)| x == y).count();
+        };
+        let differ = lanes.differ(x, y);
+        if differ != 0 {
+            return (n + differ.trailing_zeros() as usize).min(max_bytes);
+        }
+        n += N;
     }
-    let _ = level;
-    work.run(Portable)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi")]
-fn with_avx512<W: Work>(lanes: Avx512, work: W) -> W::Output {
-    work.run(lanes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn with_avx2<W: Work>(lanes: Avx2, work: W) -> W::Output {
-    work.run(lanes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "sse4.1")]
-fn with_sse41<W: Work>(lanes: Sse41, work: W) -> W::Output {
-    work.run(lanes)
-}
-
-#[cfg(target_arch = "aarch64")]
-#[target_feature(enable = "neon")]
-fn with_neon<W: Work>(lanes: Neon, work: W) -> W::Output {
-    work.run(lanes)
+    max_bytes
 }

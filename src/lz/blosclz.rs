@@ -13,7 +13,7 @@
 //! The last operation of an encoded stream is literals too, because the reference decoder insists on it. Everything is
 //! written in terms of checked slices: an encoder that runs out of room and a decoder that meets nonsense give `None`.
 
-use super::lz77::{Format, Search};
+use super::byte_planes::{Format, Search};
 use crate::cpu::Level;
 
 /// Literals of one operation.
@@ -27,7 +27,7 @@ const MIN_FAR: usize = 8;
 const MARK: u8 = 1 << 5;
 
 /// Encodes `src` to the front of `dst` and returns the bytes written; `None` where they do not fit.
-pub(super) fn encode(search: &mut Search, level: Level, stride: usize, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+pub(crate) fn encode(search: &mut Search, level: Level, stride: usize, src: &[u8], dst: &mut [u8]) -> Option<usize> {
     let mut out = Output { dst, at: 0 };
     search.encode(level, stride, src, &mut out)?;
     out.dst[0] |= MARK;
@@ -94,7 +94,7 @@ impl Output<'_> {
 }
 
 /// Decodes `src` into the whole of `dst`.
-pub(super) fn decode(src: &[u8], dst: &mut [u8]) -> Option<()> {
+pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Option<()> {
     let mut input = Input { src };
     let mut at = 0;
     let mut control = input.byte()? & 31;

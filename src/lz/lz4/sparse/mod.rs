@@ -12,11 +12,12 @@ mod tests;
 pub(crate) use self::marks::{LINE, Marks, WORD};
 
 use self::decode::Decode;
-use super::decode::SLACK_BYTES;
+use super::{SLACK_BYTES, sequence};
 use crate::Result;
-use crate::codec::lanes::{N, with_lanes};
-use crate::codec::scratch::Scratch;
 use crate::cpu::Level;
+use crate::lz::vector::N;
+use crate::lz::vector::dispatch::with_lanes;
+use crate::memory::scratch::Scratch;
 
 const _: () = assert!(N == LINE, "what is stored at once is in two lines at most");
 
@@ -49,7 +50,7 @@ impl Sparse {
     /// least 1, it does what there is to be done `meanwhile`.
     ///
     /// # Errors
-    /// As [`super::block::decode`]. What was decoded until then is marked.
+    /// As [`super::decode()`]. What was decoded until then is marked.
     pub(crate) fn decode(
         &mut self,
         level: Level,
@@ -59,7 +60,7 @@ impl Sparse {
         stretch: usize,
         meanwhile: impl FnMut(),
     ) -> Result<()> {
-        super::block::check_len(src, n_bytes)?;
+        sequence::check_len(src, n_bytes)?;
         with_lanes(level, Decode { src, sparse: self, start, n_bytes, stretch, meanwhile })
     }
 

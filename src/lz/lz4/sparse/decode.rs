@@ -5,11 +5,12 @@
 //! branch by either costs more than all of the work: one branch, whether what is copied has marks, decides what is done. What the
 //! inner loop leaves, the outer one takes, one sequence, and says what is wrong with a damaged one.
 
-use super::super::decode::{MIN_MATCH, MORE, match_len, token, too_early, too_long};
+use super::super::sequence::{MIN_MATCH, MORE, check_end, match_len, offset, token, too_early, too_long};
 use super::Sparse;
 use super::marks::{MarksMut, NEAR};
-use crate::codec::lanes::{Lanes, N, Work};
-use crate::{Error, Result};
+use crate::Result;
+use crate::lz::vector::dispatch::Work;
+use crate::lz::vector::{Lanes, N};
 
 /// Bytes of a length that are looked at together.
 const LENGTHS: usize = 8;
@@ -103,9 +104,7 @@ impl<L: Lanes> Output<'_, L> {
             }
             self.literals(&src[at..], n_literals);
             at += n_literals;
-            let Some(offset) = src[at..].first_chunk() else { break };
-            let offset = usize::from(u16::from_le_bytes(*offset));
-            at += 2;
+            let Some(offset) = offset(src, &mut at) else { break };
             let len = match_len(token, src, &mut at)?;
             if offset.wrapping_sub(1) >= self.at - self.start {
                 return Err(too_early(at));
@@ -115,13 +114,7 @@ impl<L: Lanes> Output<'_, L> {
             }
             self.matching(offset, len);
         }
-        if at != src.len() {
-            return Err(Error::Truncated { at, needed: 2, available: 1 });
-        }
-        if self.at != self.end {
-            return Err(Error::WrongSize { expected: self.end - self.start, found: self.at - self.start });
-        }
-        Ok(())
+        check_end(src, at, self.end - self.start, self.at - self.start)
     }
 
     /// Takes sequences from `at` of `src` on, to the first that begins at `until` or behind it, or that it leaves. Returns where

@@ -1,8 +1,9 @@
 //! Our blocks against the reference library, both ways.
 
-use super::block::{Encoder, SLACK_BYTES, decode, decode_rows, encode_hc, max_encoded_len};
-use super::{library, runs};
+use super::sequence::is_zeros;
+use super::{Encoder, SLACK_BYTES, decode, decode_rows, encode_byte_plane, encode_hc, library, max_encoded_len};
 use crate::cpu::Level;
+use crate::lz::byte_planes::Search;
 use crate::{Error, Result};
 use darkchunk_sim::Rng;
 use proptest::prelude::*;
@@ -47,12 +48,6 @@ fn decode_by_rows(level: Level, block: &[u8], n_bytes: usize) -> Result<Vec<u8>>
     first
 }
 
-/// As a long block of runs, whatever it is.
-fn decode_as_runs(level: Level, block: &[u8], n_bytes: usize) -> Result<Vec<u8>> {
-    let mut dst = vec![0xaa; n_bytes];
-    runs::decode(level, block, &mut dst).map(|()| dst)
-}
-
 /// All levels write the same bytes; the library reads them; we read the library's, with and without slack.
 fn assert_agrees_with_the_library(encoders: &mut [Encoder], src: &[u8]) {
     let what = format!("{} bytes", src.len());
@@ -74,7 +69,6 @@ fn assert_agrees_with_the_library(encoders: &mut [Encoder], src: &[u8]) {
             assert!(decoded == src, "{level:?} {what}");
             let decoded = decode_by_rows(level, block, src.len()).expect(&what);
             assert!(decoded == src, "{level:?} {what} with slack");
-            assert!(decode_as_runs(level, block, src.len()).expect(&what) == src, "{level:?} {what} as runs");
         }
         for room in [n_bytes, n_bytes - 1, n_bytes / 2, 0] {
             let fits = encoder.encode(src, &mut vec![0; room]);
@@ -176,8 +170,6 @@ fn matches_of_every_period_and_length_are_copied() {
                 assert!(dst == expected, "{}", about());
                 let with_slack = decode_by_rows(level, &block, expected.len());
                 assert!(with_slack.as_ref() == Ok(&expected), "{} with slack", about());
-                let as_runs = decode_as_runs(level, &block, expected.len());
-                assert!(as_runs.as_ref() == Ok(&expected), "{} as runs", about());
             }
         }
     }
@@ -230,10 +222,6 @@ proptest! {
             results.push((result.clone(), if result.is_ok() { dst } else { vec![] }));
             let with_slack = decode_by_rows(level, &src, n_bytes);
             prop_assert_eq!(with_slack.is_ok(), result.is_ok());
-            if super::block::max_decoded_len(src.len()) >= n_bytes {
-                let as_runs = decode_as_runs(level, &src, n_bytes);
-                prop_assert_eq!(as_runs.ok(), result.as_ref().ok().map(|()| results[results.len() - 1].1.clone()));
-            }
             prop_assert!(result.is_err() || with_slack.as_ref() == Ok(&results[results.len() - 1].1));
         }
         prop_assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
@@ -317,8 +305,6 @@ fn damaged_blocks_decode_alike_on_all_levels() {
                 let result = decode(level, &damaged, &mut dst).map(|()| dst);
                 let with_slack = decode_by_rows(level, &damaged, src.len());
                 assert_eq!(with_slack.ok(), result.clone().ok(), "{level:?} byte {at} = {value}");
-                let as_runs = decode_as_runs(level, &damaged, src.len());
-                assert_eq!(as_runs.ok(), result.clone().ok(), "{level:?} byte {at} = {value} as runs");
                 assert!(*first.get_or_insert(result.clone()) == result, "{level:?} byte {at} = {value}");
             }
         }
@@ -361,4 +347,16 @@ fn an_offset_of_zero_in_a_long_block_is_taken_alike_on_all_levels() {
         .collect();
     assert!((110_300 / 240..110_300 / 5).contains(&block.len()), "{} bytes: not a block of runs", block.len());
     assert!(results.iter().all(|result| *result == results[0]));
+}
+
+#[test]
+fn a_block_of_zeros_is_recognised_by_its_exact_size_only() {
+    for n_bytes in [64, 278, 279, 280, 281, 5000, 65_536] {
+        let mut block = vec![0; 1000];
+        let n = encode_byte_plane(&mut Search::new(), Level::SCALAR, 1, &vec![0; n_bytes], &mut block).unwrap();
+        assert!(n_bytes % 8 != 0 || is_zeros(&block[..n], n_bytes), "{n_bytes} zeros");
+        assert!(!is_zeros(&block[..n], n_bytes - 1) && !is_zeros(&block[..n - 1], n_bytes), "{n_bytes} zeros");
+        block[1] = 1;
+        assert!(!is_zeros(&block[..n], n_bytes), "{n_bytes} ones");
+    }
 }

@@ -1,29 +1,29 @@
 //! [`Lanes`] with AVX-512: masked loads read exactly the bytes that are there.
 
-use super::matches::{SLACK, fits, steps};
+use super::matches::{SLACK_BYTES, fits, steps};
 use super::{Lanes, N, PERIODS, periods};
 use crate::cpu::{Isa, Level};
 use std::arch::x86_64::{
     __m256i, __m512i, _bzhi_u32, _mm256_cmpneq_epi8_mask, _mm256_loadu_si256, _mm256_maskz_loadu_epi8,
     _mm256_maskz_permutexvar_epi8, _mm256_permutexvar_epi8, _mm256_storeu_si256, _mm256_test_epi8_mask,
-    _mm512_loadu_si512, _mm512_permutexvar_epi8, _mm512_storeu_si512,
+    _mm512_loadu_si512, _mm512_permutexvar_epi8, _mm512_storeu_si512, _mm512_test_epi64_mask,
 };
 
 /// Bytes of the vectors that long matches are copied in.
 const WIDE: usize = 64;
 
-const _: () = assert!(WIDE <= SLACK, "what is stored of a match ends within its slack");
+const _: () = assert!(WIDE <= SLACK_BYTES, "what is stored of a match ends within its slack");
 
 static WIDE_PERIODS: [[u8; WIDE]; WIDE + 1] = periods();
 static WIDE_STEPS: [usize; WIDE + 1] = steps();
 
 /// A processor with AVX-512 as [`Isa::Avx512`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Avx512(());
+pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// Where `level` stands for it.
-    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
+    pub(crate) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Avx512).then_some(Self(()))
     }
 }
@@ -62,9 +62,9 @@ impl Lanes for Avx512 {
     fn copy_match(self, dst: &mut [u8], to: usize, offset: usize, len: usize) {
         assert!(fits(dst, to, offset, len), "{len} bytes from {offset} before {to} of {}", dst.len());
         let (near, end) = (offset.min(WIDE), to + len);
-        // SAFETY: `self` proves AVX-512; what is read begins before `to`, behind which are `SLACK` bytes, as many as a vector has.
+        // SAFETY: `self` proves AVX-512; what is read begins before `to`, behind which are `SLACK_BYTES` bytes, as many as a vector has.
         let bytes = unsafe { repeat_wide(dst, to - offset, &WIDE_PERIODS[near]) };
-        // SAFETY: `self` proves AVX-512; behind `to` are `SLACK` bytes.
+        // SAFETY: `self` proves AVX-512; behind `to` are `SLACK_BYTES` bytes.
         unsafe { store_wide(dst, to, bytes) };
         if len <= WIDE {
             return;
@@ -73,13 +73,13 @@ impl Lanes for Avx512 {
         let mut at = to + step;
         if offset <= WIDE {
             while at < end {
-                // SAFETY: `self` proves AVX-512; `at` is before `end`, behind which are `SLACK` bytes.
+                // SAFETY: `self` proves AVX-512; `at` is before `end`, behind which are `SLACK_BYTES` bytes.
                 unsafe { store_wide(dst, at, bytes) };
                 at += step;
             }
         } else {
             while at < end {
-                // SAFETY: `self` proves AVX-512; it is before `at`, which is before `end`, behind which are `SLACK` bytes.
+                // SAFETY: `self` proves AVX-512; it is before `at`, which is before `end`, behind which are `SLACK_BYTES` bytes.
                 let bytes = unsafe { load_wide(dst, at - offset) };
                 // SAFETY: as above.
                 unsafe { store_wide(dst, at, bytes) };
@@ -92,6 +92,16 @@ impl Lanes for Avx512 {
     fn nonzero(self, bytes: __m256i) -> u32 {
         // SAFETY: `self` proves AVX-512.
         unsafe { nonzero(bytes) }
+    }
+
+    #[inline(always)]
+    fn nonzero_words(self, words: &[u8; 512]) -> u64 {
+        let mut bits = [0; 8];
+        for (bits, words) in bits.iter_mut().zip(words.as_chunks().0) {
+            // SAFETY: `self` proves AVX-512.
+            *bits = unsafe { nonzero_words(words) };
+        }
+        u64::from_le_bytes(bits)
     }
 
     #[inline(always)]
@@ -128,6 +138,14 @@ fn repeat(from: &[u8; N], places: &[u8; N]) -> __m256i {
 #[target_feature(enable = "avx512bw,avx512vl")]
 fn nonzero(bytes: __m256i) -> u32 {
     _mm256_test_epi8_mask(bytes, bytes)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn nonzero_words(words: &[u8; WIDE]) -> u8 {
+    // SAFETY: `words` is 64 readable bytes, and the load needs no alignment.
+    let words = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+    _mm512_test_epi64_mask(words, words)
 }
 
 #[inline]

@@ -8,8 +8,10 @@
 //!
 //! What is written depends on the input alone: [`Lanes`] only say which bytes are equal.
 
-use crate::codec::lanes::{Lanes, N, Work, with_lanes};
+use super::sequence::{END_LITERALS, MIN_MATCH, Writer};
 use crate::cpu::Level;
+use crate::lz::vector::dispatch::{Work, with_lanes};
+use crate::lz::vector::{Lanes, N, common_prefix};
 use std::hint::black_box;
 
 /// The longest input: every byte is in reach of every other, and a position fits 16 bits.
@@ -18,13 +20,9 @@ pub(super) const MAX_BYTES: usize = 1 << 16;
 /// Inputs shorter than this are not searched: there is no room for a match.
 const MIN_BYTES: usize = 2 * END_BYTES;
 
-/// The reference decodes no match that begins in the last bytes of a block ...
+/// The reference decodes no match that begins in the last bytes of a block.
 const END_BYTES: usize = 12;
 
-/// ... or that reaches into these.
-const END_LITERALS: usize = 5;
-
-const MIN_MATCH: usize = 4;
 const HASH_BITS: u32 = 11;
 
 /// How far the search goes on where nothing is found: with 1, blocks get 3 % smaller, and are slower both ways.
@@ -82,7 +80,7 @@ impl Work for Encode<'_> {
 
 #[inline(always)]
 fn encode_with<L: Lanes>(lanes: L, memory: &mut Memory, src: &[u8], dst: &mut [u8]) -> Option<usize> {
-    let mut out = Output { src, dst, at: 0, anchor: 0 };
+    let mut out = Output { src, block: Writer::new(dst), anchor: 0 };
     if src.len() >= MIN_BYTES {
         // 4 KiB, which costs little; a place in an earlier block would cost a branch that nobody can guess.
         memory.forget();
@@ -150,25 +148,6 @@ fn hash(word: u64) -> usize {
 #[inline(always)]
 fn word_at(src: &[u8], at: usize) -> u64 {
     src[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
-
-/// How many bytes from `a` on are those from `b` on, `a < b`, the latter before `limit`.
-#[inline(always)]
-fn common_prefix<L: Lanes>(lanes: L, src: &[u8], a: usize, b: usize, limit: usize) -> usize {
-    let most = limit - b;
-    let mut n = 0;
-    while n < most {
-        let (Some(x), Some(y)) = (src[a + n..].first_chunk(), src[b + n..].first_chunk()) else {
-            let pairs = src[a + n..].iter().zip(&src[b + n..limit]);
-            return n + pairs.take_while(|(x, y)| x == y).count();
-        };
-        let differ = lanes.differ(x, y);
-        if differ != 0 {
-            return (n + differ.trailing_zeros() as usize).min(most);
-        }
-        n += N;
-    }
-    most
 }
 
 /// Makes `map` of `src`, and one word more. Bits that are no byte's are set.
@@ -261,76 +240,22 @@ impl Zeros {
 /// The block as far as it is written. `src[anchor..]` is not yet in it.
 struct Output<'a> {
     src: &'a [u8],
-    dst: &'a mut [u8],
-    at: usize,
+    block: Writer<'a>,
     anchor: usize,
 }
-
-/// A length in the token that says that more of it follows.
-const MORE: usize = 15;
-
-/// Room for a sequence whose literals the token can count, and whose match needs one more byte at most.
-const SHORT_BYTES: usize = 20;
 
 impl Output<'_> {
     /// Writes the literals up to `start`, and a match of `len` bytes from there on.
     #[inline(always)]
     fn sequence(&mut self, start: usize, distance: usize, len: usize) -> Option<()> {
-        let (n_literals, more) = (start - self.anchor, len - MIN_MATCH);
-        if n_literals < MORE
-            && more < MORE + 255
-            && let Some(literals) = self.src[self.anchor..].first_chunk::<16>()
-            && let Some(to) = self.dst.get_mut(self.at..).and_then(|to| to.first_chunk_mut::<SHORT_BYTES>())
-        {
-            // All that may be needed is written, and as much of it as is needed is kept.
-            to[0] = (n_literals << 4 | more.min(MORE)) as u8;
-            to[1..17].copy_from_slice(literals);
-            let [low, high] = (distance as u16).to_le_bytes();
-            let end = &mut to[1 + n_literals..4 + n_literals];
-            end.copy_from_slice(&[low, high, more.wrapping_sub(MORE) as u8]);
-            self.at += 3 + n_literals + usize::from(more >= MORE);
-        } else {
-            self.long_sequence(start, distance, more)?;
-        }
+        self.block.sequence(self.src, self.anchor, start, distance, len)?;
         self.anchor = start + len;
-        Some(())
-    }
-
-    fn long_sequence(&mut self, start: usize, distance: usize, more: usize) -> Option<()> {
-        self.literals(start, more.min(MORE) as u8)?;
-        self.put(&(distance as u16).to_le_bytes())?;
-        self.length(more)
-    }
-
-    /// Writes a token, and the literals up to `end`.
-    fn literals(&mut self, end: usize, match_bits: u8) -> Option<()> {
-        let literals = &self.src[self.anchor..end];
-        self.put(&[(literals.len().min(MORE) as u8) << 4 | match_bits])?;
-        self.length(literals.len())?;
-        self.put(literals)
-    }
-
-    /// Writes what of a length the token has no room for.
-    fn length(&mut self, n: usize) -> Option<()> {
-        if n < MORE {
-            return Some(());
-        }
-        let n = n - MORE;
-        let whole = self.dst.get_mut(self.at..self.at + n / 255)?;
-        whole.fill(255);
-        self.at += n / 255;
-        self.put(&[(n % 255) as u8])
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Option<()> {
-        self.dst.get_mut(self.at..self.at + bytes.len())?.copy_from_slice(bytes);
-        self.at += bytes.len();
         Some(())
     }
 
     /// Writes the literals that end the block, and returns its bytes.
     fn end(mut self) -> Option<usize> {
-        self.literals(self.src.len(), 0)?;
-        Some(self.at)
+        self.block.literals(&self.src[self.anchor..], 0)?;
+        Some(self.block.n_bytes())
     }
 }

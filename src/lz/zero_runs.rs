@@ -5,17 +5,13 @@
 //! that belong to it are counted the same way. So every run of 15 bytes is found, and shorter ones of 8 or more where
 //! they fill a word.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-mod scalar;
-#[cfg(test)]
-mod tests;
-
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::Isa;
+use super::vector::Lanes;
+use super::vector::dispatch::{Work, with_lanes};
 use crate::cpu::Level;
+
+#[cfg(test)]
+#[path = "zero_runs_tests.rs"]
+mod tests;
 
 /// The shortest run that is listed.
 pub(super) const MIN_RUN: usize = WORD;
@@ -30,7 +26,7 @@ const AT_ONCE: usize = 4;
 /// The runs of one stream. Its memory is kept for the next one.
 #[derive(Debug, Default)]
 pub(super) struct ZeroRuns {
-    /// The first word of the first run and the first word behind it, then those of the second run, and so on. What
+    /// The first word of the first run and the first word after it, then those of the second run, and so on. What
     /// follows the last one means nothing.
     edges: Vec<u32>,
     n_edges: usize,
@@ -44,15 +40,7 @@ impl ZeroRuns {
         if self.edges.len() < n_most {
             self.edges.resize(n_most, 0);
         }
-        self.n_edges = match level.isa() {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level proves that the processor has these features.
-            Isa::Avx512 => unsafe { avx512::edges(bytes, &mut self.edges) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level proves that the processor has these features.
-            Isa::Avx2 => unsafe { avx2::edges(bytes, &mut self.edges) },
-            _ => scalar::edges(bytes, &mut self.edges),
-        };
+        self.n_edges = with_lanes(level, Edges { bytes, edges: &mut self.edges });
     }
 
     /// The runs as start and end, in order. `bytes` are those that were searched.
@@ -69,14 +57,27 @@ impl ZeroRuns {
     }
 }
 
-/// Writes the edges in `bytes` to the front of `edges` and returns their number. `nonzero` makes the mask of a block:
-/// bit `i` is set where word `i` is not zero.
+/// Writes the edges in `bytes` to the front of `edges` and returns their number.
+struct Edges<'a> {
+    bytes: &'a [u8],
+    edges: &'a mut [u32],
+}
+
+impl Work for Edges<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) -> usize {
+        edges(lanes, self.bytes, self.edges)
+    }
+}
+
 #[inline(always)]
-fn edges_with(bytes: &[u8], edges: &mut [u32], nonzero: impl Fn(&[u8; BLOCK]) -> u64) -> usize {
+fn edges<L: Lanes>(lanes: L, bytes: &[u8], edges: &mut [u32]) -> usize {
     let (blocks, tail) = bytes.as_chunks::<BLOCK>();
     let (mut n, mut base, mut carry) = (0, 0, 0);
     for block in blocks {
-        let zeros = !nonzero(block);
+        let zeros = !lanes.nonzero_words(block);
         n = put_edges(zeros ^ (zeros << 1 | carry), base, edges, n);
         carry = zeros >> 63;
         base += 64;
@@ -85,7 +86,7 @@ fn edges_with(bytes: &[u8], edges: &mut [u32], nonzero: impl Fn(&[u8; BLOCK]) ->
     let mut last = [1; BLOCK];
     let n_whole = tail.len() - tail.len() % WORD;
     last[..n_whole].copy_from_slice(&tail[..n_whole]);
-    let zeros = !nonzero(&last);
+    let zeros = !lanes.nonzero_words(&last);
     put_edges(zeros ^ (zeros << 1 | carry), base, edges, n)
 }
 
@@ -102,29 +103,4 @@ fn put_edges(mut changes: u64, base: u32, edges: &mut [u32], mut n: usize) -> us
         n += AT_ONCE;
     }
     end
-}
-
-/// A whole block's search, compiled with and without the instructions that count and find bits.
-pub(super) trait Work {
-    /// What comes of it.
-    type Output;
-
-    /// Does it. `#[inline(always)]`, so that it is compiled with these instructions.
-    fn run(self) -> Self::Output;
-}
-
-/// Does the work with the instructions of `level`.
-pub(super) fn with_bit_instructions<W: Work>(level: Level, work: W) -> W::Output {
-    match level.isa() {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the level proves that the processor has these features.
-        Isa::Avx2 | Isa::Avx512 => unsafe { with_avx2(work) },
-        _ => work.run(),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn with_avx2<W: Work>(work: W) -> W::Output {
-    work.run()
 }

@@ -9,11 +9,11 @@ use std::arch::x86_64::{
 
 /// A processor with SSE4.1 as [`Isa::Sse41`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Sse41(());
+pub(crate) struct Sse41(());
 
 impl Sse41 {
     /// Where `level` stands for it.
-    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
+    pub(crate) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Sse41).then_some(Self(()))
     }
 }

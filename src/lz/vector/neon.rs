@@ -7,11 +7,11 @@ use std::arch::aarch64::{uint8x16_t, uint8x16x2_t, vld1q_u8, vqtbl2q_u8, vst1q_u
 
 /// A processor with NEON as [`Isa::Neon`] has it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Neon(());
+pub(crate) struct Neon(());
 
 impl Neon {
     /// Where `level` stands for it.
-    pub(in crate::codec) fn new(level: Level) -> Option<Self> {
+    pub(crate) fn new(level: Level) -> Option<Self> {
         (level.isa() == Isa::Neon).then_some(Self(()))
     }
 }

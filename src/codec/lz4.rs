@@ -3,21 +3,12 @@
 //! A chunk is a header (see `framing`) and blocks of `block_bytes`, the last one shorter. A block whose stored length is
 //! its decoded length is stored as it is.
 
-pub mod block;
-mod decode;
-mod dense;
-mod encode;
-pub(crate) mod library;
-mod runs;
-pub(crate) mod sparse;
-#[cfg(test)]
-mod tests;
-
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::parameters::Form;
 use super::{ChunkLayout, Codec};
 use crate::cpu::Level;
+use crate::lz::lz4::{self, library};
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
 
@@ -96,7 +87,7 @@ fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Resu
         Storage::Raw if bytes.len() == dst.len() => dst.copy_from_slice(bytes),
         Storage::Raw => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
         Storage::Encoded => {
-            let decoded = block::decode(level, bytes, dst);
+            let decoded = lz4::decode(level, bytes, dst);
             decoded.map_err(|error| framing::offset_error(error, block.stored.start))?;
         }
     }
@@ -146,7 +137,7 @@ impl Codec for Lz4 {
             block_bytes,
             |n| n,
             || {
-                let mut encoder = block::Encoder::new(level);
+                let mut encoder = lz4::Encoder::new(level);
                 move |block, dst| {
                     let room = dst.len().min(block.len() - 1);
                     encoder.encode(block, &mut dst[..room]).or_else(|| {
@@ -163,7 +154,7 @@ impl Codec for Lz4 {
         let (header, blocks) = self.framed(src)?;
         for read in blocks {
             let (block, bytes) = read?;
-            if block.decoded.len() > block::max_decoded_len(bytes.len()) {
+            if block.decoded.len() > lz4::max_decoded_len(bytes.len()) {
                 let what = "the block is too short for its decoded size";
                 return Err(Error::Corrupt { at: block.stored.start, what });
             }

@@ -1,0 +1,3 @@
+//! Memory that is worked in.
+
+pub(crate) mod scratch;
