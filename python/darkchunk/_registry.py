@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import _native, _process, _search_path
-from ._filters import CLASSES, FILTERS, get_filters
+from ._filters import BLOSC_ID, CLASSES, FILTERS, get_filters
 from ._native import PLUGIN_PATH
 from ._version import version
 
@@ -49,7 +49,8 @@ def register(filters: Any = tuple(FILTERS), force: bool = False) -> list[Registe
     """Makes the filters known to every HDF5 that is loaded, and to those that will be.
 
     `import darkchunk` does it for what is loaded then. `force`: of `filters` (names, numbers or classes), takes those
-    from others who have registered them, such as hdf5plugin, and puts our folder before all others.
+    from others who have registered them, such as hdf5plugin, and puts our folder before all others. PyTables keeps
+    its own Blosc.
     """
     numbers = [filter_class.filter_id for filter_class in get_filters(filters)]
     _search_path.set_variable()
@@ -60,7 +61,9 @@ def _register_in(library: _process.Library, numbers: list[int], force: bool) -> 
     changed = library.prepend(PLUGIN_PATH, move=force)
     done = ["folder added" if changed else "folder known"]
     for number in numbers:
-        if library.is_registered(number) and not library.unregister(number):
+        if number == BLOSC_ID and "PyTables" in library.hosts:
+            done.append(f"{number} stays with PyTables, which gives it parameters of its own")
+        elif library.is_registered(number) and not library.unregister(number):
             done.append(f"{number} stays with who has it: an open dataset uses it")
     return Registered(library.name, library.version, library.path, "; ".join(done))
 

@@ -115,6 +115,24 @@ def test_the_users_folders_stay_and_no_element_is_empty():
     assert again[:2] == ["/one", darkchunk.PLUGIN_PATH] and len(set(again)) == len(again)
 
 
+def test_pytables_keeps_its_own_blosc_and_writes_with_it(tmp_path):
+    code = """
+import sys, json, numpy as np, tables, darkchunk
+done = [one.what for one in darkchunk.register(force=True)]
+data = np.arange(100000, dtype="i4").reshape(100, 1000)
+with tables.open_file(sys.argv[1], "w") as file:
+    for name in ("blosc", "blosc:zstd", "zlib"):
+        file.create_carray("/", name.replace(":", "_"), obj=data, filters=tables.Filters(5, complib=name))
+with tables.open_file(sys.argv[1]) as file:
+    assert all((node[:] == data).all() for node in file.root)
+for name in ("blosc", "blosc_zstd", "zlib"):
+    with darkchunk.open(sys.argv[1], name) as dataset:
+        assert dataset.way == "direct" and (dataset[...] == data).all()
+print(json.dumps(done))
+"""
+    assert any("32001 stays with PyTables" in what for what in support.result(code, tmp_path / "file.h5"))
+
+
 def test_force_takes_the_filters_over_from_hdf5plugin(files):
     code = """
 import sys, json, hdf5plugin, h5py, darkchunk
