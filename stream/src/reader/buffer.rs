@@ -8,7 +8,7 @@ use darkchunk::{Error, Result};
 /// Zeros that take no memory before they are written, so that a chunk which claims to be large and does not decode costs
 /// nothing.
 pub(super) fn zeroed(n_bytes: usize) -> Result<Vec<u8>> {
-    let none = || Error::Unsupported(format!("there is no memory for a chunk of {n_bytes} bytes"));
+    let none = || Error::NoMemory { n_bytes };
     if n_bytes == 0 {
         return Ok(Vec::new());
     }
