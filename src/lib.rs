@@ -14,7 +14,7 @@
 //!
 //! * [`chunk::FrameEncoder`] takes frames and makes chunks: dark image, threshold, sum, counts and encoding.
 //! * [`chunk::Compression`] is what a user asks for, [`chunk::Filter`] any codec by its HDF5 number.
-//! * [`codec`] has the five codecs, [`codec::Codec`] their common face.
+//! * [`codec`] has the six codecs, [`codec::Codec`] their common face.
 //! * [`salvage`] gets what is good out of a damaged chunk, [`pipeline`] decodes a chunk through all filters of its dataset.
 //! * [`Threads`] and [`cpu::Level`] say with how many threads and which instructions; the bytes are the same.
 //!

@@ -6,6 +6,7 @@
 
 use darkchunk::codec::bitshuffle::{Bitshuffle, Compression};
 use darkchunk::codec::blosc::{Blosc, Compressor, Shuffle};
+use darkchunk::codec::bounded::Bounded;
 use darkchunk::codec::drle::{Drle, Mode};
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
@@ -178,6 +179,69 @@ fn lz4_is_stored_as_ever() {
     let src = bytes_of(&kept(&pixels()), ByteOrder::Little);
     check("lz4-one-block", &Lz4::new(0), &src, &src);
     check("lz4-blocks", &Lz4::new(500), &src, &src);
+}
+
+/// A scene with noise, in frames large enough to be predicted.
+fn scene() -> Vec<u16> {
+    let (height, width) = (9, 20);
+    let mut state = 7_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u16 % 24
+    };
+    let pixel = |at: usize| match (at / width % height, at % width) {
+        (4, 7) => 65_535,
+        (6, 3) => 60_000,
+        (y, x) => 100 + 40 * y as u16 + 7 * x as u16 + noise(),
+    };
+    (0..4 * height * width).map(pixel).collect()
+}
+
+#[test]
+fn bounded_is_stored_as_ever() {
+    let src = scene();
+    let layout = |order| {
+        let element = ElementType { class: ElementClass::Unsigned, n_bytes: 2, base_bytes: 2, order };
+        ChunkLayout::new(element, vec![4, 9, 20])
+    };
+    for (name, order, given) in [
+        ("bounded-exact-le", ByteOrder::Little, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..]),
+        ("bounded-exact-be", ByteOrder::Big, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3]),
+        ("bounded-absolute", ByteOrder::Little, &[1, 3, 0, 0, 0, 0, 0, 0, 2, 2]),
+        ("bounded-noise", ByteOrder::Little, &[2, 1, 2, 41, 20, 98, 5, 1, 0, 3, 50_000]),
+        ("bounded-unbiased", ByteOrder::Big, &[2, 1, 1, 0, 0, 0, 0, 0, 1, 2]),
+    ] {
+        let stored = Bounded::localise(given, &layout(order)).expect("parameters");
+        let (codec, src) = (Bounded::from_cd_values(&stored).expect("parameters"), bytes_of(&src, order));
+        let mut decoded = vec![0; src.len()];
+        if std::env::var_os("UPDATE_GOLDEN").is_none() {
+            codec.decode(&golden(name), &mut decoded).expect("a golden chunk");
+        } else {
+            codec.decode(&encode(&codec, Level::SCALAR, &src), &mut decoded).expect("what was encoded");
+        }
+        let what_is_kept = bytes_of(&bounded_by(&codec, &src, &decoded, order), order);
+        check(name, &codec, &src, &what_is_kept);
+    }
+    // Runs of zeros, and frames of one value.
+    let mut sparse: Vec<u16> = kept(&pixels());
+    sparse[N_FRAMES * HEIGHT * WIDTH / 2..].fill(3);
+    let stored = Bounded::localise(&[], &self::layout(ElementClass::Unsigned, ByteOrder::Little)).expect("parameters");
+    let codec = Bounded::from_cd_values(&stored).expect("parameters");
+    let src = bytes_of(&sparse, ByteOrder::Little);
+    check("bounded-sparse", &codec, &src, &src);
+}
+
+/// What was decoded, if it keeps the bound.
+fn bounded_by(codec: &Bounded, src: &[u8], decoded: &[u8], order: ByteOrder) -> Vec<u16> {
+    let pixel = |bytes: &[u8; 2]| {
+        if order == ByteOrder::Little { u16::from_le_bytes(*bytes) } else { u16::from_be_bytes(*bytes) }
+    };
+    let pairs = src.as_chunks().0.iter().map(pixel).zip(decoded.as_chunks().0.iter().map(pixel));
+    let keep = |(x, y): (u16, u16)| {
+        assert!(i64::from(x.abs_diff(y)) <= codec.bound().tolerance(x.into()), "{x} became {y}");
+        y
+    };
+    pairs.map(keep).collect()
 }
 
 /// Bytes that a library compresses may change with its version: only that they decode is for ever.

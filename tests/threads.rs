@@ -37,6 +37,8 @@ fn configurations() -> Vec<(u32, Vec<u32>)> {
         (32004, vec![4096]),
         (32004, vec![100_000]),
         (32015, vec![1]),
+        (36115, vec![]),
+        (36115, vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 3]),
     ];
     for compressor in 0..6 {
         for (level, shuffle) in [(1, 0), (2, 1), (5, 2)] {

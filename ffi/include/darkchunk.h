@@ -78,8 +78,11 @@ typedef enum dc_element {
  *                  or the same behind 0, 0, 0, 0
  *   DC_LZ4         block bytes (0 or nothing = 1 GiB)
  *   DC_ZSTD        level
+ *   DC_BOUNDED     nothing: exact; or 1, counts; or 2, n, d: steps of n / d standard deviations of a photon counter's noise; more
+ *                  in filters/README.md
  */
-enum { DC_NO_FILTER = 0, DC_DRLE = 36114, DC_BITSHUFFLE = 32008, DC_BLOSC = 32001, DC_LZ4 = 32004, DC_ZSTD = 32015 };
+enum { DC_NO_FILTER = 0, DC_DRLE = 36114, DC_BITSHUFFLE = 32008, DC_BLOSC = 32001, DC_LZ4 = 32004, DC_ZSTD = 32015,
+       DC_BOUNDED = 36115 };
 
 /* What a chunk is. */
 typedef struct dc_chunk {

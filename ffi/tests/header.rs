@@ -30,6 +30,7 @@ fn the_filter_numbers_are_those_of_the_codecs() {
         ("DC_BLOSC", Compression::blosc(5, Shuffle::Byte, Compressor::Lz4)),
         ("DC_LZ4", Compression::lz4()),
         ("DC_ZSTD", Compression::zstd(3)),
+        ("DC_BOUNDED", Compression::bounded_exact()),
     ];
     for (name, compression) in expected {
         assert_eq!(Some(number(name)), compression.filter, "{name}");

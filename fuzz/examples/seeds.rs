@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const MOST_INPUT_BYTES: usize = 4096;
 
 /// The golden chunks by the beginning of their names: filter, and parameters as stored for them.
-const GOLDEN: [(&str, u32, &[u32]); 19] = [
+const GOLDEN: [(&str, u32, &[u32]); 23] = [
     ("drle-exceptions-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
     ("drle-exceptions-uint16-be", 36114, &[20, 0, 0, 1, 4, 351, 1404]),
     ("drle-exceptions-int16-le", 36114, &[20, 0, 0, 2, 1, 351, 1404, 0, 2, 65_535, 65_534]),
@@ -39,10 +39,14 @@ const GOLDEN: [(&str, u32, &[u32]); 19] = [
     ("lz4-one-block", 32004, &[0, 1404]),
     ("lz4-blocks", 32004, &[500, 1404]),
     ("zstd", 32015, &[3, 1404]),
+    ("bounded-sparse", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 13, 27, 1404, 0, 0]),
+    ("bounded-exact-be", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 1, 4, 9, 20, 1440, 0, 0]),
+    ("bounded-unbiased", 36115, &[2, 1, 1, 0, 0, 0, 0, 0, 1, 2, 0, 1, 4, 9, 20, 1440, 0, 0]),
+    ("bounded-", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 9, 20, 1440, 0, 0]),
 ];
 
 /// Parameters as callers give them, for every way of each filter.
-const GIVEN: [(u32, &[u32]); 24] = [
+const GIVEN: [(u32, &[u32]); 28] = [
     (36114, &[20]),
     (36114, &[1, 0, 0, 2, 0, 0, 0, 0, 2, 65_535, 3]),
     (36114, &[1, 0, 100]),
@@ -67,6 +71,10 @@ const GIVEN: [(u32, &[u32]); 24] = [
     (32004, &[300]),
     (32015, &[1]),
     (32015, &[12]),
+    (36115, &[]),
+    (36115, &[1, 3]),
+    (36115, &[2, 1]),
+    (36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3]),
 ];
 
 /// Frames of one kind, as bytes.

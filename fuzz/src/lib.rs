@@ -242,13 +242,16 @@ fn damaged(pipeline: &Pipeline, n_bytes: usize, u: &mut Unstructured<'_>) -> Opt
 #[macro_export]
 macro_rules! for_one_codec {
     ($data:expr, $run:ident) => {{
-        use darkchunk::codec::{bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
-        $data.split_first().map(|(first, rest)| match first % 5 {
+        use darkchunk::codec::{
+            bitshuffle::Bitshuffle, blosc::Blosc, bounded::Bounded, drle::Drle, lz4::Lz4, zstd::Zstd,
+        };
+        $data.split_first().map(|(first, rest)| match first % 6 {
             0 => $run::<Drle>(rest),
             1 => $run::<Bitshuffle>(rest),
             2 => $run::<Blosc>(rest),
             3 => $run::<Lz4>(rest),
-            _ => $run::<Zstd>(rest),
+            4 => $run::<Zstd>(rest),
+            _ => $run::<Bounded>(rest),
         })
     }};
 }

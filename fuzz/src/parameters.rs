@@ -12,7 +12,7 @@ use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 const MAX_GIVEN: usize = 3;
 
 /// The most values that are written out.
-const MOST_WRITTEN: usize = 16;
+const MOST_WRITTEN: usize = 32;
 
 /// The kind of written values, of the four that a byte tells apart.
 const WRITTEN: u8 = 3;

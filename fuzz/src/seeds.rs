@@ -7,7 +7,9 @@ use crate::MOST_CONTENT_BYTES;
 use crate::parameters::Parameters;
 use crate::references;
 use darkchunk::chunk::Filter;
-use darkchunk::codec::{Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
+use darkchunk::codec::{
+    Codec, bitshuffle::Bitshuffle, blosc::Blosc, bounded::Bounded, drle::Drle, lz4::Lz4, zstd::Zstd,
+};
 
 /// An input, and the target that it is for.
 pub struct Seed {
@@ -29,12 +31,13 @@ pub struct Case {
 }
 
 /// The filters in the order of [`for_one_codec`](crate::for_one_codec), each with the target for its decoder.
-const CODECS: [(u32, &str); 5] = [
+const CODECS: [(u32, &str); 6] = [
     (Drle::FILTER_ID, "decode_drle"),
     (Bitshuffle::FILTER_ID, "decode_bitshuffle"),
     (Blosc::FILTER_ID, "decode_blosc"),
     (Lz4::FILTER_ID, "decode_lz4"),
     (Zstd::FILTER_ID, "decode_zstd"),
+    (Bounded::FILTER_ID, "decode_bounded"),
 ];
 
 impl Case {
@@ -122,7 +125,7 @@ mod tests {
 
     /// Parameters with the size, and without it where that is possible.
     fn cases() -> Vec<Case> {
-        let values: [(u32, &[u32]); 8] = [
+        let values: [(u32, &[u32]); 9] = [
             (Drle::FILTER_ID, &[5, 0, 0, 1, 1, 24, 96]),
             (Bitshuffle::FILTER_ID, &[0, 4, 2, 0, 2, 0, 96]),
             (Bitshuffle::FILTER_ID, &[0, 4, 2, 0, 2]),
@@ -131,6 +134,7 @@ mod tests {
             (Lz4::FILTER_ID, &[]),
             (Zstd::FILTER_ID, &[3, 96]),
             (Zstd::FILTER_ID, &[3]),
+            (Bounded::FILTER_ID, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 12, 96]),
         ];
         let case = |(filter, cd_values): &(u32, &[u32])| Case {
             filter: *filter,
@@ -169,7 +173,8 @@ mod tests {
                 Bitshuffle::FILTER_ID => is_read_back_by::<Bitshuffle>(&case, &decoded.input),
                 Blosc::FILTER_ID => is_read_back_by::<Blosc>(&case, &decoded.input),
                 Lz4::FILTER_ID => is_read_back_by::<Lz4>(&case, &decoded.input),
-                _ => is_read_back_by::<Zstd>(&case, &decoded.input),
+                Zstd::FILTER_ID => is_read_back_by::<Zstd>(&case, &decoded.input),
+                _ => is_read_back_by::<Bounded>(&case, &decoded.input),
             }
         }
     }

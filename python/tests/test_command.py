@@ -14,7 +14,7 @@ from support import SHAPE, environment, frames, python
 
 import darkchunk
 
-PLUGINS = {"libh5drle.so", "libh5bitshuffle.so", "libh5blosc.so", "libh5lz4.so", "libh5zstd.so"}
+PLUGINS = {"libh5drle.so", "libh5bitshuffle.so", "libh5blosc.so", "libh5lz4.so", "libh5zstd.so", "libh5bounded.so"}
 
 
 def command(*arguments, **more):

@@ -3,6 +3,7 @@
 use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::blosc::{Blosc, Compressor, Shuffle};
+use crate::codec::bounded::Bounded;
 use crate::codec::drle::Drle;
 use crate::codec::lz4::Lz4;
 use crate::codec::zstd::Zstd;
@@ -61,5 +62,24 @@ impl Compression {
     #[must_use]
     pub fn zstd(level: i32) -> Self {
         Self::filter(Zstd::FILTER_ID, &[level.cast_unsigned()])
+    }
+
+    /// The bounded codec without loss.
+    #[must_use]
+    pub fn bounded_exact() -> Self {
+        Self::filter(Bounded::FILTER_ID, &[])
+    }
+
+    /// The bounded codec: no pixel is off by more than so many counts.
+    #[must_use]
+    pub fn bounded_absolute(counts: u32) -> Self {
+        Self::filter(Bounded::FILTER_ID, &[1, counts])
+    }
+
+    /// The bounded codec for photon counters: no pixel is off by more than `beta` / 2 standard deviations, `beta` a fraction. A
+    /// detector with gain, offset and read noise has more parameters: [`filter`](Self::filter) takes them.
+    #[must_use]
+    pub fn bounded_noise(beta: (u16, u16)) -> Self {
+        Self::filter(Bounded::FILTER_ID, &[2, beta.0.into(), beta.1.into()])
     }
 }

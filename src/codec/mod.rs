@@ -6,6 +6,7 @@
 
 pub mod bitshuffle;
 pub mod blosc;
+pub mod bounded;
 pub(crate) mod cursor;
 pub mod drle;
 pub(crate) mod framing;

@@ -10,5 +10,6 @@ pub mod fletcher32;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;
 mod prefetch;
+pub mod quantise;
 pub mod shuffle;
 pub(crate) mod zero;

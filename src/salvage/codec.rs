@@ -4,6 +4,7 @@ use super::damage::{Damage, push};
 use super::{blosc, framed};
 use crate::codec::Filter;
 use crate::codec::bitshuffle::Bitshuffle;
+use crate::codec::bounded::Bounded;
 use crate::codec::drle::{Drle, Mode};
 use crate::cpu::Level;
 use crate::{Error, Result};
@@ -16,6 +17,7 @@ pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u
         Filter::Bitshuffle(codec) if codec.is_compressed() => framed::bitshuffle(level, codec, stored, dst),
         Filter::Bitshuffle(codec) => bitshuffled(level, codec, stored, dst, reason),
         Filter::Lz4(codec) => framed::lz4(level, codec, stored, dst),
+        Filter::Bounded(codec) => bounded(codec, stored, dst, reason),
         Filter::Blosc(codec) => blosc::salvage(level, codec, stored, dst, reason),
         Filter::Drle(_) | Filter::Zstd(_) => vec![Damage::everything(dst.len(), reason)],
     }
@@ -56,6 +58,21 @@ fn drle_container(level: Level, drle: &Drle, stored: &[u8], dst: &mut [u8], reas
     }
     if !recovered.front_is_sound || damage.is_empty() {
         damage.insert(0, Damage::harmless(reason));
+    }
+    damage
+}
+
+fn bounded(codec: &Bounded, stored: &[u8], dst: &mut [u8], reason: Error) -> Vec<Damage> {
+    let failed = match codec.recover(stored, dst) {
+        Ok(failed) => failed,
+        Err(reason) => return vec![Damage::everything(dst.len(), reason)],
+    };
+    let mut damage = Vec::new();
+    for (index, lost, reason) in failed {
+        push(&mut damage, Damage::new(index..index + 1, lost, reason));
+    }
+    if damage.is_empty() {
+        damage.push(Damage::harmless(reason));
     }
     damage
 }

@@ -6,6 +6,7 @@
 //! | format | saved where something is damaged | proof |
 //! |---|---|---|
 //! | DRLE container | every segment whose own bytes are there, also where header or table are damaged | checksums |
+//! | bounded | every frame that its checksum proves, if the chunk's front is sound, and what it is predicted from | checksums |
 //! | bitshuffle-LZ4/-Zstd, LZ4 | every block that decodes; after a damaged length, where the rest fits to the end | decoding |
 //! | Blosc | every block that decodes and overlaps no other | decoding |
 //! | not filtered, bitshuffle without compression | what is there of a chunk that is too short | none |

@@ -26,6 +26,8 @@ pub(crate) const FAMILIES: &[Family] = &[
     ("Blosc: all blocks are one stored byte", 32001, &[], |n| {
         blosc(0x30, n / 8, &[&[1, 0, 0, 0, 9][..], &vec![0; n / 2]].concat())
     }),
+    ("bounded: one pixel a frame", 36115, &[], |n| bounded(n / 11, 1)),
+    ("bounded: frames of one level", 36115, &[], |n| bounded(n / 11, 20)),
     ("DRLE: one pixel a segment", 36114, &[1], |n| drle(n / 10)),
     ("DRLE: single pixels", 36114, &[1, 1], |n| vec![0; n & !1]),
 ];
@@ -81,4 +83,19 @@ pub(crate) fn processor_seconds(work: impl FnOnce()) -> f64 {
     let start = now();
     work();
     now() - start
+}
+
+/// `n` frames of one row, each of one level.
+fn bounded(n: usize, width: u32) -> Vec<u8> {
+    let mut front = vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    // Levels, no reference, one lane, scale; a model without taps and one table of one token; no sparse frames.
+    front.extend([0; 6 + 2 + 2 + 4]);
+    front.extend([0, 0, 0, 0, 0, 1, 1, 0x80, 0x10, 0]);
+    let (start, segment) = (28 + front.len() + 8 * n, [2, 6, 0]);
+    let entry = |at: usize| [(start + 3 * (at + 1)) as u32, crc32(&segment)].map(u32::to_le_bytes).concat();
+    let table: Vec<u8> = (0..n).flat_map(entry).collect();
+    let numbers = [1, width, n as u32 * width, front.len() as u32].map(u32::to_le_bytes).concat();
+    let header = [&b"DCBD\x01\x06\0\0"[..], &numbers].concat();
+    let checksum = crc32(&[&header[..], &front, &table].concat()).to_le_bytes();
+    [&header[..], &checksum, &front, &table, &segment.repeat(n)].concat()
 }

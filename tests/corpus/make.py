@@ -1,6 +1,6 @@
 """Makes the corpus of bad chunks, `tests/corpus/chunks/`: run it with the Python of `.venv`.
 
-A sound chunk for each format (from hdf5plugin's encoders, DRLE's written here by hand), and what a broken disk, a
+A sound chunk for each format (from hdf5plugin's encoders, DRLE's and the bounded codec's written here by hand), and what a broken disk, a
 killed writer or somebody malicious could make of it. The same bytes come out every time: the pixels are seeded, and
 nothing depends on the machine. `chunks.bin` holds the stored bytes of all of them, one behind the other, `right.raw` the
 pixels that every dataset has. `manifest.json` says of each chunk where it is, which filter and which parameters it belongs to
@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+import bounded
 import damage
 
 FOLDER = Path(__file__).resolve().parent / "chunks"
 SHAPE = (2, 25, 31)
 DTYPE = "<i2"
 N_BYTES = int(np.prod(SHAPE)) * 2
-DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
+DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD, BOUNDED = 36114, 32008, 32001, 32004, 32015, 36115
 
 
 
@@ -47,6 +48,8 @@ FORMATS = {
     "bitshuffle-zstd": (BITSHUFFLE, (256, 3, 3), (0, 4, 2, 256, 3, 3, N_BYTES), (0, 4, 2, 256, 3, 3)),
     "lz4": (LZ4, (1024,), (1024, N_BYTES), (1024,)),
     "zstd": (ZSTD, (3,), (3,), (3,)),
+    "bounded": (BOUNDED, (), (*[0] * 11, 1, 1, 25, 31, N_BYTES, 0, 0), None),
+    "bounded-sparse": (BOUNDED, (0,), (*[0] * 11, 1, 1, 25, 31, N_BYTES, 0, 0), None),
 } | {
     f"blosc-{name}": (BLOSC, (0, 0, 0, 0, level, shuffle, code), *[(2, 2, 2, N_BYTES, level, shuffle, code)] * 2)
     for name, level, shuffle, code in [
@@ -81,6 +84,8 @@ def sound_chunk(name, data, folder):
         return damage.drle_with_sentinels(data, 10, SENTINELS)
     if name == "drle-bare":
         return damage.drle_stream(data.reshape(-1), 10)
+    if name.startswith("bounded"):
+        return bounded.chunk(data, is_sparse=name.endswith("sparse"))
     if name == "blosc-copy":
         return damage.blosc_copy(raw)
     return encoded_by_hdf5plugin(name, data, folder)
@@ -97,7 +102,8 @@ def rows(data, folder):
         expected = "other size" if name == "zstd" else "error"
         yield f"{name}-short", name, short, "a sound chunk that decodes to too little", expected
         yield f"{name}-long", name, long, "a sound chunk that decodes to twice the size", expected
-        for what, bad, wrong, expected in damage.of_format(name, chunk, data):
+        damages = bounded.damages(data) if name == "bounded" else damage.of_format(name, chunk, data)
+        for what, bad, wrong, expected in damages:
             yield f"{name}-{what}", name, bad, wrong, expected
 
 

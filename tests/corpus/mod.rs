@@ -1,9 +1,10 @@
-//! The corpus of bad chunks, `chunks/`, which `make.py` makes, and one decode by any of the five filters.
+//! The corpus of bad chunks, `chunks/`, which `make.py` makes, and one decode by any of the six filters.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use darkchunk::chunk::Filter;
 use darkchunk::codec::bitshuffle::Bitshuffle;
 use darkchunk::codec::blosc::Blosc;
+use darkchunk::codec::bounded::Bounded;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
@@ -93,6 +94,7 @@ pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> 
         Blosc::FILTER_ID => decode_by::<Blosc>(cd_values, bytes, fill),
         Lz4::FILTER_ID => decode_by::<Lz4>(cd_values, bytes, fill),
         Zstd::FILTER_ID => decode_by::<Zstd>(cd_values, bytes, fill),
+        Bounded::FILTER_ID => decode_by::<Bounded>(cd_values, bytes, fill),
         other => Err(Error::Unsupported(format!("no filter {other}"))),
     }
 }

@@ -15,9 +15,9 @@ PLUGINS = Path(os.environ.get("DARKCHUNK_PLUGINS", ROOT / "dist" / "plugins")).r
 DATA = Path(os.environ.get("DARKCHUNK_DATA", ROOT.parent / "shared" / "data")).resolve()
 # A netCDF4 with plugins of its own, for PYTHONPATH; see requirements-netcdf.txt.
 NETCDF = Path(os.environ.get("DARKCHUNK_NETCDF", ROOT / ".venv-netcdf")).resolve()
-NAMES = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd"]
+NAMES = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd", "h5bounded"]
 
-DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD = 36114, 32008, 32001, 32004, 32015
+DRLE, BITSHUFFLE, BLOSC, LZ4, ZSTD, BOUNDED = 36114, 32008, 32001, 32004, 32015, 36115
 COMPRESSORS = ["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"]
 SHUFFLES = ["none", "byte", "bit"]
 HOSTS = ["h5py", "tables", "netCDF4"]
@@ -37,6 +37,8 @@ CONFIGS = {
     "lz4": (LZ4, ()),
     "lz4-blocks": (LZ4, (4096,)),
     "zstd": (ZSTD, (3,)),
+    "bounded": (BOUNDED, ()),
+    "bounded-previous": (BOUNDED, (0, 0, 0, 0, 0, 0, 0, 0, 0, 3)),
 }
 CHUNKS = (4, 33, 47)
 

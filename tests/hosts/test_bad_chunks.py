@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from common import BITSHUFFLE, BLOSC, DRLE, HERE, IS_FULL, LZ4, PLUGINS, ZSTD, tool
+from common import BITSHUFFLE, BLOSC, BOUNDED, DRLE, HERE, IS_FULL, LZ4, PLUGINS, ZSTD, tool
 
 sys.path.insert(0, str(HERE.parent / "corpus"))
 
@@ -12,7 +12,7 @@ import cases as corpus  # noqa: E402
 import judge  # noqa: E402
 from host import HOSTS  # noqa: E402
 
-NAMES = {DRLE: "DRLE: ", BITSHUFFLE: "bitshuffle: ", BLOSC: "blosc: ", LZ4: "lz4: ", ZSTD: "zstd: "}
+NAMES = {DRLE: "DRLE: ", BITSHUFFLE: "bitshuffle: ", BLOSC: "blosc: ", LZ4: "lz4: ", ZSTD: "zstd: ", BOUNDED: "bounded: "}
 # Of a chunk that decodes to more than it should, HDF5 before 2.2 takes as much as it wants, where we do not refuse it.
 ALLOWED = {"error": {"error"}, "right": {"right"}, "any": {"error", "right", "other"}, "other size": {"error", "right"}}
 CHANGES = (0xFF,)

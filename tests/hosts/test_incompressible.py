@@ -4,11 +4,16 @@ import h5py
 import numpy as np
 import pytest
 
-from common import CONFIGS, DRLE
+from common import BOUNDED, CONFIGS, DRLE
 
 SHAPE = (4, 256, 256)
 TYPES = ["<u2", "<i4", "<f4", "u1"]
-CASES = [(label, dtype) for label in CONFIGS for dtype in TYPES if dtype == "<u2" or CONFIGS[label][0] != DRLE]
+CASES = [
+    (label, dtype)
+    for label in CONFIGS
+    for dtype in TYPES
+    if dtype == "<u2" or CONFIGS[label][0] != DRLE and (dtype != "<f4" or CONFIGS[label][0] != BOUNDED)
+]
 
 
 SEGMENT_GROWTH = 8 + 2 + 11  # bytes: an entry of the table, a token, and what the list adds

@@ -1,4 +1,4 @@
-//! `dist`: what is handed to users: `dist/plugins` (five libraries and nothing else, because HDF5 opens every library in
+//! `dist`: what is handed to users: `dist/plugins` (six libraries and nothing else, because HDF5 opens every library in
 //! a plugin folder), `dist/lib`, `dist/include`, and `dist/licences`.
 
 use crate::process::{cargo, program, run as run_program, succeeds};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const HELP: &str = "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/lib, dist/include, dist/licences";
 
 /// The plugins' crates and libraries.
-pub(crate) const PLUGINS: [&str; 5] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd"];
+pub(crate) const PLUGINS: [&str; 6] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd", "h5bounded"];
 
 /// Where the plugins lie: the value for `HDF5_PLUGIN_PATH`.
 pub(crate) fn plugins() -> PathBuf {

@@ -1,0 +1,3 @@
+//! The HDF5 filter plugin `libh5bounded`: a table and nothing else.
+
+darkchunk_filter::export_filter!(darkchunk::codec::bounded::Bounded);

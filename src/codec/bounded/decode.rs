@@ -1,0 +1,263 @@
+//! A chunk, opened: its segments, and the frames that they decode to.
+
+use super::coding::{Coding, Reference};
+use super::frame::{self, FrameDecoder, Tables};
+use super::front::{self, ENTRY_BYTES, Front, MOST_RATIO};
+use super::planes::Plane;
+use super::segment::Mode;
+use crate::codec::cursor::Cursor;
+use crate::kernels::quantise::{LevelTable, Quantiser, Upto};
+use crate::threads::Pace;
+use crate::{Error, Result, Threads};
+use std::ops::Range;
+
+/// A stored chunk whose front is as it was written.
+#[derive(Debug)]
+pub(super) struct Chunk<'a> {
+    pub(super) front: Front<'a>,
+    src: &'a [u8],
+    /// Where the table is, and where the first segment begins.
+    table: usize,
+    payload: usize,
+}
+
+/// All that a chunk with coded frames is decoded with.
+struct Parts<'a> {
+    coding: &'a Coding,
+    tables: Tables,
+    quantiser: Quantiser,
+}
+
+impl<'a> Chunk<'a> {
+    /// Opens a chunk of which the front is sound; its segments need not be there.
+    pub(super) fn open(src: &'a [u8]) -> Result<Self> {
+        let (front, table) = front::open(src)?;
+        let payload = table + front.n_segments() * ENTRY_BYTES;
+        Ok(Self { front, src, table, payload })
+    }
+
+    /// The decoded size, where the segments are there and long enough for it to be true.
+    pub(super) fn justified_len(&self) -> Result<usize> {
+        let mut end = self.payload;
+        for index in 0..self.front.n_segments() {
+            end = self.range(index)?.end;
+        }
+        if end != self.src.len() {
+            return Err(Error::Corrupt { at: end, what: "bytes follow the last frame" });
+        }
+        Ok(self.front.header.n_bytes as usize)
+    }
+
+    fn entry(&self, index: usize) -> Result<(usize, u32)> {
+        let mut cursor = Cursor::new_at(self.src, self.table + index * ENTRY_BYTES);
+        Ok((cursor.u32_le()? as usize, cursor.u32_le()?))
+    }
+
+    /// Where segment `index` is.
+    fn range(&self, index: usize) -> Result<Range<usize>> {
+        let start = if index == 0 { self.payload } else { self.entry(index - 1)?.0 };
+        let (end, _) = self.entry(index)?;
+        let at = self.table + index * ENTRY_BYTES;
+        let n_bytes = end.checked_sub(start).filter(|_| start >= self.payload);
+        let n_bytes = n_bytes.ok_or(Error::Corrupt { at, what: "a frame does not end after the one before" })?;
+        if n_bytes < self.front.header.frame_bytes().div_ceil(MOST_RATIO) {
+            return Err(Error::Corrupt { at, what: "a frame is too short for its pixels" });
+        }
+        if end > self.src.len() {
+            let available = self.src.len().saturating_sub(start);
+            return Err(Error::Truncated { at: start, needed: n_bytes, available });
+        }
+        Ok(start..end)
+    }
+
+    /// Segment `index`, as its checksum says.
+    fn segment(&self, index: usize) -> Result<&'a [u8]> {
+        let bytes = &self.src[self.range(index)?];
+        let (stored, computed) = (self.entry(index)?.1, crc32fast::hash(bytes));
+        if stored == computed { Ok(bytes) } else { Err(Error::Checksum { stored, computed }) }
+    }
+
+    fn parts(&self) -> Result<Option<Parts<'_>>> {
+        let Some(coding) = &self.front.coding else { return Ok(None) };
+        let quantiser = self.front.header.quantiser(Upto::Level(coding.levels.1));
+        let table = LevelTable::new(&quantiser, coding.levels.0, coding.levels.1);
+        if levels_checksum(&table) != coding.levels_checksum {
+            return Err(Error::Corrupt { at: 0, what: "its levels stand for other values than when it was written" });
+        }
+        Ok(Some(Parts { coding, tables: Tables::new(coding), quantiser }))
+    }
+
+    /// Decodes the frames `frames` into the whole of `dst`.
+    pub(super) fn decode(&self, threads: Threads, frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
+        let first = self.decode_or_list(threads, frames, dst, true)?.into_iter().next();
+        first.map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+
+    /// Decodes those of the frames `frames` that can be into their places in `dst`. Returns the others, and why; where it
+    /// `stops`, the first of them is right, and not all may be there.
+    pub(super) fn decode_or_list(
+        &self,
+        threads: Threads,
+        frames: Range<usize>,
+        dst: &mut [u8],
+        stops: bool,
+    ) -> Result<Vec<(usize, Error)>> {
+        let n_frames = self.front.header.n_frames();
+        if frames.start > frames.end || frames.end > n_frames {
+            return Err(Error::Unsupported(format!("frames {frames:?} of a chunk that has {n_frames}")));
+        }
+        let expected = frames.len() * self.front.header.frame_bytes();
+        if dst.len() != expected {
+            return Err(Error::WrongSize { expected: dst.len(), found: expected });
+        }
+        let parts = self.parts()?;
+        Ok(match &parts {
+            Some(parts) if parts.coding.reference == Reference::Previous => self.in_order(parts, frames, dst, stops),
+            parts => self.each(parts.as_ref(), threads, frames, dst, stops),
+        })
+    }
+
+    fn decoder<'b>(&'b self, parts: &'b Parts<'b>, table: &'b LevelTable<'b>) -> FrameDecoder<'b> {
+        let levels = (!parts.quantiser.is_exact()).then_some(table);
+        let (coding, tables) = (parts.coding, &parts.tables);
+        FrameDecoder { front: &self.front, coding, tables, levels, is_reference: false }
+    }
+
+    fn level_table<'b>(parts: &'b Parts<'b>) -> LevelTable<'b> {
+        LevelTable::new(&parts.quantiser, parts.coding.levels.0, parts.coding.levels.1)
+    }
+
+    fn plane(&self) -> Plane {
+        Plane::new(self.front.header.height as usize, self.front.header.width as usize)
+    }
+
+    /// The reference that is stored, where there is one.
+    fn reference(&self, decoder: &FrameDecoder<'_>) -> Result<Option<Plane>> {
+        if !self.front.has_reference_segment() {
+            return Ok(None);
+        }
+        let mut plane = self.plane();
+        let segment = self.segment(0)?;
+        FrameDecoder { is_reference: true, ..*decoder }.decode(segment, None, None, Some(&mut plane))?;
+        plane.end();
+        Ok(Some(plane))
+    }
+
+    /// Decodes frames of which none needs the one before.
+    fn each(
+        &self,
+        parts: Option<&Parts<'_>>,
+        threads: Threads,
+        frames: Range<usize>,
+        dst: &mut [u8],
+        stops: bool,
+    ) -> Vec<(usize, Error)> {
+        let table = parts.map(Self::level_table);
+        let decoder = parts.zip(table.as_ref()).map(|(parts, table)| self.decoder(parts, table));
+        let reference = decoder.as_ref().map_or(Ok(None), |decoder| self.reference(decoder));
+        let (header, frame_bytes) = (&self.front.header, self.front.header.frame_bytes());
+        let threads = threads.worth(Pace::Slow, dst.len());
+        let per_part = threads.units_per_part(dst.len(), frame_bytes);
+        let parts =
+            (frames.start..).step_by(per_part).zip(dst.chunks_mut(per_part.saturating_mul(frame_bytes))).collect();
+        let failed = threads.run(parts, || {
+            let mut ring = header.has_planes().then(|| Plane::ring(header.width as usize));
+            let (decoder, reference) = (decoder.as_ref(), &reference);
+            move |(first, dst): (usize, &mut [u8])| {
+                let mut failed = Vec::new();
+                for (index, dst) in (first..).zip(dst.chunks_mut(frame_bytes)) {
+                    if let Err(reason) = self.frame(index, decoder, reference, ring.as_mut(), dst) {
+                        failed.push((index, reason));
+                        if stops {
+                            break;
+                        }
+                    }
+                }
+                failed
+            }
+        });
+        failed.into_iter().flatten().collect()
+    }
+
+    /// Decodes a frame that does not need the one before.
+    fn frame(
+        &self,
+        index: usize,
+        decoder: Option<&FrameDecoder<'_>>,
+        reference: &Result<Option<Plane>>,
+        mut ring: Option<&mut Plane>,
+        dst: &mut [u8],
+    ) -> Result<()> {
+        let segment = self.segment(index + usize::from(self.front.has_reference_segment()))?;
+        let Some(decoder) = decoder else { return frame::decode_raw_segment(segment, dst) };
+        let reference = match reference {
+            Ok(reference) => reference.as_ref(),
+            Err(reason) if frame::is_predicted(segment) => return Err(reason.clone()),
+            Err(_) => None,
+        };
+        if let Some(ring) = &mut ring {
+            ring.begin(reference);
+        }
+        decoder.decode(segment, reference, Some(dst), ring).map(|_| ())
+    }
+
+    /// Decodes frames that are predicted from the one before: all up to the last one that is wanted.
+    fn in_order(&self, parts: &Parts<'_>, frames: Range<usize>, dst: &mut [u8], stops: bool) -> Vec<(usize, Error)> {
+        let table = Self::level_table(parts);
+        let decoder = self.decoder(parts, &table);
+        let (mut previous, mut current) = (None, self.plane());
+        let (mut lost, mut failed): (Option<Error>, _) = (None, Vec::new());
+        let frame_bytes = self.front.header.frame_bytes();
+        for index in 0..frames.end {
+            let at = index.checked_sub(frames.start).map(|n| n * frame_bytes);
+            let pixels = at.map(|at| &mut dst[at..at + frame_bytes]);
+            match self.next_frame(index, &decoder, previous.as_ref(), pixels, &mut current) {
+                Ok((Mode::Raw, _)) => {}
+                // Its pixels are right, but not what the next one is predicted from.
+                Ok((_, false)) if lost.is_some() => {}
+                Ok(_) => {
+                    current.end();
+                    let next = previous.take().unwrap_or_else(|| self.plane());
+                    previous = Some(std::mem::replace(&mut current, next));
+                    lost = None;
+                }
+                Err(reason) => {
+                    previous = None;
+                    let reason = lost.get_or_insert(reason).clone();
+                    if index >= frames.start {
+                        failed.push((index, reason));
+                        if stops {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        failed
+    }
+
+    /// Decodes a frame after the one before, and says whether it needed that one.
+    fn next_frame(
+        &self,
+        index: usize,
+        decoder: &FrameDecoder<'_>,
+        previous: Option<&Plane>,
+        pixels: Option<&mut [u8]>,
+        current: &mut Plane,
+    ) -> Result<(Mode, bool)> {
+        let segment = self.segment(index)?;
+        let is_first = frame::is_first(segment);
+        current.begin(previous.filter(|_| !is_first));
+        if pixels.is_none() && frame::is_raw(segment) {
+            return Ok((Mode::Raw, is_first));
+        }
+        Ok((decoder.decode(segment, previous, pixels, Some(current))?, is_first))
+    }
+}
+
+/// The checksum of what levels stand for: of the first ones, where there are many.
+pub(super) fn levels_checksum(table: &LevelTable<'_>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    table.values().iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+    hasher.finalize()
+}

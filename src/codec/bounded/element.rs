@@ -1,0 +1,135 @@
+//! Integers of up to 32 bits, of either sign and byte order, as bytes in a chunk.
+
+use crate::element::{ByteOrder, ElementClass, ElementType};
+use crate::{Error, Result};
+
+/// What a pixel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntegerType {
+    pub(super) n_bytes: usize,
+    pub(super) is_signed: bool,
+    is_big_endian: bool,
+}
+
+/// In the order of their codes, from 1 on.
+const TYPES: [(usize, bool, bool); 10] = [
+    (2, true, false),
+    (2, true, true),
+    (2, false, false),
+    (2, false, true),
+    (1, true, false),
+    (1, false, false),
+    (4, true, false),
+    (4, true, true),
+    (4, false, false),
+    (4, false, true),
+];
+
+impl IntegerType {
+    pub(super) fn from_code(code: u32) -> Option<Self> {
+        let at = (code as usize).checked_sub(1)?;
+        let (n_bytes, is_signed, is_big_endian) = *TYPES.get(at)?;
+        Some(Self { n_bytes, is_signed, is_big_endian })
+    }
+
+    pub(super) fn code(self) -> u8 {
+        let this = (self.n_bytes, self.is_signed, self.is_big_endian);
+        TYPES.iter().position(|other| *other == this).map_or(0, |at| at as u8 + 1)
+    }
+
+    /// The bits that [`load`](Self::load) gives for a pixel with these lowest bits.
+    pub(super) fn bits(self, lowest: u32) -> u32 {
+        let shift = 32 - 8 * self.n_bytes as u32;
+        let moved = lowest << shift;
+        if self.is_signed { (moved.cast_signed() >> shift).cast_unsigned() } else { moved >> shift }
+    }
+
+    /// The least and the greatest value.
+    pub(super) fn range(self) -> (i64, i64) {
+        let n_bits = 8 * self.n_bytes as u32;
+        if self.is_signed { (-(1 << (n_bits - 1)), (1 << (n_bits - 1)) - 1) } else { (0, (1 << n_bits) - 1) }
+    }
+
+    /// The value that these bits are, which may also be the low bits of a level.
+    pub(super) fn value(self, bits: i32) -> i64 {
+        if self.is_signed || self.n_bytes < 4 { bits.into() } else { bits.cast_unsigned().into() }
+    }
+
+    /// Reads pixels: their values, those of `uint32` as the bits that they are.
+    pub(super) fn load(self, src: &[u8], out: &mut [i32]) {
+        match (self.n_bytes, self.is_signed, self.is_big_endian) {
+            (1, true, _) => load(src, out, |[byte]| byte.cast_signed().into()),
+            (1, false, _) => load(src, out, |[byte]| byte.into()),
+            (2, true, false) => load(src, out, |bytes| i16::from_le_bytes(bytes).into()),
+            (2, true, true) => load(src, out, |bytes| i16::from_be_bytes(bytes).into()),
+            (2, false, false) => load(src, out, |bytes| u16::from_le_bytes(bytes).into()),
+            (2, false, true) => load(src, out, |bytes| u16::from_be_bytes(bytes).into()),
+            (_, _, false) => load(src, out, i32::from_le_bytes),
+            (_, _, true) => load(src, out, i32::from_be_bytes),
+        }
+    }
+
+    /// The way back.
+    pub(super) fn store(self, pixels: &[i32], out: &mut [u8]) {
+        match (self.n_bytes, self.is_big_endian) {
+            (1, _) => store(pixels, out, |pixel| [pixel as u8]),
+            (2, false) => store(pixels, out, |pixel| (pixel as i16).to_le_bytes()),
+            (2, true) => store(pixels, out, |pixel| (pixel as i16).to_be_bytes()),
+            (_, false) => store(pixels, out, i32::to_le_bytes),
+            (_, true) => store(pixels, out, i32::to_be_bytes),
+        }
+    }
+}
+
+fn load<const N: usize>(src: &[u8], out: &mut [i32], pixel: impl Fn([u8; N]) -> i32) {
+    for (to, bytes) in out.iter_mut().zip(src.as_chunks().0) {
+        *to = pixel(*bytes);
+    }
+}
+
+fn store<const N: usize>(pixels: &[i32], out: &mut [u8], bytes: impl Fn(i32) -> [u8; N]) {
+    for (to, pixel) in out.as_chunks_mut().0.iter_mut().zip(pixels) {
+        *to = bytes(*pixel);
+    }
+}
+
+impl TryFrom<ElementType> for IntegerType {
+    type Error = Error;
+
+    fn try_from(element: ElementType) -> Result<Self> {
+        let is_integer = element.class != ElementClass::Other && matches!(element.n_bytes, 1 | 2 | 4);
+        if !is_integer {
+            return Err(Error::Unsupported(format!(
+                "the bounded codec takes integers of 8, 16 or 32 bits, and this dataset has {element}"
+            )));
+        }
+        Ok(Self {
+            n_bytes: element.n_bytes,
+            is_signed: element.class == ElementClass::Signed,
+            is_big_endian: element.n_bytes > 1 && element.order == ByteOrder::Big,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_code_and_its_bytes_come_back() {
+        for code in 1..=TYPES.len() as u32 {
+            let element = IntegerType::from_code(code).unwrap();
+            assert_eq!(u32::from(element.code()), code);
+            let bytes: Vec<u8> = (0..64).map(|n: u8| n.wrapping_mul(37).wrapping_add(200)).collect();
+            let mut pixels = vec![0; bytes.len() / element.n_bytes];
+            element.load(&bytes, &mut pixels);
+            let (least, most) = element.range();
+            assert!(pixels.iter().all(|pixel| (least..=most).contains(&element.value(*pixel))));
+            let mut back = vec![0; bytes.len()];
+            element.store(&pixels, &mut back);
+            assert_eq!(back, bytes);
+        }
+        assert_eq!(IntegerType::from_code(0), None);
+        assert_eq!(IntegerType::from_code(11), None);
+    }
+}

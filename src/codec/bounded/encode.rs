@@ -1,0 +1,185 @@
+//! Encodes a chunk: levels, then what [`Work`] makes of them; or the pixels as they are, where that is shorter, or a check fails.
+
+use super::coding::Reference;
+use super::decode::Chunk;
+use super::front::{Achieved, ENTRY_BYTES, Front, HEADER_BYTES, Header, MOST_RATIO, checksum};
+use super::levels::{Errors, Leveller, Levels};
+use super::mask;
+use super::segment::{Mode, head_byte};
+use super::work::Work;
+use crate::kernels::quantise::{Quantiser, Upto};
+use crate::{Error, Result, Threads};
+
+/// What a chunk is encoded with.
+#[derive(Debug, Clone)]
+pub(super) struct ChunkEncoder<'a> {
+    pub(super) header: Header,
+    /// `None`: whatever is shortest.
+    pub(super) reference: Option<Reference>,
+    /// Values that are kept exactly, as the bits of 32.
+    pub(super) sentinels: &'a [u32],
+    /// Whether all of it is decoded again.
+    pub(super) verify: bool,
+}
+
+/// The most bytes of a front without models.
+const MOST_RAW_FRONT: usize = 128;
+
+/// The most bytes of a chunk of `n_frames` frames.
+pub(super) fn max_len(n_bytes: usize, n_frames: usize) -> usize {
+    let per_frame = n_frames.saturating_mul(ENTRY_BYTES + 1);
+    n_bytes.saturating_add(per_frame).saturating_add(HEADER_BYTES + MOST_RAW_FRONT)
+}
+
+impl ChunkEncoder<'_> {
+    pub(super) fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let chunk = self.chunk(src)?;
+        let (needed, available) = (chunk.len(), dst.len());
+        let to = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        to.copy_from_slice(&chunk);
+        Ok(needed)
+    }
+
+    fn chunk(&self, src: &[u8]) -> Result<Vec<u8>> {
+        let Some(sentinels) = self.sentinels_of(src) else {
+            return self.raw(src, Achieved { n_pixels: self.n_pixels(src), ..Achieved::default() });
+        };
+        let (coded, achieved, is_broken) = self.coded(src, sentinels)?;
+        let failed = Achieved { has_failed: true, n_pixels: achieved.n_pixels, ..Achieved::default() };
+        if is_broken || self.verify && !self.keeps_promise(&coded, src) {
+            return self.raw(src, failed);
+        }
+        let raw_len = max_len(src.len(), self.header.n_frames()) - MOST_RAW_FRONT;
+        if coded.len() >= raw_len {
+            return self.raw(src, Achieved { n_pixels: achieved.n_pixels, ..Achieved::default() });
+        }
+        Ok(coded)
+    }
+
+    fn n_pixels(&self, src: &[u8]) -> u64 {
+        (src.len() / self.header.element.n_bytes) as u64
+    }
+
+    /// The sentinels that a mask is stored for: those asked for that occur and, where negative values are exact, these, if they are few.
+    /// `None` where one that is not exact anyway cannot be masked.
+    fn sentinels_of(&self, src: &[u8]) -> Option<Vec<u32>> {
+        let (mut found, mut negative) = (Vec::new(), Vec::new());
+        let finds_negative = self.header.keep_negative && self.header.element.is_signed;
+        self.for_pixels(src, |pixel| {
+            let bits = pixel.cast_unsigned();
+            if self.sentinels.contains(&bits) {
+                if !found.contains(&bits) {
+                    found.push(bits);
+                }
+            } else if finds_negative && pixel < 0 && negative.len() <= mask::MOST_SENTINELS && !negative.contains(&bits)
+            {
+                negative.push(bits);
+            }
+        });
+        if found.len() + negative.len() <= mask::MOST_SENTINELS {
+            found.append(&mut negative);
+        }
+        found.sort_unstable();
+        let is_exact = |sentinel: &u32| {
+            let x = self.header.element.value(sentinel.cast_signed());
+            self.header.bound.tolerance(x) == 0
+        };
+        match self.header.may_have_mask() {
+            true => Some(found),
+            false if found.iter().all(is_exact) => Some(Vec::new()),
+            false => None,
+        }
+    }
+
+    fn for_pixels(&self, src: &[u8], mut each: impl FnMut(i32)) {
+        let mut pixels = [0; 1024];
+        for bytes in src.chunks(pixels.len() * self.header.element.n_bytes) {
+            let pixels = &mut pixels[..bytes.len() / self.header.element.n_bytes];
+            self.header.element.load(bytes, pixels);
+            pixels.iter().for_each(|pixel| each(*pixel));
+        }
+    }
+
+    /// The chunk with coded frames, what came of the promise, and whether it was broken.
+    fn coded(&self, src: &[u8], sentinels: Vec<u32>) -> Result<(Vec<u8>, Achieved, bool)> {
+        let (mut least, mut most) = (0, 0);
+        self.for_pixels(src, |pixel| {
+            if !sentinels.contains(&pixel.cast_unsigned()) {
+                let value = self.header.element.value(pixel);
+                (least, most) = (value.min(least), value.max(most));
+            }
+        });
+        let quantiser = self.header.quantiser(Upto::Value(most));
+        let leveller = Leveller::new(&self.header, &quantiser, &sentinels, most);
+        let mut errors = Errors::default();
+        let frames: Vec<Levels> =
+            src.chunks(self.header.frame_bytes()).map(|frame| leveller.frame(frame, &mut errors)).collect();
+        let achieved = errors.achieved(&self.header.bound);
+        let ends = self.ends(&quantiser, least, most);
+        let work = Work { encoder: self, quantiser: &quantiser, frames, sentinels, achieved, ends };
+        Ok((work.chunk(src)?, achieved, errors.is_broken))
+    }
+
+    /// The levels of the least and the greatest value, or one beside.
+    fn ends(&self, quantiser: &Quantiser, least: i64, most: i64) -> (i64, i64) {
+        if quantiser.is_exact() { (0, 0) } else { (quantiser.level(least, u16::MAX), quantiser.level(most, 0)) }
+    }
+
+    /// The chunk with its pixels as they are.
+    fn raw(&self, src: &[u8], achieved: Achieved) -> Result<Vec<u8>> {
+        let front = Front { header: self.header, achieved, sentinels: Vec::new(), sets: Vec::new(), coding: None };
+        let head = [head_byte(Mode::Raw, false, false)];
+        let segments: Vec<Vec<u8>> =
+            src.chunks(self.header.frame_bytes()).map(|frame| [&head, frame].concat()).collect();
+        assemble(&front, &segments)
+    }
+
+    /// Whether a chunk decodes to what was promised.
+    fn keeps_promise(&self, chunk: &[u8], src: &[u8]) -> bool {
+        let mut decoded = vec![0; src.len()];
+        let n_frames = self.header.n_frames();
+        let result = Chunk::open(chunk).and_then(|chunk| chunk.decode(Threads::ONE, 0..n_frames, &mut decoded));
+        if result.is_err() {
+            return false;
+        }
+        let block = 1024 * self.header.element.n_bytes;
+        src.chunks(block)
+            .zip(decoded.chunks(block))
+            .all(|(before, after)| before == after || self.are_within(before, after))
+    }
+
+    /// Whether no pixel of `after` is further off than was promised.
+    fn are_within(&self, before: &[u8], after: &[u8]) -> bool {
+        let element = self.header.element;
+        let n = before.len() / element.n_bytes;
+        let (mut xs, mut ys) = ([0; 1024], [0; 1024]);
+        element.load(before, &mut xs[..n]);
+        element.load(after, &mut ys[..n]);
+        xs.iter().zip(&ys).filter(|(x, y)| x != y).all(|(x, y)| {
+            let is_sentinel = self.sentinels.contains(&x.cast_unsigned());
+            let (x, y) = (element.value(*x), element.value(*y));
+            !is_sentinel && (y - x).abs() <= self.header.bound.tolerance(x)
+        })
+    }
+}
+
+/// A chunk from its front and its segments.
+pub(super) fn assemble(front: &Front<'_>, segments: &[Vec<u8>]) -> Result<Vec<u8>> {
+    let (header, bytes) = front.to_bytes();
+    let least = front.header.frame_bytes().div_ceil(MOST_RATIO);
+    let mut at = HEADER_BYTES + bytes.len() + segments.len() * ENTRY_BYTES;
+    let (mut table, mut payload) = (Vec::new(), Vec::new());
+    for segment in segments {
+        let start = payload.len();
+        payload.extend_from_slice(segment);
+        payload.resize(payload.len().max(start + least), 0);
+        at += payload.len() - start;
+        let end = u32::try_from(at).map_err(|_| {
+            Error::Unsupported("the encoded chunk is larger than the 4 GiB that it can have: use smaller chunks".into())
+        })?;
+        table.extend_from_slice(&end.to_le_bytes());
+        table.extend_from_slice(&crc32fast::hash(&payload[start..]).to_le_bytes());
+    }
+    let checksum = checksum(&header, &bytes, &table).to_le_bytes();
+    Ok([&header[..], &checksum, &bytes, &table, &payload].concat())
+}

@@ -1,0 +1,376 @@
+//! Decodes a frame, row by row, in blocks of a row.
+
+use super::coding::{Coding, Model};
+use super::element::IntegerType;
+use super::front::Front;
+use super::mask::Rows;
+use super::numbers;
+use super::planes::{Plane, Scale, predict};
+use super::rans::{Decoder, DecodingTables};
+use super::segment::{Head, Mode, sparse_lanes};
+use super::tokens::{BitReader, N_PLAIN, base, unfold};
+use crate::codec::cursor::Cursor;
+use crate::kernels::quantise::LevelTable;
+use crate::{Error, Result};
+
+/// Pixels of a block: a multiple of the lanes.
+pub(super) const BLOCK: usize = 2048;
+
+/// The tables of a chunk, made once.
+#[derive(Debug)]
+pub(super) struct Tables {
+    model: DecodingTables,
+    first: Option<DecodingTables>,
+    sparse: Option<DecodingTables>,
+}
+
+impl Tables {
+    pub(super) fn new(coding: &Coding) -> Self {
+        Self {
+            model: DecodingTables::new(coding.model.tables.iter()),
+            first: coding.first.as_ref().map(|first| DecodingTables::new(first.tables.iter())),
+            sparse: coding.sparse.as_ref().map(|sparse| DecodingTables::new(sparse.iter())),
+        }
+    }
+}
+
+/// What frames of a chunk are decoded with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FrameDecoder<'a> {
+    pub(super) front: &'a Front<'a>,
+    pub(super) coding: &'a Coding,
+    pub(super) tables: &'a Tables,
+    /// What levels stand for; without it they are values themselves.
+    pub(super) levels: Option<&'a LevelTable<'a>>,
+    /// Whether it decodes the stored reference, whose levels are what planes hold.
+    pub(super) is_reference: bool,
+}
+
+/// Where the levels of a block of a row go.
+struct Output<'a> {
+    /// Pixels, if they are wanted.
+    pixels: Option<&'a mut [u8]>,
+    plane: Option<&'a mut Plane>,
+    scale: Scale,
+}
+
+/// Working memory of a block.
+struct Block {
+    sums: Vec<i32>,
+    levels: Vec<i32>,
+    tables: Vec<u8>,
+    tokens: Vec<u8>,
+}
+
+impl Block {
+    fn new(width: usize) -> Self {
+        let n = width.min(BLOCK);
+        Self { sums: vec![0; n], levels: vec![0; n], tables: vec![0; n], tokens: vec![0; n] }
+    }
+}
+
+impl FrameDecoder<'_> {
+    fn width(&self) -> usize {
+        self.front.header.width as usize
+    }
+
+    fn height(&self) -> usize {
+        self.front.header.height as usize
+    }
+
+    fn element(&self) -> IntegerType {
+        self.front.header.element
+    }
+
+    /// Decodes a segment to `pixels`, or to nothing, and its levels to `plane`, which has the rows before the first one.
+    pub(super) fn decode(
+        &self,
+        segment: &[u8],
+        reference: Option<&Plane>,
+        pixels: Option<&mut [u8]>,
+        plane: Option<&mut Plane>,
+    ) -> Result<Mode> {
+        let mut cursor = Cursor::new(segment);
+        let head = Head::get(&mut cursor, self.front.sets.len())?;
+        if head.mode == Mode::Raw {
+            return decode_raw(&mut cursor, pixels).map(|()| Mode::Raw);
+        }
+        let mut mask = Rows::new(&self.front.sets, &head.mask, self.width())?;
+        let scale =
+            if self.is_reference { Scale { origin: 0, shift: 0, ..self.coding.scale } } else { self.coding.scale };
+        let output = Output { pixels, plane, scale };
+        match head.mode {
+            Mode::Taps => self.taps(&mut cursor, head.is_first, reference, &mut mask, output)?,
+            Mode::Sparse => self.sparse(&mut cursor, &mut mask, output)?,
+            _ => self.constant(&mut cursor, &mut mask, output)?,
+        }
+        mask.finish()?;
+        Ok(head.mode)
+    }
+
+    /// The model of a frame, and its tables.
+    fn model(&self, is_first: bool) -> Result<(&Model, &DecodingTables)> {
+        let what = "a frame uses a model that the chunk does not have";
+        if !is_first {
+            return Ok((&self.coding.model, &self.tables.model));
+        }
+        self.coding.first.as_ref().zip(self.tables.first.as_ref()).ok_or(Error::Corrupt { at: 0, what })
+    }
+
+    fn taps(
+        &self,
+        cursor: &mut Cursor<'_>,
+        is_first: bool,
+        reference: Option<&Plane>,
+        mask: &mut Rows<'_>,
+        mut output: Output<'_>,
+    ) -> Result<()> {
+        let (model, tables) = self.model(is_first)?;
+        if reference.is_none() && model.taps.iter().any(|tap| tap.is_reference) {
+            return Err(Error::Corrupt { at: 0, what: "a frame is predicted from one that is not there" });
+        }
+        let n_lanes = self.coding.n_lanes;
+        let mut decoder = Decoder::new(tables, n_lanes, numbers::get_bytes(cursor)?)?;
+        let mut bits = BitReader::new(cursor);
+        let mut block = Block::new(self.width());
+        for y in 0..self.height() {
+            let row = mask.next(self.width())?;
+            for x in (0..self.width()).step_by(BLOCK) {
+                let n = BLOCK.min(self.width() - x);
+                let row = row.map(|row| &row[x..x + n]);
+                predict((output.plane.as_deref(), reference), (&model.taps, model.bias), (y, x), &mut block.sums[..n]);
+                choose_tables(&block.sums[..n], &model.thresholds, &mut block.tables[..n]);
+                let most = get_tokens(&mut decoder, n_lanes, &block.tables[..n], row, &mut block.tokens[..n]);
+                get_levels(&mut block, n, &output.scale, (most >= N_PLAIN).then_some(&mut bits));
+                self.put(&mut output, (y, x), &mut block.levels[..n], row);
+            }
+            output.end_row(y);
+        }
+        decoder.finish()?;
+        if bits.is_at_end() {
+            Ok(())
+        } else {
+            Err(Error::Corrupt { at: 0, what: "a frame has more or fewer bits than it needs" })
+        }
+    }
+
+    fn sparse(&self, cursor: &mut Cursor<'_>, mask: &mut Rows<'_>, mut output: Output<'_>) -> Result<()> {
+        let tables = self.tables.sparse.as_ref();
+        let tables =
+            tables.ok_or(Error::Corrupt { at: 0, what: "a frame needs tables that the chunk does not have" })?;
+        let n_values = numbers::get_u32(cursor)? as usize;
+        if n_values > self.front.header.frame_pixels() {
+            return Err(Error::Corrupt { at: cursor.at(), what: "a sparse frame has more values than pixels" });
+        }
+        let n_lanes = sparse_lanes(2 * n_values);
+        let decoder = Decoder::new(tables, n_lanes, numbers::get_bytes(cursor)?)?;
+        let mut values = Values { decoder, bits: BitReader::new(cursor), n_lanes, n_values, n_read: 0, run: 0 };
+        values.next_run();
+        let mut block = Block::new(self.width());
+        for y in 0..self.height() {
+            let row = mask.next(self.width())?;
+            for x in (0..self.width()).step_by(BLOCK) {
+                let n = BLOCK.min(self.width() - x);
+                let row = row.map(|row| &row[x..x + n]);
+                values.fill(&mut block.levels[..n], row);
+                self.put(&mut output, (y, x), &mut block.levels[..n], row);
+            }
+            output.end_row(y);
+        }
+        values.finish()
+    }
+
+    fn constant(&self, cursor: &mut Cursor<'_>, mask: &mut Rows<'_>, mut output: Output<'_>) -> Result<()> {
+        let level = numbers::get_signed(cursor)? as i32;
+        check_padding(cursor)?;
+        let mut block = Block::new(self.width());
+        for y in 0..self.height() {
+            let row = mask.next(self.width())?;
+            for x in (0..self.width()).step_by(BLOCK) {
+                let n = BLOCK.min(self.width() - x);
+                block.levels[..n].fill(level);
+                self.put(&mut output, (y, x), &mut block.levels[..n], row.map(|row| &row[x..x + n]));
+            }
+            output.end_row(y);
+        }
+        Ok(())
+    }
+
+    /// Enters the levels of a block in the plane, and what they stand for in the pixels.
+    fn put(&self, output: &mut Output<'_>, (y, x): (usize, usize), levels: &mut [i32], mask: Option<&[u8]>) {
+        if let Some(plane) = &mut output.plane {
+            plane.enter(y, x, levels, &output.scale, mask);
+        }
+        let Some(pixels) = &mut output.pixels else { return };
+        let element = self.element();
+        if let Some(table) = self.levels {
+            levels.iter_mut().for_each(|level| *level = table.value(element.value(*level)));
+        }
+        for (n, bits) in mask.iter().flat_map(|mask| mask.iter().enumerate()).filter(|(_, bits)| **bits != 0) {
+            let sentinel = self.front.sentinels.get(bits.trailing_zeros() as usize);
+            levels[n] = sentinel.copied().unwrap_or(0).cast_signed();
+        }
+        let at = (y * self.width() + x) * element.n_bytes;
+        element.store(levels, &mut pixels[at..at + levels.len() * element.n_bytes]);
+    }
+}
+
+impl Output<'_> {
+    fn end_row(&mut self, y: usize) {
+        if let Some(plane) = &mut self.plane {
+            plane.pad(y);
+        }
+    }
+}
+
+/// Whether a segment holds the pixels as they are.
+pub(super) fn is_raw(segment: &[u8]) -> bool {
+    segment.first().is_some_and(|byte| byte & 0x0f == 3)
+}
+
+/// Whether a segment holds differences from predictions.
+pub(super) fn is_predicted(segment: &[u8]) -> bool {
+    segment.first().is_some_and(|byte| byte & 0x0f == 0)
+}
+
+/// Whether a segment needs no frame before it.
+pub(super) fn is_first(segment: &[u8]) -> bool {
+    segment.first().is_some_and(|byte| byte & 0x10 != 0)
+}
+
+/// Decodes a segment of a chunk that has no coded frames.
+pub(super) fn decode_raw_segment(segment: &[u8], pixels: &mut [u8]) -> Result<()> {
+    let mut cursor = Cursor::new(segment);
+    if Head::get(&mut cursor, 0)?.mode != Mode::Raw {
+        return Err(Error::Corrupt { at: 0, what: "a frame is coded, and the chunk has no model" });
+    }
+    decode_raw(&mut cursor, Some(pixels))
+}
+
+fn decode_raw(cursor: &mut Cursor<'_>, pixels: Option<&mut [u8]>) -> Result<()> {
+    let Some(pixels) = pixels else {
+        return Err(Error::Corrupt { at: 0, what: "the stored reference is raw" });
+    };
+    pixels.copy_from_slice(cursor.take(pixels.len())?);
+    check_padding(cursor)
+}
+
+/// A short segment is made longer by zeros.
+fn check_padding(cursor: &Cursor<'_>) -> Result<()> {
+    if cursor.rest().iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    Err(Error::Corrupt { at: cursor.at(), what: "bytes follow the end of a frame" })
+}
+
+/// The table of each prediction: the number of thresholds below it.
+pub(super) fn choose_tables(sums: &[i32], thresholds: &[i32], tables: &mut [u8]) {
+    tables.fill(0);
+    for threshold in thresholds {
+        for (table, sum) in tables.iter_mut().zip(sums) {
+            *table += u8::from(sum > threshold);
+        }
+    }
+}
+
+/// The tokens of the pixels that are not masked; 0 for the others. Returns the greatest one.
+fn get_tokens(decoder: &mut Decoder<'_>, n_lanes: usize, tables: &[u8], mask: Option<&[u8]>, tokens: &mut [u8]) -> u8 {
+    let mut most = 0;
+    match mask {
+        None => {
+            for (n, (token, table)) in tokens.iter_mut().zip(tables).enumerate() {
+                *token = decoder.get(n & (n_lanes - 1), usize::from(*table));
+                most = most.max(*token);
+            }
+        }
+        Some(mask) => {
+            for (n, ((token, table), masked)) in tokens.iter_mut().zip(tables).zip(mask).enumerate() {
+                *token = if *masked != 0 { 0 } else { decoder.get(n & (n_lanes - 1), usize::from(*table)) };
+                most = most.max(*token);
+            }
+        }
+    }
+    most
+}
+
+/// The levels that the first `n` predictions and tokens of a block are; with bits, where a token has some.
+fn get_levels(block: &mut Block, n: usize, scale: &Scale, bits: Option<&mut BitReader<'_>>) {
+    let sums = block.levels[..n].iter_mut().zip(&block.tokens).zip(&block.sums);
+    match bits {
+        None => {
+            for ((level, token), sum) in sums {
+                *level = scale.level(unfold((*token).into()), *sum);
+            }
+        }
+        Some(bits) => {
+            for ((level, token), sum) in sums {
+                *level = scale.level(unfold(folded(*token, bits)), *sum);
+            }
+        }
+    }
+}
+
+fn folded(token: u8, bits: &mut BitReader<'_>) -> u32 {
+    if token < N_PLAIN {
+        return token.into();
+    }
+    let (least, n_bits) = base(token);
+    least | bits.get(n_bits)
+}
+
+/// The runs and values of a sparse frame.
+struct Values<'a> {
+    decoder: Decoder<'a>,
+    bits: BitReader<'a>,
+    n_lanes: usize,
+    n_values: usize,
+    n_read: usize,
+    /// Zeros before the next value.
+    run: u64,
+}
+
+impl Values<'_> {
+    fn next_run(&mut self) {
+        self.run = u64::MAX;
+        if self.n_read < self.n_values {
+            let token = self.decoder.get((2 * self.n_read) & (self.n_lanes - 1), 0);
+            self.run = folded(token, &mut self.bits).into();
+        }
+    }
+
+    fn value(&mut self) -> i32 {
+        let token = self.decoder.get((2 * self.n_read + 1) & (self.n_lanes - 1), 1);
+        let level = unfold(folded(token, &mut self.bits).wrapping_add(1));
+        self.n_read += 1;
+        self.next_run();
+        level
+    }
+
+    fn fill(&mut self, levels: &mut [i32], mask: Option<&[u8]>) {
+        levels.fill(0);
+        match mask {
+            None => {
+                let mut at = 0;
+                while self.run < (levels.len() - at) as u64 {
+                    at += self.run as usize;
+                    levels[at] = self.value();
+                    at += 1;
+                }
+                self.run -= (levels.len() - at) as u64;
+            }
+            Some(mask) => {
+                for (level, _) in levels.iter_mut().zip(mask).filter(|(_, masked)| **masked == 0) {
+                    if self.run == 0 { *level = self.value() } else { self.run -= 1 }
+                }
+            }
+        }
+    }
+
+    fn finish(&self) -> Result<()> {
+        self.decoder.finish()?;
+        if self.n_read == self.n_values && self.bits.is_at_end() {
+            return Ok(());
+        }
+        Err(Error::Corrupt { at: 0, what: "a sparse frame has other values than it has pixels for" })
+    }
+}

@@ -1,0 +1,238 @@
+//! What predictions are made from: levels of pixels, moved to an origin, shifted, and clamped to 16 bits; and the weighted sum.
+//!
+//! Clamping keeps a hot pixel from spoiling its neighbours, and sums within 32 bits. What is clamped is only what is predicted
+//! from: the levels themselves are stored whole.
+
+use super::numbers;
+use crate::codec::cursor::Cursor;
+use crate::{Error, Result};
+
+/// Pixels at either side of a row that repeat its first and last one.
+pub(super) const PAD: usize = 2;
+
+/// Bits of a weight behind the point.
+pub(super) const WEIGHT_BITS: u32 = 12;
+
+/// Taps of a model at most.
+pub(super) const MOST_TAPS: usize = 16;
+
+/// How levels become what planes hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scale {
+    pub(super) origin: i32,
+    pub(super) shift: u32,
+    pub(super) least: i16,
+    pub(super) most: i16,
+}
+
+impl Scale {
+    #[inline]
+    pub(super) fn of(&self, level: i32) -> i16 {
+        let moved = level.wrapping_sub(self.origin) >> self.shift;
+        moved.clamp(self.least.into(), self.most.into()) as i16
+    }
+
+    /// The level that is nearest to what a weighted sum predicts, and −1 where the next one above it is nearer than the one below, or as
+    /// near; else 0.
+    #[inline]
+    fn nearest(&self, sum: i32) -> (i32, i32) {
+        match WEIGHT_BITS.checked_sub(self.shift) {
+            Some(n_bits @ 1..) => {
+                let nearest = sum.wrapping_add(1 << (n_bits - 1)) >> n_bits;
+                let beyond = sum.wrapping_sub(nearest << n_bits);
+                (self.origin.wrapping_add(nearest), !(beyond >> 31))
+            }
+            Some(0) => (self.origin.wrapping_add(sum), -1),
+            None => (self.origin.wrapping_add(sum << (self.shift - WEIGHT_BITS)), -1),
+        }
+    }
+
+    /// How far a level is from its prediction, in the order of nearness.
+    #[inline]
+    pub(super) fn difference(&self, level: i32, sum: i32) -> i32 {
+        let (nearest, flip) = self.nearest(sum);
+        (level.wrapping_sub(nearest) ^ flip).wrapping_sub(flip)
+    }
+
+    /// The way back.
+    #[inline]
+    pub(super) fn level(&self, difference: i32, sum: i32) -> i32 {
+        let (nearest, flip) = self.nearest(sum);
+        nearest.wrapping_add((difference ^ flip).wrapping_sub(flip))
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        numbers::put_signed(out, self.origin.into());
+        out.push(self.shift as u8);
+        out.extend_from_slice(&self.least.to_le_bytes());
+        out.extend_from_slice(&self.most.to_le_bytes());
+    }
+
+    pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let at = cursor.at();
+        let origin = i32::try_from(numbers::get_signed(cursor)?);
+        let shift = u32::from(cursor.u8()?);
+        let (least, most) = (cursor.i16_le()?, cursor.i16_le()?);
+        match origin {
+            Ok(origin) if shift <= 16 && least <= most => Ok(Self { origin, shift, least, most }),
+            _ => Err(Error::Corrupt { at, what: "the scale of the predictions is out of range" }),
+        }
+    }
+}
+
+/// A row with its padding.
+pub(super) type Row = [i16];
+
+/// Rows of one frame, padded: two before its first one, and one after its last. Or, of a frame that nothing else is predicted from, the
+/// last three of these.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plane {
+    rows: Vec<i16>,
+    stride: usize,
+    n_rows: usize,
+}
+
+/// Rows before the first and after the last one.
+const BEFORE: usize = 2;
+const AFTER: usize = 1;
+
+impl Plane {
+    pub(super) fn new(height: usize, width: usize) -> Self {
+        Self::of_rows(height + BEFORE + AFTER, width)
+    }
+
+    /// The last three rows of a frame.
+    pub(super) fn ring(width: usize) -> Self {
+        Self::of_rows(BEFORE + 1, width)
+    }
+
+    fn of_rows(n_rows: usize, width: usize) -> Self {
+        let stride = width + 2 * PAD;
+        Self { rows: vec![0; n_rows * stride], stride, n_rows }
+    }
+
+    fn at(&self, y: isize) -> usize {
+        (y + BEFORE as isize) as usize % self.n_rows * self.stride
+    }
+
+    /// Row `y` from −2 to the height, both included.
+    pub(super) fn row(&self, y: isize) -> &Row {
+        let at = self.at(y);
+        &self.rows[at..at + self.stride]
+    }
+
+    pub(super) fn row_mut(&mut self, y: isize) -> &mut Row {
+        let at = self.at(y);
+        &mut self.rows[at..at + self.stride]
+    }
+
+    /// The two rows before the first one are the first row of `other`, or zeros.
+    pub(super) fn begin(&mut self, other: Option<&Plane>) {
+        for y in -(BEFORE as isize)..0 {
+            match other {
+                Some(other) => self.row_mut(y).copy_from_slice(other.row(0)),
+                None => self.row_mut(y).fill(0),
+            }
+        }
+    }
+
+    /// Enters the levels of row `y` from pixel `x` on; masked pixels are as those above.
+    pub(super) fn enter(&mut self, y: usize, x: usize, levels: &[i32], scale: &Scale, mask: Option<&[u8]>) {
+        let (above, at) = (self.at(y as isize - 1) + PAD + x, self.at(y as isize) + PAD + x);
+        for (to, level) in self.rows[at..at + levels.len()].iter_mut().zip(levels) {
+            *to = scale.of(*level);
+        }
+        for (n, _) in mask.iter().flat_map(|mask| mask.iter().enumerate()).filter(|(_, masked)| **masked != 0) {
+            self.rows[at + n] = self.rows[above + n];
+        }
+    }
+
+    /// Repeats the first and the last pixel of row `y`.
+    pub(super) fn pad(&mut self, y: usize) {
+        let row = self.row_mut(y as isize);
+        let n = row.len();
+        let (first, last) = (row[PAD], row[n - PAD - 1]);
+        row[..PAD].fill(first);
+        row[n - PAD..].fill(last);
+    }
+
+    /// The row after the last one repeats it.
+    pub(super) fn end(&mut self) {
+        let n = self.rows.len();
+        let last = n - (AFTER + 1) * self.stride;
+        self.rows.copy_within(last..last + self.stride, n - AFTER * self.stride);
+    }
+}
+
+/// One pixel that a prediction is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tap {
+    /// Of the reference frame, or of the frame itself.
+    pub(super) is_reference: bool,
+    /// Rows above, and pixels to the left.
+    pub(super) dy: i8,
+    pub(super) dx: i8,
+    pub(super) weight: i16,
+}
+
+impl Tap {
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        out.extend([u8::from(self.is_reference), self.dy.cast_unsigned(), self.dx.cast_unsigned()]);
+        out.extend_from_slice(&self.weight.to_le_bytes());
+    }
+
+    pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let at = cursor.at();
+        let (plane, dy, dx) = (cursor.u8()?, cursor.u8()?.cast_signed(), cursor.u8()?.cast_signed());
+        let weight = cursor.i16_le()?;
+        let rows = if plane == 0 { 1..=2 } else { -1..=2 };
+        if plane > 1 || !rows.contains(&dy) || !(-2..=2).contains(&dx) {
+            return Err(Error::Corrupt { at, what: "a prediction uses a pixel that is not known" });
+        }
+        Ok(Self { is_reference: plane == 1, dy, dx, weight })
+    }
+}
+
+/// The weighted sums of the pixels of row `y` from pixel `x` on: `bias`, and for each tap its weight times its pixel. They wrap around; writers choose weights for
+/// which they do not.
+pub(super) fn predict(
+    (current, reference): (Option<&Plane>, Option<&Plane>),
+    (taps, bias): (&[Tap], i32),
+    (y, x): (usize, usize),
+    sums: &mut [i32],
+) {
+    sums.fill(bias);
+    let width = sums.len();
+    let source = |tap: &Tap| {
+        let plane = if tap.is_reference { reference } else { current }?;
+        let from = ((x + PAD) as isize - isize::from(tap.dx)) as usize;
+        Some(&plane.row(y as isize - isize::from(tap.dy))[from..from + width])
+    };
+    let (pairs, last) = taps.as_chunks::<2>();
+    for [a, b] in pairs {
+        match (source(a), source(b)) {
+            (Some(row_a), Some(row_b)) => add_two(sums, (row_a, a.weight), (row_b, b.weight)),
+            (Some(row), None) => add_one(sums, row, a.weight),
+            (None, Some(row)) => add_one(sums, row, b.weight),
+            (None, None) => {}
+        }
+    }
+    for tap in last {
+        if let Some(row) = source(tap) {
+            add_one(sums, row, tap.weight);
+        }
+    }
+}
+
+fn add_one(sums: &mut [i32], row: &[i16], weight: i16) {
+    for (sum, pixel) in sums.iter_mut().zip(row) {
+        *sum = sum.wrapping_add(i32::from(*pixel) * i32::from(weight));
+    }
+}
+
+fn add_two(sums: &mut [i32], (row_a, a): (&[i16], i16), (row_b, b): (&[i16], i16)) {
+    for ((sum, pixel_a), pixel_b) in sums.iter_mut().zip(row_a).zip(row_b) {
+        let both = (i32::from(*pixel_a) * i32::from(a)).wrapping_add(i32::from(*pixel_b) * i32::from(b));
+        *sum = sum.wrapping_add(both);
+    }
+}
