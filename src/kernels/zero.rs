@@ -1,9 +1,10 @@
 //! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
-use super::prefetch::{self, NEAR, PAGE, Way};
+use super::prefetch::{self, NEAR, PAGE_BYTES};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;
-use crate::cpu::{Cores, Level};
+use crate::cpu::Level;
+use crate::cpu::tuning::{Clear, MEMSET_BYTES, Tuning};
 
 /// Words that are looked at between two decisions: 256 bytes, which 4 AVX-512 registers hold.
 const STEP: usize = 32;
@@ -44,33 +45,26 @@ fn avx512(bytes: &[u8]) -> bool {
     plain(bytes)
 }
 
-/// Makes all of `bytes` 0, which are in no cache, and whose neighbours behind them come next.
+/// Makes all of `bytes` 0, which are in no cache, and whose neighbours after them come next.
 pub(crate) fn clear(bytes: &mut [u8]) {
-    if Cores::current() == Cores::Zen5 {
-        clear_by_size(bytes);
-    } else if Way::current() == Way::Twice {
-        clear_asked(bytes);
-    } else {
-        bytes.fill(0);
+    match Tuning::current().clear {
+        Clear::Plain => bytes.fill(0),
+        Clear::InPieces => clear_in_pieces(bytes),
+        Clear::Prefetched => clear_prefetched(bytes),
     }
 }
 
-/// From so many bytes on a Zen 5 is best left to `memset`, which takes `rep stosb` from 2 KiB on: with 64 KiB that takes 0.8 of the time
-/// of other stores. But it is slow to begin, and with 4 KiB takes 1.4 times as long as these.
-pub(super) const LARGE: usize = 64 * 1024;
-
 /// Bytes for which `memset` takes other stores than `rep stosb`.
-const SMALL: usize = 1024;
+const PIECE_BYTES: usize = 1024;
 
-fn clear_by_size(bytes: &mut [u8]) {
-    let piece = if bytes.len() < LARGE { SMALL } else { bytes.len() };
+fn clear_in_pieces(bytes: &mut [u8]) {
+    let piece = if bytes.len() < MEMSET_BYTES { PIECE_BYTES } else { bytes.len() };
     bytes.chunks_mut(piece).for_each(|piece| piece.fill(0));
 }
 
-/// An Emerald Rapids clears 1.3 times as much if it is asked for before.
-fn clear_asked(bytes: &mut [u8]) {
-    for piece in bytes.chunks_mut(PAGE) {
-        prefetch::bytes::<_, NEAR>(piece.as_ptr().wrapping_add(PAGE), piece.len());
+fn clear_prefetched(bytes: &mut [u8]) {
+    for piece in bytes.chunks_mut(PAGE_BYTES) {
+        prefetch::bytes::<_, NEAR>(piece.as_ptr().wrapping_add(PAGE_BYTES), piece.len());
         piece.fill(0);
     }
 }
@@ -81,8 +75,8 @@ mod tests {
 
     #[test]
     fn all_bytes_are_cleared_and_no_others() {
-        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000), (2, 2 + LARGE), (1, 70_000)] {
-            for clear in [clear, clear_by_size, clear_asked] {
+        for (start, end) in [(0, 0), (3, 4), (5, 4096), (1, 4099), (7, 9_000), (2, 2 + MEMSET_BYTES), (1, 70_000)] {
+            for clear in [clear, clear_in_pieces, clear_prefetched] {
                 let mut bytes = vec![9; 70_001];
                 clear(&mut bytes[start..end]);
                 assert!(bytes[start..end].iter().all(|&byte| byte == 0), "{start}..{end}");

@@ -13,7 +13,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2;
-use crate::kernels::prefetch::Way;
+use crate::cpu::tuning::Tuning;
 use crate::kernels::shuffle::avx512::{chunk, chunk_mut, deinterleave, interleave, load, store};
 
 /// Groups in a tile.
@@ -56,10 +56,10 @@ pub(super) fn inverse(element_size: usize, src: &[u8], n_rows: usize, dst: &mut 
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn transpose_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
-    let (n_groups, way) = (src.len() / (8 * N), Way::current());
+    let (n_groups, prefetch) = (src.len() / (8 * N), Tuning::current().prefetch);
     for tile in (0..n_groups).step_by(TILE) {
-        if way.is_always() {
-            way.ahead(src.as_ptr().wrapping_add(tile * 8 * N), TILE * 8 * N);
+        if prefetch.is_of_every_line() {
+            prefetch.ahead(src.as_ptr().wrapping_add(tile * 8 * N), TILE * 8 * N);
         }
         // The last tile is moved back so that it is whole: it repeats some of the one before.
         transpose_tile::<N>(src, dst, n_groups, tile.min(n_groups - TILE));
@@ -90,12 +90,12 @@ fn transpose_tile<const N: usize>(src: &[u8], dst: &mut [u8], n_groups: usize, g
 /// The inverse of [`transpose_tiles`] where only the first `M` bytes of the elements have other rows than the last one.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,gfni")]
 fn inverse_tiles<const N: usize, const M: usize>(src: &[u8], n_rows: usize, dst: &mut [u8]) {
-    let (n_groups, way) = (src.len() / (8 * N), Way::current());
+    let (n_groups, prefetch) = (src.len() / (8 * N), Tuning::current().prefetch);
     for tile in (0..n_groups).step_by(TILE) {
         // On a Zen 4 what is written comes late where nothing else is waited for: measured with 4 bytes. With 2, and where few rows
         // are there, the other work hides it, and this costs a fifth.
-        if way.is_always() || N >= 4 && M == N {
-            way.ahead(dst.as_ptr().wrapping_add(tile * 8 * N), TILE * 8 * N);
+        if prefetch.is_of_every_line() || N >= 4 && M == N {
+            prefetch.ahead(dst.as_ptr().wrapping_add(tile * 8 * N), TILE * 8 * N);
         }
         inverse_tile::<N, M>(src, n_rows - 1, dst, n_groups, tile.min(n_groups - TILE));
     }

@@ -41,7 +41,7 @@ pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, first_element};
-        use crate::kernels::prefetch::Way;
+        use crate::cpu::tuning::{Prefetch, Tuning};
         use crate::kernels::shuffle::lanes::{pad, unpad};
 
         /// Groups in a tile.
@@ -54,12 +54,12 @@ macro_rules! lane_kernels {
             if n_groups < TILE {
                 return super::$smaller::transpose(element_size, src, dst);
             }
-            let way = Way::current();
+            let prefetch = Tuning::current().prefetch;
             for tile in (0..n_groups).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let group = tile.min(n_groups - TILE);
                 let elements = &src[group * 8 * element_size..];
-                let rows = Rows { n_groups, group, last: usize::MAX, way };
+                let rows = Rows { n_groups, group, last: usize::MAX, prefetch };
                 match element_size {
                     1 => transpose_tile::<1>(elements, rows, dst),
                     2 => transpose_tile::<2>(elements, rows, dst),
@@ -85,11 +85,11 @@ macro_rules! lane_kernels {
             if n_groups < TILE {
                 return super::$smaller::inverse(element_size, src, n_rows, dst);
             }
-            let way = Way::current();
+            let prefetch = Tuning::current().prefetch;
             for tile in (0..n_groups).step_by(TILE) {
                 let group = tile.min(n_groups - TILE);
                 let elements = &mut dst[group * 8 * element_size..];
-                let rows = Rows { n_groups, group, last: n_rows - 1, way };
+                let rows = Rows { n_groups, group, last: n_rows - 1, prefetch };
                 // Bytes of the elements that have another row than the last one: all bits of the others are the same.
                 let n_bytes = rows.last.div_ceil(8);
                 match (element_size, n_bytes) {
@@ -125,7 +125,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn transpose_tile<const W: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let src = &src[..8 * TILE * W];
-            rows.way.ahead(src.as_ptr(), src.len());
+            rows.prefetch.ahead(src.as_ptr(), src.len());
             let mut is_zero = true;
             for part in 0..W {
                 let mut v = [zero(); 8];
@@ -150,7 +150,7 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         fn inverse_tile<const W: usize, const M: usize>(src: &[u8], rows: Rows, dst: &mut [u8]) {
             let tile = &dst[..8 * TILE * W];
-            rows.way.ahead(tile.as_ptr(), tile.len());
+            rows.prefetch.ahead(tile.as_ptr(), tile.len());
             inverse_column::<W, M>(W, src, rows, 0..W, dst);
         }
 
@@ -162,7 +162,7 @@ macro_rules! lane_kernels {
             /// The row that stands for all behind it.
             last: usize,
             /// How memory is asked for.
-            way: Way,
+            prefetch: Prefetch,
         }
 
         impl Rows {

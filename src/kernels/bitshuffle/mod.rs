@@ -21,8 +21,9 @@ mod sse41;
 #[cfg(test)]
 mod tests;
 
-use super::prefetch::{self, NEAR, PAGE, Way};
+use super::prefetch::{self, NEAR, PAGE_BYTES};
 use super::zero;
+use crate::cpu::tuning::Tuning;
 use crate::cpu::{Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
@@ -96,13 +97,12 @@ pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize
     }
 }
 
-/// Has the memory fetched that the elements of a block are written to first, before the rows are there: while these are
-/// decompressed nothing else is asked of it. The kernels of [`inverse_rows`] that work on tiles fetch what lies ahead of them,
-/// and so the begin of the next block too, but not always all of it behind a block that needed no kernel. Not with AVX-512 on a
-/// Zen 4, where it is not measured.
+/// Prefetches the memory that the elements of a block are written to first, before the rows are there, where the
+/// [tuning](Tuning::prefetch_output) says so. The kernels of [`inverse_rows`] that work on tiles prefetch what lies ahead of them,
+/// and so the begin of the next block too, but not always all of it after a block that needed no kernel.
 pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
-    if level.isa() != Isa::Avx512 || Way::current().is_always() {
-        prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE));
+    if Tuning::current().prefetch_output.get(level.isa()) {
+        prefetch::bytes::<_, NEAR>(dst.as_ptr(), dst.len().min(PAGE_BYTES));
     }
 }
 

@@ -54,7 +54,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let mut carried = Carried { removed: zero, equal: zero, inexact: zero, any: zero };
     let mut changes = Changes::new();
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask(at);
+        groups.prefetch(at);
         let mut bright = 0;
         for half in 0..2 {
             let (mut is_bright, mut differences) = ([zero; 2], [zero; 2]);

@@ -57,7 +57,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let words = bright.for_groups(groups.pixels.len());
     let darks = if DARK { dark } else { groups.pixels };
     for (at, ((pixels, dark), word)) in groups.pixels.iter().zip(darks).zip(words).enumerate() {
-        groups.ask(at);
+        groups.prefetch(at);
         let mut is_dark = 0;
         let mut removed = [zero; 2];
         for (half, removed) in removed.iter_mut().enumerate() {

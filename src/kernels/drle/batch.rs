@@ -12,7 +12,8 @@ use super::scan::BLOCK;
 use super::sum;
 use super::types::{Correction, Encoded};
 use crate::Result;
-use crate::cpu::{Cores, Isa, Level};
+use crate::cpu::Level;
+use crate::cpu::tuning::Tuning;
 use std::ops::Range;
 
 /// A frame of several that are encoded at once, or a part of it: its pixels, and where its stream goes.
@@ -105,17 +106,6 @@ impl<'a, P: Pixel> BatchFrame<'a, P> {
     }
 }
 
-/// Frames that take turns. A Zen 4 fetches two ahead by itself, but not more, beside the dark image and what is written; below
-/// AVX-512 a Zen 4 and a Zen 3 compute longer than they wait for memory, and lose by turns. So does a Zen 5, which is asked for one
-/// frame far ahead. An Emerald Rapids gains by more of them.
-fn at_once(isa: Isa, cores: Cores) -> usize {
-    match (isa, cores) {
-        (Isa::Avx512, Cores::Other) => 4,
-        (Isa::Avx512, Cores::Zen4) | (Isa::Avx2 | Isa::Sse41, Cores::Other) => 2,
-        _ => 1,
-    }
-}
-
 /// [`encode_frames`](super::encode_frames) by the calling thread. All frames are as long as dark image and sum, where there are
 /// these.
 pub(super) fn encode_frames<P: Pixel>(
@@ -125,7 +115,7 @@ pub(super) fn encode_frames<P: Pixel>(
     sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
-    encode_at_once(at_once(level.isa(), Cores::current()), level, frames, correction, sum, encoded)
+    encode_at_once(Tuning::current().frames_at_once.get(level.isa()), level, frames, correction, sum, encoded)
 }
 
 /// [`encode_frames`], `n` of which take turns.
@@ -172,10 +162,9 @@ fn in_turns<P: Pixel>(
 #[cfg(test)]
 mod tests {
     use super::super::block::{self, Step};
-    use super::super::scan::Ahead;
     use super::super::tokens::Tokens;
     use super::*;
-    use crate::kernels::prefetch::Way;
+    use crate::cpu::tuning::{Prefetch, ScanPrefetch};
 
     /// Frames of a few blocks and a rest, each another one; every seventh pixel or so is bright.
     fn frames(n: usize) -> Vec<Vec<u16>> {
@@ -183,32 +172,26 @@ mod tests {
         (0..n).map(|frame| (0..3 * BLOCK + 77).map(|at| pixel(frame, at)).collect()).collect()
     }
 
+    /// How it is depends on the processor.
     #[test]
-    fn frames_take_turns_where_it_was_measured_to_help() {
-        let of = |cores| [Isa::Scalar, Isa::Sse41, Isa::Avx2, Isa::Avx512].map(|isa| at_once(isa, cores));
-        assert_eq!([Cores::Zen4, Cores::Zen5, Cores::Other].map(of), [[1, 1, 1, 2], [1; 4], [1, 2, 2, 4]]);
-    }
-
-    /// Which way is taken depends on the processor.
-    #[test]
-    fn a_block_is_encoded_alike_however_memory_is_asked_for() {
+    fn a_block_is_encoded_alike_however_memory_is_prefetched() {
         let frame = &frames(1)[0];
         let dark = vec![100; BLOCK];
         for &level in Level::available().iter().filter(|level| block::has(**level)) {
-            let encode = |ahead| {
+            let encode = |prefetch| {
                 let (mut block, mut stream) = (Block::new(), vec![0; 2 * BLOCK]);
                 let mut tokens = Tokens::new(&mut stream);
                 let dark = Some(&dark[..]);
-                let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK, dark, threshold: 4, ahead };
+                let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK, dark, threshold: 4, prefetch };
                 let counts = block.encode(None, &step, &mut tokens, false).unwrap();
                 let n_bytes = tokens.finish().unwrap();
                 (stream[..n_bytes].to_vec(), counts)
             };
-            let expected = encode(Ahead::Nothing);
+            let expected = encode(ScanPrefetch::Nothing);
             assert!(expected.1.n_bright > 100);
-            let ways = [Way::Once, Way::Twice].map(Ahead::Always);
-            for ahead in [Ahead::TwoLines, Ahead::EveryLine].into_iter().chain(ways) {
-                assert!(encode(ahead) == expected, "{level:?} {ahead:?}");
+            let as_kernels = [Prefetch::Once, Prefetch::Twice].map(ScanPrefetch::AsKernels);
+            for prefetch in [ScanPrefetch::TwoLines, ScanPrefetch::EveryLine].into_iter().chain(as_kernels) {
+                assert!(encode(prefetch) == expected, "{level:?} {prefetch:?}");
             }
         }
     }

@@ -21,10 +21,11 @@ use super::avx512_dense::is_dense;
 use super::exceptions::Exceptions;
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::{Ahead, BLOCK, Found, GROUP, GROUPS, Groups, Tally};
+use super::scan::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
 use super::tokens::Tokens;
 use super::types::FrameCounts;
 use crate::Result;
+use crate::cpu::tuning::ScanPrefetch;
 use crate::cpu::{Isa, Level};
 use crate::kernels::prefetch::{self, NEAR};
 
@@ -115,7 +116,7 @@ pub(super) struct Step<'a, P> {
     /// As long as the block, where there is one.
     pub(super) dark: Option<&'a [P]>,
     pub(super) threshold: u16,
-    pub(super) ahead: Ahead,
+    pub(super) prefetch: ScanPrefetch,
 }
 
 impl<P: Pixel> Block<P> {
@@ -152,7 +153,7 @@ impl<P: Pixel> Block<P> {
         if tally.may_be_wide {
             let Some(exceptions) = exceptions else { return self.encode_if_it_fits(step, tokens, overwrites) };
             // What follows was prefetched.
-            let step = Step { ahead: Ahead::Nothing, ..*step };
+            let step = Step { prefetch: ScanPrefetch::Nothing, ..*step };
             return self.encode_with_exceptions(exceptions, &step, tokens, overwrites);
         }
         self.emit(step, stores, tally, tokens)
@@ -215,7 +216,7 @@ impl<P: Pixel> Block<P> {
         }
         let (pixels, dark) = ([padded(&step.pixels[..step.n_pixels])], step.dark.map(|dark| [padded(dark)]));
         let dark = dark.as_ref().map(|dark| &dark[..]);
-        let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, ahead: Ahead::Nothing };
+        let groups = Groups { pixels: &pixels, dark, threshold: step.threshold, prefetch: ScanPrefetch::Nothing };
         scan(step.level, groups, found, Some(&mut stored.0[..1]))
     }
 
@@ -230,7 +231,7 @@ impl<P: Pixel> Block<P> {
                 pixels: &stored.0[..step.n_pixels.div_ceil(GROUP)],
                 dark: None,
                 threshold: 0,
-                ahead: Ahead::Nothing,
+                prefetch: ScanPrefetch::Nothing,
             },
         };
         if is_dense(n_bright, step.n_pixels) {
@@ -277,7 +278,7 @@ impl<'a, P: Pixel> Step<'a, P> {
     pub(super) fn groups(&self) -> Option<Groups<'a, P>> {
         let (pixels, tail) = self.pixels[..self.n_pixels].as_chunks();
         let dark = self.dark.map(|dark| dark.as_chunks().0);
-        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, ahead: self.ahead })
+        tail.is_empty().then_some(Groups { pixels, dark, threshold: self.threshold, prefetch: self.prefetch })
     }
 
     fn counts(&self, tally: Tally) -> FrameCounts {

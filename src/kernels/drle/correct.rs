@@ -3,11 +3,11 @@
 use super::block::{self, Block, Step, steps};
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::{Ahead, BLOCK};
+use super::scan::BLOCK;
 use super::types::{Correction, FrameCounts, check, check_len};
 use crate::Result;
 use crate::cpu::Level;
-use crate::kernels::prefetch::Way;
+use crate::cpu::tuning::Tuning;
 
 /// Writes the stored pixels of one frame, given as strips whose concatenation it is, to the whole of `out`.
 ///
@@ -64,13 +64,15 @@ impl<'a, P: Pixel> CorrectPass<'a, P> {
             return self.subtract(strip, out);
         };
         let mut blocks = Blocks::new();
-        let ahead = Ahead::of_pixels(Way::current(), self.level.isa(), self.sum.is_some());
+        let tuning = Tuning::current();
+        let by_isa = if self.sum.is_some() { &tuning.scan_to_pixels_and_sum } else { &tuning.scan_to_pixels };
+        let prefetch = by_isa.get(self.level.isa());
         let mut rest = out;
         for (pixels, n_pixels) in steps(strip, strip.len()) {
             let (to, behind) = rest.split_at_mut(n_pixels);
             rest = behind;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
-            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, ahead };
+            let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, prefetch };
             self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
             self.n_done += n_pixels;
         }

@@ -8,7 +8,8 @@ use super::fill::Frontier;
 use super::scan::{BLOCK, GROUP, Positions};
 use super::tokens::run_pixels;
 use super::types::MAX_RUN_PIXELS;
-use crate::cpu::{Cores, Isa, Level};
+use crate::cpu::tuning::Tuning;
+use crate::cpu::{Isa, Level};
 use crate::kernels::zero;
 use crate::{Error, Result};
 
@@ -50,8 +51,7 @@ fn decode_to(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> 
     let is_sparse = |sparse| n_bytes >= tokens.len().saturating_mul(sparse);
     let is_by_tokens = match level.isa() {
         Isa::Scalar => true,
-        // Token by token takes a Zen 5 up to twice as long, whether runs are cleared or not.
-        _ if Cores::current() == Cores::Zen5 => false,
+        _ if !Tuning::current().sparse_by_tokens => false,
         Isa::Sse41 | Isa::Avx2 => is_sparse(SPARSE_BELOW_AVX512),
         _ => is_sparse(SPARSE),
     };
@@ -153,6 +153,7 @@ fn wrong_size(tokens: &[u8], expected: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::tuning::MEMSET_BYTES;
 
     /// The levels that decode by runs.
     fn vectors() -> impl Iterator<Item = Level> {
@@ -162,7 +163,7 @@ mod tests {
     /// Pixels of some pieces, with a bright run every `gap` pixels; their stream.
     fn stream(gap: usize) -> (Vec<u8>, Vec<u8>) {
         let pixel = |at: usize| if at % gap < gap.div_ceil(20) { (1 + at % 1000) as u16 } else { 0 };
-        let pixels: Vec<u8> = (0..3 * zero::LARGE + 77).flat_map(|at| pixel(at).to_le_bytes()).collect();
+        let pixels: Vec<u8> = (0..3 * MEMSET_BYTES + 77).flat_map(|at| pixel(at).to_le_bytes()).collect();
         let mut tokens = Vec::new();
         let mut n_dark = 0;
         for pixel in pixels.as_chunks::<2>().0.iter().chain([&[1, 0]]) {

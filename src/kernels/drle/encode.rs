@@ -3,12 +3,11 @@
 use super::block::{self, Block, Step, block_pixels, steps};
 use super::exceptions::Exceptions;
 use super::pixel::Pixel;
-use super::scan::Ahead;
 use super::tokens::Tokens;
 use super::types::{Correction, Encoded, FrameCounts, check, check_threshold};
 use super::{scalar, sum};
 use crate::cpu::Level;
-use crate::kernels::prefetch::Way;
+use crate::cpu::tuning::{ScanPrefetch, Tuning};
 use crate::{Error, Result};
 
 /// Encodes one frame, given as strips whose concatenation it is, as a DRLE stream at the front of `tokens`.
@@ -176,7 +175,7 @@ pub(super) struct EncodePass<'a, P> {
     level: Level,
     correction: Correction<'a, P>,
     threshold: u16,
-    ahead: Ahead,
+    prefetch: ScanPrefetch,
     block: &'a mut Block<P>,
 }
 
@@ -186,8 +185,8 @@ impl<'a, P: Pixel> EncodePass<'a, P> {
             return Err(Error::Argument("a DRLE stream needs a threshold: give one from 1 to 32767".into()));
         };
         check_threshold(threshold)?;
-        let ahead = Ahead::of_stream(Way::current(), level.isa());
-        Ok(Self { level, correction, threshold, ahead, block })
+        let prefetch = Tuning::current().scan_to_stream.get(level.isa());
+        Ok(Self { level, correction, threshold, prefetch, block })
     }
 
     /// Encodes the first `n_pixels` of `pixels`.
@@ -215,8 +214,8 @@ impl<'a, P: Pixel> EncodePass<'a, P> {
     fn push_block(&mut self, stream: &mut Stream<'_>, pixels: &[P], n_pixels: usize, overwrites: bool) -> Result<()> {
         let at = stream.n_done;
         let dark = self.correction.dark.map(|dark| &dark[at..][..n_pixels]);
-        let &mut Self { level, threshold, ahead, .. } = self;
-        let step = Step { level, at, pixels, n_pixels, dark, threshold, ahead };
+        let &mut Self { level, threshold, prefetch, .. } = self;
+        let step = Step { level, at, pixels, n_pixels, dark, threshold, prefetch };
         let exceptions = stream.exceptions.as_deref_mut();
         let counts = self.block.encode(exceptions, &step, &mut stream.tokens, overwrites);
         stream.counts += counts.map_err(|error| error.behind(at))?;

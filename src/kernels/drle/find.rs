@@ -9,10 +9,11 @@ use super::block::{Block, Step};
 use super::exceptions::{Exceptions, Kind, Sentinels};
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::{self, Ahead, GROUP, Groups, has_candidate};
+use super::scan::{self, GROUP, Groups, has_candidate};
 use super::tokens::Tokens;
 use super::types::FrameCounts;
 use crate::Result;
+use crate::cpu::tuning::ScanPrefetch;
 use crate::cpu::{Isa, Level};
 
 /// Pixels of a group that are looked at one by one, if one of them may be an exception.
@@ -62,7 +63,7 @@ impl<P: Pixel> Block<P> {
         let noted = Search { exceptions, step, cleaned: &mut cleaned }.note();
         exceptions.are_likely = noted.is_some();
         let pixels = if noted.is_some() { &cleaned[..] } else { step.pixels };
-        let quiet = Step { pixels, ahead: Ahead::Nothing, ..*step };
+        let quiet = Step { pixels, prefetch: ScanPrefetch::Nothing, ..*step };
         let mut counts = self.encode_as_it_is(&quiet, tokens, overwrites)?;
         if let Some(noted) = noted {
             counts += noted;

@@ -50,7 +50,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     let mut carried = Carried { removed: vdupq_n_s32(0), equal: zero, inexact: zero, any: zero };
     let mut changes = Changes::new();
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask(at);
+        groups.prefetch(at);
         let mut bright = 0;
         for quarter in 0..4 {
             let mut is_bright = [zero; 2];

@@ -3,8 +3,8 @@
 use super::exceptions::{MAX_TOKEN, Sentinels};
 use super::pixel::Pixel;
 use super::types::FrameCounts;
-use crate::cpu::Isa;
-use crate::kernels::prefetch::{self, FAR, NEAR, PAGE, Way};
+use crate::cpu::tuning::{Prefetch, ScanPrefetch};
+use crate::kernels::prefetch::{self, FAR, NEAR, PAGE_BYTES};
 
 /// Pixels a scan takes at once: the bits of a word.
 pub(super) const GROUP: usize = 64;
@@ -29,91 +29,54 @@ pub(super) struct Groups<'a, P> {
     pub(super) dark: Option<&'a [[P; GROUP]]>,
     /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
     pub(super) threshold: u16,
-    pub(super) ahead: Ahead,
-}
-
-/// How a scan asks for what is scanned later. Which way is best depends on the processor, and was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ahead {
-    /// Not at all: what follows is not scanned.
-    Nothing,
-    /// Two lines of a page. A Zen 4 fetches a stream ahead by itself, best of all if it is told early where that goes on: more
-    /// requests take the places of its own, and a pass beside a dark image took 1.3 times as long with every line. Not if a sum
-    /// is added to meanwhile, which disturbs it. Where pixels are written an Emerald Rapids wants no more either, with AVX-512.
-    TwoLines,
-    /// Every line of the pixels, and the first ones of each page of the dark image. A Zen 3 gained as much by every line asked for.
-    EveryLine,
-    /// Every line of the pixels as the processor [always](Way::is_always) wants it. An Emerald Rapids wants those of the dark image as
-    /// well, late; a Zen 5, which fetches it ahead by itself, may take 1.3 times as long with them. With two lines of a page an Emerald
-    /// Rapids took 1.5 times as long, and a Zen 5 1.6 to 2.2 times.
-    Always(Way),
-}
-
-impl Ahead {
-    /// For a pass that writes a stream.
-    pub(super) fn of_stream(way: Way, isa: Isa) -> Self {
-        match (way, isa) {
-            (Way::Seldom, Isa::Avx512) => Self::TwoLines,
-            (Way::Seldom, _) => Self::EveryLine,
-            (way, _) => Self::Always(way),
-        }
-    }
-
-    /// For a pass that writes pixels, which takes longer than to read them, and adds them to a sum or not.
-    pub(super) fn of_pixels(way: Way, isa: Isa, is_added: bool) -> Self {
-        match (way, isa, is_added) {
-            (Way::Seldom | Way::Twice, Isa::Avx512, false) => Self::TwoLines,
-            (Way::Seldom, _, _) => Self::EveryLine,
-            (way, _, _) => Self::Always(way),
-        }
-    }
+    pub(super) prefetch: ScanPrefetch,
 }
 
 impl<P> Groups<'_, P> {
-    /// Asks for what is scanned later, while the group `at` is.
+    /// Prefetches what is scanned later, while the group `at` is.
     #[inline(always)]
-    pub(super) fn ask(&self, at: usize) {
-        match self.ahead {
-            Ahead::Nothing => {}
-            Ahead::TwoLines => self.ask_for_two_lines(at),
-            Ahead::EveryLine => self.ask_for_every_line(at),
-            Ahead::Always(way) => self.ask_always(way, at),
+    pub(super) fn prefetch(&self, at: usize) {
+        match self.prefetch {
+            ScanPrefetch::Nothing => {}
+            ScanPrefetch::TwoLines => self.prefetch_two_lines(at),
+            ScanPrefetch::EveryLine => self.prefetch_every_line(at),
+            ScanPrefetch::AsKernels(prefetch) => self.prefetch_as_kernels(prefetch, at),
         }
     }
 
     #[inline(always)]
-    fn ask_for_two_lines(&self, at: usize) {
+    fn prefetch_two_lines(&self, at: usize) {
         if at.is_multiple_of(GROUPS / 2) {
-            ask::<_, FAR>(self.pixels, at, PAGE, 1);
+            prefetch_after::<_, FAR>(self.pixels, at, PAGE_BYTES, 1);
         }
     }
 
     #[inline(always)]
-    fn ask_for_every_line(&self, at: usize) {
+    fn prefetch_every_line(&self, at: usize) {
         if at > 0 {
-            ask::<_, FAR>(self.pixels, at, 2 * PAGE, GROUP_BYTES);
+            prefetch_after::<_, FAR>(self.pixels, at, 2 * PAGE_BYTES, GROUP_BYTES);
         }
-        // Asked for once a block, the pages are less often there in time.
+        // Prefetched once a block, the pages are less often there in time.
         if at.is_multiple_of(GROUPS / 2) {
             for image in [Some(self.pixels), self.dark].into_iter().flatten() {
-                ask::<_, NEAR>(image, 0, 2 * PAGE, GROUP_BYTES);
+                prefetch_after::<_, NEAR>(image, 0, 2 * PAGE_BYTES, GROUP_BYTES);
             }
         }
     }
 
     #[inline(always)]
-    fn ask_always(&self, way: Way, at: usize) {
-        way.ahead(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
-        if let (Some(dark), Way::Twice) = (self.dark, way) {
+    fn prefetch_as_kernels(&self, prefetch: Prefetch, at: usize) {
+        prefetch.ahead(self.pixels.as_ptr().wrapping_add(at), GROUP_BYTES);
+        if let (Some(dark), Prefetch::Twice) = (self.dark, prefetch) {
             prefetch::late(dark.as_ptr().wrapping_add(at), GROUP_BYTES);
         }
     }
 }
 
-/// Asks for `n_bytes` of an image, from the distance `ahead` in bytes behind the group `at` on.
+/// Prefetches `n_bytes` of an image, from `distance` bytes after the group `at` on.
 #[inline(always)]
-fn ask<P, const HINT: i32>(image: &[[P; GROUP]], at: usize, ahead: usize, n_bytes: usize) {
-    prefetch::bytes::<_, HINT>(image.as_ptr().wrapping_byte_add(at * GROUP_BYTES + ahead), n_bytes);
+fn prefetch_after<P, const HINT: i32>(image: &[[P; GROUP]], at: usize, distance: usize, n_bytes: usize) {
+    prefetch::bytes::<_, HINT>(image.as_ptr().wrapping_byte_add(at * GROUP_BYTES + distance), n_bytes);
 }
 
 /// Whether one of `pixels` may be an exception: unsigned and above [`MAX_TOKEN`], or one of the `unnoticed`.
@@ -130,7 +93,7 @@ pub(super) fn has_candidate<P: Pixel>(pixels: &[P], unnoticed: &Sentinels) -> bo
 pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels) -> u32 {
     let mut found = 0;
     for (at, pixels) in groups.pixels.iter().enumerate() {
-        groups.ask(at);
+        groups.prefetch(at);
         found |= u32::from(has_candidate(pixels, unnoticed)) << at;
     }
     found
@@ -284,26 +247,5 @@ impl Tally {
             zeroed_sum: self.zeroed_sum,
             ..FrameCounts::default()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_zen_4_is_asked_little_and_the_others_for_every_line() {
-        let vectors = [Isa::Sse41, Isa::Avx2, Isa::Avx512];
-        let of_stream = |way| vectors.map(|isa| Ahead::of_stream(way, isa));
-        let of_pixels = |way, is_added| vectors.map(|isa| Ahead::of_pixels(way, isa, is_added));
-        assert_eq!(of_stream(Way::Seldom), [Ahead::EveryLine, Ahead::EveryLine, Ahead::TwoLines]);
-        assert_eq!(of_pixels(Way::Seldom, false), of_stream(Way::Seldom));
-        assert_eq!(of_pixels(Way::Seldom, true), [Ahead::EveryLine; 3]);
-        for way in [Way::Once, Way::Twice] {
-            assert_eq!(of_stream(way), [Ahead::Always(way); 3]);
-            assert_eq!(of_pixels(way, true), [Ahead::Always(way); 3]);
-        }
-        assert_eq!(of_pixels(Way::Once, false), [Ahead::Always(Way::Once); 3]);
-        assert_eq!(of_pixels(Way::Twice, false)[2], Ahead::TwoLines);
     }
 }

@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::{avx2, for_each_marked};
-use crate::kernels::prefetch::Way;
+use crate::cpu::tuning::Tuning;
 
 /// Elements in a tile: one register for each of their bytes.
 const TILE: usize = 64;
@@ -47,13 +47,13 @@ pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], d
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
-    let (n_elements, way) = (src.len() / N, Way::current());
+    let (n_elements, prefetch) = (src.len() / N, Tuning::current().prefetch);
     for tile in (0..n_elements).step_by(TILE) {
         // The last tile is moved back so that it is whole: it repeats some of the one before.
         let first = tile.min(n_elements - TILE);
         let (registers, _) = src[first * N..][..TILE * N].as_chunks::<64>();
-        if way.is_always() {
-            way.ahead(registers.as_ptr(), TILE * N);
+        if prefetch.is_of_every_line() {
+            prefetch.ahead(registers.as_ptr(), TILE * N);
         }
         let mut elements = [_mm512_setzero_si512(); N];
         for (element, register) in elements.iter_mut().zip(registers) {
@@ -67,10 +67,10 @@ fn shuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn unshuffle_tiles<const N: usize>(src: &[u8], dst: &mut [u8]) {
-    let (n_elements, way) = (src.len() / N, Way::current());
+    let (n_elements, prefetch) = (src.len() / N, Tuning::current().prefetch);
     for tile in (0..n_elements).step_by(TILE) {
-        if way.is_always() {
-            way.ahead(dst.as_ptr().wrapping_add(tile * N), TILE * N);
+        if prefetch.is_of_every_line() {
+            prefetch.ahead(dst.as_ptr().wrapping_add(tile * N), TILE * N);
         }
         unshuffle_tile::<N>(src, n_elements, tile.min(n_elements - TILE), dst);
     }

@@ -13,7 +13,7 @@
 //! 4 rounds           register p1 p0    position e3 e2 e1 e0     16 bytes of row p
 //! ```
 //!
-//! The way back takes only as many rounds as the element's size has bits. Elements of more than 16 bytes are done in
+//! The prefetch back takes only as many rounds as the element's size has bits. Elements of more than 16 bytes are done in
 //! columns of 16 bytes, the last one moved back where they do not divide; other sizes below 16 are first padded.
 
 /// Elements in a lane tile.
@@ -48,7 +48,8 @@ pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8;
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
         use super::lanes::{LANE_ELEMENTS, pad, unpad};
-        use crate::kernels::prefetch::{LINE, Way};
+        use crate::cpu::tuning::{Prefetch, Tuning};
+        use crate::kernels::prefetch::CACHE_LINE_BYTES;
 
         /// Elements in a tile.
         const TILE: usize = LANE_ELEMENTS * $lanes;
@@ -60,13 +61,13 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::shuffle(element_size, src, dst);
             }
-            let way = way(element_size);
+            let prefetch = prefetch(element_size);
             for tile in (0..n_elements).step_by(TILE) {
                 // The last tile is moved back so that it is whole: it repeats some of the one before.
                 let first = tile.min(n_elements - TILE);
                 let elements = &src[first * element_size..];
-                if let Some(way) = way {
-                    way.ahead(elements.as_ptr(), TILE * element_size);
+                if let Some(prefetch) = prefetch {
+                    prefetch.ahead(elements.as_ptr(), TILE * element_size);
                 }
                 let rows = &mut dst[first..];
                 match element_size {
@@ -92,9 +93,10 @@ macro_rules! lane_kernels {
             }
         }
 
-        /// How a tile's memory is asked for ahead, if it is: smaller ones would ask for each line several times.
-        fn way(element_size: usize) -> Option<Way> {
-            Some(Way::current()).filter(|way| way.is_always() && TILE * element_size >= LINE)
+        /// How a tile's memory is prefetched, if it is: smaller ones would prefetch each cache line several times.
+        fn prefetch(element_size: usize) -> Option<Prefetch> {
+            Some(Tuning::current().prefetch)
+                .filter(|prefetch| prefetch.is_of_every_line() && TILE * element_size >= CACHE_LINE_BYTES)
         }
 
         /// See [`super::unshuffle`].
@@ -104,10 +106,10 @@ macro_rules! lane_kernels {
             if n_elements < TILE {
                 return super::$smaller::unshuffle(element_size, src, dst);
             }
-            let way = way(element_size);
+            let prefetch = prefetch(element_size);
             for tile in (0..n_elements).step_by(TILE) {
-                if let Some(way) = way {
-                    way.ahead(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);
+                if let Some(prefetch) = prefetch {
+                    prefetch.ahead(dst.as_ptr().wrapping_add(tile * element_size), TILE * element_size);
                 }
                 unshuffle_tile::<false>(element_size, n_elements, src, tile.min(n_elements - TILE), dst);
             }

@@ -17,7 +17,7 @@ pub(super) mod sse41;
 #[cfg(test)]
 mod tests;
 
-use super::prefetch::Way;
+use crate::cpu::tuning::Tuning;
 use crate::cpu::{Isa, Level};
 
 /// Byte transpose of elements of `element_size` bytes into `dst`, all of which is written. Allocates nothing.
@@ -74,11 +74,9 @@ pub fn unshuffle(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) 
     }
 }
 
-/// Whether [`unshuffle`] into memory that is in no cache takes less when that is cleared first, a few hundred KiB at a time:
-/// what is cleared is not fetched to be written. Measured on a Zen 4: a fifth less with AVX-512, nothing gained with AVX2, and more
-/// where the stores are narrower. Where it is asked for, on a Zen 5 and an Emerald Rapids, it takes more.
+/// Whether [`unshuffle`] into memory that is in no cache takes less when that is cleared first, a few hundred KiB at a time.
 pub(crate) fn wants_cleared(level: Level) -> bool {
-    level.isa() == Isa::Avx512 && !Way::current().is_always()
+    Tuning::current().clear_before_unshuffle.get(level.isa())
 }
 
 /// Elements that have one mark in [`unshuffle_marked`].

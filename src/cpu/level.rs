@@ -1,4 +1,4 @@
-//! What the processor has, found once at run time.
+//! The instruction sets that the processor has, found once at run time.
 //!
 //! A [`Level`] is a proof: it can only be had where the processor has every instruction that the level stands for, so
 //! a kernel that is handed one may use them. `DARKCHUNK_MAX_LEVEL` lowers the level (never raises it);
@@ -134,39 +134,6 @@ impl Level {
         let name = std::env::var("DARKCHUNK_REQUIRE_LEVEL").ok().filter(|name| !name.is_empty())?;
         let has = Isa::from_name(&name).is_some_and(|isa| Self::new(isa).is_some());
         (!has).then(|| format!("DARKCHUNK_REQUIRE_LEVEL={name}, but this run has only {:?}", Self::available()))
-    }
-}
-
-/// Whose cores, as far as they want to be asked for memory in different ways: it decides about time and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cores {
-    /// AMD's up to Zen 4, and Hygon's, which descend from them.
-    Zen4,
-    /// AMD's from Zen 5 on.
-    Zen5,
-    /// All others: Intel's, and those that are not x86-64.
-    Other,
-}
-
-impl Cores {
-    /// Those of this processor. AMD's are told by SSE4a, which Intel never had, and Zen 5 by AVX-VNNI, which came with it. Where a
-    /// virtual machine hides one of these, the processor is taken for another.
-    #[inline]
-    pub(crate) fn current() -> Self {
-        match Self::signs() {
-            [true, false] => Self::Zen4,
-            [true, true] => Self::Zen5,
-            [false, _] => Self::Other,
-        }
-    }
-
-    /// Whether there are SSE4a and AVX-VNNI.
-    #[inline]
-    fn signs() -> [bool; 2] {
-        #[cfg(target_arch = "x86_64")]
-        return [is_x86_feature_detected!("sse4a"), is_x86_feature_detected!("avxvnni")];
-        #[cfg(not(target_arch = "x86_64"))]
-        [false; 2]
     }
 }
 
