@@ -2,10 +2,11 @@
 
 mod common;
 
+use common::cases::Chosen;
 use common::hdf5::{h5d, h5t, library};
 use common::maker::{self, Handle, Layout, Spec, create, open, open_dataset, open_in_memory, write_chunk};
 use common::path;
-use darkchunk_stream::{Error, Missing, Options, Reader, Way};
+use darkchunk_stream::{Error, Missing, Options, Read, Reader, Way};
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +69,59 @@ fn each_kind_of_dataset_is_read_by_its_way_which_is_told() {
         let n_bytes = if name == "scalar" { 2 } else { N_BYTES };
         assert_eq!(read(&reader).as_deref(), Ok(&elements()[..n_bytes]), "{name}");
     }
+}
+
+/// Datasets that are read in several pieces: of 1 MiB where they are in one, of 8 MiB through HDF5.
+#[test]
+fn large_datasets_are_read_in_pieces_that_are_put_together_right() {
+    let (path, dims) = (path("large"), [37_u64, 400, 411]);
+    let all: Vec<u8> = (0..2 * 37 * 400 * 411_usize).map(|i| (i / 3 * 7 % 251) as u8).collect();
+    let specs = [
+        ("piece", Layout::Contiguous),
+        ("frames", Layout::Chunked(vec![1, 400, 411])),
+        ("columns", Layout::Chunked(vec![37, 50, 3])),
+        ("long", Layout::Chunked(vec![30, 400, 411])),
+    ];
+    let file = create(&path, false, 0);
+    for (name, layout) in &specs {
+        let spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &dims, layout.clone());
+        maker::write(&spec.make(&file, name), spec.datatype, &all);
+    }
+    drop(file);
+    let file = open(&path);
+    let chosen = Chosen { start: vec![2, 5, 1], count: vec![12, 100, 205], step: vec![3, 3, 2] };
+    let expected = chosen.of(&dims, &all, 2);
+    for (name, _) in &specs {
+        for only_hdf5 in [false, true] {
+            let options = Options { n_threads: 2, only_hdf5, ..Options::default() };
+            let reader = Arc::new(Reader::open(&library(), open_dataset(&file, name).0, options).expect("a dataset"));
+            assert!(read(&reader).is_ok_and(|found| found == all), "{name} {only_hdf5}");
+            let mut found = vec![0; expected.len()];
+            let at = found.as_mut_ptr();
+            let (start, count, step) = (&chosen.start, &chosen.count, Some(&chosen.step[..]));
+            // SAFETY: `found` is as large as the selection, and not used before the read has ended.
+            let mut read = unsafe { Read::begin(&reader, start, count, step, at, None) }.expect("a good selection");
+            let mut n_steps = 1;
+            while !read.step(Some(std::time::Duration::ZERO)).expect("a good dataset") {
+                n_steps += 1;
+            }
+            assert!(found == expected, "{name} {only_hdf5}");
+            assert!(n_steps > 1 || only_hdf5, "{name}: it is read in one piece");
+        }
+    }
+}
+
+/// More than HDF5 before 1.12.3 can list in one pass.
+#[test]
+fn thousands_of_chunks_are_read_directly_or_one_by_one_through_hdf5() {
+    let path = path("thousands");
+    let all: Vec<u8> = (0..5000).map(|i| (i % 251) as u8).collect();
+    let spec =
+        Spec { max_dims: vec![u64::MAX], ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[5000], Layout::Chunked(vec![1])) };
+    maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &all);
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    let expected = if library().version().expect("a version") < (1, 12, 3) { Way::Chunks } else { Way::Direct };
+    assert_eq!((reader.way(), read(&reader)), (expected, Ok(all)), "{}", reader.reason());
 }
 
 #[test]
@@ -354,7 +408,7 @@ fn a_reader_that_is_shared_ends_with_its_last_user() {
     let reader = Arc::new(reader(&open_dataset(&open(&path), "data")));
     let mut found = vec![0; N_BYTES];
     // SAFETY: `found` is as large as the selection, and not used before the read has ended.
-    let read = unsafe { darkchunk_stream::Read::begin(&reader, &[0, 0], &DIMS, None, found.as_mut_ptr(), None) };
+    let read = unsafe { Read::begin(&reader, &[0, 0], &DIMS, None, found.as_mut_ptr(), None) };
     drop(reader);
     assert_eq!(read.expect("a good selection").step(None), Ok(true));
     assert_eq!(found, elements());
