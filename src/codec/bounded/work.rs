@@ -8,7 +8,7 @@ use super::front::{Achieved, Front};
 use super::levels::Levels;
 use super::mask;
 use super::numbers;
-use super::planes::{PAD, Plane, Scale};
+use super::planes::{PAD, Plane, Scale, WEIGHT_BITS};
 use super::rans::{Encoder, MOST_LANES};
 use super::segment::{Mode, head_byte};
 use super::symbols::{Frame, N_CLASSES, Predicted, Sparse, no_counts, threshold};
@@ -203,7 +203,7 @@ impl Work<'_> {
         let reference = |index: usize| references.and_then(|all| all.get(index).or(all.last()));
         let frames: Vec<_> = planes.iter().enumerate().map(|(index, plane)| (plane, reference(index))).collect();
         if !self.encoder.header.has_planes() || frames.is_empty() {
-            return Fit { taps: Vec::new(), bias: 0, cost: 0 };
+            return Fit { taps: Vec::new(), bias: mean_sum(planes, self.height()), cost: 0 };
         }
         Sample { frames, is_mean, height: self.height(), width: self.width() }.fit()
     }
@@ -349,6 +349,20 @@ fn constant(frame: &Levels) -> Option<i32> {
     let mut levels = frame.levels.iter().enumerate().filter(|(at, _)| !is_masked(*at)).map(|(_, level)| *level);
     let first = levels.next().unwrap_or(0);
     levels.all(|level| level == first).then_some(first)
+}
+
+/// The mean of what planes hold, as a sum: the prediction where there are no taps.
+fn mean_sum(planes: &[Plane], height: usize) -> i32 {
+    let (mut sum, mut n) = (0_i64, 0_i64);
+    for plane in planes {
+        for y in 0..height {
+            let row = plane.row(y as isize);
+            let pixels = &row[PAD..row.len() - PAD];
+            sum += pixels.iter().map(|pixel| i64::from(*pixel)).sum::<i64>();
+            n += pixels.len() as i64;
+        }
+    }
+    ((sum << WEIGHT_BITS) / n.max(1)) as i32
 }
 
 /// A model without tables.
