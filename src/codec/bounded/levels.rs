@@ -50,7 +50,9 @@ impl<'a> Leveller<'a> {
     /// `most` is the greatest value that there is.
     pub(super) fn new(header: &'a Header, quantiser: &'a Quantiser, sentinels: &'a [u32], most: i64) -> Self {
         let mut this = Self { header, quantiser, table: Vec::new(), sentinels };
-        if !quantiser.is_exact() && !header.options.unbiased {
+        // A table for fewer pixels than it has entries costs more than it saves.
+        let is_worth_it = header.n_bytes as usize / header.element.n_bytes > most as usize;
+        if !quantiser.is_exact() && !header.options.unbiased && is_worth_it {
             let (least, greatest) = header.element.range();
             let n = 1 << (8 * header.element.n_bytes.min(2));
             let values = least.max(-n / 2)..=greatest.min(n - 1).min(most.max(0));
