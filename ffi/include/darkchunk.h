@@ -126,7 +126,7 @@ typedef struct dc_counts {
 /* ---- whole chunks ------------------------------------------------------------------------------------------------ */
 
 /* Parameters that a dataset can have at most. */
-#define DC_MAX_VALUES 16
+#define DC_MAX_VALUES 32
 
 /* The parameters exactly as they are stored in the file: give them to H5Pset_filter, with H5Z_FLAG_OPTIONAL so that
  * the dataset can be created where no plugin is installed. `values` has room for `capacity`. */

@@ -1,8 +1,8 @@
 """HDF5 compression for detectors and cameras.
 
-`import darkchunk`, before or after h5py, PyTables or netCDF4, makes the filters DRLE, bitshuffle, Blosc, LZ4 and Zstd
-known to every HDF5 of the process, to those that are loaded later, and to child processes (DARKCHUNK_AUTO=0: it does
-not). Then the hosts read and write them:
+`import darkchunk`, before or after h5py, PyTables or netCDF4, makes the filters DRLE, bitshuffle, Blosc, LZ4, Zstd and
+bounded known to every HDF5 of the process, to those that are loaded later, and to child processes (DARKCHUNK_AUTO=0: it
+does not). Then the hosts read and write them:
 
     import darkchunk, h5py
 
@@ -13,6 +13,7 @@ not). Then the hosts read and write them:
 from __future__ import annotations
 
 from . import _registry
+from ._bounded import BOUNDED_ID, Bounded
 from ._chunks import decode_chunk, encode_chunk
 from ._errors import (
     ArgumentError,
@@ -32,7 +33,6 @@ from ._filters import (
     BSHUF_ID,
     DRLE,
     DRLE_ID,
-    FILTERS,
     LZ4,
     LZ4_ID,
     ZSTD_ID,
@@ -40,9 +40,8 @@ from ._filters import (
     Blosc,
     Filter,
     Zstd,
-    from_filter_options,
-    get_filters,
 )
+from ._list import FILTERS, from_filter_options, get_filters
 from ._native import PLUGIN_PATH
 from ._open import from_h5py, open
 from ._reader import Dataset
@@ -54,6 +53,7 @@ __version__ = version
 
 __all__ = [
     "BLOSC_ID",
+    "BOUNDED_ID",
     "BSHUF_ID",
     "DRLE",
     "DRLE_ID",
@@ -65,6 +65,7 @@ __all__ = [
     "ArgumentError",
     "Bitshuffle",
     "Blosc",
+    "Bounded",
     "DamagedError",
     "Dataset",
     "Error",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _process, _registry, _search_path
-from ._filters import CLASSES
+from ._list import CLASSES
 from ._native import PLUGIN_PATH
 
 #: The hosts and the package that brings each.

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from . import _process
-from ._filters import CLASSES
+from ._list import CLASSES
 
 # Filters of the HDF Group's registry that occur in practice: name, and who has the plugin.
 _OURS = {filter_class.filter_id: filter_class.__name__ for filter_class in CLASSES}

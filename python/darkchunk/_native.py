@@ -18,7 +18,7 @@ from ._errors import BY_STATUS, Error
 FOLDER = Path(__file__).resolve().parent
 #: The folder of the plugins: an element for `HDF5_PLUGIN_PATH`.
 PLUGIN_PATH = str(FOLDER / "plugins")
-MAX_VALUES = 16
+MAX_VALUES = 32
 
 _NAMES = {"win32": "darkchunk.dll", "darwin": "libdarkchunk.dylib"}
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from . import _hosted, _keys, _native
 from ._errors import UnsupportedError
-from ._filters import CLASSES, _integer
+from ._filters import _integer
 from ._gate import Gate
+from ._list import CLASSES
 
 _MISSING = ("fill", "raise", "mask")
 _WAYS = {1: "direct", 2: "hdf5", 3: "chunks"}

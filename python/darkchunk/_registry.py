@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import _native, _process, _search_path
-from ._filters import BLOSC_ID, CLASSES, FILTERS, get_filters
+from ._filters import BLOSC_ID
+from ._list import CLASSES, FILTERS, get_filters
 from ._native import PLUGIN_PATH
 from ._version import version
 

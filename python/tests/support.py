@@ -32,6 +32,7 @@ FILTERS = [
     darkchunk.LZ4(nbytes=4096),
     darkchunk.Zstd(),
     darkchunk.Zstd(clevel=-2),
+    darkchunk.Bounded(),
 ]
 
 

@@ -1,6 +1,7 @@
 """The filters as objects: hdf5plugin's arguments, equality, pickling, and what a wrong argument says."""
 
 import pickle
+from fractions import Fraction
 
 import h5py
 import hdf5plugin
@@ -86,7 +87,48 @@ def test_sentinels_and_a_mandatory_filter_reach_the_file(tmp_path):
         assert np.array_equal(file["a"][...], np.where(data == 65534, data, 0))
 
 
+BOUNDED = {
+    "Bounded()": (),
+    "Bounded(counts=4)": (1, 4),
+    "Bounded(sigmas=1)": (2, 1, 1),
+    "Bounded(sigmas=0.5)": (2, 1, 2),
+    "Bounded(sigmas=1, gain=2.05, offset=98)": (2, 1, 1, 41, 20, 98),
+    "Bounded(sigmas=1, unbiased=True, exact_negatives=False, verify=True, reference='mean', saturation=60000)": (
+        2, 1, 1, 0, 0, 0, 0, 0, 25, 2, 60000),
+    "Bounded(counts=1, sentinels=(65534, 65535))": (1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 65534, 65535),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BOUNDED)
+def test_the_bounds_of_an_error_are_kept_and_come_back_from_the_file(tmp_path, text):
+    filter = eval(text, vars(darkchunk).copy())
+    assert (
+        filter.filter_options == BOUNDED[text]
+        and eval(repr(filter), vars(darkchunk) | {"Fraction": Fraction}) == filter
+    )
+    data = np.random.default_rng(5).poisson(200, SHAPE).astype("<u2")
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.create_dataset("a", data=data, chunks=SHAPE, compression=filter)
+    with h5py.File(tmp_path / "file.h5") as file:
+        number, _, values, _ = file["a"].id.get_create_plist().get_filter(0)
+        error = np.abs(file["a"][...].astype(int) - data)
+    known = darkchunk.from_filter_options(number, values)
+    assert known.filter_options[:2] == filter.filter_options[:2] and pickle.loads(pickle.dumps(known)) == known
+    most = filter.get_config().get("counts", 0)
+    if "sigmas" in filter.get_config():
+        most = float(filter.get_config()["sigmas"]) / 2 * np.sqrt(data * float(filter.get_config().get("gain", 1)))
+    assert (error <= most).all() and (error.max() > 0) == bool(filter.filter_options)
+
+
 BAD = [
+    ("Bounded(counts=1, sigmas=1)", ValueError, "not both"),
+    ("Bounded(counts=0)", ValueError, "counts"),
+    ("Bounded(sigmas=0)", ValueError, "sigmas"),
+    ("Bounded(sigmas=1e9)", ValueError, "sigmas"),
+    ("Bounded(sigmas='x')", (TypeError, ValueError), "sigmas"),
+    ("Bounded(sigmas=1, gain=-1)", ValueError, "gain"),
+    ("Bounded(reference='x')", ValueError, "reference"),
+    ("from_filter_options(36115, (3,))", ValueError, "no parameters"),
     ("DRLE(0)", ValueError, "threshold"),
     ("DRLE(40000)", ValueError, "threshold"),
     ("DRLE(1.5)", TypeError, "threshold"),
@@ -125,5 +167,12 @@ def test_names_numbers_and_classes_choose_filters():
         darkchunk.Zstd,
         darkchunk.DRLE,
     )
-    assert darkchunk.get_filters("lz4") == (darkchunk.LZ4,) and len(darkchunk.get_filters()) == 5
-    assert darkchunk.FILTERS == {"drle": 36114, "bshuf": 32008, "blosc": 32001, "lz4": 32004, "zstd": 32015}
+    assert darkchunk.get_filters("lz4") == (darkchunk.LZ4,) and len(darkchunk.get_filters()) == 6
+    assert darkchunk.FILTERS == {
+        "drle": 36114,
+        "bshuf": 32008,
+        "blosc": 32001,
+        "lz4": 32004,
+        "zstd": 32015,
+        "bounded": 36115,
+    }

@@ -47,9 +47,11 @@ def random_file(path, rng):
         kinds = [None, "gzip", "lzf", *FILTERS]
         kind = kinds[rng.integers(0, len(kinds))]
         # DRLE is for 16-bit integers, and stands first.
-        fits = getattr(kind, "filter_name", "") != "drle" or (
-            dtype.kind in "iu" and dtype.itemsize == 2 and not options["shuffle"]
-        )
+        name = getattr(kind, "filter_name", "")
+        most = {"drle": (2, 2), "bounded": (1, 4)}.get(name)
+        is_integer = dtype.kind in "iu" and most is not None and most[0] <= dtype.itemsize <= most[1]
+        # DRLE and the bounded codec stand first.
+        fits = most is None or (is_integer and not options["shuffle"])
         options["compression"] = kind if fits else darkchunk.Zstd()
     if dtype.kind in "iuf" and rng.random() < 0.3:
         options["fillvalue"] = 7

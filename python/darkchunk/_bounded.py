@@ -1,0 +1,119 @@
+"""The bounded codec as an object: integers, exact or with an error that no pixel exceeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from ._filters import _UINT32, Filter, _integer, _one_of
+
+BOUNDED_ID = 36115
+
+_N_SLOTS = 11
+_MOST = 65535
+
+
+def _ratio(value: Any, what: str) -> Fraction:
+    """`value` as a fraction of two numbers up to 65535."""
+    try:
+        exact = Fraction(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{what} is a number, not {value!r}") from None
+    found = exact.limit_denominator(_MOST)
+    if not 0 < found.numerator <= _MOST or abs(found - exact) > exact / 1000:
+        raise ValueError(f"{what} is {value}: give one above 0, the ratio of two numbers up to {_MOST}")
+    return found
+
+
+class Bounded(Filter):
+    """Integers of 8, 16 and 32 bits: exact, or off by no more than is allowed.
+
+    Without `counts` and `sigmas` nothing is lost. `counts`: no pixel is off by more than so many. `sigmas`: steps of so
+    many standard deviations of the noise, so that no pixel is off by more than half of it; a pixel `x` has the variance
+    `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the default. `unbiased`: the mean of
+    the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other value becomes 0. `exact_negatives`:
+    True, negative values are exact; False, not even those of int32; None, those of int32 are. `verify`: each chunk is
+    decoded again when it is written. `reference`: what a frame is predicted from: "auto", "none", "mean" or "previous".
+    `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no measurements, and kept.
+    """
+
+    filter_id = BOUNDED_ID
+    filter_name = "bounded"
+    _REFERENCES = ("auto", "none", "mean", "previous")
+
+    def __init__(
+        self,
+        counts: int | None = None,
+        sigmas: float | Fraction | None = None,
+        gain: float | Fraction = 1,
+        offset: int = 0,
+        variance: float | Fraction = 0,
+        unbiased: bool = False,
+        only_zero_becomes_zero: bool = False,
+        exact_negatives: bool | None = None,
+        verify: bool = False,
+        reference: str = "auto",
+        saturation: int = 0,
+        sentinels: Sequence[int] | None = None,
+    ) -> None:
+        if counts is not None and sigmas is not None:
+            raise ValueError("give counts or sigmas, not both")
+        slots = [0] * _N_SLOTS
+        config: dict[str, Any] = {}
+        if counts is not None:
+            config["counts"] = counts
+            slots[:2] = 1, _integer(counts, "counts", 1, _MOST)
+        if sigmas is not None:
+            config["sigmas"] = ratio = _ratio(sigmas, "sigmas")
+            slots[:3] = 2, ratio.numerator, ratio.denominator
+        if gain != 1:
+            config["gain"] = ratio = _ratio(gain, "gain")
+            slots[3:5] = ratio.numerator, ratio.denominator
+        if variance != 0:
+            config["variance"] = ratio = _ratio(variance, "variance")
+            slots[6:8] = ratio.numerator, ratio.denominator
+        slots[5] = _integer(offset, "offset", -(1 << 31), (1 << 31) - 1) % _UINT32
+        slots[8] = unbiased + 2 * only_zero_becomes_zero + {None: 0, True: 4, False: 8}[exact_negatives] + 16 * verify
+        slots[9] = _one_of(reference, "reference", self._REFERENCES)
+        slots[10] = _integer(saturation, "saturation", 0, _UINT32 - 1)
+        given = {
+            "offset": (offset, 0),
+            "unbiased": (unbiased, False),
+            "only_zero_becomes_zero": (only_zero_becomes_zero, False),
+            "exact_negatives": (exact_negatives, None),
+            "verify": (verify, False),
+            "reference": (reference, "auto"),
+            "saturation": (saturation, 0),
+        }
+        config |= {name: value for name, (value, default) in given.items() if value != default}
+        if sentinels is not None:
+            config["sentinels"] = named = tuple(
+                _integer(one, "a sentinel", -(1 << 31), _UINT32 - 1) for one in sentinels
+            )
+            slots += [1, 0, 0, 0, 0, 0, len(named), *(one % _UINT32 for one in named)]
+        while slots and slots[-1] == 0:
+            slots.pop()
+        super().__init__(slots, config)
+
+    @classmethod
+    def _from_filter_options(cls, values: Sequence[int]) -> Bounded:
+        slots = (*values[:_N_SLOTS], *(0,) * (_N_SLOTS - len(values)))
+        bound, n, d, gain, gain_d, offset, variance, variance_d, options, reference, saturation = slots
+        if bound > 2 or reference >= len(cls._REFERENCES) or options & 12 == 12 or options >= 32:
+            raise ValueError(f"{tuple(values)} are no parameters of the bounded codec")
+        named = values[18 : 18 + values[17]] if len(values) > 18 else ()
+        return cls(
+            counts=n if bound == 1 else None,
+            sigmas=Fraction(n, d or 1) if bound == 2 else None,
+            gain=Fraction(gain, gain_d or 1) if gain else 1,
+            offset=offset - _UINT32 if offset >= _UINT32 // 2 else offset,
+            variance=Fraction(variance, variance_d or 1),
+            unbiased=bool(options & 1),
+            only_zero_becomes_zero=bool(options & 2),
+            exact_negatives={0: None, 4: True, 8: False}[options & 12],
+            verify=bool(options & 16),
+            reference=cls._REFERENCES[reference],
+            saturation=saturation,
+            sentinels=tuple(named) or None,
+        )
