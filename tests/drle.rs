@@ -1,7 +1,7 @@
 //! DRLE as the plugins and the writer use it: parameters, bare streams, containers.
 
 use darkchunk::codec::drle::{Container, ContainerWriter, Drle, Mode, PixelType};
-use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::codec::{ChunkLayout, Codec, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::{Error, Result};
@@ -187,7 +187,8 @@ fn decode_into(codec: &Drle, chunk: &[u8]) -> Result<Vec<u8>> {
     let mut outcomes = Level::available().iter().map(decode);
     let scalar = outcomes.next().unwrap();
     assert!(outcomes.all(|outcome| outcome == scalar));
-    assert_eq!(codec.is_sound(chunk), scalar.is_ok(), "what is sound decodes, and nothing else");
+    let is_proved = codec.open(chunk).is_ok_and(|mut open| open.prove());
+    assert_eq!(is_proved, scalar.is_ok(), "what is sound decodes, and nothing else");
     scalar
 }
 

@@ -2,7 +2,7 @@
 
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Filter};
 use darkchunk::codec::drle::{Container, Drle, MAX_NAMED_SENTINELS, VERSION, VERSION_WITH_EXCEPTIONS};
-use darkchunk::codec::{ChunkLayout, Codec};
+use darkchunk::codec::{ChunkLayout, Codec, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, ElementType, as_bytes, as_bytes_mut};
 use darkchunk::kernels::drle::{Correction, FrameCounts};
@@ -39,10 +39,11 @@ fn decode(codec: &Drle, chunk: &[u8], n_bytes: usize) -> Result<Vec<u8>> {
         let found = codec.decode_at(level, chunk, &mut dst).map(|()| dst);
         assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{level:?}");
         let mut dst = vec![0; n_bytes];
-        let found = codec.decode_zeroed_with(level, Threads::ONE, chunk, &mut dst).map(|()| dst);
+        let found = codec.open(chunk).and_then(|open| open.decode_zeroed(level, Threads::ONE, &mut dst)).map(|()| dst);
         assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{level:?}");
     }
-    assert_eq!(codec.is_sound(chunk), expected.is_ok(), "what is sound decodes, and nothing else");
+    let is_proved = codec.open(chunk).is_ok_and(|mut open| open.prove());
+    assert_eq!(is_proved, expected.is_ok(), "what is sound decodes, and nothing else");
     expected
 }
 

@@ -7,7 +7,7 @@ use chunk_data::{layout, random, structured};
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::codec::drle::Drle;
-use darkchunk::codec::{Codec, drle};
+use darkchunk::codec::{Codec, OpenChunk, drle};
 use darkchunk::cpu::Level;
 use darkchunk::kernels::drle::Correction;
 use darkchunk::{Result, Threads};
@@ -280,7 +280,8 @@ fn zeroed_outputs_are_filled_by_threads_too() {
     assert_eq!(container.n_segments(), 34);
     for threads in all_threads() {
         let mut decoded = vec![0; src.len()];
-        drle.decode_zeroed_with(Level::current(), threads, &chunk[..n_bytes], &mut decoded).expect("a sound chunk");
+        let open = drle.open(&chunk[..n_bytes]).expect("a sound chunk");
+        open.decode_zeroed(Level::current(), threads, &mut decoded).expect("a sound chunk");
         assert!(decoded == src, "{threads:?}");
     }
 }

@@ -4,7 +4,7 @@ mod chunk_data;
 
 use chunk_data::{random, structured};
 use darkchunk::codec::zstd::Zstd;
-use darkchunk::codec::{Codec, DecodedSize};
+use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::Pipeline;
 use darkchunk::{Error, Result, Threads};
@@ -47,12 +47,21 @@ fn skippable(number: u8, content: &[u8]) -> Vec<u8> {
     [&head[..], &(content.len() as u32).to_le_bytes(), content].concat()
 }
 
+fn size(codec: &Zstd, chunk: &[u8]) -> Result<DecodedSize> {
+    codec.open(chunk)?.decoded_size()
+}
+
+fn up_to(chunk: &[u8], dst: &mut [u8]) -> Result<usize> {
+    Zstd::new(0).open(chunk)?.decode_up_to(Level::current(), Threads::ONE, dst)
+}
+
 /// Decodes by parameters without a size, as a plugin does, into memory of the most that the chunk says.
 fn decode(level: Level, chunk: &[u8]) -> Result<Vec<u8>> {
     let codec = Zstd::new(0);
-    let (DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = codec.decoded_size(chunk)?;
+    let chunk = codec.open(chunk)?;
+    let (DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = chunk.decoded_size()?;
     let mut dst = vec![0xA5; max];
-    let n_bytes = codec.decode_up_to(level, Threads::ONE, chunk, &mut dst)?;
+    let n_bytes = chunk.decode_up_to(level, Threads::ONE, &mut dst)?;
     dst.truncate(n_bytes);
     Ok(dst)
 }
@@ -60,7 +69,7 @@ fn decode(level: Level, chunk: &[u8]) -> Result<Vec<u8>> {
 /// `chunk` decodes to `content` at every level, whether the parameters say the size or not, and is salvaged.
 fn assert_decodes(chunk: &[u8], content: &[u8], what: &str) {
     let known = Zstd::from_cd_values(&[3, content.len() as u32]).unwrap();
-    assert_eq!(known.decoded_size(chunk), Zstd::new(0).decoded_size(chunk), "{what}: a claim says nothing");
+    assert_eq!(size(&known, chunk), size(&Zstd::new(0), chunk), "{what}: a claim says nothing");
     for &level in Level::available() {
         assert!(decode(level, chunk).as_deref() == Ok(content), "{what} {level:?}");
         for codec in [Zstd::new(0), known.clone()] {
@@ -90,7 +99,7 @@ fn a_frame_that_does_not_state_its_size_decodes() {
         for content in [structured(n_bytes, 1), random(n_bytes, 2), vec![0; n_bytes]] {
             for has_checksum in [false, true] {
                 let chunk = frame(&content, false, has_checksum);
-                assert!(matches!(Zstd::new(0).decoded_size(&chunk), Ok(DecodedSize::AtMost(_))));
+                assert!(matches!(size(&Zstd::new(0), &chunk), Ok(DecodedSize::AtMost(_))));
                 assert!(matches!(Zstd::new(0).decoded_len(&chunk), Err(Error::SizeUnknown)));
                 assert_decodes(&chunk, &content, &format!("{n_bytes} bytes"));
             }
@@ -108,7 +117,7 @@ fn a_frame_that_was_flushed_piece_by_piece_decodes() {
 }
 
 fn at_most(chunk: &[u8]) -> usize {
-    match Zstd::new(0).decoded_size(chunk) {
+    match size(&Zstd::new(0), chunk) {
         Ok(DecodedSize::AtMost(max)) => max,
         other => panic!("it states no size: {other:?}"),
     }
@@ -134,12 +143,12 @@ fn an_output_that_is_too_small_is_told_from_damage() {
     let content = structured(300_000, 6);
     for chunk in [frame(&content, true, false), frame(&content, false, false)] {
         let mut dst = vec![0; content.len() - 1];
-        let error = Zstd::new(0).decode_up_to(Level::current(), Threads::ONE, &chunk, &mut dst);
+        let error = up_to(&chunk, &mut dst);
         assert_eq!(error, Err(Error::OutputTooSmall { needed: content.len(), available: content.len() - 1 }));
         let mut damaged = frame(&content, false, true);
         *damaged.last_mut().unwrap() ^= 1;
         let mut dst = vec![0; 2 * content.len()];
-        let error = Zstd::new(0).decode_up_to(Level::current(), Threads::ONE, &damaged, &mut dst);
+        let error = up_to(&damaged, &mut dst);
         assert!(matches!(error, Err(Error::Corrupt { .. })), "{error:?}");
     }
 }
@@ -196,7 +205,7 @@ fn what_is_after_a_frame_is_another_one_or_zeros_or_refused() {
 #[test]
 fn a_chunk_without_a_frame_is_refused() {
     for chunk in [&[][..], &[0; 100], &skippable(0, &[1, 2, 3]), &skippable(0, &[])[..7]] {
-        assert!(Zstd::new(0).decoded_size(chunk).is_err(), "{chunk:?}");
+        assert!(size(&Zstd::new(0), chunk).is_err(), "{chunk:?}");
         assert!(Zstd::new(0).decode(chunk, &mut []).is_err(), "{chunk:?}");
     }
 }
@@ -227,12 +236,12 @@ fn no_changed_byte_is_a_panic_or_shows_what_the_output_held() {
         for flip in 1..=255 {
             let mut damaged = chunk.clone();
             damaged[at] ^= flip;
-            let Ok(DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = Zstd::new(0).decoded_size(&damaged) else {
+            let Ok(DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = size(&Zstd::new(0), &damaged) else {
                 continue;
             };
             let [first, second] = [0x00, 0xFF].map(|fill| {
                 let mut dst = vec![fill; max];
-                let n_bytes = Zstd::new(0).decode_up_to(Level::current(), Threads::ONE, &damaged, &mut dst);
+                let n_bytes = up_to(&damaged, &mut dst);
                 n_bytes.map(|n_bytes| dst[..n_bytes].to_vec())
             });
             assert_eq!(first, second, "byte {at} ^ {flip:#04x}");

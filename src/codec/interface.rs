@@ -72,15 +72,15 @@ pub trait Codec: Sized {
     const NAME: &'static str;
     /// Whether this filter reads the values of pixels, and so must be the first one in a dataset's pipeline.
     const MUST_BE_FIRST: bool = false;
-    /// Whether [`decode_zeroed_with`](Self::decode_zeroed_with) gains more than the zeros cost.
+    /// Whether [`decode_zeroed`](OpenChunk::decode_zeroed) gains more than the zeros cost.
     const WANTS_ZEROS: bool = false;
+    /// Whether [`prove`](OpenChunk::prove) can find that a chunk decodes.
+    const CAN_PROVE: bool = false;
 
-    /// Whether it is certain that a chunk decodes to [`decoded_len`](Self::decoded_len) bytes, found in a fraction of the time that
-    /// decoding takes. Where that cannot be had, `false` says nothing.
-    fn is_sound(&self, src: &[u8]) -> bool {
-        let _ = src;
-        false
-    }
+    /// A stored chunk that this codec has opened.
+    type Open<'a>: OpenChunk
+    where
+        Self: 'a;
 
     /// Turns what a caller gave as `cd_values` into what is stored in the file, by the one rule of `filters/README.md`.
     ///
@@ -114,12 +114,6 @@ pub trait Codec: Sized {
         false
     }
 
-    /// Whether checksums in `stored`, a stored chunk, cover all that it decodes to.
-    fn has_checksum(&self, stored: &[u8]) -> bool {
-        let _ = stored;
-        false
-    }
-
     /// Bytes that are enough for [`encode_with`](Self::encode_with) to encode `n_bytes` of input, whatever they are, and
     /// to use several threads. A codec that gets fewer, and can do with them, uses one.
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
@@ -132,48 +126,26 @@ pub trait Codec: Sized {
     /// result does not fit; what else the codec refuses.
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
-    /// The size that `src` decodes to, as it says itself: refused where `src` is too short for it to be true. So it is safe to
-    /// allocate: a chunk that lies costs no more than what its bytes could hold. Whether it is the right size is for the caller
-    /// to tell, who knows the dataset, or has [what the parameters claim](Self::chunk_bytes) to compare. A codec whose
-    /// parameters nobody else writes (DRLE) insists on them.
-    ///
-    /// # Errors
-    /// What is wrong with the chunk's header; [`Error::SizeUnknown`] where the chunk does not say its size, as
-    /// [`decoded_size`](Self::decoded_size) tells.
-    fn decoded_len(&self, src: &[u8]) -> Result<usize>;
-
-    /// [`decoded_len`](Self::decoded_len), also of chunks that do not say their size, which there are of Zstd: these decode by
-    /// [`decode_up_to`](Self::decode_up_to), or by [`decode_with`](Self::decode_with) where the size is known from elsewhere.
+    /// Opens a stored chunk: reads what is in front of its blocks. All that is done with the chunk then uses that.
     ///
     /// # Errors
     /// What is wrong with the chunk's header.
-    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        self.decoded_len(src).map(DecodedSize::Exactly)
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<Self::Open<'a>>;
+
+    /// [`OpenChunk::decoded_len`] of `src`.
+    ///
+    /// # Errors
+    /// As there, and what is wrong with the chunk's header.
+    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+        self.open(src)?.decoded_len()
     }
 
-    /// Decodes `src` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the
-    /// content of `dst` is unspecified, but never bytes from elsewhere.
+    /// [`OpenChunk::decode`] of `src`.
     ///
     /// # Errors
-    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size: the same one
-    /// with any number of threads.
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()>;
-
-    /// [`decode_with`](Self::decode_with) into a `dst` that is all zeros, for codecs that need not write them again.
-    ///
-    /// # Errors
-    /// As [`decode_with`](Self::decode_with).
-    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, threads, src, dst)
-    }
-
-    /// Decodes `src` to the front of `dst`, whatever size it has, and returns that size. What is after it in `dst` is
-    /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
-    ///
-    /// # Errors
-    /// As [`decode_with`](Self::decode_with); [`Error::OutputTooSmall`] where `dst` is too short.
-    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        decode_to_front(self, level, threads, src, dst)
+    /// As there, and what is wrong with the chunk's header.
+    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.open(src)?.decode(level, threads, dst)
     }
 
     /// [`encode_with`](Self::encode_with) one thread.
@@ -209,16 +181,80 @@ pub trait Codec: Sized {
     }
 }
 
-/// [`Codec::decode_up_to`] of a chunk that says its size.
-pub(crate) fn decode_to_front<C: Codec>(
-    codec: &C,
-    level: Level,
-    threads: Threads,
-    src: &[u8],
-    dst: &mut [u8],
-) -> Result<usize> {
-    let (needed, available) = (codec.decoded_len(src)?, dst.len());
-    let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
-    codec.decode_with(level, threads, src, dst)?;
-    Ok(needed)
+/// A stored chunk that a [`Codec`] has opened: its header is read, its blocks are not.
+pub trait OpenChunk {
+    /// What the chunk decodes to, as it says itself: refused where it is too short for that to be true. So it is safe to
+    /// allocate: a chunk that lies costs no more than what its bytes could hold. Whether it is the right size is for the caller
+    /// to tell, who knows the dataset, or has [what the parameters claim](Codec::chunk_bytes) to compare. A codec whose
+    /// parameters nobody else writes (DRLE) insists on them.
+    ///
+    /// # Errors
+    /// What shows that the size is not true.
+    fn decoded_size(&self) -> Result<DecodedSize>;
+
+    /// Bytes of an element, where the chunk or the parameters say it.
+    fn element_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether checksums cover all that the chunk decodes to.
+    fn has_checksum(&self) -> bool {
+        false
+    }
+
+    /// Whether it is certain that the chunk decodes to [its size](Self::decoded_size), found in a fraction of the time that
+    /// decoding takes: what was found is not looked for again. Where that cannot be had, `false` says nothing.
+    fn prove(&mut self) -> bool {
+        false
+    }
+
+    /// Decodes into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes. On an error the content of `dst` is
+    /// unspecified, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size: the same one
+    /// with any number of threads.
+    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()>;
+
+    /// [`decode`](Self::decode) into a `dst` that is all zeros, for codecs that need not write them again.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        self.decode(level, threads, dst)
+    }
+
+    /// Decodes to the front of `dst`, whatever size the chunk has, and returns that size. What is after it in `dst` is
+    /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode); [`Error::OutputTooSmall`] where `dst` is too short.
+    fn decode_up_to(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<usize> {
+        let (needed, available) = (self.decoded_len()?, dst.len());
+        let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
+        self.decode(level, threads, dst)?;
+        Ok(needed)
+    }
+
+    /// The [decoded size](Self::decoded_size) in bytes.
+    ///
+    /// # Errors
+    /// As there; [`Error::SizeUnknown`] where the chunk does not say it.
+    fn decoded_len(&self) -> Result<usize> {
+        match self.decoded_size()? {
+            DecodedSize::Exactly(n_bytes) => Ok(n_bytes),
+            DecodedSize::AtMost(_) => Err(Error::SizeUnknown),
+        }
+    }
+
+    /// [`decoded_len`](Self::decoded_len), or `known` bytes where the chunk does not say it and may have as many.
+    ///
+    /// # Errors
+    /// As [`decoded_len`](Self::decoded_len).
+    fn decoded_len_as(&self, known: Option<usize>) -> Result<usize> {
+        match (self.decoded_size()?, known) {
+            (DecodedSize::AtMost(max), Some(known)) => Ok(known.min(max)),
+            _ => self.decoded_len(),
+        }
+    }
 }

@@ -2,9 +2,10 @@
 //!
 //! A codec is one line of `codecs`; [`Filter`] and all that is told of a codec by its number are made from it.
 
-use super::{ChunkLayout, Codec, DecodedSize};
+use super::{ChunkLayout, Codec, OpenChunk};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
+use std::ops::Deref;
 
 macro_rules! codecs {
     ($($name:ident: $codec:ty,)*) => {
@@ -30,6 +31,36 @@ macro_rules! codecs {
             fn codec(&self) -> &dyn AnyCodec {
                 match self {
                     $(Self::$name(codec) => codec,)*
+                }
+            }
+
+            /// [`Codec::open`].
+            ///
+            /// # Errors
+            /// As there.
+            pub fn open<'a>(&'a self, src: &'a [u8]) -> Result<FilterChunk<'a>> {
+                Ok(match self {
+                    $(Self::$name(codec) => FilterChunk::$name(codec.open(src)?),)*
+                })
+            }
+        }
+
+        /// A stored chunk that a [`Filter`] has opened: an [`OpenChunk`].
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum FilterChunk<'a> {
+            $(
+                #[doc = concat!("Of [`", stringify!($codec), "`].")]
+                $name(<$codec as Codec>::Open<'a>),
+            )*
+        }
+
+        impl<'a> Deref for FilterChunk<'a> {
+            type Target = dyn OpenChunk + 'a;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$name(chunk) => chunk,)*
                 }
             }
         }
@@ -83,13 +114,8 @@ trait AnyCodec {
     fn name(&self) -> &'static str;
     fn chunk_bytes(&self) -> Option<usize>;
     fn keeps_size(&self) -> bool;
-    fn has_checksum(&self, stored: &[u8]) -> bool;
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
-    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize>;
-    fn decoded_len(&self, src: &[u8]) -> Result<usize>;
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()>;
-    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 }
 
 impl<C: Codec> AnyCodec for C {
@@ -109,32 +135,12 @@ impl<C: Codec> AnyCodec for C {
         self.keeps_size()
     }
 
-    fn has_checksum(&self, stored: &[u8]) -> bool {
-        self.has_checksum(stored)
-    }
-
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         self.max_encoded_len(n_bytes)
     }
 
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.encode_with(level, threads, src, dst)
-    }
-
-    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        self.decoded_size(src)
-    }
-
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        self.decoded_len(src)
-    }
-
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, threads, src, dst)
-    }
-
-    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.decode_up_to(level, threads, src, dst)
     }
 }
 
@@ -169,11 +175,6 @@ impl Filter {
     /// [`Codec::keeps_size`].
     pub(crate) fn keeps_size(&self) -> bool {
         self.codec().keeps_size()
-    }
-
-    /// [`Codec::has_checksum`].
-    pub(crate) fn has_checksum(&self, stored: &[u8]) -> bool {
-        self.codec().has_checksum(stored)
     }
 
     /// The filter's number.
@@ -221,31 +222,7 @@ impl Filter {
     /// # Errors
     /// As there.
     pub fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        self.codec().decoded_len(src)
-    }
-
-    /// [`Codec::decoded_size`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        self.codec().decoded_size(src)
-    }
-
-    /// The bytes of `src` decoded: as it says, or `known` ones where it does not say and may have as many.
-    pub(crate) fn decoded_len_as(&self, src: &[u8], known: Option<usize>) -> Result<usize> {
-        match (self.decoded_size(src)?, known) {
-            (DecodedSize::AtMost(max), Some(known)) => Ok(known.min(max)),
-            _ => self.decoded_len(src),
-        }
-    }
-
-    /// [`Codec::decode_up_to`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.codec().decode_up_to(level, threads, src, dst)
+        self.open(src)?.decoded_len()
     }
 
     /// [`Codec::decode_at`].
@@ -261,7 +238,7 @@ impl Filter {
     /// # Errors
     /// As there.
     pub fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.codec().decode_with(level, threads, src, dst)
+        self.open(src)?.decode(level, threads, dst)
     }
 }
 
@@ -282,5 +259,25 @@ mod tests {
         let text = Filter::from_cd_values(7, &[]).unwrap_err().to_string();
         let expected = "(DRLE 36114, bitshuffle 32008, Blosc 32001, LZ4 32004, Zstd 32015, bounded 36115)";
         assert!(text.contains("filter 7") && text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn an_opened_chunk_says_its_size_and_its_elements() {
+        let layout = ChunkLayout::new(crate::element::ElementType::U16, vec![100]);
+        let cases: [(u32, &[u32], Option<usize>); 6] = [
+            (36114, &[1], Some(2)),
+            (32008, &[0, 0], Some(2)),
+            (32008, &[0, 2], Some(2)),
+            (32001, &[5, 1, 0], Some(2)),
+            (32004, &[], None),
+            (32015, &[1], None),
+        ];
+        for (id, given, element_bytes) in cases.into_iter().filter(|(id, ..)| !cfg!(miri) || *id != 32015) {
+            let filter = Filter::from_cd_values(id, &Filter::localise(id, given, &layout).unwrap()).unwrap();
+            let mut chunk = vec![0; filter.max_encoded_len(200)];
+            let n_bytes = filter.encode_at(Level::SCALAR, &[7; 200], &mut chunk).unwrap();
+            let chunk = filter.open(&chunk[..n_bytes]).unwrap();
+            assert_eq!((chunk.decoded_len(), chunk.element_bytes()), (Ok(200), element_bytes), "{id} {given:?}");
+        }
     }
 }

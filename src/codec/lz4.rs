@@ -6,7 +6,7 @@
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::parameters::Form;
-use super::{ChunkLayout, Codec};
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;
 use crate::lz::lz4::{self, library};
 use crate::threads::Pace;
@@ -99,6 +99,8 @@ impl Codec for Lz4 {
     const SHORT_NAME: &'static str = "LZ4";
     const NAME: &'static str = "lz4; see darkchunk, docs/format.md";
 
+    type Open<'a> = OpenLz4<'a>;
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let [block_bytes] = match cd_values {
             [_, _chunk_bytes] => FORM.read_stored(cd_values),
@@ -150,24 +152,38 @@ impl Codec for Lz4 {
         Ok(writer.n_bytes())
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenLz4<'a>> {
         let (header, blocks) = self.framed(src)?;
-        for read in blocks {
+        Ok(OpenLz4 { src, header, blocks })
+    }
+}
+
+/// A chunk whose header is read.
+#[derive(Debug)]
+pub struct OpenLz4<'a> {
+    src: &'a [u8],
+    header: Header,
+    blocks: FramedBlocks<'a>,
+}
+
+impl OpenChunk for OpenLz4<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        for read in self.blocks.clone() {
             let (block, bytes) = read?;
             if block.decoded.len() > lz4::max_decoded_len(bytes.len()) {
                 let what = "the block is too short for its decoded size";
                 return Err(Error::Corrupt { at: block.stored.start, what });
             }
         }
-        Ok(header.n_bytes)
+        Ok(DecodedSize::Exactly(self.header.n_bytes))
     }
 
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        let (header, blocks) = self.framed(src)?;
-        if header.n_bytes != dst.len() {
-            return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
+    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        if self.header.n_bytes != dst.len() {
+            return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
-        let threads = threads.worth_decoding(Pace::Fast, src.len(), dst.len());
+        let threads = threads.worth_decoding(Pace::Fast, self.src.len(), dst.len());
+        let blocks = self.blocks.clone();
         blocks.decode(threads, dst, || |block, bytes, dst| decode_one(level, &classify(block), bytes, dst))?;
         Ok(())
     }

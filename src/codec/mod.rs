@@ -16,6 +16,5 @@ pub mod lz4;
 mod parameters;
 pub mod zstd;
 
-pub(crate) use interface::decode_to_front;
-pub use interface::{ChunkLayout, Codec, DecodedSize};
-pub use list::Filter;
+pub use interface::{ChunkLayout, Codec, DecodedSize, OpenChunk};
+pub use list::{Filter, FilterChunk};

@@ -95,8 +95,9 @@ impl Pipeline {
     pub fn decode_unsized(&self, level: Level, threads: Threads, mask: u32, stored: &[u8]) -> Result<Vec<u8>> {
         let mut bytes = stored.to_vec();
         for step in self.active(mask).into_iter().rev() {
-            let mut decoded = buffer(step.decoded_len(&bytes, None)?)?;
-            step.undo(level, threads, &bytes, &mut decoded)?;
+            let open = step.open(&bytes)?;
+            let mut decoded = buffer(open.decoded_len(None)?)?;
+            open.undo(level, threads, &mut decoded)?;
             bytes = decoded;
         }
         Ok(bytes)
@@ -118,19 +119,19 @@ pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[
     let mut proof = Proof::Size;
     let mut bytes = Cow::Borrowed(stored);
     for (index, step) in steps.iter().enumerate().rev() {
-        proof = if step.has_checksum(&bytes) { Proof::Checksum } else { proof };
-        bytes = match step {
-            Step::Fletcher32 => without_checksum(bytes)?,
-            _ if index == 0 => {
-                step.decoded_len(&bytes, Some(dst.len()))?;
-                return step.undo(level, threads, &bytes, dst).map(|()| proof);
-            }
-            _ => {
-                let mut decoded = buffer(step.decoded_len(&bytes, size_before(&steps[..index], dst.len()))?)?;
-                step.undo(level, threads, &bytes, &mut decoded)?;
-                Cow::Owned(decoded)
-            }
-        };
+        if let Step::Fletcher32 = step {
+            (proof, bytes) = (Proof::Checksum, without_checksum(bytes)?);
+            continue;
+        }
+        let open = step.open(&bytes)?;
+        proof = if open.has_checksum() { Proof::Checksum } else { proof };
+        if index == 0 {
+            open.decoded_len(Some(dst.len()))?;
+            return open.undo(level, threads, dst).map(|()| proof);
+        }
+        let mut decoded = buffer(open.decoded_len(size_before(&steps[..index], dst.len()))?)?;
+        open.undo(level, threads, &mut decoded)?;
+        bytes = Cow::Owned(decoded);
     }
     if bytes.len() != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() });

@@ -1,7 +1,7 @@
 //! One filter of a pipeline.
 
 use super::{buffer, gzip};
-use crate::codec::Filter;
+use crate::codec::{Filter, FilterChunk};
 use crate::cpu::Level;
 use crate::kernels::{
     fletcher32::fletcher32,
@@ -94,47 +94,15 @@ impl Step {
         }
     }
 
-    /// Whether a checksum in `bytes`, a chunk as this filter stores it, covers all that it decodes to.
-    pub(crate) fn has_checksum(&self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Fletcher32 | Self::Gzip { .. } => true,
-            Self::Codec(codec) => codec.has_checksum(bytes),
-            Self::Shuffle { .. } | Self::Other { .. } => false,
-        }
-    }
-
-    /// The bytes that `bytes` become when this filter is undone: `known` ones, or where that is `None`, as many as `bytes` says and
-    /// can hold.
-    pub(crate) fn decoded_len(&self, bytes: &[u8], known: Option<usize>) -> Result<usize> {
-        let found = match self {
-            Self::Codec(codec) => codec.decoded_len_as(bytes, known)?,
-            Self::Shuffle { .. } => bytes.len(),
-            Self::Fletcher32 => bytes.len().saturating_sub(FLETCHER32_BYTES),
-            // Where it is known, `undo` finds out whether it is so.
-            Self::Gzip { .. } => known.map_or_else(|| gzip::decoded_len(bytes), Ok)?,
+    /// Opens `bytes`, a chunk as this filter stores it.
+    pub(crate) fn open<'a>(&'a self, bytes: &'a [u8]) -> Result<OpenStep<'a>> {
+        Ok(match self {
+            Self::Codec(codec) => OpenStep::Codec(codec.open(bytes)?),
+            Self::Shuffle { element_bytes } => OpenStep::Shuffle { element_bytes: *element_bytes, bytes },
+            Self::Fletcher32 => OpenStep::Fletcher32 { bytes },
+            Self::Gzip { .. } => OpenStep::Gzip { bytes },
             Self::Other { reason, .. } => return Err(reason.clone()),
-        };
-        match known.filter(|known| *known != found) {
-            Some(expected) => Err(Error::WrongSize { expected, found }),
-            None => Ok(found),
-        }
-    }
-
-    /// Undoes this filter: `bytes` into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
-    pub(crate) fn undo(&self, level: Level, threads: Threads, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
-        match self {
-            Self::Codec(codec) => codec.decode_with(level, threads, bytes, dst),
-            Self::Shuffle { element_bytes } => {
-                unshuffle(level, *element_bytes, bytes, dst);
-                Ok(())
-            }
-            Self::Fletcher32 => {
-                dst.copy_from_slice(checked(bytes)?);
-                Ok(())
-            }
-            Self::Gzip { .. } => gzip::decode(bytes, dst),
-            Self::Other { reason, .. } => Err(reason.clone()),
-        }
+        })
     }
 
     /// Applies this filter to `bytes`.
@@ -157,6 +125,52 @@ impl Step {
             }
         }
         Ok(applied)
+    }
+}
+
+/// A chunk as a filter stores it, opened.
+pub(crate) enum OpenStep<'a> {
+    Codec(FilterChunk<'a>),
+    Shuffle { element_bytes: usize, bytes: &'a [u8] },
+    Fletcher32 { bytes: &'a [u8] },
+    Gzip { bytes: &'a [u8] },
+}
+
+impl OpenStep<'_> {
+    /// Whether a checksum covers all that the chunk decodes to.
+    pub(crate) fn has_checksum(&self) -> bool {
+        match self {
+            Self::Codec(chunk) => chunk.has_checksum(),
+            Self::Shuffle { .. } => false,
+            Self::Fletcher32 { .. } | Self::Gzip { .. } => true,
+        }
+    }
+
+    /// The bytes that there are when the filter is undone: `known` ones, or where that is `None`, as many as the chunk says and
+    /// can hold.
+    pub(crate) fn decoded_len(&self, known: Option<usize>) -> Result<usize> {
+        let found = match self {
+            Self::Codec(chunk) => chunk.decoded_len_as(known)?,
+            Self::Shuffle { bytes, .. } => bytes.len(),
+            Self::Fletcher32 { bytes } => bytes.len().saturating_sub(FLETCHER32_BYTES),
+            // Where it is known, `undo` finds out whether it is so.
+            Self::Gzip { bytes } => known.map_or_else(|| gzip::decoded_len(bytes), Ok)?,
+        };
+        match known.filter(|known| *known != found) {
+            Some(expected) => Err(Error::WrongSize { expected, found }),
+            None => Ok(found),
+        }
+    }
+
+    /// Undoes the filter, into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
+    pub(crate) fn undo(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        match self {
+            Self::Codec(chunk) => chunk.decode(level, threads, dst)?,
+            Self::Shuffle { element_bytes, bytes } => unshuffle(level, *element_bytes, bytes, dst),
+            Self::Fletcher32 { bytes } => dst.copy_from_slice(checked(bytes)?),
+            Self::Gzip { bytes } => gzip::decode(bytes, dst)?,
+        }
+        Ok(())
     }
 }
 

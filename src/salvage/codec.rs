@@ -7,7 +7,7 @@ use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::bounded::Bounded;
 use crate::codec::drle::{Drle, Mode};
 use crate::cpu::Level;
-use crate::{Error, Result};
+use crate::{Error, Result, Threads};
 
 /// Decodes what can be decoded of a chunk; the lost parts of `dst` contain anything. No damage means that all of it decodes.
 pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
@@ -25,11 +25,20 @@ pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u
 
 /// Decodes an intact chunk.
 fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result<()> {
-    let found = filter.decoded_len_as(stored, Some(dst.len()))?;
+    let chunk = filter.open(stored)?;
+    let found = chunk.decoded_len_as(Some(dst.len()))?;
     if found != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found });
     }
-    filter.decode_at(level, stored, dst)
+    chunk.decode(level, Threads::ONE, dst)
+}
+
+/// Whether the codec has proved by checksums what it has saved of a chunk.
+pub(super) fn is_proved(filter: &Filter, stored: &[u8]) -> bool {
+    match filter {
+        Filter::Drle(drle) => drle.mode() == Mode::Container,
+        other => other.open(stored).is_ok_and(|chunk| chunk.has_checksum()),
+    }
 }
 
 /// Bitshuffle without compression: blocks stand where they decode to.

@@ -128,10 +128,11 @@ impl<'a> Chain<'a> {
         let (damage, has_checksum) = match self.codec {
             None => (plain(&part.bytes, &mut decoded), false),
             Some(Step::Codec(filter)) => {
-                (codec::salvage(self.level, filter, &part.bytes, &mut decoded), filter.has_checksum(&part.bytes))
+                (codec::salvage(self.level, filter, &part.bytes, &mut decoded), codec::is_proved(filter, &part.bytes))
             }
             Some(other) => {
-                let damage = other.undo(self.level, Threads::ONE, &part.bytes, &mut decoded).err();
+                let undone = other.open(&part.bytes).and_then(|open| open.undo(self.level, Threads::ONE, &mut decoded));
+                let damage = undone.err();
                 (damage.map(|reason| Damage::everything(n_bytes, reason)).into_iter().collect(), true)
             }
         };
@@ -180,7 +181,7 @@ fn undo_before<'a>(level: Level, step: &Step, mut part: Part<'a>) -> Result<Part
 /// Undoes a filter that keeps the size.
 fn undone(level: Level, step: &Step, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut undone = buffer(bytes.len())?;
-    step.undo(level, Threads::ONE, bytes, &mut undone)?;
+    step.open(bytes)?.undo(level, Threads::ONE, &mut undone)?;
     Ok(undone)
 }
 

@@ -7,7 +7,7 @@
 use core::ffi::{c_uint, c_void};
 
 use darkchunk::Error;
-use darkchunk::codec::{Codec, DecodedSize};
+use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
 use darkchunk::cpu::Level;
 
 use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
@@ -134,40 +134,62 @@ unsafe fn decode<'a, C: Codec>(
 ) -> Result<Outcome<'a>, String> {
     // SAFETY: as for this function.
     let input = unsafe { call.input() }?;
-    let n_bytes = match codec.decoded_size(input).map_err(damage)? {
+    let may_grow = |n_bytes| n_bytes <= MAX_GROWN_BYTES && input.len() <= n_bytes / MIN_GROWTH;
+    if CAN_GROW && C::CAN_PROVE && codec.chunk_bytes().is_some_and(may_grow) {
+        return with_scratch(input.len(), |stored| {
+            stored.copy_from_slice(input);
+            // SAFETY: as for this function; `stored` is a copy, and `input` is not used any more.
+            let decode_there = |chunk: &C::Open<'_>, n_bytes| unsafe { decode_there(chunk, call, allocator, n_bytes) };
+            decode_chunk(codec, stored, allocator, room, Some(decode_there))
+        })?;
+    }
+    let elsewhere = None::<fn(&C::Open<'_>, usize) -> Result<(), String>>;
+    decode_chunk(codec, input, allocator, room, elsewhere)
+}
+
+/// `decode_there`, if it is given, decodes a chunk that is proved to decode to so many bytes in HDF5's own buffer.
+fn decode_chunk<'a, 'c, C: Codec>(
+    codec: &'c C,
+    stored: &'c [u8],
+    allocator: &'a Allocator,
+    room: impl FnOnce(usize) -> Result<Room, Refusal>,
+    decode_there: Option<impl FnOnce(&C::Open<'c>, usize) -> Result<(), String>>,
+) -> Result<Outcome<'a>, String> {
+    let mut chunk = codec.open(stored).map_err(damage)?;
+    let n_bytes = match chunk.decoded_size().map_err(damage)? {
         DecodedSize::Exactly(n_bytes) => n_bytes,
-        DecodedSize::AtMost(max_bytes) => return decode_unsized(codec, input, max_bytes, allocator, room),
+        DecodedSize::AtMost(max_bytes) => return decode_unsized(&chunk, max_bytes, allocator, room),
     };
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{OTHERS}"));
     }
-    let room = room(n_bytes).map_err(|refusal| refused(codec, input, n_bytes, &refusal))?;
+    let room = room(n_bytes).map_err(|refusal| refused(&chunk, n_bytes, &refusal))?;
     let is_exact = room == Room::exactly(n_bytes);
-    let is_small = n_bytes <= MAX_GROWN_BYTES && input.len() <= n_bytes / MIN_GROWTH;
-    if CAN_GROW && is_exact && is_small && codec.is_sound(input) {
-        // SAFETY: as for this function; `input` is not used any more.
-        unsafe { decode_there(codec, call, allocator, n_bytes) }?;
+    if let Some(decode_there) = decode_there
+        && is_exact
+        && chunk.prove()
+    {
+        decode_there(&chunk, n_bytes)?;
         return Ok(Outcome::DoneThere(n_bytes));
     }
     let wants_zeros = C::WANTS_ZEROS || !is_exact;
     let mut output = if wants_zeros { zeroed(allocator, room)? } else { allocator.to_be_written(n_bytes)? };
-    let chunk = &mut output.as_mut_slice()[..n_bytes];
-    let decode = if wants_zeros { C::decode_zeroed_with } else { C::decode_with };
-    decode(codec, Level::current(), threads(), input, chunk).map_err(damage)?;
+    let decoded = &mut output.as_mut_slice()[..n_bytes];
+    let decode = if wants_zeros { C::Open::decode_zeroed } else { C::Open::decode };
+    decode(&chunk, Level::current(), threads(), decoded).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 
 /// Decodes a chunk that does not say its size, only that it is at most `max_bytes`: to memory of its own first, of which the system
 /// gives as much as is written. When its size is known HDF5 gets that, or a copy if much of it is left.
-fn decode_unsized<'a, C: Codec>(
-    codec: &C,
-    input: &[u8],
+fn decode_unsized<'a>(
+    chunk: &impl OpenChunk,
     max_bytes: usize,
     allocator: &'a Allocator,
     room: impl FnOnce(usize) -> Result<Room, Refusal>,
 ) -> Result<Outcome<'a>, String> {
     let mut decoded = allocator.zeroed(max_bytes)?;
-    let n_bytes = codec.decode_up_to(Level::current(), threads(), input, decoded.as_mut_slice()).map_err(damage)?;
+    let n_bytes = chunk.decode_up_to(Level::current(), threads(), decoded.as_mut_slice()).map_err(damage)?;
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{OTHERS}"));
     }
@@ -186,23 +208,24 @@ fn zeroed(allocator: &Allocator, room: Room) -> Result<Buffer<'_>, String> {
     allocator.zeroed(room.cheap).or_else(|_| allocator.zeroed(room.needed))
 }
 
-/// Decodes a sound chunk to `n_bytes` in the buffer that it came in.
+/// Decodes a chunk that is proved to have `n_bytes`, and is opened from a copy, in the buffer that it came in.
 ///
 /// # Safety
-/// As for [`run`].
-unsafe fn decode_there<C: Codec>(codec: &C, call: &Call, allocator: &Allocator, n_bytes: usize) -> Result<(), String> {
-    with_scratch(call.n_bytes, |stored| {
-        // SAFETY: as for this function.
-        stored.copy_from_slice(unsafe { call.input() }?);
-        // SAFETY: as for this function; what `input` returned is not used any more.
-        let buffer = unsafe { call.grow(allocator, n_bytes) }?;
-        // SAFETY: allocated and with values, and HDF5 does not use it before the end of this call.
-        let buffer = unsafe { &mut *buffer };
-        codec.decode_with(Level::current(), threads(), stored, &mut buffer[..n_bytes]).map_err(damage)?;
-        // SAFETY: checked by `input`.
-        unsafe { call.buf_size.write(n_bytes) };
-        Ok(())
-    })?
+/// As for [`run`]; what `input` returned is not used any more.
+unsafe fn decode_there(
+    chunk: &impl OpenChunk,
+    call: &Call,
+    allocator: &Allocator,
+    n_bytes: usize,
+) -> Result<(), String> {
+    // SAFETY: as for this function.
+    let buffer = unsafe { call.grow(allocator, n_bytes) }?;
+    // SAFETY: allocated and with values, and HDF5 does not use it before the end of this call.
+    let buffer = unsafe { &mut *buffer };
+    chunk.decode(Level::current(), threads(), &mut buffer[..n_bytes]).map_err(damage)?;
+    // SAFETY: checked by `input`.
+    unsafe { call.buf_size.write(n_bytes) };
+    Ok(())
 }
 
 fn text(error: Error) -> String {
@@ -225,11 +248,11 @@ fn damage(error: Error) -> String {
 }
 
 /// What is said of a chunk whose size is refused: that it is damaged, if it does not decode.
-fn refused<C: Codec>(codec: &C, input: &[u8], n_bytes: usize, refusal: &Refusal) -> String {
+fn refused(chunk: &impl OpenChunk, n_bytes: usize, refusal: &Refusal) -> String {
     /// With more, the memory that it takes to find out would be more than any sound chunk takes.
     const MAX_TIMES: usize = 2;
     if n_bytes / MAX_TIMES <= refusal.expected {
-        let decoded = with_scratch(n_bytes, |scratch| codec.decode_with(Level::current(), threads(), input, scratch));
+        let decoded = with_scratch(n_bytes, |scratch| chunk.decode(Level::current(), threads(), scratch));
         if let Ok(Err(error)) = decoded {
             return damage(error);
         }
@@ -368,8 +391,10 @@ mod tests {
 
     fn decoded_unsized(frame: &[u8], room: impl FnOnce(usize) -> Result<Room, Refusal>) -> Result<Vec<u8>, String> {
         let allocator = Allocator::of(Caller::at(null())).unwrap();
-        let Ok(DecodedSize::AtMost(max_bytes)) = Zstd::new(0).decoded_size(frame) else { panic!("it states its size") };
-        decode_unsized(&Zstd::new(0), frame, max_bytes, &allocator, room).map(|outcome| match outcome {
+        let codec = Zstd::new(0);
+        let chunk = codec.open(frame).unwrap();
+        let Ok(DecodedSize::AtMost(max_bytes)) = chunk.decoded_size() else { panic!("it states its size") };
+        decode_unsized(&chunk, max_bytes, &allocator, room).map(|outcome| match outcome {
             Outcome::Done(mut output, n_bytes) => {
                 assert_eq!(n_bytes, 1000);
                 output.as_mut_slice().to_vec()
@@ -389,8 +414,9 @@ mod tests {
         assert!(text.contains("1000 bytes") && text.ends_with(OTHERS), "{text}");
         // A block of a byte that is repeated 1000 times, and one of no bytes that says it is compressed.
         let damaged = [&frame[..6], &[0xC0 | 0b010, 0x1E, 0, 7, 0b101, 0, 0]].concat();
-        let damaged = Zstd::new(0).decoded_size(&damaged).map(|_| decoded_unsized(&damaged, |_| panic!("asked")));
-        assert!(damaged.is_ok_and(|decoded| decoded.is_err()), "damage is found before anybody is asked");
+        assert!(Zstd::new(0).open(&damaged).is_ok(), "the headers are sound");
+        let damaged = decoded_unsized(&damaged, |_| panic!("asked"));
+        assert!(damaged.is_err(), "damage is found before anybody is asked");
     }
 
     #[test]
@@ -438,9 +464,11 @@ mod tests {
         let codec = Lz4::from_cd_values(&[0, 900]).unwrap();
         // A block of one literal and a match whose length has no end.
         let cut = [&1000_u64.to_be_bytes()[..], &1000_u32.to_be_bytes(), &5_u32.to_be_bytes(), &[0x1F, 7, 1, 0, 0xFF]];
-        let text = refused(&codec, &cut.concat(), 1000, &refusal);
+        let cut = cut.concat();
+        let refused = |n_bytes| refused(&codec.open(&cut).unwrap(), n_bytes, &refusal);
+        let text = refused(1000);
         assert!(text.starts_with("the chunk is cut short") && text.ends_with(REMEDY), "{text}");
-        assert!(!refused(&codec, &cut.concat(), 1802, &refusal).contains("salvage"), "not tried with so much memory");
+        assert!(!refused(1802).contains("salvage"), "not tried with so much memory");
         assert!(damage(Error::Truncated { at: 1, needed: 2, available: 0 }).ends_with(REMEDY));
         assert!(damage(Error::Unsupported("a later version".to_owned())).ends_with(OTHERS));
     }

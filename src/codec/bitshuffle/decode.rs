@@ -1,6 +1,7 @@
 //! Chunk → elements, a block at a time.
 
 use super::{Bitshuffle, Compression};
+use crate::codec::framing::{FramedBlocks, Header};
 use crate::codec::{framing, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
@@ -9,11 +10,14 @@ use crate::lz::lz4;
 use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
-pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-    if codec.compression == Compression::None {
-        return plain(codec, level, threads, src, dst);
-    }
-    let (header, framed) = codec.framed(src)?;
+/// A chunk with a compression.
+pub(super) fn framed(
+    codec: &Bitshuffle,
+    level: Level,
+    threads: Threads,
+    (header, framed): (Header, FramedBlocks<'_>),
+    dst: &mut [u8],
+) -> Result<()> {
     if header.n_bytes != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
     }
@@ -29,7 +33,8 @@ pub(super) fn chunk(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u
     Ok(())
 }
 
-fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+/// A chunk without one.
+pub(super) fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
     if src.len() != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: src.len() });
     }

@@ -11,7 +11,7 @@ mod params;
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
-use super::{ChunkLayout, Codec, zstd};
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, zstd};
 use crate::cpu::Level;
 use crate::lz::lz4;
 use crate::threads::Pace;
@@ -90,11 +90,20 @@ impl Bitshuffle {
         if self.compression == Compression::None {
             return Ok(Box::new(self.plain_blocks(src.len())?.map(Ok)));
         }
-        let (header, mut blocks) = self.framed(src)?;
+        let (header, blocks) = self.framed(src)?;
+        Ok(Box::new(self.blocks_of(header, blocks)))
+    }
+
+    /// The blocks with a length, and what is left after them.
+    fn blocks_of<'a>(
+        &self,
+        header: Header,
+        mut blocks: FramedBlocks<'a>,
+    ) -> impl Iterator<Item = Result<Block>> + use<'a> {
         let raw = self.leftover(header.n_bytes);
         let mut raw = (!raw.is_empty()).then_some(raw);
         let mut failed = false;
-        Ok(Box::new(std::iter::from_fn(move || {
+        std::iter::from_fn(move || {
             if let Some(read) = blocks.next() {
                 failed = read.is_err();
                 return Some(read.map(|(block, _)| block));
@@ -104,7 +113,7 @@ impl Bitshuffle {
             let start = cursor.at();
             let stored = cursor.take(decoded.len()).map(|bytes| start..start + bytes.len());
             Some(stored.map(|stored| Block { stored, decoded, storage: Storage::Raw }))
-        })))
+        })
     }
 
     /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
@@ -242,6 +251,8 @@ impl Codec for Bitshuffle {
     const SHORT_NAME: &'static str = "bitshuffle";
     const NAME: &'static str = "bitshuffle; see darkchunk, docs/format.md";
 
+    type Open<'a> = OpenBitshuffle<'a>;
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         params::localise(cd_values, layout, false)
     }
@@ -278,24 +289,47 @@ impl Codec for Bitshuffle {
         encode::chunk(self, level, threads.worth(self.pace(), src.len()), src, dst)
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        if self.compression == Compression::None {
-            self.check_elements(src.len())?;
-            return Ok(src.len());
-        }
-        let (header, _) = self.framed(src)?;
-        for block in self.blocks(src)? {
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenBitshuffle<'a>> {
+        let framed = if self.is_compressed() { Some(self.framed(src)?) } else { None };
+        Ok(OpenBitshuffle { codec: self, src, framed })
+    }
+}
+
+/// A chunk whose header is read, where it has one.
+#[derive(Debug)]
+pub struct OpenBitshuffle<'a> {
+    codec: &'a Bitshuffle,
+    src: &'a [u8],
+    /// With a compression.
+    framed: Option<(Header, FramedBlocks<'a>)>,
+}
+
+impl OpenChunk for OpenBitshuffle<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        let Self { codec, src, framed } = self;
+        let Some((header, blocks)) = framed else {
+            codec.check_elements(src.len())?;
+            return Ok(DecodedSize::Exactly(src.len()));
+        };
+        for block in codec.blocks_of(*header, blocks.clone()) {
             let Block { stored, decoded, storage } = block?;
-            if storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
+            if storage == Storage::Encoded && decoded.len() > codec.max_decoded_len(stored.len()) {
                 let what = "the block is too short for its decoded size";
                 return Err(Error::Corrupt { at: stored.start, what });
             }
         }
-        Ok(header.n_bytes)
+        Ok(DecodedSize::Exactly(header.n_bytes))
     }
 
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        let threads = threads.worth_decoding(self.pace(), src.len(), dst.len());
-        decode::chunk(self, level, threads, src, dst)
+    fn element_bytes(&self) -> Option<usize> {
+        Some(self.codec.element_bytes)
+    }
+
+    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        let threads = threads.worth_decoding(self.codec.pace(), self.src.len(), dst.len());
+        match &self.framed {
+            Some((header, blocks)) => decode::framed(self.codec, level, threads, (*header, blocks.clone()), dst),
+            None => decode::plain(self.codec, level, threads, self.src, dst),
+        }
     }
 }

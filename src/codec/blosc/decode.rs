@@ -51,6 +51,11 @@ impl<'a> Chunk<'a> {
         self.header.n_bytes
     }
 
+    /// Bytes of an element.
+    pub(super) fn type_size(&self) -> usize {
+        self.header.type_size
+    }
+
     /// Whether the data follows the header as it is.
     pub(crate) fn is_plain(&self) -> bool {
         self.header.format.is_none()

@@ -26,7 +26,7 @@ use self::decode::Output;
 use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::parameters::Form;
-use crate::codec::{ChunkLayout, Codec};
+use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
@@ -138,6 +138,8 @@ impl Codec for Blosc {
     // PyTables knows Blosc by exactly this name.
     const NAME: &'static str = "blosc";
 
+    type Open<'a> = Chunk<'a>;
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let (at, given) = given(cd_values)?;
         let Encoding { level, shuffle, compressor } = check_encoding(given, at)?;
@@ -179,18 +181,27 @@ impl Codec for Blosc {
         encode::encode(level, threads, &encoding, self.type_size, src, dst)
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        let chunk = Chunk::new(src)?;
-        chunk.check_expansion()?;
-        Ok(chunk.decoded_len())
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<Chunk<'a>> {
+        Chunk::new(src)
+    }
+}
+
+impl OpenChunk for Chunk<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        self.check_expansion()?;
+        Ok(DecodedSize::Exactly(self.decoded_len()))
     }
 
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        Chunk::new(src)?.decode_with(level, threads, Output::Any, dst)
+    fn element_bytes(&self) -> Option<usize> {
+        Some(self.type_size())
     }
 
-    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        Chunk::new(src)?.decode_with(level, threads, Output::Zeroed, dst)
+    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, threads, Output::Any, dst)
+    }
+
+    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        self.decode_with(level, threads, Output::Zeroed, dst)
     }
 }
 

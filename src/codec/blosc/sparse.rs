@@ -144,8 +144,8 @@ impl Clearing<'_> {
 mod tests {
     use super::*;
     use crate::Threads;
-    use crate::codec::Codec;
     use crate::codec::blosc::{Blosc, Chunk};
+    use crate::codec::{Codec, OpenChunk};
 
     fn mostly_zeros(n_bytes: usize) -> Vec<u8> {
         let mut bytes = vec![0; n_bytes];
@@ -191,7 +191,7 @@ mod tests {
                     codec.decode_with(level, Threads::ONE, &chunk, &mut dst).unwrap();
                     assert!(dst == bytes, "{level:?} type size {type_size}, {n_groups} groups");
                     dst.fill(0);
-                    codec.decode_zeroed_with(level, Threads::ONE, &chunk, &mut dst).unwrap();
+                    codec.open(&chunk).and_then(|open| open.decode_zeroed(level, Threads::ONE, &mut dst)).unwrap();
                     assert!(dst == bytes, "{level:?} type size {type_size}, {n_groups} groups, zeroed");
                 }
             }

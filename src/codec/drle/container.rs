@@ -163,6 +163,8 @@ pub struct Container<'a> {
     header: Header,
     /// Its version; where that is not known, the one that may have more.
     version: u8,
+    /// Whether every segment is known to be as its checksum says.
+    is_proved: bool,
 }
 
 impl<'a> Container<'a> {
@@ -186,7 +188,7 @@ impl<'a> Container<'a> {
         hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
         hasher.update(table);
         check_sum(stored, hasher.finalize())?;
-        Ok(Self { bytes, header, version })
+        Ok(Self { bytes, header, version, is_proved: false })
     }
 
     /// Bytes of the header and table that `bytes` begins with, if the header says the truth: nothing has been checked.
@@ -198,7 +200,7 @@ impl<'a> Container<'a> {
     /// [`Drle::header`](super::Drle::header)). Nothing of the chunk is believed but what a segment's own checksum proves.
     #[must_use]
     pub fn salvage(bytes: &'a [u8], header: Header) -> Self {
-        Self { bytes, header, version: VERSION_WITH_EXCEPTIONS }
+        Self { bytes, header, version: VERSION_WITH_EXCEPTIONS, is_proved: false }
     }
 
     /// The stored chunk.
@@ -265,9 +267,10 @@ impl<'a> Container<'a> {
         Ok(segment)
     }
 
-    /// Whether every segment is there, as its checksum says, and decodes to its pixels.
-    pub(super) fn is_sound(&self) -> bool {
-        (0..self.n_segments()).all(|index| self.sound_segment(index).is_ok())
+    /// Whether every segment is there, as its checksum says, and decodes to its pixels. Then no checksum is computed again.
+    pub(super) fn prove(&mut self) -> bool {
+        self.is_proved = (0..self.n_segments()).all(|index| self.sound_segment(index).is_ok());
+        self.is_proved
     }
 
     /// Decodes segment `index` into the whole of `dst`, in the byte order of the header's element type.
@@ -284,7 +287,9 @@ impl<'a> Container<'a> {
         if dst.len() != expected {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });
         }
-        segment.verify()?;
+        if !self.is_proved {
+            segment.verify()?;
+        }
         self.decode_bytes(level, segment.bytes, dst, is_zeroed)
     }
 
@@ -361,4 +366,34 @@ pub(super) fn entry_at(index: usize) -> usize {
 
 fn check_sum(stored: u32, computed: u32) -> Result<()> {
     if stored == computed { Ok(()) } else { Err(Error::Checksum { stored, computed }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Drle;
+    use super::*;
+    use crate::codec::Codec;
+
+    #[test]
+    fn only_a_container_that_is_proved_is_decoded_without_its_checksums() {
+        let pixels: Vec<u8> = (0..1000_u16).flat_map(|at| (at % 7 * 10).to_le_bytes()).collect();
+        let codec = Drle::new(1).unwrap().with_segment_pixels(300);
+        let mut chunk = vec![0; codec.max_encoded_len(pixels.len())];
+        let n_bytes = codec.encode(&pixels, &mut chunk).unwrap();
+        let mut sound = Container::open(&chunk[..n_bytes]).unwrap();
+        let decode = |container: &Container<'_>| {
+            let mut dst = vec![0; pixels.len()];
+            container.decode(Level::SCALAR, &mut dst).map(|()| dst)
+        };
+        assert!(sound.prove() && decode(&sound) == Ok(pixels.clone()));
+
+        // A bright pixel of the last segment is another one: still as many pixels, and another checksum.
+        let mut damaged = chunk[..n_bytes].to_vec();
+        damaged[n_bytes - 2] ^= 1;
+        let mut container = Container::open(&damaged).unwrap();
+        assert!(!container.prove());
+        assert!(matches!(decode(&container), Err(Error::Checksum { .. })));
+        let unchecked = Container { is_proved: true, ..container };
+        assert!(decode(&unchecked).is_ok_and(|dst| dst != pixels), "no checksum is computed");
+    }
 }

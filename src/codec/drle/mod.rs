@@ -39,7 +39,7 @@ pub use pixels::PixelType;
 pub(crate) use segment::close as close_segment;
 pub use writer::ContainerWriter;
 
-use super::{ChunkLayout, Codec};
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;
 use crate::kernels::drle::{self, Sentinels};
 use crate::threads::Pace;
@@ -181,19 +181,6 @@ impl Drle {
         Encoding { level, element, threshold }.encode(src, None, dst)
     }
 
-    fn decode_into(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8], is_zeroed: bool) -> Result<()> {
-        match self.mode {
-            Mode::Bare => {
-                let nothing = List { chunk: src, start: src.len() };
-                pixels::decode(level, self.element.unwrap_or(PixelType::I16Le), (src, &nothing), dst, is_zeroed)
-            }
-            Mode::Container => {
-                let threads = threads.worth(Pace::Memory, dst.len());
-                self.open(src)?.decode_into(level, threads, dst, is_zeroed)
-            }
-        }
-    }
-
     /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
     fn bare_len(&self, src: &[u8]) -> Result<usize> {
         if let Some(n_bytes) = self.chunk_bytes() {
@@ -207,13 +194,6 @@ impl Drle {
         let n_bytes = u32::try_from(2 * drle::count_pixels(src)?);
         let what = "the stream stands for more pixels than a chunk can have";
         n_bytes.map(|n_bytes| n_bytes as usize).map_err(|_| Error::Corrupt { at: 0, what })
-    }
-
-    /// Opens a container and holds it against what the parameters say.
-    fn open<'a>(&self, src: &'a [u8]) -> Result<Container<'a>> {
-        let container = Container::open(src)?;
-        self.check(&container)?;
-        Ok(container)
     }
 
     fn check(&self, container: &Container<'_>) -> Result<()> {
@@ -236,13 +216,9 @@ impl Codec for Drle {
     const NAME: &'static str = "DRLE: dark run-length encoding; see darkchunk, docs/format.md";
     const MUST_BE_FIRST: bool = true;
     const WANTS_ZEROS: bool = true;
+    const CAN_PROVE: bool = true;
 
-    fn is_sound(&self, src: &[u8]) -> bool {
-        match self.mode {
-            Mode::Bare => self.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes)),
-            Mode::Container => self.open(src).is_ok_and(|container| container.is_sound()),
-        }
-    }
+    type Open<'a> = OpenDrle<'a>;
 
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         parameters::localise(cd_values, layout)
@@ -254,10 +230,6 @@ impl Codec for Drle {
 
     fn chunk_bytes(&self) -> Option<usize> {
         self.chunk_bytes.map(|n_bytes| n_bytes as usize)
-    }
-
-    fn has_checksum(&self, _stored: &[u8]) -> bool {
-        self.mode == Mode::Container
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
@@ -285,18 +257,76 @@ impl Codec for Drle {
         }
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        match self.mode {
-            Mode::Bare => self.bare_len(src),
-            Mode::Container => self.open(src)?.justified_len(),
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenDrle<'a>> {
+        let content = match self.mode {
+            Mode::Bare => Content::Bare(src),
+            Mode::Container => {
+                let container = Container::open(src)?;
+                self.check(&container)?;
+                Content::Container(container)
+            }
+        };
+        Ok(OpenDrle { codec: self, content })
+    }
+}
+
+/// A bare stream, or a container whose header and table are sound and what the parameters say.
+#[derive(Debug)]
+pub struct OpenDrle<'a> {
+    codec: &'a Drle,
+    content: Content<'a>,
+}
+
+#[derive(Debug)]
+enum Content<'a> {
+    Bare(&'a [u8]),
+    Container(Container<'a>),
+}
+
+impl OpenDrle<'_> {
+    fn decode_into(&self, level: Level, threads: Threads, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+        match &self.content {
+            Content::Bare(src) => {
+                let nothing = List { chunk: src, start: src.len() };
+                pixels::decode(level, self.codec.element.unwrap_or(PixelType::I16Le), (src, &nothing), dst, is_zeroed)
+            }
+            Content::Container(container) => {
+                let threads = threads.worth(Pace::Memory, dst.len());
+                container.decode_into(level, threads, dst, is_zeroed)
+            }
+        }
+    }
+}
+
+impl OpenChunk for OpenDrle<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        let n_bytes = match &self.content {
+            Content::Bare(src) => self.codec.bare_len(src),
+            Content::Container(container) => container.justified_len(),
+        };
+        n_bytes.map(DecodedSize::Exactly)
+    }
+
+    fn element_bytes(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    fn has_checksum(&self) -> bool {
+        matches!(self.content, Content::Container(_))
+    }
+
+    fn prove(&mut self) -> bool {
+        match &mut self.content {
+            Content::Bare(src) => self.codec.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes)),
+            Content::Container(container) => container.prove(),
         }
     }
 
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, threads, src, dst, false)
+    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, threads, dst, false)
     }
 
-    fn decode_zeroed_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, threads, src, dst, true)
+    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        self.decode_into(level, threads, dst, true)
     }
 }

@@ -10,7 +10,7 @@ mod zeros;
 
 use self::frames::Frames;
 use super::parameters::Form;
-use super::{ChunkLayout, Codec, DecodedSize, decode_to_front};
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;
 use crate::{Error, Result, Threads};
 
@@ -59,6 +59,8 @@ impl Codec for Zstd {
     const SHORT_NAME: &'static str = "Zstd";
     const NAME: &'static str = "zstd; see darkchunk, docs/format.md";
 
+    type Open<'a> = Frames<'a>;
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         let [zstd_level] = match cd_values {
             [_, _chunk_bytes] => FORM.read_stored(cd_values),
@@ -80,11 +82,6 @@ impl Codec for Zstd {
         self.chunk_bytes
     }
 
-    /// Whether each of the frames has one, which the decoder checks.
-    fn has_checksum(&self, stored: &[u8]) -> bool {
-        Frames::read(stored).is_ok_and(|frames| frames.have_checksums)
-    }
-
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         context::max_encoded_len(n_bytes)
     }
@@ -95,30 +92,34 @@ impl Codec for Zstd {
         context::Encoder::new(level, self.zstd_level).encode_block(src, dst).ok_or(too_small)
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        match self.decoded_size(src)? {
-            DecodedSize::Exactly(n_bytes) => Ok(n_bytes),
-            DecodedSize::AtMost(_) => Err(Error::SizeUnknown),
-        }
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<Frames<'a>> {
+        Frames::read(src)
+    }
+}
+
+impl OpenChunk for Frames<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        Ok(self.size)
     }
 
-    fn decoded_size(&self, src: &[u8]) -> Result<DecodedSize> {
-        Ok(Frames::read(src)?.size)
+    /// Whether each of the frames has one, which the decoder checks.
+    fn has_checksum(&self) -> bool {
+        self.have_checksums
     }
 
-    fn decode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        let frames = Frames::read(src)?;
-        match frames.size {
+    fn decode(&self, level: Level, _threads: Threads, dst: &mut [u8]) -> Result<()> {
+        match self.size {
             DecodedSize::Exactly(found) if found != dst.len() => Err(Error::WrongSize { expected: dst.len(), found }),
-            _ => context::Decoder::new(level).decode_block(frames.bytes, dst),
+            _ => context::Decoder::new(level).decode_block(self.bytes, dst),
         }
     }
 
-    fn decode_up_to(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        let frames = Frames::read(src)?;
-        match frames.size {
-            DecodedSize::Exactly(_) => decode_to_front(self, level, threads, src, dst),
-            DecodedSize::AtMost(_) => context::Decoder::new(level).decode_up_to(frames.bytes, dst),
-        }
+    fn decode_up_to(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<usize> {
+        let DecodedSize::Exactly(needed) = self.size else {
+            return context::Decoder::new(level).decode_up_to(self.bytes, dst);
+        };
+        let available = dst.len();
+        self.decode(level, threads, dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?)?;
+        Ok(needed)
     }
 }

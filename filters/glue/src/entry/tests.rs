@@ -2,7 +2,9 @@
 
 use core::ffi::{c_int, c_uint, c_void};
 
-use darkchunk::codec::{ChunkLayout, Codec, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd};
+use darkchunk::codec::{
+    ChunkLayout, Codec, DecodedSize, OpenChunk, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd,
+};
 use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::{Error, Result, Threads};
@@ -258,6 +260,8 @@ impl Codec for Panics {
     const SHORT_NAME: &'static str = Self::NAME;
     const NAME: &'static str = "panics";
 
+    type Open<'a> = OpenPanics;
+
     fn localise(_: &[u32], _: &ChunkLayout) -> Result<Vec<u32>> {
         panic!("in localise")
     }
@@ -278,11 +282,19 @@ impl Codec for Panics {
         panic!("in encode")
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        if src.len() == 1 { Err(Error::Unsupported("one byte".to_owned())) } else { Ok(2 * src.len()) }
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenPanics> {
+        if src.len() == 1 { Err(Error::Unsupported("one byte".to_owned())) } else { Ok(OpenPanics(2 * src.len())) }
+    }
+}
+
+struct OpenPanics(usize);
+
+impl OpenChunk for OpenPanics {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        Ok(DecodedSize::Exactly(self.0))
     }
 
-    fn decode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<()> {
+    fn decode(&self, _: Level, _: Threads, _: &mut [u8]) -> Result<()> {
         panic!("in decode")
     }
 }

@@ -1,6 +1,6 @@
 //! Threads within a chunk, as a plugin's user asks for them. The variable is read once a process, so each test has one.
 
-use darkchunk::codec::{ChunkLayout, Codec, bitshuffle::Bitshuffle};
+use darkchunk::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, bitshuffle::Bitshuffle};
 use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::{Result, Threads};
@@ -15,6 +15,8 @@ impl Codec for Helped {
     const FILTER_ID: u32 = 301;
     const SHORT_NAME: &'static str = Self::NAME;
     const NAME: &'static str = "helped";
+
+    type Open<'a> = OpenHelped;
 
     fn localise(_: &[u32], _: &ChunkLayout) -> Result<Vec<u32>> {
         Ok(Vec::new())
@@ -37,11 +39,19 @@ impl Codec for Helped {
         Ok(1)
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        Ok(src.len())
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenHelped> {
+        Ok(OpenHelped(src.len()))
+    }
+}
+
+struct OpenHelped(usize);
+
+impl OpenChunk for OpenHelped {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        Ok(DecodedSize::Exactly(self.0))
     }
 
-    fn decode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<()> {
+    fn decode(&self, _: Level, _: Threads, _: &mut [u8]) -> Result<()> {
         // Neither thread has both parts.
         let both = std::sync::Barrier::new(2);
         let work = |()| {
