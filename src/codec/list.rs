@@ -46,6 +46,7 @@ macro_rules! codecs {
         }
 
         /// A stored chunk that a [`Filter`] has opened: an [`OpenChunk`].
+        #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum FilterChunk<'a> {

@@ -129,6 +129,7 @@ impl Step {
 }
 
 /// A chunk as a filter stores it, opened.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub(crate) enum OpenStep<'a> {
     Codec(FilterChunk<'a>),
     Shuffle { element_bytes: usize, bytes: &'a [u8] },

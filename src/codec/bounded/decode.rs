@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// A stored chunk whose front is as it was written.
 #[derive(Debug)]
-pub(super) struct Chunk<'a> {
+pub struct Chunk<'a> {
     pub(super) front: Front<'a>,
     src: &'a [u8],
     /// Where the table is, and where the first segment begins.
@@ -88,7 +88,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Decodes the frames `frames` into the whole of `dst`.
-    pub(super) fn decode(&self, threads: Threads, frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
+    pub(super) fn decode_frames(&self, threads: Threads, frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
         let first = self.decode_or_list(threads, frames, dst, true)?.into_iter().next();
         first.map_or(Ok(()), |(_, reason)| Err(reason))
     }
@@ -104,7 +104,7 @@ impl<'a> Chunk<'a> {
     ) -> Result<Vec<(usize, Error)>> {
         let n_frames = self.front.header.n_frames();
         if frames.start > frames.end || frames.end > n_frames {
-            return Err(Error::Unsupported(format!("frames {frames:?} of a chunk that has {n_frames}")));
+            return Err(Error::Argument(format!("frames {frames:?} of a chunk that has {n_frames}")));
         }
         let expected = frames.len() * self.front.header.frame_bytes();
         if dst.len() != expected {

@@ -99,7 +99,7 @@ impl TryFrom<ElementType> for IntegerType {
     fn try_from(element: ElementType) -> Result<Self> {
         let is_integer = element.class != ElementClass::Other && matches!(element.n_bytes, 1 | 2 | 4);
         if !is_integer {
-            return Err(Error::Unsupported(format!(
+            return Err(Error::Argument(format!(
                 "the bounded codec takes integers of 8, 16 or 32 bits, and this dataset has {element}"
             )));
         }

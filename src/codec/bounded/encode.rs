@@ -138,7 +138,7 @@ impl ChunkEncoder<'_> {
     fn keeps_promise(&self, chunk: &[u8], src: &[u8]) -> bool {
         let mut decoded = vec![0; src.len()];
         let n_frames = self.header.n_frames();
-        let result = Chunk::open(chunk).and_then(|chunk| chunk.decode(Threads::ONE, 0..n_frames, &mut decoded));
+        let result = Chunk::open(chunk).and_then(|chunk| chunk.decode_frames(Threads::ONE, 0..n_frames, &mut decoded));
         if result.is_err() {
             return false;
         }
@@ -175,7 +175,7 @@ pub(super) fn assemble(front: &Front<'_>, segments: &[Vec<u8>]) -> Result<Vec<u8
         payload.resize(payload.len().max(start + least), 0);
         at += payload.len() - start;
         let end = u32::try_from(at).map_err(|_| {
-            Error::Unsupported("the encoded chunk is larger than the 4 GiB that it can have: use smaller chunks".into())
+            Error::Argument("the encoded chunk is larger than the 4 GiB that it can have: use smaller chunks".into())
         })?;
         table.extend_from_slice(&end.to_le_bytes());
         table.extend_from_slice(&crc32fast::hash(&payload[start..]).to_le_bytes());

@@ -45,7 +45,7 @@ pub use element::IntegerType;
 pub use front::Achieved;
 pub use parameters::MOST_NAMED_SENTINELS;
 
-use super::{ChunkLayout, Codec};
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;
 use crate::kernels::quantise::{Bound, Options};
 use crate::{Error, Result, Threads};
@@ -138,14 +138,14 @@ impl Bounded {
     /// too.
     ///
     /// # Errors
-    /// As [`decode_with`](Codec::decode_with); [`Error::Unsupported`] for frames that the chunk does not have.
+    /// As [`decode_with`](Codec::decode_with); [`Error::Argument`] for frames that the chunk does not have.
     pub fn decode_frames(&self, threads: Threads, src: &[u8], frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
-        self.open(src)?.decode(threads, frames, dst)
+        self.open(src)?.decode_frames(threads, frames, dst)
     }
 
     fn header(&self, n_bytes: usize) -> Result<Header> {
         let Some(element) = self.element else {
-            return Err(Error::Unsupported(
+            return Err(Error::Argument(
                 "the parameters of the bounded codec lack the element type: store those that it makes of yours for the dataset".into(),
             ));
         };
@@ -153,7 +153,7 @@ impl Bounded {
         let whole = (1, u32::try_from(n_pixels).unwrap_or(u32::MAX).max(1));
         let (height, width) = self.frame.unwrap_or(whole);
         let too_large =
-            |_| Error::Unsupported(format!("a chunk of {n_bytes} bytes is larger than the 4 GiB that it can have"));
+            |_| Error::Argument(format!("a chunk of {n_bytes} bytes is larger than the 4 GiB that it can have"));
         let saturation = self.asked[parameters::SATURATION];
         let header = Header {
             element,
@@ -166,7 +166,7 @@ impl Bounded {
             n_bytes: u32::try_from(n_bytes).map_err(too_large)?,
         };
         if n_bytes.checked_rem(header.frame_bytes()) != Some(0) {
-            return Err(Error::Unsupported(format!(
+            return Err(Error::Argument(format!(
                 "a chunk of {n_bytes} bytes is not made of frames of {height} x {width} pixels of {} bytes",
                 element.n_bytes
             )));
@@ -194,19 +194,6 @@ impl Bounded {
         sentinels
     }
 
-    /// Opens a chunk and holds it against what the parameters say.
-    fn open<'a>(&self, src: &'a [u8]) -> Result<Chunk<'a>> {
-        let chunk = Chunk::open(src)?;
-        let header = &chunk.front.header;
-        if self.element.is_some_and(|element| element != header.element) {
-            return Err(Error::Corrupt { at: 5, what: "its element type is not the dataset's" });
-        }
-        if let Some(expected) = self.chunk_bytes.filter(|n_bytes| *n_bytes != header.n_bytes) {
-            return Err(Error::WrongSize { expected: expected as usize, found: header.n_bytes as usize });
-        }
-        Ok(chunk)
-    }
-
     /// Whether it is this chunk's turn to be decoded again.
     fn is_to_verify(&self) -> bool {
         let n_encoded = N_ENCODED.get();
@@ -221,6 +208,8 @@ impl Codec for Bounded {
     const NAME: &'static str = "bounded: errors within a bound; see darkchunk, docs/format.md";
     const MUST_BE_FIRST: bool = true;
 
+    type Open<'a> = Chunk<'a>;
+
     fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
         parameters::localise(cd_values, layout)
     }
@@ -231,10 +220,6 @@ impl Codec for Bounded {
 
     fn chunk_bytes(&self) -> Option<usize> {
         self.chunk_bytes.map(|n_bytes| n_bytes as usize)
-    }
-
-    fn has_checksum(&self, _stored: &[u8]) -> bool {
-        true
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
@@ -252,17 +237,38 @@ impl Codec for Bounded {
         ChunkEncoder { header, reference, sentinels: &sentinels, verify }.encode(src, dst)
     }
 
-    fn decoded_len(&self, src: &[u8]) -> Result<usize> {
-        self.open(src)?.justified_len()
+    /// Opens a chunk, and refuses one that is not what the parameters say.
+    fn open<'a>(&'a self, src: &'a [u8]) -> Result<Chunk<'a>> {
+        let chunk = Chunk::open(src)?;
+        let header = &chunk.front.header;
+        if self.element.is_some_and(|element| element != header.element) {
+            return Err(Error::Corrupt { at: 5, what: "its element type is not the dataset's" });
+        }
+        if let Some(expected) = self.chunk_bytes.filter(|n_bytes| *n_bytes != header.n_bytes) {
+            return Err(Error::WrongSize { expected: expected as usize, found: header.n_bytes as usize });
+        }
+        Ok(chunk)
+    }
+}
+
+impl OpenChunk for Chunk<'_> {
+    fn decoded_size(&self) -> Result<DecodedSize> {
+        self.justified_len().map(DecodedSize::Exactly)
     }
 
-    fn decode_with(&self, _level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        let chunk = self.open(src)?;
-        let found = chunk.justified_len()?;
+    fn element_bytes(&self) -> Option<usize> {
+        Some(self.front.header.element.n_bytes)
+    }
+
+    fn has_checksum(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, _level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+        let found = self.justified_len()?;
         if found != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
-        let n_frames = chunk.front.header.n_frames();
-        chunk.decode(threads, 0..n_frames, dst)
+        self.decode_frames(threads, 0..self.front.header.n_frames(), dst)
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
     let asked = asked(cd_values)?;
     let named = named(cd_values)?;
     if layout.resized_before {
-        return Err(Error::Unsupported(
+        return Err(Error::Argument(
             "the bounded codec takes pixels: it must be the first filter of the dataset".into(),
         ));
     }

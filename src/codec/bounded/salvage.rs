@@ -1,6 +1,7 @@
 //! What can be had of a damaged chunk: every frame that its own checksum proves, and that does not need one that is lost.
 
 use super::Bounded;
+use crate::codec::Codec;
 use crate::{Error, Result, Threads};
 use std::ops::Range;
 
