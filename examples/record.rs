@@ -202,7 +202,7 @@ fn record_camera<P: FileElement + CameraPixel>(options: &Options) -> Result {
     recorder.finish()
 }
 
-/// Raw little-endian frames, one behind the other.
+/// Raw little-endian frames, one after the other.
 fn record_raw<P: FileElement + Element>(options: &Options, input: &str) -> Result {
     let [n_frames, height, width] = options.sides()?.ok_or("--raw-input needs --shape N,H,W")?;
     let given = options.number("threshold")?;

@@ -15,7 +15,7 @@ use std::thread::{self, Builder};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threads {
     n_threads: usize,
-    least_bytes: Option<usize>,
+    min_bytes: Option<usize>,
 }
 
 thread_local! {
@@ -42,7 +42,7 @@ pub(crate) enum Pace {
 impl Pace {
     /// Measured with frames of 0.56 % bright pixels, which are little work, in memory and not in a cache, on two cores: with
     /// so much each, two threads break even or gain a little; with twice as much most codecs are 1.3 times as fast.
-    const fn least_bytes(self) -> usize {
+    const fn min_bytes(self) -> usize {
         match self {
             Self::Memory => 2 << 20,
             Self::Fast => 1 << 20,
@@ -71,13 +71,13 @@ impl Threads {
     /// gets at least 512 KiB to 2 MiB of the decoded chunk, the more the faster the codec.
     #[must_use]
     pub const fn new(n_threads: usize) -> Self {
-        Self { n_threads: if n_threads == 0 { 1 } else { n_threads }, least_bytes: None }
+        Self { n_threads: if n_threads == 0 { 1 } else { n_threads }, min_bytes: None }
     }
 
     /// The same with another least number of decoded bytes for each thread, whatever the codec.
     #[must_use]
-    pub const fn with_least_bytes(self, least_bytes: usize) -> Self {
-        Self { least_bytes: Some(least_bytes), ..self }
+    pub const fn with_min_bytes(self, min_bytes: usize) -> Self {
+        Self { min_bytes: Some(min_bytes), ..self }
     }
 
     /// How many there may be.
@@ -95,8 +95,8 @@ impl Threads {
 
     /// As many of them as are worth starting for `n_bytes`.
     pub(crate) fn worth(self, pace: Pace, n_bytes: usize) -> Self {
-        let least_bytes = self.least_bytes.unwrap_or(pace.least_bytes()).max(1);
-        Self { n_threads: self.n_threads.min(n_bytes / least_bytes).max(1), ..self }
+        let min_bytes = self.min_bytes.unwrap_or(pace.min_bytes()).max(1);
+        Self { n_threads: self.n_threads.min(n_bytes / min_bytes).max(1), ..self }
     }
 
     /// As many of them as are worth starting to decode a chunk of `n_stored` bytes to `n_bytes`.
@@ -266,9 +266,9 @@ mod tests {
         let decoding = |pace, n_stored| Threads::new(8).worth_decoding(pace, n_stored, 2 << 20).n_threads();
         assert_eq!((decoding(Pace::Fast, 36_000), decoding(Pace::Fast, 30_000)), (2, 1), "hardly more than zeros");
         assert_eq!((decoding(Pace::Slow, 35_000), decoding(Pace::Slow, 25_000)), (4, 1));
-        assert_eq!(n_threads(Threads::new(8).with_least_bytes(1000), Pace::Memory, 2500), 2);
-        assert_eq!(n_threads(Threads::new(8).with_least_bytes(0), Pace::Memory, 3), 3);
-        assert_eq!(n_threads(Threads::ONE.with_least_bytes(0), Pace::Memory, 3), 1);
+        assert_eq!(n_threads(Threads::new(8).with_min_bytes(1000), Pace::Memory, 2500), 2);
+        assert_eq!(n_threads(Threads::new(8).with_min_bytes(0), Pace::Memory, 3), 3);
+        assert_eq!(n_threads(Threads::ONE.with_min_bytes(0), Pace::Memory, 3), 1);
         assert_eq!(Threads::new(0), Threads::ONE);
     }
 

@@ -115,7 +115,7 @@ fn missing_parameters_have_the_reference_defaults() {
         expected[4..4 + n].copy_from_slice(&given[..n]);
         for front in [&[][..], &[0; 4], &[2, 2, 8, 4000], &[1, 2, 255, 16]] {
             for behind in [&[][..], &[0; 5]] {
-                // Alone, or behind fewer, zeros would be values that are given.
+                // Alone, or after fewer, zeros would be values that are given.
                 if n == given.len() && !front.is_empty() || behind.is_empty() {
                     let values = [front, &given[..n], behind].concat();
                     assert_eq!(Blosc::localise(&values, &layout(2, &[10])).as_deref(), Ok(&expected[..]), "{values:?}");
@@ -125,7 +125,7 @@ fn missing_parameters_have_the_reference_defaults() {
     }
 }
 
-/// c-blosc's own example leaves the four slots in front as they are on its stack.
+/// c-blosc's own example leaves the four slots before as they are on its stack.
 #[test]
 fn seven_values_have_anything_in_front_and_fewer_do_not() {
     let given = [77, 5, 1_000_000, 1, 3, 2, 1];
@@ -135,7 +135,7 @@ fn seven_values_have_anything_in_front_and_fewer_do_not() {
         assert!(matches!(refused, Error::Parameter { index: 0, value: 77, .. }), "{n} values: {refused}");
         assert!(refused.to_string().contains("[0, 0, 0, 0, level, shuffle, compressor]"), "{refused}");
     }
-    // Level, shuffle and compressor with a value too many are not taken for what is stored in front of them.
+    // Level, shuffle and compressor with a value too many are not taken for what is stored before them.
     for values in [[5, 1, 1, 0], [2, 2, 1, 0], [1, 2, 5, 9], [9, 2, 2, 4000]] {
         for n_zeros in 0..5 {
             let values = [&values[..], &vec![0; n_zeros]].concat();
@@ -235,7 +235,7 @@ fn good_blocks_are_saved_from_a_damaged_chunk() {
     assert!(blocks.stored_range(4).is_err());
 }
 
-/// A few bytes, how often they are repeated, and zeros behind them: what the encoders take for runs and repetitions.
+/// A few bytes, how often they are repeated, and zeros after them: what the encoders take for runs and repetitions.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = (proptest::collection::vec(any::<u8>(), 0..20), 1..12_usize, 0..40_usize);
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| {

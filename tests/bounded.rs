@@ -245,7 +245,7 @@ fn frames_decode_alone_and_with_threads() {
             let codec = codec(&[1, 2, 0, 0, 0, 0, 0, 0, 0, reference], element, shape);
             let chunk = encode(&codec, &src);
             let whole = decode(&codec, &chunk);
-            let threads = Threads::new(3).with_least_bytes(1);
+            let threads = Threads::new(3).with_min_bytes(1);
             let mut by_threads = vec![0; whole.len()];
             codec.decode_with(Level::current(), threads, &chunk, &mut by_threads).unwrap();
             assert!(by_threads == whole, "{kind} {reference}");
@@ -297,7 +297,7 @@ fn every_changed_byte_is_an_error() {
     }
 }
 
-/// With checksums that fit again what is behind them is on its own.
+/// With checksums that fit again what is after them is on its own.
 #[test]
 fn changes_under_checksums_that_fit_end_in_an_error_or_in_pixels() {
     for reference in [NONE, MEAN, PREVIOUS] {

@@ -119,7 +119,7 @@ fn frames_pushed_at_once_are_those_pushed_one_by_one() {
         let values = Filter::localise(id, &compression.values, &shape.layout(i16::TYPE).expect("a layout"));
         let filter = Filter::from_cd_values(id, &values.expect("parameters")).expect("the same parameters");
         for (level, n_threads) in Level::available().iter().flat_map(|level| [(*level, 1), (*level, 3)]) {
-            let threads = Threads::new(n_threads).with_least_bytes(0);
+            let threads = Threads::new(n_threads).with_min_bytes(0);
             let mut one_by_one = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
             let at_once = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
             let mut at_once = at_once.with_threads(threads);
@@ -163,7 +163,7 @@ fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
     }
 }
 
-/// Large frames have room for the longest streams, behind others as long, with a container and without.
+/// Large frames have room for the longest streams, after others as long, with a container and without.
 #[test]
 fn frames_that_are_bright_throughout_fit_a_chunk_in_any_parts() {
     let shape = ChunkShape { n_frames: 4, height: 257, width: 513 };

@@ -323,7 +323,7 @@ fn frames_at_once_and_by_threads_are_frames_one_by_one() {
     let expected: Vec<_> = cases.iter().map(|case| bench.encode(Level::SCALAR, case, false)).collect();
     let add = |at: usize| expected.iter().map(|(_, outcome)| outcome.sum[at] - BEFORE).sum::<u32>();
     let expected_sum: Vec<u32> = (0..n).map(add).collect();
-    for threads in [Threads::ONE, Threads::new(2).with_least_bytes(1), Threads::new(3).with_least_bytes(1)] {
+    for threads in [Threads::ONE, Threads::new(2).with_min_bytes(1), Threads::new(3).with_min_bytes(1)] {
         for with in levels(threads) {
             let mut sum = vec![0; n];
             let found = at_once(with, &cases, &mut sum).unwrap();
@@ -341,7 +341,7 @@ fn where_a_frame_does_not_fit_the_sum_is_as_it_was() {
     let n = 8 * BLOCK;
     let mut rng = Rng::new(12);
     let frame: Vec<u16> = (0..n).map(|_| 30_000 + rng.below(5000) as u16).collect();
-    for with in [Threads::ONE, Threads::new(2).with_least_bytes(1)].into_iter().flat_map(levels) {
+    for with in [Threads::ONE, Threads::new(2).with_min_bytes(1)].into_iter().flat_map(levels) {
         let (mut sum, mut stream, strips) = (vec![BEFORE; n], vec![0; n / 2], [&frame[..]]);
         let mut exceptions = Exceptions::new(Sentinels::NONE);
         let mut batch = [BatchFrame::new(&strips, &mut stream).with_exceptions(&mut exceptions)];

@@ -11,8 +11,8 @@ use guarded::Guarded;
 
 const ONE: Threads = Threads::ONE;
 /// Eight parts and more, of a block each in most tests.
-const TWO: Threads = Threads::new(2).with_least_bytes(0);
-const MANY: Threads = Threads::new(7).with_least_bytes(0);
+const TWO: Threads = Threads::new(2).with_min_bytes(0);
+const MANY: Threads = Threads::new(7).with_min_bytes(0);
 
 fn levels(threads: Threads) -> impl Iterator<Item = (Level, Threads)> {
     Level::available().iter().map(move |level| (*level, threads))

@@ -335,7 +335,7 @@ fn frames_with_masks_are_corrected_counted_and_summed_without_them() {
     }
 }
 
-/// What a dataset shows behind the last frame, should somebody make it longer.
+/// What a dataset shows after the last frame, should somebody make it longer.
 #[test]
 fn missing_frames_are_padded_with_the_fill_value() {
     let shape = ChunkShape { n_frames: 3, height: 6, width: 7 };

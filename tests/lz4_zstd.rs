@@ -54,7 +54,7 @@ fn stored_parameters_are_idempotent_and_lz4s_carry_the_chunk_size() {
     assert!(matches!(Zstd::localise(&[23], &layout), Err(Error::Parameter { index: 0, value: 23, .. })));
 }
 
-/// Earlier versions stored the chunk's size behind the level.
+/// Earlier versions stored the chunk's size after the level.
 #[test]
 fn zstd_stores_one_parameter_and_reads_two() {
     let layout = layout(2, &[1, 100, 100]);
@@ -108,7 +108,7 @@ fn a_claim_that_the_bytes_cannot_hold_is_refused_before_anything_is_allocated() 
     assert!(matches!(Lz4::new(0).decoded_len(&chunk), Err(Error::Corrupt { at: 16, .. })));
     chunk[3] = 1;
     assert!(matches!(Lz4::new(0).decoded_len(&chunk), Err(Error::Corrupt { at: 0, .. })));
-    // A frame header that states a content size of 2^31 bytes, and nothing behind it that could hold them.
+    // A frame header that states a content size of 2^31 bytes, and nothing after it that could hold them.
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x80, 1, 0, 0];
     assert!(matches!(Zstd::new(0).decoded_len(&frame), Err(Error::Corrupt { .. })));
 }

@@ -84,7 +84,7 @@ fn drle_of(pixel: impl Fn(i32) -> u16) -> Sample {
     sample
 }
 
-/// Blocks of 64 elements, and 3 elements behind them.
+/// Blocks of 64 elements, and 3 elements after them.
 fn bitshuffle(comp: u32) -> Sample {
     let sample = sample(&Compression::filter(32008, &[64, comp]), &[547], structured(2 * 547, 5));
     if comp == 0 { sample } else { length_prefixed(sample, 128, 2 * 544) }

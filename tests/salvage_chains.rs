@@ -312,7 +312,7 @@ fn gzip_after_a_filter_that_is_not_known_proves_the_chunk() {
 fn a_damaged_chunk_that_has_the_raw_length_by_chance_is_in_doubt() {
     let filters = owned(&[(32015, &[3])]);
     let mut stored = encoded(&filters);
-    // A frame that is skipped behind it makes the length, which HDF5 keeps beside the chunk, that of the pixels.
+    // A frame that is skipped after it makes the length, which HDF5 keeps beside the chunk, that of the pixels.
     let n_skipped = N_BYTES - stored.len() - 8;
     stored.extend([0x50, 0x2A, 0x4D, 0x18]);
     stored.extend((n_skipped as u32).to_le_bytes());

@@ -16,7 +16,7 @@ use darkchunk::{Result, Threads};
 fn all_threads() -> impl Iterator<Item = Threads> {
     [(2, 1), (8, 1), (3, 60_000)]
         .into_iter()
-        .map(|(n_threads, least_bytes)| Threads::new(n_threads).with_least_bytes(least_bytes))
+        .map(|(n_threads, min_bytes)| Threads::new(n_threads).with_min_bytes(min_bytes))
 }
 
 /// Number and caller's parameters of what is tried with elements of 2 bytes.
@@ -112,7 +112,7 @@ fn large_chunks_of_large_blocks_are_stored_the_same() {
         let filter = filter(32001, &given, &[1, 1536, 1024]);
         let room = filter.max_encoded_len(src.len());
         let chunk = encode(&filter, Threads::ONE, &src, room).expect("there is room");
-        for threads in [Threads::new(2), Threads::new(4).with_least_bytes(1)] {
+        for threads in [Threads::new(2), Threads::new(4).with_min_bytes(1)] {
             assert!(encode(&filter, threads, &src, room).as_ref() == Ok(&chunk), "{given:?} {threads:?}");
             assert!(decode(&filter, threads, &chunk, 1).as_ref() == Ok(&src), "{given:?} {threads:?}");
         }
@@ -140,7 +140,7 @@ fn blosc_chunks_that_hardly_shrink_are_stored_the_same() {
         assert!(is_plain(few), "compressor {compressor}: noise does not shrink");
         for n_zeros in few.saturating_sub(40)..enough + 20 {
             let one = encode(n_zeros, Threads::ONE);
-            let two = encode(n_zeros, Threads::new(2).with_least_bytes(1));
+            let two = encode(n_zeros, Threads::new(2).with_min_bytes(1));
             assert!(one == two, "compressor {compressor}, {n_zeros} zeros, plain: {}", one[2] & 2 != 0);
         }
     }
@@ -207,7 +207,7 @@ fn every_bad_chunk_is_refused_with_the_same_error() {
 #[test]
 fn damage_anywhere_is_the_same_error_or_the_same_data() {
     let dims = [4, 13, 50];
-    let threads = Threads::new(3).with_least_bytes(1);
+    let threads = Threads::new(3).with_min_bytes(1);
     for (id, given) in [
         (36114, vec![1]),
         (36114, vec![1, 0, 50]),
@@ -296,7 +296,7 @@ fn calls_with_threads_may_come_from_many_threads() {
         for n_threads in 2..6 {
             let (filter, src, chunk) = (&filter, &src, &chunk);
             scope.spawn(move || {
-                let threads = Threads::new(n_threads).with_least_bytes(1);
+                let threads = Threads::new(n_threads).with_min_bytes(1);
                 for _ in 0..5 {
                     assert!(encode(filter, threads, src, filter.max_encoded_len(src.len())).as_ref() == Ok(chunk));
                     assert!(decode(filter, threads, chunk, 0).as_ref() == Ok(src));

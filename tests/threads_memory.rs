@@ -54,7 +54,7 @@ fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], threads: Threads) -> Res
 
 fn check(name: &str, filter: u32, cd_values: &[u32], bytes: &[u8], decoded_bytes: usize) {
     for n_threads in [1, 3, 8] {
-        let threads = Threads::new(n_threads).with_least_bytes(1);
+        let threads = Threads::new(n_threads).with_min_bytes(1);
         let before = HELD.load(Relaxed);
         PEAK.store(before, Relaxed);
         let decoded = decode(filter, cd_values, bytes, threads);

@@ -10,7 +10,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// A pool has at least this many bytes.
-const LEAST_POOL_BYTES: usize = 256 << 20;
+const MIN_POOL_BYTES: usize = 256 << 20;
 
 /// A pool is at least this many times as large as the last-level cache. Some of these are not emptied in the order they
 /// were filled: of a pool twice as large, half may still be there when its turn comes again.
@@ -151,7 +151,7 @@ impl Drop for Pool {
 /// How many bytes a pool has at least: more than any cache of this machine holds.
 #[must_use]
 pub fn pool_bytes() -> usize {
-    LEAST_POOL_BYTES.max(POOL_IN_CACHES * last_level_cache().unwrap_or(0))
+    MIN_POOL_BYTES.max(POOL_IN_CACHES * last_level_cache().unwrap_or(0))
 }
 
 /// Bytes of the last-level cache, where the system says so.
@@ -197,7 +197,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_size_of_a_cache_is_read() {
         assert_eq!(["266240K\n", "48K", "", "1M"].map(kib), [Some(266_240), Some(48), None, None]);
-        assert!(pool_bytes() >= POOL_IN_CACHES * last_level_cache().unwrap_or(0) && pool_bytes() >= LEAST_POOL_BYTES);
+        assert!(pool_bytes() >= POOL_IN_CACHES * last_level_cache().unwrap_or(0) && pool_bytes() >= MIN_POOL_BYTES);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Row {
     pub vs_peer: Option<f64>,
     /// Ours by the best peer, median of paired rounds.
     pub vs_peer_median: Option<f64>,
-    /// Ours with several threads by ours with one, by the wall's clock: from the best rounds, and the median of paired rounds.
+    /// Ours with several threads by ours with one, by wall-clock time: from the best rounds, and the median of paired rounds.
     pub vs_one_thread: Option<(f64, f64)>,
     /// Which limit: `memory read` or `memset`.
     pub limit: String,

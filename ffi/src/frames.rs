@@ -1,6 +1,6 @@
 //! How frames come in from C: once for `dc_encoder` and `dc_writer`.
 //!
-//! An object takes frames of one element type ([`Frames`]), which only its maker knew. Behind its handle it is a [`Push`],
+//! An object takes frames of one element type ([`Frames`]), which only its maker knew. After its handle it is a [`Push`],
 //! which takes pointers. The C functions of both objects are the generic ones below.
 
 use std::ffi::c_void;

@@ -53,6 +53,6 @@ unsafe fn give(api: &Api, hdf5: *mut Api) {
     let source = unsafe { std::ptr::from_ref(api).cast::<u8>().add(from) };
     // SAFETY: as the caller's has.
     let place = unsafe { hdf5.cast::<u8>().add(from) };
-    // SAFETY: both have `n_bytes` behind the size; they are different objects.
+    // SAFETY: both have `n_bytes` after the size; they are different objects.
     unsafe { source.copy_to_nonoverlapping(place, n_bytes) };
 }

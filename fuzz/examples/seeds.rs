@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What the fuzzer cuts its inputs to.
-const MOST_INPUT_BYTES: usize = 4096;
+const MAX_INPUT_BYTES: usize = 4096;
 
 /// The golden chunks by the beginning of their names: filter, and parameters as stored for them.
 const GOLDEN: [(&str, u32, &[u32]); 23] = [
@@ -119,7 +119,7 @@ struct Writer {
 
 impl Writer {
     fn put(&mut self, name: &str, seeds: Vec<Seed>) -> std::io::Result<()> {
-        let short = seeds.into_iter().filter(|seed| seed.input.len() <= MOST_INPUT_BYTES);
+        let short = seeds.into_iter().filter(|seed| seed.input.len() <= MAX_INPUT_BYTES);
         for (at, Seed { target, input }) in short.enumerate() {
             let folder = self.out.join(target);
             std::fs::create_dir_all(&folder)?;

@@ -18,14 +18,14 @@ use darkchunk::salvage::scan::Scan;
 use parameters::Parameters;
 
 /// Larger outputs are left out: they cost time and show nothing that small ones do not.
-const MOST_DECODED_BYTES: usize = 1 << 22;
+const MAX_DECODED_BYTES: usize = 1 << 22;
 
 /// The most content of a codec whose parameters do not say how much it is.
-const MOST_CONTENT_BYTES: usize = 20_000;
+const MAX_CONTENT_BYTES: usize = 20_000;
 
 /// Three, however small the parts are.
 fn threads() -> Threads {
-    Threads::new(3).with_least_bytes(1)
+    Threads::new(3).with_min_bytes(1)
 }
 
 /// Any bytes to any parameters: an error, or all of the output, the same whatever was in it before and with any number of
@@ -37,8 +37,8 @@ pub fn decode<C: Codec>(data: &[u8]) {
     let chunk = u.take_rest();
     let Ok(mut open) = codec.open(chunk) else { return };
     let n_bytes = match open.decoded_size() {
-        Ok(DecodedSize::Exactly(n_bytes)) if n_bytes <= MOST_DECODED_BYTES => n_bytes,
-        Ok(DecodedSize::AtMost(max)) if max <= MOST_DECODED_BYTES => match decode_unsized(&open, max) {
+        Ok(DecodedSize::Exactly(n_bytes)) if n_bytes <= MAX_DECODED_BYTES => n_bytes,
+        Ok(DecodedSize::AtMost(max)) if max <= MAX_DECODED_BYTES => match decode_unsized(&open, max) {
             Some(n_bytes) => n_bytes,
             None => return,
         },
@@ -105,9 +105,9 @@ fn encoding_case<C: Codec>(data: &[u8]) -> Option<(C, Vec<u8>)> {
     let codec = C::from_cd_values(&parameters.cd_values).ok()?;
     let n_bytes = match codec.chunk_bytes() {
         Some(n_bytes) => n_bytes,
-        None => u.int_in_range(1..=MOST_CONTENT_BYTES).ok()?,
+        None => u.int_in_range(1..=MAX_CONTENT_BYTES).ok()?,
     };
-    (n_bytes <= MOST_DECODED_BYTES).then_some(())?;
+    (n_bytes <= MAX_DECODED_BYTES).then_some(())?;
     Some((codec, content(&mut u, n_bytes).ok()?))
 }
 
@@ -161,8 +161,8 @@ fn salvage_case<C: Codec>(data: &[u8]) -> Option<SalvageCase> {
     let mut u = Unstructured::new(data);
     let parameters = Parameters::arbitrary_for::<C>(&mut u).ok()?;
     let codec = C::from_cd_values(&parameters.cd_values).ok()?;
-    let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=MOST_CONTENT_BYTES).ok());
-    let n_bytes = n_bytes.filter(|n_bytes| *n_bytes <= MOST_DECODED_BYTES)?;
+    let n_bytes = codec.chunk_bytes().or_else(|| u.int_in_range(0..=MAX_CONTENT_BYTES).ok());
+    let n_bytes = n_bytes.filter(|n_bytes| *n_bytes <= MAX_DECODED_BYTES)?;
     let around: u8 = u.arbitrary().ok()?;
     let pipeline = pipeline::<C>(around, &parameters.cd_values)?;
     let mask = if around & 0x80 == 0 { 0 } else { u.arbitrary().ok()? };
@@ -211,7 +211,7 @@ pub fn salvage<C: Codec>(data: &[u8]) {
 pub fn scan(data: &[u8]) {
     let mut scan = Scan::new(data);
     while let Some(found) = scan.next_container().expect("memory can be read") {
-        for frame in found.frames().flatten().filter(|frame| 2 * frame.n_pixels() <= MOST_DECODED_BYTES) {
+        for frame in found.frames().flatten().filter(|frame| 2 * frame.n_pixels() <= MAX_DECODED_BYTES) {
             let (codec, chunk) = (Drle::new(1).expect("a threshold"), frame.to_container().expect("memory"));
             codec.decode(&chunk, &mut vec![0; 2 * frame.n_pixels()]).expect("a frame that is proved decodes");
         }

@@ -12,7 +12,7 @@ use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 const MAX_GIVEN: usize = 3;
 
 /// The most values that are written out.
-const MOST_WRITTEN: usize = 32;
+const MAX_WRITTEN: usize = 32;
 
 /// The kind of written values, of the four that a byte tells apart.
 const WRITTEN: u8 = 3;
@@ -66,14 +66,14 @@ impl Parameters {
     }
 
     fn written(u: &mut Unstructured<'_>) -> Result<Self> {
-        let n = u.int_in_range(0..=MOST_WRITTEN)?;
+        let n = u.int_in_range(0..=MAX_WRITTEN)?;
         let cd_values = (0..n).map(|_| u.arbitrary()).collect::<Result<_>>()?;
         Ok(Self { cd_values, layout: None })
     }
 
     /// What [`arbitrary_for`](Self::arbitrary_for) reads these values from. `None` where they are too many.
     pub(crate) fn write(cd_values: &[u32]) -> Option<Vec<u8>> {
-        let n = u8::try_from(cd_values.len()).ok().filter(|n| usize::from(*n) <= MOST_WRITTEN)?;
+        let n = u8::try_from(cd_values.len()).ok().filter(|n| usize::from(*n) <= MAX_WRITTEN)?;
         let mut bytes = vec![WRITTEN, n];
         bytes.extend(cd_values.iter().flat_map(|value| value.to_le_bytes()));
         Some(bytes)

@@ -25,9 +25,9 @@ enum Reference {
 const BITSHUFFLE_ELEMENTS: [usize; 6] = [1, 2, 3, 4, 8, 12];
 const BLOSC_ELEMENTS: [usize; 8] = [1, 2, 3, 4, 8, 12, 17, 255];
 const SHUFFLES: [Shuffle; 3] = [Shuffle::None, Shuffle::Byte, Shuffle::Bit];
-const MOST_BYTES: usize = 40_000;
-const MOST_ELEMENTS: usize = 6000;
-const MOST_GROUPS: usize = 700;
+const MAX_BYTES: usize = 40_000;
+const MAX_ELEMENTS: usize = 6000;
+const MAX_GROUPS: usize = 700;
 
 /// A reference, its parameters, and content for it.
 fn case(data: &[u8]) -> Result<(Reference, Vec<u8>)> {
@@ -38,7 +38,7 @@ fn case(data: &[u8]) -> Result<(Reference, Vec<u8>)> {
         2 => Reference::Bitshuffle {
             element_bytes: *u.choose(&BITSHUFFLE_ELEMENTS)?,
             level: if u.arbitrary()? { None } else { Some(u.int_in_range(1..=9)?) },
-            block_elements: 8 * u.int_in_range(1..=MOST_GROUPS)?,
+            block_elements: 8 * u.int_in_range(1..=MAX_GROUPS)?,
         },
         _ => Reference::Blosc {
             compressor: *u.choose(&C_BLOSC)?,
@@ -48,17 +48,17 @@ fn case(data: &[u8]) -> Result<(Reference, Vec<u8>)> {
         },
     };
     let n_bytes = match reference {
-        Reference::Bitshuffle { element_bytes, .. } => element_bytes * u.int_in_range(1..=MOST_ELEMENTS)?,
-        _ => u.int_in_range(1..=MOST_BYTES)?,
+        Reference::Bitshuffle { element_bytes, .. } => element_bytes * u.int_in_range(1..=MAX_ELEMENTS)?,
+        _ => u.int_in_range(1..=MAX_BYTES)?,
     };
     Ok((reference, super::content(u, n_bytes)?))
 }
 
 /// Heads of inputs with `n_bytes` of content, for each reference: what [`case`] reads before the content.
 pub(crate) fn heads(element_bytes: usize, n_bytes: usize) -> Vec<Vec<u8>> {
-    let size = number(n_bytes - 1, MOST_BYTES - 1);
-    let n_elements = number(n_bytes / element_bytes - 1, MOST_ELEMENTS - 1);
-    let groups = number(15, MOST_GROUPS - 1);
+    let size = number(n_bytes - 1, MAX_BYTES - 1);
+    let n_elements = number(n_bytes / element_bytes - 1, MAX_ELEMENTS - 1);
+    let groups = number(15, MAX_GROUPS - 1);
     let at = |sizes: &[usize]| sizes.iter().position(|size| *size == element_bytes).unwrap_or(0) as u8;
     let (bitshuffle, blosc) = (at(&BITSHUFFLE_ELEMENTS), at(&BLOSC_ELEMENTS));
     let mut heads = vec![[&[0], &size[..]].concat()];

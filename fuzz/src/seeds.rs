@@ -3,7 +3,7 @@
 //! A fuzzer that starts from them need not find out the formats. Each function here is the mirror of what reads the
 //! input; the tests read back what was written.
 
-use crate::MOST_CONTENT_BYTES;
+use crate::MAX_CONTENT_BYTES;
 use crate::parameters::Parameters;
 use crate::references;
 use darkchunk::chunk::Filter;
@@ -50,8 +50,8 @@ impl Case {
     /// The size of what is decoded, where the parameters do not carry it; a number from `least` on.
     fn size(&self, n_bytes: Option<usize>, least: usize) -> Vec<u8> {
         let known = self.codec().and_then(|codec| codec.chunk_bytes());
-        let n_bytes = n_bytes.unwrap_or(0).clamp(least, MOST_CONTENT_BYTES);
-        if known.is_some() { Vec::new() } else { number(n_bytes - least, MOST_CONTENT_BYTES) }
+        let n_bytes = n_bytes.unwrap_or(0).clamp(least, MAX_CONTENT_BYTES);
+        if known.is_some() { Vec::new() } else { number(n_bytes - least, MAX_CONTENT_BYTES) }
     }
 
     fn codec(&self) -> Option<Filter> {

@@ -93,14 +93,14 @@ fn create_with(
 
 /// The filters of a dataset, in the order in which they are applied.
 pub(super) fn filters(dataset: &Id) -> Result<Vec<StoredFilter>> {
-    const MOST_VALUES: usize = 64;
+    const MAX_VALUES: usize = 64;
     let library = dataset.library();
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
     let n_filters = h5!(library, H5Pget_nfilters(properties.get()))?;
     let mut filters = Vec::new();
     for index in 0..n_filters.cast_unsigned() {
         let (mut flags, mut config, mut name) = (0, 0, [0; 1]);
-        let (mut n_values, mut values) = (MOST_VALUES, vec![0; MOST_VALUES]);
+        let (mut n_values, mut values) = (MAX_VALUES, vec![0; MAX_VALUES]);
         let (flags, config, name) = (&raw mut flags, &raw mut config, &raw mut name[0]);
         let (n_values_out, values_out) = (&raw mut n_values, values.as_mut_ptr());
         let id =

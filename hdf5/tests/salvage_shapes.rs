@@ -113,7 +113,7 @@ fn an_image_with_chunks_over_the_edge_is_examined_and_saved() {
     let found: Vec<_> =
         report.faults.iter().map(|fault| (fault.chunk, fault.offset.clone(), fault.damage.lost.len())).collect();
     assert_eq!(found, [(3, vec![4, 4], 0), (4, vec![8, 0], 12), (5, vec![8, 4], 16)]);
-    // The rows of chunk 4 that lost pixels are behind the last one of the image, those of chunk 5 as well.
+    // The rows of chunk 4 that lost pixels are after the last one of the image, those of chunk 5 as well.
     assert!(report.faults.iter().all(|fault| fault.frames.is_empty()), "{report:?}");
 
     assert_eq!(salvage(&library(), file.id(), "/image", into.id(), "/image"), Ok(report));

@@ -28,7 +28,7 @@ pub fn bright(shape: Shape, bright: f64, seed: u64) -> Vec<i16> {
     frame
 }
 
-/// `n_frames` consecutive frames of [`bright`], one behind the other.
+/// `n_frames` consecutive frames of [`bright`], one after the other.
 #[must_use]
 pub fn bright_frames(n_frames: usize, shape: Shape, bright: f64, seed: u64) -> Vec<i16> {
     let n_pixels = shape.0 * shape.1;

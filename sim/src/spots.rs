@@ -1,6 +1,6 @@
 //! Electron spots: where they fall, how bright they are, and how they are drawn.
 //!
-//! A spot is what a camera sees of one electron on a phosphor screen behind microchannel plates: a Gaussian of deviation
+//! A spot is what a camera sees of one electron on a phosphor screen after microchannel plates: a Gaussian of deviation
 //! 0.8 to 1.2 pixels at any sub-pixel position, its height gamma-distributed (pulse-height distribution of the plates).
 //! Electrons lie on the projections of velocity spheres, brighter along the polarisation axis (vertical), and some
 //! anywhere between.

@@ -32,7 +32,7 @@ enum Store<P> {
     /// DRLE: the container with the segments of the frames that are done. `exceptions` are those of the last frame, and `fill`
     /// is the dataset's fill value, where that is a sentinel.
     Container { writer: ContainerWriter<Vec<u8>>, exceptions: Exceptions, fill: Option<u16> },
-    /// DRLE without a container: the streams, one behind the other, which are the stream of all the pixels.
+    /// DRLE without a container: the streams, one after the other, which are the stream of all the pixels.
     Bare { threshold: u16, n_bytes: usize, chunk: Vec<u8> },
     /// The corrected pixels, and room for the encoded chunk where there is a codec.
     Pixels { pixels: Vec<P>, codec: Option<(Filter, Vec<u8>)> },

@@ -154,7 +154,7 @@ impl<P: FrameElement> FrameEncoder<P> {
     /// As [`push`](Self::push) of the first frame that is not taken; those before it are, and none after it.
     /// [`n_frames`](Self::n_frames) tells how many.
     pub fn push_frames(&mut self, frames: &[&[P]]) -> Result<()> {
-        frames.chunks(Sum::MOST_FRAMES).try_for_each(|frames| {
+        frames.chunks(Sum::MAX_FRAMES).try_for_each(|frames| {
             let at_once = self.take(frames.len(), |chunk, correction, sum| chunk.push_frames(frames, correction, sum));
             // One of them is refused: which one, and the error, is found one by one.
             at_once.or_else(|_| frames.iter().try_for_each(|frame| self.push(frame)))

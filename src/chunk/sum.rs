@@ -21,16 +21,16 @@ impl Sum {
     }
 
     /// Frames that a `u32` sum holds for certain.
-    pub const MOST_FRAMES: usize = 1 << 16;
+    pub const MAX_FRAMES: usize = 1 << 16;
 
-    /// Where the kernel adds the next `n_frames`, at most [`MOST_FRAMES`](Self::MOST_FRAMES), if it takes them:
+    /// Where the kernel adds the next `n_frames`, at most [`MAX_FRAMES`](Self::MAX_FRAMES), if it takes them:
     /// [`added`](Self::added) says so.
     ///
     /// # Panics
     /// If there are more.
     pub fn partial_mut(&mut self, n_frames: usize) -> &mut [u32] {
-        assert!(n_frames <= Self::MOST_FRAMES, "{n_frames} frames at once");
-        if self.n_partial > Self::MOST_FRAMES - n_frames {
+        assert!(n_frames <= Self::MAX_FRAMES, "{n_frames} frames at once");
+        if self.n_partial > Self::MAX_FRAMES - n_frames {
             self.spill();
         }
         &mut self.partial
@@ -96,13 +96,13 @@ mod tests {
     #[test]
     fn frames_at_once_do_not_overflow_either() {
         let mut sum = Sum::new::<u16>(1);
-        for n_frames in [Sum::MOST_FRAMES - 1, 1, 2, Sum::MOST_FRAMES] {
+        for n_frames in [Sum::MAX_FRAMES - 1, 1, 2, Sum::MAX_FRAMES] {
             let added = u32::from(u16::MAX) * n_frames as u32;
             let partial = &mut sum.partial_mut(n_frames)[0];
             *partial = partial.checked_add(added).expect("it was emptied before");
             sum.added(n_frames);
         }
-        assert_eq!(sum.total(), [i64::from(u16::MAX) * (2 * Sum::MOST_FRAMES as i64 + 2)]);
+        assert_eq!(sum.total(), [i64::from(u16::MAX) * (2 * Sum::MAX_FRAMES as i64 + 2)]);
     }
 
     #[test]

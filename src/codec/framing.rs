@@ -2,7 +2,7 @@
 //!
 //! A chunk begins with its decoded size in bytes (u64, big-endian) and its block size in bytes (u32, big-endian). Each
 //! block follows as a big-endian u32 length and that many bytes; every block but the last decodes to the block size.
-//! Bytes behind the last block are not looked at: the reference implementations do not either.
+//! Bytes after the last block are not looked at: the reference implementations do not either.
 //!
 //! Blocks know nothing of each other, so several threads can have some each. What is stored is one row all the same, and
 //! the first block that fails is the one that is reported.
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Bytes of the header.
 pub(crate) const HEADER_BYTES: usize = 12;
 
-/// Bytes of the length in front of a block.
+/// Bytes of the length before a block.
 pub(crate) const LENGTH_BYTES: usize = 4;
 
 /// The header's two fields.
@@ -65,14 +65,14 @@ fn too_large(n_bytes: u64, rest: &Cursor<'_>) -> Error {
 pub enum Storage {
     /// As the codec encodes a block.
     Encoded,
-    /// As they are: LZ4's stored blocks, and the elements behind the last bitshuffle block.
+    /// As they are: LZ4's stored blocks, and the elements after the last bitshuffle block.
     Raw,
 }
 
 /// One block of a chunk: where its bytes stand, and where they decode to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// The block's bytes in the stored chunk, without the length in front of them.
+    /// The block's bytes in the stored chunk, without the length before them.
     pub stored: Range<usize>,
     /// The bytes of the decoded chunk that it holds.
     pub decoded: Range<usize>,
@@ -85,7 +85,7 @@ pub struct Block {
 pub(crate) struct FramedBlocks<'a> {
     cursor: Cursor<'a>,
     block_bytes: usize,
-    /// Decoded bytes before the next block, and behind the last one.
+    /// Decoded bytes before the next block, and after the last one.
     next: usize,
     end: usize,
 }
@@ -97,7 +97,7 @@ impl<'a> FramedBlocks<'a> {
         Self { cursor, block_bytes, next: 0, end: n_bytes }
     }
 
-    /// Where the walk stands: behind the last block once all are taken.
+    /// Where the walk stands: after the last block once all are taken.
     pub(crate) fn cursor(&self) -> &Cursor<'a> {
         &self.cursor
     }
@@ -131,7 +131,7 @@ impl<'a> FramedBlocks<'a> {
         Ok(ends.into_iter().next_back().expect("there is a part, if an empty one"))
     }
 
-    /// The same blocks in parts. A block whose length is damaged is in the last part, and so are all behind it.
+    /// The same blocks in parts. A block whose length is damaged is in the last part, and so are all after it.
     fn split(self, threads: Threads) -> Vec<Self> {
         let n_bytes = self.end - self.next;
         let n_blocks = n_bytes.div_ceil(self.block_bytes);
@@ -217,7 +217,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Encodes `src` in blocks of `block_bytes`, each behind its length. `worker` makes what one thread encodes a block
+    /// Encodes `src` in blocks of `block_bytes`, each after its length. `worker` makes what one thread encodes a block
     /// with: to the front of its output, which has as much room as `bound` says where the caller's has it; the bytes
     /// written, or `None` where they do not fit.
     pub(crate) fn put_blocks<W>(
@@ -259,7 +259,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Lets `encode` put a block behind its length. `encode` returns the block's bytes, `None` where they do not fit.
+    /// Lets `encode` put a block after its length. `encode` returns the block's bytes, `None` where they do not fit.
     fn put_block(&mut self, encode: impl FnOnce(&mut [u8]) -> Option<usize>) -> Result<()> {
         let too_small = self.too_small();
         let rest = self.dst.get_mut(self.at..).and_then(|rest| rest.split_at_mut_checked(LENGTH_BYTES));

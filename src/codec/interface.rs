@@ -43,7 +43,7 @@ impl ChunkLayout {
         })
     }
 
-    /// What the stored parameters say of a chunk's size: [`chunk_bytes`](Self::chunk_bytes), or 0 (not known) behind a
+    /// What the stored parameters say of a chunk's size: [`chunk_bytes`](Self::chunk_bytes), or 0 (not known) after a
     /// filter that changes it.
     pub(crate) fn expected_bytes(&self) -> Result<u32> {
         if self.resized_before { Ok(0) } else { self.chunk_bytes() }
@@ -67,7 +67,7 @@ pub trait Codec: Sized {
     const FILTER_ID: u32;
     /// What messages and reports call it.
     const SHORT_NAME: &'static str;
-    /// What HDF5 stores in the file as the filter's name, and its tools print: what it is called, then behind a `;` or a `:`
+    /// What HDF5 stores in the file as the filter's name, and its tools print: what it is called, then after a `;` or a `:`
     /// where its format is described. At most 63 bytes, as readers have room for little more.
     const NAME: &'static str;
     /// Whether this filter reads the values of pixels, and so must be the first one in a dataset's pipeline.
@@ -119,14 +119,14 @@ pub trait Codec: Sized {
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
 
     /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones at every level and with any number
-    /// of threads. Nothing is written behind them that matters; the rest of `dst` is scratch.
+    /// of threads. Nothing is written after them that matters; the rest of `dst` is scratch.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`] where `dst` is shorter than [`max_encoded_len`](Self::max_encoded_len) says and the
     /// result does not fit; what else the codec refuses.
     fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
-    /// Opens a stored chunk: reads what is in front of its blocks. All that is done with the chunk then uses that.
+    /// Opens a stored chunk: reads what is before its blocks. All that is done with the chunk then uses that.
     ///
     /// # Errors
     /// What is wrong with the chunk's header.

@@ -156,7 +156,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Copies `len` bytes within `dst` from `from` to `to`, which lies behind it; where they overlap, the bytes repeat.
+/// Copies `len` bytes within `dst` from `from` to `to`, which lies after it; where they overlap, the bytes repeat.
 fn repeat(dst: &mut [u8], from: usize, to: usize, len: usize) {
     let distance = to - from;
     if distance == 1 {

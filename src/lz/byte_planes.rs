@@ -1,4 +1,4 @@
-//! The search for repetitions behind our BloscLZ and LZ4 encoders, made for shuffled detector data.
+//! The search for repetitions after our BloscLZ and LZ4 encoders, made for shuffled detector data.
 //!
 //! Such streams are long runs of zeros with a few bytes between them. A run of zeros is found and measured with vector
 //! compares and never goes through the hash table: it becomes one copy, from the longest run that lies in reach, or of
@@ -47,7 +47,7 @@ const FIRST_BASE: u32 = 1 << 20;
 
 /// The hash table, kept over the streams of a chunk.
 ///
-/// A slot holds a position plus `base`. The next stream's base lies so far behind the positions of this one that none of
+/// A slot holds a position plus `base`. The next stream's base lies so far after the positions of this one that none of
 /// them is in reach: nothing need be cleared.
 #[derive(Debug)]
 pub(crate) struct Search {
@@ -150,7 +150,7 @@ impl Search {
         if start - anchor > SHORT {
             return self.lookup(lanes, stride, src, anchor, start, out);
         }
-        // A few bytes are worth a copy only where it goes on behind the run: where whole records repeat.
+        // A few bytes are worth a copy only where it goes on after the run: where whole records repeat.
         let here = word(src, anchor);
         let Some(before) = self.replace(F::MAX_DISTANCE, here, anchor) else { return Some(anchor) };
         let behind = |at: usize| src.get(at..at + 4);
@@ -166,7 +166,7 @@ impl Search {
         Some(copy.start + copy.len)
     }
 
-    /// Looks up what begins between `anchor` and `stop`, and returns the byte behind the last copy.
+    /// Looks up what begins between `anchor` and `stop`, and returns the byte after the last copy.
     #[inline(always)]
     fn lookup<L: Lanes, F: Format>(
         &mut self,

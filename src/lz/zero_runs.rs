@@ -35,7 +35,7 @@ pub(super) struct ZeroRuns {
 impl ZeroRuns {
     /// Finds the runs of `bytes`.
     pub(super) fn find(&mut self, level: Level, bytes: &[u8]) {
-        // An edge at every word, and what may be written behind the last one.
+        // An edge at every word, and what may be written after the last one.
         let n_most = bytes.len() / WORD + AT_ONCE + 2;
         if self.edges.len() < n_most {
             self.edges.resize(n_most, 0);

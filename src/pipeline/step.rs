@@ -17,7 +17,7 @@ const NBIT_ID: u32 = 5;
 const SCALEOFFSET_ID: u32 = 6;
 const LZF_ID: u32 = 32000;
 
-/// Bytes of the checksum that fletcher32 puts behind a chunk.
+/// Bytes of the checksum that fletcher32 puts after a chunk.
 pub(crate) const FLETCHER32_BYTES: usize = 4;
 
 /// One filter of a dataset.

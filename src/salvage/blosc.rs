@@ -1,6 +1,6 @@
-//! Blosc: blocks stand where a table says, in any order, usually one behind the other.
+//! Blosc: blocks stand where a table says, in any order, usually one after the other.
 //!
-//! A block whose place in the table is damaged is looked for behind the block before it. Two blocks that overlap cannot
+//! A block whose place in the table is damaged is looked for after the block before it. Two blocks that overlap cannot
 //! both be right: the one that does not follow the block before it is looked for there, too.
 
 use super::damage::{Damage, push};
@@ -14,15 +14,15 @@ use std::ops::Range;
 const FIELDS: [Range<usize>; 8] = [0..16, 0..2, 2..3, 3..4, 4..8, 8..12, 12..16, 0..4];
 
 /// What is read of a chunk, as a multiple of its length; and how many blocks are looked for.
-const MOST_READ: usize = 4;
-const MOST_TRIALS: usize = 256;
+const MAX_READ: usize = 4;
+const MAX_TRIALS: usize = 256;
 
 pub(super) fn salvage(level: Level, codec: &Blosc, stored: &[u8], dst: &mut [u8], reason: Error) -> Vec<Damage> {
     let mut bytes = stored.to_vec();
     let Some(header) = bytes.first_chunk::<HEADER_BYTES>().copied() else {
         return vec![Damage::everything(dst.len(), reason)];
     };
-    // A header is taken for damaged only where everything behind it proves that.
+    // A header is taken for damaged only where everything after it proves that.
     if let Some(usual) = codec.usual_header(dst.len(), stored.len()) {
         for field in FIELDS {
             bytes[..HEADER_BYTES].copy_from_slice(&header);
@@ -67,7 +67,7 @@ fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>>
         (chunk.n_blocks(), HEADER_BYTES + 4 * chunk.n_blocks())
     };
     // Hostile tables have blocks overlap: what is decoded together is no more than a few times the chunk.
-    let mut budget = MOST_READ * bytes.len();
+    let mut budget = MAX_READ * bytes.len();
     let mut places: Vec<Result<Range<usize>>> = (0..n_blocks)
         .map(|index| {
             let n_bytes = Chunk::new(bytes)?.stored_range(index)?.len();
@@ -82,7 +82,7 @@ fn blocks(level: Level, bytes: &mut [u8], dst: &mut [u8]) -> Option<Vec<Damage>>
         let lost = Chunk::new(bytes).ok()?.decoded_range(index);
         let before = if index == 0 { Some(front) } else { places[index - 1].as_ref().ok().map(|place| place.end) };
         n_trials += 1;
-        let before = before.filter(|_| n_trials <= MOST_TRIALS);
+        let before = before.filter(|_| n_trials <= MAX_TRIALS);
         let found = before.and_then(|start| decode_from(level, bytes, index, start, dst).ok());
         let lost = match found.filter(|found| places.iter().flatten().all(|place| !overlap(place, found))) {
             Some(found) => {

@@ -1,7 +1,7 @@
 //! The formats of length-prefixed blocks: bitshuffle with LZ4 or Zstd, and LZ4.
 //!
 //! A length that is damaged leaves the reader lost: where the next block begins is nowhere else. But the chunk ends with
-//! its last block, so that the place can be found from behind: one from which a row of lengths leads exactly to the end,
+//! its last block, so that the place can be found from after: one from which a row of lengths leads exactly to the end,
 //! and every block on the way decodes. Of several such places the one with the most blocks is taken.
 
 use super::damage::{Damage, push};
@@ -13,9 +13,9 @@ use crate::cpu::Level;
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// Places that are tried behind a damaged length, and chunks' worth of decoding that may cost.
-const MOST_TRIALS: usize = 256;
-const MOST_DECODED: usize = 4;
+/// Places that are tried after a damaged length, and chunks' worth of decoding that may cost.
+const MAX_TRIALS: usize = 256;
+const MAX_DECODED: usize = 4;
 
 const NO_END: u32 = u32::MAX;
 
@@ -34,7 +34,7 @@ pub(super) fn lz4(level: Level, codec: &Lz4, stored: &[u8], dst: &mut [u8]) -> V
 /// A damaged chunk of length-prefixed blocks.
 struct Framed<'a> {
     stored: &'a [u8],
-    /// Blocks are multiples of this; what is left of the chunk stands raw behind the last.
+    /// Blocks are multiples of this; what is left of the chunk stands raw after the last.
     group_bytes: usize,
     /// Whether a stored length that is the decoded one means bytes as they are.
     stores_raw: bool,
@@ -78,7 +78,7 @@ impl Framed<'_> {
         };
         let is_usable = |n: usize| n != 0 && n.is_multiple_of(self.group_bytes);
         let stated = Some(header.block_bytes).filter(|n| is_usable(*n));
-        // A header is taken for damaged only where everything behind it proves that.
+        // A header is taken for damaged only where everything after it proves that.
         let other = usual.filter(|n| is_usable(*n) && stated != Some(*n));
         let contradicted = [stated.filter(|_| header.n_bytes != dst.len()), other];
         for block_bytes in contradicted.into_iter().flatten() {
@@ -128,7 +128,7 @@ impl Framed<'_> {
         Walk { damage, ends: at + raw.len() == self.stored.len() }
     }
 
-    /// Saves what stands behind a block that does not decode, and whose length cannot be relied on.
+    /// Saves what stands after a block that does not decode, and whose length cannot be relied on.
     fn resynchronise(
         &self,
         blocks: &Blocks,
@@ -163,7 +163,7 @@ impl Framed<'_> {
         dst[blocks.n_bytes..].copy_from_slice(&self.stored[self.stored.len() - n_raw..]);
     }
 
-    /// The first block behind `index` from which all blocks decode and lead to the end, decoded; and where it stands.
+    /// The first block after `index` from which all blocks decode and lead to the end, decoded; and where it stands.
     fn find_rest(&self, blocks: &Blocks, index: usize, at: usize, dst: &mut [u8]) -> Option<(usize, usize)> {
         let end = self.stored.len().checked_sub(dst.len() - blocks.n_bytes)?;
         let from = at + LENGTH_BYTES;
@@ -181,8 +181,8 @@ impl Framed<'_> {
         let candidates = candidates.filter(|(n, at)| (1..=most).contains(&(**n as usize)) && holds_bytes(*at));
         let mut candidates: Vec<(usize, usize)> = candidates.map(|(n, place)| (*n as usize, place)).collect();
         candidates.sort_unstable_by_key(|(n, place)| (usize::MAX - n, *place));
-        let mut budget = MOST_DECODED * dst.len();
-        candidates.into_iter().take(MOST_TRIALS).find_map(|(n, place)| {
+        let mut budget = MAX_DECODED * dst.len();
+        candidates.into_iter().take(MAX_TRIALS).find_map(|(n, place)| {
             let start = blocks.n_blocks - n;
             let mut next = place;
             for block in start..blocks.n_blocks {
@@ -212,7 +212,7 @@ impl Framed<'_> {
         end.is_some_and(|end| end + n_raw == self.stored.len())
     }
 
-    /// Where the block behind the one at `at` stands, if that one is within the chunk.
+    /// Where the block after the one at `at` stands, if that one is within the chunk.
     fn next(&self, at: usize) -> Option<usize> {
         let length = self.stored.get(at..)?.first_chunk::<LENGTH_BYTES>()?;
         let end = (at + LENGTH_BYTES).checked_add(u32::from_be_bytes(*length) as usize)?;

@@ -46,7 +46,7 @@ fn framed(n: usize, block_bytes: u32, block: &[u8]) -> Vec<u8> {
     [&n_bytes.to_be_bytes()[..], &block_bytes.to_be_bytes(), &blocks.repeat(n_blocks)].concat()
 }
 
-/// Blocks of one byte that all begin behind the table.
+/// Blocks of one byte that all begin after the table.
 fn blosc(flags: u8, n_blocks: usize, block: &[u8]) -> Vec<u8> {
     let start = 16 + 4 * n_blocks as u32;
     let fields = [n_blocks as u32, 1, start + block.len() as u32].map(u32::to_le_bytes).concat();

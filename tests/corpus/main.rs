@@ -58,9 +58,9 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 /// Decodes into buffers that held other bytes; the outcome must not tell which, and must be within the bound.
-fn outcome(name: &str, filter: u32, cd_values: &[u32], bytes: &[u8], most_bytes: usize) -> Option<Vec<u8>> {
+fn outcome(name: &str, filter: u32, cd_values: &[u32], bytes: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
     let (first, peak) = peak_of(|| decode(filter, cd_values, bytes, 0x5A));
-    assert!(peak <= most_bytes, "{name} {cd_values:?}: {peak} bytes of memory, {most_bytes} are allowed");
+    assert!(peak <= max_bytes, "{name} {cd_values:?}: {peak} bytes of memory, {max_bytes} are allowed");
     for fill in [0xC3, 0] {
         let second = decode(filter, cd_values, bytes, fill);
         assert_eq!(first, second, "{name}: the outcome depends on what the output held before");
@@ -154,8 +154,8 @@ fn without_a_size_in_the_parameters_memory_is_bounded_by_what_the_bytes_can_hold
     for case in &cases {
         let Some(reference) = &case.reference else { continue };
         // The most that any of the formats makes of a byte: Zstd's repeated block, 128 KiB from 4 bytes.
-        let most_bytes = bound((case.bytes.len() << 15).max(right.len()));
-        let found = outcome(&case.name, case.filter, reference, &case.bytes, most_bytes);
+        let max_bytes = bound((case.bytes.len() << 15).max(right.len()));
+        let found = outcome(&case.name, case.filter, reference, &case.bytes, max_bytes);
         if case.expected == Expected::Right {
             assert_eq!(found.as_ref(), Some(&right), "{}", case.name);
         }
@@ -245,8 +245,8 @@ fn the_memory_of_salvage_is_a_small_multiple_of_its_input_and_output() {
             let mut dst = room(*filter, cd_values, &make(n));
             let (_, peak) = peak_of(|| salvage(*filter, cd_values, &bytes, &mut dst));
             // The decoded chunk, and some tens of bytes for each stored one.
-            let most_bytes = 2 * dst.len() + 64 * bytes.len() + CONSTANT_BYTES;
-            assert!(peak <= most_bytes, "{name}: {peak} bytes of memory, {most_bytes} are allowed");
+            let max_bytes = 2 * dst.len() + 64 * bytes.len() + CONSTANT_BYTES;
+            assert!(peak <= max_bytes, "{name}: {peak} bytes of memory, {max_bytes} are allowed");
         }
     }
 }
@@ -258,7 +258,7 @@ fn memory_is_a_small_multiple_of_hostile_input_and_its_output() {
         let bytes = make(1 << 20);
         let (_, peak) = peak_of(|| decode(*filter, cd_values, &bytes, 0x5A));
         // None of them decodes to more than twice its length.
-        let most_bytes = 2 * (2 * bytes.len()) + 2 * bytes.len() + CONSTANT_BYTES;
-        assert!(peak <= most_bytes, "{name}: {peak} bytes of memory, {most_bytes} are allowed");
+        let max_bytes = 2 * (2 * bytes.len()) + 2 * bytes.len() + CONSTANT_BYTES;
+        assert!(peak <= max_bytes, "{name}: {peak} bytes of memory, {max_bytes} are allowed");
     }
 }

@@ -28,12 +28,12 @@ impl<T: Copy> Guarded<T> {
         Self { map: NonNull::new(map.cast()).unwrap(), page_bytes, n_bytes, element: std::marker::PhantomData }
     }
 
-    /// `data`, copied to end directly before the page behind.
+    /// `data`, copied to end directly before the page after.
     pub(crate) fn at_end(&mut self, data: &[T]) -> &mut [T] {
         self.put(self.n_bytes - size_of_val(data), data)
     }
 
-    /// `data`, copied to begin directly behind the page before.
+    /// `data`, copied to begin directly after the page before.
     pub(crate) fn at_start(&mut self, data: &[T]) -> &mut [T] {
         self.put(0, data)
     }

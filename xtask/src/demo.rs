@@ -24,9 +24,9 @@ const CODECS: [&str; 4] = ["drle", "bitshuffle-lz4", "blosc", "none"];
 const BRIGHT: [&str; 2] = ["0.0056", "0.055"];
 const SEED: &str = "1";
 /// Frames of 1024 x 1024 that are recorded uncompressed (0.6 GB): 1000 would take 2.1 GB of disk.
-const MOST_UNCOMPRESSED: u64 = 300;
+const MAX_UNCOMPRESSED: u64 = 300;
 /// Frames that h5dump reads, which decodes a chunk for each of its rows.
-const MOST_DUMPED: u64 = 20;
+const MAX_DUMPED: u64 = 20;
 /// The plugins of the codecs above; a real file may be compressed with any.
 const PLUGINS: [&str; 3] = ["h5drle", "h5bitshuffle", "h5blosc"];
 
@@ -57,7 +57,7 @@ impl Recording<'_> {
 
     /// How many frames a reader reads, from the first.
     fn n_read(&self, reader: &str) -> u64 {
-        if reader == "h5dump" { self.n_frames.min(MOST_DUMPED) } else { self.n_frames }
+        if reader == "h5dump" { self.n_frames.min(MAX_DUMPED) } else { self.n_frames }
     }
 
     fn shown_readers(&self) -> String {
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             recordings.push(record(&tools, source, codec, file, &options)?);
         }
     }
-    println!("\n== reading back: every frame compared with what was recorded (by h5dump the first {MOST_DUMPED} only)");
+    println!("\n== reading back: every frame compared with what was recorded (by h5dump the first {MAX_DUMPED} only)");
     read_back_all(&tools, &recordings)?;
     let picture = picture(&tools, &recordings[0])?;
     for other in recordings.iter().filter(|recording| recording.codec != "drle") {
@@ -191,7 +191,7 @@ fn record<'a>(
     println!("== {codec}, {}", source.name());
     let printed = match source {
         Source::Simulated { bright } => {
-            let most = if codec == "none" { MOST_UNCOMPRESSED } else { u64::MAX };
+            let most = if codec == "none" { MAX_UNCOMPRESSED } else { u64::MAX };
             let n_frames = options.n_frames.min(most).to_string();
             output(command.args(["--frames", &n_frames, "--bright", bright, "--seed", SEED]))?
         }
@@ -289,7 +289,7 @@ fn print_table(recordings: &[Recording]) {
         "ratio: pixels to chunks; dark image and sum are in the files too. One run each, beside whatever else was running"
     );
     if recordings.iter().any(|row| row.codec == "none" && row.n_frames < recordings[0].n_frames) {
-        println!("uncompressed: {MOST_UNCOMPRESSED} frames only, for the sake of the disk");
+        println!("uncompressed: {MAX_UNCOMPRESSED} frames only, for the sake of the disk");
     }
 }
 

@@ -25,7 +25,7 @@ const CARGO_FUZZ: &str = "0.13.1";
 pub(crate) const FLAGS_OF_C: &str = "-fno-sanitize-address-use-after-scope";
 
 /// The inputs are small, so that more of them are tried.
-const MOST_INPUT_BYTES: u32 = 4096;
+const MAX_INPUT_BYTES: u32 = 4096;
 
 struct Options {
     seconds: u32,
@@ -214,7 +214,7 @@ fn command(target: &str, seconds: u32) -> Result<Command> {
     fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
     let mut command = cargo_fuzz("run")?;
     command.arg(target).arg(corpus).arg(folder("seeds", target)).arg("--");
-    command.args([format!("-max_total_time={seconds}"), format!("-max_len={MOST_INPUT_BYTES}")]);
+    command.args([format!("-max_total_time={seconds}"), format!("-max_len={MAX_INPUT_BYTES}")]);
     command.args(["-print_final_stats=1", "-timeout=20"]);
     Ok(command)
 }

@@ -1,6 +1,6 @@
 //! The one door: `cargo xtask COMMAND`. Each command does its own set-up.
 //!
-//! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments behind the command's name.
+//! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments after the command's name.
 
 mod bench;
 mod demo;

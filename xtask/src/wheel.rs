@@ -20,7 +20,7 @@ const TOOLS: &str = "xtask/requirements-wheel.txt";
 const REQUIREMENTS: [&str; 2] = ["python/tests/requirements.txt", "tests/hosts/requirements.txt"];
 
 /// A wheel may have so many bytes.
-const MOST_BYTES: u64 = 5_000_000;
+const MAX_BYTES: u64 = 5_000_000;
 
 /// All that a plugin exports.
 const EXPORTS: [&str; 2] = ["H5PLget_plugin_info", "H5PLget_plugin_type"];
@@ -122,8 +122,8 @@ fn check_tag(tools: &Path, wheel: &Path, platform: &str) -> Result {
 
 fn check_size(wheel: &Path) -> Result {
     let n_bytes = fs::metadata(wheel).map_err(|e| format!("{}: {e}", wheel.display()))?.len();
-    let too_large = || format!("{} has {n_bytes} bytes, more than {MOST_BYTES}", shown(wheel));
-    if n_bytes <= MOST_BYTES { Ok(()) } else { Err(too_large()) }
+    let too_large = || format!("{} has {n_bytes} bytes, more than {MAX_BYTES}", shown(wheel));
+    if n_bytes <= MAX_BYTES { Ok(()) } else { Err(too_large()) }
 }
 
 /// The wheel of what `dist` has built for this machine, and its tests: a sample.

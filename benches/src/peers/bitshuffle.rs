@@ -1,4 +1,4 @@
-//! C bitshuffle: its blocked LZ4 and Zstd functions, with the 12-byte header that its HDF5 filter writes in front.
+//! C bitshuffle: its blocked LZ4 and Zstd functions, with the 12-byte header that its HDF5 filter writes before.
 
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::Failure;
 use crate::peers::{Coder, Loaded};
 
-/// The compressor behind the bit transpose.
+/// The compressor after the bit transpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compressor {
     /// LZ4.

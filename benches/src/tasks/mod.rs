@@ -113,12 +113,12 @@ impl Group {
         self.rows("decode", "memset", arena, &times, stored)
     }
 
-    /// `times[0]` is the limit's, the others are the coders'. Where there are threads, one thread by the wall's clock is only
+    /// `times[0]` is the limit's, the others are the coders'. Where there are threads, one thread by wall-clock time is only
     /// what they are compared with.
     fn rows(&self, direction: &str, limit: &str, arena: &Arena<'_>, times: &[Times], stored: &[usize]) -> Vec<Row> {
         let (limit_times, times) = (&times[0], &times[1..]);
         let peers = self.coders.iter().zip(times).filter(|(coder, _)| coder.by != OURS);
-        let most_threads = self.coders.iter().map(|coder| coder.threads).max().unwrap_or(1);
+        let max_threads = self.coders.iter().map(|coder| coder.threads).max().unwrap_or(1);
         let of_one_thread = self.coders.iter().zip(times).find(|(coder, _)| coder.by == OURS && coder.threads == 1);
         let best_peer = peers.max_by(|(_, a), (_, b)| a.best_gb_per_s().total_cmp(&b.best_gb_per_s()));
         let row = |((coder, times), stored): ((&Coder, &Times), &usize)| {
@@ -145,7 +145,7 @@ impl Group {
             }
         };
         let coders = self.coders.iter().zip(times).zip(stored);
-        coders.filter(|((coder, _), _)| coder.threads == most_threads).map(row).collect()
+        coders.filter(|((coder, _), _)| coder.threads == max_threads).map(row).collect()
     }
 }
 

@@ -57,7 +57,7 @@ impl Class {
     }
 }
 
-/// `name` and behind it `version`, each with a NUL behind it. HDF5 reads the first; the second is for those who look into
+/// `name` and after it `version`, each with a NUL after it. HDF5 reads the first; the second is for those who look into
 /// the library's file, and is in it because the first is. `N` is two more than their lengths.
 ///
 /// # Panics

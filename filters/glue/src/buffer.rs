@@ -56,7 +56,7 @@ impl Allocator {
         self.buffer(start, n_bytes)
     }
 
-    /// The memory at `start`, made one of `n_bytes`: what is behind what was there is whatever it is. Only if [`CAN_GROW`].
+    /// The memory at `start`, made one of `n_bytes`: what is after what was there is whatever it is. Only if [`CAN_GROW`].
     ///
     /// # Safety
     /// `start` is memory that this allocator, or the HDF5 it belongs to, has allocated, not larger than `n_bytes`, and nobody

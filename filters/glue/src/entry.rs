@@ -6,7 +6,7 @@
 //! them the caller stays unknown, with the consequences stated in [`crate`].
 //!
 //! The arguments stay in their registers (System V and AArch64 pass six, respectively eight, in registers; Windows
-//! passes four and the rest behind 32 bytes of shadow space).
+//! passes four and the rest after 32 bytes of shadow space).
 
 use core::ffi::{c_int, c_uint, c_void};
 

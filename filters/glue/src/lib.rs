@@ -1,7 +1,7 @@
 //! What every HDF5 filter plugin of darkchunk shares: the ABI, parameters, buffers, the caller, the panic boundary.
 //!
 //! A plugin is a table and nothing else: `darkchunk_filter::export_filter!(darkchunk::codec::lz4::Lz4);`. All that a
-//! format knows is in the core, behind [`Codec`]; all that HDF5 asks of a plugin is here.
+//! format knows is in the core, in [`Codec`]; all that HDF5 asks of a plugin is here.
 //!
 //! No HDF5 is linked and no header is needed. Where a plugin must call HDF5 back, to complete its parameters when a
 //! dataset is created and to say why it refused a chunk, it asks *the library that is calling it*: it takes the

@@ -17,11 +17,11 @@ use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::{H5D_CHUNK_IDX_EARRAY, H5S_MAX_RANK, HADDR_UNDEF};
 
 /// Chunks that are asked for one by one: half the square of it are some milliseconds.
-const MOST_ONE_BY_ONE: u64 = 2048;
+const MAX_ONE_BY_ONE: u64 = 2048;
 
 /// More chunks are not kept: 1.6 GB of this program's memory. A dataset without an index (fixed in shape, written early, no
 /// filters) may claim any number of them.
-const MOST_CHUNKS: usize = 1 << 26;
+const MAX_CHUNKS: usize = 1 << 26;
 
 /// What has been found so far.
 struct Found<'a> {
@@ -89,7 +89,7 @@ fn one_by_one(dataset: &Id, space: &Id, found: &mut Found<'_>) -> Result<()> {
     let (library, dataset, space): (&Library, Hid, Hid) = (dataset.library(), dataset.get(), space.get());
     let mut n_chunks = 0;
     h5_optional!(library, H5Dget_num_chunks(dataset, space, &raw mut n_chunks))?;
-    if n_chunks > MOST_ONE_BY_ONE {
+    if n_chunks > MAX_ONE_BY_ONE {
         let (major, minor, release) = library.version()?;
         return Err(Error::Unsupported(format!(
             "HDF5 {major}.{minor}.{release} cannot list {n_chunks} chunks in one pass, as 1.14 can"
@@ -114,7 +114,7 @@ impl Found<'_> {
             return true;
         }
         match self.number(offset) {
-            Some(number) if self.map.chunks.len() < MOST_CHUNKS && self.map.chunks.try_reserve(1).is_ok() => {
+            Some(number) if self.map.chunks.len() < MAX_CHUNKS && self.map.chunks.try_reserve(1).is_ok() => {
                 self.map.chunks.push((number, chunk));
                 return true;
             }

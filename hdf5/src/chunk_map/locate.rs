@@ -18,7 +18,7 @@ use crate::{Error, Result, dataset};
 use darkchunk_hdf5_abi::constants::{H5F_ACC_RDWR, HADDR_UNDEF};
 
 /// Parts that are compared where there is a user block; without one, a single part tells.
-const MOST_COMPARED: usize = 16;
+const MAX_COMPARED: usize = 16;
 
 /// Bytes of a part in one piece that are compared.
 const COMPARED_BYTES: u64 = 1 << 16;
@@ -81,7 +81,7 @@ impl StoredDataset {
     fn base_of_chunks(&self, file: &File, map: &ChunkMap, bases: &[u64]) -> Result<u64> {
         let Storage::Chunked { chunk, .. } = &self.storage else { return Ok(0) };
         let chunk_pixels = chunk.iter().try_fold(1_usize, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
-        let most = if bases.len() == 1 { 1 } else { MOST_COMPARED };
+        let most = if bases.len() == 1 { 1 } else { MAX_COMPARED };
         let mut parts = Vec::new();
         for (place, stored) in map.iter().step_by(map.len().div_ceil(most).max(1)) {
             let offset: Vec<u64> = place.iter().zip(chunk).map(|(at, chunk)| at * chunk).collect();
@@ -109,7 +109,7 @@ impl StoredDataset {
         let (element_bytes, last) = (self.element().n_bytes as u64, self.dims.last().copied().unwrap_or(1));
         let row = last.min((COMPARED_BYTES / element_bytes).max(1));
         let n_rows = n_elements / last;
-        let most = if bases.len() == 1 { 1 } else { MOST_COMPARED as u64 };
+        let most = if bases.len() == 1 { 1 } else { MAX_COMPARED as u64 };
         let mut parts = Vec::new();
         for index in (0..n_rows).step_by(n_rows.div_ceil(most).max(1) as usize) {
             let mut bytes = vec![0; (row * element_bytes) as usize];

@@ -1,7 +1,7 @@
 //! Bitshuffle, filter 32008: the bits of a block of elements transposed, then LZ4, Zstd or nothing.
 //!
-//! With LZ4 or Zstd a chunk is a header (see `framing`) and length-prefixed blocks of the block size; behind the full
-//! blocks one more of what is left, rounded down to a multiple of 8 elements; behind that the last elements, fewer than
+//! With LZ4 or Zstd a chunk is a header (see `framing`) and length-prefixed blocks of the block size; after the full
+//! blocks one more of what is left, rounded down to a multiple of 8 elements; after that the last elements, fewer than
 //! 8, as they are and without a length. The block size in the header wins over the parameters. Without compression
 //! there is no header and there are no lengths: the same blocks, transposed in place, by the parameters' block size.
 
@@ -202,7 +202,7 @@ impl Bitshuffle {
         Ok(encoded.chain(raw).map(|(range, storage)| Block { stored: range.clone(), decoded: range, storage }))
     }
 
-    /// Does `work` on the blocks of a chunk without compression, and copies what is behind them.
+    /// Does `work` on the blocks of a chunk without compression, and copies what is after them.
     fn for_plain_blocks(
         &self,
         threads: Threads,

@@ -36,7 +36,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Reads the header of `bytes`. Bytes behind the end that the header states are left alone.
+    /// Reads the header of `bytes`. Bytes after the end that the header states are left alone.
     ///
     /// # Errors
     /// [`Error::Truncated`], [`Error::Corrupt`] and [`Error::Unsupported`], for what is wrong with the header.

@@ -13,7 +13,7 @@ use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
 
 /// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`. Several threads need
-/// [`most_used`] bytes.
+/// [`max_used`] bytes.
 pub(super) fn encode(
     level: Level,
     threads: Threads,
@@ -60,15 +60,15 @@ pub(super) fn header(encoding: &Encoding, type_size: usize, n_bytes: usize) -> H
 }
 
 /// The most bytes of the output that encoding makes use of.
-pub(super) fn most_used(encoding: &Encoding, type_size: usize, n_bytes: usize) -> usize {
+pub(super) fn max_used(encoding: &Encoding, type_size: usize, n_bytes: usize) -> usize {
     let plain_len = n_bytes.saturating_add(HEADER_BYTES);
     if n_bytes > MAX_BYTES || geometry::is_plain(encoding, n_bytes) {
         return plain_len;
     }
-    header(encoding, type_size, n_bytes).most_stored_in_all().max(plain_len)
+    header(encoding, type_size, n_bytes).max_stored_in_all().max(plain_len)
 }
 
-/// Writes block starts and blocks behind the header; `None` where they do not fit, or are no shorter than a plain copy.
+/// Writes block starts and blocks after the header; `None` where they do not fit, or are no shorter than a plain copy.
 fn encode_blocks(
     level: Level,
     threads: Threads,
@@ -81,7 +81,7 @@ fn encode_blocks(
     let room = dst.len().min(src.len() + HEADER_BYTES - 1);
     let per_part = threads.units_per_part(src.len(), header.block_bytes);
     let (mut n_done, mut at) = (0, header.front_bytes());
-    if per_part < header.n_blocks() && dst.len() >= header.most_stored_in_all() {
+    if per_part < header.n_blocks() && dst.len() >= header.max_stored_in_all() {
         let parts = encode_parts(threads, new_encoder, header, per_part, src, dst)?;
         (n_done, at) = move_together(header, &parts, per_part, room, dst);
     }
@@ -103,7 +103,7 @@ fn encode_parts<'a>(
     src: &[u8],
     dst: &mut [u8],
 ) -> Option<Vec<Vec<usize>>> {
-    let rooms = dst[header.front_bytes()..].chunks_mut(per_part * header.most_stored(header.block_bytes));
+    let rooms = dst[header.front_bytes()..].chunks_mut(per_part * header.max_stored(header.block_bytes));
     let parts = src.chunks(per_part * header.block_bytes).zip(rooms).collect();
     let encoded = threads.run(parts, || {
         let mut encoder = new_encoder();
@@ -131,9 +131,9 @@ fn move_together(
 ) -> (usize, usize) {
     let (mut index, mut at) = (0, header.front_bytes());
     for (part, lens) in parts.iter().enumerate() {
-        let mut from = header.front_bytes() + part * per_part * header.most_stored(header.block_bytes);
+        let mut from = header.front_bytes() + part * per_part * header.max_stored(header.block_bytes);
         for len in lens {
-            if room.saturating_sub(at) < header.most_stored(header.block_range(index).len()) {
+            if room.saturating_sub(at) < header.max_stored(header.block_range(index).len()) {
                 return (index, at);
             }
             dst[start_at(index)].copy_from_slice(&(at as u32).to_le_bytes());

@@ -1,6 +1,6 @@
 //! Shuffling of one block, and back.
 //!
-//! Bytes behind the last whole element stay as they are. Bit shuffle works on groups of 8 elements: a block whose whole
+//! Bytes after the last whole element stay as they are. Bit shuffle works on groups of 8 elements: a block whose whole
 //! elements are not a multiple of 8 is not shuffled at all, although the header says that it is.
 
 use super::header::Shuffle;

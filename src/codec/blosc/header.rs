@@ -149,16 +149,16 @@ impl Header {
         start..(start + self.block_bytes).min(self.n_bytes)
     }
 
-    /// The most bytes that a block of `n_bytes` is stored in: its streams as they are, each behind its length.
-    pub(super) fn most_stored(&self, n_bytes: usize) -> usize {
+    /// The most bytes that a block of `n_bytes` is stored in: its streams as they are, each after its length.
+    pub(super) fn max_stored(&self, n_bytes: usize) -> usize {
         n_bytes + 4 * self.n_streams(n_bytes)
     }
 
     /// The most bytes that header, table and all blocks are stored in.
-    pub(super) fn most_stored_in_all(&self) -> usize {
+    pub(super) fn max_stored_in_all(&self) -> usize {
         let last = self.n_bytes % self.block_bytes;
-        let full = self.n_bytes / self.block_bytes * self.most_stored(self.block_bytes);
-        self.front_bytes() + full + if last == 0 { 0 } else { self.most_stored(last) }
+        let full = self.n_bytes / self.block_bytes * self.max_stored(self.block_bytes);
+        self.front_bytes() + full + if last == 0 { 0 } else { self.max_stored(last) }
     }
 
     /// The streams that a block of `n_bytes` is stored as: one, or one for each byte of an element.

@@ -171,7 +171,7 @@ impl Codec for Blosc {
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         match &self.encoding {
-            Ok(encoding) => encode::most_used(encoding, self.type_size, n_bytes),
+            Ok(encoding) => encode::max_used(encoding, self.type_size, n_bytes),
             Err(_) => n_bytes.saturating_add(HEADER_BYTES),
         }
     }

@@ -1,4 +1,4 @@
-//! Blocks of shuffled bytes behind LZ4 that are mostly zeros: detector data.
+//! Blocks of shuffled bytes after LZ4 that are mostly zeros: detector data.
 //!
 //! The byte planes are decoded into memory of zeros that knows where it is not zero ([`Sparse`]), the block is cleared meanwhile,
 //! and only those elements are put together that are not zero. Nothing goes over the zeros of a plane, neither to write them nor
@@ -24,7 +24,7 @@ const PIECE: usize = 4 << 10;
 
 /// Larger blocks are not decoded here: marks are an eighth of the block and a little, which is more scratch than the block's
 /// length, and is to stay within the 256 KiB that a decoder may take beyond that. Encoders make none that is larger unless told to.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 const _: () = assert!(MAX_SPLIT < DENSE, "a stream that is stored as it is makes a block dense");
 const _: () = assert!(GROUP == LINE, "a mark is for as many elements as a plane's line has bytes");
@@ -61,9 +61,7 @@ impl SparseBlock {
     /// Whether the `streams` are of mostly zeros, and the block of `n_bytes` that they make has whole pairs of groups, so that
     /// no line belongs to two planes.
     pub(super) fn takes(type_size: usize, streams: &Streams<'_>, n_bytes: usize) -> bool {
-        n_bytes <= MOST_BYTES
-            && n_bytes.is_multiple_of(2 * GROUP * type_size)
-            && streams.stored_len() <= n_bytes / DENSE
+        n_bytes <= MAX_BYTES && n_bytes.is_multiple_of(2 * GROUP * type_size) && streams.stored_len() <= n_bytes / DENSE
     }
 
     /// Decodes the `streams` into the whole of `dst`, in which is what `output` says. Returns the bytes that they take. The block
@@ -113,7 +111,7 @@ impl SparseBlock {
         self.groups.clear();
         self.groups.extend((0..n_groups).step_by(WORD).map(|first| {
             let groups = (0..type_size).fold(0, |all, plane| all | marks.word(plane * n_groups + first));
-            // Behind the last group of a plane is the next plane.
+            // After the last group of a plane is the next plane.
             groups & u64::MAX >> WORD.saturating_sub(n_groups - first)
         }));
         unshuffle_marked(level, type_size, &self.groups, &self.planes.bytes()[..dst.len()], dst);
@@ -169,12 +167,12 @@ mod tests {
     fn scratch_is_the_block_and_no_more_than_256_kib() {
         let empty = two_streams(&[0; 8], 0);
         let takes = |n_bytes| SparseBlock::takes(2, &empty, n_bytes);
-        assert!(takes(MOST_BYTES) && !takes(MOST_BYTES + 4 * GROUP));
+        assert!(takes(MAX_BYTES) && !takes(MAX_BYTES + 4 * GROUP));
         let mut block = SparseBlock::default();
-        block.planes.reserve(MOST_BYTES);
-        let n_groups = MOST_BYTES / (2 * GROUP);
+        block.planes.reserve(MAX_BYTES);
+        let n_groups = MAX_BYTES / (2 * GROUP);
         let n_bytes = block.planes.bytes().len() + block.planes.marks().n_bytes() + n_groups / 8;
-        assert!(n_bytes <= MOST_BYTES + (256 << 10), "{n_bytes} bytes");
+        assert!(n_bytes <= MAX_BYTES + (256 << 10), "{n_bytes} bytes");
     }
 
     #[test]

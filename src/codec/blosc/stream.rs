@@ -1,4 +1,4 @@
-//! One stream of a block: the six compressors, behind one face.
+//! One stream of a block: the six compressors, with one interface.
 //!
 //! Contexts are made when first used and kept for the whole chunk. Every decoder here must fill its output exactly.
 

@@ -2,14 +2,14 @@
 
 use super::front::Header;
 use super::numbers;
-use super::planes::{MOST_TAPS, Scale, Tap};
-use super::rans::{Frequencies, MOST_LANES};
-use super::tables::{self, MOST_TABLES};
+use super::planes::{MAX_TAPS, Scale, Tap};
+use super::rans::{Frequencies, MAX_LANES};
+use super::tables::{self, MAX_TABLES};
 use crate::codec::cursor::Cursor;
 use crate::{Error, Result};
 
 /// Tables of the second model at most.
-pub(super) const MOST_FIRST_TABLES: usize = 4;
+pub(super) const MAX_FIRST_TABLES: usize = 4;
 
 /// What frames are predicted from beside their own rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ impl Model {
     fn get(cursor: &mut Cursor<'_>, most_tables: usize) -> Result<Self> {
         let at = cursor.at();
         let n_taps = usize::from(cursor.u8()?);
-        if n_taps > MOST_TAPS {
+        if n_taps > MAX_TAPS {
             return Err(Error::Corrupt { at, what: "a model has more taps than there are" });
         }
         let taps = (0..n_taps).map(|_| Tap::get(cursor)).collect::<Result<_>>()?;
@@ -119,12 +119,12 @@ impl Coding {
         if reference != Reference::None && !header.may_have_reference() {
             return Err(Error::Corrupt { at, what: "frames so few or so small have no reference" });
         }
-        let n_lanes = 1_usize.checked_shl(cursor.u8()?.into()).filter(|n| *n <= MOST_LANES);
+        let n_lanes = 1_usize.checked_shl(cursor.u8()?.into()).filter(|n| *n <= MAX_LANES);
         let n_lanes = n_lanes.ok_or(Error::Corrupt { at, what: "more lanes than there are" })?;
         let scale = Scale::get(cursor)?;
         let at = cursor.at();
-        let model = Model::get(cursor, MOST_TABLES)?;
-        let first = (reference != Reference::None).then(|| Model::get(cursor, MOST_FIRST_TABLES)).transpose()?;
+        let model = Model::get(cursor, MAX_TABLES)?;
+        let first = (reference != Reference::None).then(|| Model::get(cursor, MAX_FIRST_TABLES)).transpose()?;
         let taps = || model.taps.iter();
         let has_own = taps().chain(first.iter().flat_map(|first| &first.taps)).any(|tap| !tap.is_reference);
         let needs_reference = first.iter().flat_map(|first| &first.taps).any(|tap| tap.is_reference)

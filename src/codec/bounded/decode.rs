@@ -2,7 +2,7 @@
 
 use super::coding::{Coding, Reference};
 use super::frame::{self, FrameDecoder, Tables};
-use super::front::{self, ENTRY_BYTES, Front, MOST_RATIO};
+use super::front::{self, ENTRY_BYTES, Front, MAX_RATIO};
 use super::planes::Plane;
 use super::segment::Mode;
 use crate::codec::cursor::Cursor;
@@ -60,7 +60,7 @@ impl<'a> Chunk<'a> {
         let at = self.table + index * ENTRY_BYTES;
         let n_bytes = end.checked_sub(start).filter(|_| start >= self.payload);
         let n_bytes = n_bytes.ok_or(Error::Corrupt { at, what: "a frame does not end after the one before" })?;
-        if n_bytes < self.front.header.frame_bytes().div_ceil(MOST_RATIO) {
+        if n_bytes < self.front.header.frame_bytes().div_ceil(MAX_RATIO) {
             return Err(Error::Corrupt { at, what: "a frame is too short for its pixels" });
         }
         if end > self.src.len() {

@@ -2,7 +2,7 @@
 
 use super::coding::Reference;
 use super::decode::Chunk;
-use super::front::{Achieved, ENTRY_BYTES, Front, HEADER_BYTES, Header, MOST_RATIO, checksum};
+use super::front::{Achieved, ENTRY_BYTES, Front, HEADER_BYTES, Header, MAX_RATIO, checksum};
 use super::levels::{Errors, Leveller, Levels};
 use super::mask;
 use super::segment::{Mode, head_byte};
@@ -23,12 +23,12 @@ pub(super) struct ChunkEncoder<'a> {
 }
 
 /// The most bytes of a front without models.
-const MOST_RAW_FRONT: usize = 128;
+const MAX_RAW_FRONT: usize = 128;
 
 /// The most bytes of a chunk of `n_frames` frames.
 pub(super) fn max_len(n_bytes: usize, n_frames: usize) -> usize {
     let per_frame = n_frames.saturating_mul(ENTRY_BYTES + 1);
-    n_bytes.saturating_add(per_frame).saturating_add(HEADER_BYTES + MOST_RAW_FRONT)
+    n_bytes.saturating_add(per_frame).saturating_add(HEADER_BYTES + MAX_RAW_FRONT)
 }
 
 impl ChunkEncoder<'_> {
@@ -49,7 +49,7 @@ impl ChunkEncoder<'_> {
         if is_broken || self.verify && !self.keeps_promise(&coded, src) {
             return self.raw(src, failed);
         }
-        let raw_len = max_len(src.len(), self.header.n_frames()) - MOST_RAW_FRONT;
+        let raw_len = max_len(src.len(), self.header.n_frames()) - MAX_RAW_FRONT;
         if coded.len() >= raw_len {
             return self.raw(src, Achieved { n_pixels: achieved.n_pixels, ..Achieved::default() });
         }
@@ -71,12 +71,12 @@ impl ChunkEncoder<'_> {
                 if !found.contains(&bits) {
                     found.push(bits);
                 }
-            } else if finds_negative && pixel < 0 && negative.len() <= mask::MOST_SENTINELS && !negative.contains(&bits)
+            } else if finds_negative && pixel < 0 && negative.len() <= mask::MAX_SENTINELS && !negative.contains(&bits)
             {
                 negative.push(bits);
             }
         });
-        if found.len() + negative.len() <= mask::MOST_SENTINELS {
+        if found.len() + negative.len() <= mask::MAX_SENTINELS {
             found.append(&mut negative);
         }
         found.sort_unstable();
@@ -166,7 +166,7 @@ impl ChunkEncoder<'_> {
 /// A chunk from its front and its segments.
 pub(super) fn assemble(front: &Front<'_>, segments: &[Vec<u8>]) -> Result<Vec<u8>> {
     let (header, bytes) = front.to_bytes();
-    let least = front.header.frame_bytes().div_ceil(MOST_RATIO);
+    let least = front.header.frame_bytes().div_ceil(MAX_RATIO);
     let mut at = HEADER_BYTES + bytes.len() + segments.len() * ENTRY_BYTES;
     let (mut table, mut payload) = (Vec::new(), Vec::new());
     for segment in segments {

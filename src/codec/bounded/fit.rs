@@ -9,7 +9,7 @@ use super::tables::log2;
 /// Pixels of a sample at most.
 const N_SAMPLES: usize = 6000;
 const N_ROUNDS: usize = 5;
-const MOST_COLUMNS: usize = 16;
+const MAX_COLUMNS: usize = 16;
 
 /// The pixels that a model may use, without weights: rows above, and around the pixel in a reference.
 fn places(is_mean: bool, has_reference: bool) -> Vec<(bool, i8, i8)> {
@@ -41,7 +41,7 @@ pub(super) struct Sample<'a> {
     pub(super) width: usize,
 }
 
-type Columns = [f64; MOST_COLUMNS];
+type Columns = [f64; MAX_COLUMNS];
 
 impl Sample<'_> {
     pub(super) fn fit(&self) -> Fit {
@@ -49,7 +49,7 @@ impl Sample<'_> {
         let places = places(self.is_mean, has_reference);
         let rows = self.rows(&places);
         let n = places.len() + 1;
-        let mut solution = [0.0; MOST_COLUMNS];
+        let mut solution = [0.0; MAX_COLUMNS];
         let mut weights = vec![1.0; rows.len()];
         for _ in 0..N_ROUNDS {
             solution = solve(&rows, &weights, n);
@@ -75,7 +75,7 @@ impl Sample<'_> {
             if y < 2 {
                 continue;
             }
-            let mut columns = [0.0; MOST_COLUMNS];
+            let mut columns = [0.0; MAX_COLUMNS];
             for (column, (is_reference, dy, dx)) in columns.iter_mut().zip(places) {
                 let plane = if *is_reference { reference.unwrap_or(frame) } else { frame };
                 let x = ((x + PAD) as isize - isize::from(*dx)) as usize;
@@ -102,7 +102,7 @@ impl Sample<'_> {
         let taps: Vec<Tap> = taps.filter(|tap| tap.weight != 0).collect();
         let bias = if is_sane { solution[places.len()] } else { 0.0 };
         let bias = (bias.clamp(-30_000.0, 30_000.0) * one).round() as i32;
-        let solution = if is_sane { *solution } else { [0.0; MOST_COLUMNS] };
+        let solution = if is_sane { *solution } else { [0.0; MAX_COLUMNS] };
         let cost =
             |(columns, pixel): &(Columns, f64)| log2(2 + (2.0 * (pixel - product(columns, &solution)).abs()) as u32);
         let cost = rows.iter().map(cost).sum::<u64>() / (rows.len() as u64).max(1);
@@ -116,7 +116,7 @@ fn product(a: &Columns, b: &Columns) -> f64 {
 
 /// Weighted least squares with `n` columns, held back a little where columns are alike.
 fn solve(rows: &[(Columns, f64)], weights: &[f64], n: usize) -> Columns {
-    let (mut matrix, mut right) = ([[0.0; MOST_COLUMNS]; MOST_COLUMNS], [0.0; MOST_COLUMNS]);
+    let (mut matrix, mut right) = ([[0.0; MAX_COLUMNS]; MAX_COLUMNS], [0.0; MAX_COLUMNS]);
     for ((columns, pixel), weight) in rows.iter().zip(weights) {
         for (row, column) in columns.iter().enumerate().take(n) {
             let weighted = column * weight;
@@ -132,7 +132,7 @@ fn solve(rows: &[(Columns, f64)], weights: &[f64], n: usize) -> Columns {
     eliminate(&mut matrix, &mut right, n)
 }
 
-fn eliminate(matrix: &mut [Columns; MOST_COLUMNS], right: &mut Columns, n: usize) -> Columns {
+fn eliminate(matrix: &mut [Columns; MAX_COLUMNS], right: &mut Columns, n: usize) -> Columns {
     // The matrix is symmetric and positive: no pivots are needed.
     for at in 0..n {
         for below in at + 1..n {
@@ -144,7 +144,7 @@ fn eliminate(matrix: &mut [Columns; MOST_COLUMNS], right: &mut Columns, n: usize
             right[below] -= factor * right[at];
         }
     }
-    let mut solution = [0.0; MOST_COLUMNS];
+    let mut solution = [0.0; MAX_COLUMNS];
     for at in (0..n).rev() {
         let known: f64 = (at + 1..n).fold(0.0, |sum, column| sum + matrix[at][column] * solution[column]);
         solution[at] = (right[at] - known) / matrix[at][at];

@@ -2,7 +2,7 @@
 
 use super::coding::{Coding, Reference};
 use super::element::IntegerType;
-use super::mask::MOST_SENTINELS;
+use super::mask::MAX_SENTINELS;
 use super::numbers;
 use crate::codec::cursor::Cursor;
 use crate::kernels::quantise::{Bound, Domain, Noise, Options, Quantiser, Upto};
@@ -23,7 +23,7 @@ pub(super) const CHECKSUM_AT: usize = 24;
 pub(super) const ENTRY_BYTES: usize = 8;
 
 /// A segment has a byte for so many of its frame's.
-pub(super) const MOST_RATIO: usize = 1 << 16;
+pub(super) const MAX_RATIO: usize = 1 << 16;
 
 const UNBIASED: u8 = 1;
 const KEEP_ZERO: u8 = 2;
@@ -285,7 +285,7 @@ pub(super) fn open(src: &[u8]) -> Result<(Front<'_>, usize)> {
 fn get_sets<'a>(cursor: &mut Cursor<'a>, header: &Header) -> Result<(Vec<u32>, Vec<&'a [u8]>)> {
     let at = cursor.at();
     let n = usize::from(cursor.u8()?);
-    if n > MOST_SENTINELS || n > 0 && !header.may_have_mask() {
+    if n > MAX_SENTINELS || n > 0 && !header.may_have_mask() {
         return Err(Error::Corrupt { at, what: "more sentinels than there may be" });
     }
     let sentinels = (0..n).map(|_| numbers::get_u32(cursor)).collect::<Result<_>>()?;

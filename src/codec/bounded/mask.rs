@@ -9,13 +9,13 @@ use crate::codec::cursor::Cursor;
 use crate::{Error, Result};
 
 /// Sentinels of a chunk at most: one bit each.
-pub(super) const MOST_SENTINELS: usize = 8;
+pub(super) const MAX_SENTINELS: usize = 8;
 
 /// A stored set of pixels, read in order.
 #[derive(Debug, Clone)]
 struct Marks<'a> {
     cursor: Cursor<'a>,
-    /// The next pixel of the set; none behind the last.
+    /// The next pixel of the set; none after the last.
     next: Option<u64>,
 }
 

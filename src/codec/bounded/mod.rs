@@ -43,7 +43,7 @@ mod work;
 pub use coding::Reference;
 pub use element::IntegerType;
 pub use front::Achieved;
-pub use parameters::MOST_NAMED_SENTINELS;
+pub use parameters::MAX_NAMED_SENTINELS;
 
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 use crate::cpu::Level;

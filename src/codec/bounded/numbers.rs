@@ -5,7 +5,7 @@ use crate::codec::cursor::Cursor;
 use crate::{Error, Result};
 
 /// Bytes of a number at most: those of 64 bits.
-const MOST_BYTES: u32 = 10;
+const MAX_BYTES: u32 = 10;
 
 pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -23,10 +23,10 @@ pub(super) fn put_signed(out: &mut Vec<u8>, number: i64) {
 pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<u64> {
     let at = cursor.at();
     let mut number = 0;
-    for index in 0..MOST_BYTES {
+    for index in 0..MAX_BYTES {
         let byte = cursor.u8()?;
         let bits = u64::from(byte & 0x7f);
-        if index == MOST_BYTES - 1 && bits > 1 {
+        if index == MAX_BYTES - 1 && bits > 1 {
             break;
         }
         number |= bits << (7 * index);

@@ -26,7 +26,7 @@ const N_NAMED: usize = 17;
 const NAMED: usize = 18;
 
 /// Sentinels that can be named.
-pub const MOST_NAMED_SENTINELS: usize = 7;
+pub const MAX_NAMED_SENTINELS: usize = 7;
 
 pub(super) const UNBIASED: u32 = 1;
 pub(super) const KEEP_ZERO: u32 = 2;
@@ -48,7 +48,7 @@ pub(super) struct Asked {
 
 pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u32>> {
     let end = if cd_values.get(VERSION_AT).is_some_and(|version| *version != 0) {
-        let n_named = cd_values.get(N_NAMED).map_or(0, |n| *n as usize).min(MOST_NAMED_SENTINELS + 1);
+        let n_named = cd_values.get(N_NAMED).map_or(0, |n| *n as usize).min(MAX_NAMED_SENTINELS + 1);
         let end = NAMED + n_named;
         if let Some(past) = cd_values.iter().skip(end).position(|value| *value != 0) {
             return Err(refusal(cd_values, end + past, FORM.no_more));
@@ -166,7 +166,7 @@ fn bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)
 /// The sentinels that are named.
 fn named(cd_values: &[u32]) -> Result<Vec<u32>> {
     let n_named = cd_values.get(N_NAMED).map_or(0, |n| *n as usize);
-    if n_named > MOST_NAMED_SENTINELS {
+    if n_named > MAX_NAMED_SENTINELS {
         return Err(refusal(cd_values, N_NAMED, "at most 7 sentinels can be named"));
     }
     if n_named == 0 {

@@ -10,11 +10,11 @@ use crate::{Error, Result};
 /// Pixels at either side of a row that repeat its first and last one.
 pub(super) const PAD: usize = 2;
 
-/// Bits of a weight behind the point.
+/// Bits of a weight after the point.
 pub(super) const WEIGHT_BITS: u32 = 12;
 
 /// Taps of a model at most.
-pub(super) const MOST_TAPS: usize = 16;
+pub(super) const MAX_TAPS: usize = 16;
 
 /// How levels become what planes hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use crate::{Error, Result};
 pub(super) const FREQUENCY_BITS: u32 = 11;
 pub(super) const TOTAL: u32 = 1 << FREQUENCY_BITS;
 
-const LEAST_STATE: u32 = 1 << 15;
+const MIN_STATE: u32 = 1 << 15;
 
 /// Lanes at most.
-pub(super) const MOST_LANES: usize = 32;
+pub(super) const MAX_LANES: usize = 32;
 
 /// The frequencies of the tokens. They add up to [`TOTAL`].
 pub(super) type Frequencies = [u16; N_TOKENS];
@@ -37,7 +37,7 @@ struct Symbol {
 #[derive(Debug)]
 pub(super) struct Encoder {
     symbols: Vec<[Symbol; 64]>,
-    states: [u32; MOST_LANES],
+    states: [u32; MAX_LANES],
     n_lanes: usize,
     /// In the opposite order.
     words: Vec<u16>,
@@ -46,12 +46,12 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(super) fn new(tables: &[Frequencies]) -> Self {
         let symbols = tables.iter().map(symbols_of).collect();
-        Self { symbols, states: [LEAST_STATE; MOST_LANES], n_lanes: 1, words: Vec::new() }
+        Self { symbols, states: [MIN_STATE; MAX_LANES], n_lanes: 1, words: Vec::new() }
     }
 
     /// Begins a stream.
     pub(super) fn start(&mut self, n_lanes: usize) {
-        self.states = [LEAST_STATE; MOST_LANES];
+        self.states = [MIN_STATE; MAX_LANES];
         self.n_lanes = n_lanes;
         self.words.clear();
     }
@@ -60,7 +60,7 @@ impl Encoder {
     #[inline]
     pub(super) fn put(&mut self, lane: usize, table: usize, token: u8) {
         let symbol = &self.symbols[table][usize::from(token & 63)];
-        let state = &mut self.states[lane % MOST_LANES];
+        let state = &mut self.states[lane % MAX_LANES];
         let mut x = *state;
         if x >= symbol.limit {
             self.words.push(x as u16);
@@ -82,7 +82,7 @@ fn symbols_of(frequencies: &Frequencies) -> [Symbol; 64] {
     let mut start = 0;
     for (symbol, frequency) in symbols.iter_mut().zip(frequencies) {
         let frequency = u32::from(*frequency);
-        let limit = (LEAST_STATE >> FREQUENCY_BITS << 16).wrapping_mul(frequency);
+        let limit = (MIN_STATE >> FREQUENCY_BITS << 16).wrapping_mul(frequency);
         let complement = TOTAL.wrapping_sub(frequency);
         *symbol = match frequency {
             0 => Symbol::default(),
@@ -123,19 +123,19 @@ impl DecodingTables {
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
     slots: &'a [u32],
-    states: [u32; MOST_LANES],
+    states: [u32; MAX_LANES],
     words: &'a [[u8; 2]],
     at: usize,
 }
 
 impl<'a> Decoder<'a> {
-    /// Begins with the states of `n_lanes`, at most [`MOST_LANES`].
+    /// Begins with the states of `n_lanes`, at most [`MAX_LANES`].
     pub(super) fn new(tables: &'a DecodingTables, n_lanes: usize, stream: &'a [u8]) -> Result<Self> {
         let mut cursor = Cursor::new(stream);
-        let mut states = [LEAST_STATE; MOST_LANES];
+        let mut states = [MIN_STATE; MAX_LANES];
         for state in states.iter_mut().take(n_lanes) {
             *state = cursor.u32_le()?;
-            if !(LEAST_STATE..1 << 31).contains(state) {
+            if !(MIN_STATE..1 << 31).contains(state) {
                 return Err(Error::Corrupt { at: cursor.at(), what: "a state of the entropy coder is out of range" });
             }
         }
@@ -146,15 +146,15 @@ impl<'a> Decoder<'a> {
         Ok(Self { slots: &tables.slots, states, words, at: 0 })
     }
 
-    /// The next token of a lane. Behind the end anything: [`finish`](Self::finish) tells.
+    /// The next token of a lane. After the end anything: [`finish`](Self::finish) tells.
     #[inline]
     pub(super) fn get(&mut self, lane: usize, table: usize) -> u8 {
-        let state = &mut self.states[lane % MOST_LANES];
+        let state = &mut self.states[lane % MAX_LANES];
         let at = table << FREQUENCY_BITS | (*state & (TOTAL - 1)) as usize;
         let slot = self.slots.get(at).copied().unwrap_or(0);
         let next = (slot >> 6 & 0xfff) * (*state >> FREQUENCY_BITS) + (slot >> 18);
         let word = self.words.get(self.at).map_or(0, |word| u32::from(u16::from_le_bytes(*word)));
-        let is_low = next < LEAST_STATE;
+        let is_low = next < MIN_STATE;
         *state = if is_low { next << 16 | word } else { next };
         self.at += usize::from(is_low);
         (slot & 63) as u8
@@ -162,7 +162,7 @@ impl<'a> Decoder<'a> {
 
     /// Whether the stream was read to its end, and no further.
     pub(super) fn finish(&self) -> Result<()> {
-        if self.at == self.words.len() && self.states.iter().all(|state| *state == LEAST_STATE) {
+        if self.at == self.words.len() && self.states.iter().all(|state| *state == MIN_STATE) {
             return Ok(());
         }
         Err(Error::Corrupt { at: 0, what: "a stream of the entropy coder does not end where its frame does" })

@@ -11,11 +11,11 @@ use super::tokens::{BitWriter, N_PLAIN, N_TOKENS, fold, token};
 /// Classes of predictions: sixteen an octave where these are small, then eight.
 pub(super) const N_CLASSES: usize = 256;
 const FINE_OCTAVE: u32 = 17;
-const N_FINE: usize = 16 * (FINE_OCTAVE - LEAST_OCTAVE) as usize;
+const N_FINE: usize = 16 * (FINE_OCTAVE - MIN_OCTAVE) as usize;
 
 /// Predictions are moved by so much before they are classed: what is nearer to 0 is about 0.
-const LEAST_OCTAVE: u32 = 8;
-const MOVED: i32 = 1 << LEAST_OCTAVE;
+const MIN_OCTAVE: u32 = 8;
+const MOVED: i32 = 1 << MIN_OCTAVE;
 
 /// What a prediction of level 0 is as a sum.
 fn offset(scale: &Scale) -> i32 {
@@ -27,7 +27,7 @@ fn class(sum: i32, offset: i32) -> u8 {
     let moved = sum.saturating_add(offset).max(0).saturating_add(MOVED).cast_unsigned();
     let octave = moved.ilog2();
     if octave < FINE_OCTAVE {
-        ((octave - LEAST_OCTAVE) * 16 + (moved >> (octave - 4) & 15)) as u8
+        ((octave - MIN_OCTAVE) * 16 + (moved >> (octave - 4) & 15)) as u8
     } else {
         (N_FINE as u32 + (octave - FINE_OCTAVE) * 8 + (moved >> (octave - 3) & 7)) as u8
     }
@@ -36,7 +36,7 @@ fn class(sum: i32, offset: i32) -> u8 {
 /// The threshold below a class.
 pub(super) fn threshold(class: usize, scale: &Scale) -> i32 {
     let edge = match class.checked_sub(N_FINE) {
-        None => (16 + class as i64 % 16) << (LEAST_OCTAVE as usize + class / 16 - 4),
+        None => (16 + class as i64 % 16) << (MIN_OCTAVE as usize + class / 16 - 4),
         Some(class) => (8 + class as i64 % 8) << (FINE_OCTAVE as usize + class / 8 - 3),
     };
     let threshold = edge - i64::from(MOVED) - i64::from(offset(scale)) - 1;

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub(super) type Counts = [u32; N_TOKENS];
 
 /// Tables of a model at most.
-pub(super) const MOST_TABLES: usize = 16;
+pub(super) const MAX_TABLES: usize = 16;
 
 /// What a token costs in the table that is stored, in 1/65536 bit.
 const COST_OF_ENTRY: u64 = 7 << 16;
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn classes_alike_share_a_table_and_others_do_not() {
         let (a, b) = (counts(&[1000, 10]), counts(&[10, 1000]));
-        let clusters = cluster(&[a, counts(&[]), a, b, b, b], MOST_TABLES);
+        let clusters = cluster(&[a, counts(&[]), a, b, b, b], MAX_TABLES);
         assert_eq!(clusters.iter().map(|(first, _)| *first).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(clusters[1].1, counts(&[30, 3000]));
         let different: Vec<Counts> = (0..40)
@@ -202,7 +202,7 @@ mod tests {
                 one
             })
             .collect();
-        assert_eq!(cluster(&different, MOST_TABLES).len(), MOST_TABLES);
-        assert_eq!(cluster(&[counts(&[])], MOST_TABLES).len(), 1);
+        assert_eq!(cluster(&different, MAX_TABLES).len(), MAX_TABLES);
+        assert_eq!(cluster(&[counts(&[])], MAX_TABLES).len(), 1);
     }
 }

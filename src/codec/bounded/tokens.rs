@@ -75,7 +75,7 @@ impl BitWriter {
     }
 }
 
-/// The way back. Behind the end all bits are 0, and [`is_at_end`](Self::is_at_end) says no.
+/// The way back. After the end all bits are 0, and [`is_at_end`](Self::is_at_end) says no.
 #[derive(Debug, Clone)]
 pub(super) struct BitReader<'a> {
     rest: &'a [u8],

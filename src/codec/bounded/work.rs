@@ -1,6 +1,6 @@
 //! From the levels of a chunk to its bytes: planes, the models, the symbols, and of each frame the shortest form.
 
-use super::coding::{Coding, MOST_FIRST_TABLES, Model, Reference};
+use super::coding::{Coding, MAX_FIRST_TABLES, Model, Reference};
 use super::decode::levels_checksum;
 use super::encode::{ChunkEncoder, assemble};
 use super::fit::{Fit, Sample};
@@ -9,10 +9,10 @@ use super::levels::Levels;
 use super::mask;
 use super::numbers;
 use super::planes::{PAD, Plane, Scale, WEIGHT_BITS};
-use super::rans::{Encoder, MOST_LANES};
+use super::rans::{Encoder, MAX_LANES};
 use super::segment::{Mode, head_byte};
 use super::symbols::{Frame, N_CLASSES, Predicted, Sparse, no_counts, threshold};
-use super::tables::{self, Counts, MOST_TABLES};
+use super::tables::{self, Counts, MAX_TABLES};
 use super::tokens::N_TOKENS;
 use crate::Result;
 use crate::kernels::quantise::{LevelTable, Quantiser};
@@ -65,10 +65,10 @@ impl Work<'_> {
         let mut planes: Vec<Plane> = self.frames.iter().map(|frame| self.plane(frame, &scale)).collect();
         let prediction = self.prediction(&mut planes);
         let symbols = self.symbols(&planes, &prediction, &scale);
-        let model = tabled(&prediction.model, &symbols.counts, &scale, MOST_TABLES);
+        let model = tabled(&prediction.model, &symbols.counts, &scale, MAX_TABLES);
         let first_scale = if prediction.mean.is_some() { Scale { origin: 0, shift: 0, ..scale } } else { scale };
         let first =
-            prediction.first.as_ref().map(|fit| tabled(fit, &symbols.first_counts, &first_scale, MOST_FIRST_TABLES));
+            prediction.first.as_ref().map(|fit| tabled(fit, &symbols.first_counts, &first_scale, MAX_FIRST_TABLES));
         let has_sparse = symbols.sparse.iter().any(Option::is_some);
         let table = LevelTable::new(self.quantiser, self.ends.0, self.ends.1);
         let coding = Coding {
@@ -94,7 +94,7 @@ impl Work<'_> {
     /// Enough lanes for vectors, and few where frames are small: each costs 4 bytes a frame.
     fn n_lanes(&self) -> usize {
         let by_size = (self.encoder.header.frame_pixels() / 8192).max(1).next_power_of_two();
-        by_size.min(self.width().next_power_of_two()).min(MOST_LANES)
+        by_size.min(self.width().next_power_of_two()).min(MAX_LANES)
     }
 
     /// Planes have levels to four times those of all but one pixel in a thousand, if there is room; else about these.

@@ -50,7 +50,7 @@ impl Header {
         (self.n_bytes / 2).div_ceil(self.segment_pixels.max(1)) as usize
     }
 
-    /// The pixels of segment `index`, counted in the chunk. Empty behind the last.
+    /// The pixels of segment `index`, counted in the chunk. Empty after the last.
     #[must_use]
     pub fn pixels(&self, index: usize) -> Range<usize> {
         let n_pixels = self.n_bytes as usize / 2;

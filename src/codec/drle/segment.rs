@@ -1,4 +1,4 @@
-//! A segment: its stream and, behind it where there are any, the list of its exceptions.
+//! A segment: its stream and, after it where there are any, the list of its exceptions.
 //!
 //! A stream has an even number of bytes. A segment with a list has an odd number: stream, list, a byte 0 where the list is odd, and the
 //! list's length in one byte, or in four and the byte 255. `docs/format.md` has the details.
@@ -64,7 +64,7 @@ fn close_with(room: &mut [u8], n_bytes: usize, n_pixels: usize, exceptions: &Exc
     put_list(room, n_bytes, &list)
 }
 
-/// Puts a list behind the first `n_bytes` of `room`.
+/// Puts a list after the first `n_bytes` of `room`.
 fn put_list(room: &mut [u8], n_bytes: usize, list: &[u8]) -> Result<usize> {
     let (needed, available) = (n_bytes + tail_len(list.len()), room.len());
     let tail = room.get_mut(n_bytes..needed).ok_or(Error::OutputTooSmall { needed, available })?;

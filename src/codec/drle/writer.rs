@@ -116,7 +116,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
         self.enter_segment(n_bytes, checksum)
     }
 
-    /// The next segment stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or behind it;
+    /// The next segment stands in the output from `from` on, at [`segment_mut`](Self::segment_mut) or after it;
     /// the table has its length and its checksum. Returns the length.
     pub(super) fn move_segment(&mut self, from: usize) -> Result<usize> {
         let (dst, Front { n_finished, at, .. }) = (self.dst.as_mut(), self.front);
@@ -178,7 +178,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
         self.finish_segment(stream.len())
     }
 
-    /// Appends a segment all of whose pixels are 0 or, where there is a `fill`, sentinels of this value: padding behind the
+    /// Appends a segment all of whose pixels are 0 or, where there is a `fill`, sentinels of this value: padding after the
     /// last frame of a dataset.
     ///
     /// # Errors

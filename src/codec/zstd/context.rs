@@ -77,7 +77,7 @@ impl Encoder {
         self.compress(src, dst)
     }
 
-    /// A length behind which `src` is all zero.
+    /// A length after which `src` is all zero.
     fn used(&self, src: &[u8]) -> usize {
         let zeros = src.rchunks(ZEROS_STEP).take_while(|bytes| is_zero(self.level, bytes));
         src.len().saturating_sub(ZEROS_STEP * zeros.count())
@@ -165,7 +165,7 @@ impl Decoder {
         })
     }
 
-    /// Decodes `src` to `n_bytes`, which are in `room` then or in memory of the decoder. What is behind them in `room` is
+    /// Decodes `src` to `n_bytes`, which are in `room` then or in memory of the decoder. What is after them in `room` is
     /// scratch, and makes the end of the block faster where it is 32 bytes or more: Zstd copies without care for the end
     /// then.
     pub(crate) fn decode<'a>(&'a mut self, src: &[u8], room: &'a mut [u8], n_bytes: usize) -> Result<&'a [u8]> {

@@ -1,7 +1,7 @@
 //! Zeros in Zstd frames: as blocks that repeat one byte.
 //!
 //! A frame of zeros only has 11 bytes for 8 KiB, where the library writes 19. And a frame whose content ends in zeros is the
-//! library's frame of what is before them, with such blocks behind it: every decoder fills memory by them, where it
+//! library's frame of what is before them, with such blocks after it: every decoder fills memory by them, where it
 //! would copy zeros 8 bytes at a time.
 
 use super::context::MAX_BLOCK_BYTES;
@@ -16,7 +16,7 @@ const BLOCK_HEADER_BYTES: usize = 3;
 /// In a block's header: no block follows.
 const LAST: u32 = 1;
 
-/// A block's type, behind the bit for the last one; its size follows.
+/// A block's type, after the bit for the last one; its size follows.
 const TYPE: u32 = 0b11 << 1;
 
 /// A block's type: one byte follows, which is repeated.
@@ -82,7 +82,7 @@ fn put_blocks(n_bytes: usize, dst: &mut [u8], mut at: usize) -> Option<usize> {
         let n = rest.min(MAX_BLOCK_BYTES);
         rest -= n;
         let header = (n as u32) << 3 | REPEATED | if rest == 0 { LAST } else { 0 };
-        // Three bytes of header, and behind them the byte that is repeated: 0, as the header's fourth.
+        // Three bytes of header, and after them the byte that is repeated: 0, as the header's fourth.
         at = put(&header.to_le_bytes(), dst, at)?;
     }
     Some(at)

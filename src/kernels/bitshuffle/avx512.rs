@@ -156,7 +156,7 @@ struct Extend<const N: usize, const M: usize>;
 
 impl<const N: usize, const M: usize> Extend<N, M> {
     /// Where the bytes of register `i` of 64 elements come from: the register that has their first `M` bytes, or, 64
-    /// places behind, one of a byte for each of the 64.
+    /// places after, one of a byte for each of the 64.
     const PLACES: [[u8; 64]; N] = {
         let mut places = [[0; 64]; N];
         let mut at = 0;

@@ -159,7 +159,7 @@ macro_rules! lane_kernels {
         struct Rows {
             n_groups: usize,
             group: usize,
-            /// The row that stands for all behind it.
+            /// The row that stands for all after it.
             last: usize,
             /// How memory is asked for.
             prefetch: Prefetch,

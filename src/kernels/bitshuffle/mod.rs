@@ -64,7 +64,7 @@ pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
     inverse_rows(level, element_size, src, element_size.saturating_mul(8), dst);
 }
 
-/// [`inverse`] where only the first `n_rows` rows are in `src`, which is as long as ever: those behind are all like the
+/// [`inverse`] where only the first `n_rows` rows are in `src`, which is as long as ever: those after are all like the
 /// last one of them, and what stands in their place is not read.
 ///
 /// The rows above the largest value of unsigned elements are such, all zero; and so are they where elements are the

@@ -62,8 +62,8 @@ fn another_output_length_is_refused() {
 fn every_level_agrees_with_scalar() {
     for &level in Level::available() {
         for element_size in (1..=33).chain([64, 100, 255, 256, 300]) {
-            let most_groups = if element_size <= 4 { 200 } else { 80 };
-            for n_groups in 0..=most_groups {
+            let max_groups = if element_size <= 4 { 200 } else { 80 };
+            for n_groups in 0..=max_groups {
                 let src = noise(n_groups * 8 * element_size, 3);
                 let mut expected = vec![0x5A; src.len()];
                 scalar::transpose(element_size, &src, &mut expected);

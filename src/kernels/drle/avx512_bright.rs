@@ -130,7 +130,7 @@ impl Tokens<'_> {
     }
 }
 
-/// Writes the tokens of the kept pixels, and behind them, where there is room, anything.
+/// Writes the tokens of the kept pixels, and after them, where there is room, anything.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
 #[inline]
 fn write_tokens(kept: &Kept, n_kept: usize, room: &mut [u8]) {

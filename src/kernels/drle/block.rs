@@ -10,7 +10,7 @@
 //! Where stored pixels are written as they are, a block is added to the sum (*add*: for each pair its pixels; for a block with
 //! many runs, all of it). Of a stream that is done afterwards: see [`sum`](super::sum).
 //!
-//! The pixels behind the last whole group of a strip are padded to one with pixels that are equal to their dark image,
+//! The pixels after the last whole group of a strip are padded to one with pixels that are equal to their dark image,
 //! hence dark and not counted. What is rare and would cost the scan an instruction is not counted there but noticed:
 //! differences that do not fit 16 bits make [`Tally::is_exact`] false, and the block's counts are then `scalar`'s.
 
@@ -109,7 +109,7 @@ pub(super) struct Step<'a, P> {
     pub(super) level: Level,
     /// Where in the frame it begins.
     pub(super) at: usize,
-    /// The block and what stands behind it in the strip.
+    /// The block and what stands after it in the strip.
     pub(super) pixels: &'a [P],
     /// At most [`BLOCK`]: whole groups, or less than one.
     pub(super) n_pixels: usize,
@@ -306,7 +306,7 @@ fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
 }
 
 /// Cuts the first `n_pixels` of a strip into blocks: whole groups, and at the end what is less than one. Each comes with
-/// all that stands behind it in the strip, and its length.
+/// all that stands after it in the strip, and its length.
 pub(super) fn steps<P>(strip: &[P], n_pixels: usize) -> impl Iterator<Item = (&[P], usize)> {
     let mut at = 0;
     std::iter::from_fn(move || {

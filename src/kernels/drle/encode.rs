@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// Encodes one frame, given as strips whose concatenation it is, as a DRLE stream at the front of `tokens`.
 ///
 /// `sum`, as long as the frame, is increased by the stored pixels; it holds 65 536 frames and wraps beyond that
-/// ([`chunk::Sum`](crate::chunk::Sum) does not). At most [`max_encoded_len`](super::max_encoded_len) bytes are written; what stands behind the
+/// ([`chunk::Sum`](crate::chunk::Sum) does not). At most [`max_encoded_len`](super::max_encoded_len) bytes are written; what stands after the
 /// stream is scratch. Allocates nothing. On an error `sum` is as it was, and `tokens` unspecified.
 ///
 /// # Errors

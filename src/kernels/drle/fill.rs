@@ -36,7 +36,7 @@ pub(super) fn fill_runs(pixels: &mut [u8], mut to: Frontier, tokens: &[u8], runs
     Some(to)
 }
 
-/// Copies `tokens[start..end]`, none of which is negative; returns the position behind them.
+/// Copies `tokens[start..end]`, none of which is negative; returns the position after them.
 #[inline(always)]
 fn copy(pixels: &mut [u8], at: usize, tokens: &[[u8; 2]], start: usize, end: usize) -> Option<usize> {
     let n_tokens = end - start;
@@ -45,7 +45,7 @@ fn copy(pixels: &mut [u8], at: usize, tokens: &[[u8; 2]], start: usize, end: usi
     let (Some(room), Some(source), true) = (room, source, n_tokens <= STRIDE) else {
         return copy_exactly(pixels, at, tokens[start..end].as_flattened());
     };
-    // What stands behind the run is decoded later: zeros do no harm there.
+    // What stands after the run is decoded later: zeros do no harm there.
     for (lane, (to, token)) in room.as_chunks_mut::<2>().0.iter_mut().zip(source).enumerate() {
         let keep = if (lane as i16) < n_tokens as i16 { u16::MAX } else { 0 };
         *to = (u16::from_ne_bytes(*token) & keep).to_ne_bytes();

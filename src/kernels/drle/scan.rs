@@ -18,7 +18,7 @@ pub(super) const GROUPS: usize = 32;
 /// Pixels of a block.
 pub(super) const BLOCK: usize = GROUP * GROUPS;
 
-/// Words of slack behind the positions, so that whole vectors or several positions may be stored at once.
+/// Words of slack after the positions, so that whole vectors or several positions may be stored at once.
 const SLACK: usize = 64;
 
 /// The next pixels for a scan: whole groups, at most [`GROUPS`].
@@ -111,7 +111,7 @@ impl Positions {
         Self { at: [0; BLOCK + SLACK], n: 0 }
     }
 
-    /// Writes `base` plus the index of each set bit of `bits` from the `n`th position on; returns the position behind them.
+    /// Writes `base` plus the index of each set bit of `bits` from the `n`th position on; returns the position after them.
     ///
     /// There are few bits as a rule: `AT_ONCE` are taken without a branch.
     #[inline(always)]
@@ -176,7 +176,7 @@ impl Changes {
     }
 }
 
-/// Where a block is bright: a word a group, and words that are 0 before and behind them.
+/// Where a block is bright: a word a group, and words that are 0 before and after them.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Bright([u64; GROUPS + 9]);
 
@@ -186,7 +186,7 @@ impl Bright {
         Self([0; GROUPS + 9])
     }
 
-    /// The words of the groups, and behind them of none.
+    /// The words of the groups, and after them of none.
     #[inline(always)]
     pub(super) fn groups(&self) -> &[u64; GROUPS + 8] {
         self.0.last_chunk().expect("one word less")
@@ -199,7 +199,7 @@ impl Bright {
         (words.first_chunk().expect("8 of 9"), words.last_chunk().expect("8 of 9"))
     }
 
-    /// The words of `n_groups` to be filled, behind which all are 0.
+    /// The words of `n_groups` to be filled, after which all are 0.
     #[inline(always)]
     pub(super) fn for_groups(&mut self, n_groups: usize) -> &mut [u64] {
         let (groups, behind) = self.0[1..].split_at_mut(n_groups);

@@ -1,6 +1,6 @@
 //! The writer of a stream: dark runs and bright pixels in, tokens out.
 //!
-//! This is the one place that knows the canonical form: a dark run is written when the bright pixel behind it comes (or
+//! This is the one place that knows the canonical form: a dark run is written when the bright pixel after it comes (or
 //! the frame ends), as tokens of 32768 pixels and one of the rest; a rest of one pixel is the value 0.
 //!
 //! Runs are short and of all lengths, so that a branch on the length is mostly predicted wrong. Hence both token and
@@ -73,7 +73,7 @@ fn push_run<P: Pixel>(room: &mut [u8; 2 * STRIDE + 2], source: &[P; STRIDE], n_d
     skip + 2 * n_bright
 }
 
-/// Writes any number of dark pixels and the bright ones of `run`, and nothing else; returns the position behind them.
+/// Writes any number of dark pixels and the bright ones of `run`, and nothing else; returns the position after them.
 #[cold]
 #[inline(never)]
 fn push_run_exactly<P: Pixel>(dst: &mut [u8], at: usize, n_dark: usize, run: &[P]) -> Result<usize> {
@@ -86,7 +86,7 @@ fn push_run_exactly<P: Pixel>(dst: &mut [u8], at: usize, n_dark: usize, run: &[P
     Ok(needed)
 }
 
-/// Writes a dark run of any length; returns the position behind it.
+/// Writes a dark run of any length; returns the position after it.
 #[inline(never)]
 pub(super) fn flush(dst: &mut [u8], mut at: usize, mut n_dark: usize) -> Result<usize> {
     while n_dark > 0 {

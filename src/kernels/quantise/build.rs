@@ -6,8 +6,8 @@ use super::{Bound, Domain, Entry, Inner, List, Options, Quantiser, Upto};
 
 /// Levels above 0, and below, that are listed at most. The values after them are exact. With β = 1 and a gain of 1 they reach 67 million
 /// counts.
-const MOST_UP: usize = 1 << 14;
-const MOST_DOWN: usize = 1 << 12;
+const MAX_UP: usize = 1 << 14;
+const MAX_DOWN: usize = 1 << 12;
 
 impl Quantiser {
     /// The quantiser for a bound, needed for levels or values up to `upto` only: what it does to others is unspecified, but in the
@@ -95,7 +95,7 @@ impl Builder {
     }
 
     fn is_enough(&self, list: &List, start: i64) -> bool {
-        list.up.len() == MOST_UP
+        list.up.len() == MAX_UP
             || match self.upto {
                 Upto::Value(value) => start > value,
                 Upto::Level(level) => list.first_up + list.up.len() as i64 > level,
@@ -115,7 +115,7 @@ impl Builder {
 
     fn intervals_down(&self, list: &mut List) -> i64 {
         let mut end = list.zero.0 - 1;
-        while end >= self.bottom && self.tolerance(end) > 0 && list.down.len() < MOST_DOWN {
+        while end >= self.bottom && self.tolerance(end) > 0 && list.down.len() < MAX_DOWN {
             let width = greatest(end - self.bottom, |width| width <= 2 * self.tolerance(end - width));
             list.down.push(Entry::new(end - width, end - width / 2));
             end -= width + 1;
@@ -138,7 +138,7 @@ impl Builder {
 
     fn lattice_down(&self, list: &mut List) -> i64 {
         let mut value = 0;
-        while value > self.bottom && list.down.len() < MOST_DOWN {
+        while value > self.bottom && list.down.len() < MAX_DOWN {
             let keeps_zero = self.options.keep_zero && value == 0;
             let most = if keeps_zero { 0 } else { value - self.bottom - 1 };
             let more = greatest(most, |more| more <= self.tolerance(value - more));

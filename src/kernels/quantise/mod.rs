@@ -61,12 +61,12 @@ impl Noise {
         let above = u128::from(beta.0).pow(2) * self.scaled_variance(x);
         let squared = above / (4 * u128::from(beta.1).pow(2) * scale);
         let tolerance = u64::try_from(squared).map_or_else(|_| squared.isqrt(), |squared| squared.isqrt().into());
-        tolerance.min(MOST_TOLERANCE) as i64
+        tolerance.min(MAX_TOLERANCE) as i64
     }
 }
 
 /// Any more would be without effect.
-const MOST_TOLERANCE: u128 = 1 << 33;
+const MAX_TOLERANCE: u128 = 1 << 33;
 
 impl Bound {
     /// The most that the value which is decoded may differ from `x`.

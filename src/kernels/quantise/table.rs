@@ -3,7 +3,7 @@
 use super::Quantiser;
 
 /// Entries of a table at most.
-const MOST_VALUES: usize = 1 << 14;
+const MAX_VALUES: usize = 1 << 14;
 
 impl Quantiser {
     /// The levels of all values from 0 or from the least value on, as their lowest 16 bits, which are all that a level of a
@@ -33,7 +33,7 @@ impl<'a> LevelTable<'a> {
     /// The values of the levels from `first` to `last`: of some of them, if there are many.
     #[must_use]
     pub fn new(quantiser: &'a Quantiser, first: i64, last: i64) -> Self {
-        let n = (last - first + 1).clamp(0, MOST_VALUES as i64);
+        let n = (last - first + 1).clamp(0, MAX_VALUES as i64);
         let values = if quantiser.is_exact() {
             Vec::new()
         } else {

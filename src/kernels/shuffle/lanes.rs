@@ -31,7 +31,7 @@ pub(in crate::kernels) fn pad<const W: usize>(element_size: usize, src: &[u8], d
     }
 }
 
-/// The inverse of [`pad`]. Writes up to `W - element_size` bytes behind the elements, where `dst` has them.
+/// The inverse of [`pad`]. Writes up to `W - element_size` bytes after the elements, where `dst` has them.
 #[inline]
 pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8; W]], dst: &mut [u8]) {
     for (i, padded) in src.iter().enumerate() {

@@ -2,8 +2,8 @@
 //!
 //! A map with one bit a byte, set where the byte is not zero, is made first. With it a run of zeros is found and measured
 //! by counting bits, not by looking at bytes, and is never hashed: it becomes a match with the longest run before it. What
-//! stands between runs is looked up by the hash of its first five bytes; a match found there takes the zeros in front of
-//! it along, as many as stand in front of both. Where there are no zeros, steps get longer the longer nothing is found,
+//! stands between runs is looked up by the hash of its first five bytes; a match found there takes the zeros before
+//! it along, as many as stand before both. Where there are no zeros, steps get longer the longer nothing is found,
 //! as in the reference.
 //!
 //! What is written depends on the input alone: [`Lanes`] only say which bytes are equal.

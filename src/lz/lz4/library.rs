@@ -1,4 +1,4 @@
-//! The LZ4 library behind slices: every length is checked here, and nowhere else is the library called.
+//! The LZ4 library after slices: every length is checked here, and nowhere else is the library called.
 
 use crate::{Error, Result};
 use std::ffi::c_int;

@@ -108,7 +108,7 @@ fn blocks_of_every_kind_agree_with_the_library() {
     }
 }
 
-/// Rows of noise, and behind them rows that are alike, as the high bits of masked or small pixels are.
+/// Rows of noise, and after them rows that are alike, as the high bits of masked or small pixels are.
 #[test]
 fn what_was_encoded_before_changes_nothing() {
     let encode = |encoder: &mut Encoder, src: &[u8]| {
@@ -312,7 +312,7 @@ fn damaged_blocks_decode_alike_on_all_levels() {
 }
 
 /// A block of few bytes for many, cut anywhere: also between the offset of a long match and the byte that continues its
-/// length, where fuzzing found a slice that began one byte behind the block.
+/// length, where fuzzing found a slice that began one byte after the block.
 #[test]
 fn a_block_that_ends_within_a_long_match_is_truncated() {
     const N_BYTES: usize = 10_240;

@@ -62,9 +62,9 @@ impl Lanes for Avx512 {
     fn copy_match(self, dst: &mut [u8], to: usize, offset: usize, len: usize) {
         assert!(fits(dst, to, offset, len), "{len} bytes from {offset} before {to} of {}", dst.len());
         let (near, end) = (offset.min(WIDE), to + len);
-        // SAFETY: `self` proves AVX-512; what is read begins before `to`, behind which are `SLACK_BYTES` bytes, as many as a vector has.
+        // SAFETY: `self` proves AVX-512; what is read begins before `to`, after which are `SLACK_BYTES` bytes, as many as a vector has.
         let bytes = unsafe { repeat_wide(dst, to - offset, &WIDE_PERIODS[near]) };
-        // SAFETY: `self` proves AVX-512; behind `to` are `SLACK_BYTES` bytes.
+        // SAFETY: `self` proves AVX-512; after `to` are `SLACK_BYTES` bytes.
         unsafe { store_wide(dst, to, bytes) };
         if len <= WIDE {
             return;
@@ -73,13 +73,13 @@ impl Lanes for Avx512 {
         let mut at = to + step;
         if offset <= WIDE {
             while at < end {
-                // SAFETY: `self` proves AVX-512; `at` is before `end`, behind which are `SLACK_BYTES` bytes.
+                // SAFETY: `self` proves AVX-512; `at` is before `end`, after which are `SLACK_BYTES` bytes.
                 unsafe { store_wide(dst, at, bytes) };
                 at += step;
             }
         } else {
             while at < end {
-                // SAFETY: `self` proves AVX-512; it is before `at`, which is before `end`, behind which are `SLACK_BYTES` bytes.
+                // SAFETY: `self` proves AVX-512; it is before `at`, which is before `end`, after which are `SLACK_BYTES` bytes.
                 let bytes = unsafe { load_wide(dst, at - offset) };
                 // SAFETY: as above.
                 unsafe { store_wide(dst, at, bytes) };
@@ -115,7 +115,7 @@ impl Lanes for Avx512 {
 #[target_feature(enable = "avx512bw,avx512vl,bmi2")]
 fn load(from: &[u8]) -> __m256i {
     let mask = _bzhi_u32(u32::MAX, from.len() as u32);
-    // SAFETY: the mask has a bit for each byte of `from` and none behind them (of 32 at most); a masked load touches
+    // SAFETY: the mask has a bit for each byte of `from` and none after them (of 32 at most); a masked load touches
     // only the bytes whose bit is set, and needs no alignment.
     unsafe { _mm256_maskz_loadu_epi8(mask, from.as_ptr().cast()) }
 }

@@ -19,7 +19,7 @@ pub(super) const fn steps<const ROWS: usize>() -> [usize; ROWS] {
     steps
 }
 
-/// Whether a match of `len` bytes, from `offset` before `to`, begins within `dst` and has [`SLACK_BYTES`] bytes behind it.
+/// Whether a match of `len` bytes, from `offset` before `to`, begins within `dst` and has [`SLACK_BYTES`] bytes after it.
 #[inline(always)]
 pub(crate) fn fits(dst: &[u8], to: usize, offset: usize, len: usize) -> bool {
     let is_within = offset.wrapping_sub(1) < to;

@@ -1,7 +1,7 @@
 //! The few bytes that a sequence of LZ4 or Zstd moves, at once.
 //!
 //! Most literals and matches of detector data are shorter than a vector. [`Lanes`] moves [`N`] bytes whatever the length
-//! is, zeros behind it, so that the length does not decide a branch. One file an instruction set; the decoder is generic
+//! is, zeros after it, so that the length does not decide a branch. One file an instruction set; the decoder is generic
 //! over them and has no other reason to know the processor.
 
 #[cfg(target_arch = "x86_64")]
@@ -39,7 +39,7 @@ const fn periods<const WIDTH: usize, const ROWS: usize>() -> [[u8; WIDTH]; ROWS]
     periods
 }
 
-/// `MASKS[N - n..]` begins with `n` bytes of ones, and zeros behind them.
+/// `MASKS[N - n..]` begins with `n` bytes of ones, and zeros after them.
 static MASKS: [u8; 2 * N] = {
     let mut masks = [0; 2 * N];
     let mut i = 0;
@@ -62,10 +62,10 @@ pub(crate) trait Lanes: Copy {
     /// [`N`] bytes.
     type Bytes: Copy;
 
-    /// The first `n_bytes` of `from`, and zeros behind them. `n_bytes` is at most [`N`] and at most `from.len()`.
+    /// The first `n_bytes` of `from`, and zeros after them. `n_bytes` is at most [`N`] and at most `from.len()`.
     fn load(self, from: &[u8], n_bytes: usize) -> Self::Bytes;
 
-    /// `n_bytes` bytes that repeat the first `period` of `from`, and zeros behind them. `n_bytes` is at most [`N`];
+    /// `n_bytes` bytes that repeat the first `period` of `from`, and zeros after them. `n_bytes` is at most [`N`];
     /// `period` is at least 1, and `from` has as many.
     fn load_periodic(self, from: &[u8], period: usize, n_bytes: usize) -> Self::Bytes;
 
@@ -75,7 +75,7 @@ pub(crate) trait Lanes: Copy {
     /// All [`N`] bytes.
     fn store(self, bytes: Self::Bytes, to: &mut [u8; N]);
 
-    /// Copies `len` bytes from `offset` before `to` to `to`. Up to [`matches::SLACK_BYTES`] bytes behind them are written too.
+    /// Copies `len` bytes from `offset` before `to` to `to`. Up to [`matches::SLACK_BYTES`] bytes after them are written too.
     ///
     /// # Panics
     /// Where the match does not [fit](matches::fits).

@@ -90,7 +90,7 @@ fn copied(before: &[u8], offset: usize, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// In the middle, from the first byte on, and where nothing but the slack is behind it.
+/// In the middle, from the first byte on, and where nothing but the slack is after it.
 #[cfg(all(unix, not(miri)))]
 fn matches_are_copied<L: Lanes>(lanes: L, copy: impl Fn(L, &mut [u8], usize, usize, usize)) {
     let mut memory = crate::kernels::guarded::Guarded::new(1 << 12);

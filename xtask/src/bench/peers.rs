@@ -68,7 +68,7 @@ fn source(python: &Path, folder: &Path, package: &str, version: &str) -> Result<
     if unpacked.exists() { Ok(unpacked) } else { Err(format!("{} holds no {package}-{version}", archive.display())) }
 }
 
-/// The environment's Python, with its own programs (cmake) in front, for the metadata of source distributions.
+/// The environment's Python, with its own programs (cmake) before, for the metadata of source distributions.
 fn with_path(python: &Path) -> Result<Command> {
     let mut command = program(python);
     let own = python.parent().ok_or("a Python without a folder")?.to_path_buf();

@@ -58,7 +58,7 @@ fn skipped(rest: &str) -> Option<usize> {
     character(&rest[usize::from(is_byte)..]).map(|n_bytes| n_bytes + usize::from(is_byte))
 }
 
-/// Up to and with the quote behind a text.
+/// Up to and with the quote after a text.
 fn text_end(rest: &str, quote: char) -> usize {
     let mut is_escaped = false;
     let end = rest.char_indices().find(|(_, c)| {

@@ -14,7 +14,7 @@ pub(super) struct Crate(BTreeMap<Steps, Module>);
 pub(super) type Edges = BTreeMap<String, BTreeSet<String>>;
 
 /// Names that lead through names are followed so far.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 
 impl Crate {
     /// Reads the crate whose root is `lib.rs` in `folder`.
@@ -38,7 +38,7 @@ impl Crate {
 
     pub(super) fn edges(&self) -> Edges {
         let edges = self.0.iter().map(|(path, module)| {
-            let used = module.named.iter().filter_map(|named| self.definer(path, named, MOST_STEPS));
+            let used = module.named.iter().filter_map(|named| self.definer(path, named, MAX_STEPS));
             (name(path), used.filter(|used| used != path).map(|used| name(&used)).collect())
         });
         edges.collect()

@@ -294,7 +294,7 @@ fn an_array_type_is_shuffled_by_its_base_and_bitshuffled_whole() {
     assert_eq!(N_OPEN_TYPES.get(), 0, "the base type was closed");
 }
 
-/// Given nothing, the reference's bitshuffle does not compress: as it is wanted in front of a filter that does.
+/// Given nothing, the reference's bitshuffle does not compress: as it is wanted before a filter that does.
 #[test]
 fn bitshuffle_compresses_unless_told_otherwise_or_another_filter_does() {
     let compression = |filters: &[(u32, &[c_uint])]| completed::<Bitshuffle>(int16(filters)).unwrap()[4];

@@ -42,7 +42,7 @@ fn padded(rest: &[u8]) -> [u8; 8] {
     word
 }
 
-/// Reads from the highest bit of the last byte down, behind the bit that ends the stream.
+/// Reads from the highest bit of the last byte down, after the bit that ends the stream.
 ///
 /// A stream that is read past its beginning gives the bits before it, then nothing: at the end [`has_left`](Self::has_left)
 /// says whether exactly the stream was read.
@@ -91,7 +91,7 @@ impl<'a> Backward<'a> {
         Some(bits)
     }
 
-    /// Goes on behind what has been taken of `word`, which was the next.
+    /// Goes on after what has been taken of `word`, which was the next.
     #[inline(always)]
     pub(super) fn take_over(&mut self, word: Word) {
         let start = self.at.wrapping_sub(PEEKED as usize) / 8;

@@ -53,7 +53,7 @@ impl Counts {
                 n_symbols += zeros(&mut bits, max_symbols)?;
             }
         }
-        // Behind the last symbol that occurs, none is described.
+        // After the last symbol that occurs, none is described.
         let n_bytes = bits.n_bytes()?;
         Some((Self { counts, n_symbols, log }, n_bytes))
     }
@@ -132,7 +132,7 @@ fn count(word: u64, left: u32) -> (i16, u32) {
     (select(is_short, short, long) as i16 - 1, n_bits - u32::from(is_short))
 }
 
-/// How many more symbols do not occur, behind one that does not: two bits at a time, 3 for three and further ones.
+/// How many more symbols do not occur, after one that does not: two bits at a time, 3 for three and further ones.
 fn zeros(bits: &mut Forward<'_>, max_symbols: usize) -> Option<usize> {
     let mut n = 0;
     loop {

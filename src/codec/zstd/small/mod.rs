@@ -30,10 +30,10 @@ use std::ops::Range;
 
 /// Frames are decoded here that have one byte for so many, at most: others are little but literals, over which the
 /// library's loops are faster.
-const LEAST_FOR_FRAME: usize = 2;
+const MIN_FOR_FRAME: usize = 2;
 
 /// And so is it with literals in Huffman codes: one for so many bytes, at most.
-const LEAST_FOR_CODED: usize = 4;
+const MIN_FOR_CODED: usize = 4;
 
 /// Decodes `frame` to its content of `n_bytes`, with `memory` that is made when the first one needs it. `None` where that
 /// is left to the library.
@@ -44,11 +44,11 @@ pub(super) fn decode<'a>(
     n_bytes: usize,
 ) -> Option<&'a [u8]> {
     let at = header_len(frame, n_bytes)?;
-    if level.isa() == Isa::Scalar || frame.len() > n_bytes / LEAST_FOR_FRAME {
+    if level.isa() == Isa::Scalar || frame.len() > n_bytes / MIN_FOR_FRAME {
         return None;
     }
     let decoder = memory.get_or_insert_default();
-    let written = with_lanes(level, Blocks { decoder, frame, at, n_bytes, most_coded: n_bytes / LEAST_FOR_CODED })?;
+    let written = with_lanes(level, Blocks { decoder, frame, at, n_bytes, max_coded: n_bytes / MIN_FOR_CODED })?;
     (written == n_bytes).then(|| decoder.content.first(n_bytes))
 }
 
@@ -92,7 +92,7 @@ struct Blocks<'a> {
     frame: &'a [u8],
     at: usize,
     n_bytes: usize,
-    most_coded: usize,
+    max_coded: usize,
 }
 
 impl Work for Blocks<'_> {
@@ -102,7 +102,7 @@ impl Work for Blocks<'_> {
     /// `n_bytes`.
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> Option<usize> {
-        let Self { decoder, frame, mut at, n_bytes, most_coded } = self;
+        let Self { decoder, frame, mut at, n_bytes, max_coded } = self;
         let (mut recent, mut written) = (Recent::new(), 0);
         loop {
             let header = frame.get(at..at + 3)?;
@@ -126,7 +126,7 @@ impl Work for Blocks<'_> {
                 }
                 2 => {
                     let Decoder { tables, literals, content } = &mut *decoder;
-                    let (n_literals, sequences) = tables.literals(frame, stored, most_coded, literals)?;
+                    let (n_literals, sequences) = tables.literals(frame, stored, max_coded, literals)?;
                     let mut output = Output::new(lanes, content, written, n_bytes, literals);
                     tables.sequences.decode(frame, sequences, &mut recent, &mut output)?;
                     output.finish(n_literals)?
@@ -142,13 +142,13 @@ impl Work for Blocks<'_> {
 
 impl Tables {
     /// Decodes the literals of the block in `bytes` of `frame` to the front of `to`. Returns their number, and where the
-    /// sequences are (3.1.1.3.1). `None` where there are more than `most_coded` in Huffman codes.
+    /// sequences are (3.1.1.3.1). `None` where there are more than `max_coded` in Huffman codes.
     #[inline(always)]
     fn literals(
         &mut self,
         frame: &[u8],
         bytes: Range<usize>,
-        most_coded: usize,
+        max_coded: usize,
         to: &mut Room,
     ) -> Option<(usize, Range<usize>)> {
         let header = Literals::read(frame.get(bytes.clone())?)?;
@@ -160,7 +160,7 @@ impl Tables {
         match header.kind {
             LiteralsKind::Plain => to.copy_from_slice(&frame[stored.clone()]),
             LiteralsKind::Repeated => to.fill(frame[stored.start]),
-            LiteralsKind::Huffman(_) if header.n_bytes > most_coded => return None,
+            LiteralsKind::Huffman(_) if header.n_bytes > max_coded => return None,
             LiteralsKind::Huffman(streams) => {
                 let n = self.huffman.read(frame, stored.clone())?;
                 self.huffman.decode(frame, stored.start + n..stored.end, streams, to)?;
@@ -181,7 +181,7 @@ struct Literals {
     kind: LiteralsKind,
     header_bytes: usize,
     n_bytes: usize,
-    /// Bytes behind the header.
+    /// Bytes after the header.
     stored: usize,
 }
 

@@ -6,7 +6,7 @@ use crate::lz::vector::{Lanes, N};
 /// The most content, a power of two: that of the default block of bit rows.
 pub(in crate::codec::zstd) const MAX_BYTES: usize = 8 << 10;
 
-/// Room for content, or for literals, and for a vector behind it. Places are taken modulo [`MAX_BYTES`], so that none is
+/// Room for content, or for literals, and for a vector after it. Places are taken modulo [`MAX_BYTES`], so that none is
 /// outside: where one is wrong, what is decoded is wrong, and is refused in the end.
 ///
 /// Aligned to lines of the cache: rows of bits are read from here in whole ones.
@@ -52,7 +52,7 @@ pub(super) struct Output<'a, L> {
 }
 
 impl<'a, L: Lanes> Output<'a, L> {
-    /// Goes on behind the first `at` bytes of `content`, of which `n_bytes` are wanted, at most [`MAX_BYTES`].
+    /// Goes on after the first `at` bytes of `content`, of which `n_bytes` are wanted, at most [`MAX_BYTES`].
     #[inline(always)]
     pub(super) fn new(lanes: L, content: &'a mut Room, at: usize, n_bytes: usize, literals: &'a Room) -> Self {
         Self { lanes, content, at, n_bytes, literals, literals_at: 0 }
@@ -82,7 +82,7 @@ impl<'a, L: Lanes> Output<'a, L> {
         Some(())
     }
 
-    /// Copies `n_literals` behind the first vector.
+    /// Copies `n_literals` after the first vector.
     #[inline(always)]
     fn long_literals(&mut self, n_literals: usize) {
         for at in (N..n_literals).step_by(N) {
@@ -90,7 +90,7 @@ impl<'a, L: Lanes> Output<'a, L> {
         }
     }
 
-    /// Goes on behind the first vector of a match, which is `bytes`, up to `end`.
+    /// Goes on after the first vector of a match, which is `bytes`, up to `end`.
     #[inline(always)]
     fn long_match(&mut self, bytes: L::Bytes, mut to: usize, offset: usize, end: usize) {
         if offset < N {

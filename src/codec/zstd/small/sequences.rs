@@ -189,7 +189,7 @@ impl Recent {
         Self([1, 4, 8])
     }
 
-    /// The offset that `value` stands for, behind literals or not. Without branches: which of them it is, nobody can guess.
+    /// The offset that `value` stands for, after literals or not. Without branches: which of them it is, nobody can guess.
     /// 0 where there is none.
     #[inline(always)]
     pub(super) fn offset(&mut self, value: u32, has_literals: bool) -> u32 {
@@ -237,7 +237,7 @@ impl<'a> States<'a> {
         for _ in 1..n {
             output.sequence(self.next(true)?, recent)?;
         }
-        // Behind the last sequence there are no states.
+        // After the last sequence there are no states.
         output.sequence(self.next(false)?, recent)?;
         self.stream.has_left(0).then_some(())
     }

@@ -51,7 +51,7 @@ fn run(decoder: &mut Decoder, frame: &[u8], at: usize, n_bytes: usize) -> Option
     for (fill, level) in (0x80..).zip(Level::available()) {
         decoder.content.range(0, MAX_BYTES).unwrap().fill(fill);
         decoder.literals.range(0, MAX_BYTES).unwrap().fill(fill + 0x40);
-        let written = with_lanes(*level, Blocks { decoder, frame, at, n_bytes, most_coded: MAX_BYTES });
+        let written = with_lanes(*level, Blocks { decoder, frame, at, n_bytes, max_coded: MAX_BYTES });
         let outcome = written.map(|written| decoder.content.first(written).to_vec());
         let first = first.get_or_insert_with(|| outcome.clone());
         assert!(outcome == *first, "{level:?} decodes something else from {frame:?}");

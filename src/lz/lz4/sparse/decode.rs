@@ -1,7 +1,7 @@
 //! The decoder of [`Sparse`].
 //!
 //! Two loops, one in the other. The inner one takes sequences as they usually are: few literals, and a match of less than
-//! [`NEAR`] bytes that is zero, or zero behind its first vector. What length and offset a match has is anyone's guess, so that a
+//! [`NEAR`] bytes that is zero, or zero after its first vector. What length and offset a match has is an unpredictable branch, so that a
 //! branch by either costs more than all of the work: one branch, whether what is copied has marks, decides what is done. What the
 //! inner loop leaves, the outer one takes, one sequence, and says what is wrong with a damaged one.
 
@@ -16,13 +16,13 @@ use crate::lz::vector::{Lanes, N};
 const LENGTHS: usize = 8;
 
 /// So many of them may be 255.
-const MOST_FULL: usize = 6;
+const MAX_FULL: usize = 6;
 
 /// What is looked at together: a token, and a vector with its literals.
 const HEAD: usize = 1 + N;
 
 const _: () = assert!(1 + (MORE - 1) + 2 + LENGTHS <= HEAD, "a head has the literals, the offset and the length");
-const _: () = assert!(MORE + MIN_MATCH + 255 * MOST_FULL + 254 < NEAR, "the longest of its matches is near");
+const _: () = assert!(MORE + MIN_MATCH + 255 * MAX_FULL + 254 < NEAR, "the longest of its matches is near");
 
 /// The work of [`Sparse::decode`].
 pub(super) struct Decode<'a, F> {
@@ -67,7 +67,7 @@ impl Usual {
         let [low, high, lengths @ ..] = *behind;
         let lengths = u64::from_le_bytes(lengths);
         let (is_long, n_full) = (length == MORE, lengths.trailing_ones() as usize / 8);
-        if is_long && n_full > MOST_FULL {
+        if is_long && n_full > MAX_FULL {
             return None;
         }
         let more = 255 * n_full + (lengths >> (8 * n_full % 64)) as usize % 256;
@@ -117,7 +117,7 @@ impl<L: Lanes> Output<'_, L> {
         check_end(src, at, self.end - self.start, self.at - self.start)
     }
 
-    /// Takes sequences from `at` of `src` on, to the first that begins at `until` or behind it, or that it leaves. Returns where
+    /// Takes sequences from `at` of `src` on, to the first that begins at `until` or after it, or that it leaves. Returns where
     /// that one begins.
     #[inline(always)]
     fn usual(&mut self, src: &[u8], mut at: usize, until: usize) -> usize {
@@ -168,7 +168,7 @@ impl<L: Lanes> Output<'_, L> {
         self.short(from, to, len);
     }
 
-    /// Copies a match that is zero behind its first vector.
+    /// Copies a match that is zero after its first vector.
     #[inline(always)]
     fn short(&mut self, from: usize, to: usize, len: usize) {
         let bytes = self.lanes.load_periodic(&self.bytes[from..], (to - from).min(N), len.min(N));

@@ -137,7 +137,7 @@ fn sequences_of_every_kind_between_others_are_decoded() {
 /// Tries blocks of two matches of `len` bytes, the first of which can reach 145 back, with `value` in what is copied.
 fn matches_that_leave_the_block_are_refused_at(level: Level, value: u8, len: usize) {
     let (start, n_bytes) = (3 * LINE, 144 + 2 * (1 + len) + 256);
-    // By a byte and more before the block, into what was decoded before; behind the block, and behind all memory.
+    // By a byte and more before the block, into what was decoded before; after the block, and after all memory.
     for (offset, n_matches, is_good) in [
         (145, 2, true),
         (146, 2, false),
@@ -175,7 +175,7 @@ fn matches_that_leave_the_block_are_refused() {
     }
 }
 
-/// Enough stands behind the match for a sequence as it usually is.
+/// Enough stands after the match for a sequence as it usually is.
 #[test]
 fn a_match_may_end_with_the_block_and_not_one_byte_behind() {
     for &level in Level::available() {

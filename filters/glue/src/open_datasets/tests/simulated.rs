@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// As the library's own: the kind of an identifier stands in front of its number.
+/// As the library's own: the kind of an identifier stands before its number.
 const FIRST: Hid = 5 << 56;
 
 pub(super) struct Simulated {
