@@ -8,7 +8,7 @@ use darkchunk::{Error, Result};
 pub(super) const ID: u32 = 32000;
 
 /// Bytes that one byte can stand for: 264 in three bytes.
-pub(super) const MOST_RATIO: usize = 88;
+pub(super) const MAX_RATIO: usize = 88;
 
 /// Decodes to the front of `dst` and returns how many bytes that are.
 pub(super) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize> {

@@ -6,7 +6,7 @@ use darkchunk::{Error, Result};
 pub(super) const ID: u32 = 305;
 
 /// Bytes that one byte can stand for.
-pub(super) const MOST_RATIO: usize = 255;
+pub(super) const MAX_RATIO: usize = 255;
 
 const TRAILER_BYTES: usize = 8;
 

@@ -162,8 +162,8 @@ impl Link {
     /// The most that `n_bytes` of this filter can decode to.
     fn most_decoded(&self, n_bytes: usize) -> usize {
         let ratio = match self {
-            Self::Lzf => lzf::MOST_RATIO,
-            _ => lzo::MOST_RATIO,
+            Self::Lzf => lzf::MAX_RATIO,
+            _ => lzo::MAX_RATIO,
         };
         n_bytes.saturating_mul(ratio).saturating_add(1)
     }

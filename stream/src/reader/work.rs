@@ -16,10 +16,10 @@ use crate::filters::Chain;
 use crate::{Error, Result};
 
 /// Bytes that the file may be asked for ahead of the block that is worked on.
-const MOST_AHEAD: u64 = 64 << 20;
+const MAX_AHEAD: u64 = 64 << 20;
 
 /// Less is not asked for ahead: the call would cost more than it saves.
-const LEAST_AHEAD: u64 = 64 << 10;
+const MIN_AHEAD: u64 = 64 << 10;
 
 /// What all threads know of the dataset. Nothing of HDF5 is in it, so any of them may be the last to drop it.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl Batch {
         }
         let block = self.order.block(ahead);
         if let Ok(Some(chunk)) = self.order.known.find(&block, located)
-            && (LEAST_AHEAD..=MOST_AHEAD / self.order.n_threads as u64).contains(&chunk.n_bytes)
+            && (MIN_AHEAD..=MAX_AHEAD / self.order.n_threads as u64).contains(&chunk.n_bytes)
         {
             super::buffer::will_need(&located.file, located.base.saturating_add(chunk.address), chunk.n_bytes);
         }
