@@ -198,6 +198,7 @@ fn scene() -> Vec<u16> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn bounded_is_stored_as_ever() {
     let src = scene();
     let layout = |order| {

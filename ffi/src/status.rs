@@ -85,7 +85,7 @@ impl Failure {
                 | Error::Parallel
                 | Error::InUse { .. }
                 | Error::Resized { .. }
-                | Error::Full { .. },
+                | Error::FrameLimit { .. },
             ) => UNSUPPORTED,
             Self::Reading(Reading::Chunk { source, .. }) => codec_status(source),
             Self::Reading(Reading::Missing { .. }) => MISSING,

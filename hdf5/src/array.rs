@@ -48,20 +48,6 @@ pub(super) fn read<T: Stored>(at: &Id, name: &str, dims: &[u64]) -> Result<Vec<T
     Ok(numbers)
 }
 
-/// Proves that the file has room for `bytes`, by writing them to a dataset without a name, whose place in the file is free
-/// again afterwards. With an older table of functions nothing is proved.
-pub(super) fn prove_room(file: &Id, bytes: &[u8]) -> Result<()> {
-    let (library, dims) = (file.library(), [bytes.len() as u64]);
-    let properties = match reserved_chunk(library, &dims) {
-        Err(Error::MissingFunction { .. }) => return Ok(()),
-        properties => properties?,
-    };
-    let (space, kind) = (object::dataspace(library, &dims, false)?, library.ids().native_uint8);
-    let id = h5!(library, H5Dcreate_anon(file.get(), kind, space.get(), properties.get(), DEFAULT))?;
-    let (dataset, data) = (Id::new(library, id), bytes.as_ptr().cast());
-    h5!(library, H5Dwrite_chunk(dataset.get(), DEFAULT, 0, [0].as_ptr(), bytes.len(), data)).map(drop)
-}
-
 /// Creation properties: one chunk, or in one piece where the array is too large or the table of functions older.
 fn properties(library: &Library, dims: &[u64], n_bytes: usize) -> Result<Id> {
     if n_bytes <= MAX_CHUNK_BYTES {
@@ -73,7 +59,8 @@ fn properties(library: &Library, dims: &[u64], n_bytes: usize) -> Result<Id> {
     object::property_list(library, library.ids().dataset_create)
 }
 
-fn reserved_chunk(library: &Library, dims: &[u64]) -> Result<Id> {
+/// Properties of a dataset of one chunk whose place in the file is reserved when it is made.
+pub(super) fn reserved_chunk(library: &Library, dims: &[u64]) -> Result<Id> {
     let properties = object::property_list(library, library.ids().dataset_create)?;
     h5!(library, H5Pset_chunk(properties.get(), dims.len() as i32, dims.as_ptr()))?;
     h5_optional!(library, H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY))?;

@@ -21,9 +21,9 @@
 use std::time::Instant;
 
 use super::api::Hid;
-use super::array;
 use super::claim::Claim;
 use super::dataset::{self, Frames};
+use super::full_disk;
 use super::library::{DEFAULT, Library, Session, h5};
 use super::nexus::Layout;
 use super::object::{self, Id};
@@ -206,17 +206,17 @@ impl ChunkWriter {
     /// before, and the same chunk can be written again.
     ///
     /// # Errors
-    /// [`Error::Full`], [`Error::Resized`], [`Error::Hdf5`], [`Error::TooLong`].
+    /// [`Error::FrameLimit`], [`Error::Resized`], [`Error::Hdf5`], [`Error::TooLong`].
     pub fn write(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
         if let Some(max) = self.frames.max_frames.filter(|max| n_frames > *max) {
-            return Err(Error::Full { most: max });
+            return Err(Error::FrameLimit { max });
         }
         let is_rewritten = self.partial_chunk == Some(index);
         let is_last = self.frames.max_frames.is_some_and(|max| self.frames.offset(index + 2)[0] > max);
         if is_rewritten || is_last || self.has_failed {
             // HDF5 frees the place of a chunk before it has written it elsewhere: a full disk would leave neither. And it
             // cannot be asked for the chunk after the last.
-            array::prove_room(&self.file, chunk)?;
+            full_disk::prove_room(&self.file, chunk)?;
         }
         if is_rewritten {
             // Also where it fails: what was flushed of the chunk may be written over by then.

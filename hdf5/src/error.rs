@@ -65,10 +65,10 @@ pub enum Error {
     #[error("the file is open for reading only: open it with H5F_ACC_RDWR")]
     ReadOnly,
     /// The dataset was made with a fixed number of frames.
-    #[error("the dataset may not have more than {most} frames")]
-    Full {
+    #[error("the dataset may not have more than {max} frames")]
+    FrameLimit {
         /// The most it may have.
-        most: u64,
+        max: u64,
     },
     /// The file is open with MPI-IO.
     #[error(

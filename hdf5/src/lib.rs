@@ -19,7 +19,7 @@
 //! | `pixels_bright` | attribute | pixels stored with another value than 0 |
 //! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
 //! | `zeroed_sum` | attribute | the sum of those values: what was lost |
-//! | `pixels_saturated` | attribute | pixels held at the limit of their type by the dark subtraction |
+//! | `pixels_saturated` | attribute | pixels saturated by the dark subtraction |
 //! | `pixels_sentinel` | attribute | pixels that are no measurements, kept as they are: in no other number, nor in the sum |
 //! | `software` | attribute | the software that wrote the frames, with its version |
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
@@ -32,6 +32,7 @@ mod claim;
 mod dataset;
 mod error;
 mod file;
+mod full_disk;
 mod library;
 #[cfg(feature = "load")]
 pub mod load;

@@ -104,7 +104,7 @@ impl<P: FileElement> Writer<P> {
     ///
     /// # Errors
     /// [`Error::Codec`] for a frame of another size or with a pixel that DRLE cannot hold: the frame is not taken, all else
-    /// is as it was. [`Error::Full`]: the same, because the dataset may not have one more. [`Error::NotTaken`]: the same,
+    /// is as it was. [`Error::FrameLimit`]: the same, because the dataset may not have one more. [`Error::NotTaken`]: the same,
     /// because of a chunk before it; the frame is to be pushed again.
     /// [`Error::NotStored`]: the frame was taken, and is not to be pushed again.
     pub fn push(&mut self, frame: &[P]) -> Result<()> {
@@ -167,7 +167,7 @@ impl<P: FileElement> Writer<P> {
     fn n_allowed(&self) -> Result<usize> {
         let Some(most) = self.chunks.max_frames() else { return Ok(usize::MAX) };
         match most.saturating_sub(self.n_taken()) {
-            0 => Err(Error::Full { most }),
+            0 => Err(Error::FrameLimit { max: most }),
             n_allowed => Ok(usize::try_from(n_allowed).unwrap_or(usize::MAX)),
         }
     }

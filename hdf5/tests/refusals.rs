@@ -337,8 +337,8 @@ fn a_dataset_that_may_not_grow_further_keeps_its_frames() {
         let mut writer = attach::<i16>(&file, &path).unwrap();
         writer.push(&frames[0]).unwrap();
         let rest: Vec<&[i16]> = frames[1..].iter().map(Vec::as_slice).collect();
-        assert_eq!(writer.push_frames(&rest), Err(darkchunk_hdf5::Error::Full { most }));
-        assert_eq!(writer.push(&frames[6]), Err(darkchunk_hdf5::Error::Full { most }), "it is not taken");
+        assert_eq!(writer.push_frames(&rest), Err(darkchunk_hdf5::Error::FrameLimit { max: most }));
+        assert_eq!(writer.push(&frames[6]), Err(darkchunk_hdf5::Error::FrameLimit { max: most }), "it is not taken");
         let summary = writer.finish().unwrap();
         assert_eq!((summary.n_pushed, summary.n_stored), (most, most));
         assert_eq!(read::<i16>(&file, &path), frames[..most as usize]);

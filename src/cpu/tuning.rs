@@ -5,7 +5,7 @@
 
 use super::Isa;
 
-/// Processors that want the same.
+/// Processors with the same tuning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
     /// AMD's up to Zen 4, and Hygon's, which descend from them.

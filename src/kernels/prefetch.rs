@@ -17,7 +17,7 @@ pub(super) const CACHE_LINE_BYTES: usize = 64;
 /// Bytes of a page of memory, on most systems.
 pub(super) const PAGE_BYTES: usize = 4096;
 
-/// Prefetches the cache line in which `address` lies, which need not be anyone's.
+/// Prefetches the cache line in which `address` lies, which need not be allocated.
 #[inline(always)]
 pub(super) fn line<T, const HINT: i32>(address: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
@@ -29,7 +29,7 @@ pub(super) fn line<T, const HINT: i32>(address: *const T) {
     }
 }
 
-/// Prefetches the cache lines of the `n_bytes` from `start` on, which need not be anyone's: the one in which each 64 of them begin.
+/// Prefetches the cache lines of the `n_bytes` from `start` on, which need not be allocated: the one in which each 64 of them begin.
 #[inline(always)]
 pub(super) fn bytes<T, const HINT: i32>(start: *const T, n_bytes: usize) {
     (0..n_bytes).step_by(CACHE_LINE_BYTES).for_each(|at| line::<T, HINT>(start.wrapping_byte_add(at)));

@@ -1,6 +1,6 @@
 //! A dataset as it is stored.
 
-use super::{ChunkMap, gather};
+use super::{ChunkMap, list};
 use crate::api::Hid;
 use crate::dataset;
 pub use crate::dataset::StoredFilter;
@@ -115,7 +115,7 @@ impl StoredDataset {
         };
         let library = self.dataset.library();
         let space = Id::new(library, h5!(library, H5Dget_space(self.dataset.get()))?);
-        gather::gather(&self.dataset, &space, &self.dims, chunk)
+        list::list(&self.dataset, &space, &self.dims, chunk)
     }
 
     /// Asks HDF5 anew what the file has: its extent may have changed.

@@ -7,7 +7,7 @@
 //! All that comes from here is what the file says, and not trusted: a chunk may claim to be anywhere, and of any size.
 
 mod describe;
-mod gather;
+mod list;
 mod locate;
 mod read;
 

@@ -173,5 +173,5 @@ fn named(cd_values: &[u32]) -> Result<Vec<u32>> {
         return Ok(Vec::new());
     }
     let named = cd_values.get(NAMED..NAMED + n_named);
-    named.map(<[u32]>::to_vec).ok_or_else(|| refusal(cd_values, N_NAMED, "there are fewer sentinels behind it"))
+    named.map(<[u32]>::to_vec).ok_or_else(|| refusal(cd_values, N_NAMED, "there are fewer sentinels after it"))
 }

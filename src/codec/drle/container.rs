@@ -152,7 +152,7 @@ impl Segment<'_> {
     /// # Errors
     /// [`Error::Checksum`].
     pub fn verify(&self) -> Result<()> {
-        check_sum(self.checksum, crc32fast::hash(self.stored))
+        verify_crc32(self.checksum, crc32fast::hash(self.stored))
     }
 }
 
@@ -187,7 +187,7 @@ impl<'a> Container<'a> {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
         hasher.update(table);
-        check_sum(stored, hasher.finalize())?;
+        verify_crc32(stored, hasher.finalize())?;
         Ok(Self { bytes, header, version, is_proved: false })
     }
 
@@ -233,7 +233,7 @@ impl<'a> Container<'a> {
         let start = if index == 0 { self.header.payload_start() } else { self.entry(index - 1)?.0 };
         let (end, checksum) = self.entry(index)?;
         if end < start || start < self.header.payload_start() {
-            return Err(Error::Corrupt { at: entry_at(index), what: "a segment does not end behind the one before" });
+            return Err(Error::Corrupt { at: entry_at(index), what: "a segment ends before the one before it" });
         }
         if self.version == VERSION && !(end - start).is_multiple_of(2) {
             return Err(Error::Corrupt { at: entry_at(index), what: "a segment ends within a token" });
@@ -364,7 +364,7 @@ pub(super) fn entry_at(index: usize) -> usize {
     HEADER_BYTES + index * TABLE_ENTRY_BYTES
 }
 
-fn check_sum(stored: u32, computed: u32) -> Result<()> {
+fn verify_crc32(stored: u32, computed: u32) -> Result<()> {
     if stored == computed { Ok(()) } else { Err(Error::Checksum { stored, computed }) }
 }
 

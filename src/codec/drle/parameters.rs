@@ -165,7 +165,7 @@ fn sentinels(cd_values: &[u32], element: Option<PixelType>) -> Result<(Option<u1
         return Err(refusal(cd_values, N_NAMED, "at most 7 sentinels can be named"));
     }
     if cd_values.len() < NAMED + n_named && n_named > 0 {
-        return Err(refusal(cd_values, N_NAMED, "there are fewer sentinels behind it"));
+        return Err(refusal(cd_values, N_NAMED, "there are fewer sentinels after it"));
     }
     let mut named = Vec::new();
     for index in NAMED..NAMED + n_named {

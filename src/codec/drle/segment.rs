@@ -104,7 +104,7 @@ pub(super) fn split(chunk: &[u8], segment: Range<usize>) -> Result<(Range<usize>
     let list_start = list_end.checked_sub(length).filter(|list_start| *list_start >= start);
     let list_start = list_start.ok_or(corrupt("its exceptions are longer than its segment"))?;
     if chunk[list_end..end - length_len].iter().any(|byte| *byte != 0) {
-        return Err(corrupt("the byte behind its exceptions is not 0"));
+        return Err(corrupt("the byte after its exceptions is not 0"));
     }
     Ok((start..list_start, List { chunk: &chunk[..list_end], start: list_start }))
 }

@@ -211,7 +211,7 @@ fn bits([low, high]: [__m256i; 2]) -> u32 {
     _mm256_movemask_epi8(packed).cast_unsigned()
 }
 
-/// The difference, held to the pixel type.
+/// The difference, saturated to the pixel type.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn subtract<P: Pixel>(pixels: __m256i, dark: __m256i) -> __m256i {

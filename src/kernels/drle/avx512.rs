@@ -201,7 +201,7 @@ fn add_first(n_tokens: usize, tokens: &[u8; 2 * STRIDE], sum: &mut [u32; STRIDE]
     unsafe { _mm512_storeu_epi32(sum.as_mut_ptr().cast(), new) };
 }
 
-/// The difference, held to the pixel type.
+/// The difference, saturated to the pixel type.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) fn subtract<P: Pixel>(pixels: __m512i, dark: __m512i) -> __m512i {

@@ -60,7 +60,7 @@ fn copy_exactly(pixels: &mut [u8], at: usize, tokens: &[u8]) -> Option<usize> {
     Some(at + tokens.len())
 }
 
-/// Clears from where the pixels are written to `end` and beyond, a [`piece`] at least where there is so much; returns the position up to
+/// Clears from where the pixels are written to `end` and beyond, a `piece` at least where there is so much; returns the position up to
 /// which.
 #[inline(never)]
 fn clear(pixels: &mut [u8], to: Frontier, end: usize, piece: usize) -> Option<usize> {

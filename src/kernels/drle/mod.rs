@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! stored = 0                          where a threshold is given and d < threshold   (the pixel is dark)
-//!        = d, held to the pixel type  elsewhere                                      (the pixel is bright)
+//!        = d, saturated to the pixel type  elsewhere                                      (the pixel is bright)
 //! sum   += stored
 //! ```
 //!

@@ -158,7 +158,7 @@ fn bits([low, high]: [uint16x8_t; 2]) -> u16 {
     u16::from_le_bytes([low, high])
 }
 
-/// The difference, held to the pixel type.
+/// The difference, saturated to the pixel type.
 #[target_feature(enable = "neon")]
 #[inline]
 fn subtract<P: Pixel>(pixels: uint16x8_t, dark: uint16x8_t) -> uint16x8_t {

@@ -158,7 +158,7 @@ fn bits([low, high]: [__m128i; 2]) -> u16 {
     _mm_movemask_epi8(_mm_packs_epi16(low, high)) as u16
 }
 
-/// The difference, held to the pixel type.
+/// The difference, saturated to the pixel type.
 #[target_feature(enable = "sse4.1")]
 #[inline]
 fn subtract<P: Pixel>(pixels: __m128i, dark: __m128i) -> __m128i {

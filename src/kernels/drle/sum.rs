@@ -44,7 +44,7 @@ fn add_at_once(level: Level, frames: &mut [Summand<'_>], sum: &mut [u32]) {
 }
 
 /// Takes a frame out of a sum again to which it was added.
-pub(super) fn take_back(stream: &[u8], sum: &mut [u32]) {
+pub(super) fn subtract(stream: &[u8], sum: &mut [u32]) {
     let mut at = 0;
     for token in stream.as_chunks().0 {
         sum[at] = sum[at].wrapping_sub(value(*token));

@@ -159,7 +159,7 @@ impl<'a, P: Pixel> Part<'a, P> {
     fn take_back(&mut self) {
         if let Some(sum) = self.sum.as_deref_mut() {
             for (stream, exceptions) in self.frames.iter().map(BatchFrame::summand) {
-                sum::take_back(stream, sum);
+                sum::subtract(stream, sum);
                 exceptions.into_iter().for_each(|exceptions| exceptions.take_from(sum));
             }
         }

@@ -3,7 +3,7 @@
 //! Copies are whole vectors, longer than the literals or the match: what follows overwrites the rest. A match of up to a vector is one
 //! vector, whatever its length, and however it overlaps itself: so short lengths decide no branch.
 //!
-//! Two loops take turns. [`FastPath`] takes sequences with few literals that are far from the end of either side. It is a function of
+//! Two loops take turns. `FastPath` takes sequences with few literals that are far from the end of either side. It is a function of
 //! its own, with little in it, so that all it has stays in registers: how soon the next token is known is what a sequence costs. What it
 //! leaves, the slow path takes, one sequence, and says what is wrong with a damaged one.
 //!

@@ -98,8 +98,8 @@ fn repeats_enough(level: Level, src: &[u8], n_bytes: usize) -> bool {
 /// and may be zeros in longer ones.
 ///
 /// # Errors
-/// [`Error::Corrupt`] and [`Error::Truncated`], with offsets in `src`, where the block is damaged or decodes to another
-/// size. The content of `dst` is then unspecified, but never bytes from elsewhere.
+/// [`Error::Corrupt`](crate::Error::Corrupt) and [`Error::Truncated`](crate::Error::Truncated), with offsets in `src`, where
+/// the block is damaged or decodes to another size. The content of `dst` is then unspecified, but never bytes from elsewhere.
 pub fn decode(level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
     let n_bytes = dst.len();
     let is_long = n_bytes > LIBRARY_BYTES;

@@ -37,7 +37,7 @@ fn name(error: lzokay::Error, n_bytes: usize, available: usize) -> Error {
         lzokay::Error::OutputOverrun => Error::OutputTooSmall { needed: available + 1, available },
         lzokay::Error::InputOverrun => Error::Truncated { at: n_bytes, needed: 1, available: 0 },
         lzokay::Error::LookbehindOverrun => Error::Corrupt { at: 0, what: "a copy begins before the chunk" },
-        lzokay::Error::InputNotConsumed => Error::Corrupt { at: 0, what: "there is something behind the LZO stream" },
+        lzokay::Error::InputNotConsumed => Error::Corrupt { at: 0, what: "there is something after the LZO stream" },
         _ => Error::Corrupt { at: 0, what: "the LZO stream is not sound" },
     }
 }
