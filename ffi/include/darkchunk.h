@@ -546,11 +546,11 @@ dc_status dc_reader_missing(const dc_reader *reader, const uint64_t *start, cons
 dc_status dc_reader_chunk(const dc_reader *reader, const uint64_t *offset, uint64_t *address, uint64_t *n_bytes,
                           uint32_t *mask);
 
-/* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. No dc_read of the reader may be there, and no other
- * call with it at the same time. On an error the reader is as it was. */
+/* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
+ * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was. */
 dc_status dc_reader_refresh(dc_reader *reader);
 
-/* NULL is allowed. */
+/* NULL is allowed. Free the reader's dc_reads before: the last that is freed closes the dataset, with HDF5. */
 void dc_reader_free(dc_reader *reader);
 
 /* A filter of a dataset, with its parameters as they are stored. */

@@ -1,7 +1,7 @@
 //! `dc_reader` and `dc_read`: datasets read beside the HDF5 that the program hands in.
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use darkchunk_core::element::{ByteOrder, ElementClass, ElementType};
@@ -14,8 +14,10 @@ use crate::types::check_size;
 const MAX_RANK: usize = 32;
 const MAX_FILTERS: usize = 32;
 
-/// `dc_reader`
-pub(crate) struct Reader {
+/// `dc_reader`. The lock lets a refresh in only where no other call works on the core, and no read that has begun holds it.
+pub(crate) struct Reader(RwLock<State>);
+
+struct State {
     core: Arc<CoreReader>,
     reason: CString,
 }
@@ -52,9 +54,24 @@ pub(crate) struct CInfo {
 impl Reader {
     fn new(core: CoreReader) -> Self {
         let reason = reason(&core);
-        Self { core: Arc::new(core), reason }
+        Self(RwLock::new(State { core: Arc::new(core), reason }))
     }
 
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refresh(&self) -> Result<(), Failure> {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let busy = || Failure::Argument("a read of this reader has not ended: end it before the refresh".into());
+        let core = Arc::get_mut(&mut state.core).ok_or_else(busy)?;
+        core.refresh()?;
+        state.reason = reason(&state.core);
+        Ok(())
+    }
+}
+
+impl State {
     fn rank(&self) -> usize {
         self.core.dims().len()
     }
@@ -150,7 +167,8 @@ pub(crate) unsafe extern "C" fn dc_reader_open(
 pub(crate) unsafe extern "C" fn dc_reader_info_of(reader: *const Reader, info: *mut CInfo) -> Status {
     guard(|| {
         // SAFETY: promised by the caller.
-        let core = &unsafe { reference(reader, "reader") }?.core;
+        let reader = unsafe { reference(reader, "reader") }?;
+        let core = &reader.state().core;
         // SAFETY: promised by the caller.
         let info = unsafe { reference_mut(info, "info") }?;
         check_size(info.size, size_of::<CInfo>(), "dc_reader_info")?;
@@ -190,7 +208,7 @@ pub(crate) unsafe extern "C" fn dc_reader_info_of(reader: *const Reader, info: *
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_reader_reason(reader: *const Reader) -> *const c_char {
     // SAFETY: promised by the caller.
-    unsafe { reader.as_ref() }.map_or(c"".as_ptr(), |reader| reader.reason.as_ptr())
+    unsafe { reader.as_ref() }.map_or(c"".as_ptr(), |reader| reader.state().reason.as_ptr())
 }
 
 /// Reads a selection.
@@ -225,14 +243,14 @@ unsafe fn begin(
     strides: *const i64,
 ) -> Result<Core, Failure> {
     // SAFETY: the caller's promise.
-    let reader = unsafe { reference(reader, "reader") }?;
+    let state = unsafe { reference(reader, "reader") }?.state();
     // SAFETY: the caller's promise.
-    let (start, count, step) = unsafe { selection(reader.rank(), start, count, step) }?;
+    let (start, count, step) = unsafe { selection(state.rank(), start, count, step) }?;
     require(dst, "dst")?;
     // SAFETY: the caller's promise.
     let strides = if strides.is_null() { None } else { Some(unsafe { slice(strides, count.len(), "strides") }?) };
     // SAFETY: the caller's promise.
-    Ok(unsafe { Core::begin(&reader.core, start, count, step, dst.cast(), strides) }?)
+    Ok(unsafe { Core::begin(&state.core, start, count, step, dst.cast(), strides) }?)
 }
 
 /// Begins to read a selection in pieces.
@@ -308,14 +326,14 @@ pub(crate) unsafe extern "C" fn dc_reader_missing(
 ) -> Status {
     guard(|| {
         // SAFETY: promised by the caller.
-        let reader = unsafe { reference(reader, "reader") }?;
+        let state = unsafe { reference(reader, "reader") }?.state();
         // SAFETY: promised by the caller.
-        let (start, count, step) = unsafe { selection(reader.rank(), start, count, step) }?;
+        let (start, count, step) = unsafe { selection(state.rank(), start, count, step) }?;
         let n_elements = count.iter().try_fold(1_usize, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
         let n_elements = n_elements.ok_or_else(|| Failure::Argument("the selection is too large".into()))?;
         // SAFETY: promised by the caller.
         let missing = unsafe { slice_mut(missing, n_elements, "missing") }?;
-        Ok(reader.core.missing(start, count, step, missing)?)
+        Ok(state.core.missing(start, count, step, missing)?)
     })
 }
 
@@ -333,10 +351,10 @@ pub(crate) unsafe extern "C" fn dc_reader_chunk(
 ) -> Status {
     guard(|| {
         // SAFETY: promised by the caller.
-        let reader = unsafe { reference(reader, "reader") }?;
+        let state = unsafe { reference(reader, "reader") }?.state();
         // SAFETY: promised by the caller.
-        let offset = unsafe { slice(offset, reader.rank(), "offset") }?;
-        let found = reader.core.stored_chunk(offset)?;
+        let offset = unsafe { slice(offset, state.rank(), "offset") }?;
+        let found = state.core.stored_chunk(offset)?;
         let (at, n, left_out) = found.map_or((0, 0, 0), |chunk| (chunk.address, chunk.n_bytes, chunk.mask));
         // SAFETY: promised by the caller.
         unsafe { set_if_wanted(address, at) };
@@ -365,12 +383,7 @@ unsafe fn set_if_wanted<T>(pointer: *mut T, value: T) {
 pub(crate) unsafe extern "C" fn dc_reader_refresh(reader: *mut Reader) -> Status {
     guard(|| {
         // SAFETY: promised by the caller.
-        let reader = unsafe { reference_mut(reader, "reader") }?;
-        let busy = || Failure::Argument("a dc_read of this reader is still there: free it before the refresh".into());
-        let core = Arc::get_mut(&mut reader.core).ok_or_else(busy)?;
-        core.refresh()?;
-        reader.reason = reason(core);
-        Ok(())
+        unsafe { reference(reader, "reader") }?.refresh()
     })
 }
 

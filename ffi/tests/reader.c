@@ -116,6 +116,18 @@ static void check_threads(dc_reader *reader) {
     for (int i = 0; i < 3; i++) CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
+/* A refresh is done, or refused, whatever other threads do. */
+static void check_refresh_beside_reads(dc_reader *reader) {
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, read_often, reader) == 0);
+    for (int i = 0; i < 2000; i++) {
+        dc_status status = dc_reader_refresh(reader);
+        CHECK(status == DC_OK || (status == DC_ARGUMENT && says("has not ended")));
+    }
+    for (int i = 0; i < 3; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(dc_reader_refresh(reader) == DC_OK);
+}
+
 static void check_chunks(const dc_reader *reader, const char *path) {
     uint64_t offset[3] = {2, 0, 4}, hole[3] = {8, 0, 0}, inside[3] = {1, 0, 0}, address, n_bytes;
     uint32_t mask = 9, shuffle = 2, level = 4;
@@ -173,7 +185,7 @@ static void check_arguments(dc_reader *reader, hid_t dataset, hid_t file) {
     CHECK(dc_read_begin(reader, ZERO, SHAPE, NULL, found, NULL, NULL) == DC_NULL);
     CHECK(dc_read_begin(reader, ZERO, SHAPE, NULL, found, NULL, &read) == DC_OK);
     CHECK(dc_read_step(read, -1, &is_done) == DC_ARGUMENT && dc_read_step(read, NAN, &is_done) == DC_ARGUMENT);
-    CHECK(dc_reader_refresh(reader) == DC_ARGUMENT && says("dc_read"));
+    CHECK(dc_reader_refresh(reader) == DC_ARGUMENT && says("has not ended"));
     CHECK(dc_read_step(read, INFINITY, &is_done) == DC_OK && is_done);
     dc_read_free(read);
     dc_read_free(NULL);
@@ -224,6 +236,7 @@ int main(int argc, char **argv) {
         check_strides(reader);
         if (!only_hdf5) {
             check_threads(reader);
+            check_refresh_beside_reads(reader);
             check_chunks(reader, path);
         }
         check_arguments(reader, dataset, file);
