@@ -12,7 +12,10 @@ from ._errors import UnsupportedError
 
 
 class Gate:
-    """Lets threads in until it is closed; closing waits for those that are in."""
+    """Lets threads in until it is closed; closing waits for those that are in.
+
+    No lock of h5py's is held where a gate is entered or closed: who is in may be waiting for it.
+    """
 
     def __init__(self, what: str) -> None:
         """`what` is closed then, says the error."""
@@ -22,6 +25,7 @@ class Gate:
 
     def _reset(self) -> None:
         self._changed, self._n_inside = threading.Condition(), 0
+        self._is_exclusive = False
 
     @property
     def is_open(self) -> bool:
@@ -30,10 +34,10 @@ class Gate:
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """Where this is held, the gate does not close."""
+        """Where this is held, the gate does not close. Not to be entered again by who is in."""
         with self._changed:
-            if not self._is_open:
-                raise UnsupportedError(f"the {self._what} is closed")
+            self._changed.wait_for(lambda: not self._is_exclusive)
+            self._check()
             self._n_inside += 1
         try:
             yield
@@ -42,11 +46,32 @@ class Gate:
                 self._n_inside -= 1
                 self._changed.notify_all()
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Lets nobody else in while this is held, and waits first until all are out."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_exclusive)
+            self._check()
+            self._is_exclusive = True
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._n_inside == 0)
+                self._check()
+            yield
+        finally:
+            with self._changed:
+                self._is_exclusive = False
+                self._changed.notify_all()
+
+    def _check(self) -> None:
+        if not self._is_open:
+            raise UnsupportedError(f"the {self._what} is closed")
+
     def close(self) -> None:
         """Lets nobody in any more, and waits until all are out."""
         with self._changed:
             self._is_open = False
-            self._changed.wait_for(lambda: self._n_inside == 0)
+            self._changed.wait_for(lambda: self._n_inside == 0 and not self._is_exclusive)
 
 
 _ALL: weakref.WeakSet[Gate] = weakref.WeakSet()

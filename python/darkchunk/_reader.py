@@ -69,11 +69,11 @@ class Dataset:
 
     def _look(self) -> None:
         """Takes over what the reader knows of the dataset."""
-        self._shape, self._dtype = self._source.shape, self._source.dtype
-        self._info = _native.ReaderInfo(size=c.sizeof(_native.ReaderInfo))
+        info, shape = _native.ReaderInfo(size=c.sizeof(_native.ReaderInfo)), self._source.shape
         if self._handle is not None:
-            _native.call("dc_reader_info_of", self._handle, self._info)
-            self._shape = tuple(self._info.shape[: self._info.rank])
+            _native.call("dc_reader_info_of", self._handle, info)
+            shape = tuple(info.shape[: info.rank])
+        self._info, self._shape, self._dtype = info, shape, self._source.dtype
 
     @property
     def name(self) -> str:
@@ -214,29 +214,37 @@ class Dataset:
 
     def _frames(self, source: Any, indices: range, prefetch: int, reuse: bool) -> Iterator[tuple[int, NDArray[Any]]]:
         batches = [indices[at : at + prefetch] for at in range(0, len(indices), prefetch)]
-        kept = [np.empty((prefetch, *self._shape[1:]), self._dtype) for _ in range(2 if reuse else 0)]
+        # A refresh may change the shape meanwhile; the memory has this one.
+        shape = self._shape
+        kept = [np.empty((prefetch, *shape[1:]), self._dtype) for _ in range(2 if reuse else 0)]
         is_over = threading.Event()
 
         def read(number: int) -> NDArray[Any]:
             batch = batches[number]
-            out = kept[number % 2][: len(batch)] if reuse else np.empty((len(batch), *self._shape[1:]), self._dtype)
-            self._read_batch(source, batch, out, is_over)
+            out = kept[number % 2][: len(batch)] if reuse else np.empty((len(batch), *shape[1:]), self._dtype)
+            self._read_batch(source, batch, shape, out, is_over)
             return out
 
-        with ThreadPoolExecutor(1, "darkchunk") as worker:
-            try:
-                ahead: Future[NDArray[Any]] | None = worker.submit(read, 0) if batches else None
-                for number, batch in enumerate(batches):
-                    frames = ahead.result() if ahead else None
-                    ahead = worker.submit(read, number + 1) if number + 1 < len(batches) else None
-                    for place, index in enumerate(batch):
-                        yield index, frames[place]  # type: ignore[index]
-            finally:
-                is_over.set()
+        worker = ThreadPoolExecutor(1, "darkchunk")
+        try:
+            ahead: Future[NDArray[Any]] | None = worker.submit(read, 0) if batches else None
+            for number, batch in enumerate(batches):
+                frames = ahead.result() if ahead else None
+                ahead = worker.submit(read, number + 1) if number + 1 < len(batches) else None
+                for place, index in enumerate(batch):
+                    yield index, frames[place]  # type: ignore[index]
+        finally:
+            is_over.set()
+            # Not waited for: a thread that forgets the iterator may hold what the worker waits for.
+            worker.shutdown(wait=False, cancel_futures=True)
 
-    def _read_batch(self, source: Any, batch: range, out: NDArray[Any], is_over: threading.Event) -> None:
+    def _read_batch(
+        self, source: Any, batch: range, shape: tuple[int, ...], out: NDArray[Any], is_over: threading.Event
+    ) -> None:
         if self._handle is None:
             for place, index in enumerate(batch):
+                if is_over.is_set():
+                    return
                 out[place] = source[index]
             return
         first = (
@@ -244,23 +252,24 @@ class Dataset:
             if batch.step > 0
             else slice(batch[-1], batch[0] + 1, -batch.step)
         )
-        chosen = _keys.selection(first, self._shape)
+        chosen = _keys.selection(first, shape)
         assert chosen is not None
         self._fill(chosen, out if batch.step > 0 else out[::-1], is_over)
 
     def refresh(self) -> tuple[int, ...]:
-        """Looks for what a writer has added since; the new shape. Nobody may read meanwhile."""
-        source = self._h5
-        with self._gate.inside(), _hosted.lock():
+        """Looks for what a writer has added since; the new shape. It waits for reads that have begun, and reads that
+        begin wait for it. An iterator goes on with the indices that it began with."""
+        with self._gate.exclusive(), _hosted.lock():
+            source = self._source
             if self._handle is None:
                 source.id.refresh()
             else:
                 with _one_reference(source.id):
                     _native.call("dc_reader_refresh", self._handle)
-        # h5py keeps the shape of a file that is open for reading.
-        self._source = type(source)(source.id)
-        self._look()
-        return self._shape
+            # h5py keeps the shape of a file that is open for reading.
+            self._source = type(source)(source.id)
+            self._look()
+            return self._shape
 
     def close(self) -> None:
         """Ends it, and closes the file if `open` has opened it. May be called again."""

@@ -363,6 +363,55 @@ with darkchunk.open(sys.argv[1], "a", swmr=True) as dataset:
         assert child.wait() == 0
 
 
+def test_a_refresh_amid_frames_waits_for_the_next_ones(tmp_path):
+    code = """
+import sys, threading, time, h5py, numpy as np, darkchunk
+data = np.arange(200 * 64 * 64, dtype="u2").reshape(200, 64, 64)
+with h5py.File(sys.argv[1], "w") as file:
+    file.create_dataset("a", data=data, chunks=(1, 64, 64), compression="gzip")
+dataset, errors, until = darkchunk.open(sys.argv[1], "a", threads=2), [], time.monotonic() + 5
+assert dataset.way == "direct"
+
+def read():
+    try:
+        while time.monotonic() < until:
+            assert (dataset[::20] == data[::20]).all() and dataset.reason == ""
+    except BaseException as error:
+        errors.append(error)
+
+threads = [threading.Thread(target=read) for _ in range(2)]
+for thread in threads:
+    thread.start()
+n = 0
+while time.monotonic() < until:
+    for index, frame in dataset.iter_frames(prefetch=2):
+        assert (frame == data[index]).all() and dataset.refresh() == data.shape
+        n += 1
+        if time.monotonic() > until:
+            break
+for thread in threads:
+    thread.join()
+dataset.close()
+assert not errors and n > 100, (errors, n)
+"""
+    done = python(code, tmp_path / "file.h5")
+    assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr}"
+
+
+def test_frames_keep_their_shape_when_the_dataset_grows_sideways(tmp_path):
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        held = file.create_dataset("a", (6, 4, 5), "<i4", chunks=(1, 4, 5), maxshape=(None, None, None))
+        held[...] = np.arange(120).reshape(6, 4, 5)
+        with darkchunk.from_h5py(held) as dataset:
+            found = dataset.iter_frames(prefetch=1)
+            next(found)
+            held.resize((8, 40, 50))
+            assert dataset.refresh() == (8, 40, 50)
+            rest = dict(found)
+            assert list(rest) == [1, 2, 3, 4, 5]
+            assert all(same(frame, np.arange(120, dtype="<i4").reshape(6, 4, 5)[n]) for n, frame in rest.items())
+
+
 BAD = {
     "no file": (OSError, lambda path: darkchunk.open("nothing.h5")),
     "no dataset": (KeyError, lambda path: darkchunk.open(path, "nothing")),
