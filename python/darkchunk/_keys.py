@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Bytes that a part of a list has at most, where a chunk has not more.
+_MAX_PART = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -127,3 +132,69 @@ def _listed(one: Any, n: int, axis: int) -> _Axis | None:
     if numbers.min() < -n or numbers.max() >= n:
         raise IndexError(f"an index in a list is outside of axis {axis}, which has {n}")
     return _Axis(0, len(numbers), numbers=np.where(numbers < 0, numbers + n, numbers))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of a selection with a list what is read at once: `block`, without a list. Of it `taken`, along the list's axis
+    `axis` of the result, is put to `place` in the result."""
+
+    block: Selection
+    axis: int
+    taken: NDArray[np.int64]
+    place: tuple[Any, ...]
+
+
+def parts(chosen: Selection, chunks: tuple[int, ...] | None, element_bytes: int) -> list[Part]:
+    """A selection with a list in parts, in which each chunk that is wanted is once, and no other."""
+    assert chosen.listed is not None
+    axis, numbers = chosen.listed
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    near = chunks[axis] if chunks else 1
+    chunk, row = ordered // near, element_bytes * math.prod(_without(chosen.count, axis))
+    is_last = (np.diff(chunk) > 0) & (np.diff(ordered) > 1)
+    is_last |= np.diff(chunk // max(1, _MAX_PART // (row * near))) > 0
+    found = []
+    for group in np.split(np.arange(len(ordered)), np.flatnonzero(is_last) + 1):
+        low, high = int(ordered[group[0]]), int(ordered[group[-1]])
+        block = replace(_with(chosen, axis, low, high - low + 1), listed=None)
+        for piece, places in _cut(block, axis, chunks, element_bytes):
+            at: list[Any] = [slice(first, first + n) for first, n in zip(places, piece.count, strict=True)]
+            at[axis] = order[group]
+            place = tuple(one for one, dropped in zip(at, chosen.dropped, strict=True) if not dropped)
+            found.append(Part(piece, axis - sum(chosen.dropped[:axis]), ordered[group] - low, place))
+    return found
+
+
+def _cut(
+    block: Selection, axis: int, chunks: tuple[int, ...] | None, element_bytes: int
+) -> Iterator[tuple[Selection, tuple[int, ...]]]:
+    """A block in pieces of whole chunks along the axes other than `axis`, with the place in the block of each."""
+    lengths = [
+        0 if index == axis or not chunks else (start + (n - 1) * step) // chunks[index] - start // chunks[index]
+        for index, (start, n, step) in enumerate(zip(block.start, block.count, block.step, strict=True))
+    ]
+    if element_bytes * math.prod(block.count) <= _MAX_PART or not chunks or not any(lengths):
+        yield block, (0,) * len(lengths)
+        return
+    at = lengths.index(max(lengths))
+    start, n, step = block.start[at], block.count[at], block.step[at]
+    border = (start // chunks[at] + (lengths[at] + 1) // 2) * chunks[at]
+    n_before = -(-(border - start) // step)
+    halves = [(start, n_before, 0), (start + n_before * step, n - n_before, n_before)]
+    for first, count, place in halves:
+        shift = n - place - count if block.flipped[at] else place
+        for piece, places in _cut(_with(block, at, first, count), axis, chunks, element_bytes):
+            yield piece, (*places[:at], places[at] + shift, *places[at + 1 :])
+
+
+def _with(chosen: Selection, axis: int, start: int, count: int) -> Selection:
+    """The same with another start and count along an axis."""
+    starts, counts = list(chosen.start), list(chosen.count)
+    starts[axis], counts[axis] = start, count
+    return replace(chosen, start=tuple(starts), count=tuple(counts))
+
+
+def _without(numbers: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return numbers[:axis] + numbers[axis + 1 :]

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -318,28 +317,17 @@ class Dataset:
         self._read(chosen, address, strides, is_over)
 
     def _fill_listed(self, chosen: _keys.Selection, out: NDArray[Any]) -> None:
-        """A list on one axis: what lies close together is read at once, then each is put into its place."""
-        assert chosen.listed is not None
-        axis, numbers = chosen.listed
-        order = np.argsort(numbers, kind="stable")
-        ordered = numbers[order]
-        near = self.chunks[axis] if self.chunks else 1
-        groups = np.split(np.arange(len(ordered)), np.flatnonzero(np.diff(ordered) > near) + 1)
-        place = axis - sum(chosen.dropped[:axis])
+        """A list on one axis: each part of it is read at once, then put into its place."""
+        parts = _keys.parts(chosen, self.chunks, self._dtype.itemsize)
 
-        def read(group: NDArray[np.int64]) -> None:
-            low, high = int(ordered[group[0]]), int(ordered[group[-1]])
-            changed = {name: list(getattr(chosen, name)) for name in ("start", "count")}
-            changed["start"][axis], changed["count"][axis] = low, high - low + 1
-            part = replace(chosen, start=tuple(changed["start"]), count=tuple(changed["count"]), listed=None)
-            block = np.empty(part.shape, self._dtype)
-            self._fill(part, block)
-            target = (slice(None),) * place + (order[group],)
-            out[target] = block.take(ordered[group] - low, axis=place)
+        def read(part: _keys.Part) -> None:
+            block = np.empty(part.block.shape, self._dtype)
+            self._fill(part.block, block)
+            out[part.place] = block.take(part.taken, axis=part.axis)
 
-        n_workers = min(len(groups), os.cpu_count() or 1) if self.way == "direct" else 1
+        n_workers = min(len(parts), os.cpu_count() or 1) if self.way == "direct" else 1
         with ThreadPoolExecutor(n_workers, "darkchunk") as workers:
-            list(workers.map(read, groups))
+            list(workers.map(read, parts))
 
     def _read(self, chosen: _keys.Selection, address: int, strides: list[int], is_over: threading.Event | None) -> None:
         """`dc_read`, in pieces."""

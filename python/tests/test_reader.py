@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
+from itertools import product
 
 import h5py
 import numpy as np
@@ -17,6 +19,7 @@ import support
 from support import FILTERS, frames, python
 
 import darkchunk
+from darkchunk import _keys
 
 N_CASES = 5000 if support.IS_FULL else 150
 DTYPES = ["<i2", ">i2", "u1", "<u2", ">i4", "<u4", "<i8", "<f4", ">f8", "<c8", "?", "S3", [("a", "<i2"), ("b", ">f4")]]
@@ -410,6 +413,58 @@ def test_frames_keep_their_shape_when_the_dataset_grows_sideways(tmp_path):
             rest = dict(found)
             assert list(rest) == [1, 2, 3, 4, 5]
             assert all(same(frame, np.arange(120, dtype="<i4").reshape(6, 4, 5)[n]) for n, frame in rest.items())
+
+
+def peak(work):
+    """The most bytes that Python and numpy held meanwhile."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_takes_no_memory_for_what_lies_between(tmp_path):
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        held = file.create_dataset("a", (1000, 512, 1024), "<u2", chunks=(10, 64, 1024))
+        held[500, 100, 7] = 3
+    with darkchunk.open(tmp_path / "file.h5", "a", threads=1) as dataset:
+        rows = list(range(0, 1000, 10))
+        wanted = len(rows) * 512 * 1024 * 2
+        found = []
+        assert peak(lambda: found.append(dataset[rows])) < 1.2 * wanted
+        assert found[0].sum(dtype=int) == 3 and found[0][50, 100, 7] == 3
+
+
+def test_a_list_within_one_deep_chunk_is_read_in_pieces_of_whole_chunks(tmp_path, monkeypatch):
+    shape = (200, 90, 70)
+    data = np.random.default_rng(3).integers(0, 1000, shape).astype("<u2")
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.create_dataset("a", data=data, chunks=(100, 16, 8), compression=darkchunk.LZ4())
+    most = 100 * 16 * 8 * 2
+    monkeypatch.setattr(_keys, "_MAX_PART", most)
+    with darkchunk.open(tmp_path / "file.h5", "a") as dataset:
+        keys = [
+            np.s_[[0, 99]],
+            np.s_[[199, 3, 3, 100, 99, 98], ::-3, 5:],
+            np.s_[[0, 150, 90], 7:80:2, ::-1],
+            np.s_[::-2, [80, 0, 1, 15, 16], 3],
+            np.s_[:, ::-1, [69, 0]],
+        ]
+        for key in keys:
+            chosen = _keys.selection(key, shape)
+            parts = _keys.parts(chosen, dataset.chunks, 2)
+            assert all(2 * np.prod(part.block.count) <= most for part in parts) and len(parts) > 1
+            chunks = Counter(place for part in parts for place in places_of(part.block, dataset.chunks))
+            assert max(chunks.values()) == 1, key
+            assert same(dataset[key], data[key]), key
+
+
+def places_of(block, chunks):
+    """The chunks that a block touches."""
+    axes = zip(block.start, block.count, block.step, chunks, strict=True)
+    return product(*({(start + n * step) // dim for n in range(count)} for start, count, step, dim in axes))
 
 
 BAD = {
