@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 from ._filters import _UINT32, Filter, _integer, _one_of
@@ -14,16 +16,30 @@ _N_SLOTS = 11
 _MOST = 65535
 
 
-def _ratio(value: Any, what: str) -> Fraction:
-    """`value` as a fraction of two numbers up to 65535."""
+def _ratio(value: Any, what: str, most: int = _MOST) -> Fraction:
+    """`value` as a fraction of a number up to `most` and one up to 65535, rounded down. A float is as it is printed."""
     try:
-        exact = Fraction(value)
+        exact = Fraction(value if isinstance(value, Rational) else str(value))
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{what} is a number, not {value!r}") from None
-    found = exact.limit_denominator(_MOST)
-    if not 0 < found.numerator <= _MOST or abs(found - exact) > exact / 1000:
-        raise ValueError(f"{what} is {value}: give one above 0, the ratio of two numbers up to {_MOST}")
+    found = _below(exact, min(_MOST, math.floor(most / exact))) if 0 < exact <= most else Fraction(0)
+    if found == 0 or exact - found > exact / 1000:
+        raise ValueError(
+            f"{what} is {value}: give one above 0, the ratio of a number up to {most} and one up to {_MOST}"
+        )
     return found
+
+
+def _below(exact: Fraction, most: int) -> Fraction:
+    """The greatest fraction up to `exact` with a denominator up to `most`."""
+    found = exact.limit_denominator(most)
+    if found <= exact:
+        return found
+    # The neighbour p / q before n / d is that with n q - d p = 1 and the greatest q.
+    n, d = found.numerator, found.denominator
+    least = pow(n, -1, d)
+    q = least + (most - least) // d * d
+    return Fraction((n * q - 1) // d, q)
 
 
 class Bounded(Filter):
@@ -36,6 +52,8 @@ class Bounded(Filter):
     True, negative values are exact; False, not even those of int32; None, those of int32 are. `verify`: each chunk is
     decoded again when it is written. `reference`: what a frame is predicted from: "auto", "none", "mean" or "previous".
     `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no measurements, and kept.
+
+    `sigmas`, `gain` and `variance` are stored as ratios of whole numbers, rounded down.
     """
 
     filter_id = BOUNDED_ID
@@ -63,7 +81,7 @@ class Bounded(Filter):
         config: dict[str, Any] = {}
         if counts is not None:
             config["counts"] = counts
-            slots[:2] = 1, _integer(counts, "counts", 1, _MOST)
+            slots[:2] = 1, _integer(counts, "counts", 0, _UINT32 - 1)
         if sigmas is not None:
             config["sigmas"] = ratio = _ratio(sigmas, "sigmas")
             slots[:3] = 2, ratio.numerator, ratio.denominator
@@ -71,7 +89,7 @@ class Bounded(Filter):
             config["gain"] = ratio = _ratio(gain, "gain")
             slots[3:5] = ratio.numerator, ratio.denominator
         if variance != 0:
-            config["variance"] = ratio = _ratio(variance, "variance")
+            config["variance"] = ratio = _ratio(variance, "variance", _UINT32 - 1)
             slots[6:8] = ratio.numerator, ratio.denominator
         slots[5] = _integer(offset, "offset", -(1 << 31), (1 << 31) - 1) % _UINT32
         slots[8] = unbiased + 2 * only_zero_becomes_zero + {None: 0, True: 4, False: 8}[exact_negatives] + 16 * verify
@@ -100,13 +118,14 @@ class Bounded(Filter):
     def _from_filter_options(cls, values: Sequence[int]) -> Bounded:
         slots = (*values[:_N_SLOTS], *(0,) * (_N_SLOTS - len(values)))
         bound, n, d, gain, gain_d, offset, variance, variance_d, options, reference, saturation = slots
-        if bound > 2 or reference >= len(cls._REFERENCES) or options & 12 == 12 or options >= 32:
+        version = values[_N_SLOTS] if len(values) > _N_SLOTS else 0
+        if bound > 2 or version > 1 or reference >= len(cls._REFERENCES) or options & 12 == 12 or options >= 32:
             raise ValueError(f"{tuple(values)} are no parameters of the bounded codec")
         named = values[18 : 18 + values[17]] if len(values) > 18 else ()
         return cls(
             counts=n if bound == 1 else None,
             sigmas=Fraction(n, d or 1) if bound == 2 else None,
-            gain=Fraction(gain, gain_d or 1) if gain else 1,
+            gain=Fraction(gain or 1, gain_d or 1),
             offset=offset - _UINT32 if offset >= _UINT32 // 2 else offset,
             variance=Fraction(variance, variance_d or 1),
             unbiased=bool(options & 1),

@@ -116,14 +116,19 @@ class Dataset:
 
     @property
     def filters(self) -> tuple[Any, ...]:
-        """The filters in the order in which they were applied: objects of darkchunk's, else `(number, parameters)`."""
+        """The filters in the order in which they were applied: objects of darkchunk's, else `(number, parameters)`, as
+        for parameters of darkchunk's that its objects refuse."""
         dcpl = self._h5.id.get_create_plist()
         found = [dcpl.get_filter(index) for index in range(dcpl.get_nfilters())]
         classes = {known.filter_id: known for known in CLASSES}
-        return tuple(
-            classes[number]._from_filter_options(values) if number in classes else (number, tuple(values))
-            for number, _, values, _ in found
-        )
+
+        def known(number: int, values: tuple[int, ...]) -> Any:
+            # A file may have parameters that an object cannot say.
+            with contextlib.suppress(KeyError, ValueError):
+                return classes[number]._from_filter_options(values)
+            return number, tuple(values)
+
+        return tuple(known(number, values) for number, _, values, _ in found)
 
     @property
     def attrs(self) -> dict[str, Any]:

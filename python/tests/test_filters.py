@@ -1,5 +1,6 @@
 """The filters as objects: hdf5plugin's arguments, equality, pickling, and what a wrong argument says."""
 
+import math
 import pickle
 from fractions import Fraction
 
@@ -120,9 +121,50 @@ def test_the_bounds_of_an_error_are_kept_and_come_back_from_the_file(tmp_path, t
     assert (error <= most).all() and (error.max() > 0) == bool(filter.filter_options)
 
 
+STORED = {
+    (1,): darkchunk.Bounded(counts=0),
+    (1, 100_000): darkchunk.Bounded(counts=100_000),
+    (1, 4_294_967_295): darkchunk.Bounded(counts=(1 << 32) - 1),
+    (2, 1, 1, 0, 2): darkchunk.Bounded(sigmas=1, gain=0.5),
+    (2, 1, 1, 1, 1, 0, 4_294_967_295, 65_535): darkchunk.Bounded(sigmas=1, variance=Fraction((1 << 32) - 1, 65_535)),
+    (2, 1, 1, 1, 1, 0, 100_000, 1): darkchunk.Bounded(sigmas=1, variance=100_000),
+    (1, 2, 0, 0, 0, 0, 0, 0, 12): None,
+}
+
+
+@pytest.mark.parametrize("values", STORED)
+def test_each_parameter_that_a_file_can_have_is_told(tmp_path, values):
+    dcpl = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    dcpl.set_chunk((4, 5))
+    dcpl.set_filter(36115, 0, values)
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        space = h5py.h5s.create_simple((4, 5))
+        h5py.h5d.create(file.id, b"a", h5py.h5t.STD_U32LE, space, dcpl)
+        stored = file["a"].id.get_create_plist().get_filter(0)[2]
+    with darkchunk.open(tmp_path / "file.h5", "a") as dataset:
+        assert dataset.filters == (STORED[values] or (36115, stored),)
+    if STORED[values]:
+        assert darkchunk.from_filter_options(36115, values) == STORED[values]
+
+
+def test_no_sigma_is_larger_than_what_was_asked_for():
+    rng = np.random.default_rng(4)
+    asked = [0.1, 0.3, math.pi, 1 / 3, 2 / 3, 65534.99, np.float64(0.7), np.float32(0.7), Fraction(10**9, 10**9 + 1)]
+    asked += np.exp(rng.uniform(-4, 10, 2000)).tolist()
+    for sigmas in asked:
+        _, n, d = darkchunk.Bounded(sigmas=sigmas).filter_options
+        exact = sigmas if isinstance(sigmas, Fraction) else Fraction(str(sigmas))
+        assert 0 < n < 65536 and 0 < d < 65536 and exact * 999 / 1000 <= Fraction(n, d) <= exact, sigmas
+    assert darkchunk.Bounded(sigmas=0.3).filter_options == (2, 3, 10)
+    assert darkchunk.Bounded(sigmas=Fraction(10**9 - 1, 10**9)).filter_options == (2, 65534, 65535)
+
+
 BAD = [
     ("Bounded(counts=1, sigmas=1)", ValueError, "not both"),
-    ("Bounded(counts=0)", ValueError, "counts"),
+    ("Bounded(counts=-1)", ValueError, "counts"),
+    ("Bounded(counts=1 << 32)", ValueError, "counts"),
+    ("Bounded(sigmas=1e-9)", ValueError, "sigmas"),
+    ("Bounded(sigmas=1, variance=1 << 32)", ValueError, "variance"),
     ("Bounded(sigmas=0)", ValueError, "sigmas"),
     ("Bounded(sigmas=1e9)", ValueError, "sigmas"),
     ("Bounded(sigmas='x')", (TypeError, ValueError), "sigmas"),
