@@ -285,6 +285,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Dget_chunk_info; /* since HDF5 1.10.5, or NULL */
     dc_function fn_H5Dget_chunk_index_type;
     dc_function fn_H5Dchunk_iter;     /* since HDF5 1.12.3 and 1.14.0, or NULL */
+    dc_function fn_H5Dget_chunk_info_by_coord; /* since HDF5 1.10.5, or NULL */
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -358,9 +359,11 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     table.fn_H5Dget_num_chunks = NULL;
     table.fn_H5Dget_chunk_info = NULL;
     table.fn_H5Dchunk_iter = NULL;
+    table.fn_H5Dget_chunk_info_by_coord = NULL;
 #if H5_VERSION_GE(1, 10, 5)
     DC_SET(H5Dget_num_chunks)
     DC_SET(H5Dget_chunk_info)
+    DC_SET(H5Dget_chunk_info_by_coord)
 #endif
 #if H5_VERSION_GE(1, 14, 0) || (H5_VERSION_GE(1, 12, 3) && !H5_VERSION_GE(1, 13, 0))
     DC_SET(H5Dchunk_iter)
@@ -547,7 +550,8 @@ dc_status dc_reader_chunk(const dc_reader *reader, const uint64_t *offset, uint6
                           uint32_t *mask);
 
 /* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
- * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was. */
+ * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was, except where HDF5 does not open the
+ * dataset again: it has to be closed for H5Drefresh. Then DC_WAY_DIRECT still reads what was there, the other ways fail. */
 dc_status dc_reader_refresh(dc_reader *reader);
 
 /* NULL is allowed. Free the reader's dc_reads before: the last that is freed closes the dataset, with HDF5. */

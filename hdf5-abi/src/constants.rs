@@ -51,6 +51,10 @@ pub const H5D_VIRTUAL: c_int = 3;
 pub const H5D_ALLOC_TIME_EARLY: c_int = 1;
 /// Memory in the file is not filled beforehand.
 pub const H5D_FILL_TIME_NEVER: c_int = 1;
+/// `H5D_CHUNK_IDX_BTREE`: the index of files in the oldest format.
+pub const H5D_CHUNK_IDX_BTREE: c_int = 0;
+/// `H5D_CHUNK_IDX_SINGLE`: no index, for a dataset of one chunk.
+pub const H5D_CHUNK_IDX_SINGLE: c_int = 1;
 /// `H5D_CHUNK_IDX_EARRAY`: the index of a dataset in the format of HDF5 1.10 with one axis that has no limit.
 pub const H5D_CHUNK_IDX_EARRAY: c_int = 4;
 /// No address: nothing is stored.

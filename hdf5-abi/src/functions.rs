@@ -138,6 +138,10 @@ macro_rules! for_each_hdf5_function {
                 fn H5Dget_chunk_index_type(dataset: Hid, index: *mut c_int) -> c_int;
                 // Since HDF5 1.12.3 and 1.14.0.
                 fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
+                // Since HDF5 1.10.5.
+                fn H5Dget_chunk_info_by_coord(
+                    dataset: Hid, offset: *const u64, mask: *mut c_uint, address: *mut u64, n_bytes: *mut u64,
+                ) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -86,6 +86,9 @@ macro_rules! link {
             ) -> c_int;
             fn H5Dget_chunk_index_type(dataset: Hid, index: *mut c_int) -> c_int;
             fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
+            fn H5Dget_chunk_info_by_coord(
+                dataset: Hid, offset: *const u64, mask: *mut c_uint, address: *mut u64, n_bytes: *mut u64,
+            ) -> c_int;
         }
 
         fn table(ids: Ids) -> Api {
@@ -125,6 +128,7 @@ macro_rules! link {
                 H5Dget_chunk_info: Some(H5Dget_chunk_info),
                 H5Dget_chunk_index_type: Some(H5Dget_chunk_index_type),
                 H5Dchunk_iter: Some(H5Dchunk_iter),
+                H5Dget_chunk_info_by_coord: Some(H5Dget_chunk_info_by_coord),
                 ..Api::EMPTY
             }
         }

@@ -6,13 +6,15 @@
 //! made elsewhere is held against them, and its first chunk decoded once.
 
 use super::api::Hid;
-use super::library::{DEFAULT, Library, Session, h5};
+use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Compression, Filter};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
+use darkchunk::salvage::buffer;
+use darkchunk_hdf5_abi::constants::{H5D_CHUNK_IDX_BTREE, H5D_CHUNK_IDX_SINGLE, HADDR_UNDEF};
 
 /// A filter of a dataset, with its stored parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,7 +216,7 @@ impl Frames {
     /// Decodes a chunk into `pixels`, which has its size; the fill value where it was never written. Says whether it was stored raw.
     pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<bool> {
         let offset = self.offset(index);
-        let Some((mask, stored)) = self.read_stored(&offset)? else {
+        let Some((mask, stored)) = self.read_stored(&offset, pixels.len())? else {
             self.fill(pixels);
             return Ok(false);
         };
@@ -245,8 +247,8 @@ impl Frames {
     }
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.
-    fn read_stored(&self, offset: &[u64; 3]) -> Result<Option<(u32, Vec<u8>)>> {
-        stored_chunk(&self.dataset, offset, self.shape.chunk_pixels())
+    fn read_stored(&self, offset: &[u64; 3], chunk_bytes: usize) -> Result<Option<(u32, Vec<u8>)>> {
+        stored_chunk(&self.dataset, offset, chunk_bytes, self.filter.is_some())
     }
 
     pub(super) fn offset(&self, index: u64) -> [u64; 3] {
@@ -314,38 +316,70 @@ impl Frames {
 }
 
 /// The bytes of a chunk with its filter mask; `None` where it was never written, which HDF5 1.x says by a size of 0, and
-/// 2.x by an error.
-pub(super) fn stored_chunk(dataset: &Id, offset: &[u64], chunk_pixels: usize) -> Result<Option<(u32, Vec<u8>)>> {
-    let (library, dataset) = (dataset.library(), dataset.get());
-    let mut n_bytes = 0;
-    match h5!(library, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)) {
+/// 2.x by an error. A chunk has `chunk_bytes` before its filters.
+pub(super) fn stored_chunk(
+    dataset: &Id,
+    offset: &[u64],
+    chunk_bytes: usize,
+    is_filtered: bool,
+) -> Result<Option<(u32, Vec<u8>)>> {
+    // One session: nobody writes to the chunk between the question for its size and the reading.
+    let (session, dataset, mut n_bytes) = (dataset.library().session(), dataset.get(), 0);
+    match h5!(session, H5Dget_chunk_storage_size(dataset, offset.as_ptr(), &raw mut n_bytes)) {
         Ok(_) if n_bytes == 0 => return Ok(None),
         Err(error) if is_missing(&error) => return Ok(None),
         size => size?,
     };
-    let most = chunk_pixels.saturating_mul(16).saturating_add(1 << 20);
-    let mut n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
-    if n_bytes > most {
-        return Err(Error::Unsupported(format!("the chunk at {offset:?} claims {n_bytes} bytes")));
+    if n_bytes > (chunk_bytes as u64).saturating_mul(4).saturating_add(1 << 20) {
+        return Err(claims(offset, n_bytes));
     }
-    let (mut mask, mut bytes) = (0, vec![0_u8; n_bytes]);
+    let trusts_index = session.functions().H5Dread_chunk2.is_none() && !is_filtered;
+    if trusts_index && !is_of_size(&session, dataset, offset, n_bytes)? {
+        return Ok(None);
+    }
+    let mut bytes = buffer(usize::try_from(n_bytes).map_err(|_| claims(offset, n_bytes))?)?;
+    match read_chunk(&session, dataset, offset, &mut bytes) {
+        // Of one that is not filtered HDF5 gives a size even where it is not there.
+        Err(error) if is_missing(&error) => Ok(None),
+        result => result.map(|mask| Some((mask, bytes))),
+    }
+}
+
+/// Whether a chunk without filters is there; refuses it where the file claims another size than `n_bytes`, which
+/// `H5Dget_chunk_storage_size` gives for all of them. With two kinds of index `H5Dread_chunk` of HDF5 1.x reads as many bytes as the
+/// file claims, whatever room there is. The others have no size, and are not asked: some are listed wrongly (`chunk_map::list`).
+fn is_of_size(session: &Session<'_>, dataset: Hid, offset: &[u64], n_bytes: u64) -> Result<bool> {
+    let (mut index, mut mask, mut address, mut found) = (H5D_CHUNK_IDX_BTREE, 0, HADDR_UNDEF, n_bytes);
+    h5_optional!(session, H5Dget_chunk_index_type(dataset, &raw mut index))?;
+    if ![H5D_CHUNK_IDX_BTREE, H5D_CHUNK_IDX_SINGLE].contains(&index) {
+        return Ok(true);
+    }
+    let (mask, address_out, found_out) = (&raw mut mask, &raw mut address, &raw mut found);
+    h5_optional!(session, H5Dget_chunk_info_by_coord(dataset, offset.as_ptr(), mask, address_out, found_out))?;
+    let is_there = address != HADDR_UNDEF;
+    if is_there && found != n_bytes { Err(claims(offset, found)) } else { Ok(is_there) }
+}
+
+fn claims(offset: &[u64], n_bytes: u64) -> Error {
+    Error::Unsupported(format!("the chunk at {offset:?} claims {n_bytes} bytes"))
+}
+
+/// Fills `bytes`, which has the chunk's size, and gives its filter mask.
+fn read_chunk(session: &Session<'_>, dataset: Hid, offset: &[u64], bytes: &mut [u8]) -> Result<u32> {
+    let (mut mask, mut n_bytes) = (0, bytes.len());
     let (offset, mask_out, data) = (offset.as_ptr(), &raw mut mask, bytes.as_mut_ptr().cast());
-    let result = library.call("H5Dread_chunk", |functions| {
+    session.call("H5Dread_chunk", |functions| {
         if let Some(read_chunk) = functions.H5Dread_chunk2 {
             // SAFETY: `Library::new` was promised this function; `data` has the size that is said.
             unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data, &raw mut n_bytes) }
         } else if let Some(read_chunk) = functions.H5Dread_chunk {
-            // SAFETY: as above; the size is what HDF5 said a moment ago.
+            // SAFETY: as above; the size is that in the file's index, which HDF5 gave in this session.
             unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data) }
         } else {
             -1
         }
-    });
-    match result {
-        // Of one that is not filtered HDF5 gives a size even where it is not there.
-        Err(error) if is_missing(&error) => Ok(None),
-        result => result.map(|_| Some((mask, bytes))),
-    }
+    })?;
+    Ok(mask)
 }
 
 /// HDF5's words for a chunk that was never written. Any other error is of a chunk that is there and cannot be read.

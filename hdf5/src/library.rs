@@ -40,7 +40,7 @@ pub(super) use h5;
 /// Calls a function that the table need not have; without it an error names it.
 macro_rules! h5_optional {
     ($library:expr, $name:ident($($argument:expr),* $(,)?)) => {{
-        let library: &$crate::Library = $library;
+        let library = $library;
         let name = stringify!($name);
         let function = library.functions().$name.ok_or($crate::Error::MissingFunction { name })?;
         library.call(name, |_| {
@@ -152,6 +152,10 @@ impl<'a> Session<'a> {
         // SAFETY: no function means that nothing is printed.
         unsafe { (table.functions.H5Eset_auto2)(DEFAULT, None, std::ptr::null_mut()) };
         session
+    }
+
+    pub(super) fn functions(&self) -> &'a Functions {
+        &self.table.functions
     }
 
     /// Runs `call`, the call of the HDF5 function `name`.

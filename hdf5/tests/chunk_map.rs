@@ -227,3 +227,66 @@ fn a_file_that_was_replaced_under_its_name_is_still_the_one_that_is_open() {
         assert_eq!(read(&located, chunk.address, CHUNK_BYTES + 1), bytes(1));
     }
 }
+
+/// Overwrites the size of the first chunk in the B-tree of a file that has one such tree of chunks.
+fn patch_size_in_index(path: &Path, n_bytes: u32) {
+    const NODE_OF_CHUNKS: &[u8] = b"TREE\x01";
+    const NODE_HEADER: usize = 24;
+    let mut file = std::fs::read(path).expect("it is there");
+    let node = file.windows(5).position(|bytes| bytes == NODE_OF_CHUNKS).expect("a B-tree");
+    let size = &mut file[node + NODE_HEADER..][..4];
+    assert_eq!(size, 64_u32.to_le_bytes());
+    size.copy_from_slice(&n_bytes.to_le_bytes());
+    std::fs::write(path, file).expect("it can be written");
+}
+
+/// HDF5 1.x reads as many bytes of a chunk without filters as the index says, and says the layout's number.
+#[test]
+fn a_chunk_whose_index_claims_another_size_than_chunks_have_is_not_read_into_a_buffer_of_theirs() {
+    let spec = Spec { max_dims: vec![u64::MAX], ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[64], Layout::Chunked(vec![64])) };
+    let long = Spec::new(*h5t::H5T_NATIVE_UINT8, &[1 << 20], Layout::Contiguous);
+    let is_checked_by_hdf5 = library().version().expect("a version") >= (2, 0, 0);
+    for n_bytes in [600_000, 65, 63, 1] {
+        let path = path(&format!("map-claims-{n_bytes}"));
+        let file = create(&path, false, 0);
+        maker::write(&spec.make(&file, "data"), spec.datatype, &[7; 64]);
+        maker::write(&long.make(&file, "long"), long.datatype, &[9; 1 << 20]);
+        drop(file);
+        patch_size_in_index(&path, n_bytes);
+        let file = open(&path);
+        let dataset = stored(&open_dataset(&file, "data"));
+        match dataset.read_stored(&[0]) {
+            Err(error) => assert!(is_checked_by_hdf5 || error.to_string().contains(&n_bytes.to_string()), "{error}"),
+            Ok(found) => assert!(is_checked_by_hdf5 && found.is_some_and(|(_, bytes)| bytes.len() <= 64), "{n_bytes}"),
+        }
+        let map = dataset.map().expect("the index can be walked");
+        assert!(dataset.locate(Some(&map)).is_err(), "{n_bytes}");
+    }
+}
+
+#[test]
+fn elements_of_many_bytes_are_chunks_of_more_than_16_bytes_a_pixel() {
+    const N_BYTES: usize = 64 << 16;
+    for filters in [vec![], vec![(1, vec![0])]] {
+        let path = path(&format!("map-large-{}", filters.len()));
+        let layout = Layout::Chunked(vec![1 << 16]);
+        let spec = Spec { filters, ..Spec::new(maker::opaque(64), &[1 << 16], layout) };
+        let bytes: Vec<u8> = (0..N_BYTES).map(|i| (i * 37 % 251) as u8).collect();
+        maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &bytes);
+        let dataset = stored(&open_dataset(&open(&path), "data"));
+        let found = dataset.read_stored(&[0]).expect("a sound chunk");
+        assert!(found.is_some_and(|(_, stored)| stored.len() >= N_BYTES));
+        assert!(dataset.locate(Some(&dataset.map().expect("a map"))).is_ok());
+    }
+}
+
+#[test]
+fn a_fill_value_that_is_not_set_has_no_bytes() {
+    let path = path("map-fill");
+    let file = create(&path, false, 0);
+    let set = Spec { fill: Some(vec![1, 2]), ..Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Contiguous) };
+    assert_eq!(stored(&set.make(&file, "set")).fill(), Some(&[1, 2][..]));
+    let huge = Spec::new(maker::opaque(0x7FFF_FFFF), &[1], Layout::Contiguous);
+    let huge = stored(&huge.make(&file, "huge"));
+    assert_eq!((huge.element().n_bytes, huge.fill()), (0x7FFF_FFFF, None));
+}

@@ -113,15 +113,18 @@ fn large_datasets_are_read_in_pieces_that_are_put_together_right() {
 
 /// More than HDF5 before 1.12.3 can list in one pass.
 #[test]
-fn thousands_of_chunks_are_read_directly_or_one_by_one_through_hdf5() {
+fn thousands_of_chunks_are_read_directly_or_through_hdf5_one_by_one_where_they_are_filtered() {
     let path = path("thousands");
     let all: Vec<u8> = (0..5000).map(|i| (i % 251) as u8).collect();
-    let spec =
-        Spec { max_dims: vec![u64::MAX], ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[5000], Layout::Chunked(vec![1])) };
-    maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &all);
-    let reader = reader(&open_dataset(&open(&path), "data"));
-    let expected = if library().version().expect("a version") < (1, 12, 3) { Way::Chunks } else { Way::Direct };
-    assert_eq!((reader.way(), read(&reader)), (expected, Ok(all)), "{}", reader.reason());
+    let is_listed = library().version().expect("a version") >= (1, 12, 3);
+    for (filters, otherwise) in [(vec![], Way::Hdf5), (vec![(1, vec![1])], Way::Chunks)] {
+        let layout = Layout::Chunked(vec![1]);
+        let spec = Spec { max_dims: vec![u64::MAX], filters, ..Spec::new(*h5t::H5T_NATIVE_UINT8, &[5000], layout) };
+        maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &all);
+        let reader = reader(&open_dataset(&open(&path), "data"));
+        assert_eq!(reader.way(), if is_listed { Way::Direct } else { otherwise }, "{}", reader.reason());
+        assert!(read(&reader).as_ref() == Ok(&all), "{otherwise:?}");
+    }
 }
 
 #[test]
@@ -172,6 +175,51 @@ fn a_refresh_leaves_what_can_be_read() {
         assert_eq!(reader.refresh(), Ok(()));
         assert_eq!(read(&reader), Ok(elements()));
     }
+}
+
+#[test]
+fn a_refresh_that_fails_leaves_what_is_read_directly() {
+    let path = path("refresh-fails");
+    make(&path, &chunked());
+    let sound = std::fs::read(&path).expect("it is there");
+    let file = open(&path);
+    let dataset = open_dataset(&file, "data");
+    let mut reader = reader(&dataset);
+    let mut damaged = vec![0; sound.len()];
+    for row in [0, 4, 8] {
+        let chunk = reader.stored_chunk(&[row, 0]).expect("known").expect("stored");
+        let place = chunk.address as usize..(chunk.address + chunk.n_bytes) as usize;
+        damaged[place.clone()].copy_from_slice(&sound[place]);
+    }
+    std::fs::write(&path, damaged).expect("it can be written");
+    assert!(reader.refresh().is_err());
+    assert_eq!((reader.way(), reader.dims(), read(&reader)), (Way::Direct, &DIMS[..], Ok(elements())));
+}
+
+#[test]
+fn elements_of_many_bytes_are_read() {
+    const N: u64 = 1 << 17;
+    for filters in [vec![], vec![(1, vec![0])]] {
+        let path = path(&format!("large-{}", filters.len()));
+        let spec = Spec { filters, ..Spec::new(maker::opaque(64), &[N], Layout::Chunked(vec![N / 2])) };
+        let bytes: Vec<u8> = (0..64 * N).map(|i| (i * 37 % 251) as u8).collect();
+        maker::write(&spec.make(&create(&path, false, 0), "data"), spec.datatype, &bytes);
+        let way = if spec.filters.is_empty() { Way::Hdf5 } else { Way::Chunks };
+        for (file, way) in [(open(&path), Way::Direct), (open_in_memory(&path), way)] {
+            let reader = reader(&open_dataset(&file, "data"));
+            assert_eq!(reader.way(), way, "{}", reader.reason());
+            assert!(read(&reader).expect("sound") == bytes, "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn elements_that_claim_gigabytes_are_left_to_hdf5() {
+    let path = path("huge");
+    drop(Spec::new(maker::opaque(0x7FFF_FFFF), &[1], Layout::Contiguous).make(&create(&path, false, 0), "data"));
+    let reader = reader(&open_dataset(&open(&path), "data"));
+    assert_eq!(reader.way(), Way::Hdf5);
+    assert!(reader.reason().contains("16 MiB"), "{}", reader.reason());
 }
 
 #[test]

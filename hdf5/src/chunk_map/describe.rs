@@ -9,6 +9,7 @@ use crate::object::{self, Id};
 use crate::salvage::element::{self, StoredElement};
 use crate::{Error, Result};
 use darkchunk::element::ElementType;
+use darkchunk::salvage::buffer;
 use darkchunk_hdf5_abi::constants::{
     H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS, H5D_CHUNKED, H5D_COMPACT, H5D_CONTIGUOUS, H5D_FILL_TIME_NEVER,
     H5D_FILL_VALUE_USER_DEFINED, H5D_VIRTUAL, H5I_DATASET,
@@ -40,7 +41,7 @@ pub struct StoredDataset {
     pub(super) dims: Vec<u64>,
     element: ElementType,
     filters: Vec<StoredFilter>,
-    fill: Vec<u8>,
+    fill: Option<Vec<u8>>,
     pub(super) storage: Storage,
 }
 
@@ -93,10 +94,10 @@ impl StoredDataset {
         &self.filters
     }
 
-    /// One element as HDF5 gives it where nothing is stored.
+    /// One element as HDF5 gives it where nothing is stored; `None` for zeros.
     #[must_use]
-    pub fn fill(&self) -> &[u8] {
-        &self.fill
+    pub fn fill(&self) -> Option<&[u8]> {
+        self.fill.as_deref()
     }
 
     /// How it is stored.
@@ -121,12 +122,13 @@ impl StoredDataset {
     /// Asks HDF5 anew what the file has: its extent may have changed.
     ///
     /// # Errors
-    /// [`Error::Hdf5`]
+    /// [`Error::Hdf5`]. What was known stays so; but where HDF5 cannot open the dataset again, all that needs it fails from
+    /// then on.
     pub fn refresh(&mut self) -> Result<()> {
         let library = &self.dataset.library().clone();
         if h5!(library, H5Iget_type(self.given)).is_ok_and(|kind| kind == H5I_DATASET) {
             // HDF5 1.10 breaks a dataset that is open twice when it is refreshed.
-            std::mem::replace(&mut self.dataset, Id::new(library, 0)).close()?;
+            drop(std::mem::replace(&mut self.dataset, Id::new(library, 0)));
             let refreshed = h5_optional!(library, H5Drefresh(self.given));
             self.dataset = object::open(library, self.given, ".")?;
             refreshed?;
@@ -166,14 +168,15 @@ fn storage(properties: &Id, rank: usize) -> Result<Storage> {
     })
 }
 
-/// The fill value; zeros where HDF5 fills nothing in.
-fn fill(properties: &Id, datatype: Hid, n_bytes: usize) -> Result<Vec<u8>> {
+/// The fill value where one is set. An element may claim 2 GB, so that zeros are not made.
+fn fill(properties: &Id, datatype: Hid, n_bytes: usize) -> Result<Option<Vec<u8>>> {
     let (library, mut status, mut time) = (properties.library(), 0, 0);
-    let mut value = vec![0; n_bytes];
     h5_optional!(library, H5Pfill_value_defined(properties.get(), &raw mut status))?;
     h5_optional!(library, H5Pget_fill_time(properties.get(), &raw mut time))?;
-    if status == H5D_FILL_VALUE_USER_DEFINED && time != H5D_FILL_TIME_NEVER {
-        h5_optional!(library, H5Pget_fill_value(properties.get(), datatype, value.as_mut_ptr().cast()))?;
+    if status != H5D_FILL_VALUE_USER_DEFINED || time == H5D_FILL_TIME_NEVER {
+        return Ok(None);
     }
-    Ok(value)
+    let mut value = buffer(n_bytes)?;
+    h5_optional!(library, H5Pget_fill_value(properties.get(), datatype, value.as_mut_ptr().cast()))?;
+    Ok(Some(value))
 }

@@ -14,7 +14,8 @@ use super::{ChunkMap, Storage, StoredDataset};
 use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5, h5_optional};
 use crate::object::{self, Id, property_list};
-use crate::{Error, Result, dataset};
+use crate::{Error, Result};
+use darkchunk::salvage::buffer;
 use darkchunk_hdf5_abi::constants::{H5F_ACC_RDWR, HADDR_UNDEF};
 
 /// Parts that are compared where there is a user block; without one, a single part tells.
@@ -80,13 +81,11 @@ impl StoredDataset {
 
     fn base_of_chunks(&self, file: &File, map: &ChunkMap, bases: &[u64]) -> Result<u64> {
         let Storage::Chunked { chunk, .. } = &self.storage else { return Ok(0) };
-        let chunk_pixels = chunk.iter().try_fold(1_usize, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
         let most = if bases.len() == 1 { 1 } else { MAX_COMPARED };
         let mut parts = Vec::new();
         for (place, stored) in map.iter().step_by(map.len().div_ceil(most).max(1)) {
             let offset: Vec<u64> = place.iter().zip(chunk).map(|(at, chunk)| at * chunk).collect();
-            let read = dataset::stored_chunk(&self.dataset, &offset, chunk_pixels.unwrap_or(usize::MAX))?;
-            let Some((mask, bytes)) = read else {
+            let Some((mask, bytes)) = self.read_stored(&offset)? else {
                 return Err(unsupported("HDF5 lists a chunk that it does not find"));
             };
             if (mask, bytes.len() as u64) != (stored.mask, stored.n_bytes) {
@@ -112,7 +111,7 @@ impl StoredDataset {
         let most = if bases.len() == 1 { 1 } else { MAX_COMPARED as u64 };
         let mut parts = Vec::new();
         for index in (0..n_rows).step_by(n_rows.div_ceil(most).max(1) as usize) {
-            let mut bytes = vec![0; (row * element_bytes) as usize];
+            let mut bytes = buffer((row * element_bytes) as usize)?;
             self.read(&self.row(index), &self.row_count(row), None, &mut bytes)?;
             let at = index.checked_mul(last * element_bytes).and_then(|at| at.checked_add(address));
             parts.push((at.ok_or_else(|| unsupported("it ends after the last address"))?, bytes));

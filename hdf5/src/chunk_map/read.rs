@@ -46,8 +46,10 @@ impl StoredDataset {
     /// [`Error::Hdf5`]; [`Error::Unsupported`] where it claims more bytes than a chunk can have, or there are no chunks.
     pub fn read_stored(&self, offset: &[u64]) -> Result<Option<(u32, Vec<u8>)>> {
         let chunk = self.chunk_for(offset)?;
-        let chunk_pixels = chunk.iter().try_fold(1_usize, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
-        dataset::stored_chunk(&self.dataset, offset, chunk_pixels.unwrap_or(usize::MAX))
+        let element_bytes = self.element().n_bytes;
+        let chunk_bytes = chunk.iter().try_fold(element_bytes, |n, dim| n.checked_mul(usize::try_from(*dim).ok()?));
+        let is_filtered = !self.filters().is_empty();
+        dataset::stored_chunk(&self.dataset, offset, chunk_bytes.unwrap_or(usize::MAX), is_filtered)
     }
 
     /// The shape of chunks, where an offset has as many axes.

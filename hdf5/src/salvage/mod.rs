@@ -207,14 +207,16 @@ fn walk(source: &Source, target: Option<&Target>) -> Result<Report> {
     let mut pixels = Vec::new();
     for index in 0..n_chunks {
         let offset = offset(&grid, &source.chunk, index);
-        let stored = match dataset::stored_chunk(&source.dataset, &offset, source.chunk_bytes) {
-            Ok(None) => {
-                report.add_missing(index);
-                continue;
-            }
-            Ok(Some(stored)) => Ok(stored),
-            Err(reason) => Err(reason),
-        };
+        let stored =
+            match dataset::stored_chunk(&source.dataset, &offset, source.chunk_bytes, !source.filters.is_empty()) {
+                Ok(None) => {
+                    report.add_missing(index);
+                    continue;
+                }
+                Ok(Some(stored)) => Ok(stored),
+                Err(error @ Error::MissingFunction { .. }) => return Err(error),
+                Err(reason) => Err(reason),
+            };
         if pixels.is_empty() {
             pixels = buffer(source.chunk_bytes)?;
         }

@@ -14,6 +14,9 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// Bytes that are read at once through HDF5, in whole chunks.
 const HDF5_BYTES: u64 = 8 << 20;
 
+/// Larger elements are left to HDF5: a small file may claim that one has 2 GB.
+const MAX_ELEMENT_BYTES: usize = 16 << 20;
+
 /// What is known of a dataset, the way, and why it is not the direct one.
 pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Known, Way, String)> {
     let filters = dataset.filters().iter().map(|filter| (filter.id, &filter.values[..]));
@@ -34,7 +37,9 @@ pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Know
         _ => blocks(&dims, &unit, element_bytes, PIECE_BYTES),
     };
     let block_bytes = n_bytes(&block, element_bytes).unwrap_or(usize::MAX);
-    let fill = dataset.fill().to_vec();
+    // H5Dread fills in by itself.
+    let fill_bytes = if way == Way::Hdf5 { 0 } else { element_bytes };
+    let fill = dataset.fill().map_or_else(|| vec![0; fill_bytes], <[u8]>::to_vec);
     let map = map.ok();
     Ok((
         Known { dims, block, block_bytes, element_bytes, is_chunked, edges_are_raw, fill, chain, map, located },
@@ -57,6 +62,9 @@ fn direct(
     if dataset.is_writable()? {
         return by_hdf5("this process has the file open for writing, so that not all of it need be in the file");
     }
+    if dataset.element().n_bytes > MAX_ELEMENT_BYTES {
+        return by_hdf5("its elements are larger than 16 MiB");
+    }
     match dataset.storage() {
         Storage::Other(why) => return by_hdf5(why),
         Storage::Contiguous => {
@@ -76,10 +84,22 @@ fn direct(
         Err(error) => Err(error.clone()),
     };
     Ok(located.map_err(|error| match error {
-        // A damaged index; HDF5 says so where it reads.
-        darkchunk_hdf5::Error::Hdf5 { .. } => (Way::Hdf5, error.to_string()),
+        // A damaged index, where HDF5 says so when it reads; or chunks that cannot be fetched as they are stored.
+        darkchunk_hdf5::Error::Hdf5 { .. } | darkchunk_hdf5::Error::MissingFunction { .. } => {
+            (Way::Hdf5, error.to_string())
+        }
+        // Without filters nothing is won by chunks, and HDF5 1.x goes through its index for each.
+        _ if dataset.filters().is_empty() && sizes_are_right(dataset, map) => (Way::Hdf5, error.to_string()),
         _ => (Way::Chunks, error.to_string()),
     }))
+}
+
+/// Whether no chunk of a dataset without filters is known to be stored in another size than a chunk has. HDF5 1.x would read
+/// beyond a shorter one; as a chunk that is fetched it is an error.
+fn sizes_are_right(dataset: &StoredDataset, map: &darkchunk_hdf5::Result<ChunkMap>) -> bool {
+    let (Storage::Chunked { chunk, .. }, Ok(map)) = (dataset.storage(), map) else { return true };
+    let chunk_bytes = n_bytes(chunk, dataset.element().n_bytes).map(|n| n as u64);
+    map.iter().all(|(_, stored)| Some(stored.n_bytes) == chunk_bytes)
 }
 
 fn n_bytes(dims: &[u64], element_bytes: usize) -> Option<usize> {
