@@ -7,8 +7,8 @@ use super::buffer;
 use crate::{Error, Result};
 
 /// The most that a stream grows by what does not shrink: some bytes for each block, and for header and checksum.
-fn max_encoded_len(n_bytes: usize) -> usize {
-    n_bytes + n_bytes / 1000 + 64
+pub(super) fn max_encoded_len(n_bytes: usize) -> usize {
+    n_bytes.saturating_add(n_bytes / 1000).saturating_add(64)
 }
 
 /// Encodes `src`, at a level from 0 to 9.

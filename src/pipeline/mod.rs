@@ -88,15 +88,22 @@ impl Pipeline {
     }
 
     /// Decodes what other filters before these made of a chunk, so that its size is not known: to as many bytes as `stored` says
-    /// and can hold.
+    /// and can hold, but `most` at most.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode).
-    pub fn decode_unsized(&self, level: Level, threads: Threads, mask: u32, stored: &[u8]) -> Result<Vec<u8>> {
+    /// As [`decode`](Self::decode); [`Error::Corrupt`] for more bytes.
+    pub fn decode_unsized(
+        &self,
+        level: Level,
+        threads: Threads,
+        mask: u32,
+        stored: &[u8],
+        most: usize,
+    ) -> Result<Vec<u8>> {
         let mut bytes = stored.to_vec();
         for step in self.active(mask).into_iter().rev() {
             let open = step.open(&bytes)?;
-            let mut decoded = buffer(open.decoded_len(None)?)?;
+            let mut decoded = buffer_between(open.decoded_len(None)?, most)?;
             open.undo(level, threads, &mut decoded)?;
             bytes = decoded;
         }
@@ -129,7 +136,8 @@ pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[
             open.decoded_len(Some(dst.len()))?;
             return open.undo(level, threads, dst).map(|()| proof);
         }
-        let mut decoded = buffer(open.decoded_len(size_before(&steps[..index], dst.len()))?)?;
+        let n_bytes = open.decoded_len(size_before(&steps[..index], dst.len()))?;
+        let mut decoded = buffer_between(n_bytes, most_before(&steps[..index], dst.len()))?;
         open.undo(level, threads, &mut decoded)?;
         bytes = Cow::Owned(decoded);
     }
@@ -138,6 +146,25 @@ pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[
     }
     dst.copy_from_slice(&bytes);
     Ok(proof)
+}
+
+/// What is between two filters of a chunk of which a filter claims that it is `n_bytes` there.
+fn buffer_between(n_bytes: usize, most: usize) -> Result<Vec<u8>> {
+    if n_bytes > most {
+        return Err(Error::Corrupt { at: 0, what: "it has more bytes between two filters than its pixels can become" });
+    }
+    buffer(n_bytes)
+}
+
+/// Filters make a chunk larger by at most this factor, whatever their parameters say: LZ4 in blocks of one byte by 5.
+const MAX_GROWTH: usize = 8;
+
+/// The most bytes that a chunk of `n_bytes` can have after `steps`: twice as many as darkchunk makes of it and 1 MiB, for other encoders.
+fn most_before(steps: &[&Step], n_bytes: usize) -> usize {
+    let most = n_bytes.saturating_mul(MAX_GROWTH);
+    let grown =
+        steps.iter().fold(n_bytes, |n_bytes, step| step.max_encoded_len(n_bytes).clamp(n_bytes, most.max(n_bytes)));
+    grown.saturating_mul(2).saturating_add(1 << 20)
 }
 
 fn without_checksum(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>> {

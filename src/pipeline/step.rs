@@ -94,6 +94,16 @@ impl Step {
         }
     }
 
+    /// The most bytes that `n_bytes` become.
+    pub(super) fn max_encoded_len(&self, n_bytes: usize) -> usize {
+        match self {
+            Self::Codec(codec) => codec.max_encoded_len(n_bytes),
+            Self::Gzip { .. } => gzip::max_encoded_len(n_bytes),
+            Self::Fletcher32 => n_bytes.saturating_add(FLETCHER32_BYTES),
+            Self::Shuffle { .. } | Self::Other { .. } => n_bytes,
+        }
+    }
+
     /// Opens `bytes`, a chunk as this filter stores it.
     pub(crate) fn open<'a>(&'a self, bytes: &'a [u8]) -> Result<OpenStep<'a>> {
         Ok(match self {
@@ -108,7 +118,7 @@ impl Step {
     /// Applies this filter to `bytes`.
     pub(super) fn apply(&self, level: Level, threads: Threads, bytes: &[u8]) -> Result<Vec<u8>> {
         let mut applied = match self {
-            Self::Codec(codec) => buffer(codec.max_encoded_len(bytes.len()))?,
+            Self::Codec(_) => buffer(self.max_encoded_len(bytes.len()))?,
             Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
             Self::Gzip { level } => return gzip::encode(*level, bytes),
             Self::Other { reason, .. } => return Err(reason.clone()),

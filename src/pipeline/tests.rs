@@ -209,3 +209,35 @@ fn a_zstd_frame_with_a_checksum_is_proved_by_it() {
     stored[n_bytes - 1] ^= 1;
     assert!(decoded(&pipeline, 0, &stored).is_err());
 }
+
+#[test]
+fn a_chunk_that_claims_too_much_between_two_filters_is_refused_before_memory_is_taken() {
+    // Zeros, which shrink 1000 times and more.
+    let zeros = vec![0; 64 << 20];
+    for id in [32015, 32004, 1] {
+        let filter = codecs().into_iter().find(|(other, _)| *other == id).expect("it is there");
+        let inner = pipeline(std::slice::from_ref(&filter));
+        let stored = encoded(&inner, &zeros);
+        let found = decoded(&pipeline(&[(32015, vec![3]), filter]), 0, &stored);
+        assert!(matches!(found, Err(Error::Corrupt { what, .. }) if what.contains("between two filters")), "{id}");
+        let unsized_too = inner.decode_unsized(Level::current(), Threads::ONE, 0, &stored, zeros.len() - 1);
+        assert!(matches!(unsized_too, Err(Error::Corrupt { .. })), "{id}");
+        let found = inner.decode_unsized(Level::current(), Threads::ONE, 0, &stored, zeros.len());
+        assert!(found.is_ok_and(|bytes| bytes == zeros), "{id}");
+    }
+}
+
+#[test]
+fn what_grows_in_one_filter_decodes_through_the_next() {
+    let mut rng = Rng::new(3);
+    let pixels: Vec<u8> = (0..2 << 20).map(|_| rng.below(256) as u8).collect();
+    let layout = ChunkLayout::new(ElementType::U16, vec![1 << 20]);
+    for (id, given) in [(32004, &[1][..]), (32004, &[2]), (32008, &[8, 2]), (32008, &[8, 3, 1]), (1, &[0])] {
+        let values = if id == 1 { given.to_vec() } else { Filter::localise(id, given, &layout).expect("parameters") };
+        let pipeline = pipeline(&[(id, values), (32015, vec![1]), (3, vec![])]);
+        let stored = encoded(&pipeline, &pixels);
+        let mut dst = vec![0; pixels.len()];
+        let found = pipeline.decode(Level::current(), Threads::ONE, 0, &stored, &mut dst);
+        assert!(found == Ok(Proof::Checksum) && dst == pixels, "{id} {given:?}: {found:?}");
+    }
+}

@@ -144,10 +144,10 @@ impl Link {
         known: Option<usize>,
         chunk_bytes: usize,
     ) -> Result<Vec<u8>> {
-        if let (Self::Pipeline(pipeline), None) = (self, known) {
-            return pipeline.decode_unsized(level, threads, 0, bytes);
-        }
         let most = chunk_bytes.saturating_mul(2).saturating_add(SLACK_BYTES);
+        if let (Self::Pipeline(pipeline), None) = (self, known) {
+            return pipeline.decode_unsized(level, threads, 0, bytes, most);
+        }
         let room = known.unwrap_or_else(|| most.min(self.most_decoded(bytes.len())));
         let mut decoded = buffer(room)?;
         if known.is_some() {
