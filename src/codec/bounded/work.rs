@@ -182,16 +182,16 @@ impl Work<'_> {
 
     /// The mean of the frames, as levels of a plane.
     fn mean(&self, planes: &[Plane], scale: &Scale) -> (Levels, Plane) {
-        let (n, width) = (planes.len() as i32, self.width());
-        let mut sums = vec![0_i32; width];
+        let width = self.width();
+        let mut sums = vec![0_i64; width];
         let mut levels = Vec::with_capacity(self.encoder.header.frame_pixels());
         for y in 0..self.height() {
             sums.fill(0);
             for plane in planes {
                 let row = &plane.row(y as isize)[PAD..];
-                sums.iter_mut().zip(row).for_each(|(sum, pixel)| *sum += i32::from(*pixel));
+                sums.iter_mut().zip(row).for_each(|(sum, pixel)| *sum += i64::from(*pixel));
             }
-            levels.extend(sums.iter().map(|sum| (2 * sum + n).div_euclid(2 * n)));
+            levels.extend(sums.iter().map(|sum| rounded_mean(*sum, planes.len())));
         }
         let mask = self.frames.first().map_or_else(Vec::new, |frame| frame.mask.clone());
         let levels = Levels { levels, mask };
@@ -376,4 +376,25 @@ fn tabled(fit: &Fit, counts: &[Counts], scale: &Scale, most: usize) -> Tabled {
     let tables = clusters.iter().map(|(_, counts)| tables::frequencies(counts)).collect();
     let of_class = (0..N_CLASSES).map(|class| clusters[1..].iter().filter(|(first, _)| *first <= class).count() as u8);
     Tabled { model: Model { thresholds, tables, ..bare(fit) }, of_class: of_class.collect() }
+}
+
+/// The mean of `n` pixels of planes from their sum, rounded.
+fn rounded_mean(sum: i64, n: usize) -> i32 {
+    let n = n as i64;
+    (2 * sum + n).div_euclid(2 * n) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded_mean;
+
+    #[test]
+    fn the_mean_of_many_frames_does_not_overflow() {
+        for n in [1_usize, 2, 32_769, 65_537, 33_000_000] {
+            for pixel in [i16::MIN, -1, 0, 1, i16::MAX] {
+                assert_eq!(rounded_mean(i64::from(pixel) * n as i64, n), i32::from(pixel), "{n} frames");
+            }
+        }
+        assert_eq!([rounded_mean(3, 2), rounded_mean(-3, 2), rounded_mean(4, 3)], [2, -1, 1]);
+    }
 }
