@@ -471,3 +471,21 @@ fn a_damaged_frame_costs_itself_and_what_is_predicted_from_it() {
     assert_eq!(lost_with(MEAN, 0), (0..n_frames).collect::<Vec<_>>(), "the reference");
     assert_eq!(lost_with(PREVIOUS, 2), (2..n_frames).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_chunk_without_a_frame_is_refused() {
+    let (codec, ..) = stack(NONE);
+    let Err(Error::Argument(text)) = codec.encode(&[], &mut [0; 1000]) else { panic!("nothing to encode") };
+    assert!(text.contains("without a frame"), "{text}");
+    for (height, width) in [(1, 1), (8, u32::MAX), (u32::MAX, u32::MAX)] {
+        let mut chunk = b"DCBD\x01\x06\0\0".to_vec();
+        let front = [0; 11];
+        [height, width, 0, front.len() as u32, 0].iter().for_each(|n: &u32| chunk.extend(n.to_le_bytes()));
+        chunk.extend(front);
+        let checksum = crc32(&[&chunk[..24], &chunk[28..]].concat()).to_le_bytes();
+        chunk[24..28].copy_from_slice(&checksum);
+        let any = Bounded::exact().unwrap();
+        let error = any.decode(&chunk, &mut []).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { at: 16, .. }), "{height} x {width}: {error}");
+    }
+}

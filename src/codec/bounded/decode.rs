@@ -110,6 +110,9 @@ impl<'a> Chunk<'a> {
         if dst.len() != expected {
             return Err(Error::WrongSize { expected: dst.len(), found: expected });
         }
+        if frames.is_empty() {
+            return Ok(Vec::new());
+        }
         let parts = self.parts()?;
         Ok(match &parts {
             Some(parts) if parts.coding.reference == Reference::Previous => self.in_order(parts, frames, dst, stops),
@@ -211,7 +214,8 @@ impl<'a> Chunk<'a> {
         for index in 0..frames.end {
             let at = index.checked_sub(frames.start).map(|n| n * frame_bytes);
             let pixels = at.map(|at| &mut dst[at..at + frame_bytes]);
-            match self.next_frame(index, &decoder, previous.as_ref(), pixels, &mut current) {
+            let before = lost.as_ref().map_or(Ok(previous.as_ref()), Err);
+            match self.next_frame(index, &decoder, before, pixels, &mut current) {
                 Ok((Mode::Raw, _)) => {}
                 // Its pixels are right, but not what the next one is predicted from.
                 Ok((_, false)) if lost.is_some() => {}
@@ -236,17 +240,23 @@ impl<'a> Chunk<'a> {
         failed
     }
 
-    /// Decodes a frame after the one before, and says whether it needed that one.
+    /// Decodes a frame after the one before, if it needs that and it is there, and says whether it needs none.
     fn next_frame(
         &self,
         index: usize,
         decoder: &FrameDecoder<'_>,
-        previous: Option<&Plane>,
+        before: std::result::Result<Option<&Plane>, &Error>,
         pixels: Option<&mut [u8]>,
         current: &mut Plane,
     ) -> Result<(Mode, bool)> {
         let segment = self.segment(index)?;
         let is_first = frame::is_first(segment);
+        let previous = match before {
+            Ok(previous) => previous,
+            // Without a reference tap its rows are still predicted from the lost ones, and its tokens decode whatever these are.
+            Err(reason) if frame::is_predicted(segment) && !is_first => return Err(reason.clone()),
+            Err(_) => None,
+        };
         current.begin(previous.filter(|_| !is_first));
         if pixels.is_none() && frame::is_raw(segment) {
             return Ok((Mode::Raw, is_first));
@@ -260,4 +270,80 @@ pub(super) fn levels_checksum(table: &LevelTable<'_>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     table.values().iter().for_each(|value| hasher.update(&value.to_le_bytes()));
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{ChunkLayout, Codec, bounded::Bounded};
+    use crate::element::ElementType;
+    use darkchunk_sim::Rng;
+
+    /// A chunk of which the frames are predicted from the one before, but with a model that has taps in the frame itself alone, and one
+    /// table.
+    struct Sample {
+        codec: Bounded,
+        src: Vec<u8>,
+        stored: Vec<u8>,
+        n_frames: usize,
+    }
+
+    impl Sample {
+        /// Vertical stripes, new in each frame: the row above predicts all, the frame before nothing.
+        fn stripes(seed: u64) -> Self {
+            let mut rng = Rng::new(seed);
+            let [n_frames, height, width] = [4 + rng.below(12), 8 << rng.below(3), 16 << rng.below(3)];
+            let mut src = Vec::new();
+            for _ in 0..n_frames {
+                let row: Vec<u8> = (0..width).flat_map(|_| (rng.below(300) as u16).to_le_bytes()).collect();
+                (0..height).for_each(|_| src.extend_from_slice(&row));
+            }
+            let layout = ChunkLayout::new(ElementType::U16, [n_frames, height, width].map(|n| n as u64).to_vec());
+            let given = Bounded::localise(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 3], &layout).expect("parameters");
+            let codec = Bounded::from_cd_values(&given).expect("parameters");
+            let mut stored = vec![0; codec.max_encoded_len(src.len())];
+            let n_bytes = codec.encode(&src, &mut stored).expect("it encodes");
+            stored.truncate(n_bytes);
+            Self { codec, src, stored, n_frames }
+        }
+
+        fn is_without_reference_taps(&self) -> bool {
+            let chunk = Chunk::open(&self.stored).expect("a sound chunk");
+            let is_predicted = |frame| frame::is_predicted(chunk.segment(frame).expect("sound"));
+            let all_predicted = (0..self.n_frames).all(is_predicted);
+            let coding = chunk.front.coding.filter(|coding| coding.reference == Reference::Previous && all_predicted);
+            let models = coding.map(|coding| coding.model);
+            models.is_some_and(|model| {
+                let has_taps = !model.taps.is_empty() && !model.taps.iter().any(|tap| tap.is_reference);
+                has_taps && model.tables.len() == 1
+            })
+        }
+
+        fn check(&self, damaged: usize) {
+            let mut stored = self.stored.clone();
+            let range = Chunk::open(&stored).and_then(|chunk| chunk.range(damaged)).expect("sound");
+            stored[(range.start + range.end) / 2] ^= 0x10;
+            let (mut dst, frame_bytes) = (vec![0; self.src.len()], self.src.len() / self.n_frames);
+            let lost = self.codec.recover(&stored, &mut dst).expect("a sound front");
+            let lost: Vec<usize> = lost.into_iter().map(|(frame, ..)| frame).collect();
+            assert_eq!(lost, (damaged..self.n_frames).collect::<Vec<_>>());
+            assert_eq!(dst[..damaged * frame_bytes], self.src[..damaged * frame_bytes]);
+            for frame in 0..self.n_frames {
+                let dst = &mut dst[..frame_bytes];
+                let found = self.codec.decode_frames(Threads::ONE, &stored, frame..frame + 1, dst);
+                assert_eq!(found.is_ok(), frame < damaged, "frame {frame} after {damaged}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn a_frame_after_a_lost_one_is_lost_also_where_its_model_has_no_reference_taps() {
+        let samples: Vec<Sample> =
+            (0..300).map(Sample::stripes).filter(Sample::is_without_reference_taps).take(5).collect();
+        assert!(!samples.is_empty(), "no chunk is so");
+        for sample in samples {
+            (0..sample.n_frames).for_each(|damaged| sample.check(damaged));
+        }
+    }
 }

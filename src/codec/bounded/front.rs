@@ -240,6 +240,9 @@ fn get_header(cursor: &mut Cursor<'_>) -> Result<(Header, u8, usize)> {
     let keep_negative = flags & KEEP_NEGATIVE != 0;
     let header = Header { element, bound, options, keep_negative, saturation: 0, height, width, n_bytes };
     let frame_bytes = header.frame_bytes();
+    if n_bytes == 0 {
+        return Err(Error::Corrupt { at: 16, what: "it has no frame" });
+    }
     if frame_bytes == 0 || !(n_bytes as usize).is_multiple_of(frame_bytes) {
         return Err(Error::Corrupt { at: 8, what: "the decoded size is not that of whole frames" });
     }

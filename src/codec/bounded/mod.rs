@@ -149,6 +149,9 @@ impl Bounded {
                 "the parameters of the bounded codec lack the element type: store those that it makes of yours for the dataset".into(),
             ));
         };
+        if n_bytes == 0 {
+            return Err(Error::Argument("a chunk without a frame cannot be encoded".into()));
+        }
         let n_pixels = n_bytes / element.n_bytes;
         let whole = (1, u32::try_from(n_pixels).unwrap_or(u32::MAX).max(1));
         let (height, width) = self.frame.unwrap_or(whole);
