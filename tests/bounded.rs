@@ -489,3 +489,87 @@ fn a_chunk_without_a_frame_is_refused() {
         assert!(matches!(error, Error::Corrupt { at: 16, .. }), "{height} x {width}: {error}");
     }
 }
+
+/// Bounds whose levels fall on sentinels, in all kinds.
+const NEAR: [&[u32]; 7] = [
+    &[1, 4],
+    &[1, 4, 0, 0, 0, 0, 0, 0, 1],
+    &[1, 300, 0, 0, 0, 0, 0, 0, 2],
+    &[1, 7, 0, 0, 0, 0, 0, 0, 3, 2],
+    &[2, 1],
+    &[2, 1, 1, 41, 20, 98, 47, 10, 1, 3],
+    &[1, u32::MAX],
+];
+
+#[test]
+fn no_measured_pixel_becomes_a_sentinel() {
+    let shape = [2, 9, 32];
+    for parts in TYPES {
+        let element = element(parts);
+        let (least, most) = range(&element);
+        for (n, given) in NEAR.iter().enumerate() {
+            for named in [None, Some([most - 1, 45]), Some([9, least]), Some([100, 120])] {
+                for spread in [3, 12, 1000] {
+                    let mut values_given = given.to_vec();
+                    values_given.resize(11, 0);
+                    let fill = 27;
+                    values_given.extend([1, 0, 0, 0, 0, fill]);
+                    let named_bits: Vec<u32> = named.iter().flatten().map(|x| *x as u32).collect();
+                    values_given.push(named_bits.len() as u32);
+                    values_given.extend(&named_bits);
+                    let mut layout = ChunkLayout::new(element, shape.map(|n| n as u64).to_vec());
+                    layout.fill = Some(fill);
+                    let stored = Bounded::localise(&values_given, &layout).unwrap();
+                    let codec = Bounded::from_cd_values(&stored).unwrap();
+                    let usual = (element.class == ElementClass::Unsigned && element.n_bytes > 1).then_some(most);
+                    let mut sentinels: Vec<i64> = named.map_or_else(|| Vec::from_iter(usual), Vec::from);
+                    sentinels.push(fill.into());
+                    near_sentinels(&codec, &element, &sentinels, (n as u64 * 31 + 7, spread));
+                }
+            }
+        }
+    }
+}
+
+/// Pixels about the sentinels: these stay, no other becomes one, and all are within the bound.
+fn near_sentinels(codec: &Bounded, element: &ElementType, sentinels: &[i64], (seed, spread): (u64, u64)) {
+    let mut random = Random(seed);
+    let (least, most) = range(element);
+    let pixels: Vec<i64> = (0..2 * 9 * 32)
+        .map(|_| {
+            let near = sentinels[random.next(sentinels.len() as u64) as usize];
+            (near + random.next(2 * spread).cast_signed() - spread.cast_signed()).clamp(least, most)
+        })
+        .collect();
+    let bytes = |pixel: &i64| match element.order {
+        ByteOrder::Little => pixel.to_le_bytes()[..element.n_bytes].to_vec(),
+        ByteOrder::Big => pixel.to_be_bytes()[8 - element.n_bytes..].to_vec(),
+    };
+    let src: Vec<u8> = pixels.iter().flat_map(bytes).collect();
+    let chunk = encode(codec, &src);
+    assert!(!Bounded::report(&chunk).unwrap().achieved.has_failed, "{codec:?}");
+    for (x, y) in pixels.into_iter().zip(values(element, &decode(codec, &chunk))) {
+        let is_kept = |value| sentinels.contains(&value);
+        assert!(x == y || !is_kept(x) && !is_kept(y), "{codec:?}: {x} became {y}");
+        assert!((x - y).abs() <= codec.bound().tolerance(x), "{codec:?}: {x} became {y}");
+    }
+}
+
+#[test]
+fn a_pixel_next_to_a_sentinel_costs_no_more_than_its_mask() {
+    let (element, shape) = (ElementType::U16, [1, 64, 64]);
+    let codec = codec(&[1, 4], element, shape);
+    let mut random = Random(5);
+    let mut pixels: Vec<u16> = (0..64 * 64).map(|_| random.counts(100) as u16).collect();
+    let size = |pixels: &[u16]| {
+        let src: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        let chunk = encode(&codec, &src);
+        (chunk.len(), values(&element, &decode(&codec, &chunk)))
+    };
+    let (without, _) = size(&pixels);
+    pixels[1000] = 65_534;
+    pixels[2000] = 65_535;
+    let (with, decoded) = size(&pixels);
+    assert_eq!((decoded[1000], decoded[2000]), (65_534, 65_535));
+    assert!(with < without + 40, "{with} after {without} bytes");
+}

@@ -565,7 +565,7 @@ typedef struct dc_filter {
 } dc_filter;
 
 /* Decodes a stored chunk through all filters of its dataset, in the order in which they are applied, less those in `mask`, into the
- * whole of dst, which has the size of the dataset's chunks: the five above, and gzip (1), shuffle (2), fletcher32 (3), h5py's LZF
+ * whole of dst, which has the size of the dataset's chunks: the six above, and gzip (1), shuffle (2), fletcher32 (3), h5py's LZF
  * (32000) and PyTables' LZO (305). Any `src` is safe. DC_UNSUPPORTED for others. */
 dc_status dc_decode_pipeline(const dc_filter *filters, size_t n_filters, uint32_t mask, const void *src, size_t src_len,
                              void *dst, size_t dst_len);

@@ -44,7 +44,9 @@ impl ChunkEncoder<'_> {
         let Some(sentinels) = self.sentinels_of(src) else {
             return self.raw(src, Achieved { n_pixels: self.n_pixels(src), ..Achieved::default() });
         };
-        let (coded, achieved, is_broken) = self.coded(src, sentinels)?;
+        let Some((coded, achieved, is_broken)) = self.coded(src, sentinels)? else {
+            return self.raw(src, Achieved { n_pixels: self.n_pixels(src), ..Achieved::default() });
+        };
         let failed = Achieved { has_failed: true, n_pixels: achieved.n_pixels, ..Achieved::default() };
         if is_broken || self.verify && !self.keeps_promise(&coded, src) {
             return self.raw(src, failed);
@@ -100,8 +102,9 @@ impl ChunkEncoder<'_> {
         }
     }
 
-    /// The chunk with coded frames, what came of the promise, and whether it was broken.
-    fn coded(&self, src: &[u8], sentinels: Vec<u32>) -> Result<(Vec<u8>, Achieved, bool)> {
+    /// The chunk with coded frames, what came of the promise, and whether it was broken. `None` where measured values would become
+    /// sentinels, and are too many to be masked.
+    fn coded(&self, src: &[u8], sentinels: Vec<u32>) -> Result<Option<(Vec<u8>, Achieved, bool)>> {
         let (mut least, mut most) = (0, 0);
         self.for_pixels(src, |pixel| {
             if !sentinels.contains(&pixel.cast_unsigned()) {
@@ -110,14 +113,25 @@ impl ChunkEncoder<'_> {
             }
         });
         let quantiser = self.header.quantiser(Upto::Value(most));
-        let leveller = Leveller::new(&self.header, &quantiser, &sentinels, most);
+        let ends = self.ends(&quantiser, least, most);
+        let leveller = Leveller::new(&self.header, &quantiser, (&sentinels, self.sentinels), most, ends);
         let mut errors = Errors::default();
         let frames: Vec<Levels> =
             src.chunks(self.header.frame_bytes()).map(|frame| leveller.frame(frame, &mut errors)).collect();
+        if !errors.taken.is_empty() {
+            drop(frames);
+            return self.masking(sentinels, &errors.taken).map_or(Ok(None), |sentinels| self.coded(src, sentinels));
+        }
         let achieved = errors.achieved(&self.header.bound);
-        let ends = self.ends(&quantiser, least, most);
         let work = Work { encoder: self, quantiser: &quantiser, frames, sentinels, achieved, ends };
-        Ok((work.chunk(src)?, achieved, errors.is_broken))
+        Ok(Some((work.chunk(src)?, achieved, errors.is_broken)))
+    }
+
+    /// The sentinels and the values `taken`, which are then as exact as these, if all of them can be masked.
+    fn masking(&self, mut sentinels: Vec<u32>, taken: &[i64]) -> Option<Vec<u32>> {
+        sentinels.extend(taken.iter().map(|x| *x as u32));
+        sentinels.sort_unstable();
+        (self.header.may_have_mask() && sentinels.len() <= mask::MAX_SENTINELS).then_some(sentinels)
     }
 
     /// The levels of the least and the greatest value, or one beside.
@@ -156,7 +170,7 @@ impl ChunkEncoder<'_> {
         element.load(before, &mut xs[..n]);
         element.load(after, &mut ys[..n]);
         xs.iter().zip(&ys).filter(|(x, y)| x != y).all(|(x, y)| {
-            let is_sentinel = self.sentinels.contains(&x.cast_unsigned());
+            let is_sentinel = [x, y].iter().any(|pixel| self.sentinels.contains(&pixel.cast_unsigned()));
             let (x, y) = (element.value(*x), element.value(*y));
             !is_sentinel && (y - x).abs() <= self.header.bound.tolerance(x)
         })

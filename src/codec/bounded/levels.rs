@@ -1,6 +1,7 @@
 //! The levels of a frame, each pixel held against its bound as it is quantised.
 
 use super::front::{Achieved, Header};
+use super::mask::MAX_SENTINELS;
 use crate::kernels::quantise::{Bound, Noise, Quantiser};
 
 /// A chunk's quantiser and what makes it fast.
@@ -9,7 +10,12 @@ pub(super) struct Leveller<'a> {
     quantiser: &'a Quantiser,
     /// Of the values from 0 to 65535, or of all values of a short type: the level, what it stands for, and the tolerance.
     table: Vec<Entry>,
+    /// The sentinels that are masked.
     sentinels: &'a [u32],
+    /// All values that stand for no measurement: no pixel may become one of them.
+    kept: Vec<i64>,
+    /// The levels from and to which a decoder is sure of.
+    ends: (i64, i64),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -17,6 +23,8 @@ struct Entry {
     level: i32,
     value: i32,
     tolerance: u32,
+    /// Whether its value is a sentinel, and no level beside it is within the tolerance.
+    is_taken: bool,
 }
 
 /// A frame as levels.
@@ -44,12 +52,21 @@ pub(super) struct Errors {
     worst_ratio: f64,
     /// Whether an error is larger than was promised.
     pub(super) is_broken: bool,
+    /// Values that would become a sentinel: one more than can be masked at most.
+    pub(super) taken: Vec<i64>,
 }
 
 impl<'a> Leveller<'a> {
-    /// `most` is the greatest value that there is.
-    pub(super) fn new(header: &'a Header, quantiser: &'a Quantiser, sentinels: &'a [u32], most: i64) -> Self {
-        let mut this = Self { header, quantiser, table: Vec::new(), sentinels };
+    /// `sentinels` are masked, those of `kept` are not made of other values; `most` is the greatest value that there is.
+    pub(super) fn new(
+        header: &'a Header,
+        quantiser: &'a Quantiser,
+        (sentinels, kept): (&'a [u32], &[u32]),
+        most: i64,
+        ends: (i64, i64),
+    ) -> Self {
+        let kept = kept.iter().map(|bits| header.element.value(bits.cast_signed())).collect();
+        let mut this = Self { header, quantiser, table: Vec::new(), sentinels, kept, ends };
         // A table for fewer pixels than it has entries costs more than it saves.
         let is_worth_it = header.n_bytes as usize / header.element.n_bytes > most as usize;
         if !quantiser.is_exact() && !header.options.unbiased && is_worth_it {
@@ -65,9 +82,31 @@ impl<'a> Leveller<'a> {
     }
 
     fn entry(&self, x: i64, chance: u16) -> Entry {
+        let tolerance = self.header.bound.tolerance(x).clamp(0, u32::MAX.into());
         let level = self.quantiser.level(x, chance);
-        let tolerance = self.header.bound.tolerance(x).clamp(0, u32::MAX.into()) as u32;
-        Entry { level: level as i32, value: self.quantiser.value(level) as i32, tolerance }
+        let is_taken = |level| {
+            let value = self.quantiser.value(level);
+            value != x && self.kept.contains(&value)
+        };
+        let level = if is_taken(level) { self.beside(x, level, tolerance) } else { level };
+        let value = self.quantiser.value(level) as i32;
+        Entry { level: level as i32, value, tolerance: tolerance as u32, is_taken: is_taken(level) }
+    }
+
+    /// The level below or above `level`, whose value is a sentinel, if it may stand for `x`; else `level` itself.
+    fn beside(&self, x: i64, level: i64, tolerance: i64) -> i64 {
+        let (saturation, options) = (i64::from(self.header.saturation), self.header.options);
+        let may_stand_for_it = |level: &i64| {
+            let y = self.quantiser.value(*level);
+            (self.ends.0..=self.ends.1).contains(level)
+                && (y - x).abs() <= tolerance
+                && !self.kept.contains(&y)
+                && !(options.keep_zero && y == 0)
+                && !(self.header.keep_negative && y < 0)
+                && !(saturation > 0 && y >= saturation)
+        };
+        let beside = [level - 1, level + 1].into_iter().filter(may_stand_for_it);
+        beside.min_by_key(|level| (self.quantiser.value(*level) - x).abs()).unwrap_or(level)
     }
 
     fn look_up(&self, x: i64, chance: u16) -> Entry {
@@ -127,6 +166,9 @@ impl Errors {
         let error = y - x;
         if error == 0 {
             return;
+        }
+        if entry.is_taken && self.taken.len() <= MAX_SENTINELS && !self.taken.contains(&x) {
+            self.taken.push(x);
         }
         let size = error.unsigned_abs();
         self.is_broken |= size > u64::from(entry.tolerance);
