@@ -337,12 +337,26 @@ pub(super) fn stored_chunk(
     if trusts_index && !is_of_size(&session, dataset, offset, n_bytes)? {
         return Ok(None);
     }
-    let mut bytes = buffer(usize::try_from(n_bytes).map_err(|_| claims(offset, n_bytes))?)?;
+    let n_bytes = usize::try_from(n_bytes).map_err(|_| claims(offset, n_bytes))?;
+    let mut bytes = if trusts_index { roomy_buffer(n_bytes)? } else { buffer(n_bytes)? };
     match read_chunk(&session, dataset, offset, &mut bytes) {
         // Of one that is not filtered HDF5 gives a size even where it is not there.
         Err(error) if is_missing(&error) => Ok(None),
-        result => result.map(|mask| Some((mask, bytes))),
+        result => result.map(|mask| {
+            bytes.shrink_to_fit();
+            Some((mask, bytes))
+        }),
     }
+}
+
+/// Zeros, with room behind them for the largest size that a B-tree can claim, which has 32 bits. A damaged one may have a chunk
+/// twice, and be asked for one and read by the other. Room that is not written to takes no memory, only addresses.
+fn roomy_buffer(n_bytes: usize) -> Result<Vec<u8>> {
+    const MAX_CLAIM: usize = u32::MAX as usize;
+    let (mut bytes, room) = (Vec::new(), n_bytes.max(MAX_CLAIM));
+    bytes.try_reserve_exact(room).map_err(|_| darkchunk::Error::NoMemory { n_bytes: room })?;
+    bytes.resize(n_bytes, 0);
+    Ok(bytes)
 }
 
 /// Whether a chunk without filters is there; refuses it where the file claims another size than `n_bytes`, which
@@ -365,7 +379,7 @@ fn claims(offset: &[u64], n_bytes: u64) -> Error {
 }
 
 /// Fills `bytes`, which has the chunk's size, and gives its filter mask.
-fn read_chunk(session: &Session<'_>, dataset: Hid, offset: &[u64], bytes: &mut [u8]) -> Result<u32> {
+fn read_chunk(session: &Session<'_>, dataset: Hid, offset: &[u64], bytes: &mut Vec<u8>) -> Result<u32> {
     let (mut mask, mut n_bytes) = (0, bytes.len());
     let (offset, mask_out, data) = (offset.as_ptr(), &raw mut mask, bytes.as_mut_ptr().cast());
     session.call("H5Dread_chunk", |functions| {
@@ -373,13 +387,14 @@ fn read_chunk(session: &Session<'_>, dataset: Hid, offset: &[u64], bytes: &mut [
             // SAFETY: `Library::new` was promised this function; `data` has the size that is said.
             unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data, &raw mut n_bytes) }
         } else if let Some(read_chunk) = functions.H5Dread_chunk {
-            // SAFETY: as above; the size is that in the file's index, which HDF5 gave in this session.
+            // SAFETY: as above; `data` has the size that HDF5 gave in this session, or room for any that an index can claim.
             unsafe { read_chunk(dataset, DEFAULT, offset, mask_out, data) }
         } else {
             -1
         }
     })?;
-    Ok(mask)
+    // HDF5 2.x reads nothing where the room is too small, and says how much it wants.
+    if n_bytes == bytes.len() { Ok(mask) } else { Err(Error::Unsupported(format!("a chunk claims {n_bytes} bytes"))) }
 }
 
 /// HDF5's words for a chunk that was never written. Any other error is of a chunk that is there and cannot be read.
