@@ -214,7 +214,10 @@ fn walk(source: &Source, target: Option<&Target>) -> Result<Report> {
                     continue;
                 }
                 Ok(Some(stored)) => Ok(stored),
-                Err(error @ Error::MissingFunction { .. }) => return Err(error),
+                // The chunk may be sound.
+                Err(error @ (Error::MissingFunction { .. } | Error::Codec(darkchunk::Error::NoMemory { .. }))) => {
+                    return Err(error);
+                }
                 Err(reason) => Err(reason),
             };
         if pixels.is_empty() {
