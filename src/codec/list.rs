@@ -263,6 +263,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
     fn an_opened_chunk_says_its_size_and_its_elements() {
         let layout = ChunkLayout::new(crate::element::ElementType::U16, vec![100]);
         let cases: [(u32, &[u32], Option<usize>); 6] = [
@@ -273,7 +274,7 @@ mod tests {
             (32004, &[], None),
             (32015, &[1], None),
         ];
-        for (id, given, element_bytes) in cases.into_iter().filter(|(id, ..)| !cfg!(miri) || *id != 32015) {
+        for (id, given, element_bytes) in cases {
             let filter = Filter::from_cd_values(id, &Filter::localise(id, given, &layout).unwrap()).unwrap();
             let mut chunk = vec![0; filter.max_encoded_len(200)];
             let n_bytes = filter.encode_at(Level::SCALAR, &[7; 200], &mut chunk).unwrap();

@@ -10,7 +10,8 @@
 
 mod build;
 mod table;
-#[cfg(test)]
+// They take minutes in Miri.
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 pub use table::LevelTable;
