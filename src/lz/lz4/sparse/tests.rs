@@ -168,8 +168,9 @@ fn matches_that_leave_the_block_are_refused_at(level: Level, value: u8, len: usi
 
 #[test]
 fn matches_that_leave_the_block_are_refused() {
+    let lens: &[usize] = if cfg!(miri) { &[25] } else { &[6, 25, 200, 1799] };
     for &level in Level::available() {
-        for (value, len) in [0, 7].into_iter().flat_map(|value| [6, 25, 200, 1799].map(|len| (value, len))) {
+        for (value, len) in [0, 7].into_iter().flat_map(|value| lens.iter().map(move |len| (value, *len))) {
             matches_that_leave_the_block_are_refused_at(level, value, len);
         }
     }
