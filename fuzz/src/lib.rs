@@ -2,6 +2,7 @@
 //!
 //! Each input is a set of [filter parameters](parameters) and bytes. [`seeds`] writes such inputs from chunks and pixels.
 
+pub mod bounded;
 pub mod entry;
 pub mod parameters;
 pub mod references;
@@ -9,6 +10,7 @@ pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
 use darkchunk::Threads;
+use darkchunk::codec::bounded::Bounded;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
 use darkchunk::cpu::Level;
@@ -111,26 +113,30 @@ fn encoding_case<C: Codec>(data: &[u8]) -> Option<(C, Vec<u8>)> {
     Some((codec, content(&mut u, n_bytes).ok()?))
 }
 
-/// Encodes and decodes: nothing is lost, but for what DRLE's threshold takes, which a second time takes nothing more.
+/// Encodes and decodes: nothing is lost, but for what DRLE's threshold takes, which a second time takes nothing more, and what the
+/// bounded codec may be off.
 pub fn round_trip<C: Codec>(data: &[u8]) {
     let Some((codec, content)) = encoding_case::<C>(data) else { return };
-    let Some(once) = through(&codec, &content) else { return };
-    if C::FILTER_ID == darkchunk::codec::drle::Drle::FILTER_ID {
-        let twice = through(&codec, &once).expect("what was decoded can be encoded");
-        assert!(once == twice, "a second threshold took more");
-    } else {
-        assert!(once == content, "what was decoded is not what was encoded");
+    let Some((chunk, once)) = through(&codec, &content) else { return };
+    match C::FILTER_ID {
+        Drle::FILTER_ID => {
+            let (_, twice) = through(&codec, &once).expect("what was decoded can be encoded");
+            assert!(once == twice, "a second threshold took more");
+        }
+        Bounded::FILTER_ID => bounded::assert_kept(&chunk, &content, &once),
+        _ => assert!(once == content, "what was decoded is not what was encoded"),
     }
 }
 
-fn through<C: Codec>(codec: &C, content: &[u8]) -> Option<Vec<u8>> {
+/// The chunk, and what it decodes to.
+fn through<C: Codec>(codec: &C, content: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut chunk = vec![0xee; codec.max_encoded_len(content.len())];
     let n_bytes = codec.encode(content, &mut chunk).ok()?;
-    let chunk = &chunk[..n_bytes];
-    assert_eq!(codec.decoded_len(chunk).expect("the header of an encoded chunk"), content.len());
+    chunk.truncate(n_bytes);
+    assert_eq!(codec.decoded_len(&chunk).expect("the header of an encoded chunk"), content.len());
     let mut decoded = vec![0xdd; content.len()];
-    codec.decode(chunk, &mut decoded).expect("an encoded chunk");
-    Some(decoded)
+    codec.decode(&chunk, &mut decoded).expect("an encoded chunk");
+    Some((chunk, decoded))
 }
 
 /// Every level encodes to the same bytes, or refuses with the same error, and so does any number of threads.
