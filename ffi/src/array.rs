@@ -8,7 +8,7 @@ use darkchunk_core::cpu::Level;
 use darkchunk_core::element::{ElementType, IntegerParts};
 use darkchunk_core::{Error, Threads};
 
-use crate::status::{Failure, Status, guard, reference, require, set, slice, slice_mut};
+use crate::status::{Failure, Status, guard, reference, require, set, set_values, slice, slice_mut};
 use crate::types::check_size;
 
 /// `dc_array`
@@ -102,15 +102,8 @@ pub(crate) unsafe extern "C" fn dc_array_cd_values(
     guard(|| {
         // SAFETY: promised by the caller.
         let stored = unsafe { Plan::read(array) }?.stored()?;
-        if capacity < stored.len() {
-            return Err(Error::OutputTooSmall { needed: 4 * stored.len(), available: 4 * capacity }.into());
-        }
         // SAFETY: promised by the caller.
-        let out = unsafe { slice_mut(values, stored.len(), "values") }?;
-        // SAFETY: promised by the caller.
-        unsafe { set(n_values, stored.len(), "n_values") }?;
-        out.copy_from_slice(&stored);
-        Ok(())
+        unsafe { set_values(&stored, values, capacity, n_values) }
     })
 }
 

@@ -10,7 +10,7 @@ use darkchunk_core::{Error, Threads, chunk::Filter};
 
 use crate::element::with_element;
 use crate::frames::frames_of;
-use crate::status::{Failure, Status, guard, require, set, slice, slice_mut};
+use crate::status::{Failure, Status, guard, require, set, set_values, slice, slice_mut};
 use crate::types::{CProcessing, Chunk, Counts, Plan, processing};
 
 /// The parameters as they are to be stored.
@@ -28,15 +28,8 @@ pub(crate) unsafe extern "C" fn dc_cd_values(
         // SAFETY: promised by the caller.
         let plan = unsafe { Plan::read(chunk) }?;
         let found = plan.filter()?.map(|(_, values)| values).unwrap_or_default();
-        if capacity < found.len() {
-            return Err(Error::OutputTooSmall { needed: 4 * found.len(), available: 4 * capacity }.into());
-        }
         // SAFETY: promised by the caller.
-        let out = unsafe { slice_mut(values, found.len(), "values") }?;
-        // SAFETY: promised by the caller.
-        unsafe { set(n_values, found.len(), "n_values") }?;
-        out.copy_from_slice(&found);
-        Ok(())
+        unsafe { set_values(&found, values, capacity, n_values) }
     })
 }
 

@@ -8,7 +8,7 @@ use darkchunk_core::kernels::drle::FrameCounts;
 
 use crate::element::with_element;
 use crate::frames::{self, Handle, Push};
-use crate::status::{Failure, Status, guard, reference, reference_mut, require, set};
+use crate::status::{Failure, Status, free, guard, reference, reference_mut, require, set};
 use crate::types::{CProcessing, Chunk, Counts, Plan, processing};
 
 /// `dc_encoder`
@@ -205,11 +205,6 @@ pub(crate) unsafe extern "C" fn dc_encoder_sum(
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_encoder_free(encoder: *mut Encoder) {
-    if !encoder.is_null() {
-        guard(|| {
-            // SAFETY: made by `dc_encoder_new`, and not used again.
-            drop(unsafe { Box::from_raw(encoder) });
-            Ok(())
-        });
-    }
+    // SAFETY: made by `dc_encoder_new`, and not used again.
+    unsafe { free(encoder) };
 }

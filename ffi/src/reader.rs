@@ -8,7 +8,7 @@ use darkchunk_core::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk_hdf5::{Api, Library};
 use darkchunk_stream::{Missing, Options, Read as Core, Reader as CoreReader, Way};
 
-use crate::status::{Failure, Status, guard, reference, reference_mut, require, set, slice, slice_mut};
+use crate::status::{Failure, Status, free, guard, reference, reference_mut, require, set, slice, slice_mut};
 use crate::types::check_size;
 
 const MAX_RANK: usize = 32;
@@ -303,13 +303,8 @@ pub(crate) unsafe extern "C" fn dc_read_step(read: *mut Read, seconds: f64, is_d
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_read_free(read: *mut Read) {
-    if !read.is_null() {
-        guard(|| {
-            // SAFETY: made by `dc_read_begin`, and not used again.
-            drop(unsafe { Box::from_raw(read) });
-            Ok(())
-        });
-    }
+    // SAFETY: made by `dc_read_begin`, and not used again.
+    unsafe { free(read) };
 }
 
 /// Which elements of a selection were never stored.
@@ -393,11 +388,6 @@ pub(crate) unsafe extern "C" fn dc_reader_refresh(reader: *mut Reader) -> Status
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_reader_free(reader: *mut Reader) {
-    if !reader.is_null() {
-        guard(|| {
-            // SAFETY: made by `dc_reader_open`, and not used again.
-            drop(unsafe { Box::from_raw(reader) });
-            Ok(())
-        });
-    }
+    // SAFETY: made by `dc_reader_open`, and not used again.
+    unsafe { free(reader) };
 }

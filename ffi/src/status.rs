@@ -230,6 +230,41 @@ pub(crate) unsafe fn set<T>(pointer: *mut T, value: T, what: &'static str) -> Re
     Ok(())
 }
 
+/// Writes the parameters of a filter, where there is room for them.
+///
+/// # Safety
+/// `values` is null or may be written `capacity` numbers; `n_values` as of [`set`].
+pub(crate) unsafe fn set_values(
+    found: &[u32],
+    values: *mut u32,
+    capacity: usize,
+    n_values: *mut usize,
+) -> Result<(), Failure> {
+    if capacity < found.len() {
+        return Err(Codec::OutputTooSmall { needed: 4 * found.len(), available: 4 * capacity }.into());
+    }
+    // SAFETY: the caller's promise.
+    let out = unsafe { slice_mut(values, found.len(), "values") }?;
+    // SAFETY: the caller's promise.
+    unsafe { set(n_values, found.len(), "n_values") }?;
+    out.copy_from_slice(found);
+    Ok(())
+}
+
+/// Ends an object, if there is one.
+///
+/// # Safety
+/// `object` is null, or was made by this library with [`Box::into_raw`] and is not used again.
+pub(crate) unsafe fn free<T>(object: *mut T) {
+    if !object.is_null() {
+        guard(|| {
+            // SAFETY: the caller's promise.
+            drop(unsafe { Box::from_raw(object) });
+            Ok(())
+        });
+    }
+}
+
 /// Message of the last failure on this thread.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn dc_last_error() -> *const c_char {

@@ -6,7 +6,7 @@ use darkchunk_hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core
 
 use crate::element::with_element;
 use crate::frames::{self, Frames, Handle, Push};
-use crate::status::{Failure, Status, guard, reference, reference_mut, require, set, text};
+use crate::status::{Failure, Status, free, guard, reference, reference_mut, require, set, text};
 use crate::types::{CProcessing, CSummary, Chunk, Plan, flush, processing};
 
 /// `dc_writer`
@@ -266,11 +266,6 @@ pub(crate) unsafe extern "C" fn dc_writer_sum(
 /// As `darkchunk.h` says.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn dc_writer_free(writer: *mut Writer) {
-    if !writer.is_null() {
-        guard(|| {
-            // SAFETY: made by one of the functions above, and not used again.
-            drop(unsafe { Box::from_raw(writer) });
-            Ok(())
-        });
-    }
+    // SAFETY: made by one of the functions above, and not used again.
+    unsafe { free(writer) };
 }
