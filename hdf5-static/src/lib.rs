@@ -37,58 +37,32 @@ use darkchunk_hdf5::api::{ChunkFn, Hid, Ids, ObjectInfo, PrintFn, WalkFn};
 use darkchunk_hdf5::{Api, Library, Result, for_each_hdf5_function};
 use hdf5_metno_sys::{LOCK, h5p, h5t};
 
+/// An optional function: those of an HDF5 for MPI, and of older ones, are not in this library.
+macro_rules! linked {
+    (H5Dread_chunk) => {
+        None
+    };
+    (H5Fget_mpi_atomicity) => {
+        None
+    };
+    (H5Oget_info2) => {
+        None
+    };
+    ($name:ident) => {
+        Some($name)
+    };
+}
+
 macro_rules! link {
     (required { $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty;)* }
      optional { $(fn $extra:ident($($extra_arg:ident: $extra_type:ty),* $(,)?) -> $extra_result:ty;)* }
      others { $($other:tt)* }) => {
         // The functions by their names, with the types of darkchunk's table: those of `hdf5-metno-sys` are the same
         // for the linker, but have other enumerations.
+        #[allow(dead_code, reason = "some are not in this library")]
         unsafe extern "C" {
             $(fn $name($($arg: $type),*) -> $result;)*
-            fn H5Dread_chunk2(
-                dataset: Hid, dxpl: Hid, offset: *const u64, mask: *mut u32, data: *mut c_void, n_bytes: *mut usize,
-            ) -> c_int;
-            fn H5Pmodify_filter(
-                dcpl: Hid, filter: c_int, flags: c_uint, n_values: usize, values: *const c_uint,
-            ) -> c_int;
-            fn H5Tdetect_class(kind: Hid, class: c_int) -> c_int;
-            fn H5Tget_precision(kind: Hid) -> usize;
-            fn H5Tget_super(kind: Hid) -> Hid;
-            fn H5Tis_variable_str(kind: Hid) -> c_int;
-            fn H5Tget_nmembers(kind: Hid) -> c_int;
-            fn H5Tget_member_type(kind: Hid, index: c_uint) -> Hid;
-            fn H5Fget_create_plist(file: Hid) -> Hid;
-            fn H5Pget_sizes(fcpl: Hid, address_bytes: *mut usize, length_bytes: *mut usize) -> c_int;
-            fn H5Pset_chunk_opts(dcpl: Hid, options: c_uint) -> c_int;
-            fn H5Pset_alloc_time(dcpl: Hid, time: c_int) -> c_int;
-            fn H5Pset_fill_time(dcpl: Hid, time: c_int) -> c_int;
-            fn H5Oget_info3(object: Hid, info: *mut ObjectInfo, fields: c_uint) -> c_int;
-            fn H5Pfill_value_defined(dcpl: Hid, status: *mut c_int) -> c_int;
-            fn H5Pget_fill_value(dcpl: Hid, kind: Hid, value: *mut c_void) -> c_int;
-            fn H5Pget_fill_time(dcpl: Hid, time: *mut c_int) -> c_int;
-            fn H5Pget_external_count(dcpl: Hid) -> c_int;
-            fn H5Pget_userblock(fcpl: Hid, n_bytes: *mut u64) -> c_int;
-            fn H5Pget_driver(fapl: Hid) -> Hid;
-            fn H5Pset_fapl_sec2(fapl: Hid) -> c_int;
-            fn H5Fget_access_plist(file: Hid) -> Hid;
-            fn H5Fget_vfd_handle(file: Hid, fapl: Hid, handle: *mut *mut c_void) -> c_int;
-            fn H5Fget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
-            fn H5Sselect_hyperslab(
-                space: Hid, operation: c_int, start: *const u64, stride: *const u64, count: *const u64,
-                block: *const u64,
-            ) -> c_int;
-            fn H5Dget_offset(dataset: Hid) -> u64;
-            fn H5Drefresh(dataset: Hid) -> c_int;
-            fn H5Dget_num_chunks(dataset: Hid, space: Hid, n_chunks: *mut u64) -> c_int;
-            fn H5Dget_chunk_info(
-                dataset: Hid, space: Hid, index: u64, offset: *mut u64, mask: *mut c_uint, address: *mut u64,
-                n_bytes: *mut u64,
-            ) -> c_int;
-            fn H5Dget_chunk_index_type(dataset: Hid, index: *mut c_int) -> c_int;
-            fn H5Dchunk_iter(dataset: Hid, dxpl: Hid, visit: Option<ChunkFn>, data: *mut c_void) -> c_int;
-            fn H5Dget_chunk_info_by_coord(
-                dataset: Hid, offset: *const u64, mask: *mut c_uint, address: *mut u64, n_bytes: *mut u64,
-            ) -> c_int;
+            $(fn $extra($($extra_arg: $extra_type),*) -> $extra_result;)*
         }
 
         fn table(ids: Ids) -> Api {
@@ -97,38 +71,7 @@ macro_rules! link {
                 leave: Some(leave),
                 ids,
                 $($name: Some($name),)*
-                H5Dread_chunk2: Some(H5Dread_chunk2),
-                H5Pmodify_filter: Some(H5Pmodify_filter),
-                H5Tdetect_class: Some(H5Tdetect_class),
-                H5Tget_precision: Some(H5Tget_precision),
-                H5Tget_super: Some(H5Tget_super),
-                H5Tis_variable_str: Some(H5Tis_variable_str),
-                H5Tget_nmembers: Some(H5Tget_nmembers),
-                H5Tget_member_type: Some(H5Tget_member_type),
-                H5Fget_create_plist: Some(H5Fget_create_plist),
-                H5Pget_sizes: Some(H5Pget_sizes),
-                H5Pset_chunk_opts: Some(H5Pset_chunk_opts),
-                H5Pset_alloc_time: Some(H5Pset_alloc_time),
-                H5Pset_fill_time: Some(H5Pset_fill_time),
-                H5Oget_info3: Some(H5Oget_info3),
-                H5Pfill_value_defined: Some(H5Pfill_value_defined),
-                H5Pget_fill_value: Some(H5Pget_fill_value),
-                H5Pget_fill_time: Some(H5Pget_fill_time),
-                H5Pget_external_count: Some(H5Pget_external_count),
-                H5Pget_userblock: Some(H5Pget_userblock),
-                H5Pget_driver: Some(H5Pget_driver),
-                H5Pset_fapl_sec2: Some(H5Pset_fapl_sec2),
-                H5Fget_access_plist: Some(H5Fget_access_plist),
-                H5Fget_vfd_handle: Some(H5Fget_vfd_handle),
-                H5Fget_name: Some(H5Fget_name),
-                H5Sselect_hyperslab: Some(H5Sselect_hyperslab),
-                H5Dget_offset: Some(H5Dget_offset),
-                H5Drefresh: Some(H5Drefresh),
-                H5Dget_num_chunks: Some(H5Dget_num_chunks),
-                H5Dget_chunk_info: Some(H5Dget_chunk_info),
-                H5Dget_chunk_index_type: Some(H5Dget_chunk_index_type),
-                H5Dchunk_iter: Some(H5Dchunk_iter),
-                H5Dget_chunk_info_by_coord: Some(H5Dget_chunk_info_by_coord),
+                $($extra: linked!($extra),)*
                 ..Api::EMPTY
             }
         }
