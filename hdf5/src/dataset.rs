@@ -315,6 +315,12 @@ impl Frames {
     }
 }
 
+/// The most bytes that a chunk of `chunk_bytes` is stored in, whatever its filters: a file that claims more is damaged.
+#[must_use]
+pub fn max_stored_len(chunk_bytes: usize) -> u64 {
+    (chunk_bytes as u64).saturating_mul(4).saturating_add(1 << 20)
+}
+
 /// The bytes of a chunk with its filter mask; `None` where it was never written, which HDF5 1.x says by a size of 0, and
 /// 2.x by an error. A chunk has `chunk_bytes` before its filters.
 pub(super) fn stored_chunk(
@@ -330,7 +336,7 @@ pub(super) fn stored_chunk(
         Err(error) if is_missing(&error) => return Ok(None),
         size => size?,
     };
-    if n_bytes > (chunk_bytes as u64).saturating_mul(4).saturating_add(1 << 20) {
+    if n_bytes > max_stored_len(chunk_bytes) {
         return Err(claims(offset, n_bytes));
     }
     let trusts_index = session.functions().H5Dread_chunk2.is_none() && !is_filtered;
@@ -349,7 +355,7 @@ pub(super) fn stored_chunk(
     }
 }
 
-/// Zeros, with room behind them for the largest size that a B-tree can claim, which has 32 bits. A damaged one may have a chunk
+/// Zeros, with room after them for the largest size that a B-tree can claim, which has 32 bits. A damaged one may have a chunk
 /// twice, and be asked for one and read by the other. Room that is not written to takes no memory, only addresses.
 fn roomy_buffer(n_bytes: usize) -> Result<Vec<u8>> {
     const MAX_CLAIM: usize = u32::MAX as usize;

@@ -30,6 +30,7 @@ pub mod chunk_map;
 mod chunk_writer;
 mod claim;
 mod dataset;
+mod element;
 mod error;
 mod file;
 mod full_disk;

@@ -11,6 +11,7 @@ mod list;
 mod locate;
 mod read;
 
+pub use crate::dataset::max_stored_len;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub use locate::Located;
 

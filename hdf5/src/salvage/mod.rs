@@ -14,7 +14,6 @@
 //! Where HDF5 cannot open the file or the dataset, [`scan`] saves the DRLE frames that are found by their bytes.
 
 mod column;
-pub(crate) mod element;
 mod found;
 mod source;
 mod target;

@@ -1,9 +1,9 @@
 //! The dataset that is read.
 
-use super::element::{self, StoredElement};
 use super::{Damage, Fault, FilterName};
 use crate::api::Hid;
 use crate::dataset::{self, StoredFilter};
+use crate::element::{self, StoredElement};
 use crate::library::{Library, h5};
 use crate::object::{self, Id};
 use crate::{Error, Result};

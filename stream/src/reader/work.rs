@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use darkchunk::Threads;
-use darkchunk_hdf5::chunk_map::{ChunkMap, Located, StoredChunk};
+use darkchunk_hdf5::chunk_map::{ChunkMap, Located, StoredChunk, max_stored_len};
 
 use super::Missing;
 use super::buffer::zeroed;
@@ -202,8 +202,7 @@ impl Known {
 
     /// Refuses a chunk that claims more bytes than any filter makes of one, before there is memory for it.
     fn check_size(&self, block: &Block, chunk: StoredChunk) -> Result<()> {
-        let most = (self.block_bytes as u64).saturating_mul(4).saturating_add(1 << 20);
-        if chunk.n_bytes <= most {
+        if chunk.n_bytes <= max_stored_len(self.block_bytes) {
             return Ok(());
         }
         let reason = format!("a chunk of {} bytes is never stored as so many", self.block_bytes);
@@ -295,7 +294,7 @@ impl Order {
         n_bytes.ok_or_else(|| Error::Argument(format!("a chunk of {:?} is larger than memory can be", block.shape)))
     }
 
-    /// The bytes from the first to behind the last selected element of a block: where they begin, how many, and from one
+    /// The bytes from the first selected element of a block to the end of the last: where they begin, how many, and from one
     /// selected element to the next along each axis.
     fn hull(&self, block: &Block) -> Result<(usize, usize, Vec<usize>)> {
         self.bytes_of(block)?;
