@@ -57,20 +57,20 @@ def put_exceptions(data, pixels):
 
 
 def segment(data, n_pixels):
-    """A stream and, where the number of bytes is odd, the list of exceptions behind it; the bits of the pixels."""
+    """A stream and, where the number of bytes is odd, the list of exceptions after it; the bits of the pixels."""
     if len(data) % 2 == 0:
         return stream(data, n_pixels)
     length, n_last = (*struct.unpack_from("<I", data[-5:]), 5) if data[-1] == 255 else (data[-1], 1)
     end = len(data) - n_last - length % 2
     check(0 < length <= end and (length >= 255) == (n_last == 5), "the length of a list is wrong")
-    check(not any(data[end : len(data) - n_last]), "the byte behind a list is not 0")
+    check(not any(data[end : len(data) - n_last]), "the byte after a list is not 0")
     pixels = stream(data[: end - length], n_pixels)
     put_exceptions(data[end - length : end], pixels)
     return pixels
 
 
 def container(chunk):
-    """Segments behind a header and a table of their ends and checksums."""
+    """Segments after a header and a table of their ends and checksums."""
     fields = struct.unpack_from("<4sBBHHHIII", chunk)
     magic, version, element, reserved, threshold, reserved_too, length, n_bytes, checksum = fields
     check(magic == b"DRLE" and version in (1, 2) and reserved == reserved_too == 0, "not a container of version 1 or 2")
@@ -86,7 +86,7 @@ def container(chunk):
         check(len(data) % 2 == 0 or version == 2, "a segment ends within a token")
         part.view(TYPES[element][0] + "u2")[:] = segment(data, part.size)
         start = end
-    check(start == len(chunk), "bytes behind the last segment")
+    check(start == len(chunk), "bytes after the last segment")
     return pixels
 
 

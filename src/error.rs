@@ -111,7 +111,7 @@ pub enum Error {
 
 impl Error {
     /// The same error for a pixel that stands `n_pixels` later.
-    pub(crate) fn behind(self, n_pixels: usize) -> Self {
+    pub(crate) fn later(self, n_pixels: usize) -> Self {
         match self {
             Self::TooBright { pixel, value } => Self::TooBright { pixel: pixel + n_pixels, value },
             other => other,

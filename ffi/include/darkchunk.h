@@ -75,7 +75,7 @@ typedef enum dc_element {
  *   DC_DRLE        threshold (1 to 32767); int16 and uint16 only
  *   DC_BITSHUFFLE  block elements (0 = default), 0 none or 2 LZ4 (default) or 3 Zstd, level for Zstd
  *   DC_BLOSC       level 0-9, 0 none or 1 byte or 2 bit shuffle, 0 blosclz, 1 lz4, 2 lz4hc, 3 snappy, 4 zlib, 5 zstd;
- *                  or the same behind 0, 0, 0, 0
+ *                  or the same after 0, 0, 0, 0
  *   DC_LZ4         block bytes (0 or nothing = 1 GiB)
  *   DC_ZSTD        level
  *   DC_BOUNDED     nothing: exact; or 1, counts; or 2, n, d: steps of n / d standard deviations of a photon counter's noise; more
@@ -196,7 +196,7 @@ dc_status dc_encoder_push(dc_encoder *encoder, const void *frame);
 
 /* Takes several frames, given by an array of pointers to them, in their order: the same as dc_encoder_push of each, but
  * faster with DRLE, for those of a chunk share what is fetched of the dark image and the sum. On an error the frames
- * before the one that is refused are in the chunk, and none behind it: see dc_encoder_n_frames. DC_NULL, for a pointer in the
+ * before the one that is refused are in the chunk, and none after it: see dc_encoder_n_frames. DC_NULL, for a pointer in the
  * array as well: none is. */
 dc_status dc_encoder_push_frames(dc_encoder *encoder, const void *const *frames, size_t n_frames);
 

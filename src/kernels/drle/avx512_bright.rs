@@ -91,7 +91,7 @@ fn kept_bits(bright: &Bright, keeps: &mut [u32; VECTORS]) -> [u64; VECTORS.div_c
     let mut active = [0; VECTORS.div_ceil(64)];
     let (words, _) = bright.groups().as_chunks::<8>();
     for (at, keeps) in keeps.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let next: &[u64; 8] = bright.groups()[8 * at + 1..].first_chunk().expect("a word stands behind the groups");
+        let next: &[u64; 8] = bright.groups()[8 * at + 1..].first_chunk().expect("a word stands after the groups");
         // SAFETY: 64 readable bytes, and the load needs no alignment.
         let word = unsafe { _mm512_loadu_epi64(words[at].as_ptr().cast()) };
         // SAFETY: as above.

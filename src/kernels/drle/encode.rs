@@ -218,7 +218,7 @@ impl<'a, P: Pixel> EncodePass<'a, P> {
         let step = Step { level, at, pixels, n_pixels, dark, threshold, prefetch };
         let exceptions = stream.exceptions.as_deref_mut();
         let counts = self.block.encode(exceptions, &step, &mut stream.tokens, overwrites);
-        stream.counts += counts.map_err(|error| error.behind(at))?;
+        stream.counts += counts.map_err(|error| error.later(at))?;
         stream.n_done += n_pixels;
         Ok(())
     }

@@ -119,7 +119,7 @@ impl Positions {
         let end = n + bits.count_ones() as usize;
         let mut at = n;
         loop {
-            let room: &mut [u16; AT_ONCE] = self.at[at..].first_chunk_mut().expect("slack stands behind the positions");
+            let room: &mut [u16; AT_ONCE] = self.at[at..].first_chunk_mut().expect("slack stands after the positions");
             for slot in room {
                 *slot = base as u16 + bits.trailing_zeros() as u16;
                 bits &= bits.wrapping_sub(1);
@@ -195,7 +195,7 @@ impl Bright {
     /// The eight words from the `first`th on, and those that are each one before.
     #[inline(always)]
     pub(super) fn words(&self, first: usize) -> (&[u64; 8], &[u64; 8]) {
-        let words: &[u64; 9] = self.0[first..].first_chunk().expect("words stand behind those of the groups");
+        let words: &[u64; 9] = self.0[first..].first_chunk().expect("words stand after those of the groups");
         (words.first_chunk().expect("8 of 9"), words.last_chunk().expect("8 of 9"))
     }
 

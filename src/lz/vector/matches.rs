@@ -65,5 +65,5 @@ pub(crate) fn copy_exactly(dst: &mut [u8], to: usize, offset: usize, len: usize)
 
 #[inline(always)]
 fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; N] {
-    dst[at..].first_chunk_mut().expect("there is slack behind the match")
+    dst[at..].first_chunk_mut().expect("there is slack after the match")
 }

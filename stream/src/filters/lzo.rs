@@ -1,4 +1,4 @@
-//! PyTables' LZO, filter 305: an LZO1X stream. Early versions put the Adler-32 of what it decodes to behind it, and how many bytes that
+//! PyTables' LZO, filter 305: an LZO1X stream. Early versions put the Adler-32 of what it decodes to after it, and how many bytes that
 //! are; the parameters do not tell, the stream's end does.
 
 use darkchunk::{Error, Result};

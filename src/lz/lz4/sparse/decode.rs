@@ -197,6 +197,6 @@ impl<L: Lanes> Output<'_, L> {
 
     #[inline(always)]
     fn store(&mut self, bytes: L::Bytes, at: usize) {
-        self.lanes.store(bytes, self.bytes[at..].first_chunk_mut().expect("there is slack behind the block"));
+        self.lanes.store(bytes, self.bytes[at..].first_chunk_mut().expect("there is slack after the block"));
     }
 }
