@@ -12,7 +12,7 @@ does not). Then the hosts read and write them:
 
 from __future__ import annotations
 
-from . import _registry
+from . import _registry, talk
 from ._bounded import BOUNDED_ID, Bounded
 from ._chunks import decode_chunk, encode_chunk
 from ._errors import (
@@ -90,6 +90,7 @@ __all__ = [
     "get_filters",
     "open",
     "register",
+    "talk",
     "version",
     "version_info",
 ]
