@@ -1,5 +1,7 @@
 //! Element types: what a pixel is, on disk and in memory.
 
+#![allow(unsafe_code)]
+
 use std::fmt;
 
 /// What kind of number an element is.

@@ -67,6 +67,8 @@
 //!
 //! What is stored, byte by byte, is in `docs/format.md`; what is promised of hostile files, in `SECURITY.md`.
 
+#![deny(unsafe_code)]
+
 pub mod chunk;
 pub mod codec;
 pub mod cpu;

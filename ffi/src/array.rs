@@ -1,5 +1,7 @@
 //! Whole chunks of any shape and element type, as HDF5 hands them to a filter: bytes in, bytes out.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_int, c_void};
 
 use darkchunk_core::chunk::Filter;

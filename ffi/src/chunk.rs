@@ -1,5 +1,7 @@
 //! Whole chunks: parameters, bound, encode, decode.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_int, c_void};
 
 use darkchunk_core::chunk::ChunkEncoder;

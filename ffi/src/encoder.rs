@@ -1,5 +1,7 @@
 //! `dc_encoder`: chunk after chunk, in the same memory; with DRLE without copying a frame.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 
 use darkchunk_core::chunk::FrameElement;

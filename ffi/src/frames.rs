@@ -3,6 +3,8 @@
 //! An object takes frames of one element type ([`Frames`]), which only its maker knew. After its handle it is a [`Push`],
 //! which takes pointers. The C functions of both objects are the generic ones below.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 
 use darkchunk_core::chunk::FrameElement;

@@ -4,6 +4,8 @@
 //! calling thread. Outputs are written on success only. The layouts and numbers here are C's and never change; a struct
 //! grows at its end, and says by its first field how much of it the caller knows.
 
+#![deny(unsafe_code)]
+
 mod array;
 mod chunk;
 mod element;

@@ -1,5 +1,7 @@
 //! An HDF5 that is found at run time.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::ptr::NonNull;

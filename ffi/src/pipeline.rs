@@ -1,5 +1,7 @@
 //! One chunk through all filters of its dataset.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 
 use darkchunk_core::Threads;

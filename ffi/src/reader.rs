@@ -1,5 +1,7 @@
 //! `dc_reader` and `dc_read`: datasets read beside the HDF5 that the program hands in.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Status codes, the message of the last failure, and the boundary that no panic crosses.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt::Display;

@@ -1,5 +1,7 @@
 //! The structs of the header, and what they mean to the core.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_int, c_void};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! `dc_writer`: the whole recording, over the HDF5 that the program hands in.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int, c_void};
 
 use darkchunk_hdf5::{Api, Dataset, FileElement, Library, Summary, Writer as Core};

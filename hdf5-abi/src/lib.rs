@@ -4,6 +4,7 @@
 //! the list of functions with their signatures, of which [`signature`] has the types. [`datatype`] is how a datatype
 //! is read. Nothing here calls or links HDF5.
 
+#![forbid(unsafe_code)]
 #![no_std]
 
 pub mod constants;

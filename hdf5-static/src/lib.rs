@@ -31,6 +31,8 @@
 //! # Ok::<(), darkchunk_hdf5::Error>(())
 //! ```
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use darkchunk_hdf5::api::{ChunkFn, Hid, Ids, ObjectInfo, PrintFn, WalkFn};

@@ -9,6 +9,8 @@
 //! beyond counts as absent. `H5Dwrite_chunk` and the rest keep HDF5's own names and types, with `hid_t` as `int64_t`:
 //! HDF5 1.10 and later.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 pub use darkchunk_hdf5_abi::{ChunkFn, ErrorEntry, Hid, ObjectInfo, PrintFn, WalkFn};

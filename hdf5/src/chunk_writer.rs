@@ -18,6 +18,8 @@
 //! question for another chunk. The memory in the file is lost; so before the next try the bytes are written to a dataset
 //! without a name, which gives its memory back.
 
+#![allow(unsafe_code)]
+
 use std::time::Instant;
 
 use super::api::Hid;

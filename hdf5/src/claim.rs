@@ -5,6 +5,8 @@
 //! program's own stubs and the functions themselves. So a claim leaves a mark in its library, a list of properties with a
 //! number that no other claim has; only the same library knows it by its identifier.
 
+#![allow(unsafe_code)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,6 +5,8 @@
 //! first read, months later. So a dataset is made with the exact parameters and they are read back, and one that was
 //! made elsewhere is held against them, and its first chunk decoded once.
 
+#![allow(unsafe_code)]
+
 use super::api::Hid;
 use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};

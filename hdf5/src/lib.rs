@@ -24,6 +24,8 @@
 //! | `software` | attribute | the software that wrote the frames, with its version |
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 
+#![deny(unsafe_code)]
+
 pub mod api;
 mod array;
 pub mod chunk_map;

@@ -3,6 +3,8 @@
 //! Every call goes through a [`Session`]: it holds the giver's lock, keeps HDF5 from printing to the program's
 //! standard error, and turns a negative result into an [`Error::Hdf5`] with the text of HDF5's error stack.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -31,7 +33,9 @@ macro_rules! h5 {
         $library.call(stringify!($name), |functions| {
             // SAFETY: `Library::new` was promised HDF5's own functions; every pointer handed to one of them here
             // belongs to a buffer or string that lives through the call and has the size that HDF5 documents.
-            unsafe { (functions.$name)($($argument),*) }
+            #[allow(unsafe_code)]
+            let result = unsafe { (functions.$name)($($argument),*) };
+            result
         })
     }};
 }
@@ -45,7 +49,9 @@ macro_rules! h5_optional {
         let function = library.functions().$name.ok_or($crate::Error::MissingFunction { name })?;
         library.call(name, |_| {
             // SAFETY: as for `h5!`.
-            unsafe { function($($argument),*) }
+            #[allow(unsafe_code)]
+            let result = unsafe { function($($argument),*) };
+            result
         })
     }};
 }

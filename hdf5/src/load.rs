@@ -22,6 +22,8 @@
 //! # Ok::<(), darkchunk_hdf5::Error>(())
 //! ```
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::NonNull;

@@ -15,6 +15,8 @@
 //! assert!(bright < 64 * 64 / 10);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod camera;
 mod math;
 pub mod regimes;

@@ -6,6 +6,8 @@
 //! chunk's pixels first. A [`FrameEncoder`] is a `ChunkEncoder` that knows what is done to frames: it holds dark image and
 //! threshold, and keeps the sum and the counts.
 
+#![forbid(unsafe_code)]
+
 mod compression;
 mod encoder;
 mod frame_encoder;

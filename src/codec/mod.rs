@@ -4,6 +4,8 @@
 //! them. Bytes that come from a file are hostile: every length is read through one cursor, no allocation is sized by a
 //! number that the chunk itself cannot justify, and the decoded size is always known and insisted on.
 
+#![forbid(unsafe_code)]
+
 pub mod bitshuffle;
 pub mod blosc;
 pub mod bounded;

@@ -1,5 +1,7 @@
 //! Test buffers between two pages that may not be touched: one byte read or written too far ends the test run.
 
+#![allow(unsafe_code)]
+
 /// Bytes at the very start or the very end of memory whose neighbours are out of bounds.
 pub(crate) struct Guarded {
     map: *mut u8,

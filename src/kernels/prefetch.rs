@@ -1,5 +1,7 @@
 //! Memory that is loaded before it is needed. Only x86-64 is sent prefetches.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
 pub(super) use std::arch::x86_64::{_MM_HINT_T0 as NEAR, _MM_HINT_T1 as FAR};
 

@@ -1,5 +1,7 @@
 //! Bytes that are all 0: whether they are, one loop, compiled for each register width; and made so.
 
+#![allow(unsafe_code)]
+
 use super::prefetch::{self, NEAR, PAGE_BYTES};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Isa;

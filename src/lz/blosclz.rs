@@ -13,6 +13,8 @@
 //! The last operation of an encoded stream is literals too, because the reference decoder insists on it. Everything is
 //! written in terms of checked slices: an encoder that runs out of room and a decoder that meets nonsense give `None`.
 
+#![forbid(unsafe_code)]
+
 use super::byte_planes::{Format, Search};
 use crate::cpu::Level;
 

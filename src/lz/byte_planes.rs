@@ -7,6 +7,8 @@
 //!
 //! The result depends on the input only: the instruction set decides how wide the compares are, never what they say.
 
+#![forbid(unsafe_code)]
+
 use super::vector::dispatch::{Work, with_lanes};
 use super::vector::{Lanes, common_prefix};
 use super::zero_runs::{MIN_RUN, ZeroRuns};

@@ -5,6 +5,8 @@
 //! that belong to it are counted the same way. So every run of 15 bytes is found, and shorter ones of 8 or more where
 //! they fill a word.
 
+#![forbid(unsafe_code)]
+
 use super::vector::Lanes;
 use super::vector::dispatch::{Work, with_lanes};
 use crate::cpu::Level;

@@ -7,6 +7,8 @@
 //! size of a decoded chunk. That is a claim: what counts here is the size that the dataset's chunks have, as far as the
 //! filters before the codec leave it known. Only DRLE's parameters must match it.
 
+#![forbid(unsafe_code)]
+
 pub(crate) mod gzip;
 mod step;
 // They call C.

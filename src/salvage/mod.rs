@@ -20,6 +20,8 @@
 //! A header that contradicts the dataset is taken for damaged only where everything after it decodes by the dataset's
 //! parameters; otherwise the chunk is another dataset's, or beyond repair, and nothing of it is used.
 
+#![forbid(unsafe_code)]
+
 mod blosc;
 mod codec;
 mod damage;

@@ -6,6 +6,8 @@
 //!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
+#![deny(unsafe_code)]
+
 mod error;
 pub mod filters;
 mod reader;

@@ -1,3 +1,5 @@
 //! The HDF5 filter plugin `libh5bounded`: a table and nothing else.
 
+#![deny(unsafe_code)]
+
 darkchunk_filter::export_filter!(darkchunk::codec::bounded::Bounded);

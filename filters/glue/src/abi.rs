@@ -1,5 +1,7 @@
 //! The table HDF5 reads from a plugin. The same from HDF5 1.10 to 2.2.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use darkchunk::codec::Codec;

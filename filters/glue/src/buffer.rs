@@ -6,6 +6,8 @@
 //! with whatever is in it. Decoders write every byte or fail, and what they write does not depend on what was there: the tests
 //! and the fuzz targets hold them to it.
 
+#![allow(unsafe_code)]
+
 use core::ffi::c_void;
 use core::ptr::NonNull;
 use std::cell::Cell;

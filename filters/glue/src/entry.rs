@@ -8,6 +8,8 @@
 //! The arguments stay in their registers (System V and AArch64 pass six, respectively eight, in registers; Windows
 //! passes four and the rest after 32 bytes of shadow space).
 
+#![allow(unsafe_code)]
+
 use core::ffi::{c_int, c_uint, c_void};
 
 use darkchunk::codec::Codec;

@@ -7,6 +7,8 @@
 //! failure of an optional filter is none. For a mandatory one the text goes on a stack of its own, which then becomes
 //! the current one.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{CStr, c_void};
 use std::ffi::CString;
 

@@ -4,6 +4,8 @@
 //! `n_bytes` says (newer versions hand in a larger buffer), and a decoded chunk has a size that is the dataset's, as far as that
 //! can be known (`open_datasets`). On failure 0 is returned and everything is as it was.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{c_uint, c_void};
 
 use darkchunk::Error;

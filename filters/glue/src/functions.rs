@@ -1,5 +1,7 @@
 //! Tables of HDF5's functions, filled by name from one library.
 
+#![allow(unsafe_code)]
+
 /// Declares a table of functions with the signatures of `darkchunk_hdf5_abi`, and how it is filled from a module. Those after
 /// `optional` are not in every library.
 macro_rules! functions {

@@ -2,6 +2,8 @@
 //!
 //! A table of function pointers, filled from the caller's own library. Tests fill it with functions of their own.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{c_int, c_uint};
 use core::ptr::null_mut;
 

@@ -15,6 +15,8 @@
 //! What holds for every call: on failure HDF5's buffer is as it was; only on success it is replaced. No byte that was
 //! not decoded or encoded is ever handed over. A panic never leaves the plugin. Nothing is written to stderr.
 
+#![deny(unsafe_code)]
+
 mod abi;
 mod buffer;
 mod caller;
@@ -55,12 +57,14 @@ macro_rules! export_filter {
         static CLASS: $crate::Class = $crate::Class::new::<$codec>(&NAME);
 
         /// What kind of plugin this is: a filter.
+        #[allow(unsafe_code, reason = "HDF5 looks the name up")]
         #[unsafe(no_mangle)]
         pub extern "C" fn H5PLget_plugin_type() -> ::core::ffi::c_int {
             $crate::H5PL_TYPE_FILTER
         }
 
         /// The filter's table, valid as long as the library is loaded, which it stays.
+        #[allow(unsafe_code, reason = "HDF5 looks the name up")]
         #[unsafe(no_mangle)]
         pub extern "C" fn H5PLget_plugin_info() -> *const ::core::ffi::c_void {
             $crate::prepare();

@@ -7,6 +7,8 @@
 //! not the first. It is stored with that axis as the slowest, and listed as if it were not, so that chunks are reported in places
 //! of others. Such a list is refused.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{c_int, c_uint, c_void};
 
 use super::{ChunkMap, StoredChunk, number_of};

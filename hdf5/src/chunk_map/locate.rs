@@ -6,6 +6,8 @@
 //! Addresses count from the end of the user block in some versions of HDF5 (1.10), from the first byte in others: both are
 //! tried where there is a user block, and one must agree with HDF5 and the other must not.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{OsString, c_int, c_void};
 use std::fs::File;
 use std::path::{Path, PathBuf};

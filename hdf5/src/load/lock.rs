@@ -1,5 +1,7 @@
 //! The lock of an HDF5 that has none: one for all tables, which one thread may take again.
 
+#![allow(unsafe_code)]
+
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 static HELD: Mutex<Held> = Mutex::new(Held { by: None, times: 0 });

@@ -1,5 +1,7 @@
 //! A library in the process, by its file.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};

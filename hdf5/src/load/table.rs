@@ -1,5 +1,7 @@
 //! The table, filled by names.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::ptr::NonNull;
 

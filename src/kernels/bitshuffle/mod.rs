@@ -7,6 +7,8 @@
 //! A *group* is 8 elements: one byte in every row. Every kernel works in tiles of groups; the last
 //! tile is moved back so that it is whole, and a block of less than a tile goes to the next smaller kernel.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

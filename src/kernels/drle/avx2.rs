@@ -3,6 +3,8 @@
 //! A group of 64 pixels is four vectors of 16. Two comparisons are packed to bytes and become 32 bits; the positions
 //! where brightness changes are taken from the bits of a whole block ([`Changes`]).
 
+#![allow(unsafe_code)]
+
 use super::add::{self, STRIDE, Summand};
 use super::exceptions::Sentinels;
 use super::fill::{self, Frontier};

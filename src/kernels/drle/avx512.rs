@@ -4,6 +4,8 @@
 //! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
 //! `avx512_bright`.
 
+#![allow(unsafe_code)]
+
 use super::add::{STRIDE, Summand};
 use super::exceptions::Sentinels;
 use super::fill::{self, Frontier};

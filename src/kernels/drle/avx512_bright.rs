@@ -16,6 +16,8 @@
 //!
 //! Where stored pixels are written as they are, the sum gets the lines of the cache that change.
 
+#![allow(unsafe_code)]
+
 use super::avx512::{LANES, iota, load, subtract};
 use super::pixel::Pixel;
 use super::scan::{BLOCK, Bright, GROUP, GROUPS, Groups};

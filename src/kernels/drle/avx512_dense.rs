@@ -3,6 +3,8 @@
 //! There, [keeping](super::avx512_bright) pixel by pixel copies everything twice. A group without a dark pixel is its own
 //! tokens, and is copied; the others are few, and taken run by run.
 
+#![allow(unsafe_code)]
+
 use super::avx512::{LANES, load, store, subtract};
 use super::pixel::Pixel;
 use super::scan::{Bright, GROUP, Groups};

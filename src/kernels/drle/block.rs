@@ -14,6 +14,8 @@
 //! hence dark and not counted. What is rare and would cost the scan an instruction is not counted there but noticed:
 //! differences that do not fit 16 bits make [`Tally::is_exact`] false, and the block's counts are then `scalar`'s.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
 use super::avx512_bright::{Kept, Lines, keep};
 #[cfg(target_arch = "x86_64")]

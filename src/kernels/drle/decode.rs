@@ -4,6 +4,8 @@
 //! bright runs; then each bright run is a copy of fixed length, cut to the run by zeros. Dark pixels are not filled run
 //! by run but ahead of them, in pieces (`fill`), so that what is left of a dark run is to step over it.
 
+#![allow(unsafe_code)]
+
 use super::fill::Frontier;
 use super::scan::{BLOCK, GROUP, Positions};
 use super::tokens::run_pixels;

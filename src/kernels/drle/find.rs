@@ -5,6 +5,8 @@
 //! they are equal to their dark image. So a frame without exceptions costs nothing more, and one with a mask, which is in
 //! nearly every block, one search and one scan of each.
 
+#![allow(unsafe_code)]
+
 use super::block::{Block, Step};
 use super::exceptions::{Exceptions, Kind, Sentinels};
 use super::pixel::Pixel;

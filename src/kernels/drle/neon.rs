@@ -1,5 +1,7 @@
 //! NEON: as AVX2, with vectors of 8 pixels; the bits of a comparison are added up from one weight a lane.
 
+#![allow(unsafe_code)]
+
 use super::add::{self, Summand, add_first_tokens};
 use super::fill::{self, Frontier};
 use super::pixel::Pixel;

@@ -1,5 +1,7 @@
 //! The pixel types of the pass: 16 bits, signed or not.
 
+#![allow(unsafe_code)]
+
 use crate::element::Element;
 
 /// A 16-bit pixel: `i16` or `u16`.

@@ -1,5 +1,7 @@
 //! SSE4.1: as AVX2, with vectors of 8 pixels.
 
+#![allow(unsafe_code)]
+
 use super::add::{self, Summand, add_first_tokens};
 use super::fill::{self, Frontier};
 use super::pixel::Pixel;

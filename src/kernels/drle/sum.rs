@@ -5,6 +5,8 @@
 //! are added once the streams are written, which are short; those of several frames band by band, so that a band of the
 //! sum is fetched once for all. And where a frame fails, its sum was never touched.
 
+#![allow(unsafe_code)]
+
 use super::add::{Summand, value};
 use super::tokens::run_pixels;
 use crate::cpu::{Isa, Level};

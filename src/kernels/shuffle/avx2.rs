@@ -1,5 +1,7 @@
 //! AVX2: two lanes, the second one the tile after the first one's. See [`lanes`](super::lanes).
 
+#![allow(unsafe_code)]
+
 use std::arch::x86_64::*;
 
 pub(in crate::kernels) type Vector = __m256i;

@@ -3,6 +3,8 @@
 //! [`deinterleave`] makes registers of whole elements into registers of one byte of each, [`interleave`] the reverse. The
 //! bit transpose is made of them too: what it does to the rows of 64 groups is the byte transpose of 64 8-byte elements.
 
+#![allow(unsafe_code)]
+
 use std::arch::x86_64::*;
 
 use super::{avx2, for_each_marked};

@@ -3,6 +3,8 @@
 //! Byte `b` of element `i` goes to `b * n + i`, where `n` is the number of whole elements: first bytes first. What
 //! remains after the last whole element stays where it is. So is it in HDF5's shuffle filter and in Blosc 1.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,7 @@
 //! NEON: one lane. See [`lanes`](super::lanes).
 
+#![allow(unsafe_code)]
+
 use std::arch::aarch64::*;
 
 pub(in crate::kernels) type Vector = uint8x16_t;

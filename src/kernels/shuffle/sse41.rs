@@ -1,5 +1,7 @@
 //! SSE4.1: one lane. See [`lanes`](super::lanes).
 
+#![allow(unsafe_code)]
+
 use std::arch::x86_64::*;
 
 pub(in crate::kernels) type Vector = __m128i;

@@ -12,6 +12,8 @@
 //! dst   … match source … | literals | match |·······|   SLACK_BYTES after a match may be overwritten
 //! ```
 
+#![forbid(unsafe_code)]
+
 use super::sequence::{
     MIN_MATCH, MORE, SHORT_LITERALS, check_end, is_zeros, match_len, offset, token, too_early, too_long,
 };

@@ -8,6 +8,8 @@
 //!
 //! What is written depends on the input alone: [`Lanes`] only say which bytes are equal.
 
+#![forbid(unsafe_code)]
+
 use super::sequence::{END_LITERALS, MIN_MATCH, Writer};
 use crate::cpu::Level;
 use crate::lz::vector::dispatch::{Work, with_lanes};

@@ -1,5 +1,7 @@
 //! The LZ4 library after slices: every length is checked here, and nowhere else is the library called.
 
+#![allow(unsafe_code)]
+
 use crate::{Error, Result};
 use std::ffi::c_int;
 

@@ -7,6 +7,8 @@
 //! block    = sequences; the last one ends after its literals
 //! ```
 
+#![forbid(unsafe_code)]
+
 use crate::{Error, Result};
 
 /// The shortest match.

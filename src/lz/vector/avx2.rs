@@ -1,5 +1,7 @@
 //! [`Lanes`] with AVX2: a full load and a mask where enough bytes are there to be read.
 
+#![allow(unsafe_code)]
+
 use super::portable::Portable;
 use super::{Lanes, MASKS, N, PERIODS};
 use crate::cpu::{Isa, Level};

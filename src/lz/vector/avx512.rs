@@ -1,5 +1,7 @@
 //! [`Lanes`] with AVX-512: masked loads read exactly the bytes that are there.
 
+#![allow(unsafe_code)]
+
 use super::matches::{SLACK_BYTES, fits, steps};
 use super::{Lanes, N, PERIODS, periods};
 use crate::cpu::{Isa, Level};

@@ -1,5 +1,7 @@
 //! The step into code that is compiled for an instruction set.
 
+#![allow(unsafe_code)]
+
 use super::Lanes;
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Avx2;

@@ -1,5 +1,7 @@
 //! [`Lanes`] with NEON: its repeats.
 
+#![allow(unsafe_code)]
+
 use super::portable::PlainLanes;
 use super::{N, PERIODS, halves};
 use crate::cpu::{Isa, Level};

@@ -1,5 +1,7 @@
 //! [`Lanes`](super::Lanes) with SSE4.1: its repeats.
 
+#![allow(unsafe_code)]
+
 use super::portable::PlainLanes;
 use super::{N, PERIODS, halves};
 use crate::cpu::{Isa, Level};

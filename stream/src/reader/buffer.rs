@@ -1,5 +1,7 @@
 //! Memory, and what the system is told of reads to come.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{Layout, alloc_zeroed};
 use std::fs::File;
 

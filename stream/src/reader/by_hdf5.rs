@@ -1,5 +1,7 @@
 //! What is read through HDF5, on the calling thread.
 
+#![allow(unsafe_code)]
+
 use std::sync::Arc;
 use std::time::Instant;
 

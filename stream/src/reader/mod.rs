@@ -19,6 +19,8 @@
 //! Elements are those of the file: its datatype, its byte order. Where a chunk is a contiguous part of the destination it is decoded
 //! there; otherwise through a thread's own memory.
 
+#![allow(unsafe_code)]
+
 mod buffer;
 mod by_hdf5;
 mod open;

@@ -1,5 +1,7 @@
 //! The caller's memory: elements with any distance between them along each axis.
 
+#![allow(unsafe_code)]
+
 use crate::{Error, Result};
 
 /// Where a selection goes.

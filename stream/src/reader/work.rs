@@ -1,5 +1,7 @@
 //! One block after the other: fetched, decoded, put where it belongs.
 
+#![allow(unsafe_code)]
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! Modules by `dladdr`, `dlopen` without loading, and `dlsym`.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{CStr, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;

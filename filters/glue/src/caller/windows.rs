@@ -1,5 +1,7 @@
 //! Modules by `GetModuleHandleEx` and `GetProcAddress`.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 

@@ -5,6 +5,8 @@
 //! only one may read a file: opening an open dataset once more looks at its header, which is in HDF5's cache as a rule. That is
 //! not done in an HDF5 for MPI, where reading may take all ranks, nor in another connector's files.
 
+#![allow(unsafe_code)]
+
 use core::ffi::c_uint;
 use core::mem::ManuallyDrop;
 

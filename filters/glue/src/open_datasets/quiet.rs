@@ -1,5 +1,7 @@
 //! HDF5 kept from printing while it is asked, with the program's own function for errors put back whatever happens.
 
+#![allow(unsafe_code)]
+
 use core::ffi::c_void;
 use core::ptr::null_mut;
 

@@ -1,5 +1,7 @@
 //! Completing parameters against an HDF5 made of a few thread-locals.
 
+#![allow(unsafe_code)]
+
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use std::cell::{Cell, RefCell};
 

@@ -4,6 +4,8 @@
 //! earlier one that is as long, and the marks of that one tell that there is nothing to be done. Who needs the bytes afterwards goes
 //! by the marks too.
 
+#![forbid(unsafe_code)]
+
 mod decode;
 mod marks;
 #[cfg(test)]
