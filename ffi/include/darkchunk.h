@@ -286,6 +286,17 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Dget_chunk_index_type;
     dc_function fn_H5Dchunk_iter;     /* since HDF5 1.12.3 and 1.14.0, or NULL */
     dc_function fn_H5Dget_chunk_info_by_coord; /* since HDF5 1.10.5, or NULL */
+    dc_function fn_H5Pget_virtual_count;
+    dc_function fn_H5Pget_virtual_vspace;
+    dc_function fn_H5Pget_virtual_srcspace;
+    dc_function fn_H5Pget_virtual_filename;
+    dc_function fn_H5Pget_virtual_dsetname;
+    dc_function fn_H5Pget_virtual_prefix;
+    dc_function fn_H5Dget_access_plist;
+    dc_function fn_H5Sget_select_type;
+    dc_function fn_H5Sis_regular_hyperslab;
+    dc_function fn_H5Sget_regular_hyperslab;
+    dc_function fn_H5Tequal;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -356,6 +367,17 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Dget_offset)
     DC_SET(H5Drefresh)
     DC_SET(H5Dget_chunk_index_type)
+    DC_SET(H5Pget_virtual_count)
+    DC_SET(H5Pget_virtual_vspace)
+    DC_SET(H5Pget_virtual_srcspace)
+    DC_SET(H5Pget_virtual_filename)
+    DC_SET(H5Pget_virtual_dsetname)
+    DC_SET(H5Pget_virtual_prefix)
+    DC_SET(H5Dget_access_plist)
+    DC_SET(H5Sget_select_type)
+    DC_SET(H5Sis_regular_hyperslab)
+    DC_SET(H5Sget_regular_hyperslab)
+    DC_SET(H5Tequal)
     table.fn_H5Dget_num_chunks = NULL;
     table.fn_H5Dget_chunk_info = NULL;
     table.fn_H5Dchunk_iter = NULL;

@@ -21,6 +21,8 @@ pub const H5F_ACC_RDONLY: c_uint = 0;
 pub const H5F_ACC_RDWR: c_uint = 1;
 /// A file that is written while others read it.
 pub const H5F_ACC_SWMR_WRITE: c_uint = 0x20;
+/// Reads what a SWMR writer writes.
+pub const H5F_ACC_SWMR_READ: c_uint = 0x40;
 /// `H5F_SCOPE_LOCAL`: flush this file, not those that are mounted on it.
 pub const H5F_SCOPE_LOCAL: c_int = 0;
 /// The oldest file format.
@@ -61,6 +63,10 @@ pub const H5D_CHUNK_IDX_EARRAY: c_int = 4;
 pub const HADDR_UNDEF: u64 = u64::MAX;
 /// A selection in place of what was selected before.
 pub const H5S_SELECT_SET: c_int = 0;
+/// A selection that is boxes.
+pub const H5S_SEL_HYPERSLABS: c_int = 2;
+/// A selection that is everything.
+pub const H5S_SEL_ALL: c_int = 3;
 /// Chunks that reach over the dataset's edge are not filtered.
 pub const H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS: c_uint = 2;
 /// `H5D_FILL_VALUE_USER_DEFINED`: a fill value that was set; otherwise there is none, or 0.

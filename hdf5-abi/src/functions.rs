@@ -142,6 +142,19 @@ macro_rules! for_each_hdf5_function {
                 fn H5Dget_chunk_info_by_coord(
                     dataset: Hid, offset: *const u64, mask: *mut c_uint, address: *mut u64, n_bytes: *mut u64,
                 ) -> c_int;
+                fn H5Pget_virtual_count(dcpl: Hid, n_mappings: *mut usize) -> c_int;
+                fn H5Pget_virtual_vspace(dcpl: Hid, index: usize) -> Hid;
+                fn H5Pget_virtual_srcspace(dcpl: Hid, index: usize) -> Hid;
+                fn H5Pget_virtual_filename(dcpl: Hid, index: usize, name: *mut c_char, n_bytes: usize) -> isize;
+                fn H5Pget_virtual_dsetname(dcpl: Hid, index: usize, name: *mut c_char, n_bytes: usize) -> isize;
+                fn H5Pget_virtual_prefix(dapl: Hid, prefix: *mut c_char, n_bytes: usize) -> isize;
+                fn H5Dget_access_plist(dataset: Hid) -> Hid;
+                fn H5Sget_select_type(space: Hid) -> c_int;
+                fn H5Sis_regular_hyperslab(space: Hid) -> c_int;
+                fn H5Sget_regular_hyperslab(
+                    space: Hid, start: *mut u64, stride: *mut u64, count: *mut u64, block: *mut u64,
+                ) -> c_int;
+                fn H5Tequal(one: Hid, other: Hid) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -68,6 +68,12 @@ def random_file(path, rng):
             raw = values(rng, options["chunks"], dtype).tobytes()
             n_filters = dataset.id.get_create_plist().get_nfilters()
             dataset.id.write_direct_chunk((0,) * rank, raw, filter_mask=(1 << n_filters) - 1)
+        if rng.random() < 0.15:
+            file.move("a", "source")
+            layout = h5py.VirtualLayout((2, *shape), dtype)
+            layout[int(rng.integers(0, 2))] = h5py.VirtualSource(".", "source", shape, dtype)
+            file.create_virtual_dataset("a", layout)
+            shape = (2, *shape)
     return shape
 
 
@@ -178,7 +184,49 @@ def test_virtual_datasets_and_links_to_other_files(path, tmp_path):
         file["b"] = h5py.ExternalLink(str(path), "/entry/data/frames")
     for name in "ab":
         with darkchunk.open(tmp_path / "virtual.h5", name) as dataset, h5py.File(path) as file:
+            assert dataset.way == "direct"
             assert same(dataset[3:9, ::2], file["entry/data/frames"][3:9, ::2])
+
+
+def test_virtual_datasets_of_every_kind_are_equal_to_h5py_and_leave_its_files_open(path, tmp_path):
+    """Modules beside each other with a gap, frames of several files, and what only HDF5 reads."""
+    stack = frames(shape=(12, 33, 47))
+    for number in range(3):
+        with h5py.File(tmp_path / f"part{number}.h5", "w") as file:
+            file.create_dataset("a", data=stack[number * 4 : number * 4 + 4], chunks=(1, 33, 47), compression="gzip")
+            file["b"] = stack[number * 4 : number * 4 + 4].astype(">i4")
+    source = [h5py.VirtualSource(f"part{number}.h5", "a", (4, 33, 47)) for number in range(3)]
+
+    def layout(shape, dtype="<i2", **parts):
+        made = h5py.VirtualLayout(shape, dtype)
+        for place, part in parts.values():
+            made[place] = part
+        return made
+
+    frame, all_of = np.s_[:, :, :], lambda n: np.s_[n * 4 : n * 4 + 4]
+    kinds = {
+        "frames": ("direct", layout((12, 33, 47), **{f"p{n}": (all_of(n), source[n]) for n in range(3)})),
+        "modules": ("direct", layout((4, 3, 33, 50), **{f"p{n}": (np.s_[:, n, :, 3:], source[n]) for n in (0, 2)})),
+        "window": ("direct", layout((2, 9), p=(np.s_[:, :], source[1][1:3, 7, 5:14]))),
+        "steps": ("hdf5", layout((8, 33, 47), p=(np.s_[::2], source[0]))),
+        "converted": ("hdf5", layout((4, 33, 47), p=(frame, h5py.VirtualSource("part1.h5", "b", (4, 33, 47), ">i4")))),
+        "missing": ("hdf5", layout((4, 33, 47), p=(frame, h5py.VirtualSource("none.h5", "a", (4, 33, 47))))),
+        "twice": ("hdf5", layout((4, 33, 47), p=(frame, source[0]), q=(np.s_[2:4], source[1][:2]))),
+    }
+    with h5py.File(tmp_path / "virtual.h5", "w", libver="latest") as file:
+        for name, (_, made) in kinds.items():
+            file.create_virtual_dataset(name, made, fillvalue=-3)
+    with h5py.File(tmp_path / "part0.h5") as held, h5py.File(tmp_path / "virtual.h5") as file:
+        for name, (way, _) in kinds.items():
+            with darkchunk.from_h5py(file[name], threads=2) as dataset:
+                assert (dataset.way, dataset.reason == "") == (way, way == "direct"), (name, dataset.reason)
+                whole = file[name][...]
+                assert same(dataset[...], whole), name
+                assert same(dataset[1:, ::2], whole[1:, ::2]) and same(dataset[-1], whole[-1]), name
+                out = np.zeros(whole.shape[::-1], whole.dtype).T
+                dataset.read_into(out)
+                assert same(out, whole), name
+        assert same(held["a"][...], stack[:4]), "a file that h5py holds stays open"
 
 
 def test_a_chunk_that_was_never_stored_is_filled_an_error_or_masked(path):

@@ -40,6 +40,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// Something is wrong with a source of a virtual dataset.
+    #[error("in the source {source_name}: {error}")]
+    Source {
+        /// Its file and its path there.
+        source_name: String,
+        /// What is wrong.
+        error: Box<Self>,
+    },
     /// A selection or a destination that means nothing.
     #[error("{0}")]
     Argument(String),

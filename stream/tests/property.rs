@@ -6,8 +6,9 @@ mod common;
 
 use common::cases::{Case, Chosen};
 use common::hdf5::library;
-use common::maker::{Layout, create, open, open_dataset};
+use common::maker::{Handle, Layout, create, open, open_dataset};
 use common::path;
+use common::virtuals::VirtualCase;
 use darkchunk_sim::Rng;
 use darkchunk_stream::{Missing, Options, Read, Reader, Way};
 use std::sync::Arc;
@@ -64,10 +65,13 @@ fn read_with_strides(reader: &Arc<Reader>, chosen: &Chosen, rng: &mut Rng, eleme
 
 /// Compares all of a dataset, and selections of it.
 fn check(case: &Case, reader: &Arc<Reader>, rng: &mut Rng, what: &str) {
-    let dims = &case.spec.dims;
+    check_elements((&case.spec.dims, &case.elements), case, reader, rng, what);
+}
+
+fn check_elements((dims, elements): (&[u64], &[u8]), case: &Case, reader: &Arc<Reader>, rng: &mut Rng, what: &str) {
     for turn in 0..SELECTIONS {
         let chosen = if turn == 0 { Chosen::all(dims) } else { Chosen::random(rng, dims) };
-        let expected = chosen.of(dims, &case.elements, case.element_bytes);
+        let expected = chosen.of(dims, elements, case.element_bytes);
         let mut found = vec![0xEE; expected.len()];
         reader.read(&chosen.start, &chosen.count, Some(&chosen.step), &mut found).expect(what);
         assert!(found == expected, "{what}, {chosen:?}: other elements");
@@ -116,6 +120,54 @@ fn one(seed: u64, path: &std::path::Path) -> Way {
     let is_elsewhere = matches!(case.spec.layout, Layout::Compact);
     assert!(!is_elsewhere || reader.way() == Way::Hdf5, "{what}");
     reader.way()
+}
+
+/// A virtual dataset of parts of a dataset, in its file or beside it. Says by which way it is read, and its source.
+fn one_virtual(seed: u64, path: &std::path::Path) -> (Way, Way) {
+    let (case, rng) = (Case::random(seed), &mut Rng::new(seed ^ 0x3333));
+    let made = VirtualCase::random(rng, &case);
+    let beside = path.with_extension("beside.h5");
+    let file = create(path, case.is_v110, case.user_block);
+    let is_beside = rng.below(2) == 0;
+    if is_beside {
+        case.make(&create(&beside, case.is_v110, 0), "data");
+        let name = beside.to_str().expect("UTF-8");
+        let name = if rng.below(2) == 0 { name } else { name.rsplit('/').next().expect("a name") };
+        made.make(&file, "virtual", &case, (name, "data"));
+    } else {
+        case.make(&file, "data");
+        made.make(&file, "virtual", &case, (".", "/data"));
+    }
+    drop(file);
+    let file = open(path);
+    let open_one = |path: &Handle, name, only_hdf5| {
+        let options = Options { n_threads: 1 + seed as usize % 3, only_hdf5, missing: Missing::Fill };
+        Arc::new(Reader::open(&library(), open_dataset(path, name).0, options).expect("a dataset"))
+    };
+    let source_file = open(if is_beside { &beside } else { path });
+    let source = open_one(&source_file, "data", false).way();
+    drop(source_file);
+    let reader = open_one(&file, "virtual", false);
+    let what = format!("seed {seed}, virtual of {:?}: {:?} {}", case.spec, reader.way(), reader.reason());
+    if reader.way() == Way::Direct || case.is_native {
+        check_elements((&made.dims, &made.elements), &case, &reader, rng, &what);
+    }
+    if case.is_native {
+        let by_hdf5 = open_one(&file, "virtual", true);
+        check_elements((&made.dims, &made.elements), &case, &by_hdf5, rng, &format!("{what}, by H5Dread"));
+    }
+    // Without any part there is nothing that would have to be read otherwise.
+    (reader.way(), if made.has_parts() { source } else { Way::Direct })
+}
+
+#[test]
+fn a_virtual_dataset_is_read_as_its_sources_are() {
+    let (n_cases, first) = (number("DARKCHUNK_CASES", 100), number("DARKCHUNK_SEED", 1));
+    let path = path("property_virtual");
+    for seed in first..first + n_cases {
+        let (way, source) = one_virtual(seed, &path);
+        assert_eq!(way == Way::Direct, source == Way::Direct, "seed {seed}");
+    }
 }
 
 #[test]

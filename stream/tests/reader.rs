@@ -52,11 +52,26 @@ fn each_kind_of_dataset_is_read_by_its_way_which_is_told() {
         ("scalar", Spec::new(*h5t::H5T_NATIVE_UINT16, &[], Layout::Contiguous), Way::Direct, ""),
         ("compact", spec(Layout::Compact), Way::Hdf5, "header"),
         ("external", spec(Layout::External(external)), Way::Hdf5, "external"),
-        ("virtual", spec(Layout::Virtual(name("."), name("chunks"), DIMS.to_vec())), Way::Hdf5, "virtual"),
+        ("virtual", spec(Layout::Virtual(name("."), name("chunks"), DIMS.to_vec())), Way::Direct, ""),
+        (
+            "missing",
+            spec(Layout::Virtual(name("none.h5"), name("a"), DIMS.to_vec())),
+            Way::Hdf5,
+            "none.h5 is not there",
+        ),
+        ("pattern", spec(Layout::Virtual(name("p%%.h5"), name("a"), DIMS.to_vec())), Way::Hdf5, "pattern"),
+        ("small", spec(Layout::Virtual(name("."), name("scalar"), DIMS.to_vec())), Way::Hdf5, "another shape"),
+        ("nested", spec(Layout::Virtual(name("."), name("virtual"), DIMS.to_vec())), Way::Hdf5, "virtual, too"),
+        (
+            "packed",
+            spec(Layout::Virtual(name("."), name("compact"), DIMS.to_vec())),
+            Way::Hdf5,
+            "compact: its data are",
+        ),
     ];
     for (name, spec, ..) in &cases {
         let dataset = spec.make(&file, name);
-        if *name != "virtual" {
+        if !matches!(spec.layout, Layout::Virtual(..)) {
             maker::write(&dataset, spec.datatype, &elements());
         }
     }
@@ -66,8 +81,14 @@ fn each_kind_of_dataset_is_read_by_its_way_which_is_told() {
         let reader = reader(&open_dataset(&file, name));
         assert_eq!(reader.way(), way, "{name}: {}", reader.reason());
         assert!(reader.reason().contains(why) && reader.reason().is_empty() == why.is_empty(), "{}", reader.reason());
-        let n_bytes = if name == "scalar" { 2 } else { N_BYTES };
-        assert_eq!(read(&reader).as_deref(), Ok(&elements()[..n_bytes]), "{name}");
+        let expected = match name {
+            "scalar" => elements()[..2].to_vec(),
+            "missing" | "pattern" => vec![0; N_BYTES],
+            _ => elements(),
+        };
+        if name != "small" {
+            assert_eq!(read(&reader).as_deref(), Ok(&expected[..]), "{name}");
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Storage {
     },
     /// In one piece.
     Contiguous,
+    /// In other datasets.
+    Virtual,
     /// Otherwise, as this phrase says.
     Other(&'static str),
 }
@@ -35,7 +37,7 @@ pub enum Storage {
 #[derive(Debug)]
 pub struct StoredDataset {
     /// The caller's identifier, which may be closed by now.
-    given: Hid,
+    pub(super) given: Hid,
     pub(super) dataset: Id,
     pub(super) datatype: Id,
     pub(super) dims: Vec<u64>,
@@ -43,6 +45,8 @@ pub struct StoredDataset {
     filters: Vec<StoredFilter>,
     fill: Option<Vec<u8>>,
     pub(super) storage: Storage,
+    /// Where the file was opened for it. Closed last: with HDF5's strong close degree what is open in it goes with it.
+    pub(super) file: Option<Id>,
 }
 
 impl StoredDataset {
@@ -71,9 +75,10 @@ impl StoredDataset {
         let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
         let dims = extent(&dataset)?;
         let storage = storage(&properties, dims.len())?;
-        let fill = fill(&properties, datatype.get(), n_bytes)?;
+        // What no source has of a virtual dataset is filled whatever the fill time.
+        let fill = fill(&properties, datatype.get(), n_bytes, storage == Storage::Virtual)?;
         let filters = dataset::filters(&dataset)?;
-        Ok(Self { given, dataset, datatype, dims, element, filters, fill, storage })
+        Ok(Self { given, dataset, datatype, dims, element, filters, fill, storage, file: None })
     }
 
     /// Its extent along each axis, when it was opened or last refreshed.
@@ -163,17 +168,17 @@ fn storage(properties: &Id, rank: usize) -> Result<Storage> {
         }
         H5D_CONTIGUOUS => Storage::Contiguous,
         H5D_COMPACT => Storage::Other("its data are in the header of the dataset"),
-        H5D_VIRTUAL => Storage::Other("it is a virtual dataset: its data are in other datasets"),
+        H5D_VIRTUAL => Storage::Virtual,
         _ => Storage::Other("its layout is not known"),
     })
 }
 
 /// The fill value where one is set. An element may claim 2 GB, so that zeros are not made.
-fn fill(properties: &Id, datatype: Hid, n_bytes: usize) -> Result<Option<Vec<u8>>> {
+fn fill(properties: &Id, datatype: Hid, n_bytes: usize, is_always: bool) -> Result<Option<Vec<u8>>> {
     let (library, mut status, mut time) = (properties.library(), 0, 0);
     h5_optional!(library, H5Pfill_value_defined(properties.get(), &raw mut status))?;
     h5_optional!(library, H5Pget_fill_time(properties.get(), &raw mut time))?;
-    if status != H5D_FILL_VALUE_USER_DEFINED || time == H5D_FILL_TIME_NEVER {
+    if status != H5D_FILL_VALUE_USER_DEFINED || (time == H5D_FILL_TIME_NEVER && !is_always) {
         return Ok(None);
     }
     let mut value = buffer(n_bytes)?;

@@ -186,7 +186,7 @@ fn user_block(library: &Library, file: &Id) -> Result<u64> {
 }
 
 /// The same file, opened once more.
-fn open_again(library: &Library, file: &Id) -> Result<File> {
+pub(super) fn open_again(library: &Library, file: &Id) -> Result<File> {
     let access = Id::new(library, h5_optional!(library, H5Fget_access_plist(file.get()))?);
     let plain = property_list(library, library.ids().file_access)?;
     h5_optional!(library, H5Pset_fapl_sec2(plain.get()))?;
@@ -205,7 +205,7 @@ fn open_again(library: &Library, file: &Id) -> Result<File> {
         .map_err(|error| unsupported(&format!("the file cannot be opened again: {error}")))
 }
 
-fn name(library: &Library, file: &Id) -> Result<PathBuf> {
+pub(super) fn name(library: &Library, file: &Id) -> Result<PathBuf> {
     let n_bytes = h5_optional!(library, H5Fget_name(file.get(), std::ptr::null_mut(), 0))?;
     let mut name = vec![0_u8; n_bytes as usize + 1];
     h5_optional!(library, H5Fget_name(file.get(), name.as_mut_ptr().cast(), name.len()))?;
@@ -241,6 +241,19 @@ fn reopen(descriptor: c_int, name: &Path) -> std::io::Result<File> {
     } else {
         Err(std::io::Error::other("there is another file of its name"))
     }
+}
+
+/// Whether an open file is the one of this name.
+#[cfg(unix)]
+pub(super) fn is_file(file: &File, name: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
+    file.metadata().map(identity).ok() == std::fs::metadata(name).map(identity).ok()
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_file(_file: &File, name: &Path) -> bool {
+    name.is_file()
 }
 
 #[cfg(not(unix))]

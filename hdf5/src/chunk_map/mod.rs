@@ -2,7 +2,8 @@
 //!
 //! [`StoredDataset`] is an open dataset as it is stored: shape, type, filters, fill value. [`StoredDataset::map`] asks HDF5 for
 //! all of its chunks in one pass; [`StoredDataset::locate`] opens the file again and proves, on a part that is there, that the
-//! addresses lead to what HDF5 reads. What cannot be located is read through HDF5: whole chunks as they are stored, or elements.
+//! addresses lead to what HDF5 reads. [`StoredDataset::sources`] are the datasets that a virtual one is made of. What cannot be
+//! located is read through HDF5: whole chunks as they are stored, or elements.
 //!
 //! All that comes from here is what the file says, and not trusted: a chunk may claim to be anywhere, and of any size.
 
@@ -10,10 +11,12 @@ mod describe;
 mod list;
 mod locate;
 mod read;
+mod sources;
 
 pub use crate::dataset::max_stored_len;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub use locate::Located;
+pub use sources::{Mapping, Source, SourcePart, Sources};
 
 /// One chunk as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -210,6 +210,9 @@ pub(crate) mod h5s {
         fn H5Screate(class: c_int) -> Hid;
         fn H5Screate_simple(rank: c_int, dims: *const u64, most: *const u64) -> Hid;
         fn H5Sget_simple_extent_dims(space: Hid, dims: *mut u64, most: *mut u64) -> c_int;
+        fn H5Sselect_hyperslab(
+            space: Hid, operation: c_int, start: *const u64, stride: *const u64, count: *const u64, block: *const u64,
+        ) -> c_int;
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::buffer::zeroed;
+use super::plan::Plan;
 use super::selection::Selection;
 use super::target::{Region, Source, dense};
 use super::work::{Batch, Order};
@@ -17,15 +18,15 @@ const AHEAD: u64 = 2;
 
 impl Reader {
     /// Chunks as they are stored, some at a time, decoded by all threads.
-    pub(super) fn chunks_by_hdf5(&self, order: &Arc<Order>, begin: u64, deadline: Option<Instant>) -> Result<u64> {
-        let end = order.selection.n_blocks();
+    pub(super) fn chunks_by_hdf5(&self, plan: &Arc<Plan>, begin: u64, deadline: Option<Instant>) -> Result<u64> {
+        let (order, end) = (plan.only(), plan.n_blocks());
         let at_once = (self.options.n_threads as u64).saturating_mul(AHEAD);
         let mut next = begin;
         while next < end && (next == begin || deadline.is_none_or(|deadline| Instant::now() < deadline)) {
             let last = next.saturating_add(at_once).min(end);
             let stored = (next..last).map(|index| self.dataset.read_stored(&order.offset(index)));
             let stored = stored.collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
-            next = self.run(Batch::new(Arc::clone(order), next, last, None, Some(stored)), last - next)?;
+            next = self.run(Batch::new(Arc::clone(plan), next, last, None, Some(stored)), last - next)?;
         }
         Ok(next)
     }

@@ -24,6 +24,7 @@
 mod buffer;
 mod by_hdf5;
 mod open;
+mod plan;
 mod pool;
 mod selection;
 mod target;
@@ -38,10 +39,11 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
+use plan::Plan;
 use pool::Pool;
 use selection::Selection;
 use target::Target;
-use work::{Batch, Known, Order};
+use work::{Batch, Known};
 
 /// More threads than this are of no use to one dataset.
 const MAX_THREADS: usize = 256;
@@ -221,24 +223,26 @@ impl Reader {
     pub fn read(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, dst: &mut [u8]) -> Result<()> {
         // SAFETY: `dst` is borrowed until the read has ended, and its size is compared.
         let target = unsafe { target(dst, count, self.known.element_bytes) }?;
-        let order = self.order(start, count, step, target)?;
-        self.step(&Arc::new(order), 0, None).map(drop)
+        let plan = self.plan(start, count, step, target)?;
+        self.step(&Arc::new(plan), 0, None).map(drop)
     }
 
-    fn order(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, target: Target) -> Result<Order> {
-        let known = Arc::clone(&self.known);
-        let selection = Selection::new(&known.dims, &known.block, start, count, step)?;
-        Ok(Order { known, selection, target, missing: self.options.missing, n_threads: self.options.n_threads })
+    fn plan(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, target: Target) -> Result<Plan> {
+        let selection = Selection::new(&self.known.dims, &self.known.block, start, count, step)?;
+        Plan::new(&self.known, selection, target, &self.options)
     }
 
-    /// Reads blocks of an order from `begin` on until the time is over, and returns the first that is left.
-    fn step(&self, order: &Arc<Order>, begin: u64, deadline: Option<Instant>) -> Result<u64> {
-        let end = order.selection.n_blocks();
+    /// Reads blocks of a plan from `begin` on until the time is over, and returns the first that is left.
+    fn step(&self, plan: &Arc<Plan>, begin: u64, deadline: Option<Instant>) -> Result<u64> {
+        let end = plan.n_blocks();
+        if begin == 0 {
+            plan.prepare();
+        }
         match self.way {
             _ if begin >= end => Ok(end),
-            Way::Direct => self.run(Batch::new(Arc::clone(order), begin, end, deadline, None), end - begin),
-            Way::Chunks => self.chunks_by_hdf5(order, begin, deadline),
-            Way::Hdf5 => self.elements_by_hdf5(order, begin, deadline),
+            Way::Direct => self.run(Batch::new(Arc::clone(plan), begin, end, deadline, None), end - begin),
+            Way::Chunks => self.chunks_by_hdf5(plan, begin, deadline),
+            Way::Hdf5 => self.elements_by_hdf5(plan.only(), begin, deadline),
         }
     }
 
@@ -270,7 +274,7 @@ unsafe fn target(dst: &mut [u8], count: &[u64], element_bytes: usize) -> Result<
 #[derive(Debug)]
 pub struct Read {
     reader: Arc<Reader>,
-    order: Arc<Order>,
+    plan: Arc<Plan>,
     next: u64,
     has_failed: bool,
 }
@@ -295,8 +299,8 @@ impl Read {
     ) -> Result<Self> {
         // SAFETY: the caller's promise.
         let target = unsafe { Target::new(dst, count, strides, reader.known.element_bytes) }?;
-        let order = Arc::new(reader.order(start, count, step, target)?);
-        Ok(Self { reader: Arc::clone(reader), order, next: 0, has_failed: false })
+        let plan = Arc::new(reader.plan(start, count, step, target)?);
+        Ok(Self { reader: Arc::clone(reader), plan, next: 0, has_failed: false })
     }
 
     /// Reads on for about so long, at least one chunk, and says whether all is read. Without a limit it reads all.
@@ -309,8 +313,8 @@ impl Read {
         }
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         self.has_failed = true;
-        self.next = self.reader.step(&self.order, self.next, deadline)?;
+        self.next = self.reader.step(&self.plan, self.next, deadline)?;
         self.has_failed = false;
-        Ok(self.next >= self.order.selection.n_blocks())
+        Ok(self.next >= self.plan.n_blocks())
     }
 }

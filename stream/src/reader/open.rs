@@ -1,7 +1,10 @@
 //! Which way a dataset is read.
 
-use darkchunk_hdf5::chunk_map::{ChunkMap, Located, Storage, StoredDataset};
+use std::sync::Arc;
 
+use darkchunk_hdf5::chunk_map::{ChunkMap, Located, Source, Storage, StoredDataset};
+
+use super::plan::Virtual;
 use super::selection::blocks;
 use super::work::Known;
 use super::{Options, Way};
@@ -19,6 +22,14 @@ const MAX_ELEMENT_BYTES: usize = 16 << 20;
 
 /// What is known of a dataset, the way, and why it is not the direct one.
 pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Known, Way, String)> {
+    if matches!(dataset.storage(), Storage::Virtual) && !options.only_hdf5 {
+        return match virtual_known(dataset, options)? {
+            Ok(known) => Ok((known, Way::Direct, String::new())),
+            Err(reason) => {
+                examine(dataset, Options { only_hdf5: true, ..options }).map(|(known, way, _)| (known, way, reason))
+            }
+        };
+    }
     let filters = dataset.filters().iter().map(|filter| (filter.id, &filter.values[..]));
     let chain = Chain::new(filters).map_err(darkchunk_hdf5::Error::from)?;
     let map = dataset.map();
@@ -42,10 +53,83 @@ pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Know
     let fill = dataset.fill().map_or_else(|| vec![0; fill_bytes], <[u8]>::to_vec);
     let map = map.ok();
     Ok((
-        Known { dims, block, block_bytes, element_bytes, is_chunked, edges_are_raw, fill, chain, map, located },
+        Known {
+            dims,
+            block,
+            block_bytes,
+            element_bytes,
+            is_chunked,
+            edges_are_raw,
+            fill,
+            chain,
+            map,
+            located,
+            sources: None,
+        },
         way,
         reason,
     ))
+}
+
+/// A virtual dataset all of whose sources are read directly; or why it is not one.
+fn virtual_known(dataset: &StoredDataset, options: Options) -> Result<std::result::Result<Known, String>> {
+    let refused = |why: String| Ok(Err(format!("it is a virtual dataset, and {why}")));
+    if dataset.is_writable()? {
+        return refused("this process has its file open for writing".into());
+    }
+    let found = match dataset.sources() {
+        Ok(found) => found,
+        Err(error) => return refused(error.to_string()),
+    };
+    let mut parts = Virtual::default();
+    for source in &found.sources {
+        match source_known(dataset, source, options)? {
+            Ok(known) => parts.sources.push((source.to_string(), Arc::new(known))),
+            Err(why) => return refused(format!("its source {source}: {why}")),
+        }
+    }
+    for mapping in found.mappings {
+        match mapping.part(&parts.sources[mapping.source].1.dims) {
+            Ok(part) => parts.mappings.push((mapping, part)),
+            Err(error) => return refused(format!("its source {}: {error}", found.sources[mapping.source])),
+        }
+    }
+    let (dims, element_bytes) = (dataset.dims().to_vec(), dataset.element().n_bytes);
+    let block = blocks(&dims, &vec![1; dims.len()], element_bytes, PIECE_BYTES);
+    let block_bytes = n_bytes(&block, element_bytes).unwrap_or(usize::MAX);
+    let fill = dataset.fill().map_or_else(|| vec![0; element_bytes], <[u8]>::to_vec);
+    let (is_chunked, edges_are_raw, chain) = (false, false, Chain::default());
+    let (map, located, sources) = (None, None, Some(parts));
+    Ok(Ok(Known {
+        dims,
+        block,
+        block_bytes,
+        element_bytes,
+        is_chunked,
+        edges_are_raw,
+        fill,
+        chain,
+        map,
+        located,
+        sources,
+    }))
+}
+
+/// A source that is read directly; or why it is not. It is open in HDF5 only meanwhile.
+fn source_known(
+    dataset: &StoredDataset,
+    source: &Source,
+    options: Options,
+) -> Result<std::result::Result<Known, String>> {
+    let opened = match dataset.open_source(source) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if matches!(opened.storage(), Storage::Virtual) {
+        return Ok(Err("it is virtual, too".into()));
+    }
+    let (known, way, reason) = examine(&opened, options)?;
+    Ok(if way == Way::Direct { Ok(known) } else { Err(reason) })
 }
 
 /// The file to be read directly; or the way that is left, and why.
@@ -67,6 +151,7 @@ fn direct(
     }
     match dataset.storage() {
         Storage::Other(why) => return by_hdf5(why),
+        Storage::Virtual => return by_hdf5("it is a virtual dataset"),
         Storage::Contiguous => {
             return Ok(dataset.locate(None).map_err(|error| (Way::Hdf5, error.to_string())));
         }

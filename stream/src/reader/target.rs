@@ -70,6 +70,12 @@ impl Target {
         Ok(Self { at, strides, element_bytes })
     }
 
+    /// The memory from element `first` on, for other axes: each is one of these, or has one element.
+    pub(super) fn part(&self, first: &[u64], axes: &[Option<usize>]) -> Self {
+        let stride = |axis: &Option<usize>| axis.map_or(self.element_bytes as isize, |axis| self.strides[axis]);
+        Self { at: self.place(first), strides: axes.iter().map(stride).collect(), element_bytes: self.element_bytes }
+    }
+
     /// The place of an element of the selection.
     fn place(&self, first: &[u64]) -> *mut u8 {
         let offset = first.iter().zip(&self.strides).map(|(at, stride)| *at as isize * stride).sum::<isize>();

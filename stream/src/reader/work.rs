@@ -9,11 +9,12 @@ use std::time::Instant;
 use darkchunk::Threads;
 use darkchunk_hdf5::chunk_map::{ChunkMap, Located, StoredChunk, max_stored_len};
 
-use super::Missing;
 use super::buffer::zeroed;
+use super::plan::{Plan, Virtual};
 use super::pool::Share;
 use super::selection::{Part, Selection};
 use super::target::{Region, Source, Target, dense};
+use super::{Missing, Options};
 use crate::filters::Chain;
 use crate::{Error, Result};
 
@@ -37,6 +38,8 @@ pub(super) struct Known {
     pub(super) chain: Chain,
     pub(super) map: Option<ChunkMap>,
     pub(super) located: Option<Located>,
+    /// Of a virtual dataset.
+    pub(super) sources: Option<Virtual>,
 }
 
 /// What is read, and to where.
@@ -47,6 +50,10 @@ pub(super) struct Order {
     pub(super) target: Target,
     pub(super) missing: Missing,
     pub(super) n_threads: usize,
+    /// Threads that may work on one block.
+    pub(super) threads_of_block: usize,
+    /// What errors name, where it is a source of a virtual dataset.
+    pub(super) source: Option<String>,
 }
 
 /// Chunks as they are stored, read through HDF5; `None` where one is not.
@@ -54,7 +61,7 @@ pub(super) type Stored = Vec<Option<(u32, Vec<u8>)>>;
 
 /// A number of blocks that several threads take from.
 pub(super) struct Batch {
-    pub(super) order: Arc<Order>,
+    plan: Arc<Plan>,
     /// The first and the last block, by their numbers in the selection.
     begin: u64,
     end: u64,
@@ -86,14 +93,14 @@ struct Block {
 
 impl Batch {
     pub(super) fn new(
-        order: Arc<Order>,
+        plan: Arc<Plan>,
         begin: u64,
         end: u64,
         deadline: Option<Instant>,
         stored: Option<Stored>,
     ) -> Self {
         let (next, has_failed, error) = (AtomicU64::new(begin), AtomicBool::new(false), Mutex::new(None));
-        Self { order, begin, end, next, deadline, has_failed, error, stored }
+        Self { plan, begin, end, next, deadline, has_failed, error, stored }
     }
 
     /// The first block that nobody has taken; or the error of the first that failed.
@@ -128,17 +135,18 @@ impl Share for Batch {
             if index >= self.end {
                 return;
             }
-            if let Err(error) = self.one(index, &mut scratch) {
-                self.fail(index, error);
+            let (order, block) = self.plan.find(index);
+            if let Err(error) = self.one(index, (order, block), &mut scratch) {
+                self.fail(index, order.named(error));
             }
         }
     }
 }
 
 impl Batch {
-    fn one(&self, index: u64, scratch: &mut Scratch) -> Result<()> {
-        let (order, known) = (&*self.order, &*self.order.known);
-        let block = order.block(index);
+    fn one(&self, index: u64, (order, block): (&Order, u64), scratch: &mut Scratch) -> Result<()> {
+        let known = &*order.known;
+        let block = order.block(block);
         if let Some(stored) = &self.stored {
             return match &stored[(index - self.begin) as usize] {
                 Some((mask, bytes)) => order.decode(&block, *mask, bytes, &mut scratch.decoded),
@@ -150,7 +158,7 @@ impl Batch {
             None => order.missing(&block),
             Some(chunk) if known.is_raw(&block, chunk.mask) => order.raw(&block, located, chunk, &mut scratch.decoded),
             Some(chunk) => {
-                self.advise(index, located);
+                self.advise(index, order.n_threads);
                 known.check_size(&block, chunk)?;
                 let stored = resized(&mut scratch.stored, chunk.n_bytes as usize, &block, chunk)?;
                 read(located, stored, &block, chunk, 0)?;
@@ -160,14 +168,15 @@ impl Batch {
     }
 
     /// Has the system fetch what will be wanted next, while this block is worked on.
-    fn advise(&self, index: u64, located: &Located) {
-        let ahead = index.saturating_add(2 * self.order.n_threads as u64);
+    fn advise(&self, index: u64, n_threads: usize) {
+        let ahead = index.saturating_add(2 * n_threads as u64);
         if ahead >= self.end {
             return;
         }
-        let block = self.order.block(ahead);
-        if let Ok(Some(chunk)) = self.order.known.find(&block, located)
-            && (MIN_AHEAD..=MAX_AHEAD / self.order.n_threads as u64).contains(&chunk.n_bytes)
+        let (order, block) = self.plan.find(ahead);
+        let Some(located) = &order.known.located else { return };
+        if let Ok(Some(chunk)) = order.known.find(&order.block(block), located)
+            && (MIN_AHEAD..=MAX_AHEAD / n_threads as u64).contains(&chunk.n_bytes)
         {
             super::buffer::will_need(&located.file, located.base.saturating_add(chunk.address), chunk.n_bytes);
         }
@@ -213,6 +222,19 @@ impl Known {
 }
 
 impl Order {
+    pub(super) fn new(known: Arc<Known>, selection: Selection, target: Target, options: &Options) -> Self {
+        let (missing, n_threads) = (options.missing, options.n_threads);
+        Self { known, selection, target, missing, n_threads, threads_of_block: 1, source: None }
+    }
+
+    /// An error, with the name of the source where there is one.
+    fn named(&self, error: Error) -> Error {
+        match &self.source {
+            Some(source) => Error::Source { source_name: source.clone(), error: Box::new(error) },
+            None => error,
+        }
+    }
+
     fn block(&self, index: u64) -> Block {
         let known = &*self.known;
         let parts = self.selection.block(index);
@@ -268,7 +290,7 @@ impl Order {
         let raw = Chain::default();
         let is_raw = self.known.edges_are_raw && self.known.is_edge(block);
         let chain = if is_raw { &raw } else { &self.known.chain };
-        let threads = Threads::new(self.n_threads / self.selection.n_blocks().clamp(1, self.n_threads as u64) as usize);
+        let threads = Threads::new(self.threads_of_block);
         let n_bytes = self.bytes_of(block)?;
         let (first, _, strides) = self.hull(block)?;
         let fault = |source| block.fault(source);

@@ -226,7 +226,7 @@ impl Case {
 }
 
 /// The place of element `number` in an array of these dimensions.
-fn place(dims: &[u64], mut number: u64) -> Vec<u64> {
+pub(crate) fn place(dims: &[u64], mut number: u64) -> Vec<u64> {
     let mut at = vec![0; dims.len()];
     for (at, dim) in at.iter_mut().zip(dims).rev() {
         *at = number % dim;
@@ -236,7 +236,7 @@ fn place(dims: &[u64], mut number: u64) -> Vec<u64> {
 }
 
 /// The number of an element; `None` outside.
-fn index(dims: &[u64], at: &[u64]) -> Option<usize> {
+pub(crate) fn index(dims: &[u64], at: &[u64]) -> Option<usize> {
     dims.iter().zip(at).try_fold(0, |n, (dim, at)| (at < dim).then(|| n * *dim as usize + *at as usize))
 }
 

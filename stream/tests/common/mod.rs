@@ -7,6 +7,7 @@ pub(crate) mod cases;
 pub(crate) mod hdf5;
 #[path = "../../../hdf5/tests/common/maker.rs"]
 pub(crate) mod maker;
+pub(crate) mod virtuals;
 
 use std::path::{Path, PathBuf};
 
