@@ -38,8 +38,41 @@ pub const H5F_OBJ_DATATYPE: c_uint = 8;
 /// Open objects of every kind; in the place of a file, all files.
 pub const H5F_OBJ_ALL: c_uint = 0x1f;
 
+/// An identifier of a group.
+pub const H5I_GROUP: c_int = 2;
+/// An identifier of a datatype.
+pub const H5I_DATATYPE: c_int = 3;
 /// An identifier of a dataset.
 pub const H5I_DATASET: c_int = 5;
+
+/// A link to an object.
+pub const H5L_TYPE_HARD: c_int = 0;
+/// A link to a path.
+pub const H5L_TYPE_SOFT: c_int = 1;
+/// A link to a path in another file.
+pub const H5L_TYPE_EXTERNAL: c_int = 64;
+/// In the order of names.
+pub const H5_INDEX_NAME: c_int = 0;
+/// In the order in which they were made.
+pub const H5_INDEX_CRT_ORDER: c_int = 1;
+/// From the first to the last.
+pub const H5_ITER_INC: c_int = 0;
+/// In whatever order is the fastest.
+pub const H5_ITER_NATIVE: c_int = 2;
+/// The order in which they are made is kept.
+pub const H5P_CRT_ORDER_TRACKED: c_uint = 1;
+
+/// A copy without the objects in a group.
+pub const H5O_COPY_SHALLOW_HIERARCHY_FLAG: c_uint = 1;
+/// A copy without attributes.
+pub const H5O_COPY_WITHOUT_ATTR_FLAG: c_uint = 0x10;
+/// A copy whose named datatypes are those of the same kind that the file has.
+pub const H5O_COPY_MERGE_COMMITTED_DTYPE_FLAG: c_uint = 0x40;
+
+/// A reference to an object.
+pub const H5R_OBJECT: c_int = 0;
+/// A reference to a part of a dataset.
+pub const H5R_DATASET_REGION: c_int = 1;
 
 /// A dataset in the header of its object.
 pub const H5D_COMPACT: c_int = 0;
@@ -72,6 +105,8 @@ pub const H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS: c_uint = 2;
 /// `H5D_FILL_VALUE_USER_DEFINED`: a fill value that was set; otherwise there is none, or 0.
 pub const H5D_FILL_VALUE_USER_DEFINED: c_int = 2;
 
+/// A dataspace of no elements and no shape.
+pub const H5S_NULL: c_int = 2;
 /// A dataspace of one element.
 pub const H5S_SCALAR: c_int = 0;
 /// A dimension without a limit.

@@ -10,7 +10,11 @@
 pub mod constants;
 pub mod datatype;
 mod functions;
+mod tools;
 mod types;
 
 pub use functions::{TABLE, signature};
-pub use types::{ChunkFn, ErrorEntry, Hid, ObjectInfo, PrintFn, PrintFn1, PushFn, WalkFn};
+pub use tools::tool_signature;
+pub use types::{
+    AttributeFn, ChunkFn, ErrorEntry, Hid, LinkFn, LinkInfo, ObjectInfo, PrintFn, PrintFn1, PushFn, WalkFn,
+};

@@ -11,6 +11,12 @@ pub type WalkFn = unsafe extern "C" fn(c_uint, *const ErrorEntry, *mut c_void) -
 /// HDF5's call-back of `H5Dchunk_iter`: offset in elements, filter mask, address, stored bytes, the caller's pointer.
 pub type ChunkFn = unsafe extern "C" fn(*const u64, c_uint, u64, u64, *mut c_void) -> c_int;
 
+/// HDF5's call-back of `H5Literate`: the group, a link's name, what is known of it, the caller's pointer.
+pub type LinkFn = unsafe extern "C" fn(Hid, *const c_char, *const LinkInfo, *mut c_void) -> c_int;
+
+/// HDF5's call-back of `H5Aiterate2`: the object, an attribute's name, what is known of it, the caller's pointer.
+pub type AttributeFn = unsafe extern "C" fn(Hid, *const c_char, *const c_void, *mut c_void) -> c_int;
+
 /// HDF5's call-back that prints an error stack.
 pub type PrintFn = unsafe extern "C" fn(Hid, *mut c_void) -> c_int;
 
@@ -55,4 +61,27 @@ pub struct ObjectInfo {
 impl ObjectInfo {
     /// To be filled in.
     pub const EMPTY: Self = Self { identity: [0; 16], rest: [0; 496] };
+}
+
+/// `H5L_info1_t` and, since HDF5 1.12, `H5L_info2_t`, which differ in what a hard link has.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct LinkInfo {
+    /// Hard, soft, external, or the user's own.
+    pub kind: c_int,
+    /// Whether the next field is known: a truth value, of one byte or four by HDF5's version.
+    pub has_order: u32,
+    /// The link's number in the order in which links were made.
+    pub order: i64,
+    /// The character set of its name.
+    pub character_set: c_int,
+    /// Of a link that is not hard: the bytes of its value. Of a hard one, which object it is to, or the first part of that.
+    pub value_bytes: usize,
+    /// The rest of it.
+    pub rest: u64,
+}
+
+impl LinkInfo {
+    /// To be filled in.
+    pub const EMPTY: Self = Self { kind: 0, has_order: 0, order: 0, character_set: 0, value_bytes: 0, rest: 0 };
 }

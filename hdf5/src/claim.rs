@@ -82,7 +82,8 @@ fn knows(library: &Library, other: &Claimed) -> bool {
     h5!(library, H5Pget_chunk(other.mark, 2, found.as_mut_ptr())).is_ok() && found == dims(other.number)
 }
 
-fn identity(dataset: &Id) -> Result<Option<[u8; 16]>> {
+/// Which object of which file it is; `None` where HDF5 cannot be asked.
+pub(super) fn identity(dataset: &Id) -> Result<Option<[u8; 16]>> {
     const BASIC: u32 = 1;
     let functions = dataset.library().functions();
     let known = [("H5Oget_info3", functions.H5Oget_info3), ("H5Oget_info2", functions.H5Oget_info2)];

@@ -36,6 +36,7 @@ mod element;
 mod error;
 mod file;
 mod full_disk;
+pub mod inspect;
 mod library;
 #[cfg(feature = "load")]
 pub mod load;
@@ -44,6 +45,9 @@ mod object;
 mod options;
 mod recording;
 pub mod salvage;
+mod tools;
+pub mod tree;
+mod words;
 mod writer;
 
 pub use api::Api;

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::api::{Api, ErrorEntry, Functions, Hid, Ids, PrintFn};
+use super::tools::Tools;
 use crate::{Error, Result};
 
 /// `H5E_DEFAULT`, `H5P_DEFAULT` and `H5S_ALL`: HDF5's zero.
@@ -22,6 +23,7 @@ pub struct Library(Arc<Table>);
 #[derive(Debug)]
 struct Table {
     functions: Functions,
+    tools: Tools,
     ids: Ids,
     enter: Option<unsafe extern "C" fn()>,
     leave: Option<unsafe extern "C" fn()>,
@@ -57,6 +59,22 @@ macro_rules! h5_optional {
 }
 pub(super) use h5_optional;
 
+/// Calls a function that only an HDF5 found by its names has; without it an error names it.
+macro_rules! h5_tool {
+    ($library:expr, $name:ident($($argument:expr),* $(,)?)) => {{
+        let library = $library;
+        let name = stringify!($name);
+        let function = library.tools().$name.ok_or($crate::Error::MissingFunction { name })?;
+        library.call(name, |_| {
+            // SAFETY: as for `h5!`.
+            #[allow(unsafe_code)]
+            let result = unsafe { function($($argument),*) };
+            result
+        })
+    }};
+}
+pub(super) use h5_tool;
+
 impl Library {
     /// Takes a table of functions.
     ///
@@ -68,14 +86,36 @@ impl Library {
     /// library stays loaded while anything made from this value lives. Where the library is not thread-safe, `enter`
     /// and `leave` guard it, or everything made from this value, and HDF5 itself, is used by one thread at a time.
     pub unsafe fn new(api: &Api) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::with_tools(api, Tools::default()) }
+    }
+
+    /// The same with functions for whole files.
+    ///
+    /// # Errors
+    /// [`Error::MissingFunction`].
+    ///
+    /// # Safety
+    /// As [`new`](Self::new); `tools` are of the same library.
+    pub(super) unsafe fn with_tools(api: &Api, tools: Tools) -> Result<Self> {
         let functions = api.functions()?;
-        let library = Self(Arc::new(Table { functions, ids: api.ids, enter: api.enter, leave: api.leave }));
+        let library = Self(Arc::new(Table { functions, tools, ids: api.ids, enter: api.enter, leave: api.leave }));
         h5!(&library, H5open())?;
         Ok(library)
     }
 
     pub(super) fn functions(&self) -> &Functions {
         &self.0.functions
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.0.tools
+    }
+
+    /// Whether several threads may use it: it has a lock.
+    #[must_use]
+    pub fn has_lock(&self) -> bool {
+        self.0.enter.is_some()
     }
 
     pub(super) fn ids(&self) -> &Ids {
@@ -136,6 +176,12 @@ impl Outcome for u64 {
 impl Outcome for usize {
     fn is_failure(self) -> bool {
         self == 0
+    }
+}
+
+impl Outcome for *mut std::ffi::c_char {
+    fn is_failure(self) -> bool {
+        self.is_null()
     }
 }
 

@@ -28,6 +28,7 @@ use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::NonNull;
 
+use crate::tools::Tools;
 use crate::{Api, Error, Library, Result};
 
 mod lock;
@@ -43,6 +44,7 @@ pub use table::table;
 #[derive(Debug, Clone)]
 pub struct Loaded {
     api: Api,
+    tools: Tools,
     origin: String,
 }
 
@@ -65,7 +67,7 @@ impl Loaded {
     /// [`Error::Hdf5`] where it cannot be initialised.
     pub fn library(&self) -> Result<Library> {
         // SAFETY: the table was filled from one library by its names, and the library is never unloaded; it has a lock.
-        unsafe { Library::new(&self.api) }
+        unsafe { Library::with_tools(&self.api, self.tools) }
     }
 }
 
@@ -125,8 +127,9 @@ pub unsafe fn open(path: &Path) -> Result<Loaded> {
 pub unsafe fn of_handle(handle: NonNull<c_void>) -> Result<Loaded> {
     // SAFETY: the caller's promise.
     let module = unsafe { Module::of_handle(handle) };
-    let api = fill(&module).map_err(|why| Error::NoLibrary { tried: format!("the library that was given: {why}") })?;
-    Ok(Loaded { api, origin: "the library that was given".to_owned() })
+    let (api, tools) =
+        fill(&module).map_err(|why| Error::NoLibrary { tried: format!("the library that was given: {why}") })?;
+    Ok(Loaded { api, tools, origin: "the library that was given".to_owned() })
 }
 
 /// The first that is one, in any of these places; or why there is none.
@@ -147,8 +150,8 @@ fn first_of(places: impl IntoIterator<Item = Place>, tried: &mut Vec<String>) ->
 
 fn load(file: &Path) -> std::result::Result<Loaded, String> {
     let module = Module::open(file)?;
-    let api = fill(&module).map_err(|error| error.to_string())?;
-    Ok(Loaded { api, origin: file.display().to_string() })
+    let (api, tools) = fill(&module).map_err(|error| error.to_string())?;
+    Ok(Loaded { api, tools, origin: file.display().to_string() })
 }
 
 /// The HDF5 that the program itself, or what is loaded for all to see, has; where that cannot be used, why.
@@ -157,7 +160,7 @@ fn program(tried: &mut Vec<String>) -> Option<Loaded> {
     let module = Module::program()?;
     module.symbol("H5get_libversion")?;
     match fill(&module) {
-        Ok(api) => Some(Loaded { api, origin: NAME.to_owned() }),
+        Ok((api, tools)) => Some(Loaded { api, tools, origin: NAME.to_owned() }),
         Err(why) => {
             tried.push(format!("{NAME}: {why}"));
             None
@@ -165,11 +168,14 @@ fn program(tried: &mut Vec<String>) -> Option<Loaded> {
     }
 }
 
-fn fill(module: &Module) -> Result<Api> {
+fn fill(module: &Module) -> Result<(Api, Tools)> {
     let in_program = |name: &str| Module::program().and_then(|program| program.symbol(name));
     let look_up = |name: &str| -> Option<NonNull<c_void>> { module.symbol(name) };
     // SAFETY: a library that has HDF5's names is HDF5; a `Module` is never unloaded.
-    unsafe { table(&look_up, &in_program) }
+    let api = unsafe { table(&look_up, &in_program) }?;
+    // SAFETY: as above.
+    let tools = unsafe { table::tools(&look_up, &in_program) };
+    Ok((api, tools))
 }
 
 #[cfg(test)]

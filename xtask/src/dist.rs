@@ -1,5 +1,5 @@
 //! `dist`: what is handed to users: `dist/plugins` (six libraries and nothing else, because HDF5 opens every library in
-//! a plugin folder), `dist/lib`, `dist/include`, and `dist/licences`.
+//! a plugin folder), `dist/bin`, `dist/lib`, `dist/include`, and `dist/licences`.
 
 use crate::process::{cargo, program, run as run_program, succeeds};
 use crate::workspace::{root, shared_library, shown, target};
@@ -7,7 +7,8 @@ use crate::{Result, licences};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) const HELP: &str = "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/lib, dist/include, dist/licences";
+pub(crate) const HELP: &str =
+    "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/bin, dist/lib, dist/include, dist/licences";
 
 /// The plugins' crates and libraries.
 pub(crate) const PLUGINS: [&str; 6] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd", "h5bounded"];
@@ -29,10 +30,11 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 /// Builds everything and lays it out.
 pub(crate) fn build() -> Result {
     let mut command = cargo();
-    command.args(["build", "--release", "--package", "darkchunk-ffi"]);
+    command.args(["build", "--release", "--package", "darkchunk-ffi", "--package", "darkchunk-cli"]);
     run_program(command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
     let release = target()?.join("release");
     lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))?;
+    lay_out(&root().join("dist/bin"), &[release.join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX))])?;
     lay_out(&root().join("dist/lib"), &libraries(&release))?;
     lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])?;
     licences::lay_out(&root().join("dist/licences"))
@@ -74,11 +76,11 @@ pub(crate) fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
     Ok(())
 }
 
-/// Takes the debug information out of a library, most of its size, where the system has the tool. The library is going
-/// to `place`.
+/// Takes the debug information out of a library or program, most of its size, where the system has the tool. It is going to
+/// `place`.
 fn strip(file: &Path, place: &Path) {
-    let is_library = file.extension().is_some_and(|e| e == "so" || e == "dylib" || e == "a");
-    if is_library && !succeeds(program("strip").arg("-S").arg(file)) {
+    let is_binary = file.extension().is_none_or(|e| e == "so" || e == "dylib" || e == "a");
+    if is_binary && !cfg!(windows) && !succeeds(program("strip").arg("-S").arg(file)) {
         println!("note: `strip` is missing or fails; {} keeps its debug information", shown(place));
     }
 }

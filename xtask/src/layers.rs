@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Every crate of the workspace with those of the workspace that it may use, but for its tests. The core uses none; the
 /// plugins use the core, HDF5's interface and their glue, and never what calls HDF5 as a program does; nothing here uses the
 /// crate that links an HDF5: who wants one inside says so in a program of their own.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("darkchunk", &[]),
     ("darkchunk-hdf5-abi", &[]),
     ("darkchunk-sim", &[]),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("darkchunk-hdf5-static", &["darkchunk-hdf5"]),
     ("darkchunk-stream", &["darkchunk", "darkchunk-hdf5"]),
     ("darkchunk-ffi", &["darkchunk", "darkchunk-hdf5", "darkchunk-stream"]),
+    ("darkchunk-cli", &["darkchunk", "darkchunk-hdf5", "darkchunk-stream"]),
     ("darkchunk-filter", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("h5bitshuffle", PLUGIN),
     ("h5blosc", PLUGIN),

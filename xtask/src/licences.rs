@@ -1,4 +1,4 @@
-//! `licences`: the texts that go with our libraries: our own two, and those of every crate that is linked into them, with
+//! `licences`: the texts that go with our libraries: our own two, and those of every crate that is linked into them and the command, with
 //! the C code that such a crate brings.
 
 use crate::Result;
@@ -48,7 +48,7 @@ pub(crate) fn lay_out(folder: &Path) -> Result {
 
 /// The licences of all others, a crate after another.
 fn third_party() -> Result<String> {
-    let mut text = "darkchunk's libraries contain the following, besides its own code (MIT OR Apache-2.0) and Rust's \
+    let mut text = "darkchunk's libraries and its command contain the following, besides its own code (MIT OR Apache-2.0) and Rust's \
                     standard library (MIT OR Apache-2.0, by the Rust project).\n"
         .to_owned();
     for linked in crates()? {
@@ -83,7 +83,7 @@ fn crates() -> Result<BTreeSet<Linked>> {
     let nodes: BTreeMap<&str, &Value> = rows(&metadata["resolve"]["nodes"]).map(|n| (text(&n["id"]), n)).collect();
     let is_root = |id: &&str| {
         let name = text(&packages[id]["name"]);
-        name == "darkchunk-ffi" || PLUGINS.contains(&name)
+        name == "darkchunk-ffi" || name == "darkchunk-cli" || PLUGINS.contains(&name)
     };
     let mut waiting: Vec<&str> = packages.keys().copied().filter(is_root).collect();
     let mut seen = BTreeSet::new();

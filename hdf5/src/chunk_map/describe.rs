@@ -1,6 +1,6 @@
 //! A dataset as it is stored.
 
-use super::{ChunkMap, list};
+use super::{ChunkMap, list::list};
 use crate::api::Hid;
 use crate::dataset;
 pub use crate::dataset::StoredFilter;
@@ -121,7 +121,7 @@ impl StoredDataset {
         };
         let library = self.dataset.library();
         let space = Id::new(library, h5!(library, H5Dget_space(self.dataset.get()))?);
-        list::list(&self.dataset, &space, &self.dims, chunk)
+        list(&self.dataset, &space, &self.dims, chunk)
     }
 
     /// Asks HDF5 anew what the file has: its extent may have changed.
@@ -151,7 +151,8 @@ fn extent(dataset: &Id) -> Result<Vec<u64>> {
     Ok(object::extent(&space)?.0)
 }
 
-fn storage(properties: &Id, rank: usize) -> Result<Storage> {
+/// How a dataset of these properties is stored.
+pub(crate) fn storage(properties: &Id, rank: usize) -> Result<Storage> {
     let library = properties.library();
     Ok(match h5!(library, H5Pget_layout(properties.get()))? {
         H5D_CHUNKED if rank > 0 => {

@@ -35,7 +35,7 @@ struct Found<'a> {
 }
 
 /// The chunks of a dataset of this shape.
-pub(super) fn list(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> Result<ChunkMap> {
+pub(crate) fn list(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> Result<ChunkMap> {
     let grid: Vec<u64> = dims.iter().zip(chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
     if is_listed_wrongly(dataset, space)? {
         return Err(Error::Unsupported(

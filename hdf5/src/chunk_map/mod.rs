@@ -14,7 +14,9 @@ mod read;
 mod sources;
 
 pub use crate::dataset::max_stored_len;
+pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
+pub(crate) use list::list;
 pub use locate::Located;
 pub use sources::{Mapping, Source, SourcePart, Sources};
 

@@ -5,10 +5,13 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use darkchunk_hdf5_abi::{Hid, for_each_hdf5_function, for_each_hdf5_variable, signature};
+use darkchunk_hdf5_abi::{
+    Hid, for_each_hdf5_function, for_each_hdf5_tool, for_each_hdf5_variable, signature, tool_signature,
+};
 
 use super::lock;
 use crate::api::Ids;
+use crate::tools::Tools;
 use crate::{Api, Error, Result};
 
 /// The first version whose main library has `H5Dwrite_chunk`. Before 1.10 identifiers had 32 bits.
@@ -98,3 +101,23 @@ fn identifier(name: &'static str, look_up: LookUp<'_>, in_program: LookUp<'_>) -
     let found = look_up(name).map(read).filter(is_set).or_else(|| in_program(name).map(read).filter(is_set));
     found.ok_or(Error::MissingFunction { name })
 }
+
+macro_rules! fill_tools {
+    ($(fn $name:ident($($arguments:tt)*) -> $result:ty;)*) => {
+        /// What there is of the functions for whole files.
+        ///
+        /// # Safety
+        /// As for [`table`], which was called before.
+        pub(super) unsafe fn tools(look_up: LookUp<'_>, in_program: LookUp<'_>) -> Tools {
+            Tools {
+                $($name: look_up(stringify!($name)).map(|address| {
+                    // SAFETY: the function of this name has this type in every HDF5 that has it, since 1.10.
+                    unsafe { std::mem::transmute::<*mut c_void, tool_signature::$name>(address.as_ptr()) }
+                }),)*
+                object_copy: identifier("H5P_CLS_OBJECT_COPY_ID_g", look_up, in_program).unwrap_or(0),
+            }
+        }
+    };
+}
+
+for_each_hdf5_tool!(fill_tools);

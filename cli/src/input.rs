@@ -1,0 +1,148 @@
+//! Which files are meant, and which dataset in each.
+
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::tree::{self, Entry};
+use darkchunk_hdf5::{File, Library};
+
+/// Ends of names that HDF5 files have in a folder.
+const EXTENSIONS: [&str; 10] = ["h5", "hdf5", "hdf", "he5", "nxs", "nx", "nc", "nc4", "cxi", "h5ad"];
+
+/// Where a file that begins with other bytes may have HDF5's: at 0, and at each power of two from 512 on.
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+const MAX_USER_BLOCK: u64 = 1 << 26;
+
+/// The files that a verb works on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inputs {
+    /// Files, or FILE:/PATH for one dataset or group of a file
+    #[arg(required = true, value_name = "FILE[:/PATH]")]
+    files: Vec<String>,
+    /// Look into folders, too, for HDF5 files
+    #[arg(short, long)]
+    recursive: bool,
+}
+
+/// A file, and what of it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) file: PathBuf,
+    /// Where to begin: `/` for all of it.
+    pub(crate) path: String,
+}
+
+impl Input {
+    /// `FILE` or `FILE:/PATH`. A file whose name has `:/` in it is taken as it is.
+    pub(crate) fn parse(text: &str) -> Self {
+        let whole = || Self { file: PathBuf::from(text), path: "/".to_owned() };
+        match text.rfind(":/") {
+            Some(at) if at > 0 && !Path::new(text).exists() => {
+                Self { file: PathBuf::from(&text[..at]), path: text[at + 1..].to_owned() }
+            }
+            _ => whole(),
+        }
+    }
+
+    /// The file's name, to be shown.
+    pub(crate) fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// The file, open to read.
+    pub(crate) fn open(&self, library: &Library) -> Result<File, String> {
+        readable(&self.file)?;
+        File::open(library, &self.file, false).map_err(|error| format!("{}: {error}", self.name()))
+    }
+
+    /// All that is meant of the open file.
+    pub(crate) fn entries(&self, library: &Library, file: &File) -> Result<Vec<Entry>, String> {
+        tree::walk(library, file.id(), &self.path).map_err(|error| format!("{}: {error}", self.name()))
+    }
+}
+
+/// Why a file cannot even be opened by the system.
+pub(crate) fn readable(file: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    if std::fs::metadata(file).map_err(failed)?.is_dir() {
+        return Err(format!("{} is a folder: -r looks into folders", file.display()));
+    }
+    std::fs::File::open(file).map(drop).map_err(failed)
+}
+
+impl Inputs {
+    /// All of them, those of folders in the order of their names.
+    pub(crate) fn all(&self) -> Result<Vec<Input>, String> {
+        let mut inputs = Vec::new();
+        for text in &self.files {
+            let input = Input::parse(text);
+            if self.recursive && input.file.is_dir() {
+                add_folder(&input.file, &mut inputs)?;
+            } else {
+                inputs.push(input);
+            }
+        }
+        if inputs.is_empty() {
+            return Err(format!("no HDF5 files in {}", self.files.join(", ")));
+        }
+        Ok(inputs)
+    }
+}
+
+fn add_folder(folder: &Path, inputs: &mut Vec<Input>) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    paths.sort();
+    for path in paths {
+        // A link to a folder could lead back here.
+        if path.is_dir() {
+            if !path.is_symlink() {
+                add_folder(&path, inputs)?;
+            }
+        } else if is_hdf5(&path) {
+            inputs.push(Input { file: path, path: "/".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file in a folder is one, by its name or its bytes: a damaged one may have either.
+fn is_hdf5(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
+    EXTENSIONS.contains(&&*extension) || has_signature(path).unwrap_or(false)
+}
+
+fn has_signature(path: &Path) -> std::io::Result<bool> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = std::fs::File::open(path)?;
+    let n_bytes = file.metadata()?.len();
+    let mut at = 0;
+    while at + SIGNATURE.len() as u64 <= n_bytes && at <= MAX_USER_BLOCK {
+        let mut found = [0; SIGNATURE.len()];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut found)?;
+        if found == SIGNATURE {
+            return Ok(true);
+        }
+        at = if at == 0 { 512 } else { 2 * at };
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_file_is_told_from_the_files_name() {
+        let of = |text| {
+            let Input { file, path } = Input::parse(text);
+            (file.display().to_string(), path)
+        };
+        assert_eq!(of("a.h5"), ("a.h5".into(), "/".into()));
+        assert_eq!(of("dir/a.h5:/entry/data"), ("dir/a.h5".into(), "/entry/data".into()));
+        assert_eq!(of("a:b.h5"), ("a:b.h5".into(), "/".into()));
+        assert_eq!(of(":/x"), (":/x".into(), "/".into()));
+    }
+}

@@ -1,0 +1,78 @@
+//! The command `darkchunk`: its verbs, and how they are called.
+//!
+//! No logic of its own: a verb reads its arguments, calls `darkchunk-hdf5` and `darkchunk-stream`, and says what they found, as text
+//! or as JSON ([docs/command.md](../../docs/command.md)). It ends with 0 where all is well, 1 where it found something, and 2 where it
+//! could not do what was asked.
+
+#![forbid(unsafe_code)]
+
+mod completions;
+mod info;
+mod input;
+mod output;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+/// What a verb found, or why it could not do what was asked.
+type Outcome = Result<Found, String>;
+
+/// How a verb ended that could do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    /// All is well.
+    Nothing,
+    /// It found something.
+    Something,
+    /// A part of it could not be done, as the output says.
+    NotAll,
+}
+
+impl Found {
+    fn code(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Something => 1,
+            Self::NotAll => 2,
+        }
+    }
+}
+
+/// HDF5 files: what is in them, whether they are sound, and how they are compressed.
+#[derive(Debug, Parser)]
+#[command(name = "darkchunk", version, max_term_width = 80)]
+#[command(after_help = "Ends with 0 if all is well, 1 if it found something, 2 if it could not do what\nwas asked.\n\
+    HDF5 is found at run time: that of h5py, of the system, or the file that\nDARKCHUNK_HDF5 names.")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Info(info::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs the command with these arguments, the program's name first, and returns its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let verb = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.verb,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let outcome = match verb {
+        Verb::Info(arguments) => info::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
+    };
+    outcome.map_or_else(
+        |message| {
+            output::complain(&message);
+            2
+        },
+        Found::code,
+    )
+}

@@ -1,0 +1,9 @@
+//! The command `darkchunk`.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(darkchunk_cli::run(std::env::args_os()))
+}

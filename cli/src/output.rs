@@ -1,0 +1,78 @@
+//! What is printed: text of 80 columns, JSON lines.
+
+use std::io::Write;
+
+/// Columns of a terminal that everything fits into.
+const WIDTH: usize = 80;
+
+/// How a verb says what it finds.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Style {
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only what was found to be wrong
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print more
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Prints to standard output.
+///
+/// Whoever reads it may have enough, as `head` has: that is the end of the program, as it is for others.
+pub(crate) fn print(text: &str) -> Result<(), String> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(2),
+        written => written.map_err(|error| format!("standard output: {error}")),
+    }
+}
+
+/// Prints a message to standard error.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "darkchunk: {message}");
+}
+
+/// `text` in lines of [`WIDTH`] columns, all of them after `indent` spaces; cut at spaces only, so that a path or a number stays whole.
+pub(crate) fn wrapped(indent: usize, text: &str) -> String {
+    let (mut lines, mut line) = (String::new(), String::new());
+    for word in text.split(' ') {
+        let n_columns = indent + line.chars().count() + 1 + word.chars().count();
+        if !line.is_empty() && n_columns > WIDTH {
+            lines += &format!("{:indent$}{line}\n", "");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines + &format!("{:indent$}{line}\n", "")
+}
+
+/// `12.3 MB`, of 1000 each.
+pub(crate) fn bytes(n_bytes: u64) -> String {
+    indicatif::DecimalBytes(n_bytes).to_string()
+}
+
+/// `1 chunk` or `3 chunks`.
+pub(crate) fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_at_spaces_and_fit_a_terminal() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(6, text.trim());
+        assert!(lines.lines().count() > 1);
+        assert!(lines.lines().all(|line| line.len() <= WIDTH && line.starts_with("      word")));
+        assert_eq!(wrapped(2, "a b"), "  a b\n");
+        let long = "/".repeat(100);
+        assert_eq!(wrapped(0, &format!("a {long} b")), format!("a\n{long}\nb\n"));
+    }
+}

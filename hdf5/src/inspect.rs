@@ -1,0 +1,168 @@
+//! What there is to know of a dataset without decoding a pixel.
+
+use crate::api::Hid;
+use crate::chunk_map::{self, Storage};
+use crate::dataset::{self, StoredFilter};
+use crate::library::{h5, h5_tool};
+use crate::object::{self, Id};
+use crate::{Error, Library, Result, tree, words};
+use darkchunk_hdf5_abi::constants::{H5I_DATASET, H5S_NULL};
+
+/// A filter of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterInfo {
+    /// Its number.
+    pub id: u32,
+    /// Its parameters, as they are stored.
+    pub values: Vec<u32>,
+    /// What it does, in words.
+    pub words: String,
+    /// Who has the plugin that a reader needs; `None` where HDF5 itself has the filter.
+    pub plugin_from: Option<&'static str>,
+}
+
+/// The chunks of a dataset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChunkCount {
+    /// For how many there is room in the extent.
+    pub n_chunks: u64,
+    /// How many are stored.
+    pub n_stored: u64,
+    /// Of these, how many without some filter: as their writer could not, or would not, encode them.
+    pub n_unfiltered: u64,
+    /// Bytes of those that are stored.
+    pub n_bytes: u64,
+}
+
+/// What was recorded with a dataset by darkchunk's writer, as the crate's documentation has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Frames that the numbers are of.
+    pub frames: Option<u64>,
+    /// The least value that was kept.
+    pub threshold: Option<u64>,
+    /// Pixels set to 0 whose value was not 0.
+    pub pixels_zeroed: Option<u64>,
+    /// The sum of those values.
+    pub zeroed_sum: Option<i64>,
+    /// Pixels saturated by the dark subtraction.
+    pub pixels_saturated: Option<u64>,
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetInfo {
+    /// Its datatype, in words.
+    pub datatype: String,
+    /// Its extent; `None` where it has no elements and no shape.
+    pub dims: Option<Vec<u64>>,
+    /// The most it may become along each axis; `None` where there is no limit.
+    pub max_dims: Vec<Option<u64>>,
+    /// Bytes of an element in memory, but for what it refers to.
+    pub element_bytes: u64,
+    /// Bytes of all elements.
+    pub n_bytes: u64,
+    /// Bytes that are stored.
+    pub stored_bytes: u64,
+    /// The shape of a chunk.
+    pub chunk: Option<Vec<u64>>,
+    /// How it is stored, where it is not in chunks.
+    pub layout: &'static str,
+    /// Its filters, in the order in which they are applied.
+    pub filters: Vec<FilterInfo>,
+    /// Its chunks; an error says why they cannot be counted. `None` where it has none.
+    pub chunks: Option<std::result::Result<ChunkCount, Error>>,
+    /// The names of its attributes.
+    pub attributes: Vec<String>,
+    /// What darkchunk's writer recorded with it.
+    pub recorded: Option<Recorded>,
+}
+
+/// The dataset `path` below `at`.
+///
+/// # Errors
+/// What HDF5 says; [`Error::Unsupported`] where there is no such dataset; [`Error::MissingFunction`] where the library was not found by its
+/// names.
+pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
+    let dataset = object::open(library, at, path)?;
+    if h5!(library, H5Iget_type(dataset.get()))? != H5I_DATASET {
+        return Err(Error::Unsupported(format!("{path} is no dataset")));
+    }
+    let datatype = Id::new(library, h5!(library, H5Dget_type(dataset.get()))?);
+    let space = Id::new(library, h5!(library, H5Dget_space(dataset.get()))?);
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    let (dims, max_dims) = object::extent(&space)?;
+    let is_null = h5_tool!(library, H5Sget_simple_extent_type(space.get()))? == H5S_NULL;
+    let storage = chunk_map::storage(&properties, dims.len())?;
+    let (chunk, layout) = match storage {
+        Storage::Chunked { chunk, .. } => (Some(chunk), "in chunks"),
+        Storage::Contiguous => (None, "in one piece"),
+        Storage::Other(words) => (None, words),
+    };
+    let chunks = chunk.as_ref().map(|chunk| count(&dataset, &space, &dims, chunk));
+    let element_bytes = h5!(library, H5Tget_size(datatype.get()))? as u64;
+    let n_bytes = dims.iter().fold(element_bytes, |n, dim| n.saturating_mul(*dim));
+    Ok(DatasetInfo {
+        datatype: words::datatype(library, datatype.get())?,
+        element_bytes,
+        n_bytes: if is_null { 0 } else { n_bytes },
+        stored_bytes: h5_tool!(library, H5Dget_storage_size(dataset.get()))?,
+        dims: (!is_null).then_some(dims),
+        max_dims,
+        chunk,
+        layout,
+        filters: dataset::filters(&dataset)?.into_iter().map(filter).collect(),
+        chunks,
+        attributes: tree::attributes(&dataset)?,
+        recorded: recorded(library, at, path)?,
+    })
+}
+
+fn filter(stored: StoredFilter) -> FilterInfo {
+    let words = words::filter(&stored);
+    FilterInfo { id: stored.id, plugin_from: words::source(stored.id), values: stored.values, words }
+}
+
+fn count(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> Result<ChunkCount> {
+    let map = chunk_map::list(dataset, space, dims, chunk)?;
+    let n_chunks = map.grid().iter().fold(1_u64, |n, dim| n.saturating_mul(*dim));
+    let n_unfiltered = map.iter().filter(|(_, chunk)| chunk.mask != 0).count() as u64;
+    Ok(ChunkCount { n_chunks, n_stored: map.len() as u64, n_unfiltered, n_bytes: map.stored_bytes() })
+}
+
+/// The group beside the dataset that darkchunk's writer makes.
+fn recorded(library: &Library, at: Hid, path: &str) -> Result<Option<Recorded>> {
+    let group = format!("{path}_darkchunk");
+    if !object::exists(library, at, &group)? {
+        return Ok(None);
+    }
+    let group = object::open(library, at, &group)?;
+    Ok(Some(Recorded {
+        frames: object::number(&group, "frames")?,
+        threshold: object::number(&group, "threshold")?,
+        pixels_zeroed: object::number(&group, "pixels_zeroed")?,
+        zeroed_sum: object::number(&group, "zeroed_sum")?,
+        pixels_saturated: object::number(&group, "pixels_saturated")?,
+    }))
+}
+
+impl DatasetInfo {
+    /// Bytes of the elements for each byte that is stored; `None` where nothing is stored, or elements refer to other places.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        let n_bytes = match (&self.chunks, &self.chunk) {
+            // Neither what was never written nor what is beyond the edge is a gain.
+            (Some(Ok(count)), Some(chunk)) => {
+                let chunk_bytes = chunk.iter().fold(self.element_bytes, |n, dim| n.saturating_mul(*dim));
+                chunk_bytes.saturating_mul(count.n_stored).min(self.n_bytes)
+            }
+            _ => self.n_bytes,
+        };
+        (self.stored_bytes > 0).then(|| n_bytes as f64 / self.stored_bytes as f64)
+    }
+
+    /// What a reader needs who has only HDF5: each filter's words and where its plugin comes from.
+    pub fn plugins(&self) -> impl Iterator<Item = (&FilterInfo, &'static str)> {
+        self.filters.iter().filter_map(|filter| Some((filter, filter.plugin_from?)))
+    }
+}

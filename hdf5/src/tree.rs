@@ -1,0 +1,226 @@
+//! What is in a file: all links below a group, and what they lead to.
+//!
+//! An object that several hard links lead to is visited once, by the first path that was found; the others are
+//! [`Kind::Same`]. Soft and external links are not followed.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::api::Hid;
+use crate::claim;
+use crate::library::{DEFAULT, Library, h5, h5_tool};
+use crate::object::{self, Id, c_name};
+use crate::{Error, Result};
+use darkchunk::salvage::buffer;
+use darkchunk_hdf5_abi::LinkInfo;
+use darkchunk_hdf5_abi::constants::{
+    H5_INDEX_CRT_ORDER, H5_INDEX_NAME, H5_ITER_INC, H5I_DATASET, H5I_DATATYPE, H5I_GROUP, H5L_TYPE_EXTERNAL,
+    H5L_TYPE_HARD, H5L_TYPE_SOFT, H5P_CRT_ORDER_TRACKED,
+};
+
+/// The value of a soft or external link is at most so long: two paths.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A group; what is in it comes next.
+    Group,
+    /// A dataset.
+    Dataset,
+    /// A datatype that has a name.
+    Datatype,
+    /// An object that was visited before, at this path.
+    Same(String),
+    /// A soft link to this path.
+    Soft(String),
+    /// A link to another file.
+    External {
+        /// The file.
+        file: String,
+        /// The path in it.
+        path: String,
+    },
+    /// What HDF5 cannot open, or something else.
+    Unreadable(Error),
+}
+
+/// One link of a file, or its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is: `/` or `/group/name`.
+    pub path: String,
+    /// What it leads to.
+    pub kind: Kind,
+}
+
+/// All that is below the group or at the dataset `path` of a file: groups before what is in them, links in the order of their names,
+/// or in that in which they were made where the group keeps it.
+///
+/// # Errors
+/// [`Error::Unsupported`] where there is nothing at `path`; [`Error::MissingFunction`] where the library was not found by its names. What
+/// cannot be read below `path` is [`Kind::Unreadable`].
+pub fn walk(library: &Library, file: Hid, path: &str) -> Result<Vec<Entry>> {
+    let path = if path.is_empty() { "/" } else { path };
+    if path != "/" && !object::exists(library, file, path)? {
+        return Err(Error::Unsupported(format!("there is nothing at {path}")));
+    }
+    let (mut entries, mut seen) = (Vec::new(), HashMap::new());
+    // What is left to do, the next one last.
+    let mut open = vec![(path.to_owned(), None)];
+    while let Some((path, link)) = open.pop() {
+        let kind = match link {
+            Some(link) => link,
+            None => object_at(library, file, &path, &mut seen),
+        };
+        if kind == Kind::Group {
+            match object::open(library, file, &path).and_then(|group| links(&group)) {
+                Ok(links) => {
+                    entries.push(Entry { path: path.clone(), kind });
+                    open.extend(links.into_iter().rev().map(|(name, kind)| (joined(&path, &name), kind)));
+                }
+                Err(error @ Error::MissingFunction { .. }) => return Err(error),
+                Err(error) => entries.push(Entry { path, kind: Kind::Unreadable(error) }),
+            }
+        } else {
+            entries.push(Entry { path, kind });
+        }
+    }
+    Ok(entries)
+}
+
+fn joined(group: &str, name: &str) -> String {
+    format!("{}/{name}", group.trim_end_matches('/'))
+}
+
+/// The object at a hard link.
+fn object_at(library: &Library, file: Hid, path: &str, seen: &mut HashMap<[u8; 16], String>) -> Kind {
+    let kind = object::open(library, file, path).and_then(|object| {
+        let identity = claim::identity(&object)?.ok_or(Error::MissingFunction { name: "H5Oget_info3" })?;
+        if let Some(first) = seen.get(&identity) {
+            return Ok(Kind::Same(first.clone()));
+        }
+        seen.insert(identity, path.to_owned());
+        Ok(match h5!(library, H5Iget_type(object.get()))? {
+            H5I_GROUP => Kind::Group,
+            H5I_DATASET => Kind::Dataset,
+            H5I_DATATYPE => Kind::Datatype,
+            _ => Kind::Unreadable(Error::Unsupported("it is neither group, nor dataset, nor datatype".into())),
+        })
+    });
+    kind.unwrap_or_else(Kind::Unreadable)
+}
+
+/// The links of a group, with what is known without opening an object.
+fn links(group: &Id) -> Result<Vec<(String, Option<Kind>)>> {
+    let library = group.library();
+    names(group)?
+        .into_iter()
+        .map(|name| {
+            let Ok(name) = name else {
+                let why = "its name is not UTF-8".to_owned();
+                return Ok(("?".to_owned(), Some(Kind::Unreadable(Error::Unsupported(why)))));
+            };
+            let info = link_info(library, group, &name)?;
+            let kind = match info.kind {
+                H5L_TYPE_HARD => None,
+                H5L_TYPE_SOFT | H5L_TYPE_EXTERNAL => Some(value(group, &name, &info).unwrap_or_else(Kind::Unreadable)),
+                other => Some(Kind::Unreadable(Error::Unsupported(format!("it is a link of the kind {other}")))),
+            };
+            Ok((name, kind))
+        })
+        .collect()
+}
+
+/// Whether a group with these properties keeps the order in which links were made.
+pub(crate) fn keeps_order(group: &Id) -> Result<bool> {
+    let (library, mut flags) = (group.library(), 0);
+    let properties = Id::new(library, h5_tool!(library, H5Gget_create_plist(group.get()))?);
+    h5_tool!(library, H5Pget_link_creation_order(properties.get(), &raw mut flags))?;
+    Ok(flags & H5P_CRT_ORDER_TRACKED != 0)
+}
+
+type Names = Vec<std::result::Result<String, std::string::FromUtf8Error>>;
+
+fn names(group: &Id) -> Result<Names> {
+    let library = group.library();
+    let index = if keeps_order(group)? { H5_INDEX_CRT_ORDER } else { H5_INDEX_NAME };
+    let (mut names, mut next): (Names, u64) = (Vec::new(), 0);
+    let (next, data) = (&raw mut next, (&raw mut names).cast());
+    if library.tools().H5Literate2.is_some() {
+        h5_tool!(library, H5Literate2(group.get(), index, H5_ITER_INC, next, Some(take_link), data))?;
+    } else {
+        h5_tool!(library, H5Literate(group.get(), index, H5_ITER_INC, next, Some(take_link), data))?;
+    }
+    Ok(names)
+}
+
+unsafe extern "C" fn take_link(_: Hid, name: *const c_char, _: *const LinkInfo, names: *mut c_void) -> c_int {
+    // SAFETY: HDF5 hands in the name and the pointer that it was given, in `names` and `attributes`.
+    unsafe { take_name(name, names) }
+}
+
+unsafe extern "C" fn take_attribute(_: Hid, name: *const c_char, _: *const c_void, names: *mut c_void) -> c_int {
+    // SAFETY: as above.
+    unsafe { take_name(name, names) }
+}
+
+/// # Safety
+/// `name` is a C string, `names` points to [`Names`] that nobody else uses.
+unsafe fn take_name(name: *const c_char, names: *mut c_void) -> c_int {
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) };
+    // SAFETY: the caller's promise.
+    let names = unsafe { &mut *names.cast::<Names>() };
+    names.push(String::from_utf8(name.to_bytes().to_vec()));
+    0
+}
+
+/// The names of an object's attributes.
+///
+/// # Errors
+/// What HDF5 says; [`Error::Unsupported`] for a name that is not UTF-8.
+pub(crate) fn attributes(object: &Id) -> Result<Vec<String>> {
+    let (library, mut names, mut next): (&Library, Names, u64) = (object.library(), Vec::new(), 0);
+    let (next, data) = (&raw mut next, (&raw mut names).cast());
+    h5_tool!(library, H5Aiterate2(object.get(), H5_INDEX_NAME, H5_ITER_INC, next, Some(take_attribute), data))?;
+    let utf8 = |name: std::result::Result<String, _>| {
+        name.map_err(|_| Error::Unsupported("an attribute has a name that is not UTF-8".into()))
+    };
+    names.into_iter().map(utf8).collect()
+}
+
+fn link_info(library: &Library, group: &Id, name: &str) -> Result<LinkInfo> {
+    let (name, mut info) = (c_name(name)?, LinkInfo::EMPTY);
+    if library.tools().H5Lget_info2.is_some() {
+        h5_tool!(library, H5Lget_info2(group.get(), name.as_ptr(), &raw mut info, DEFAULT))?;
+    } else {
+        h5_tool!(library, H5Lget_info(group.get(), name.as_ptr(), &raw mut info, DEFAULT))?;
+    }
+    Ok(info)
+}
+
+/// Where a soft or external link leads to.
+fn value(group: &Id, name: &str, info: &LinkInfo) -> Result<Kind> {
+    let (library, c_name, n_bytes) = (group.library(), c_name(name)?, info.value_bytes);
+    if n_bytes > MAX_VALUE_BYTES {
+        return Err(Error::Unsupported(format!("a link of {n_bytes} bytes: the file is damaged")));
+    }
+    let mut bytes = buffer(n_bytes)?;
+    let data = bytes.as_mut_ptr().cast();
+    h5_tool!(library, H5Lget_val(group.get(), c_name.as_ptr(), data, n_bytes, DEFAULT))?;
+    let text = |bytes: &[u8]| {
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        String::from_utf8(bytes).map_err(|_| Error::Unsupported("it leads to a path that is not UTF-8".into()))
+    };
+    if info.kind == H5L_TYPE_SOFT {
+        return text(&bytes).map(Kind::Soft);
+    }
+    // A byte of version and flags, then the file's name and the path, each with a zero at its end.
+    let rest = bytes.get(1..).unwrap_or_default();
+    let file = text(rest)?;
+    let path = text(rest.get(file.len() + 1..).unwrap_or_default())?;
+    Ok(Kind::External { file, path })
+}

@@ -1,0 +1,133 @@
+"""The command `darkchunk` on files that h5py, PyTables and netCDF4 make, and on real ones."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import tables
+
+from common import BITSHUFFLE, DRLE, ROOT, frames
+
+COMMAND = Path(os.environ.get("DARKCHUNK_COMMAND", ROOT / "dist" / "bin" / "darkchunk"))
+PIXELS = frames(20, (33, 47), "<u2")
+
+
+def run(*arguments, code=0):
+    """Runs the command, which must end with `code`; returns what it printed."""
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable, HDF5_USE_FILE_LOCKING="FALSE")
+    environment.pop("HDF5_PLUGIN_PATH")
+    command = [str(part) for part in (COMMAND, *arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, (command, done.returncode, done.stdout, done.stderr)
+    assert "\x1b" not in done.stdout + done.stderr and "panicked" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def lines(*arguments, code=0):
+    """What it prints with --json."""
+    return [json.loads(line) for line in run(*arguments, "--json", code=code).splitlines()]
+
+
+def everything(path):
+    """A file of h5py with one of each kind of thing."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/data", track_order=True)
+        group.attrs["NX_class"] = "NXdata"
+        chunks = {"chunks": (1, 33, 47), "compression": "gzip", "shuffle": True, "fletcher32": True}
+        data = group.create_dataset("data", data=PIXELS, **chunks)
+        data.attrs["units"] = "counts"
+        group["alias"] = data
+        file["soft"] = h5py.SoftLink("/entry/data/data")
+        file["dangling"] = h5py.SoftLink("/nowhere")
+        file["external"] = h5py.ExternalLink("other.h5", "/x")
+        file["loop"] = file["/"]
+        file["strings"] = np.array(["a", "bb"], dtype=h5py.string_dtype())
+        file.create_dataset("chunked_strings", data=["a"] * 30, dtype=h5py.string_dtype(), chunks=(10,), compression="gzip")
+        file["scalar"], file["empty"] = 3.5, h5py.Empty("f4")
+        file.create_dataset("lzf", data=PIXELS, chunks=(2, 33, 47), compression="lzf")
+        file["type"] = np.dtype([("x", "<i2"), ("y", ">f4", (3,))])
+        file.create_dataset("compound", (500,), dtype=file["type"], chunks=(100,), compression="gzip")
+        file.create_dataset("scaled", data=PIXELS, chunks=(5, 33, 47), scaleoffset=0)
+        file.create_dataset("holes", (100, 10), "i4", chunks=(10, 10), maxshape=(None, 10), fillvalue=7)[5] = 1
+        file.create_dataset("compact", data=np.arange(5))
+        layout = h5py.VirtualLayout(PIXELS.shape, "u2")
+        layout[:] = h5py.VirtualSource(".", "entry/data/data", PIXELS.shape)
+        file.create_virtual_dataset("virtual", layout)
+        file.create_dataset("raw", (4, 8), "u1", external=[(str(path) + ".raw", 0, 32)])[...] = 1
+        file["references"] = np.array([file["entry"].ref, file["lzf"].ref], dtype=h5py.ref_dtype)
+        for axis in (0, 1):
+            name = f"scale{axis}"
+            file[name] = np.arange(PIXELS.shape[axis], dtype="f4")
+            file[name].make_scale(name)
+            data.dims[axis].attach_scale(file[name])
+        file.create_dataset("drle", data=PIXELS, chunks=(2, 33, 47), compression=DRLE, compression_opts=(1,))
+        file.create_dataset("bitshuffle", data=PIXELS, chunks=(2, 33, 47), compression=BITSHUFFLE, compression_opts=(0, 2))
+
+
+def test_info_says_what_is_in_a_file(tmp_path):
+    everything(tmp_path / "a.h5")
+    found = {line["path"]: line for line in lines("info", tmp_path / "a.h5")}
+    kinds = {path: line["kind"] for path, line in found.items()}
+    assert kinds["/"] == kinds["/entry/data"] == "group" and kinds["/type"] == "datatype"
+    assert kinds["/soft"] == kinds["/dangling"] == "soft link" and found["/soft"]["target"] == "/entry/data/data"
+    assert found["/external"]["target_file"] == "other.h5" and found["/external"]["target"] == "/x"
+    assert kinds["/loop"] == "same" and found["/loop"]["target"] == "/"
+    # The group keeps the order in which links were made.
+    assert kinds["/entry/data/data"] == "dataset" and found["/entry/data/alias"]["target"] == "/entry/data/data"
+
+    data = found["/entry/data/data"]
+    assert (data["type"], data["shape"], data["chunk"]) == ("uint16", [20, 33, 47], [1, 33, 47])
+    assert [step["words"] for step in data["filters"]] == ["shuffle", "gzip, level 4", "fletcher32"]
+    assert data["attributes"] == ["DIMENSION_LIST", "units"] or data["attributes"] == ["units", "DIMENSION_LIST"]
+    with h5py.File(tmp_path / "a.h5") as file:
+        stored = file["entry/data/data"].id.get_storage_size()
+        assert data["stored_bytes"] == stored and data["ratio"] == pytest.approx(PIXELS.nbytes / stored)
+    assert (found["/holes"]["chunks"], found["/holes"]["chunks_stored"]) == (10, 1)
+    assert found["/holes"]["max_shape"] == [None, 10] and found["/empty"]["shape"] is None
+    assert found["/drle"]["filters"][0]["plugin_from"] == "darkchunk"
+    assert found["/compound"]["type"] == "compound {x: int16, y: array (3) of float32 (big-endian)}"
+
+    text = run("info", tmp_path / "a.h5", "-v")
+    assert "to read DRLE (filter 36114) HDF5 needs a plugin: darkchunk" in text
+    assert "of 10 chunks: 9 never written" in text
+    assert max(map(len, text.splitlines()[1:])) <= 80
+
+
+def test_info_knows_files_of_pytables_and_netcdf(tmp_path):
+    with tables.open_file(tmp_path / "t.h5", "w") as file:
+        filters = tables.Filters(5, "blosc:zstd", shuffle=True)
+        file.create_carray("/", "a", obj=PIXELS, filters=filters, chunkshape=(2, 33, 47))
+        file.create_table("/", "table", {"x": tables.Int16Col(), "name": tables.StringCol(7)})
+    with netCDF4.Dataset(tmp_path / "n.nc", "w") as file:
+        for name, size in zip("zyx", PIXELS.shape):
+            file.createDimension(name, size)
+        file.createVariable("v", "u2", ("z", "y", "x"), zlib=True, chunksizes=(2, 33, 47))[:] = PIXELS
+    found = {line["path"]: line for line in lines("info", "-r", tmp_path)}
+    assert found["/a"]["filters"][0]["words"] == "Blosc, Zstd level 5, byte shuffle"
+    assert found["/table"]["type"] == "compound {name: string of 7 bytes, x: int16}"
+    assert [step["words"] for step in found["/v"]["filters"]] == ["shuffle", "gzip, level 4"]
+
+
+def test_what_cannot_be_done_is_said_and_ends_with_2(tmp_path):
+    everything(tmp_path / "a.h5")
+    assert "No such file" in run("info", tmp_path / "none.h5", code=2)
+    assert "nothing at /nowhere" in run("info", f"{tmp_path}/a.h5:/nowhere", code=2)
+    assert "is a folder" in run("info", tmp_path, code=2)
+    (tmp_path / "text.h5").write_text("not HDF5")
+    # The other file is looked at all the same.
+    assert "bitshuffle, LZ4" in run("info", tmp_path / "text.h5", tmp_path / "a.h5", code=2)
+    run("info", code=2)
+    assert "complete -F" in run("completions", "bash")
+    assert "Examples:" in run("info", "--help")
+
+
+def test_info_of_real_files_ends_well(data_folder):
+    found = lines("info", "-r", data_folder)
+    datasets = [line for line in found if line["kind"] == "dataset"]
+    assert len(datasets) > 50 and not [line for line in found if line["kind"] == "unreadable"]
