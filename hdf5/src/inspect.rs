@@ -97,6 +97,7 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
     let (chunk, layout) = match storage {
         Storage::Chunked { chunk, .. } => (Some(chunk), "in chunks"),
         Storage::Contiguous => (None, "in one piece"),
+        Storage::Virtual => (None, "in other datasets: it is virtual"),
         Storage::Other(words) => (None, words),
     };
     let chunks = chunk.as_ref().map(|chunk| count(&dataset, &space, &dims, chunk));
