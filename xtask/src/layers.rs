@@ -6,9 +6,10 @@ use serde_json::Value;
 /// Every crate of the workspace with those of the workspace that it may use, but for its tests. The core uses none; the
 /// plugins use the core, HDF5's interface and their glue, and never what calls HDF5 as a program does; nothing here uses the
 /// crate that links an HDF5: who wants one inside says so in a program of their own.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("darkchunk", &[]),
     ("darkchunk-hdf5-abi", &[]),
+    ("darkchunk-metrics", &[]),
     ("darkchunk-sim", &[]),
     ("darkchunk-hdf5", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("darkchunk-hdf5-static", &["darkchunk-hdf5"]),

@@ -36,6 +36,11 @@ const PROOFS: &[Proof] = &[
         help: "the reader and H5Dread give the same, of 10 000 datasets, on each HDF5",
         run: reader,
     },
+    Proof {
+        name: "metrics",
+        help: "metrics beside numpy, scipy and scikit-image; false alarms over 1000 seeds",
+        run: metrics,
+    },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
@@ -122,6 +127,20 @@ fn reader(tally: &mut Tally) -> Result {
         tests.env("DARKCHUNK_CASES", CASES).env("DARKCHUNK_SEED", &seed);
         tally.step(&format!("reader, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
     }
+    Ok(())
+}
+
+/// What the metrics are compared with is in an environment of its own.
+fn metrics(tally: &mut Tally) -> Result {
+    let python = setup::environment(&root().join(".venv-metrics"), &["tests/metrics/requirements.txt"])?;
+    let mut oracles = program(python);
+    tally.step(
+        "metrics beside oracles",
+        oracles.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"]),
+    );
+    let mut truth = cargo();
+    truth.args(["test", "--package", "darkchunk-metrics", "--test", "truth", "--", "--nocapture"]);
+    tally.step("metrics, 1000 seeds", truth.env("DARKCHUNK_PROVE", "1"));
     Ok(())
 }
 

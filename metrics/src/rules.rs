@@ -1,0 +1,170 @@
+//! Which pixels count: not masked, no sentinels, not saturated. The others have to be exact.
+
+use std::sync::Arc;
+
+use crate::{Error, Pair, Pixel, Result, Shape};
+
+/// Which pixels are measurements.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rules {
+    /// Values of x that stand for "no measurement".
+    pub sentinels: Vec<i64>,
+    /// Values of x from here on are saturated.
+    pub saturation: Option<i64>,
+    /// Negative values of x stand for "no measurement".
+    pub negative_is_masked: bool,
+    /// For each pixel of a frame, whether it is masked.
+    #[serde(skip)]
+    pub mask: Option<Arc<[bool]>>,
+}
+
+/// What became of the pixels that do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Exactness {
+    /// Masked pixels and sentinels.
+    pub n_masked: u64,
+    /// Those of them that changed.
+    pub n_masked_changed: u64,
+    /// Saturated pixels.
+    pub n_saturated: u64,
+    /// Those of them that changed.
+    pub n_saturated_changed: u64,
+    /// Measurements that became a sentinel, or a value from the saturation on.
+    pub n_became_invalid: u64,
+}
+
+impl Exactness {
+    /// Adds what another one has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.n_masked += other.n_masked;
+        self.n_masked_changed += other.n_masked_changed;
+        self.n_saturated += other.n_saturated;
+        self.n_saturated_changed += other.n_saturated_changed;
+        self.n_became_invalid += other.n_became_invalid;
+    }
+}
+
+/// What a value is by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Measured,
+    Masked,
+    Saturated,
+}
+
+impl Rules {
+    /// Every pixel counts.
+    #[must_use]
+    pub fn are_empty(&self) -> bool {
+        self.sentinels.is_empty() && self.saturation.is_none() && !self.negative_is_masked && self.mask.is_none()
+    }
+
+    /// # Errors
+    /// [`Error::Setting`] for a mask of another shape.
+    pub(crate) fn check(&self, shape: Shape) -> Result<()> {
+        match &self.mask {
+            Some(mask) if mask.len() != shape.n_pixels() => Err(Error::Setting(format!(
+                "the mask has {} pixels, and a frame {} x {}",
+                mask.len(),
+                shape.height,
+                shape.width
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn kind(&self, x: i64) -> Kind {
+        if self.sentinels.contains(&x) || (self.negative_is_masked && x < 0) {
+            Kind::Masked
+        } else if self.saturation.is_some_and(|saturation| x >= saturation) {
+            Kind::Saturated
+        } else {
+            Kind::Measured
+        }
+    }
+
+    /// Whether each pixel of a pair counts, in `valid`; what became of the others. `false` where all of them count, and `valid` is
+    /// empty then.
+    pub(crate) fn apply<P: Pixel>(&self, pair: &Pair<'_, P>, valid: &mut Vec<bool>, found: &mut Exactness) -> bool {
+        valid.clear();
+        if self.are_empty() || !self.may_exclude(pair) {
+            return false;
+        }
+        valid.reserve(pair.x.len());
+        for (at, (x, y)) in pair.x.iter().zip(pair.y).enumerate() {
+            let has_changed = u64::from(x != y);
+            let is_masked = self.mask.as_ref().is_some_and(|mask| mask[at]);
+            let kind = if is_masked { Kind::Masked } else { self.kind(x.value()) };
+            match kind {
+                Kind::Masked => {
+                    (found.n_masked, found.n_masked_changed) =
+                        (found.n_masked + 1, found.n_masked_changed + has_changed)
+                }
+                Kind::Saturated => {
+                    found.n_saturated += 1;
+                    found.n_saturated_changed += has_changed;
+                }
+                Kind::Measured if has_changed > 0 => {
+                    found.n_became_invalid += u64::from(self.kind(y.value()) != Kind::Measured)
+                }
+                Kind::Measured => {}
+            }
+            valid.push(kind == Kind::Measured);
+        }
+        valid.contains(&false)
+    }
+
+    /// Whether a pixel of either frame may be excluded: by the least and the greatest values, which are found fast.
+    fn may_exclude<P: Pixel>(&self, pair: &Pair<'_, P>) -> bool {
+        if self.mask.is_some() {
+            return true;
+        }
+        let range = |frame: &[P]| {
+            let first = frame[0];
+            frame.iter().fold((first, first), |(least, most), pixel| (least.min(*pixel), most.max(*pixel)))
+        };
+        let ((x_least, x_most), (y_least, y_most)) = (range(pair.x), range(pair.y));
+        let (least, most) = (x_least.min(y_least).value(), x_most.max(y_most).value());
+        self.sentinels.iter().any(|sentinel| (least..=most).contains(sentinel))
+            || self.saturation.is_some_and(|saturation| most >= saturation)
+            || (self.negative_is_masked && least < 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(rules: &Rules, x: &[i32], y: &[i32]) -> (Vec<bool>, Exactness) {
+        let (mut valid, mut found) = (Vec::new(), Exactness::default());
+        let shape = Shape { height: 1, width: x.len() };
+        let any = rules.apply(&Pair::new(shape, x, y).unwrap(), &mut valid, &mut found);
+        (if any { valid } else { vec![true; x.len()] }, found)
+    }
+
+    #[test]
+    fn each_kind_is_counted_and_changes_of_it_are() {
+        let rules = Rules { sentinels: vec![99], saturation: Some(50), negative_is_masked: true, mask: None };
+        let (valid, found) = apply(&rules, &[1, 99, 99, -1, 50, 60, 7, 8], &[2, 99, 98, -2, 50, 61, 99, 50]);
+        assert_eq!(valid, [true, false, false, false, false, false, true, true]);
+        let expected =
+            Exactness { n_masked: 3, n_masked_changed: 2, n_saturated: 2, n_saturated_changed: 1, n_became_invalid: 2 };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_mask_excludes_its_pixels_whatever_they_are() {
+        let rules = Rules { mask: Some([false, true, false].into()), ..Rules::default() };
+        let (valid, found) = apply(&rules, &[1, 2, 3], &[1, 5, 3]);
+        assert_eq!((valid, found.n_masked, found.n_masked_changed), (vec![true, false, true], 1, 1));
+        assert!(rules.check(Shape { height: 2, width: 3 }).is_err());
+    }
+
+    #[test]
+    fn frames_in_which_nothing_is_excluded_are_known_by_their_range() {
+        let rules = Rules { sentinels: vec![65_535], saturation: Some(60_000), ..Rules::default() };
+        assert_eq!(apply(&rules, &[1, 59_999], &[1, 59_998]), (vec![true, true], Exactness::default()));
+        // A pixel that became a sentinel is noticed though x has none.
+        assert_eq!(apply(&rules, &[1, 5], &[1, 65_535]).1.n_became_invalid, 1);
+    }
+}
