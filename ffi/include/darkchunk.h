@@ -249,7 +249,7 @@ typedef struct dc_hdf5 {
     void (*enter)(void);/* called before each use of HDF5, or NULL: a lock that one thread may take again */
     void (*leave)(void);/* called after it, or NULL */
     int64_t native_int8, native_uint8, native_int16, native_uint16, native_int32, native_uint32, native_int64,
-        native_uint64, c_s1, file_access, dataset_create, link_create;
+        native_uint64, native_float, native_double, c_s1, file_access, dataset_create, link_create;
     DC_HDF5_FUNCTIONS(DC_FIELD)
     dc_function fn_H5Dread_chunk;  /* before HDF5 2.0, or NULL */
     dc_function fn_H5Dread_chunk2; /* since HDF5 2.0, or NULL */
@@ -297,6 +297,8 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Sis_regular_hyperslab;
     dc_function fn_H5Sget_regular_hyperslab;
     dc_function fn_H5Tequal;
+    dc_function fn_H5Pset_fill_value;
+    dc_function fn_H5Fget_filesize;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -318,6 +320,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     table.native_uint32 = H5T_NATIVE_UINT32;
     table.native_int64 = H5T_NATIVE_INT64;
     table.native_uint64 = H5T_NATIVE_UINT64;
+    table.native_float = H5T_NATIVE_FLOAT;
+    table.native_double = H5T_NATIVE_DOUBLE;
     table.c_s1 = H5T_C_S1;
     table.file_access = H5P_FILE_ACCESS;
     table.dataset_create = H5P_DATASET_CREATE;
@@ -390,6 +394,8 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #if H5_VERSION_GE(1, 14, 0) || (H5_VERSION_GE(1, 12, 3) && !H5_VERSION_GE(1, 13, 0))
     DC_SET(H5Dchunk_iter)
 #endif
+    DC_SET(H5Pset_fill_value)
+    DC_SET(H5Fget_filesize)
     return table;
 }
 

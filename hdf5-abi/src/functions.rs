@@ -155,6 +155,8 @@ macro_rules! for_each_hdf5_function {
                     space: Hid, start: *mut u64, stride: *mut u64, count: *mut u64, block: *mut u64,
                 ) -> c_int;
                 fn H5Tequal(one: Hid, other: Hid) -> c_int;
+                fn H5Pset_fill_value(dcpl: Hid, kind: Hid, value: *const c_void) -> c_int;
+                fn H5Fget_filesize(file: Hid, n_bytes: *mut u64) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;
@@ -197,6 +199,8 @@ macro_rules! for_each_hdf5_variable {
             native_uint32 = H5T_NATIVE_UINT32_g as "H5T_NATIVE_UINT32";
             native_int64 = H5T_NATIVE_INT64_g as "H5T_NATIVE_INT64";
             native_uint64 = H5T_NATIVE_UINT64_g as "H5T_NATIVE_UINT64";
+            native_float = H5T_NATIVE_FLOAT_g as "H5T_NATIVE_FLOAT";
+            native_double = H5T_NATIVE_DOUBLE_g as "H5T_NATIVE_DOUBLE";
             c_s1 = H5T_C_S1_g as "H5T_C_S1";
             file_access = H5P_CLS_FILE_ACCESS_ID_g as "H5P_FILE_ACCESS";
             dataset_create = H5P_CLS_DATASET_CREATE_ID_g as "H5P_DATASET_CREATE";

@@ -107,6 +107,8 @@ pub fn api() -> Api {
         native_uint32: *h5t::H5T_NATIVE_UINT32,
         native_int64: *h5t::H5T_NATIVE_INT64,
         native_uint64: *h5t::H5T_NATIVE_UINT64,
+        native_float: *h5t::H5T_NATIVE_FLOAT,
+        native_double: *h5t::H5T_NATIVE_DOUBLE,
         c_s1: *h5t::H5T_C_S1,
         file_access: *h5p::H5P_CLS_FILE_ACCESS,
         dataset_create: *h5p::H5P_CLS_DATASET_CREATE,

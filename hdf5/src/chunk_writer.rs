@@ -26,7 +26,7 @@ use super::api::Hid;
 use super::claim::Claim;
 use super::dataset::{self, Frames};
 use super::full_disk;
-use super::library::{DEFAULT, Library, Session, h5};
+use super::library::{Library, Session, h5, h5_optional};
 use super::nexus::Layout;
 use super::object::{self, Id};
 use super::options::{Dataset, Flush};
@@ -106,9 +106,9 @@ impl ChunkWriter {
         (at, path): (Hid, &str),
         nexus: Option<Layout>,
     ) -> Result<Self> {
-        let (n_stored, per_chunk) = (frames.n_frames, frames.shape.n_frames as u64);
+        let (n_stored, per_chunk) = (frames.rows.n_rows, frames.shape.n_frames as u64);
         Ok(Self {
-            _claim: Claim::on(&frames.dataset, path)?,
+            _claim: Claim::on(&frames.rows.dataset, path)?,
             place: Place { at: object::open(file.library(), at, ".")?, path: path.to_owned(), nexus },
             frames,
             element,
@@ -134,8 +134,8 @@ impl ChunkWriter {
         if let Some(nexus) = nexus {
             nexus.create(library, at.get())?;
         }
-        object::link(&self.frames.dataset, at.get(), path)?;
-        nexus.as_ref().map_or(Ok(()), |nexus| nexus.show(&self.frames.dataset, at.get()))
+        object::link(&self.frames.rows.dataset, at.get(), path)?;
+        nexus.as_ref().map_or(Ok(()), |nexus| nexus.show(&self.frames.rows.dataset, at.get()))
     }
 
     /// Sets when the file is flushed.
@@ -169,9 +169,21 @@ impl ChunkWriter {
         self.n_stored
     }
 
+    /// The file's length by HDF5's account, in which it has not been written everywhere: where the next chunk will most likely
+    /// begin. `None` where the table of functions has none to ask.
+    #[must_use]
+    pub fn file_end(&self) -> Option<u64> {
+        self.file_size().ok()
+    }
+
+    fn file_size(&self) -> Result<u64> {
+        let mut n_bytes = 0;
+        h5_optional!(self.library(), H5Fget_filesize(self.file.get(), &raw mut n_bytes)).map(|_| n_bytes)
+    }
+
     /// The most frames the dataset may have; `None` where it has no limit.
     pub(super) fn max_frames(&self) -> Option<u64> {
-        self.frames.max_frames
+        self.frames.rows.max_rows
     }
 
     /// Frames that a crash of the process cannot lose any more.
@@ -210,11 +222,19 @@ impl ChunkWriter {
     /// # Errors
     /// [`Error::FrameLimit`], [`Error::Resized`], [`Error::Hdf5`], [`Error::TooLong`].
     pub fn write(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
-        if let Some(max) = self.frames.max_frames.filter(|max| n_frames > *max) {
+        self.write_masked(index, n_frames, 0, chunk)
+    }
+
+    /// The same, of a chunk that has not been through the filters of `mask`: bit i is filter i.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_masked(&mut self, index: u64, n_frames: u64, mask: u32, chunk: &[u8]) -> Result<()> {
+        if let Some(max) = self.frames.rows.max_rows.filter(|max| n_frames > *max) {
             return Err(Error::FrameLimit { max });
         }
         let is_rewritten = self.partial_chunk == Some(index);
-        let is_last = self.frames.max_frames.is_some_and(|max| self.frames.offset(index + 2)[0] > max);
+        let is_last = self.frames.rows.max_rows.is_some_and(|max| self.frames.rows.offset(index + 2)[0] > max);
         if is_rewritten || is_last || self.has_failed {
             // HDF5 frees the place of a chunk before it has written it elsewhere: a full disk would leave neither. And it
             // cannot be asked for the chunk after the last.
@@ -222,14 +242,17 @@ impl ChunkWriter {
         }
         if is_rewritten {
             // Also where it fails: what was flushed of the chunk may be written over by then.
-            self.n_flushed = self.n_flushed.min(self.frames.offset(index)[0]);
+            self.n_flushed = self.n_flushed.min(self.frames.rows.offset(index)[0]);
         }
         let n_frames = n_frames.max(self.n_stored);
-        let written =
-            if is_rewritten { self.rewrite(index, n_frames, chunk) } else { self.append(index, n_frames, chunk) };
+        let written = if is_rewritten {
+            self.rewrite(index, n_frames, mask, chunk)
+        } else {
+            self.append(index, n_frames, mask, chunk)
+        };
         self.has_failed = written.is_err();
         written?;
-        if n_frames < self.frames.offset(index + 1)[0] {
+        if n_frames < self.frames.rows.offset(index + 1)[0] {
             self.partial_chunk = Some(index);
         } else if is_rewritten {
             self.partial_chunk = None;
@@ -243,40 +266,39 @@ impl ChunkWriter {
     }
 
     /// Stores a chunk that is not there yet.
-    fn append(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
+    fn append(&mut self, index: u64, n_frames: u64, mask: u32, chunk: &[u8]) -> Result<()> {
         let session = self.file.library().session();
-        self.frames.check_extent(&session)?;
+        self.frames.rows.check_extent(&session)?;
         // Where that fails again, the frames are stored all the same, and the next flush reports it.
-        let _ = self.frames.shorten(&session, self.n_stored);
-        let grown = self.frames.set_extent(&session, n_frames.max(self.frames.n_frames));
-        let written = grown.and_then(|()| self.put(&session, index, chunk));
+        let _ = self.frames.rows.shorten(&session, self.n_stored);
+        let grown = self.frames.rows.set_extent(&session, n_frames.max(self.frames.rows.n_rows));
+        let written = grown.and_then(|()| self.put(&session, index, mask, chunk));
         let Err(error) = written else {
             self.odd_chunk = self.odd_chunk.filter(|odd| *odd != index);
             return Ok(());
         };
-        if !self.frames.forget_last_chunk(&session, index, self.n_stored) {
+        if !self.frames.rows.forget_last_chunk(&session, index, self.n_stored) {
             self.odd_chunk = Some(index);
         }
-        Err(self.frames.too_long(error, self.n_stored))
+        Err(self.frames.rows.too_long(error, self.n_stored))
     }
 
     /// Stores a chunk that is there with fewer frames, before the dataset grows: to shrink a dataset again within a chunk,
     /// HDF5 decodes the chunk, and fails where the filter's plugin is not installed.
-    fn rewrite(&mut self, index: u64, n_frames: u64, chunk: &[u8]) -> Result<()> {
+    fn rewrite(&mut self, index: u64, n_frames: u64, mask: u32, chunk: &[u8]) -> Result<()> {
         let session = self.file.library().session();
-        self.frames.check_extent(&session)?;
-        let written = self.put(&session, index, chunk);
+        self.frames.rows.check_extent(&session)?;
+        let written = self.put(&session, index, mask, chunk);
         self.odd_chunk = if written.is_ok() { None } else { Some(index) };
         written?;
-        self.frames.set_extent(&session, n_frames)
+        self.frames.rows.set_extent(&session, n_frames)
     }
 
-    fn put(&self, session: &Session<'_>, index: u64, chunk: &[u8]) -> Result<()> {
-        let (dataset, offset, data) = (self.frames.dataset.get(), self.frames.offset(index), chunk.as_ptr().cast());
+    fn put(&self, session: &Session<'_>, index: u64, mask: u32, chunk: &[u8]) -> Result<()> {
         if self.odd_chunk == Some(index) && chunk.len() > 1 {
-            h5!(session, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len() - 1, data))?;
+            self.frames.rows.put(session, index, mask, &chunk[..chunk.len() - 1])?;
         }
-        h5!(session, H5Dwrite_chunk(dataset, DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
+        self.frames.rows.put(session, index, mask, chunk)
     }
 
     /// Whether the file is to be flushed now: by the rule, after the first chunk of a dataset, and after a chunk that was
@@ -298,7 +320,7 @@ impl ChunkWriter {
     /// # Errors
     /// [`Error::Hdf5`]. [`Error::TooLong`]: the file is flushed, and shows more frames than are stored.
     pub fn flush(&mut self) -> Result<()> {
-        let shortened = self.frames.shorten(&self.file.library().session(), self.n_stored);
+        let shortened = self.frames.rows.shorten(&self.file.library().session(), self.n_stored);
         let flush = || h5!(self.file.library(), H5Fflush(self.file.get(), H5F_SCOPE_LOCAL));
         // The flush after one that failed reports a failure even where it has written everything; the next does not.
         flush().or_else(|error| flush().map_err(|_| error))?;
@@ -310,7 +332,7 @@ impl ChunkWriter {
 }
 
 /// The file that `at` is in, if chunks may be written to it.
-fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
+pub(super) fn file_to_write(library: &Library, at: Hid) -> Result<Id> {
     let file = Id::new(library, h5!(library, H5Iget_file_id(at))?);
     let mut intent = 0;
     h5!(library, H5Fget_intent(file.get(), &raw mut intent))?;

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use super::api::Hid;
+use super::growing::Growing;
 use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};
 use crate::{Error, Result};
@@ -30,13 +31,9 @@ pub struct StoredFilter {
 /// An open dataset of frames.
 #[derive(Debug)]
 pub(super) struct Frames {
-    pub(super) dataset: Id,
+    pub(super) rows: Growing,
     pub(super) shape: ChunkShape,
     pub(super) filter: Option<StoredFilter>,
-    /// Frames the dataset says it has.
-    pub(super) n_frames: u64,
-    /// The most it may have.
-    pub(super) max_frames: Option<u64>,
     /// The bits of the fill value, where they are known.
     fill: Option<u32>,
 }
@@ -55,7 +52,7 @@ pub(super) fn create(
     let datatype = object::native(library, element)?;
     let Some(id) = compression.filter else {
         let dataset = create_with(library, at, shape, datatype, None)?;
-        return Ok(Frames { dataset, shape, filter: None, n_frames: 0, max_frames: None, fill });
+        return Ok(Frames { rows: rows(dataset, shape), shape, filter: None, fill });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
     Filter::from_cd_values(id, &exact)?;
@@ -65,7 +62,7 @@ pub(super) fn create(
         let dataset = create_with(library, at, shape, datatype, Some((id, values)))?;
         let [filter] = &filters(&dataset)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
-            return Ok(Frames { dataset, shape, filter: Some(filter.clone()), n_frames: 0, max_frames: None, fill });
+            return Ok(Frames { rows: rows(dataset, shape), shape, filter: Some(filter.clone()), fill });
         }
         found.clone_from(&filter.values);
     }
@@ -73,6 +70,11 @@ pub(super) fn create(
         "the plugin that HDF5 found for filter {id} stores the parameters {exact:?} as {found:?}: \
          have HDF5_PLUGIN_PATH name darkchunk's plugins first, or none"
     )))
+}
+
+/// A new dataset of frames.
+fn rows(dataset: Id, shape: ChunkShape) -> Growing {
+    Growing::new(dataset, shape.n_frames as u64, &[shape.height as u64, shape.width as u64])
 }
 
 fn create_with(
@@ -147,7 +149,9 @@ pub(super) fn attach(library: &Library, at: Hid, path: &str, element: ElementTyp
     };
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
     let fill = object::fill_bits(&properties, datatype.get(), element)?;
-    let frames = Frames { dataset, shape, filter, n_frames, max_frames: most[0], fill };
+    let mut rows = rows(dataset, shape);
+    (rows.n_rows, rows.max_rows) = (n_frames, most[0]);
+    let frames = Frames { rows, shape, filter, fill };
     frames.check_filter(element)?;
     frames.check_first_chunk(element)?;
     Ok(frames)
@@ -208,7 +212,7 @@ impl Frames {
     }
 
     fn check_first_chunk(&self, element: ElementType) -> Result<()> {
-        if self.n_frames > 0 {
+        if self.rows.n_rows > 0 {
             let mut pixels = vec![0; self.chunk_bytes(element)];
             self.read_chunk(0, &mut pixels)?;
         }
@@ -217,7 +221,7 @@ impl Frames {
 
     /// Decodes a chunk into `pixels`, which has its size; the fill value where it was never written. Says whether it was stored raw.
     pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<bool> {
-        let offset = self.offset(index);
+        let offset = self.rows.offset(index);
         let Some((mask, stored)) = self.read_stored(&offset, pixels.len())? else {
             self.fill(pixels);
             return Ok(false);
@@ -250,70 +254,7 @@ impl Frames {
 
     /// The bytes of a chunk with its filter mask; `None` where it was never written.
     fn read_stored(&self, offset: &[u64; 3], chunk_bytes: usize) -> Result<Option<(u32, Vec<u8>)>> {
-        stored_chunk(&self.dataset, offset, chunk_bytes, self.filter.is_some())
-    }
-
-    pub(super) fn offset(&self, index: u64) -> [u64; 3] {
-        [index * self.shape.n_frames as u64, 0, 0]
-    }
-
-    /// Refuses a dataset that somebody else has made longer or shorter.
-    pub(super) fn check_extent(&self, session: &Session<'_>) -> Result<()> {
-        let found = self.extent(session)?;
-        if found == self.n_frames { Ok(()) } else { Err(Error::Resized { found, expected: self.n_frames }) }
-    }
-
-    /// Frames that HDF5 says the dataset has.
-    fn extent(&self, session: &Session<'_>) -> Result<u64> {
-        let mut dims = [0; 3];
-        let space = h5!(session, H5Dget_space(self.dataset.get()))?;
-        let found = h5!(session, H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()));
-        h5!(session, H5Idec_ref(space))?;
-        found.map(|_| dims[0])
-    }
-
-    pub(super) fn set_extent(&mut self, session: &Session<'_>, n_frames: u64) -> Result<()> {
-        if n_frames != self.n_frames {
-            let dims = [n_frames, self.shape.height as u64, self.shape.width as u64];
-            let set = h5!(session, H5Dset_extent(self.dataset.get(), dims.as_ptr()));
-            // HDF5 may have changed the extent before it failed, where it allocates chunks early.
-            self.n_frames = if set.is_ok() { n_frames } else { self.extent(session).unwrap_or(self.n_frames) };
-            set?;
-        }
-        Ok(())
-    }
-
-    /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_frames` again. Says whether HDF5
-    /// has forgotten it; [`n_frames`](Self::n_frames) says how long the dataset is now. The reason is that of
-    /// [`chunk_writer`](super::chunk_writer).
-    pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_frames: u64) -> bool {
-        let n_chunks = self.n_frames.div_ceil(self.shape.n_frames as u64);
-        let end = self.offset(n_chunks + 1)[0];
-        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do.
-        let other = match self.max_frames {
-            Some(max) if end > max => 0,
-            _ => self.set_extent(session, end).map_or(0, |()| n_chunks),
-        };
-        let mut n_bytes = 0;
-        // HDF5 2.x fails here for a chunk that was never written.
-        let _ =
-            h5!(session, H5Dget_chunk_storage_size(self.dataset.get(), self.offset(other).as_ptr(), &raw mut n_bytes));
-        let _ = self.set_extent(session, n_frames);
-        other != index
-    }
-
-    /// Makes the dataset no longer than `n_stored` frames: it is where that failed after a chunk that could not be written.
-    pub(super) fn shorten(&mut self, session: &Session<'_>, n_stored: u64) -> Result<()> {
-        if self.n_frames <= n_stored {
-            return Ok(());
-        }
-        self.set_extent(session, n_stored).map_err(|error| self.too_long(error, n_stored))
-    }
-
-    /// `error`, and that the dataset shows frames after the first `n_stored`, where it does.
-    pub(super) fn too_long(&self, error: Error, n_stored: u64) -> Error {
-        let n_frames = self.n_frames;
-        if n_frames <= n_stored { error } else { Error::TooLong { source: Box::new(error), n_frames, n_stored } }
+        stored_chunk(&self.rows.dataset, offset, chunk_bytes, self.filter.is_some())
     }
 }
 

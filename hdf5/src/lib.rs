@@ -2,7 +2,7 @@
 //!
 //! Nothing here links one. [`Library`] is an HDF5 as a table of its functions ([`api`]): found at run time by
 //! [`load`], handed in by a C program, or linked in by the crate `darkchunk-hdf5-static`. [`Writer`] takes frames,
-//! [`ChunkWriter`] chunks that are encoded already; [`salvage`] says what is wrong with a dataset, and saves the rest.
+//! [`ChunkWriter`] chunks that are encoded already, [`Columns`] numbers of each frame; [`salvage`] says what is wrong with a dataset, and saves the rest.
 //!
 //! # What is stored beside the frames
 //!
@@ -31,11 +31,13 @@ mod array;
 pub mod chunk_map;
 mod chunk_writer;
 mod claim;
+mod columns;
 mod dataset;
 mod element;
 mod error;
 mod file;
 mod full_disk;
+mod growing;
 pub mod inspect;
 mod library;
 #[cfg(feature = "load")]
@@ -52,6 +54,7 @@ mod writer;
 
 pub use api::Api;
 pub use chunk_writer::ChunkWriter;
+pub use columns::{Column, Columns, FrameStatus, Number};
 pub use darkchunk::chunk::Processing;
 pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};

@@ -216,7 +216,7 @@ macro_rules! stored {
 }
 
 stored!(i8 => native_int8, u8 => native_uint8, i16 => native_int16, u16 => native_uint16, i32 => native_int32,
-        u32 => native_uint32, i64 => native_int64, u64 => native_uint64);
+        u32 => native_uint32, i64 => native_int64, u64 => native_uint64, f32 => native_float, f64 => native_double);
 
 /// Sets an attribute to an array, or to a single number where `dims` is empty.
 pub(super) fn set_numbers<T: Stored>(object: &Id, name: &str, dims: &[u64], numbers: &[T]) -> Result<()> {

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use common::foreign::Foreign;
 use common::*;
 use darkchunk::chunk::Compression;
-use darkchunk_hdf5::{Error, File, Flush, Processing, Writer};
+use darkchunk_hdf5::{Column, Columns, Error, File, Flush, FrameStatus, Number, Processing, Writer};
 
 const N_FRAMES: usize = 24;
 
@@ -189,6 +189,52 @@ fn nor_does_a_dataset_that_may_not_grow_any_further() {
         }
     }
     assert!(n_failures > 50, "{n_failures}: the disk was hardly ever full");
+}
+
+/// Sets 2000 rows and returns how often the disk was full meanwhile.
+fn fill_columns(disk: &Disk, room: u64) -> u64 {
+    let name = format!("full-columns-{room}");
+    disk.has(u64::MAX);
+    let file = new_file(&name);
+    let columns: Vec<Column> = (0..8).map(|index| Column::new(&format!("c{index}"), Number::U64)).collect();
+    let mut writer = Columns::create(&library(), file.id(), "columns", &columns).expect("a group");
+    let (mut limit, mut n_failures) = (size(&name) + room, 0);
+    disk.has(limit);
+    for frame in 0..2000_u64 {
+        let row: Vec<u8> = (0..8).flat_map(|index| (frame * 10 + index).to_ne_bytes()).collect();
+        writer.set(frame, FrameStatus::Written, &row).expect("a row");
+        let written = if frame % 50 == 49 { writer.write(frame + 1) } else { writer.write_full() };
+        if let Err(error) = written {
+            assert!(matches!(error, Error::Hdf5 { .. }) && writer.n_held() > 0, "{error}");
+            n_failures += 1;
+            if n_failures % 5 == 0 {
+                limit += 1500;
+                disk.has(limit);
+            }
+        }
+    }
+    disk.has(u64::MAX);
+    writer.write(2000).expect("there is room");
+    drop(writer);
+    file.close().expect("closed");
+    let file = File::open(&library(), &path_of(&name), false).expect("it opens");
+    for index in 0..8 {
+        let expected: Vec<u8> = (0..2000_u64).flat_map(|frame| (frame * 10 + index).to_ne_bytes()).collect();
+        assert!(read_all(&file, &format!("columns/c{index}")) == (vec![2000], expected), "{room}: c{index}");
+    }
+    assert_eq!(read_all(&file, "columns/frame_status").1, vec![1; 2000]);
+    // What failed has not made the file much longer: each new failure a chunk at most.
+    let largest = 8 * 8 * 2048 + 60_000 + n_failures * 2048;
+    assert!(size(&name) <= largest, "{} bytes after {n_failures} failures", size(&name));
+    n_failures
+}
+
+#[test]
+fn nor_is_a_row_of_the_columns_lost() {
+    let disk = Disk::new();
+    let n_failures: u64 = (0..20).map(|index| fill_columns(&disk, index * index * 300)).sum();
+    println!("{n_failures} failures");
+    assert!(n_failures > 200, "{n_failures}: the disk was hardly ever full");
 }
 
 /// Not a test by itself: a recording that gives up, which the test below runs as another process.

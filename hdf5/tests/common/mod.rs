@@ -214,3 +214,30 @@ pub(crate) fn image(file: &File, path: &str) -> Vec<i64> {
     unsafe { h5i::H5Idec_ref(dataset) };
     pixels
 }
+
+/// A dataset's shape and its bytes, of the type that it is stored in.
+pub(crate) fn read_all(file: &File, path: &str) -> (Vec<u64>, Vec<u8>) {
+    let _lock = LOCK.lock();
+    let (name, api) = (CString::new(path).expect("a name"), api());
+    // SAFETY: a C string.
+    let dataset = unsafe { h5d::H5Dopen2(file.id(), name.as_ptr(), 0) };
+    assert!(dataset > 0, "{path}");
+    // SAFETY: a dataset.
+    let space = unsafe { h5d::H5Dget_space(dataset) };
+    let mut dims = vec![0; 3];
+    // SAFETY: the datasets of these tests have up to three axes.
+    let rank = unsafe { h5s::H5Sget_simple_extent_dims(space, dims.as_mut_ptr(), std::ptr::null_mut()) };
+    dims.truncate(rank as usize);
+    // SAFETY: a dataset.
+    let kind = unsafe { api.H5Dget_type.expect("in the table")(dataset) };
+    // SAFETY: a datatype.
+    let n_bytes = unsafe { api.H5Tget_size.expect("in the table")(kind) } * dims.iter().product::<u64>() as usize;
+    let mut bytes = vec![0xEE_u8; n_bytes];
+    // SAFETY: room for all elements.
+    assert!(unsafe { h5d::H5Dread(dataset, kind, 0, 0, 0, bytes.as_mut_ptr().cast()) } >= 0, "{path}");
+    for id in [kind, space, dataset] {
+        // SAFETY: identifiers that are not used any more.
+        unsafe { h5i::H5Idec_ref(id) };
+    }
+    (dims, bytes)
+}
