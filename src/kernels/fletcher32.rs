@@ -91,6 +91,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "safe code, and takes minutes")]
     fn every_length_agrees_with_the_specification() {
         let mut rng = Rng::new(3);
         let random: Vec<u8> = (0..3000).map(|_| rng.next_u64() as u8).collect();
@@ -102,6 +103,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "safe code, and takes minutes")]
     fn long_input_agrees_with_the_specification() {
         let mut rng = Rng::new(4);
         let random: Vec<u8> = (0..4 * 2 * LANES * MAX_ROWS + 77).map(|_| rng.next_u64() as u8).collect();
