@@ -12,6 +12,23 @@ const EXTENSIONS: [&str; 10] = ["h5", "hdf5", "hdf", "he5", "nxs", "nx", "nc", "
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const MAX_USER_BLOCK: u64 = 1 << 26;
 
+/// How many threads a verb may use.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Jobs {
+    /// Threads; 0: one for each processor
+    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+}
+
+impl Jobs {
+    pub(crate) fn n_threads(self) -> usize {
+        match self.jobs {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n_threads => n_threads,
+        }
+    }
+}
+
 /// The files that a verb works on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inputs {
@@ -108,7 +125,7 @@ fn add_folder(folder: &Path, inputs: &mut Vec<Input>) -> Result<(), String> {
 }
 
 /// Whether a file in a folder is one, by its name or its bytes: a damaged one may have either.
-fn is_hdf5(path: &Path) -> bool {
+pub(crate) fn is_hdf5(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
     EXTENSIONS.contains(&&*extension) || has_signature(path).unwrap_or(false)
 }

@@ -10,6 +10,7 @@ mod completions;
 mod info;
 mod input;
 mod output;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -52,6 +53,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Info(info::Arguments),
+    Verify(verify::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -66,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let outcome = match verb {
         Verb::Info(arguments) => info::run(&arguments),
+        Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

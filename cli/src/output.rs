@@ -1,6 +1,9 @@
-//! What is printed: text of 80 columns, JSON lines.
+//! What is printed: text of 80 columns, JSON lines, progress.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Columns of a terminal that everything fits into.
 const WIDTH: usize = 80;
@@ -59,6 +62,18 @@ pub(crate) fn bytes(n_bytes: u64) -> String {
 /// `1 chunk` or `3 chunks`.
 pub(crate) fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// Progress in bytes on standard error, with rate and time left, where that is a terminal; else nothing is shown.
+pub(crate) fn progress(n_bytes: u64, style: Style) -> ProgressBar {
+    if style.quiet || style.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(n_bytes);
+    let template = "{msg:20!} {bar:20} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec} {eta}";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 #[cfg(test)]

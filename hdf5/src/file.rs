@@ -1,4 +1,4 @@
-//! Files, for programs that have no HDF5 binding of their own.
+//! Files and datasets, for programs that have no HDF5 binding of their own.
 //!
 //! A program that has one opens its files itself, and hands the writer the identifier.
 
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::api::Hid;
 use super::library::{DEFAULT, Library, h5};
-use super::object::{Id, c_name, property_list};
+use super::object::{self, Id, c_name, property_list};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::{
     H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110,
@@ -54,6 +54,26 @@ impl File {
     /// [`Error::Hdf5`] where what was still in memory could not be written.
     pub fn close(self) -> Result<()> {
         self.0.close()
+    }
+}
+
+/// An open dataset, closed when dropped.
+#[derive(Debug)]
+pub struct OpenDataset(Id);
+
+impl OpenDataset {
+    /// Opens the dataset `path` below the file or group `at`.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`] where it is missing or damaged.
+    pub fn open(library: &Library, at: Hid, path: &str) -> Result<Self> {
+        object::open(library, at, path).map(Self)
+    }
+
+    /// HDF5's identifier of the dataset, which stays the property of this value.
+    #[must_use]
+    pub fn id(&self) -> Hid {
+        self.0.get()
     }
 }
 

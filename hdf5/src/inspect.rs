@@ -6,7 +6,7 @@ use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
 use crate::{Error, Library, Result, tree, words};
-use darkchunk_hdf5_abi::constants::{H5I_DATASET, H5S_NULL};
+use darkchunk_hdf5_abi::constants::{H5D_COMPACT, H5I_DATASET, H5S_NULL};
 
 /// A filter of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct DatasetInfo {
     pub chunk: Option<Vec<u64>>,
     /// How it is stored, where it is not in chunks.
     pub layout: &'static str,
+    /// Whether its data are in this file and without chunks.
+    pub is_in_one_piece: bool,
     /// Its filters, in the order in which they are applied.
     pub filters: Vec<FilterInfo>,
     /// Its chunks; an error says why they cannot be counted. `None` where it has none.
@@ -94,12 +96,14 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
     let (dims, max_dims) = object::extent(&space)?;
     let is_null = h5_tool!(library, H5Sget_simple_extent_type(space.get()))? == H5S_NULL;
     let storage = chunk_map::storage(&properties, dims.len())?;
+    let is_contiguous = storage == Storage::Contiguous;
     let (chunk, layout) = match storage {
         Storage::Chunked { chunk, .. } => (Some(chunk), "in chunks"),
         Storage::Contiguous => (None, "in one piece"),
         Storage::Virtual => (None, "in other datasets: it is virtual"),
         Storage::Other(words) => (None, words),
     };
+    let is_compact = h5!(library, H5Pget_layout(properties.get()))? == H5D_COMPACT;
     let chunks = chunk.as_ref().map(|chunk| count(&dataset, &space, &dims, chunk));
     let element_bytes = h5!(library, H5Tget_size(datatype.get()))? as u64;
     let n_bytes = dims.iter().fold(element_bytes, |n, dim| n.saturating_mul(*dim));
@@ -112,11 +116,19 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
         max_dims,
         chunk,
         layout,
+        is_in_one_piece: is_contiguous || is_compact,
         filters: dataset::filters(&dataset)?.into_iter().map(filter).collect(),
         chunks,
         attributes: tree::attributes(&dataset)?,
         recorded: recorded(library, at, path)?,
     })
+}
+
+/// Whether the library has the filter `id`, as its own or by a plugin that it finds.
+#[must_use]
+pub fn has_filter(library: &Library, id: u32) -> bool {
+    let ask = || Ok::<_, Error>(h5_tool!(library, H5Zfilter_avail(id.cast_signed()))?);
+    ask().is_ok_and(|answer| answer > 0)
 }
 
 fn filter(stored: StoredFilter) -> FilterInfo {

@@ -4,6 +4,8 @@
 //! several threads, and through HDF5 whatever is unusual; [`Way`] says which. [`filters`] undoes all filters of a dataset, ours
 //! and those of others.
 //!
+//! [`verify`] says whether a dataset is what was written.
+//!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
 #![deny(unsafe_code)]
@@ -11,6 +13,7 @@
 mod error;
 pub mod filters;
 mod reader;
+pub mod verify;
 
 pub use error::{Error, Result};
 pub use reader::{Missing, Options, Read, Reader, Way};

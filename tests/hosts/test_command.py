@@ -131,3 +131,81 @@ def test_info_of_real_files_ends_well(data_folder):
     found = lines("info", "-r", data_folder)
     datasets = [line for line in found if line["kind"] == "dataset"]
     assert len(datasets) > 50 and not [line for line in found if line["kind"] == "unreadable"]
+
+
+def states(*arguments, code=0):
+    return {(Path(line["file"]).name, line["path"]): line["state"] for line in lines("verify", *arguments, code=code)}
+
+
+def test_verify_calls_nothing_damaged_that_is_only_odd(tmp_path):
+    everything(tmp_path / "a.h5")
+    found = {path: state for (_, path), state in states(tmp_path / "a.h5").items()}
+    assert found["/entry/data/alias" if "/entry/data/alias" in found else "/entry/data/data"] == "intact"
+    assert found["/drle"] == "intact"
+    for path in ("/bitshuffle", "/lzf", "/scaled"):
+        assert found[path] == "decodes", path
+    assert found["/compound"] == found["/empty"] == "empty" and found["/scalar"] == "readable"
+    assert found["/raw"] == found["/virtual"] == found["/strings"] == "elsewhere"
+    assert not {"damaged", "not examined"} & set(found.values())
+    assert "sound" in run("verify", tmp_path / "a.h5")
+    assert run("verify", tmp_path / "a.h5", "-q") == ""
+
+
+def test_verify_calls_no_real_file_damaged(data_folder):
+    found = lines("verify", "-r", data_folder / "interop", code=2)
+    assert not [line for line in found if line["state"] == "damaged"]
+    # Only filters of others, which need their plugins.
+    others = [line for line in found if line["state"] == "not examined"]
+    assert others and all("none that darkchunk decodes" in line["reason"] for line in others)
+
+
+def spoil(path, dataset, chunk, how):
+    """Changes a stored chunk of a file."""
+    with h5py.File(path) as file:
+        place = file[dataset].id.get_chunk_info(chunk)
+    with open(path, "r+b") as file:
+        if how == "cut":
+            file.truncate(place.byte_offset + place.size // 2)
+            return
+        file.seek(place.byte_offset)
+        stored = bytearray(file.read(place.size))
+        for at in [len(stored) // 2] if how == "bit" else range(len(stored) // 3, len(stored)):
+            stored[at] = stored[at] ^ 0x10 if how == "bit" else 0
+        file.seek(place.byte_offset)
+        file.write(stored)
+
+
+def test_verify_of_a_folder_finds_exactly_the_files_that_are_spoilt(tmp_path):
+    kinds = {
+        "gzip": {"compression": "gzip", "shuffle": True},
+        "fletcher": {"fletcher32": True},
+        "drle": {"compression": DRLE, "compression_opts": (1,)},
+        "bitshuffle": {"compression": BITSHUFFLE, "compression_opts": (0, 2)},
+        "lzf": {"compression": "lzf"},
+    }
+    for index in range(60):
+        (tmp_path / str(index % 7)).mkdir(exist_ok=True)
+        for name, options in [list(kinds.items())[index % len(kinds)]]:
+            with h5py.File(tmp_path / str(index % 7) / f"{index}.h5", "w") as file:
+                file.create_dataset(name, data=PIXELS, chunks=(1, 33, 47), **options)
+    places = {int(path.stem): path for path in tmp_path.rglob("*.h5")}
+    spoilt = [(0, "gzip", "bit"), (11, "fletcher", "bit"), (22, "drle", "bit"), (32, "drle", "zeros"), (33, "bitshuffle", "zeros")]
+    for index, name, how in [*spoilt, (44, "lzf", "zeros"), (5, "gzip", "cut")]:
+        spoil(places[index], name, 7, how)
+    places[21].write_bytes(b"\0" * 100 + places[21].read_bytes()[100:])
+    expected = {0, 5, 11, 21, 22, 32, 33, 44}
+    for jobs in (1, 4):
+        found = states("-r", tmp_path, "-j", jobs, code=1)
+        assert {int(Path(file).stem) for (file, _), state in found.items() if state == "damaged"} == expected
+    text = run("verify", "-r", tmp_path, "-q", code=1)
+    assert text.count("DAMAGED") + text.count(": damaged") >= len(expected)
+    assert "chunk 7 (frame 7)" in text and max(map(len, text.splitlines())) <= 160
+
+
+def test_verify_tells_damage_from_what_it_could_not_do(tmp_path):
+    everything(tmp_path / "a.h5")
+    assert "No such file" in run("verify", tmp_path / "none.h5", tmp_path / "a.h5", code=2)
+    (tmp_path / "text").write_text("not HDF5")
+    run("verify", tmp_path / "text", code=2)
+    (tmp_path / "text.h5").write_text("not HDF5")
+    assert "damaged" in run("verify", tmp_path / "text.h5", code=1)

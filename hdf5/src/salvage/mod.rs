@@ -17,6 +17,7 @@ mod column;
 mod found;
 mod source;
 mod target;
+mod threads;
 
 pub use found::{FoundDataset, FoundFault, FoundReport, scan};
 
@@ -146,8 +147,23 @@ impl Report {
 /// [`Error::Unsupported`] where there is no such dataset, or its extent is damaged; [`Error::CannotOpen`]. A damaged chunk, or a
 /// dataset that cannot be examined, is no error.
 pub fn verify(library: &Library, at: Hid, path: &str) -> Result<Report> {
+    verify_with(library, at, path, 1, &|_| {})
+}
+
+/// As [`verify`], with so many threads where the library [has a lock](Library::has_lock); `seen` is told the bytes of each chunk that was
+/// examined, as they are stored.
+///
+/// # Errors
+/// As there.
+pub fn verify_with(
+    library: &Library,
+    at: Hid,
+    path: &str,
+    n_threads: usize,
+    seen: &(dyn Fn(u64) + Sync),
+) -> Result<Report> {
     match source::open(library, at, path)? {
-        Opened::Source(source) => walk(&source, None),
+        Opened::Source(source) => threads::walk(&source, if library.has_lock() { n_threads } else { 1 }, seen),
         Opened::NotExamined { filters, reason } => {
             Ok(Report { filters, not_examined: Some(reason), ..Report::default() })
         }
@@ -176,7 +192,9 @@ pub fn salvage(library: &Library, at: Hid, path: &str, into: Hid, into_path: &st
         return Err(Error::NameTaken { path: into_path.to_owned(), remedy });
     }
     let target = Target::create(&source, into)?;
-    let report = walk(&source, Some(&target))?;
+    let (grid, n_chunks) = source.grid()?;
+    let walked = walk(&source, Some(&target), &grid, 0..n_chunks, &|_| {})?;
+    let report = Report { filters: source.filter_names(), n_chunks, ..walked };
     object::link(&target.dataset, into, into_path)?;
     Ok(report)
 }
@@ -200,12 +218,18 @@ impl From<Verdict> for Outcome {
     }
 }
 
-fn walk(source: &Source, target: Option<&Target>) -> Result<Report> {
-    let (grid, n_chunks) = source.grid()?;
-    let mut report = Report { filters: source.filter_names(), n_chunks, ..Report::default() };
+/// These chunks of the source.
+fn walk(
+    source: &Source,
+    target: Option<&Target>,
+    grid: &[u64],
+    chunks: Range<u64>,
+    seen: &(dyn Fn(u64) + Sync),
+) -> Result<Report> {
+    let mut report = Report::default();
     let mut pixels = Vec::new();
-    for index in 0..n_chunks {
-        let offset = offset(&grid, &source.chunk, index);
+    for index in chunks {
+        let offset = offset(grid, &source.chunk, index);
         let stored =
             match dataset::stored_chunk(&source.dataset, &offset, source.chunk_bytes, !source.filters.is_empty()) {
                 Ok(None) => {
@@ -219,6 +243,7 @@ fn walk(source: &Source, target: Option<&Target>) -> Result<Report> {
                 }
                 Err(reason) => Err(reason),
             };
+        seen(stored.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64));
         if pixels.is_empty() {
             pixels = buffer(source.chunk_bytes)?;
         }

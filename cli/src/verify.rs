@@ -1,0 +1,182 @@
+//! `verify`: whether files are what was written.
+
+use std::collections::BTreeMap;
+
+use darkchunk_hdf5::salvage::{Fault, Report};
+use darkchunk_hdf5::tree::Kind;
+use darkchunk_hdf5::{File, Library, load};
+use darkchunk_stream::verify::{self, State, Verdict};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::input::{Input, Inputs, Jobs, is_hdf5, readable};
+use crate::output::{Style, complain, count, print, progress, wrapped};
+use crate::{Found, Outcome};
+
+/// Faults of a dataset that are shown as text without -v.
+const MAX_FAULTS: usize = 10;
+
+/// Check all datasets of files, without plugins
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Intact is only what a checksum proves. What has none decodes, or not.\n\nExamples:\n  \
+    darkchunk verify run12.h5\n  darkchunk verify -r /data/2026 -q\n  \
+    darkchunk verify -r /data --json | jq 'select(.state == \"damaged\")'")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    inputs: Inputs,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let library = load::library().map_err(|error| error.to_string())?;
+    let (inputs, style) = (arguments.inputs.all()?, arguments.style);
+    let n_bytes = inputs.iter().filter_map(|input| std::fs::metadata(&input.file).ok()).map(|file| file.len()).sum();
+    let bar = progress(n_bytes, style);
+    let (mut is_damaged, mut is_partial) = (false, false);
+    for input in inputs {
+        bar.set_message(input.name());
+        let state = one_file(&library, &input, arguments.jobs.n_threads(), style, &bar).unwrap_or_else(|message| {
+            bar.suspend(|| complain(&message));
+            State::NotExamined
+        });
+        is_damaged |= state == State::Damaged;
+        is_partial |= state == State::NotExamined;
+    }
+    bar.finish_and_clear();
+    Ok(match (is_damaged, is_partial) {
+        (true, _) => Found::Something,
+        (false, true) => Found::NotAll,
+        (false, false) => Found::Nothing,
+    })
+}
+
+/// The worst state of what is in a file.
+fn one_file(
+    library: &Library,
+    input: &Input,
+    n_threads: usize,
+    style: Style,
+    bar: &ProgressBar,
+) -> Result<State, String> {
+    readable(&input.file)?;
+    let shown = |text: String| bar.suspend(|| print(&text));
+    let file = match File::open(library, &input.file, false) {
+        Ok(file) => file,
+        Err(error) if is_hdf5(&input.file) => {
+            let verdict = Verdict { state: State::Damaged, report: Report::default(), reason: Some(error.to_string()) };
+            shown(if style.json {
+                json_line(input, "/", &verdict)
+            } else {
+                dataset_text(&input.name(), &verdict, style, 0)
+            })?;
+            return Ok(State::Damaged);
+        }
+        Err(error) => return Err(format!("{}: {error}", input.name())),
+    };
+    let mut states: BTreeMap<State, u64> = BTreeMap::new();
+    let mut text = String::new();
+    for entry in input.entries(library, &file)? {
+        let seen = |n_bytes| bar.inc(n_bytes);
+        let verdict = match entry.kind {
+            Kind::Dataset => verify::dataset(library, file.id(), &entry.path, n_threads, &seen),
+            Kind::Unreadable(error) => {
+                Verdict { state: State::Damaged, report: Report::default(), reason: Some(error.to_string()) }
+            }
+            _ => continue,
+        };
+        *states.entry(verdict.state).or_default() += 1;
+        if style.json {
+            shown(json_line(input, &entry.path, &verdict))?;
+        } else if style.verbose || verdict.state >= State::NotExamined {
+            text += &dataset_text(&entry.path, &verdict, style, 2);
+        }
+    }
+    let worst = states.keys().next_back().copied().unwrap_or(State::Empty);
+    if !style.json && (!style.quiet || worst >= State::NotExamined) {
+        shown(wrapped(0, &format!("{}: {}", input.name(), summary(&states, worst))) + &text)?;
+    }
+    Ok(worst)
+}
+
+/// `sound: 3 datasets: 2 intact, 1 decodes`.
+fn summary(states: &BTreeMap<State, u64>, worst: State) -> String {
+    let n_datasets = states.values().sum();
+    let kinds: Vec<String> = states.iter().rev().map(|(state, n)| format!("{n} {}", state.words())).collect();
+    let verdict = match worst {
+        State::Damaged => "DAMAGED",
+        State::NotExamined => "not all examined",
+        _ => "sound",
+    };
+    let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
+    format!("{verdict}: {}{kinds}", count(n_datasets, "dataset"))
+}
+
+fn dataset_text(name: &str, Verdict { state, report, reason }: &Verdict, style: Style, indent: usize) -> String {
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let chunks = if report.n_chunks > 0 { format!(": {}", counts(report)) } else { String::new() };
+    let mut text = wrapped(indent, &format!("{name}: {}{chunks}{reason}", state.words()));
+    let n_shown = if style.verbose { usize::MAX } else { MAX_FAULTS };
+    for fault in report.faults.iter().take(n_shown) {
+        text += &wrapped(indent + 2, &fault_text(fault));
+    }
+    if let Some(n_more) = report.faults.len().checked_sub(n_shown).filter(|n| *n > 0) {
+        text += &wrapped(indent + 2, &format!("{} more; -v lists them", count(n_more as u64, "fault")));
+    }
+    text
+}
+
+/// How many chunks there are, and how many of each kind that there is.
+fn counts(report: &Report) -> String {
+    let kinds = [
+        (report.n_intact, "intact"),
+        (report.n_decoded, "decode without a checksum"),
+        (report.n_damaged, "damaged"),
+        (report.n_missing(), "never written"),
+        (report.n_not_examined, "not examined"),
+    ];
+    let kinds: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
+    format!("of {} {}", count(report.n_chunks, "chunk"), kinds.join(", "))
+}
+
+fn fault_text(Fault { chunk, frames, doubtful_frames, damage, .. }: &Fault) -> String {
+    let range = |frames: &std::ops::Range<u64>| match frames.end - frames.start {
+        1 => format!("frame {}", frames.start),
+        _ => format!("frames {} to {}", frames.start, frames.end - 1),
+    };
+    let lost = match (frames.is_empty(), doubtful_frames.is_empty()) {
+        (false, _) => format!(" ({})", range(frames)),
+        (true, false) => format!(" ({} may be wrong)", range(doubtful_frames)),
+        (true, true) => String::new(),
+    };
+    format!("chunk {chunk}{lost}: {}", damage.reason)
+}
+
+fn json_line(input: &Input, path: &str, Verdict { state, report, reason }: &Verdict) -> String {
+    let faults = report.faults.iter().map(|fault| {
+        json!({
+            "chunk": fault.chunk,
+            "offset": fault.offset,
+            "frames": [fault.frames.start, fault.frames.end],
+            "doubtful_frames": [fault.doubtful_frames.start, fault.doubtful_frames.end],
+            "reason": fault.damage.reason.to_string(),
+        })
+    });
+    let object: Value = json!({
+        "verb": "verify",
+        "file": input.name(),
+        "path": path,
+        "state": state.words(),
+        "reason": reason,
+        "chunks": report.n_chunks,
+        "intact": report.n_intact,
+        "decode": report.n_decoded,
+        "damaged": report.n_damaged,
+        "not_examined": report.n_not_examined,
+        "missing": report.missing.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
+        "faults": faults.collect::<Vec<_>>(),
+    });
+    format!("{object}\n")
+}
