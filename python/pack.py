@@ -36,6 +36,12 @@ def metadata(project: dict, version: str, licences: list[str]) -> str:
         *(f"Classifier: {classifier}" for classifier in project["classifiers"]),
         f"Requires-Python: {project['requires-python']}",
         *(f"Requires-Dist: {dependency}" for dependency in project["dependencies"]),
+        *(f"Provides-Extra: {extra}" for extra in project["optional-dependencies"]),
+        *(
+            f"Requires-Dist: {dependency}; extra == '{extra}'"
+            for extra, dependencies in project["optional-dependencies"].items()
+            for dependency in dependencies
+        ),
         "Description-Content-Type: text/markdown",
         "",
         (HERE / "README.md").read_text(encoding="utf-8"),
@@ -43,12 +49,16 @@ def metadata(project: dict, version: str, licences: list[str]) -> str:
     return "\n".join(lines)
 
 
+def entry_points(name: str, group: dict[str, str]) -> str:
+    return f"[{name}]\n" + "".join(f"{key} = {place}\n" for key, place in group.items())
+
+
 def contents(options: argparse.Namespace) -> dict[str, bytes]:
     """The files of the wheel but its RECORD, by name."""
     project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = f"{project['name']}-{options.version}.dist-info"
     licences = sorted(options.licences.iterdir())
-    scripts = "".join(f"{name} = {place}\n" for name, place in project["scripts"].items())
+    groups = {"console_scripts": project["scripts"], **project["entry-points"]}
     wheel = f"Wheel-Version: 1.0\nGenerator: darkchunk\nRoot-Is-Purelib: false\nTag: py3-none-{options.tag}\n"
     package = [*(HERE / "darkchunk").glob("*.py"), HERE / "darkchunk" / "py.typed"]
     files = {f"darkchunk/{file.name}": file for file in package}
@@ -58,7 +68,7 @@ def contents(options: argparse.Namespace) -> dict[str, bytes]:
     made = {
         f"{info}/METADATA": metadata(project, options.version, [file.name for file in licences]),
         f"{info}/WHEEL": wheel,
-        f"{info}/entry_points.txt": f"[console_scripts]\n{scripts}",
+        f"{info}/entry_points.txt": "\n".join(entry_points(name, group) for name, group in groups.items()),
     }
     read = {name: file.read_bytes() for name, file in files.items()}
     return read | {name: text.encode() for name, text in made.items()}

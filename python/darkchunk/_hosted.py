@@ -42,3 +42,15 @@ def group(at: Any) -> Any:
     if not at:
         raise UnsupportedError("the file is closed")
     return at
+
+
+def edges_are_raw(dcpl: Any) -> bool:
+    """Whether chunks that the dataset's shape cuts are stored without filters (`H5Pset_chunk_opts`)."""
+    import h5py
+
+    function, options = c.CDLL(h5py.h5d.__file__).H5Pget_chunk_opts, c.c_uint()
+    function.argtypes, function.restype = [c.c_int64, c.POINTER(c.c_uint)], c.c_int
+    with lock():
+        if function(dcpl.id, options) < 0:
+            raise UnsupportedError("HDF5 does not say how the chunks at the edges are stored")
+    return bool(options.value & 2)
