@@ -577,6 +577,19 @@ dc_status dc_reader_missing(const dc_reader *reader, const uint64_t *start, cons
 dc_status dc_reader_chunk(const dc_reader *reader, const uint64_t *offset, uint64_t *address, uint64_t *n_bytes,
                           uint32_t *mask);
 
+/* What a reader has done so far. Of a chunk of which a small part is wanted, and whose only filter can do that (bitshuffle, Blosc, LZ4 in
+ * blocks, DRLE, bounded), no other blocks are decoded; of bitshuffle and LZ4 the reader keeps where they are (64 MiB at most), so that the
+ * next time no others are read. */
+typedef struct dc_reader_statistics {
+    size_t size;             /* sizeof(dc_reader_statistics), set before the call */
+    uint64_t read_bytes;     /* from the file beside HDF5 */
+    uint64_t whole_chunks;   /* that were decoded whole */
+    uint64_t partial_chunks; /* of which a part was decoded */
+    uint64_t partial_blocks; /* the blocks of these parts */
+} dc_reader_statistics;
+
+dc_status dc_reader_statistics_of(const dc_reader *reader, dc_reader_statistics *statistics);
+
 /* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
  * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was, except where HDF5 does not open the
  * dataset again: it has to be closed for H5Drefresh. Then DC_WAY_DIRECT still reads what was there, the other ways fail. */

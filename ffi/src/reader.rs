@@ -19,8 +19,8 @@ const MAX_FILTERS: usize = 32;
 /// `dc_reader`. The lock lets a refresh in only where no other call works on the core, and no read that has begun holds it.
 pub(crate) struct Reader(RwLock<State>);
 
-struct State {
-    core: Arc<CoreReader>,
+pub(crate) struct State {
+    pub(crate) core: Arc<CoreReader>,
     reason: CString,
 }
 
@@ -59,7 +59,7 @@ impl Reader {
         Self(RwLock::new(State { core: Arc::new(core), reason }))
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -148,6 +148,11 @@ static void check_chunks(const dc_reader *reader, const char *path) {
     filters[1].id = 307;
     CHECK(dc_decode_pipeline(filters, 2, 0, stored, n_bytes, chunk, sizeof chunk) == DC_UNSUPPORTED && says("307"));
     free(stored);
+    dc_reader_statistics statistics = {sizeof statistics, 0, 0, 0, 0};
+    CHECK(dc_reader_statistics_of(reader, &statistics) == DC_OK && statistics.whole_chunks > 0);
+    CHECK(statistics.read_bytes > 0 && statistics.partial_chunks == 0);
+    statistics.size = 3;
+    CHECK(dc_reader_statistics_of(reader, &statistics) == DC_ARGUMENT);
     CHECK(dc_reader_chunk(reader, hole, NULL, &n_bytes, NULL) == DC_OK && n_bytes == 0);
     CHECK(dc_reader_chunk(reader, inside, &address, &n_bytes, &mask) == DC_ARGUMENT);
 }

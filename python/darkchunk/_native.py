@@ -120,6 +120,18 @@ class ReaderInfo(c.Structure):
     ]
 
 
+class ReaderStatistics(c.Structure):
+    """`dc_reader_statistics`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("read_bytes", c.c_uint64),
+        ("whole_chunks", c.c_uint64),
+        ("partial_chunks", c.c_uint64),
+        ("partial_blocks", c.c_uint64),
+    ]
+
+
 class FilterOf(c.Structure):
     """`dc_filter`: one of a dataset's filters."""
 
@@ -149,6 +161,7 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_reader_open": [c.c_void_p, c.c_int64, c.POINTER(ReaderOptions), c.POINTER(c.c_void_p)],
     "dc_reader_info_of": [c.c_void_p, c.POINTER(ReaderInfo)],
     "dc_reader_missing": [c.c_void_p, _NUMBERS, _NUMBERS, _NUMBERS, c.c_void_p],
+    "dc_reader_statistics_of": [c.c_void_p, c.POINTER(ReaderStatistics)],
     "dc_reader_refresh": [c.c_void_p],
     "dc_read_begin": [
         c.c_void_p,

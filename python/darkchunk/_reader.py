@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _hosted, _keys, _native
+from . import _hosted, _keys, _native, _statistics
 from ._errors import UnsupportedError
 from ._filters import _integer
 from ._gate import Gate
@@ -154,6 +154,12 @@ class Dataset:
             return getattr(self, "_why", "HDF5 converts the elements of this type")
         with self._gate.inside():
             return _native.library().dc_reader_reason(self._handle).decode(errors="replace")
+
+    @property
+    def statistics(self) -> _statistics.Statistics:
+        """What it has done since it was opened."""
+        with self._gate.inside():
+            return _statistics.of(self._handle)
 
     def __len__(self) -> int:
         if not self._shape:

@@ -229,6 +229,19 @@ def test_virtual_datasets_of_every_kind_are_equal_to_h5py_and_leave_its_files_op
         assert same(held["a"][...], stack[:4]), "a file that h5py holds stays open"
 
 
+def test_a_row_decodes_its_blocks_alone_and_the_statistics_say_so(tmp_path):
+    stack = frames("<u4", (3, 400, 500))
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file.create_dataset("a", data=stack, chunks=(1, 400, 500), compression=darkchunk.Bitshuffle())
+    with darkchunk.open(tmp_path / "rows.h5", "a", threads=2) as dataset:
+        assert same(dataset[:, 123], stack[:, 123])
+        first = dataset.statistics
+        assert (first.whole_chunks, first.partial_chunks) == (0, 3) and 3 <= first.partial_blocks <= 6
+        assert same(dataset[:, 321], stack[:, 321])
+        read = dataset.statistics.read_bytes - first.read_bytes
+        assert 0 < read < first.read_bytes / 20, "where the blocks are is known"
+
+
 def test_a_chunk_that_was_never_stored_is_filled_an_error_or_masked(path):
     with darkchunk.open(path) as dataset:
         assert (dataset[39] == -1).all()

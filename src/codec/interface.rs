@@ -1,8 +1,11 @@
 //! What every codec is: [`Codec`], and what it is told of a dataset.
 
+use super::index::BlockIndex;
+use super::range::{Parts, Wanted};
 use crate::cpu::Level;
 use crate::element::ElementType;
 use crate::{Error, Result, Threads};
+use std::ops::Range;
 
 /// What HDF5 knows of a dataset's chunks when a filter is set on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,6 +225,33 @@ pub trait OpenChunk {
     /// As [`decode`](Self::decode).
     fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
         self.decode(level, threads, dst)
+    }
+
+    /// What decodes alone in the chunk; `None` where it decodes as a whole only.
+    fn parts(&self) -> Option<Parts> {
+        None
+    }
+
+    /// Where its blocks are, for codecs whose chunks say that by the lengths of all blocks before; `None` for others.
+    ///
+    /// # Errors
+    /// What is wrong with a length.
+    fn index(&self) -> Result<Option<BlockIndex>> {
+        Ok(None)
+    }
+
+    /// Decodes the bytes `range` of what the chunk decodes to into the whole of `dst`, and no [parts](Self::parts) that have none of
+    /// them. Returns how many parts were decoded. What is wrong with other parts is not seen; where nothing is, the bytes are those that
+    /// [`decode`](Self::decode) gives. Without parts the whole chunk is decoded, into memory of its own.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), of what is decoded; [`Error::Argument`] and [`Error::BufferSize`] for a range that is not in the
+    /// chunk, or not of the length of `dst`. On an error the content of `dst` is unspecified, but never bytes from elsewhere.
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        let n_bytes = self.decoded_len()?;
+        let mut wanted = Wanted::new(range, n_bytes, dst)?;
+        wanted.take(0..n_bytes, |dst| self.decode(level, Threads::ONE, dst))?;
+        Ok(wanted.n_parts())
     }
 
     /// Decodes to the front of `dst`, whatever size the chunk has, and returns that size. What is after it in `dst` is

@@ -6,11 +6,13 @@
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::parameters::Form;
-use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
+use super::range::Wanted;
+use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::lz::lz4::{self, library};
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
+use std::ops::Range;
 
 /// The block size where the parameters say 0 or nothing.
 const DEFAULT_BLOCK_BYTES: u32 = 1 << 30;
@@ -77,9 +79,17 @@ impl Lz4 {
 }
 
 /// Marks a block that is stored as it is.
-fn classify(block: Block) -> Block {
+pub(super) fn classify(block: Block) -> Block {
     let storage = if block.stored.len() == block.decoded.len() { Storage::Raw } else { Storage::Encoded };
     Block { storage, ..block }
+}
+
+/// Refuses a block that claims to decode to more than its bytes can hold.
+fn check_block(block: &Block) -> Result<()> {
+    if block.decoded.len() <= lz4::max_decoded_len(block.stored.len()) {
+        return Ok(());
+    }
+    Err(Error::Corrupt { at: block.stored.start, what: "the block is too short for its decoded size" })
 }
 
 fn decode_one(level: Level, block: &Block, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
@@ -169,13 +179,35 @@ pub struct OpenLz4<'a> {
 impl OpenChunk for OpenLz4<'_> {
     fn decoded_size(&self) -> Result<DecodedSize> {
         for read in self.blocks.clone() {
-            let (block, bytes) = read?;
-            if block.decoded.len() > lz4::max_decoded_len(bytes.len()) {
-                let what = "the block is too short for its decoded size";
-                return Err(Error::Corrupt { at: block.stored.start, what });
-            }
+            check_block(&read?.0)?;
         }
         Ok(DecodedSize::Exactly(self.header.n_bytes))
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        Some(Parts { n_bytes: self.header.n_bytes, part_bytes: self.header.block_bytes.max(1) })
+    }
+
+    fn index(&self) -> Result<Option<BlockIndex>> {
+        let checked = self.blocks.clone().map(|read| {
+            let (block, _) = read?;
+            check_block(&block).map(|()| block)
+        });
+        let parts = Parts { n_bytes: self.header.n_bytes, part_bytes: self.header.block_bytes.max(1) };
+        BlockIndex::new(parts, 0, checked).map(Some)
+    }
+
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        let mut wanted = Wanted::new(range, self.header.n_bytes, dst)?;
+        for read in self.blocks.clone() {
+            let (block, bytes) = read?;
+            check_block(&block)?;
+            if wanted.ends_before(block.decoded.start) {
+                break;
+            }
+            wanted.take(block.decoded.clone(), |dst| decode_one(level, &classify(block), bytes, dst))?;
+        }
+        Ok(wanted.n_parts())
     }
 
     fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {

@@ -12,11 +12,15 @@ pub mod bounded;
 pub(crate) mod cursor;
 pub mod drle;
 pub(crate) mod framing;
+mod index;
 mod interface;
 mod list;
 pub mod lz4;
 mod parameters;
+mod range;
 pub mod zstd;
 
+pub use index::BlockIndex;
 pub use interface::{ChunkLayout, Codec, DecodedSize, OpenChunk};
 pub use list::{Filter, FilterChunk};
+pub use range::Parts;

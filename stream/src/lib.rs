@@ -16,4 +16,4 @@ mod reader;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use reader::{Missing, Options, Read, Reader, Way};
+pub use reader::{Missing, Options, Read, Reader, Statistics, Way};

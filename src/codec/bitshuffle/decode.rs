@@ -1,7 +1,8 @@
 //! Chunk → elements, a block at a time.
 
-use super::{Bitshuffle, Compression};
-use crate::codec::framing::{FramedBlocks, Header};
+use super::{Bitshuffle, Compression, OpenBitshuffle};
+use crate::codec::framing::{Block, FramedBlocks, Header};
+use crate::codec::range::Wanted;
 use crate::codec::{framing, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
@@ -9,6 +10,7 @@ use crate::kernels::zero;
 use crate::lz::lz4;
 use crate::memory::scratch::Scratch;
 use crate::{Error, Result, Threads};
+use std::ops::Range;
 
 /// A chunk with a compression.
 pub(super) fn framed(
@@ -40,6 +42,32 @@ pub(super) fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u
     }
     codec.check_elements(src.len())?;
     codec.for_plain_blocks(threads, src, dst, |from, to| inverse(level, codec.element_bytes, from, to))
+}
+
+/// The bytes `range` of a chunk, of which it decodes no other blocks.
+pub(super) fn range(chunk: &OpenBitshuffle<'_>, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+    let OpenBitshuffle { codec, src, framed } = chunk;
+    let Some((header, blocks)) = framed else {
+        let mut wanted = Wanted::new(range, src.len(), dst)?;
+        for block in codec.plain_blocks(src.len())? {
+            take(codec, level, src, &block, &mut wanted)?;
+        }
+        return Ok(wanted.n_parts());
+    };
+    let mut wanted = Wanted::new(range, header.n_bytes, dst)?;
+    for block in codec.blocks_of(*header, blocks.clone()) {
+        let block = block?;
+        if wanted.ends_before(block.decoded.start) {
+            break;
+        }
+        take(codec, level, src, &block, &mut wanted)?;
+    }
+    Ok(wanted.n_parts())
+}
+
+fn take(codec: &Bitshuffle, level: Level, src: &[u8], block: &Block, wanted: &mut Wanted<'_>) -> Result<()> {
+    codec.check_block(block)?;
+    wanted.take(block.decoded.clone(), |dst| codec.decode_block(level, src, block, dst))
 }
 
 /// Decodes blocks one after the other, with the same working memory.

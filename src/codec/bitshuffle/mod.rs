@@ -11,7 +11,7 @@ mod params;
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
-use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, zstd};
+use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts, zstd};
 use crate::cpu::Level;
 use crate::lz::lz4;
 use crate::threads::Pace;
@@ -236,6 +236,15 @@ impl Bitshuffle {
         Ok((header, FramedBlocks::new(cursor, header.block_bytes, framed_bytes)))
     }
 
+    /// Refuses a block that claims to decode to more than its bytes can hold.
+    fn check_block(&self, Block { stored, decoded, storage }: &Block) -> Result<()> {
+        if *storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
+            let what = "the block is too short for its decoded size";
+            return Err(Error::Corrupt { at: stored.start, what });
+        }
+        Ok(())
+    }
+
     /// The most bytes that a compressed block can decode to.
     fn max_decoded_len(&self, n_bytes: usize) -> usize {
         match self.compression {
@@ -312,17 +321,35 @@ impl OpenChunk for OpenBitshuffle<'_> {
             return Ok(DecodedSize::Exactly(src.len()));
         };
         for block in codec.blocks_of(*header, blocks.clone()) {
-            let Block { stored, decoded, storage } = block?;
-            if storage == Storage::Encoded && decoded.len() > codec.max_decoded_len(stored.len()) {
-                let what = "the block is too short for its decoded size";
-                return Err(Error::Corrupt { at: stored.start, what });
-            }
+            codec.check_block(&block?)?;
         }
         Ok(DecodedSize::Exactly(header.n_bytes))
     }
 
     fn element_bytes(&self) -> Option<usize> {
         Some(self.codec.element_bytes)
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        let (n_bytes, part_bytes) = match &self.framed {
+            Some((header, _)) => (header.n_bytes, header.block_bytes),
+            None => (self.src.len(), self.codec.block_bytes().ok()?),
+        };
+        Some(Parts { n_bytes, part_bytes })
+    }
+
+    fn index(&self) -> Result<Option<BlockIndex>> {
+        let Some((header, blocks)) = &self.framed else { return Ok(None) };
+        let checked = blocks.clone().map(|read| {
+            let (block, _) = read?;
+            self.codec.check_block(&block).map(|()| block)
+        });
+        let parts = Parts { n_bytes: header.n_bytes, part_bytes: header.block_bytes };
+        BlockIndex::new(parts, self.codec.leftover(header.n_bytes).len(), checked).map(Some)
+    }
+
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        decode::range(self, level, range, dst)
     }
 
     fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {

@@ -26,10 +26,12 @@ use self::decode::Output;
 use self::header::MAX_BYTES;
 use self::stream::Format;
 use crate::codec::parameters::Form;
-use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk};
+use crate::codec::range::Wanted;
+use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
+use std::ops::Range;
 
 /// How streams are compressed, as `cd_values[6]` numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,6 +196,19 @@ impl OpenChunk for Chunk<'_> {
 
     fn element_bytes(&self) -> Option<usize> {
         Some(self.type_size())
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        Some(Parts { n_bytes: self.decoded_len(), part_bytes: self.decoded_range(0).len().max(1) })
+    }
+
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        self.check_expansion()?;
+        let mut wanted = Wanted::new(range, self.decoded_len(), dst)?;
+        for index in wanted.parts(self.decoded_range(0).len().max(1)) {
+            wanted.take(self.decoded_range(index), |dst| self.decode_block_at(level, index, dst))?;
+        }
+        Ok(wanted.n_parts())
     }
 
     fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {

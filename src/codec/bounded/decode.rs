@@ -48,6 +48,11 @@ impl<'a> Chunk<'a> {
         Ok(self.front.header.n_bytes as usize)
     }
 
+    /// Whether no frame needs the one before.
+    pub(super) fn frames_are_alone(&self) -> bool {
+        !self.front.coding.as_ref().is_some_and(|coding| coding.reference == Reference::Previous)
+    }
+
     fn entry(&self, index: usize) -> Result<(usize, u32)> {
         let mut cursor = Cursor::new_at(self.src, self.table + index * ENTRY_BYTES);
         Ok((cursor.u32_le()? as usize, cursor.u32_le()?))

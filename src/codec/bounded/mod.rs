@@ -45,7 +45,8 @@ pub use element::IntegerType;
 pub use front::Achieved;
 pub use parameters::MAX_NAMED_SENTINELS;
 
-use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
+use super::range::Wanted;
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::quantise::{Bound, Options};
 use crate::{Error, Result, Threads};
@@ -265,6 +266,29 @@ impl OpenChunk for Chunk<'_> {
 
     fn has_checksum(&self) -> bool {
         true
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        let header = &self.front.header;
+        let parts = Parts { n_bytes: header.n_bytes as usize, part_bytes: header.frame_bytes() };
+        self.frames_are_alone().then_some(parts)
+    }
+
+    /// Where each frame is predicted from the one before, those before are decoded, too.
+    fn decode_range(&self, _level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        let frame_bytes = self.front.header.frame_bytes();
+        let mut wanted = Wanted::new(range, self.justified_len()?, dst)?;
+        let frames = wanted.parts(frame_bytes);
+        if self.frames_are_alone() {
+            for index in frames {
+                let decoded = index * frame_bytes..(index + 1) * frame_bytes;
+                wanted.take(decoded, |dst| self.decode_frames(Threads::ONE, index..index + 1, dst))?;
+            }
+        } else {
+            let decoded = frames.start * frame_bytes..frames.end * frame_bytes;
+            wanted.take(decoded, |dst| self.decode_frames(Threads::ONE, frames, dst))?;
+        }
+        Ok(wanted.n_parts())
     }
 
     fn decode(&self, _level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {

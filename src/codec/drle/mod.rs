@@ -39,7 +39,8 @@ pub use pixels::PixelType;
 pub(crate) use segment::close as close_segment;
 pub use writer::ContainerWriter;
 
-use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
+use super::range::Wanted;
+use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::drle::{self, Sentinels};
 use crate::threads::Pace;
@@ -47,6 +48,7 @@ use crate::{Error, Result, Threads};
 use encode::ChunkEncoding;
 use list::List;
 use pixels::Encoding;
+use std::ops::Range;
 
 /// How a chunk is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,6 +321,37 @@ impl OpenChunk for OpenDrle<'_> {
         match &mut self.content {
             Content::Bare(src) => self.codec.bare_len(src).is_ok_and(|n_bytes| pixels::is_stream_of(src, n_bytes)),
             Content::Container(container) => container.prove(),
+        }
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        match &self.content {
+            Content::Bare(_) => None,
+            Content::Container(container) => {
+                let header = container.header();
+                Some(Parts { n_bytes: header.n_bytes as usize, part_bytes: header.segment_bytes() })
+            }
+        }
+    }
+
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+        match &self.content {
+            Content::Bare(src) => {
+                let n_bytes = self.codec.bare_len(src)?;
+                let mut wanted = Wanted::new(range, n_bytes, dst)?;
+                wanted.take(0..n_bytes, |dst| self.decode(level, Threads::ONE, dst))?;
+                Ok(wanted.n_parts())
+            }
+            Content::Container(container) => {
+                let mut wanted = Wanted::new(range, container.justified_len()?, dst)?;
+                let header = container.header();
+                for index in wanted.parts(header.segment_bytes()) {
+                    let pixels = header.pixels(index);
+                    let decoded = 2 * pixels.start..2 * pixels.end;
+                    wanted.take(decoded, |dst| container.decode_segment(level, index, dst))?;
+                }
+                Ok(wanted.n_parts())
+            }
         }
     }
 

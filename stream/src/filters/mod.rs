@@ -3,6 +3,7 @@
 mod lzf;
 mod lzo;
 
+use darkchunk::chunk::Filter;
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::{MAX_FILTERS, Pipeline, Step, buffer};
 use darkchunk::{Error, Result, Threads};
@@ -52,6 +53,17 @@ impl Chain {
     #[must_use]
     pub fn is_raw(&self, mask: u32) -> bool {
         self.active(mask).next().is_none()
+    }
+
+    /// The filter of chunks with this mask, where it is one of darkchunk's, and the only one.
+    #[must_use]
+    pub fn alone(&self, mask: u32) -> Option<&Filter> {
+        let mut active = self.active(mask);
+        let (Some(Link::Pipeline(pipeline)), None) = (active.next(), active.next()) else { return None };
+        match pipeline.steps() {
+            [Step::Codec(filter)] => Some(filter),
+            _ => None,
+        }
     }
 
     fn active(&self, mask: u32) -> impl DoubleEndedIterator<Item = &Link> {

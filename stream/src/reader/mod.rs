@@ -17,13 +17,15 @@
 //! the caller may look for a signal, or give up.
 //!
 //! Elements are those of the file: its datatype, its byte order. Where a chunk is a contiguous part of the destination it is decoded
-//! there; otherwise through a thread's own memory.
+//! there; otherwise through a thread's own memory. Of a chunk of which a small part is wanted, and whose only filter can do that, no
+//! other blocks are decoded; where its blocks are is kept, so that the next time no others are read.
 
 #![allow(unsafe_code)]
 
 mod buffer;
 mod by_hdf5;
 mod open;
+mod partial;
 mod plan;
 mod pool;
 mod selection;
@@ -39,6 +41,8 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
+use partial::Counts;
+pub use partial::Statistics;
 use plan::Plan;
 use pool::Pool;
 use selection::Selection;
@@ -92,6 +96,7 @@ pub struct Reader {
     reason: String,
     options: Options,
     pool: Pool,
+    counts: Arc<Counts>,
 }
 
 impl Reader {
@@ -108,7 +113,15 @@ impl Reader {
         .min(MAX_THREADS);
         let options = Options { n_threads, ..options };
         let (known, way, reason) = open::examine(&dataset, options)?;
-        Ok(Self { dataset, known: Arc::new(known), way, reason, options, pool: Pool::default() })
+        Ok(Self {
+            dataset,
+            known: Arc::new(known),
+            way,
+            reason,
+            options,
+            pool: Pool::default(),
+            counts: Arc::default(),
+        })
     }
 
     /// Asks HDF5 anew what the file has: its extent, and its chunks.
@@ -132,6 +145,12 @@ impl Reader {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.counts.statistics()
     }
 
     /// Its extent along each axis, when it was opened or last refreshed.
@@ -229,7 +248,7 @@ impl Reader {
 
     fn plan(&self, start: &[u64], count: &[u64], step: Option<&[u64]>, target: Target) -> Result<Plan> {
         let selection = Selection::new(&self.known.dims, &self.known.block, start, count, step)?;
-        Plan::new(&self.known, selection, target, &self.options)
+        Plan::new(&self.known, selection, target, (&self.options, &self.counts))
     }
 
     /// Reads blocks of a plan from `begin` on until the time is over, and returns the first that is left.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use darkchunk_hdf5::chunk_map::{ChunkMap, Located, Source, Storage, StoredDataset};
 
+use super::partial::Indices;
 use super::plan::Virtual;
 use super::selection::blocks;
 use super::work::Known;
@@ -65,6 +66,7 @@ pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Know
             map,
             located,
             sources: None,
+            indices: Indices::default(),
         },
         way,
         reason,
@@ -112,6 +114,7 @@ fn virtual_known(dataset: &StoredDataset, options: Options) -> Result<std::resul
         map,
         located,
         sources,
+        indices: Indices::default(),
     }))
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use darkchunk_hdf5::chunk_map::{Mapping, SourcePart};
 
+use super::partial::Counts;
 use super::selection::{Axis, Selection};
 use super::target::{Region, Target};
 use super::work::{Known, Order};
@@ -41,10 +42,15 @@ struct Unfilled {
 
 impl Plan {
     /// What is to be done for a selection of a dataset.
-    pub(super) fn new(known: &Arc<Known>, selection: Selection, target: Target, options: &Options) -> Result<Self> {
+    pub(super) fn new(
+        known: &Arc<Known>,
+        selection: Selection,
+        target: Target,
+        (options, counts): (&Options, &Arc<Counts>),
+    ) -> Result<Self> {
         let count: Vec<u64> = selection.axes().iter().map(|axis| axis.count).collect();
         let Some(parts) = &known.sources else {
-            let order = Order::new(Arc::clone(known), selection, target, options);
+            let order = Order::new(Arc::clone(known), selection, target, (options, counts));
             return Ok(Self::of(vec![order], None, options));
         };
         let n_selected = product(&count);
@@ -52,7 +58,7 @@ impl Plan {
         for (mapping, part) in &parts.mappings {
             let Some(cut) = Cut::new(selection.axes(), mapping) else { continue };
             n_found += product(&cut.count);
-            orders.push(cut.order(&parts.sources[mapping.source], part, &target, options)?);
+            orders.push(cut.order(&parts.sources[mapping.source], part, &target, (options, counts))?);
         }
         let unfilled = (n_found < n_selected).then(|| Unfilled { known: Arc::clone(known), target, count });
         if let (Some(_), Missing::Error) = (&unfilled, options.missing) {
@@ -139,7 +145,7 @@ impl Cut {
         (name, known): &(String, Arc<Known>),
         part: &SourcePart,
         target: &Target,
-        options: &Options,
+        options: (&Options, &Arc<Counts>),
     ) -> Result<Order> {
         let rank = part.axes.len();
         let (mut start, mut count, mut step) = (part.start.clone(), vec![1; rank], vec![1; rank]);

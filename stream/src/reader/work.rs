@@ -10,6 +10,7 @@ use darkchunk::Threads;
 use darkchunk_hdf5::chunk_map::{ChunkMap, Located, StoredChunk, max_stored_len};
 
 use super::buffer::zeroed;
+use super::partial::{Counts, Indices};
 use super::plan::{Plan, Virtual};
 use super::pool::Share;
 use super::selection::{Part, Selection};
@@ -40,6 +41,7 @@ pub(super) struct Known {
     pub(super) located: Option<Located>,
     /// Of a virtual dataset.
     pub(super) sources: Option<Virtual>,
+    pub(super) indices: Indices,
 }
 
 /// What is read, and to where.
@@ -54,6 +56,7 @@ pub(super) struct Order {
     pub(super) threads_of_block: usize,
     /// What errors name, where it is a source of a virtual dataset.
     pub(super) source: Option<String>,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// Chunks as they are stored, read through HDF5; `None` where one is not.
@@ -74,13 +77,13 @@ pub(super) struct Batch {
 
 /// Working memory of a thread.
 #[derive(Default)]
-struct Scratch {
-    stored: Vec<u8>,
-    decoded: Vec<u8>,
+pub(super) struct Scratch {
+    pub(super) stored: Vec<u8>,
+    pub(super) decoded: Vec<u8>,
 }
 
 /// A block, and what the selection has of it.
-struct Block {
+pub(super) struct Block {
     parts: Vec<Part>,
     /// Where it begins in the dataset.
     offset: Vec<u64>,
@@ -149,7 +152,7 @@ impl Batch {
         let block = order.block(block);
         if let Some(stored) = &self.stored {
             return match &stored[(index - self.begin) as usize] {
-                Some((mask, bytes)) => order.decode(&block, *mask, bytes, &mut scratch.decoded),
+                Some((mask, bytes)) => order.stored(&block, *mask, bytes, &mut scratch.decoded),
                 None => order.missing(&block),
             };
         }
@@ -160,9 +163,7 @@ impl Batch {
             Some(chunk) => {
                 self.advise(index, order.n_threads);
                 known.check_size(&block, chunk)?;
-                let stored = resized(&mut scratch.stored, chunk.n_bytes as usize, &block, chunk)?;
-                read(located, stored, &block, chunk, 0)?;
-                order.decode(&block, chunk.mask, stored, &mut scratch.decoded)
+                order.chunk(&block, located, chunk, scratch)
             }
         }
     }
@@ -202,7 +203,7 @@ impl Known {
     }
 
     /// Whether a block is stored as it is.
-    fn is_raw(&self, block: &Block, mask: u32) -> bool {
+    pub(super) fn is_raw(&self, block: &Block, mask: u32) -> bool {
         !self.is_chunked || self.chain.is_raw(mask) || (self.edges_are_raw && self.is_edge(block))
     }
 
@@ -222,9 +223,14 @@ impl Known {
 }
 
 impl Order {
-    pub(super) fn new(known: Arc<Known>, selection: Selection, target: Target, options: &Options) -> Self {
-        let (missing, n_threads) = (options.missing, options.n_threads);
-        Self { known, selection, target, missing, n_threads, threads_of_block: 1, source: None }
+    pub(super) fn new(
+        known: Arc<Known>,
+        selection: Selection,
+        target: Target,
+        (options, counts): (&Options, &Arc<Counts>),
+    ) -> Self {
+        let (missing, n_threads, counts) = (options.missing, options.n_threads, Arc::clone(counts));
+        Self { known, selection, target, missing, n_threads, threads_of_block: 1, source: None, counts }
     }
 
     /// An error, with the name of the source where there is one.
@@ -276,17 +282,17 @@ impl Order {
         if is_dense(block, &strides, self.known.element_bytes) {
             // SAFETY: no other block has these elements, and each block is taken once.
             if let Some(piece) = unsafe { target.piece(block.region()) } {
-                return read(located, piece, block, chunk, first as u64);
+                return self.fetch(located, piece, block, chunk, first as u64);
             }
         }
         let bytes = resized(scratch, n_bytes, block, chunk)?;
-        read(located, bytes, block, chunk, first as u64)?;
+        self.fetch(located, bytes, block, chunk, first as u64)?;
         // SAFETY: as above.
         unsafe { self.target.copy(block.region(), Source { bytes, first: 0, strides: &strides }) };
         Ok(())
     }
 
-    fn decode(&self, block: &Block, mask: u32, stored: &[u8], scratch: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn decode(&self, block: &Block, mask: u32, stored: &[u8], scratch: &mut Vec<u8>) -> Result<()> {
         let raw = Chain::default();
         let is_raw = self.known.edges_are_raw && self.known.is_edge(block);
         let chain = if is_raw { &raw } else { &self.known.chain };
@@ -294,6 +300,7 @@ impl Order {
         let n_bytes = self.bytes_of(block)?;
         let (first, _, strides) = self.hull(block)?;
         let fault = |source| block.fault(source);
+        Counts::add(&self.counts.whole_chunks, 1);
         let mut target = self.target.clone();
         if is_dense(block, &strides, self.known.element_bytes) && block.is_whole() {
             // SAFETY: no other block has these elements, and each block is taken once.
@@ -301,13 +308,27 @@ impl Order {
                 return chain.decode(threads, mask, stored, piece).map_err(fault);
             }
         }
-        if scratch.len() != n_bytes {
+        if scratch.len() < n_bytes {
             *scratch = zeroed(n_bytes).map_err(fault)?;
         }
-        chain.decode(threads, mask, stored, scratch).map_err(fault)?;
+        let decoded = &mut scratch[..n_bytes];
+        chain.decode(threads, mask, stored, decoded).map_err(fault)?;
         // SAFETY: as above.
-        unsafe { self.target.copy(block.region(), Source { bytes: scratch, first, strides: &strides }) };
+        unsafe { self.target.copy(block.region(), Source { bytes: decoded, first, strides: &strides }) };
         Ok(())
+    }
+
+    /// Reads from the file.
+    pub(super) fn fetch(
+        &self,
+        located: &Located,
+        dst: &mut [u8],
+        block: &Block,
+        chunk: StoredChunk,
+        first: u64,
+    ) -> Result<()> {
+        Counts::add(&self.counts.read_bytes, dst.len());
+        read(located, dst, block, chunk, first)
     }
 
     fn bytes_of(&self, block: &Block) -> Result<usize> {
@@ -320,7 +341,7 @@ impl Order {
 
     /// The bytes from the first selected element of a block to the end of the last: where they begin, how many, and from one
     /// selected element to the next along each axis.
-    fn hull(&self, block: &Block) -> Result<(usize, usize, Vec<usize>)> {
+    pub(super) fn hull(&self, block: &Block) -> Result<(usize, usize, Vec<usize>)> {
         self.bytes_of(block)?;
         let strides = dense(&block.shape, self.known.element_bytes).unwrap_or_default();
         let (mut first, mut extent) = (0, self.known.element_bytes);
@@ -336,7 +357,7 @@ impl Order {
 }
 
 impl Block {
-    fn region(&self) -> Region<'_> {
+    pub(super) fn region(&self) -> Region<'_> {
         Region { first: &self.first, count: &self.count }
     }
 
@@ -344,13 +365,13 @@ impl Block {
         self.count == self.shape
     }
 
-    fn fault(&self, source: darkchunk::Error) -> Error {
+    pub(super) fn fault(&self, source: darkchunk::Error) -> Error {
         Error::Chunk { offset: self.offset.clone(), source }
     }
 }
 
 /// Whether the selected elements of a block are in one piece in it.
-fn is_dense(block: &Block, strides: &[usize], element_bytes: usize) -> bool {
+pub(super) fn is_dense(block: &Block, strides: &[usize], element_bytes: usize) -> bool {
     let mut n_bytes = element_bytes;
     block.count.iter().zip(strides).rev().all(|(count, stride)| {
         let follows = *count == 1 || *stride == n_bytes;
@@ -360,7 +381,12 @@ fn is_dense(block: &Block, strides: &[usize], element_bytes: usize) -> bool {
 }
 
 /// The first `n_bytes` of working memory, which is made larger where it must be.
-fn resized<'a>(memory: &'a mut Vec<u8>, n_bytes: usize, block: &Block, chunk: StoredChunk) -> Result<&'a mut [u8]> {
+pub(super) fn resized<'a>(
+    memory: &'a mut Vec<u8>,
+    n_bytes: usize,
+    block: &Block,
+    chunk: StoredChunk,
+) -> Result<&'a mut [u8]> {
     if memory.len() < n_bytes {
         *memory = zeroed(n_bytes).map_err(|error| cannot_read(block, chunk, error.to_string()))?;
     }

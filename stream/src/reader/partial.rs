@@ -1,0 +1,216 @@
+//! Parts of chunks: only the blocks that have selected elements are decoded and, once it is known where they are, read.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use darkchunk::chunk::Filter;
+use darkchunk::codec::{BlockIndex, Parts};
+use darkchunk::cpu::Level;
+use darkchunk_hdf5::chunk_map::{Located, StoredChunk};
+
+use super::buffer::zeroed;
+use super::target::Source;
+use super::work::{Block, Order, Scratch, is_dense, resized};
+use crate::Result;
+
+/// Bytes of indices that a reader keeps: those of 7000 chunks with 2000 blocks.
+const MAX_INDEX_BYTES: usize = 64 << 20;
+
+/// What a reader has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Bytes that were read from the file beside HDF5.
+    pub read_bytes: u64,
+    /// Chunks that were decoded whole.
+    pub whole_chunks: u64,
+    /// Chunks of which a part was decoded.
+    pub partial_chunks: u64,
+    /// The blocks of these parts.
+    pub partial_blocks: u64,
+}
+
+/// [`Statistics`] that threads count.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) read_bytes: AtomicU64,
+    pub(super) whole_chunks: AtomicU64,
+    partial_chunks: AtomicU64,
+    partial_blocks: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn part(&self, n_blocks: usize) {
+        self.partial_chunks.fetch_add(1, Ordering::Relaxed);
+        self.partial_blocks.fetch_add(n_blocks as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn add(count: &AtomicU64, n: usize) {
+        count.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Statistics {
+            read_bytes: get(&self.read_bytes),
+            whole_chunks: get(&self.whole_chunks),
+            partial_chunks: get(&self.partial_chunks),
+            partial_blocks: get(&self.partial_blocks),
+        }
+    }
+}
+
+/// Whether so small a part of a chunk is wanted that decoding its blocks alone is less work: the blocks at both ends are decoded
+/// whole, and a chunk's fast path over all blocks is lost.
+pub(super) fn is_worth(range: &Range<usize>, chunk_bytes: usize, parts: Option<Parts>) -> bool {
+    let part_bytes = parts.map_or(0, |parts| parts.part_bytes);
+    let is_of_chunk = parts.is_none_or(|parts| parts.n_bytes == chunk_bytes);
+    is_of_chunk && range.len().saturating_add(part_bytes.saturating_mul(2)) <= chunk_bytes / 2
+}
+
+/// Where the blocks of chunks are that were walked.
+#[derive(Debug, Default)]
+pub(super) struct Indices(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By the chunk's address, with its stored bytes.
+    chunks: HashMap<u64, (u64, Arc<BlockIndex>)>,
+    n_bytes: usize,
+}
+
+impl Indices {
+    pub(super) fn get(&self, chunk: StoredChunk) -> Option<Arc<BlockIndex>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.chunks
+            .get(&chunk.address)
+            .filter(|(n_bytes, _)| *n_bytes == chunk.n_bytes)
+            .map(|(_, index)| Arc::clone(index))
+    }
+
+    /// Walks a chunk and keeps where its blocks are, if there is room.
+    pub(super) fn keep(&self, chunk: StoredChunk, filter: &Filter, stored: &[u8]) {
+        let Ok(Some(index)) = filter.open(stored).and_then(|open| open.index()) else { return };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.n_bytes + index.memory() <= MAX_INDEX_BYTES {
+            kept.n_bytes += index.memory();
+            kept.chunks.insert(chunk.address, (chunk.n_bytes, Arc::new(index)));
+        }
+    }
+
+    pub(super) fn forget(&self, chunk: StoredChunk) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, index)) = kept.chunks.remove(&chunk.address) {
+            kept.n_bytes -= index.memory();
+        }
+    }
+}
+
+/// A part of a chunk: its only filter, the bytes from the first to the last selected element, and from one of these to the next.
+type Part<'a> = (&'a Filter, Range<usize>, Vec<usize>);
+
+impl Order {
+    /// A stored chunk, in part or whole.
+    pub(super) fn chunk(
+        &self,
+        block: &Block,
+        located: &Located,
+        chunk: StoredChunk,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let part = self.part(block, chunk.mask)?;
+        if let Some(part) = &part
+            && self.by_index(block, located, chunk, part, scratch)?
+        {
+            return Ok(());
+        }
+        let Scratch { stored, decoded } = scratch;
+        let stored = resized(stored, chunk.n_bytes as usize, block, chunk)?;
+        self.fetch(located, stored, block, chunk, 0)?;
+        if let Some((filter, ..)) = &part {
+            self.known.indices.keep(chunk, filter, stored);
+        }
+        self.stored(block, chunk.mask, stored, decoded)
+    }
+
+    /// The bytes of a chunk, decoded in part or whole.
+    pub(super) fn stored(&self, block: &Block, mask: u32, stored: &[u8], scratch: &mut Vec<u8>) -> Result<()> {
+        let Some((filter, range, strides)) = self.part(block, mask)? else {
+            return self.decode(block, mask, stored, scratch);
+        };
+        match filter.open(stored) {
+            Ok(open) if open.parts().is_some_and(|parts| is_worth(&range, self.known.block_bytes, Some(parts))) => {
+                let decode = |dst: &mut [u8]| open.decode_range(Level::current(), range.clone(), dst);
+                self.put(block, &range, &strides, scratch, decode).map_err(|error| block.fault(error))
+            }
+            _ => self.decode(block, mask, stored, scratch),
+        }
+    }
+
+    /// The part of a chunk that is wanted, where it is a small one and its filter may decode it alone.
+    fn part(&self, block: &Block, mask: u32) -> Result<Option<Part<'_>>> {
+        let (first, n_bytes, strides) = self.hull(block)?;
+        let range = first..first + n_bytes;
+        if !is_worth(&range, self.known.block_bytes, None) || self.known.is_raw(block, mask) {
+            return Ok(None);
+        }
+        Ok(self.known.chain.alone(mask).map(|filter| (filter, range, strides)))
+    }
+
+    /// Reads and decodes no other blocks than those that are wanted, where the chunk was walked before. Says whether that is done.
+    fn by_index(
+        &self,
+        block: &Block,
+        located: &Located,
+        chunk: StoredChunk,
+        (filter, range, strides): &Part<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<bool> {
+        let Some(index) = self.known.indices.get(chunk) else { return Ok(false) };
+        let place = index.stored(range);
+        if !is_worth(range, self.known.block_bytes, Some(index.parts())) || place.end as u64 > chunk.n_bytes {
+            return Ok(false);
+        }
+        let Scratch { stored, decoded } = scratch;
+        let bytes = resized(stored, place.len(), block, chunk)?;
+        self.fetch(located, bytes, block, chunk, place.start as u64)?;
+        let decode = |dst: &mut [u8]| index.decode(filter, Level::current(), range.clone(), bytes, dst);
+        let is_done = self.put(block, range, strides, decoded, decode).is_ok();
+        if !is_done {
+            // It is damaged, or another chunk than it was: what the whole of it says is what counts.
+            self.known.indices.forget(chunk);
+        }
+        Ok(is_done)
+    }
+
+    /// Puts a part that `decode` gives where it belongs.
+    fn put(
+        &self,
+        block: &Block,
+        range: &Range<usize>,
+        strides: &[usize],
+        scratch: &mut Vec<u8>,
+        decode: impl FnOnce(&mut [u8]) -> darkchunk::Result<usize>,
+    ) -> darkchunk::Result<()> {
+        let mut target = self.target.clone();
+        if is_dense(block, strides, self.known.element_bytes) {
+            // SAFETY: no other block has these elements, and each block is taken once.
+            if let Some(piece) = unsafe { target.piece(block.region()) } {
+                self.counts.part(decode(piece)?);
+                return Ok(());
+            }
+        }
+        if scratch.len() < range.len() {
+            *scratch = zeroed(range.len())?;
+        }
+        let bytes = &mut scratch[..range.len()];
+        self.counts.part(decode(bytes)?);
+        // SAFETY: as above.
+        unsafe { self.target.copy(block.region(), Source { bytes, first: 0, strides }) };
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Of a chunk of which a part is wanted no more is decoded, nor read, than the blocks that have it.
+
+mod common;
+
+use common::cases::Chosen;
+use common::hdf5::{h5t, library};
+use common::maker::{self, Layout, Spec, create, open, open_dataset};
+use common::path;
+use darkchunk::Threads;
+use darkchunk::chunk::Filter;
+use darkchunk::codec::ChunkLayout;
+use darkchunk::cpu::Level;
+use darkchunk::element::ElementType;
+use darkchunk::pipeline::Pipeline;
+use darkchunk_sim::Rng;
+use darkchunk_stream::{Options, Reader, Statistics};
+
+/// An EIGER 4M frame: 2190 blocks of 8 KiB.
+const FRAME: [u64; 2] = [2167, 2070];
+
+fn frames(n: u64, [height, width]: [u64; 2]) -> Vec<u8> {
+    let mut rng = Rng::new(17);
+    (0..n * height * width)
+        .flat_map(|_| (if rng.below(7) == 0 { rng.below(40) as u32 } else { 0 }).to_le_bytes())
+        .collect()
+}
+
+/// A dataset of frames, a chunk each, and what is in it.
+fn make(name: &str, (id, given): (u32, &[u32]), n: u64, frame: [u64; 2]) -> (std::path::PathBuf, Vec<u8>) {
+    let (path, pixels) = (path(name), frames(n, frame));
+    let (dims, chunk) = ([n, frame[0], frame[1]], [1, frame[0], frame[1]]);
+    let layout = ChunkLayout { fill: Some(0), ..ChunkLayout::new(ElementType::U32, chunk.to_vec()) };
+    let values = Filter::localise(id, given, &layout).expect("good parameters");
+    let pipeline = Pipeline::new([(id, &values[..])]).expect("one filter");
+    let mut spec = Spec::new(*h5t::H5T_NATIVE_UINT32, &dims, Layout::Chunked(chunk.to_vec()));
+    spec.filters = vec![(id as i32, values)];
+    let file = create(&path, true, 0);
+    let dataset = spec.make(&file, "data");
+    for (index, pixels) in pixels.chunks(pixels.len() / n as usize).enumerate() {
+        let stored = pipeline.encode(Level::current(), Threads::ONE, pixels).expect("it encodes");
+        maker::write_chunk(&dataset, &[index as u64, 0, 0], 0, &stored);
+    }
+    (path, pixels)
+}
+
+fn read(reader: &Reader, chosen: &Chosen) -> Vec<u8> {
+    let mut found = vec![0xEE; chosen.n_elements() * 4];
+    reader.read(&chosen.start, &chosen.count, Some(&chosen.step), &mut found).expect("a good dataset");
+    found
+}
+
+fn since(reader: &Reader, before: Statistics) -> [u64; 4] {
+    let now = reader.statistics();
+    [
+        now.partial_chunks - before.partial_chunks,
+        now.partial_blocks - before.partial_blocks,
+        now.whole_chunks - before.whole_chunks,
+        now.read_bytes - before.read_bytes,
+    ]
+}
+
+#[test]
+fn a_row_of_a_large_frame_decodes_three_blocks_and_the_second_time_reads_no_others() {
+    let (path, pixels) = make("row", (32008, &[0, 2]), 2, FRAME);
+    let file = open(&path);
+    let options = Options { n_threads: 2, ..Options::default() };
+    let reader = Reader::open(&library(), open_dataset(&file, "data").0, options).expect("a dataset");
+    let dims = [2, FRAME[0], FRAME[1]];
+    let (_, stored) = reader.stored().expect("known");
+    for row in [0, 1000, 2166, 1000] {
+        let before = reader.statistics();
+        let chosen = Chosen { start: vec![0, row, 0], count: vec![2, 1, FRAME[1]], step: vec![1; 3] };
+        assert!(read(&reader, &chosen) == chosen.of(&dims, &pixels, 4), "row {row}");
+        let [n_chunks, n_blocks, n_whole, n_bytes] = since(&reader, before);
+        assert_eq!((n_chunks, n_whole), (2, 0), "row {row}");
+        // A row has 8280 bytes, a block 8192; the frame's last elements are in no block.
+        assert!((2..=2 * 3).contains(&n_blocks), "row {row}: {n_blocks} blocks of two frames");
+        assert_eq!(n_bytes == stored, row == 0, "row {row}: the first time whole chunks are read");
+        assert!(row == 0 || n_bytes < stored / 200, "row {row}: {n_bytes} of {stored} bytes");
+    }
+    let before = reader.statistics();
+    assert!(read(&reader, &Chosen::all(&dims)) == pixels);
+    assert_eq!(since(&reader, before), [0, 0, 2, stored], "all is decoded whole");
+}
+
+#[test]
+fn every_small_part_of_a_chunk_is_right_with_every_filter() {
+    let filters: [(u32, &[u32], bool); 8] = [
+        (32008, &[64, 2], true),
+        (32008, &[64, 3, 1], true),
+        (32008, &[64, 0], true),
+        (32004, &[500], true),
+        (32001, &[0, 0, 0], true),
+        (32001, &[1, 1, 1], false),
+        (32015, &[1], false),
+        (36115, &[0], false),
+    ];
+    let (frame, mut rng) = ([101, 203], Rng::new(3));
+    for (id, given, has_parts) in filters {
+        let (path, pixels) = make("parts", (id, given), 3, frame);
+        let file = open(&path);
+        let reader = Reader::open(&library(), open_dataset(&file, "data").0, Options::default()).expect("a dataset");
+        let dims = [3, frame[0], frame[1]];
+        for _ in 0..150 {
+            let mut chosen = Chosen::random(&mut rng, &dims);
+            chosen.count[1] = chosen.count[1].min(1 + rng.below(9) as u64);
+            assert!(read(&reader, &chosen) == chosen.of(&dims, &pixels, 4), "{id} {given:?} {chosen:?}");
+        }
+        let found = reader.statistics();
+        assert_eq!(found.partial_chunks > 50, has_parts, "{id} {given:?}: {found:?}");
+    }
+}
+
+/// A file whose chunk is replaced by another one while it is read: its blocks are elsewhere.
+#[test]
+fn an_index_of_blocks_that_are_elsewhere_now_is_given_up() {
+    use std::io::{Seek, SeekFrom, Write};
+    let (path, pixels) = make("stale", (32008, &[64, 2]), 2, [64, 64]);
+    let file = open(&path);
+    let reader = Reader::open(&library(), open_dataset(&file, "data").0, Options::default()).expect("a dataset");
+    let row = Chosen { start: vec![0, 40, 0], count: vec![1, 1, 64], step: vec![1; 3] };
+    assert!(read(&reader, &row) == row.of(&[2, 64, 64], &pixels, 4));
+    let place = reader.stored_chunk(&[0, 0, 0]).expect("known").expect("stored");
+    let other: Vec<u8> = pixels[..64 * 64 * 4].iter().map(|byte| byte.rotate_left(1)).rev().collect();
+    let layout = ChunkLayout::new(ElementType::U32, vec![1, 64, 64]);
+    let values = Filter::localise(32008, &[64, 2], &layout).expect("good");
+    let stored = Pipeline::new([(32008, &values[..])])
+        .and_then(|pipeline| pipeline.encode(Level::current(), Threads::ONE, &other))
+        .expect("it encodes");
+    let mut bytes = vec![0; place.n_bytes as usize];
+    let n = stored.len().min(bytes.len());
+    bytes[..n].copy_from_slice(&stored[..n]);
+    let mut raw = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+    raw.seek(SeekFrom::Start(place.address)).expect("a place");
+    raw.write_all(&bytes).expect("room");
+    // The row is in the first half, which is there however long the new chunk is.
+    let mut found = vec![0; 256];
+    reader.read(&row.start, &row.count, None, &mut found).expect("its blocks are sound");
+    assert!(found == other[40 * 256..41 * 256], "neither the old row nor a mixture");
+}
