@@ -23,6 +23,7 @@
 use std::time::Instant;
 
 use super::api::Hid;
+use super::chunk_map;
 use super::claim::Claim;
 use super::dataset::{self, Frames};
 use super::full_disk;
@@ -55,6 +56,8 @@ pub struct ChunkWriter {
     has_failed: bool,
     /// Whether a chunk was written again since the last flush.
     must_flush: bool,
+    /// The file once more, where it was to be written to the disk.
+    opened: Option<std::fs::File>,
     /// Nobody else in this process writes to the dataset.
     _claim: Option<Claim>,
 }
@@ -122,6 +125,7 @@ impl ChunkWriter {
             odd_chunk: None,
             has_failed: false,
             must_flush: false,
+            opened: None,
         })
     }
 
@@ -299,6 +303,39 @@ impl ChunkWriter {
             self.frames.rows.put(session, index, mask, &chunk[..chunk.len() - 1])?;
         }
         self.frames.rows.put(session, index, mask, chunk)
+    }
+
+    /// Makes the dataset at least `n_frames` long; those that were never written are the fill value.
+    ///
+    /// # Errors
+    /// [`Error::FrameLimit`], [`Error::Resized`], [`Error::Hdf5`]: it is as long as before.
+    pub fn extend(&mut self, n_frames: u64) -> Result<()> {
+        if n_frames <= self.n_stored {
+            return Ok(());
+        }
+        if let Some(max) = self.frames.rows.max_rows.filter(|max| n_frames > *max) {
+            return Err(Error::FrameLimit { max });
+        }
+        let session = self.file.library().session();
+        self.frames.rows.check_extent(&session)?;
+        self.frames.rows.set_extent(&session, n_frames)?;
+        self.n_stored = n_frames;
+        Ok(())
+    }
+
+    /// Has the system write to the disk what was [flushed](Self::flush), so that a power cut does not lose it either.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the file is not one of the system's, or the table of functions too old to say so;
+    /// [`Error::Sync`].
+    pub fn sync(&mut self) -> Result<()> {
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => chunk_map::open_again(self.library(), &self.file)?,
+        };
+        let synced = opened.sync_all();
+        self.opened = Some(opened);
+        synced.map_err(|error| Error::Sync { message: error.to_string() })
     }
 
     /// Whether the file is to be flushed now: by the rule, after the first chunk of a dataset, and after a chunk that was

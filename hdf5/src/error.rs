@@ -61,6 +61,14 @@ pub enum Error {
         /// What the system says.
         message: String,
     },
+    /// The system did not write the file to the disk.
+    #[error(
+        "the file was flushed, but the system could not write it to the disk: {message}. What is stored may be lost by a power cut"
+    )]
+    Sync {
+        /// What the system says.
+        message: String,
+    },
     /// The file cannot be written to.
     #[error("the file is open for reading only: open it with H5F_ACC_RDWR")]
     ReadOnly,

@@ -61,6 +61,7 @@ pub use error::{Error, Result};
 pub use file::{File, OpenDataset};
 pub use library::Library;
 pub use options::{Dataset, Flush, Summary};
+pub use recording::Recording;
 pub use writer::{FileElement, Writer};
 
 /// The README's Rust code, compiled.

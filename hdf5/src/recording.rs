@@ -12,17 +12,17 @@ use super::array;
 use super::chunk_writer::ChunkWriter;
 use super::library::h5;
 use super::object::{self, Id, Stored};
+use super::writer::FileElement;
 use crate::{Error, Result};
-use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Totals};
-
+use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Sum, Totals};
 use darkchunk::kernels::drle::FrameCounts;
 
 /// Between the counts that are stored with one flush and with the next.
 const COUNTS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The group beside a dataset that frames are written to.
+/// The group beside a dataset that frames are written to: what was done to them, and what that cost.
 #[derive(Debug)]
-pub(super) struct Recording {
+pub struct Recording {
     group: Id,
     frames: Id,
     first_frame: Id,
@@ -116,6 +116,19 @@ fn span(object: &Id, chunks: &ChunkWriter) -> Result<Option<u64>> {
 }
 
 impl Recording {
+    /// Gives a dataset that was [made](ChunkWriter::create) its name, and makes the group beside it: with dark image,
+    /// threshold and filter; the counts so far are none.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] where there is a group of a dataset that is gone; [`Error::Hdf5`].
+    pub fn publish<P: FileElement>(encoder: &FrameEncoder<P>, chunks: &mut ChunkWriter) -> Result<Self> {
+        check_no_group(chunks)?;
+        chunks.publish()?;
+        let recording = Self::begin(encoder, chunks)?;
+        chunks.flush()?;
+        Ok(recording)
+    }
+
     /// Stores what is known before the first frame: dark image, threshold, filter; and the counts so far.
     pub(super) fn begin<P: FrameElement + Stored>(encoder: &FrameEncoder<P>, chunks: &ChunkWriter) -> Result<Self> {
         let group = object::group(chunks.library(), chunks.place().at.get(), &group_path(chunks))?;
@@ -150,12 +163,20 @@ impl Recording {
 
     /// Stores the counts, which are of the last frames that are stored.
     pub(super) fn store_counts(&self, totals: &Totals, chunks: &ChunkWriter) -> Result<()> {
-        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, n_sentinels, .. } = totals.counts;
+        self.store_counts_of(&totals.counts, totals.n_frames, chunks.n_stored() - totals.n_frames, chunks)
+    }
+
+    /// Stores the counts of `n_frames` frames, of which the first one is `first`.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`].
+    pub fn store_counts_of(&self, counts: &FrameCounts, n_frames: u64, first: u64, chunks: &ChunkWriter) -> Result<()> {
+        let FrameCounts { n_bright, n_zeroed, zeroed_sum, n_saturated, n_sentinels, .. } = *counts;
         let session = chunks.library().session();
         let unsigned = chunks.library().ids().native_uint64;
         for (attribute, number) in [
-            (&self.frames, totals.n_frames),
-            (&self.first_frame, chunks.n_stored() - totals.n_frames),
+            (&self.frames, n_frames),
+            (&self.first_frame, first),
             (&self.pixels_bright, n_bright),
             (&self.pixels_zeroed, n_zeroed),
             (&self.pixels_saturated, n_saturated),
@@ -170,9 +191,18 @@ impl Recording {
 
     /// Stores the sum, which is of the last frames that are stored.
     pub(super) fn store_sum<P: FrameElement>(&self, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
-        let (dims, has_threshold) = (&chunks.shape().dims()[1..], encoder.threshold().is_some());
+        let has_threshold = encoder.threshold().is_some();
         let Some(sum) = &mut encoder.totals_mut().sum else { return Ok(()) };
-        let n_frames = sum.n_frames();
+        let first = chunks.n_stored() - sum.n_frames();
+        self.store_sum_of(sum, has_threshold, first, chunks)
+    }
+
+    /// Stores the sum of frames of which the first one is `first`.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`].
+    pub fn store_sum_of(&self, sum: &mut Sum, has_threshold: bool, first: u64, chunks: &ChunkWriter) -> Result<()> {
+        let (dims, n_frames) = (&chunks.shape().dims()[1..], sum.n_frames());
         let dataset = if sum.is_signed() && !has_threshold {
             array::write(&self.group, "sum", dims, sum.total())?
         } else {
@@ -180,7 +210,7 @@ impl Recording {
             array::write(&self.group, "sum", dims, &total)?
         };
         object::set_number(&dataset, "frames", n_frames)?;
-        object::set_number(&dataset, "first_frame", chunks.n_stored() - n_frames)?;
+        object::set_number(&dataset, "first_frame", first)?;
         let place = chunks.place();
         place.nexus.as_ref().map_or(Ok(()), |nexus| nexus.show_sum(&dataset, place.at.get()))
     }

@@ -1,11 +1,11 @@
-//! What can go wrong with a read.
+//! What can go wrong with a read, and with a recording.
 
 use thiserror::Error;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something was not read. Every message says what was wrong and, where there is a remedy, what to do.
+/// Why something was not read or recorded. Every message says what was wrong and, where there is a remedy, what to do.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
@@ -48,7 +48,15 @@ pub enum Error {
         /// What is wrong.
         error: Box<Self>,
     },
-    /// A selection or a destination that means nothing.
+    /// A recorder of another process.
+    #[error(
+        "this recorder was made by the process of which this one is a fork: only that one can record; make another here, to another file"
+    )]
+    Forked,
+    /// No frame can be pushed to a recording that is finished.
+    #[error("the recording is finished: make another recorder, to another dataset")]
+    Finished,
+    /// A selection, a destination or an option that means nothing.
     #[error("{0}")]
     Argument(String),
 }

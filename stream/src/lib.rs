@@ -1,8 +1,10 @@
-//! What keeps many chunks in flight: the reader of datasets.
+//! What keeps many chunks in flight: the reader of datasets, and the recorder.
 //!
 //! [`Reader`] reads any selection of a dataset into the caller's memory: the bytes of chunks from the file itself, decoded in
 //! several threads, and through HDF5 whatever is unusual; [`Way`] says which. [`filters`] undoes all filters of a dataset, ours
 //! and those of others.
+//!
+//! [`recorder`] takes frames by their number, and encodes them in threads.
 //!
 //! [`verify`] says whether a dataset is what was written.
 //!
@@ -13,6 +15,7 @@
 mod error;
 pub mod filters;
 mod reader;
+pub mod recorder;
 pub mod verify;
 
 pub use error::{Error, Result};

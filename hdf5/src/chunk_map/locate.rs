@@ -186,7 +186,7 @@ fn user_block(library: &Library, file: &Id) -> Result<u64> {
 }
 
 /// The same file, opened once more.
-pub(super) fn open_again(library: &Library, file: &Id) -> Result<File> {
+pub(crate) fn open_again(library: &Library, file: &Id) -> Result<File> {
     let access = Id::new(library, h5_optional!(library, H5Fget_access_plist(file.get()))?);
     let plain = property_list(library, library.ids().file_access)?;
     h5_optional!(library, H5Pset_fapl_sec2(plain.get()))?;

@@ -18,6 +18,7 @@ pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub(crate) use list::list;
 pub use locate::Located;
+pub(crate) use locate::open_again;
 pub use sources::{Mapping, Source, SourcePart, Sources};
 
 /// One chunk as it is stored.

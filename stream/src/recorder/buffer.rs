@@ -1,0 +1,100 @@
+//! The memory that frames are in: the caller's until it is pushed, and again when it is released.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use darkchunk::element::{Element, as_bytes};
+
+/// The memory of a frame that is handed to a recorder, and **released by being dropped**, on any thread, as soon as the frame is
+/// encoded (with several frames a chunk: when the chunk is). A camera's buffer goes back to the camera in its `drop`.
+pub trait Buffer: Send + 'static {
+    /// Piece `index` of the frame, which is its pieces one after the other: rows, strips, modules; `None` after the last.
+    fn piece(&self, index: usize) -> Option<&[u8]>;
+}
+
+impl<P: Element> Buffer for Vec<P> {
+    fn piece(&self, index: usize) -> Option<&[u8]> {
+        (index == 0).then(|| as_bytes(self))
+    }
+}
+
+impl<P: Element> Buffer for Box<[P]> {
+    fn piece(&self, index: usize) -> Option<&[u8]> {
+        (index == 0).then(|| as_bytes(self))
+    }
+}
+
+impl<P: Element> Buffer for Arc<[P]> {
+    fn piece(&self, index: usize) -> Option<&[u8]> {
+        (index == 0).then(|| as_bytes(self))
+    }
+}
+
+/// Bytes of all pieces.
+pub(super) fn n_bytes(buffer: &impl Buffer) -> usize {
+    pieces(buffer).map(<[u8]>::len).sum()
+}
+
+pub(super) fn pieces(buffer: &impl Buffer) -> impl Iterator<Item = &[u8]> {
+    (0..).map_while(|index| buffer.piece(index))
+}
+
+/// Memory that is used again and again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    /// Empty memory, which returns to the pool when it is dropped.
+    pub(super) fn take(&self) -> Pooled {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Pooled { bytes, pool: self.clone() }
+    }
+}
+
+/// Memory from a [`Pool`].
+#[derive(Debug)]
+pub(super) struct Pooled {
+    pub(super) bytes: Vec<u8>,
+    pool: Pool,
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+    }
+}
+
+/// The memory of a frame that was taken.
+#[derive(Debug)]
+pub(super) enum Held<B> {
+    Given(B),
+    Copied(Pooled),
+}
+
+impl<B: Buffer> Buffer for Held<B> {
+    fn piece(&self, index: usize) -> Option<&[u8]> {
+        match self {
+            Self::Given(buffer) => buffer.piece(index),
+            Self::Copied(pooled) => (index == 0).then_some(&pooled.bytes[..]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_the_pool_is_used_again_once_it_is_released() {
+        let pool = Pool::default();
+        let mut first = pool.take();
+        first.bytes.extend([1; 1000]);
+        let address = first.bytes.as_ptr();
+        let second = pool.take();
+        drop(first);
+        let third = pool.take();
+        assert_eq!((third.bytes.as_ptr(), third.bytes.len()), (address, 0));
+        assert!(second.bytes.is_empty());
+    }
+}

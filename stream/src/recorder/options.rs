@@ -1,0 +1,90 @@
+//! What a recorder is told.
+
+use darkchunk::chunk::ChunkShape;
+use darkchunk::element::ElementType;
+use darkchunk_hdf5::Flush;
+
+use super::order::Rules;
+use super::pixels::PixelFormat;
+use super::veto::Veto;
+use crate::{Error, Result};
+
+/// What is done with a frame for which there is no memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// [`push`](super::Recorder::push) helps to encode, and returns when there is room.
+    #[default]
+    Block,
+    /// The frame is not taken, marked and counted.
+    Drop,
+}
+
+/// How a recorder works.
+#[derive(Debug, Clone)]
+pub struct Options<P> {
+    /// Threads that encode, beside the pushing one, which helps where it would have to wait. 0: it does everything.
+    pub n_workers: usize,
+    /// The most memory that frames and encoded chunks take, copied ones as well as those that are lent; the workers' own is not counted.
+    pub max_bytes: usize,
+    /// What is done where that is not enough.
+    pub policy: Policy,
+    /// When the file is flushed.
+    pub flush: Flush,
+    /// Whether HDF5 is handed over: it is called on a thread of the recorder then, and nobody else may call it before
+    /// [`finish`](super::Recorder::finish) has returned, unless the table of functions has a lock that everybody uses.
+    pub writer_thread: bool,
+    /// The number of the frame that has index 0 in the dataset.
+    pub first_number: u64,
+    /// With several frames a chunk: how many frames after the end of a chunk others may come before it is closed, and those that are
+    /// missing in it are late.
+    pub reorder: u64,
+    /// How far after the newest frame another may be; one that is farther off is taken for an error of the source.
+    pub max_gap: u64,
+    /// How the pixels are delivered.
+    pub format: PixelFormat,
+    /// Which frames are stored.
+    pub veto: Option<Veto<P>>,
+}
+
+impl<P> Default for Options<P> {
+    fn default() -> Self {
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            n_workers: n_cores.saturating_sub(1).max(1),
+            max_bytes: 512 << 20,
+            policy: Policy::Block,
+            flush: Flush::default(),
+            writer_thread: false,
+            first_number: 0,
+            reorder: 64,
+            max_gap: 100_000,
+            format: PixelFormat::Native,
+            veto: None,
+        }
+    }
+}
+
+/// Chunks that may be under way. It bounds what queues take; the memory of frames is bounded by its bytes.
+pub(super) const MAX_JOBS: usize = 1024;
+
+impl<P> Options<P> {
+    pub(super) fn rules(&self, shape: &ChunkShape, element: ElementType) -> Result<Rules> {
+        self.format.check(element).map_err(darkchunk_hdf5::Error::from)?;
+        let frame_bytes = self.format.frame_bytes(shape.frame_pixels(), element);
+        let least = frame_bytes.saturating_mul(shape.n_frames).saturating_mul(2);
+        if self.max_bytes < least {
+            return Err(Error::Argument(format!(
+                "max_bytes is {}, two chunks of {} frames have {least}: give more, or put fewer frames in a chunk",
+                self.max_bytes, shape.n_frames
+            )));
+        }
+        Ok(Rules {
+            frames_per_chunk: shape.n_frames as u64,
+            first_number: self.first_number,
+            reorder: self.reorder,
+            max_gap: self.max_gap,
+            max_bytes: self.max_bytes,
+            max_jobs: MAX_JOBS,
+        })
+    }
+}

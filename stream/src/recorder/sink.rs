@@ -1,0 +1,185 @@
+//! What calls HDF5: encoded chunks into the file, in the order in which they come, and flushes.
+//!
+//! A chunk that HDF5 does not take is held, and those that come after it; all are tried again, at most ten times a second, and
+//! whenever a flush or the end is asked for.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use darkchunk::chunk::Sum;
+use darkchunk::kernels::drle::FrameCounts;
+use darkchunk_hdf5::{ChunkWriter, Error, Flush, Recording, Result};
+
+use super::numbers::State;
+use super::order::Order;
+use super::work::Done;
+
+/// Between a chunk that HDF5 did not take and the next try.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What all threads of a recorder share.
+#[derive(Debug)]
+pub(super) struct Shared<T> {
+    state: Mutex<Shown<T>>,
+    /// Something was encoded or stored.
+    progress: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct Shown<T> {
+    pub(super) order: Order<T>,
+    /// Why the last chunk or flush failed; `None` once one has succeeded.
+    pub(super) trouble: Option<Error>,
+    /// Whether nobody has been told yet.
+    pub(super) is_news: bool,
+    /// Why the last frame that was refused was.
+    pub(super) fault: Option<String>,
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new(order: Order<T>) -> Self {
+        let shown = Shown { order, trouble: None, is_news: false, fault: None };
+        Self { state: Mutex::new(shown), progress: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shown<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something was encoded or stored, a moment at most.
+    pub(super) fn wait<'a>(&self, shown: MutexGuard<'a, Shown<T>>) -> MutexGuard<'a, Shown<T>> {
+        const MOMENT: Duration = Duration::from_millis(20);
+        self.progress.wait_timeout(shown, MOMENT).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The file's side of a recorder.
+#[derive(Debug)]
+pub(super) struct Sink<T> {
+    chunks: ChunkWriter,
+    recording: Recording,
+    flush: Flush,
+    first_index: Option<u64>,
+    counts: FrameCounts,
+    n_counted: u64,
+    n_unflushed: u64,
+    last_flush: Instant,
+    waiting: VecDeque<Done<T>>,
+    failed: Option<Instant>,
+}
+
+impl<T> Sink<T> {
+    pub(super) fn new(mut chunks: ChunkWriter, recording: Recording, flush: Flush) -> Self {
+        // When the file is flushed is decided here: chunks come in any order.
+        chunks.set_flush(Flush::NEVER);
+        Self {
+            chunks,
+            recording,
+            flush,
+            first_index: None,
+            counts: FrameCounts::default(),
+            n_counted: 0,
+            n_unflushed: 0,
+            last_flush: Instant::now(),
+            waiting: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// Takes a chunk that is encoded, and stores what can be stored.
+    pub(super) fn take(&mut self, done: Done<T>, shared: &Shared<T>) {
+        let mut shown = shared.lock();
+        let n_bytes = done.chunk.as_ref().map_or(0, |chunk| chunk.bytes.len());
+        shown.order.encoded(&done.job, n_bytes);
+        if done.fault.is_some() {
+            shown.fault.clone_from(&done.fault);
+        }
+        if done.chunk.is_none() {
+            shown.order.settle(done.job, 0);
+        } else {
+            self.waiting.push_back(done);
+        }
+        drop(shown);
+        shared.progress.notify_all();
+        self.go_on(shared);
+    }
+
+    /// Stores chunks that wait, and flushes the file if it is time to; not sooner than [`RETRY`] after a failure.
+    pub(super) fn go_on(&mut self, shared: &Shared<T>) {
+        if self.failed.is_none_or(|failed| failed.elapsed() >= RETRY) {
+            let stored =
+                self.store(shared).and_then(|()| if self.is_flush_due() { self.flush(shared) } else { Ok(()) });
+            self.note(stored, shared);
+        }
+    }
+
+    /// Stores all chunks that wait, flushes the file, and with `sync` has the system write it to the disk.
+    pub(super) fn flush_now(&mut self, sync: bool, shared: &Shared<T>) -> Result<()> {
+        let stored = self.store(shared).and_then(|()| self.flush(shared));
+        let synced = stored.and_then(|()| if sync { self.chunks.sync() } else { Ok(()) });
+        self.note(synced.clone(), shared);
+        synced
+    }
+
+    /// Stores what there is to be stored at the end, and flushes the file: `n_frames` is the length of the dataset, with missing
+    /// frames.
+    pub(super) fn finish(&mut self, n_frames: u64, sum: Option<(&mut Sum, bool)>, shared: &Shared<T>) -> Result<()> {
+        let first = self.first_index.unwrap_or(0);
+        let stored = self.store(shared).and_then(|()| self.chunks.extend(n_frames)).and_then(|()| match sum {
+            Some((sum, has_threshold)) => self.recording.store_sum_of(sum, has_threshold, first, &self.chunks),
+            None => Ok(()),
+        });
+        let flushed = stored.and_then(|()| self.flush(shared));
+        self.note(flushed.clone(), shared);
+        flushed
+    }
+
+    fn note(&mut self, result: Result<()>, shared: &Shared<T>) {
+        let is_new = self.failed.is_some() || result.is_err();
+        self.failed = result.is_err().then(Instant::now);
+        if is_new {
+            let mut shown = shared.lock();
+            shown.is_news = result.is_err();
+            shown.trouble = result.err();
+        }
+        shared.progress.notify_all();
+    }
+
+    fn store(&mut self, shared: &Shared<T>) -> Result<()> {
+        while let Some(done) = self.waiting.front() {
+            let Some(chunk) = &done.chunk else { break };
+            let last = done.job.slots.iter().rfind(|slot| slot.fate == State::Stored);
+            let first = done.job.slots.iter().find(|slot| slot.fate == State::Stored);
+            let n_frames = last.map_or(0, |slot| slot.index + 1);
+            self.chunks.write(done.job.chunk, n_frames, &chunk.bytes)?;
+            self.first_index = self.first_index.into_iter().chain(first.map(|slot| slot.index)).min();
+            self.counts += done.counts;
+            self.n_counted += done.n_frames;
+            self.n_unflushed += done.n_frames;
+            let n_bytes = chunk.bytes.len();
+            if let Some(Done { job, .. }) = self.waiting.pop_front() {
+                shared.lock().order.settle(job, n_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_flush_due(&self) -> bool {
+        let Flush { frames, interval } = self.flush;
+        let is_first = self.n_unflushed == self.n_counted && self.flush != Flush::NEVER;
+        self.n_unflushed > 0
+            && (is_first
+                || frames.is_some_and(|max| self.n_unflushed >= max)
+                || interval.is_some_and(|interval| self.last_flush.elapsed() >= interval))
+    }
+
+    fn flush(&mut self, shared: &Shared<T>) -> Result<()> {
+        let first = self.first_index.unwrap_or(0);
+        self.recording.store_counts_of(&self.counts, self.n_counted, first, &self.chunks)?;
+        self.chunks.flush()?;
+        shared.lock().order.flushed(std::mem::take(&mut self.n_unflushed));
+        self.last_flush = Instant::now();
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! What a recorder says of its work.
+
+/// Counts and sizes at one moment. Every frame that was pushed is in exactly one of `n_stored`, `n_vetoed`, `n_refused`, `n_held`,
+/// `n_dropped`, `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Statistics {
+    /// Frames that were pushed. One that [`push`](super::Recorder::push) refused with an error is not counted.
+    pub n_received: u64,
+    /// Frames that are in the file.
+    pub n_stored: u64,
+    /// Frames that the veto kept out.
+    pub n_vetoed: u64,
+    /// Frames that cannot be encoded.
+    pub n_refused: u64,
+    /// Frames that were taken and are not in the file yet.
+    pub n_held: u64,
+    /// Frames for which there was no memory.
+    pub n_dropped: u64,
+    /// Frames that came after their chunk was closed, or a million frames after those that they belong to.
+    pub n_late: u64,
+    /// Frames with a number that had come already.
+    pub n_duplicate: u64,
+    /// Frames with a number before the first, or too far after the newest.
+    pub n_out_of_range: u64,
+    /// Numbers up to the newest that have not come.
+    pub n_missing: u64,
+    /// Frames that a killed process cannot lose any more.
+    pub n_flushed: u64,
+    /// Chunks that wait for a worker or are with one.
+    pub n_queued: usize,
+    /// Bytes of the frames that were pushed.
+    pub bytes_received: u64,
+    /// Bytes of the chunks that were written.
+    pub bytes_stored: u64,
+    /// Bytes of memory that frames and encoded chunks take now.
+    pub bytes_held: usize,
+    /// How long the oldest frame has been held.
+    pub seconds_behind: f64,
+}
+
+impl Statistics {
+    /// Bytes pushed for each byte stored: dropped and vetoed frames count as pushed. `None` before the first chunk.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        (self.bytes_stored > 0).then(|| self.bytes_received as f64 / self.bytes_stored as f64)
+    }
+}

@@ -1,0 +1,200 @@
+//! The threads of a recorder: workers that encode, and where HDF5 was handed over one that writes.
+
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use darkchunk_hdf5::FileElement;
+
+use super::buffer::Buffer;
+use super::options::MAX_JOBS;
+use super::order::Job;
+use super::sink::{Shared, Sink};
+use super::work::{Done, Worker};
+
+/// What comes to the one that calls HDF5.
+#[derive(Debug)]
+enum Message<T> {
+    Done(Done<T>),
+    Flush { sync: bool, reply: Sender<darkchunk_hdf5::Result<()>> },
+}
+
+/// The one that calls HDF5.
+#[derive(Debug)]
+enum Writer<T> {
+    /// The pushing thread.
+    Here(Box<Sink<T>>),
+    Thread(JoinHandle<Box<Sink<T>>>),
+    /// A thread that has panicked.
+    Gone,
+}
+
+/// All threads, as the pushing one sees them.
+#[derive(Debug)]
+pub(super) struct Threads<P, T> {
+    shared: Arc<Shared<T>>,
+    own: Worker<P>,
+    workers: Vec<JoinHandle<Worker<P>>>,
+    jobs: Option<Sender<Job<T>>>,
+    waiting: Receiver<Job<T>>,
+    done: Option<Sender<Message<T>>>,
+    messages: Receiver<Message<T>>,
+    writer: Writer<T>,
+}
+
+impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
+    /// Starts a thread for each of `workers`. Where one cannot be started, there are fewer.
+    pub(super) fn start(
+        shared: Arc<Shared<T>>,
+        own: Worker<P>,
+        workers: Vec<Worker<P>>,
+        sink: Sink<T>,
+        writer_thread: bool,
+    ) -> std::io::Result<Self> {
+        let ((jobs, waiting), (done, messages)) = (bounded(MAX_JOBS), bounded(MAX_JOBS));
+        let writer = if writer_thread {
+            let (shared, messages) = (Arc::clone(&shared), messages.clone());
+            let write = move || write(Box::new(sink), &messages, &shared);
+            Writer::Thread(Builder::new().name("darkchunk-write".to_owned()).spawn(write)?)
+        } else {
+            Writer::Here(Box::new(sink))
+        };
+        let start = |worker| {
+            let (waiting, done) = (waiting.clone(), done.clone());
+            let work = move || encode(worker, &waiting, &done);
+            Builder::new().name("darkchunk-encode".to_owned()).spawn(work).ok()
+        };
+        let workers = workers.into_iter().map_while(start).collect();
+        Ok(Self { shared, own, workers, jobs: Some(jobs), waiting, done: Some(done), messages, writer })
+    }
+
+    /// Hands the chunks that are ready to the workers; does their work where there are none.
+    pub(super) fn dispatch(&mut self) {
+        let Some(jobs) = &self.jobs else { return };
+        loop {
+            let Some(job) = self.shared.lock().order.next_job() else { break };
+            match jobs.try_send(job) {
+                Ok(()) => {}
+                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                    self.shared.lock().order.put_back(job);
+                    break;
+                }
+            }
+        }
+        while self.workers.is_empty() && self.help() {}
+    }
+
+    /// Encodes one chunk that waits. Says whether there was one.
+    pub(super) fn help(&mut self) -> bool {
+        let Ok(job) = self.waiting.try_recv() else { return false };
+        let done = self.own.work(job);
+        match (&mut self.writer, &self.done) {
+            (Writer::Here(sink), _) => sink.take(done, &self.shared),
+            (_, Some(messages)) => drop(messages.send(Message::Done(done))),
+            _ => {}
+        }
+        true
+    }
+
+    /// Where this thread is the one that calls HDF5: stores what is encoded.
+    pub(super) fn store(&mut self) {
+        let Writer::Here(sink) = &mut self.writer else { return };
+        while let Ok(Message::Done(done)) = self.messages.try_recv() {
+            sink.take(done, &self.shared);
+        }
+        sink.go_on(&self.shared);
+    }
+
+    /// Waits until something was encoded or stored, a moment at most.
+    pub(super) fn wait(&mut self) {
+        const MOMENT: Duration = Duration::from_millis(20);
+        let Writer::Here(sink) = &mut self.writer else {
+            drop(self.shared.wait(self.shared.lock()));
+            return;
+        };
+        match self.messages.recv_timeout(MOMENT) {
+            Ok(Message::Done(done)) => sink.take(done, &self.shared),
+            _ => sink.go_on(&self.shared),
+        }
+    }
+
+    /// Waits until every chunk that was closed is encoded, and helps.
+    pub(super) fn encode_all(&mut self) {
+        loop {
+            self.dispatch();
+            self.store();
+            if self.shared.lock().order.n_jobs() == 0 {
+                return;
+            }
+            if !self.help() {
+                self.wait();
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self, sync: bool) -> darkchunk_hdf5::Result<()> {
+        match (&mut self.writer, &self.done) {
+            (Writer::Here(sink), _) => sink.flush_now(sync, &self.shared),
+            (_, Some(messages)) => {
+                let (reply, answer) = bounded(1);
+                let _ = messages.send(Message::Flush { sync, reply });
+                answer.recv().unwrap_or_else(|_| Err(gone()))
+            }
+            _ => Err(gone()),
+        }
+    }
+
+    /// Ends all threads, and stores what there is to be stored at the end. May be called again.
+    pub(super) fn finish(&mut self) -> darkchunk_hdf5::Result<()> {
+        self.encode_all();
+        self.jobs = None;
+        for worker in self.workers.drain(..) {
+            if let Ok(worker) = worker.join() {
+                self.own.add_sum_of(worker);
+            }
+        }
+        self.done = None;
+        self.writer = match std::mem::replace(&mut self.writer, Writer::Gone) {
+            Writer::Thread(thread) => thread.join().map_or(Writer::Gone, Writer::Here),
+            other => other,
+        };
+        self.store();
+        let Writer::Here(sink) = &mut self.writer else { return Err(gone()) };
+        let n_frames = self.shared.lock().order.n_frames();
+        let has_threshold = self.own.encoder().threshold().is_some();
+        let sum = self.own.sum().map(|sum| (sum, has_threshold));
+        sink.finish(n_frames, sum, &self.shared)
+    }
+}
+
+fn encode<P: FileElement + Into<i64>, T: Buffer>(
+    mut worker: Worker<P>,
+    waiting: &Receiver<Job<T>>,
+    done: &Sender<Message<T>>,
+) -> Worker<P> {
+    while let Ok(job) = waiting.recv() {
+        let encoded = worker.work(job);
+        if done.send(Message::Done(encoded)).is_err() {
+            break;
+        }
+    }
+    worker
+}
+
+fn write<T>(mut sink: Box<Sink<T>>, messages: &Receiver<Message<T>>, shared: &Shared<T>) -> Box<Sink<T>> {
+    const IDLE: Duration = Duration::from_millis(50);
+    loop {
+        match messages.recv_timeout(IDLE) {
+            Ok(Message::Done(done)) => sink.take(done, shared),
+            Ok(Message::Flush { sync, reply }) => drop(reply.send(sink.flush_now(sync, shared))),
+            Err(RecvTimeoutError::Timeout) => sink.go_on(shared),
+            Err(RecvTimeoutError::Disconnected) => return sink,
+        }
+    }
+}
+
+fn gone() -> darkchunk_hdf5::Error {
+    let text = "the thread that writes has ended with a panic: what was not flushed is lost; report the panic's text";
+    darkchunk_hdf5::Error::Unsupported(text.to_owned())
+}

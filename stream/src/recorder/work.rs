@@ -1,0 +1,151 @@
+//! What a worker does: the frames of a chunk, corrected, summed and encoded, and their memory released.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use darkchunk::chunk::{FrameElement, FrameEncoder, Sum};
+use darkchunk::kernels::drle::FrameCounts;
+
+use super::buffer::{Buffer, Pool, Pooled};
+use super::numbers::State;
+use super::order::Job;
+use super::pixels::{PixelFormat, Scratch, Strips};
+use super::veto::{Candidate, Meter, Veto};
+
+/// A chunk that is encoded.
+#[derive(Debug)]
+pub(super) struct Done<T> {
+    pub(super) job: Job<T>,
+    /// The chunk; `None` where no frame of it is to be stored.
+    pub(super) chunk: Option<Pooled>,
+    /// Of the frames that are to be stored.
+    pub(super) n_frames: u64,
+    pub(super) counts: FrameCounts,
+    /// Why frames were refused.
+    pub(super) fault: Option<String>,
+}
+
+/// How frames are to be encoded.
+#[derive(Debug, Clone)]
+pub(super) struct Plan<P> {
+    pub(super) format: PixelFormat,
+    pub(super) veto: Option<Veto<P>>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) first_number: u64,
+    pub(super) chunks: Pool,
+}
+
+/// Encodes one chunk after the other.
+#[derive(Debug)]
+pub(super) struct Worker<P> {
+    encoder: FrameEncoder<P>,
+    plan: Plan<P>,
+    scratch: Scratch<P>,
+    /// A frame of zeros, once one is missing in a chunk.
+    zeros: Vec<P>,
+    /// Whether frames are in the sum that are in no chunk.
+    is_sum_spoilt: bool,
+}
+
+impl<P: FrameElement + Into<i64>> Worker<P> {
+    pub(super) fn new(encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
+        Self { encoder, plan, scratch: Scratch::default(), zeros: Vec::new(), is_sum_spoilt: false }
+    }
+
+    /// Encodes a chunk. A panic, which would be a fault of ours or of the veto's, costs its frames.
+    pub(super) fn work<T: Buffer>(&mut self, mut job: Job<T>) -> Done<T> {
+        let mut fault = None;
+        let result = catch_unwind(AssertUnwindSafe(|| self.encode(&mut job, &mut fault)));
+        let chunk = result.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            self.give_up(&mut job);
+            fault = Some(format!("a panic while chunk {} was encoded: {text}", job.chunk));
+            None
+        });
+        self.encoder.clear();
+        let counts = std::mem::take(&mut self.encoder.totals_mut().counts);
+        let n_frames = job.slots.iter().filter(|slot| slot.fate == State::Stored).count() as u64;
+        let counts = if chunk.is_some() { counts } else { FrameCounts::default() };
+        Done { job, chunk, n_frames, counts, fault }
+    }
+
+    fn encode<T: Buffer>(&mut self, job: &mut Job<T>, fault: &mut Option<String>) -> Option<Pooled> {
+        let first = job.chunk * self.encoder.shape().n_frames as u64;
+        let mut n_stored = 0;
+        for slot in &mut job.slots {
+            let Some(frame) = slot.frame.take() else { continue };
+            slot.fate = self.frame(slot.index, (slot.index - first) as usize, &frame).unwrap_or_else(|error| {
+                *fault = Some(format!("frame {}: {error}", slot.index + self.plan.first_number));
+                State::Refused
+            });
+            n_stored += usize::from(slot.fate == State::Stored);
+        }
+        if n_stored == 0 {
+            return None;
+        }
+        match self.encoder.encode() {
+            Ok(encoded) => {
+                let mut chunk = self.plan.chunks.take();
+                chunk.bytes.extend_from_slice(encoded);
+                Some(chunk)
+            }
+            Err(error) => {
+                *fault = Some(format!("chunk {}: {error}", job.chunk));
+                self.give_up(job);
+                None
+            }
+        }
+    }
+
+    /// Puts one frame into the chunk, if the veto lets it pass.
+    fn frame(&mut self, index: u64, place: usize, frame: &impl Buffer) -> darkchunk::Result<State> {
+        let Self { encoder, plan, scratch, zeros, .. } = self;
+        let n_pixels = encoder.shape().frame_pixels();
+        let strips = Strips::of(frame, plan.format, n_pixels, scratch);
+        if let Some(veto) = &plan.veto {
+            let measures = plan.meter.measure(strips.get(), encoder.dark());
+            let number = index + plan.first_number;
+            if !veto.keeps(&Candidate { number, measures, pixels: strips.get() }) {
+                return Ok(State::Vetoed);
+            }
+        }
+        while encoder.n_frames() < place {
+            zeros.resize(n_pixels, P::default());
+            encoder.take_back(zeros)?;
+        }
+        encoder.push_strips(strips.get())?;
+        Ok(State::Stored)
+    }
+
+    /// None of the frames is stored, though some may be in the sum.
+    fn give_up<T>(&mut self, job: &mut Job<T>) {
+        self.is_sum_spoilt = true;
+        for slot in &mut job.slots {
+            slot.frame = None;
+            slot.fate = if slot.fate == State::Vetoed { State::Vetoed } else { State::Refused };
+        }
+    }
+
+    pub(super) fn encoder(&self) -> &FrameEncoder<P> {
+        &self.encoder
+    }
+
+    /// Takes what another worker has summed.
+    pub(super) fn add_sum_of(&mut self, mut other: Self) {
+        self.is_sum_spoilt |= other.is_sum_spoilt;
+        let (Some(sum), Some(others)) = (&mut self.encoder.totals_mut().sum, &mut other.encoder.totals_mut().sum)
+        else {
+            return;
+        };
+        let n_frames = sum.n_frames() + others.n_frames();
+        let total = sum.total().iter().zip(others.total()).map(|(sum, other)| sum + other).collect();
+        // The frames of the partial sum are in `total`.
+        sum.begin_with(total, n_frames);
+    }
+
+    /// The sum of all frames that are stored; `None` where it is not kept, or has others in it.
+    pub(super) fn sum(&mut self) -> Option<&mut Sum> {
+        if self.is_sum_spoilt { None } else { self.encoder.totals_mut().sum.as_mut() }
+    }
+}
