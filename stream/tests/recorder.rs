@@ -16,7 +16,7 @@ use common::path;
 use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::as_bytes_mut;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Api, Dataset, Error as Hdf5Error, File, FileElement, Flush, Library};
+use darkchunk_hdf5::{Api, Column, Dataset, Error as Hdf5Error, File, FileElement, Flush, Library, Number};
 use darkchunk_stream::recorder::{Buffer, Candidate, Measures, Options, PixelFormat, Policy, Pushed, Recorder, Veto};
 use darkchunk_stream::{Error, Options as ReadOptions, Reader};
 
@@ -416,7 +416,7 @@ fn packed_pixels_are_unpacked() {
             Recorder::<u16, Vec<u8>>::create(at.0, at.1, at.2, Processing::default(), options).expect("a recorder");
         assert_eq!(recorder.push(0, packed.clone()).expect("taken"), Pushed::Taken);
         let (left, right) = packed.split_at(101);
-        assert_eq!(recorder.push_copy(1, &[left, right]).expect("taken"), Pushed::Taken);
+        assert_eq!(recorder.push_copy(1, &[left, right], &[]).expect("taken"), Pushed::Taken);
         recorder.finish().expect("finished");
         drop((recorder, file));
         assert_eq!(read::<u16>(&path, PATH), [&expected[..], expected].concat(), "{format:?}");
@@ -474,4 +474,97 @@ fn what_cannot_be_right_is_refused_with_a_remedy() {
     recorder.finish().expect("finished");
     recorder.finish().expect("once more changes nothing");
     assert!(matches!(recorder.flush(false), Err(Error::Finished)));
+}
+
+/// The bytes of a column.
+fn column(path: &Path, name: &str) -> Vec<u8> {
+    let file = open(path);
+    let dataset = open_dataset(&file, &format!("{PATH}_darkchunk/{name}"));
+    let reader = Reader::open(&library(), dataset.0, ReadOptions::default()).expect("a column");
+    let mut bytes = vec![0; reader.dims().iter().product::<u64>() as usize * reader.element().n_bytes];
+    reader.read(&vec![0; reader.dims().len()], reader.dims(), None, &mut bytes).expect("sound");
+    bytes
+}
+
+#[test]
+fn the_file_says_what_became_of_each_frame_and_keeps_its_metadata() {
+    for (n_workers, writer_thread) in [(0, false), (2, false), (2, true)] {
+        let path = path("recorder_columns");
+        let vector = Column { len: 2, ..Column::new("motors", Number::F32) };
+        let options = Options {
+            n_workers,
+            writer_thread,
+            veto: Some(Veto::AtLeast(Measures { n_bright: 1, ..Measures::default() })),
+            columns: vec![Column::new("pulse", Number::U64), vector],
+            ..Options::default()
+        };
+        let (file, mut recorder) = create(&path, &drle(3), options);
+        let row = |number: u64| [&(7 * number).to_ne_bytes()[..], &[1, 2, 3, 4, 5, 6, 7, number as u8]].concat();
+        let dark = vec![3; N_PIXELS];
+        for number in (0..700).rev().filter(|number| number % 10 != 4) {
+            let frame = if number % 10 == 7 { dark.clone() } else { camera(number) };
+            let metadata = if number % 10 == 8 { vec![] } else { row(number) };
+            assert_eq!(recorder.push_with(699 - number, frame, &metadata).expect("taken"), Pushed::Taken);
+        }
+        let short = recorder.push_with(2000, dark, &[0; 5]).expect_err("refused");
+        assert!(short.error.to_string().contains("5 bytes, the columns have 16"), "{}", short.error);
+        assert!(short.frame.is_some());
+        let found = recorder.finish().expect("finished");
+        assert_eq!((found.n_stored, found.n_vetoed, found.n_missing), (560, 70, 70));
+        drop((recorder, file));
+
+        let (status, pulses, motors) = (column(&path, "frame_status"), column(&path, "pulse"), column(&path, "motors"));
+        assert_eq!((status.len(), pulses.len(), motors.len()), (700, 5600, 5600));
+        for index in 0..700 {
+            let number = 699 - index;
+            let expected = match number % 10 {
+                4 => 0,
+                7 => 2,
+                _ => 1,
+            };
+            assert_eq!(status[index], expected, "index {index}");
+            let found = [&pulses[8 * index..][..8], &motors[8 * index..][..8]].concat();
+            if matches!(number % 10, 4 | 8) {
+                assert_eq!(found[..8], [0; 8], "index {index}");
+                assert!(found[8..].chunks(4).all(|n| f32::from_ne_bytes(n.try_into().expect("four")).is_nan()));
+            } else {
+                assert_eq!(found, row(number as u64), "index {index}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_was_dropped_keeps_its_metadata_and_can_come_again() {
+    for writer_thread in [false, true] {
+        let path = path(&format!("recorder_dropped_{writer_thread}"));
+        let options = Options {
+            n_workers: 1,
+            max_bytes: 4 * 2 * N_PIXELS,
+            policy: Policy::Drop,
+            writer_thread,
+            columns: vec![Column::new("pulse", Number::U16)],
+            ..Options::default()
+        };
+        let (file, mut recorder) = create_with(&slow_library(), &path, &drle(1), options);
+        let mut dropped = Vec::new();
+        for number in 0..200_u16 {
+            match recorder.push_with(number.into(), camera(number.into()), &number.to_ne_bytes()).expect("no trouble") {
+                Pushed::Taken => {}
+                Pushed::Dropped => dropped.push(number),
+                other => panic!("frame {number} is {other:?}"),
+            }
+        }
+        recorder.flush(false).expect("flushed");
+        let again = dropped.pop().expect("the disk is slow");
+        assert_eq!(recorder.push(again.into(), camera(again.into())).expect("no trouble"), Pushed::Taken);
+        let found = recorder.finish().expect("finished");
+        assert_eq!((found.n_dropped, found.n_stored), (dropped.len() as u64 + 1, 200 - dropped.len() as u64));
+        drop((recorder, file));
+        let status = column(&path, "frame_status");
+        let expected: Vec<u8> = (0..200).map(|number| if dropped.contains(&number) { 3 } else { 1 }).collect();
+        assert_eq!(status, expected);
+        let pulses = column(&path, "pulse");
+        dropped.iter().for_each(|n| assert_eq!(pulses[2 * usize::from(*n)..][..2], n.to_ne_bytes()));
+    }
 }

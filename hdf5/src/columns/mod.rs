@@ -173,6 +173,14 @@ impl Columns {
         Ok(Self { file, columns: made, row_bytes, batches: BTreeMap::new(), written: Vec::new(), has_failed: false })
     }
 
+    /// Whether such columns can be made, as far as their names and sizes tell: what needs no file.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn check(columns: &[Column]) -> Result<()> {
+        with_status(columns).map(drop)
+    }
+
     /// Bytes of a row: those of all columns but `frame_status`, one after the other, as this machine has them.
     #[must_use]
     pub fn row_bytes(&self) -> usize {

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! * The index of a frame in the dataset is its number, less the first. Numbers that never come stay the fill value.
+//! * Beside the dataset are its metadata, [`Columns`], with the column `frame_status` that says what became of each frame.
 //! * A chunk is written to its place when it is encoded: in the order of completion.
 //! * HDF5 is called by the thread that pushes, in [`push`](Recorder::push), [`poll`](Recorder::poll), [`flush`](Recorder::flush) and
 //!   [`finish`](Recorder::finish); or, where HDF5 is handed over ([`Options::writer_thread`]), by one thread of the recorder.
@@ -35,7 +36,7 @@ use std::time::Instant;
 
 use darkchunk::chunk::{FrameEncoder, Processing};
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{ChunkWriter, Dataset, FileElement, Library, Recording};
+use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Recording};
 
 use crate::{Error, Result};
 use buffer::{Held, Pool};
@@ -52,7 +53,6 @@ pub use statistics::Statistics;
 pub use veto::{Candidate, Measures, Veto};
 
 /// What became of a frame that was pushed. All of it is counted.
-#[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// It is stored, or will be.
@@ -120,6 +120,7 @@ struct Inner<P, B> {
     threads: Threads<P, Held<B>>,
     pool: Pool,
     frame_bytes: usize,
+    row_bytes: usize,
     policy: Policy,
     is_finished: bool,
 }
@@ -137,6 +138,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         processing: impl Into<Arc<Processing<P>>>,
         options: Options<P>,
     ) -> Result<Self> {
+        Columns::check(&options.columns)?;
         let mut chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
         let (shape, filter, processing) = (*chunks.shape(), chunks.filter()?, processing.into());
         let rules = options.rules(&shape, P::TYPE)?;
@@ -147,19 +149,22 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let own = encoder()?;
         let others = (0..options.n_workers).map(|_| encoder()).collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
         let recording = Recording::publish(&own, &mut chunks)?;
+        let columns = Columns::create(library, at, &format!("{}_darkchunk", dataset.path), &options.columns)?;
+        chunks.flush()?;
+        let row_bytes = columns.row_bytes();
         let meter = Arc::new(Meter::new(&own, filter.as_ref()));
         let first_number = options.first_number;
         let plan = Plan { format: options.format, veto: options.veto, meter, first_number, chunks: Pool::default() };
         let worker = |encoder| Worker::new(encoder, plan.clone());
         let shared = Arc::new(Shared::new(Order::new(rules)));
-        let sink = Sink::new(chunks, recording, options.flush);
+        let sink = Sink::new(chunks, columns, recording, options.flush);
         let (own, others) = (worker(own), others.into_iter().map(worker).collect());
         let threads = Threads::start(Arc::clone(&shared), own, others, sink, options.writer_thread)
             .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
         let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
         let (pool, policy) = (Pool::default(), options.policy);
         let monitor = Monitor { shared: Arc::clone(&shared), process: std::process::id() };
-        let inner = Inner { shared, threads, pool, frame_bytes, policy, is_finished: false };
+        let inner = Inner { shared, threads, pool, frame_bytes, row_bytes, policy, is_finished: false };
         Ok(Self { inner: Some(Box::new(inner)), monitor })
     }
 
@@ -170,13 +175,22 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// [`NotTaken`](darkchunk_hdf5::Error::NotTaken), HDF5 takes no chunks and the memory is full. Or it is of another size, or the
     /// recording is [finished](Error::Finished). [`Error::Hdf5`] with [`NotStored`](darkchunk_hdf5::Error::NotStored): it was taken; go on.
     pub fn push(&mut self, number: u64, frame: B) -> std::result::Result<Pushed, NotPushed<B>> {
+        self.push_with(number, frame, &[])
+    }
+
+    /// The same with a frame's metadata: the bytes of its number in each column, one after the other, as this machine has them; or
+    /// none. A frame that is vetoed, dropped or refused keeps its metadata, one that is late or a duplicate has none.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); [`Error::Argument`] for a row of another size.
+    pub fn push_with(&mut self, number: u64, frame: B, row: &[u8]) -> std::result::Result<Pushed, NotPushed<B>> {
         let inner = match self.inner() {
             Ok(inner) => inner,
             Err(error) => return Err(NotPushed { frame: Some(frame), error }),
         };
-        match inner.admit(number, buffer::n_bytes(&frame)) {
+        match inner.admit(number, buffer::n_bytes(&frame), row) {
             Ok(Admitted::Yes(index)) => {
-                inner.take(index, Held::Given(frame));
+                inner.take(index, Held::Given(frame), row);
                 inner.news().map(|()| Pushed::Taken).map_err(|error| NotPushed { frame: None, error })
             }
             Ok(Admitted::No(pushed)) => Ok(pushed),
@@ -184,17 +198,17 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         }
     }
 
-    /// Takes a copy of a frame, given in one or several pieces.
+    /// Takes a copy of a frame, given in one or several pieces, with its metadata or none.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
-    pub fn push_copy(&mut self, number: u64, pieces: &[&[u8]]) -> Result<Pushed> {
+    /// As [`push_with`](Self::push_with).
+    pub fn push_copy(&mut self, number: u64, pieces: &[&[u8]], row: &[u8]) -> Result<Pushed> {
         let inner = self.inner()?;
-        match inner.admit(number, pieces.iter().map(|piece| piece.len()).sum())? {
+        match inner.admit(number, pieces.iter().map(|piece| piece.len()).sum(), row)? {
             Admitted::Yes(index) => {
                 let mut copy = inner.pool.take();
                 pieces.iter().for_each(|piece| copy.bytes.extend_from_slice(piece));
-                inner.take(index, Held::Copied(copy));
+                inner.take(index, Held::Copied(copy), row);
                 inner.news().map(|()| Pushed::Taken)
             }
             Admitted::No(pushed) => Ok(pushed),
@@ -233,6 +247,18 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         while inner.shared.lock().order.close_oldest() {}
         inner.threads.finish().map_err(|error| inner.not_stored(error))?;
         Ok(inner.statistics())
+    }
+
+    /// Bytes of a frame as it is pushed.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        self.inner.as_ref().map_or(0, |inner| inner.frame_bytes)
+    }
+
+    /// Bytes of a frame's metadata.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.inner.as_ref().map_or(0, |inner| inner.row_bytes)
     }
 
     /// What has been done so far.
@@ -288,10 +314,17 @@ enum Admitted {
 
 impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
     /// Says what is to be done with a frame, and makes room for one that is to be taken.
-    fn admit(&mut self, number: u64, n_bytes: usize) -> Result<Admitted> {
+    fn admit(&mut self, number: u64, n_bytes: usize, row: &[u8]) -> Result<Admitted> {
         if n_bytes != self.frame_bytes {
             let size = darkchunk::Error::BufferSize { what: "the frame", expected: self.frame_bytes, found: n_bytes };
             return Err(darkchunk_hdf5::Error::from(size).into());
+        }
+        if !row.is_empty() && row.len() != self.row_bytes {
+            return Err(Error::Argument(format!(
+                "the metadata of a frame has {} bytes, the columns have {}: give a number for each, or none",
+                row.len(),
+                self.row_bytes
+            )));
         }
         let offer = self.shared.lock().order.offer(number, n_bytes);
         let index = match offer {
@@ -304,6 +337,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
             return Ok(Admitted::Yes(index));
         }
         self.shared.lock().order.drop_frame(index, n_bytes);
+        self.threads.note_dropped(index, row);
         Ok(Admitted::No(Pushed::Dropped))
     }
 
@@ -337,8 +371,8 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         self.shared.lock().order.has_room(self.frame_bytes)
     }
 
-    fn take(&mut self, index: u64, frame: Held<B>) {
-        self.shared.lock().order.take(index, self.frame_bytes, Instant::now(), frame);
+    fn take(&mut self, index: u64, frame: Held<B>, row: &[u8]) {
+        self.shared.lock().order.take(index, self.frame_bytes, Instant::now(), frame, row);
         self.threads.dispatch();
         self.threads.store();
     }

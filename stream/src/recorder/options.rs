@@ -2,7 +2,7 @@
 
 use darkchunk::chunk::ChunkShape;
 use darkchunk::element::ElementType;
-use darkchunk_hdf5::Flush;
+use darkchunk_hdf5::{Column, Flush};
 
 use super::order::Rules;
 use super::pixels::PixelFormat;
@@ -44,6 +44,9 @@ pub struct Options<P> {
     pub format: PixelFormat,
     /// Which frames are stored.
     pub veto: Option<Veto<P>>,
+    /// Numbers that each frame has beside its pixels. With the column `frame_status`, which is always there, they are in the group
+    /// beside the dataset, whose name is the dataset's with `_darkchunk` appended.
+    pub columns: Vec<Column>,
 }
 
 impl<P> Default for Options<P> {
@@ -60,6 +63,7 @@ impl<P> Default for Options<P> {
             max_gap: 100_000,
             format: PixelFormat::Native,
             veto: None,
+            columns: Vec::new(),
         }
     }
 }

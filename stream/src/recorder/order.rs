@@ -12,10 +12,14 @@
 //! is closed by its frame, so there only frames outside of the [window](super::numbers::WINDOW) are late.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 use super::numbers::{Numbers, State, WINDOW};
 use super::statistics::Statistics;
+
+/// More frames no dataset has.
+const MAX_INDEX: u64 = 1 << 48;
 
 /// What a state machine is told once.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +50,8 @@ pub(super) enum Offer {
 #[derive(Debug)]
 pub(super) struct Slot<T> {
     pub(super) index: u64,
+    /// Which of the chunk's bytes of metadata are this frame's.
+    row: Range<usize>,
     /// `None` once it was released.
     pub(super) frame: Option<T>,
     pub(super) fate: State,
@@ -57,8 +63,16 @@ pub(super) struct Job<T> {
     ticket: u64,
     pub(super) chunk: u64,
     pub(super) slots: Vec<Slot<T>>,
+    rows: Vec<u8>,
     /// Bytes of the frames.
     n_bytes: usize,
+}
+
+impl<T> Job<T> {
+    /// Each frame with its row of metadata, which is empty where it has none.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Slot<T>, &[u8])> {
+        self.slots.iter().map(|slot| (slot, &self.rows[slot.row.clone()]))
+    }
 }
 
 /// A chunk that waits for frames.
@@ -67,6 +81,7 @@ struct Open<T> {
     chunk: u64,
     since: Instant,
     slots: Vec<Slot<T>>,
+    rows: Vec<u8>,
     n_bytes: usize,
 }
 
@@ -85,7 +100,7 @@ pub(super) struct Order<T> {
     n_frames: u64,
     counts: Statistics,
     /// Memory of chunks that are done.
-    spare: Vec<Vec<Slot<T>>>,
+    spare: Vec<(Vec<Slot<T>>, Vec<u8>)>,
 }
 
 impl<T> Order<T> {
@@ -121,7 +136,7 @@ impl<T> Order<T> {
 
     fn judge(&self, number: u64) -> Offer {
         let Some(index) = number.checked_sub(self.rules.first_number) else { return Offer::OutOfRange };
-        if index.saturating_sub(self.n_frames) > self.rules.max_gap || index == u64::MAX {
+        if index.saturating_sub(self.n_frames) > self.rules.max_gap || index >= MAX_INDEX {
             return Offer::OutOfRange;
         }
         match self.numbers.get(index) {
@@ -144,8 +159,8 @@ impl<T> Order<T> {
         self.n_jobs < self.rules.max_jobs && (held == 0 || held.saturating_add(n_bytes) <= self.rules.max_bytes)
     }
 
-    /// Takes a frame that was [offered](Self::offer).
-    pub(super) fn take(&mut self, index: u64, n_bytes: usize, now: Instant, frame: T) {
+    /// Takes a frame that was [offered](Self::offer), with its row of metadata.
+    pub(super) fn take(&mut self, index: u64, n_bytes: usize, now: Instant, frame: T, row: &[u8]) {
         self.received(n_bytes);
         self.counts.n_held += 1;
         self.counts.bytes_held += n_bytes;
@@ -154,12 +169,14 @@ impl<T> Order<T> {
         let chunk = index / self.rules.frames_per_chunk;
         let at = self.open.partition_point(|open| open.chunk < chunk);
         if self.open.get(at).is_none_or(|open| open.chunk != chunk) {
-            let slots = self.spare.pop().unwrap_or_default();
-            self.open.insert(at, Open { chunk, since: now, slots, n_bytes: 0 });
+            let (slots, rows) = self.spare.pop().unwrap_or_default();
+            self.open.insert(at, Open { chunk, since: now, slots, rows, n_bytes: 0 });
         }
         let open = &mut self.open[at];
         open.n_bytes += n_bytes;
-        open.slots.push(Slot { index, frame: Some(frame), fate: State::Held });
+        let row_start = open.rows.len();
+        open.rows.extend_from_slice(row);
+        open.slots.push(Slot { index, row: row_start..open.rows.len(), frame: Some(frame), fate: State::Held });
         if open.slots.len() as u64 == self.rules.frames_per_chunk {
             self.close(at);
         }
@@ -191,7 +208,7 @@ impl<T> Order<T> {
     }
 
     fn close(&mut self, at: usize) {
-        let Some(Open { chunk, since, mut slots, n_bytes }) = self.open.remove(at) else { return };
+        let Some(Open { chunk, since, mut slots, rows, n_bytes }) = self.open.remove(at) else { return };
         let n = self.rules.frames_per_chunk;
         if (slots.len() as u64) < n {
             (chunk * n..(chunk + 1) * n).for_each(|index| self.numbers.close(index));
@@ -200,7 +217,7 @@ impl<T> Order<T> {
         let ticket = self.first_ticket + self.under_way.len() as u64;
         self.under_way.push_back(Some(since));
         self.n_jobs += 1;
-        self.ready.push_back(Job { ticket, chunk, slots, n_bytes });
+        self.ready.push_back(Job { ticket, chunk, slots, rows, n_bytes });
     }
 
     /// The next chunk that is to be encoded.
@@ -234,7 +251,8 @@ impl<T> Order<T> {
         }
         self.counts.bytes_held -= n_bytes;
         self.counts.bytes_stored += n_bytes as u64;
-        self.spare.push(job.slots);
+        job.rows.clear();
+        self.spare.push((job.slots, job.rows));
         self.under_way[(job.ticket - self.first_ticket) as usize] = None;
         while let Some(None) = self.under_way.front() {
             self.under_way.pop_front();

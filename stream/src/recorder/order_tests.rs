@@ -100,7 +100,7 @@ impl Run {
             model.dropped.insert(index);
             model.counts.n_dropped += 1;
         } else {
-            self.order.take(index, FRAME_BYTES, Instant::now(), index);
+            self.order.take(index, FRAME_BYTES, Instant::now(), index, &index.to_le_bytes());
             model.dropped.remove(&index);
             model.frames.insert(index, None);
         }
@@ -108,14 +108,16 @@ impl Run {
         self.take_jobs();
     }
 
-    /// Every chunk that comes out has the frames that the model holds of it, in their order.
+    /// Every chunk that comes out has the frames that the model holds of it, in their order, each with its own metadata.
     fn take_jobs(&mut self) {
         while let Some(job) = self.order.next_job() {
             let first = job.chunk * self.rules.frames_per_chunk;
             let held = self.model.frames.range(first..first + self.rules.frames_per_chunk);
             let held: Vec<u64> = held.map(|(index, _)| *index).collect();
             assert_eq!(job.slots.iter().map(|slot| slot.index).collect::<Vec<_>>(), held);
-            assert!(job.slots.iter().all(|slot| slot.frame == Some(slot.index)));
+            for (slot, row) in job.rows() {
+                assert_eq!((slot.frame, row), (Some(slot.index), &slot.index.to_le_bytes()[..]));
+            }
             assert!(self.rules.frames_per_chunk == 1 || self.model.closed.insert(job.chunk), "closed once");
             self.encoding.push(job);
         }
@@ -261,9 +263,9 @@ fn a_hundred_thousand_numbers_shuffled_lost_and_doubled_are_what_a_plain_model_s
 fn memory_is_bounded_and_one_frame_always_has_room() {
     let mut order = Order::new(Rules { max_bytes: 25, max_jobs: 2, ..rules(1, 0) });
     assert!(order.has_room(1000), "nothing is held");
-    order.take(0, 10, Instant::now(), ());
+    order.take(0, 10, Instant::now(), (), &[]);
     assert!(order.has_room(15) && !order.has_room(16));
-    order.take(1, 10, Instant::now(), ());
+    order.take(1, 10, Instant::now(), (), &[]);
     assert!(!order.has_room(1), "as many chunks are under way as may be");
     let job = order.next_job().expect("a chunk");
     order.encoded(&job, 2);
@@ -277,7 +279,7 @@ fn how_far_the_file_is_behind_is_told_by_the_oldest_frame_that_is_held() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
     let mut order = Order::new(rules(2, 100));
-    [(0, 1), (2, 2), (3, 3), (1, 4)].into_iter().for_each(|(index, second)| order.take(index, 1, at(second), ()));
+    [(0, 1), (2, 2), (3, 3), (1, 4)].into_iter().for_each(|(index, second)| order.take(index, 1, at(second), (), &[]));
     let (second, first) = (order.next_job().expect("chunk 1"), order.next_job().expect("chunk 0"));
     assert_eq!(order.statistics(at(10)).seconds_behind, 9.0);
     order.encoded(&first, 0);

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use darkchunk::chunk::Sum;
 use darkchunk::kernels::drle::FrameCounts;
-use darkchunk_hdf5::{ChunkWriter, Error, Flush, Recording, Result};
+use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording, Result};
 
 use super::numbers::State;
-use super::order::Order;
+use super::order::{Job, Order};
 use super::work::Done;
 
 /// Between a chunk that HDF5 did not take and the next try.
@@ -47,6 +47,13 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Shows how the last chunk or flush went.
+    pub(super) fn note(&self, result: Result<()>) {
+        let mut shown = self.lock();
+        shown.is_news = result.is_err();
+        shown.trouble = result.err();
+    }
+
     /// Waits until something was encoded or stored, a moment at most.
     pub(super) fn wait<'a>(&self, shown: MutexGuard<'a, Shown<T>>) -> MutexGuard<'a, Shown<T>> {
         const MOMENT: Duration = Duration::from_millis(20);
@@ -58,6 +65,7 @@ impl<T> Shared<T> {
 #[derive(Debug)]
 pub(super) struct Sink<T> {
     chunks: ChunkWriter,
+    columns: Columns,
     recording: Recording,
     flush: Flush,
     first_index: Option<u64>,
@@ -70,11 +78,12 @@ pub(super) struct Sink<T> {
 }
 
 impl<T> Sink<T> {
-    pub(super) fn new(mut chunks: ChunkWriter, recording: Recording, flush: Flush) -> Self {
+    pub(super) fn new(mut chunks: ChunkWriter, columns: Columns, recording: Recording, flush: Flush) -> Self {
         // When the file is flushed is decided here: chunks come in any order.
         chunks.set_flush(Flush::NEVER);
         Self {
             chunks,
+            columns,
             recording,
             flush,
             first_index: None,
@@ -96,6 +105,7 @@ impl<T> Sink<T> {
             shown.fault.clone_from(&done.fault);
         }
         if done.chunk.is_none() {
+            note_rows(&mut self.columns, &done.job);
             shown.order.settle(done.job, 0);
         } else {
             self.waiting.push_back(done);
@@ -103,6 +113,11 @@ impl<T> Sink<T> {
         drop(shown);
         shared.progress.notify_all();
         self.go_on(shared);
+    }
+
+    /// Notes a frame for which there was no memory, with its metadata.
+    pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
+        note_row(&mut self.columns, index, FrameStatus::Dropped, row);
     }
 
     /// Stores chunks that wait, and flushes the file if it is time to; not sooner than [`RETRY`] after a failure.
@@ -139,9 +154,7 @@ impl<T> Sink<T> {
         let is_new = self.failed.is_some() || result.is_err();
         self.failed = result.is_err().then(Instant::now);
         if is_new {
-            let mut shown = shared.lock();
-            shown.is_news = result.is_err();
-            shown.trouble = result.err();
+            shared.note(result);
         }
         shared.progress.notify_all();
     }
@@ -159,10 +172,11 @@ impl<T> Sink<T> {
             self.n_unflushed += done.n_frames;
             let n_bytes = chunk.bytes.len();
             if let Some(Done { job, .. }) = self.waiting.pop_front() {
+                note_rows(&mut self.columns, &job);
                 shared.lock().order.settle(job, n_bytes);
             }
         }
-        Ok(())
+        self.columns.write_full()
     }
 
     fn is_flush_due(&self) -> bool {
@@ -177,9 +191,28 @@ impl<T> Sink<T> {
     fn flush(&mut self, shared: &Shared<T>) -> Result<()> {
         let first = self.first_index.unwrap_or(0);
         self.recording.store_counts_of(&self.counts, self.n_counted, first, &self.chunks)?;
+        self.columns.write(self.chunks.n_stored())?;
         self.chunks.flush()?;
         shared.lock().order.flushed(std::mem::take(&mut self.n_unflushed));
         self.last_flush = Instant::now();
         Ok(())
     }
+}
+
+/// Notes what became of the frames of a chunk, with their metadata, in memory.
+fn note_rows<T>(columns: &mut Columns, job: &Job<T>) {
+    for (slot, row) in job.rows() {
+        let status = match slot.fate {
+            State::Vetoed => FrameStatus::Vetoed,
+            State::Refused => FrameStatus::Refused,
+            _ => FrameStatus::Written,
+        };
+        note_row(columns, slot.index, status, row);
+    }
+}
+
+fn note_row(columns: &mut Columns, index: u64, status: FrameStatus, row: &[u8]) {
+    // The number and the row's size were looked at when the frame was pushed.
+    let noted = columns.set(index, status, row);
+    debug_assert!(noted.is_ok(), "{noted:?}");
 }

@@ -1,5 +1,6 @@
 //! The threads of a recorder: workers that encode, and where HDF5 was handed over one that writes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -17,7 +18,12 @@ use super::work::{Done, Worker};
 #[derive(Debug)]
 enum Message<T> {
     Done(Done<T>),
-    Flush { sync: bool, reply: Sender<darkchunk_hdf5::Result<()>> },
+    /// A frame for which there was no memory, with its metadata.
+    Dropped(u64, Vec<u8>),
+    Flush {
+        sync: bool,
+        reply: Sender<darkchunk_hdf5::Result<()>>,
+    },
 }
 
 /// The one that calls HDF5.
@@ -100,8 +106,8 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
     /// Where this thread is the one that calls HDF5: stores what is encoded.
     pub(super) fn store(&mut self) {
         let Writer::Here(sink) = &mut self.writer else { return };
-        while let Ok(Message::Done(done)) = self.messages.try_recv() {
-            sink.take(done, &self.shared);
+        while let Ok(message) = self.messages.try_recv() {
+            handle(sink, message, &self.shared);
         }
         sink.go_on(&self.shared);
     }
@@ -114,8 +120,17 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
             return;
         };
         match self.messages.recv_timeout(MOMENT) {
-            Ok(Message::Done(done)) => sink.take(done, &self.shared),
-            _ => sink.go_on(&self.shared),
+            Ok(message) => handle(sink, message, &self.shared),
+            Err(_) => sink.go_on(&self.shared),
+        }
+    }
+
+    /// Notes a frame for which there was no memory, with its metadata.
+    pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
+        match (&mut self.writer, &self.done) {
+            (Writer::Here(sink), _) => sink.note_dropped(index, row),
+            (_, Some(messages)) => drop(messages.send(Message::Dropped(index, row.to_vec()))),
+            _ => {}
         }
     }
 
@@ -186,15 +201,27 @@ fn write<T>(mut sink: Box<Sink<T>>, messages: &Receiver<Message<T>>, shared: &Sh
     const IDLE: Duration = Duration::from_millis(50);
     loop {
         match messages.recv_timeout(IDLE) {
-            Ok(Message::Done(done)) => sink.take(done, shared),
-            Ok(Message::Flush { sync, reply }) => drop(reply.send(sink.flush_now(sync, shared))),
+            Ok(message) => {
+                // A fault of ours must not leave the others waiting for a thread that is gone.
+                let handled = catch_unwind(AssertUnwindSafe(|| handle(&mut sink, message, shared)));
+                handled.unwrap_or_else(|_| shared.note(Err(gone())));
+            }
             Err(RecvTimeoutError::Timeout) => sink.go_on(shared),
             Err(RecvTimeoutError::Disconnected) => return sink,
         }
     }
 }
 
+fn handle<T>(sink: &mut Sink<T>, message: Message<T>, shared: &Shared<T>) {
+    match message {
+        Message::Done(done) => sink.take(done, shared),
+        Message::Dropped(index, row) => sink.note_dropped(index, &row),
+        Message::Flush { sync, reply } => drop(reply.send(sink.flush_now(sync, shared))),
+    }
+}
+
 fn gone() -> darkchunk_hdf5::Error {
-    let text = "the thread that writes has ended with a panic: what was not flushed is lost; report the panic's text";
+    let text =
+        "darkchunk has a bug: the thread that writes has panicked. Finish the recording, and report the panic's text";
     darkchunk_hdf5::Error::Unsupported(text.to_owned())
 }
