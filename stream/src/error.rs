@@ -56,6 +56,30 @@ pub enum Error {
     /// No frame can be pushed to a recording that is finished.
     #[error("the recording is finished: make another recorder, to another dataset")]
     Finished,
+    /// A journal could not be written, read or removed.
+    #[error("the journal {path}: {reason}")]
+    Journal {
+        /// The journal's file.
+        path: String,
+        /// What the system says, or what is wrong with it.
+        reason: String,
+    },
+    /// A file could not be restored.
+    #[error("{path} cannot be restored from, or to: {reason}")]
+    Restore {
+        /// The file that was left, or the new one.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// Room on the disk could not be kept.
+    #[error("{n_bytes} bytes cannot be kept in reserve: {reason}")]
+    Reserve {
+        /// Bytes that were asked for.
+        n_bytes: u64,
+        /// What the system says.
+        reason: String,
+    },
     /// A selection, a destination or an option that means nothing.
     #[error("{0}")]
     Argument(String),

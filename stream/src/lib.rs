@@ -6,7 +6,8 @@
 //!
 //! [`recorder`] takes frames by their number, and encodes them in threads.
 //!
-//! [`verify`] says whether a dataset is what was written.
+//! [`verify`] says whether a dataset is what was written. [`journal`] notes what is written to a file, so that it can be restored after
+//! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
@@ -14,9 +15,12 @@
 
 mod error;
 pub mod filters;
+pub mod journal;
 mod reader;
 pub mod recorder;
+mod reserve;
 pub mod verify;
 
 pub use error::{Error, Result};
 pub use reader::{Missing, Options, Read, Reader, Statistics, Way};
+pub use reserve::Reserve;

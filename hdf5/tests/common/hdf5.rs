@@ -154,6 +154,7 @@ pub(crate) mod h5f {
     functions! {
         fn H5Fcreate(name: *const c_char, flags: c_uint, fcpl: Hid, fapl: Hid) -> Hid;
         fn H5Fopen(name: *const c_char, flags: c_uint, fapl: Hid) -> Hid;
+        fn H5Fstart_swmr_write(file: Hid) -> c_int;
     }
 }
 

@@ -94,6 +94,11 @@ pub(crate) fn read<P: Element>(file: &File, path: &str) -> Vec<Vec<P>> {
 
 /// The same of at most the first `n_frames` of a dataset that may be damaged.
 pub(crate) fn try_read<P: Element>(file: &File, path: &str, n_frames: u64) -> Option<Vec<Vec<P>>> {
+    try_read_in(file.id(), path, n_frames)
+}
+
+/// The same of a file by its identifier.
+pub(crate) fn try_read_in<P: Element>(file: i64, path: &str, n_frames: u64) -> Option<Vec<Vec<P>>> {
     let _lock = LOCK.lock();
     // SAFETY: no function means that nothing is printed; results say what fails.
     unsafe { h5e::H5Eset_auto2(0, None, std::ptr::null_mut()) };
@@ -126,12 +131,12 @@ pub(crate) fn try_read<P: Element>(file: &File, path: &str, n_frames: u64) -> Op
 
 /// The dataset, its creation properties, its shape and that of its chunks.
 #[expect(clippy::multiple_unsafe_ops_per_block, reason = "calls into HDF5 with checked results")]
-fn open(file: &File, path: &str) -> Option<(i64, i64, [u64; 3], [u64; 3])> {
+fn open(file: i64, path: &str) -> Option<(i64, i64, [u64; 3], [u64; 3])> {
     let name = CString::new(path).expect("a name");
     let (mut dims, mut chunk) = ([0; 3], [0; 3]);
     // SAFETY: as HDF5 documents; the arrays have the dataset's rank.
     unsafe {
-        let dataset = h5d::H5Dopen2(file.id(), name.as_ptr(), 0);
+        let dataset = h5d::H5Dopen2(file, name.as_ptr(), 0);
         if dataset < 0 {
             return None;
         }
@@ -217,11 +222,18 @@ pub(crate) fn image(file: &File, path: &str) -> Vec<i64> {
 
 /// A dataset's shape and its bytes, of the type that it is stored in.
 pub(crate) fn read_all(file: &File, path: &str) -> (Vec<u64>, Vec<u8>) {
+    read_all_in(file.id(), path).unwrap_or_else(|| panic!("{path} cannot be read"))
+}
+
+/// The same of a file by its identifier; `None` where it cannot be read.
+pub(crate) fn read_all_in(file: i64, path: &str) -> Option<(Vec<u64>, Vec<u8>)> {
     let _lock = LOCK.lock();
     let (name, api) = (CString::new(path).expect("a name"), api());
     // SAFETY: a C string.
-    let dataset = unsafe { h5d::H5Dopen2(file.id(), name.as_ptr(), 0) };
-    assert!(dataset > 0, "{path}");
+    let dataset = unsafe { h5d::H5Dopen2(file, name.as_ptr(), 0) };
+    if dataset < 0 {
+        return None;
+    }
     // SAFETY: a dataset.
     let space = unsafe { h5d::H5Dget_space(dataset) };
     let mut dims = vec![0; 3];
@@ -234,10 +246,10 @@ pub(crate) fn read_all(file: &File, path: &str) -> (Vec<u64>, Vec<u8>) {
     let n_bytes = unsafe { api.H5Tget_size.expect("in the table")(kind) } * dims.iter().product::<u64>() as usize;
     let mut bytes = vec![0xEE_u8; n_bytes];
     // SAFETY: room for all elements.
-    assert!(unsafe { h5d::H5Dread(dataset, kind, 0, 0, 0, bytes.as_mut_ptr().cast()) } >= 0, "{path}");
+    let is_read = unsafe { h5d::H5Dread(dataset, kind, 0, 0, 0, bytes.as_mut_ptr().cast()) } >= 0;
     for id in [kind, space, dataset] {
         // SAFETY: identifiers that are not used any more.
         unsafe { h5i::H5Idec_ref(id) };
     }
-    (dims, bytes)
+    is_read.then_some((dims, bytes))
 }

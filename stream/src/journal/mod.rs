@@ -1,0 +1,207 @@
+//! A journal beside a file that is recorded, from which it is restored after a crash.
+//!
+//! `run.h5.journal` says what `run.h5` is made of: its datasets, its columns, and, before each chunk is written, which chunk it is,
+//! how long, its checksum, and where HDF5 will most likely put it. It is written with plain writes, one a chunk, and never read or
+//! moved back to; rows of columns go out with the next chunk. When the file is closed the journal is [removed](Journal::remove).
+//!
+//! # What is promised
+//!
+//! After the process is killed, at any moment, [`restore`] makes a new file in which is
+//!
+//! * every chunk that HDF5 had written, as it was written, whether or not the file opens;
+//! * every row that was given before such a chunk, or before a [`flush`](Journal::flush).
+//!
+//! A row whose frame was not written is marked *lost* in `frame_status`. The file that was left is only read. What the file had
+//! besides (dark image, sum, attributes of one's own) is not in the journal.
+//!
+//! A killed process is not a power cut: what the system had not put on the disk is gone then, of the journal as of the file.
+//! [`sync`](Journal::sync) waits until the journal is on the disk.
+//!
+//! # Format
+//!
+//! The eight bytes of `MAGIC`, then records: length of what follows the checksum (`u32`), CRC-32 of that (`u32`), and a kind (`u8`)
+//! with its numbers, all little-endian. What follows a record that is not whole is not read.
+
+mod locate;
+mod record;
+mod restore;
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use darkchunk::element::ElementType;
+use darkchunk_hdf5::{Column, Dataset, FrameStatus};
+
+use crate::{Error, Result};
+use record::{Chunk, Record, Series};
+pub use restore::{Restored, restore};
+
+/// How a journal begins; the last byte is the version.
+const MAGIC: [u8; 8] = *b"DCJRNL\n\x01";
+
+/// Rows that wait for a chunk go out when they are so many bytes.
+const MAX_WAITING: usize = 1 << 16;
+
+/// The checksum of a chunk's stored bytes, for [`Note`].
+#[must_use]
+pub fn checksum(stored: &[u8]) -> u32 {
+    crc32fast::hash(stored)
+}
+
+/// The journal of the file `path`.
+#[must_use]
+pub fn path_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".journal");
+    name.into()
+}
+
+/// A chunk that is about to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// The dataset's number.
+    pub dataset: u16,
+    /// The chunk's number.
+    pub index: u64,
+    /// Frames that the dataset has when it is written.
+    pub n_frames: u64,
+    /// Its filter mask.
+    pub mask: u32,
+    /// [`ChunkWriter::file_end`](darkchunk_hdf5::ChunkWriter::file_end), asked just before.
+    pub end: Option<u64>,
+    /// The chunk as it is stored.
+    pub stored: &'a [u8],
+    /// Its [`checksum`].
+    pub checksum: u32,
+}
+
+/// Writes a journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole records that are in the file.
+    n_bytes: u64,
+    /// Whether the last write failed, and may have left a part of a record.
+    is_torn: bool,
+    waiting: Vec<u8>,
+    n_datasets: u16,
+    n_groups: u16,
+}
+
+impl Journal {
+    /// Begins the journal of `file`, which is being made. An older one is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub fn create(file: &Path) -> Result<Self> {
+        let path = path_of(file);
+        let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+        let waiting = MAGIC.to_vec();
+        let mut journal = Self { path, file, n_bytes: 0, is_torn: false, waiting, n_datasets: 0, n_groups: 0 };
+        journal.flush()?;
+        Ok(journal)
+    }
+
+    /// Notes a dataset of frames with its filter's exact parameters
+    /// ([`ChunkWriter::cd_values`](darkchunk_hdf5::ChunkWriter::cd_values)), and returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub fn dataset(
+        &mut self,
+        dataset: &Dataset,
+        element: ElementType,
+        cd_values: Option<(u32, &[u32])>,
+    ) -> Result<u16> {
+        let number = self.n_datasets;
+        let series = Series { dataset: dataset.clone(), element }.with_values(cd_values);
+        self.note(&Record::Dataset(series))?;
+        self.n_datasets += 1;
+        Ok(number)
+    }
+
+    /// Notes a group of columns, whose rows are of the frames of `dataset`, and returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub fn columns(&mut self, path: &str, columns: &[Column], dataset: u16) -> Result<u16> {
+        let number = self.n_groups;
+        self.note(&Record::Group { path: path.to_owned(), columns: columns.to_vec(), dataset })?;
+        self.n_groups += 1;
+        Ok(number)
+    }
+
+    /// Notes a row, in memory: it goes out with the next chunk, which may be its own.
+    pub fn row(&mut self, group: u16, frame: u64, status: FrameStatus, row: &[u8]) {
+        record::append_row(&mut self.waiting, group, frame, status, row);
+    }
+
+    /// Notes a chunk that is about to be written. Where the write of the chunk fails, it is noted again before the next.
+    ///
+    /// # Errors
+    /// [`Error::Journal`], for instance where the disk is full: the chunk is not noted, and may be once more.
+    pub fn chunk(&mut self, note: &Note<'_>) -> Result<()> {
+        self.note(&Record::Chunk(Chunk::of(note)))
+    }
+
+    /// Writes what waits. A record whose write fails is taken back.
+    fn note(&mut self, record: &Record) -> Result<()> {
+        let n_before = self.waiting.len();
+        record.append_to(&mut self.waiting);
+        self.flush().inspect_err(|_| self.waiting.truncate(n_before))
+    }
+
+    /// Writes the rows that wait for a chunk, if they are many.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn flush_if_full(&mut self) -> Result<()> {
+        if self.waiting.len() < MAX_WAITING { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes the rows that wait for a chunk.
+    ///
+    /// # Errors
+    /// [`Error::Journal`]: they still wait.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.write().map_err(|error| failed(&self.path, &error))?;
+        self.n_bytes += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.is_torn, true) {
+            self.file.seek(SeekFrom::Start(self.n_bytes))?;
+        }
+        self.file.write_all(&self.waiting)?;
+        self.is_torn = false;
+        Ok(())
+    }
+
+    /// The same, and waits until the journal is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.file.sync_data().map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Removes the journal of a file that was closed.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub fn remove(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Error {
+    Error::Journal { path: path.display().to_string(), reason: error.to_string() }
+}

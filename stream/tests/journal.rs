@@ -1,0 +1,231 @@
+//! The journal: what was noted and written is restored, whatever became of the file, and of the journal's end.
+
+#[path = "../../hdf5/tests/common/mod.rs"]
+mod common;
+#[path = "common/sink.rs"]
+mod sink;
+
+use std::path::{Path, PathBuf};
+
+use common::{PATH, camera, compressions, library, path, path_of, read, read_all};
+use darkchunk::chunk::Compression;
+use darkchunk::element::ElementType;
+use darkchunk_hdf5::{Column, Dataset, File, FrameStatus, Number};
+use darkchunk_stream::Error;
+use darkchunk_stream::journal::{self, Journal, Note, Restored, restore};
+use sink::{GROUP, Sink, columns, dataset, row};
+
+/// Records, and leaves the file as it is when nothing was flushed or closed: a copy, made before the end.
+fn record(name: &str, dataset: &Dataset, n_frames: u64, flush_each: u64) -> PathBuf {
+    let left = path(&format!("{name}-left"));
+    let path = path(name);
+    let file = File::create(&library(), &path).expect("a file");
+    let mut sink = Sink::create(&library(), file.id(), &path, dataset, true);
+    for frame in 0..n_frames {
+        sink.push(frame, &camera(frame as usize)).expect("written");
+        if frame % flush_each == flush_each - 1 {
+            sink.flush().expect("flushed");
+        }
+    }
+    if !n_frames.is_multiple_of(dataset.frames_per_chunk as u64) {
+        sink.write_chunk().expect("written");
+    }
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    left
+}
+
+fn restored(left: &Path) -> (Result<Restored, Error>, PathBuf) {
+    let to = left.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    (restore(&library(), left, &to), to)
+}
+
+/// Whether a restored file has the first frames, and a row for each of them.
+fn check(to: &Path, n_frames: u64, what: &str) {
+    let file = File::open(&library(), to, false).expect("it opens");
+    let frames = read::<i16>(&file, PATH);
+    assert_eq!(frames.len() as u64, n_frames, "{what}");
+    assert!(frames.iter().enumerate().all(|(index, frame)| *frame == camera(index)), "{what}: other pixels");
+    let status = read_all(&file, &format!("{GROUP}/frame_status")).1;
+    assert_eq!(status, vec![FrameStatus::Written as u8; n_frames as usize], "{what}");
+    let times: Vec<u8> = (0..n_frames).flat_map(|frame| row(frame)[..8].to_vec()).collect();
+    assert_eq!(read_all(&file, &format!("{GROUP}/time")).1, times, "{what}");
+}
+
+#[test]
+fn a_file_that_was_never_flushed_is_restored_whole() {
+    for (number, compression) in compressions(2).into_iter().enumerate() {
+        if compression.filter == Some(36114) && compression.values[0] != 1 {
+            continue; // It loses pixels, and these tests compare them.
+        }
+        for (per_chunk, flush_each) in [(1, u64::MAX), (1, 5), (4, u64::MAX), (4, 6)] {
+            let what = format!("{compression:?}, {per_chunk} a chunk, flushed each {flush_each}");
+            let name = format!("journal-{number}-{per_chunk}-{flush_each}");
+            let left = record(&name, &dataset(compression.clone(), per_chunk), 90, flush_each);
+            let is_open = File::open(&library(), &left, false).is_ok();
+            assert!(flush_each != u64::MAX || !is_open, "{what}: a file that opens is no test");
+            let (restored, to) = restored(&left);
+            let restored = restored.expect(&what);
+            assert_eq!((restored.n_chunks, restored.n_lost_chunks), (90_u64.div_ceil(per_chunk as u64), 0), "{what}");
+            assert_eq!((restored.n_rows, restored.n_lost_rows, restored.n_unread_bytes), (90, 0, 0), "{what}");
+            check(&to, 90, &what);
+        }
+    }
+}
+
+#[test]
+fn of_a_journal_that_ends_anywhere_all_that_is_whole_is_restored() {
+    let left = record("journal-cut", &dataset(Compression::bitshuffle_lz4(), 2), 6, u64::MAX);
+    let journal = std::fs::read(journal::path_of(&left)).expect("the journal");
+    let mut n_before = 0;
+    for n_bytes in 0..=journal.len() {
+        std::fs::write(journal::path_of(&left), &journal[..n_bytes]).expect("written");
+        match restored(&left).0 {
+            Ok(restored) => {
+                assert!(restored.n_chunks >= n_before && restored.n_lost_chunks == 0, "{n_bytes} bytes");
+                n_before = restored.n_chunks;
+            }
+            Err(error) => assert!(matches!(error, Error::Journal { .. }) && n_bytes < 8, "{n_bytes} bytes: {error}"),
+        }
+    }
+    assert_eq!(n_before, 3);
+}
+
+#[test]
+fn a_chunk_that_is_not_in_the_file_is_counted_and_its_rows_are_marked() {
+    let left = record("journal-lost", &dataset(Compression::drle(1), 1), 20, u64::MAX);
+    let mut bytes = std::fs::read(&left).expect("the file");
+    let n_bytes = bytes.len();
+    bytes.truncate(n_bytes * 3 / 4);
+    std::fs::write(&left, &bytes).expect("written");
+    let (restored, to) = restored(&left);
+    let restored = restored.expect("the rest");
+    assert!(restored.n_lost_chunks > 2 && restored.n_chunks > 10, "{restored:?}");
+    assert_eq!((restored.n_chunks + restored.n_lost_chunks, restored.n_rows), (20, 20));
+    assert_eq!(restored.n_lost_rows, restored.n_lost_chunks);
+    let file = File::open(&library(), &to, false).expect("it opens");
+    let mut status = vec![FrameStatus::Written as u8; restored.n_chunks as usize];
+    status.resize(20, FrameStatus::Lost as u8);
+    assert_eq!(read_all(&file, &format!("{GROUP}/frame_status")).1, status);
+}
+
+#[test]
+fn chunks_are_found_wherever_they_are() {
+    let left = record("journal-moved", &dataset(Compression::bitshuffle_lz4(), 1), 30, u64::MAX);
+    let bytes = std::fs::read(&left).expect("the file");
+    // All of it elsewhere: in two pieces, changed about, with something between.
+    let (front, back) = bytes.split_at(bytes.len() / 2);
+    let moved =
+        [&vec![7; 200_000][..], back, &vec![0; 100_000], &bytes[front.len() - 5000..front.len()], front].concat();
+    std::fs::write(&left, moved).expect("written");
+    let restored = restored(&left).0.expect("restored");
+    assert!(restored.n_chunks >= 29, "{restored:?}: one may be cut in two");
+}
+
+#[test]
+fn what_cannot_be_a_journal_is_an_error_and_nothing_is_replaced() {
+    let left = record("journal-refused", &dataset(Compression::NONE, 1), 3, u64::MAX);
+    let (first, to) = restored(&left);
+    first.expect("restored");
+    assert!(matches!(restore(&library(), &left, &to), Err(Error::Restore { .. })), "it is there already");
+    assert!(matches!(restore(&library(), &left, &left), Err(Error::Restore { .. })), "itself");
+    std::fs::write(journal::path_of(&left), b"a text of another program").expect("written");
+    assert!(matches!(restored(&left).0, Err(Error::Journal { .. })));
+    std::fs::remove_file(journal::path_of(&left)).expect("removed");
+    assert!(matches!(restored(&left).0, Err(Error::Journal { .. })));
+    assert!(!path_of("journal-refused-left.restored").exists(), "what failed leaves nothing");
+}
+
+#[test]
+fn a_journal_with_flipped_bits_is_read_up_to_them_or_refused() {
+    let left = record("journal-flipped", &dataset(Compression::drle(1), 2), 12, 4);
+    let journal = std::fs::read(journal::path_of(&left)).expect("the journal");
+    for at in (0..journal.len()).step_by(13) {
+        let mut bad = journal.clone();
+        bad[at] ^= 1 << (at % 8);
+        std::fs::write(journal::path_of(&left), &bad).expect("written");
+        if let (Ok(restored), to) = restored(&left) {
+            assert!(restored.n_chunks <= 6);
+            let file = File::open(&library(), &to, false).expect("it opens");
+            let has_dataset = restored.n_chunks > 0;
+            assert!(!has_dataset || read::<i16>(&file, PATH)[0] == camera(0), "bit {at}");
+        }
+    }
+}
+
+/// A sound journal that says what cannot be.
+fn hostile(dataset: &Dataset, columns: &[Column], notes: &[Note<'_>], frame: u64) -> Result<Restored, Error> {
+    let left = path("journal-hostile");
+    std::fs::write(&left, vec![0; 5000]).expect("written");
+    let mut journal = Journal::create(&left).expect("a journal");
+    journal.dataset(dataset, ElementType::I16, None).expect("noted");
+    journal.columns("frames", columns, 3).expect("noted");
+    for note in notes {
+        journal.row(0, frame, FrameStatus::Written, &[0; 8]);
+        journal.row(9, frame, FrameStatus::Written, &[0; 8]);
+        journal.chunk(note).expect("noted");
+    }
+    drop(journal);
+    restored(&left).0
+}
+
+#[test]
+fn a_hostile_journal_is_an_error_or_harmless() {
+    let stored = [0; 1254];
+    let note = Note {
+        dataset: 0,
+        index: 0,
+        n_frames: 1,
+        mask: 0,
+        end: Some(9),
+        stored: &stored,
+        checksum: journal::checksum(&stored),
+    };
+    let good = dataset(Compression::NONE, 1);
+    let column = Column::new("a", Number::U64);
+    assert_eq!(hostile(&good, std::slice::from_ref(&column), &[note], 0).expect("sound").n_chunks, 1);
+    let notes = [
+        Note { end: Some(u64::MAX), ..note },
+        Note { end: None, ..note },
+        Note { index: u64::MAX / 2, n_frames: u64::MAX, ..note },
+        Note { index: 1 << 47, n_frames: (1 << 47) + 1, ..note },
+        Note { n_frames: 0, ..note },
+        Note { dataset: 7, ..note },
+        Note { mask: u32::MAX, ..note },
+        Note { stored: &[], checksum: 0, ..note },
+        Note { stored: &[0; 3], end: None, checksum: journal::checksum(&[0; 3]), ..note },
+    ];
+    for note in notes {
+        for frame in [0, 1 << 47, u64::MAX] {
+            let _ = hostile(&good, std::slice::from_ref(&column), &[note, note], frame);
+        }
+    }
+    let huge = [
+        Dataset { height: 1 << 40, width: 1 << 40, ..good.clone() },
+        Dataset { frames_per_chunk: 1 << 47, ..good.clone() },
+        Dataset { frames_per_chunk: 0, ..good.clone() },
+        Dataset { height: 1 << 16, width: 1 << 16, ..good.clone() },
+        Dataset { path: "a\0b".into(), ..good.clone() },
+        Dataset { path: String::new(), ..good.clone() },
+    ];
+    for dataset in huge {
+        assert!(hostile(&dataset, &[], &[note], 0).is_err(), "{dataset:?}");
+    }
+    for column in
+        [Column { len: 1 << 47, ..column.clone() }, Column::new("a\0", Number::F32), Column::new("", Number::I8)]
+    {
+        assert!(hostile(&good, std::slice::from_ref(&column), &[note], 0).is_err(), "{column:?}");
+    }
+}
+
+#[test]
+fn a_journal_that_is_removed_is_gone_and_one_that_failed_goes_on() {
+    let left = path("journal-removed");
+    let journal = Journal::create(&left).expect("a journal");
+    assert!(journal::path_of(&left).exists());
+    journal.remove().expect("removed");
+    assert!(!journal::path_of(&left).exists());
+    assert!(matches!(Journal::create(Path::new("/nowhere/at/all.h5")), Err(Error::Journal { .. })));
+    assert_eq!(columns().len(), 2);
+}
