@@ -16,13 +16,13 @@
 //! * [`chunk::Compression`] is what a user asks for, [`chunk::Filter`] any codec by its HDF5 number.
 //! * [`codec`] has the six codecs, [`codec::Codec`] their common face.
 //! * [`salvage`] gets what is good out of a damaged chunk, [`pipeline`] decodes a chunk through all filters of its dataset.
-//! * [`Threads`] and [`cpu::Level`] say with how many threads and which instructions; the bytes are the same.
+//! * [`Exec`] says with which instructions and how many threads a call works; the bytes are the same.
 //!
 //! # A round trip
 //!
 //! ```
 //! use darkchunk::chunk::{ChunkShape, Compression, Filter};
-//! use darkchunk::cpu::Level;
+//! use darkchunk::Exec;
 //! use darkchunk::element::ElementType;
 //!
 //! let shape = ChunkShape { n_frames: 1, height: 512, width: 512 };
@@ -32,10 +32,10 @@
 //!
 //! let pixels: Vec<u8> = (0..512 * 512_u32).flat_map(|i| ((i % 7) as u16).to_ne_bytes()).collect();
 //! let mut chunk = vec![0; filter.max_encoded_len(pixels.len())];
-//! let n_bytes = filter.encode_at(Level::current(), &pixels, &mut chunk)?;
+//! let n_bytes = filter.encode(Exec::current(), &pixels, &mut chunk)?;
 //!
 //! let mut decoded = vec![0; filter.decoded_len(&chunk[..n_bytes])?];
-//! filter.decode_at(Level::current(), &chunk[..n_bytes], &mut decoded)?;
+//! filter.decode(Exec::current(), &chunk[..n_bytes], &mut decoded)?;
 //! assert_eq!(decoded, pixels);
 //! # Ok::<(), darkchunk::Error>(())
 //! ```
@@ -74,6 +74,7 @@ pub mod codec;
 pub mod cpu;
 pub mod element;
 mod error;
+mod exec;
 pub mod kernels;
 #[doc(hidden)]
 pub mod lz;
@@ -83,4 +84,5 @@ pub mod salvage;
 mod threads;
 
 pub use error::{Error, Result};
+pub use exec::Exec;
 pub use threads::Threads;

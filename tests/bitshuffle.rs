@@ -3,10 +3,10 @@
 mod chunk_data;
 
 use chunk_data::{assert_refuses_damage, layout, round_trip, structured};
-use darkchunk::Error;
 use darkchunk::codec::Codec;
 use darkchunk::codec::bitshuffle::{Bitshuffle, Compression};
 use darkchunk::cpu::Level;
+use darkchunk::{Error, Exec};
 
 const ALL: [Compression; 4] =
     [Compression::None, Compression::Lz4, Compression::Zstd { level: 1 }, Compression::Zstd { level: 9 }];
@@ -157,13 +157,13 @@ fn hostile_headers_are_refused() {
         let chunk = chunk(n_bytes, block_bytes, rest);
         assert!(codec.decoded_len(&chunk).is_err(), "{n_bytes} {block_bytes} {rest:?}");
         let mut dst = vec![0; n_bytes.min(1 << 16) as usize];
-        assert!(codec.decode(&chunk, &mut dst).is_err(), "{n_bytes} {block_bytes} {rest:?}");
+        assert!(codec.decode(Exec::current(), &chunk, &mut dst).is_err(), "{n_bytes} {block_bytes} {rest:?}");
     }
     let good = chunk(14, 8192, &[5; 14]);
     assert_eq!(codec.decoded_len(&good), Ok(14));
     let known = Bitshuffle::from_cd_values(&[0, 4, 2, 0, 2, 0, 16]).unwrap();
     assert_eq!((known.chunk_bytes(), known.decoded_len(&good)), (Some(16), Ok(14)), "a claim, and what the chunk says");
-    assert_eq!(known.decode(&good, &mut [0; 16]), Err(Error::WrongSize { expected: 16, found: 14 }));
+    assert_eq!(known.decode(Exec::current(), &good, &mut [0; 16]), Err(Error::WrongSize { expected: 16, found: 14 }));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::kernels::quantise::Bound;
 use darkchunk::pipeline::Pipeline;
 use darkchunk::salvage::{Verdict, salvage};
-use darkchunk::{Error, Threads};
+use darkchunk::{Error, Exec, Threads};
 
 const TYPES: [(ElementClass, usize, ByteOrder); 10] = [
     (ElementClass::Unsigned, 1, ByteOrder::Little),
@@ -145,14 +145,14 @@ fn codec(given: &[u32], element: ElementType, shape: [usize; 3]) -> Bounded {
 
 fn encode(codec: &Bounded, src: &[u8]) -> Vec<u8> {
     let mut dst = vec![0xA5; codec.max_encoded_len(src.len())];
-    let n_bytes = codec.encode(src, &mut dst).unwrap_or_else(|error| panic!("{codec:?}: {error}"));
+    let n_bytes = codec.encode(Exec::current(), src, &mut dst).unwrap_or_else(|error| panic!("{codec:?}: {error}"));
     dst.truncate(n_bytes);
     dst
 }
 
 fn decode(codec: &Bounded, chunk: &[u8]) -> Vec<u8> {
     let mut dst = vec![0xA5; codec.decoded_len(chunk).expect("a sound chunk says its size")];
-    codec.decode(chunk, &mut dst).unwrap_or_else(|error| panic!("{codec:?}: {error}"));
+    codec.decode(Exec::current(), chunk, &mut dst).unwrap_or_else(|error| panic!("{codec:?}: {error}"));
     dst
 }
 
@@ -247,7 +247,7 @@ fn frames_decode_alone_and_with_threads() {
             let whole = decode(&codec, &chunk);
             let threads = Threads::new(3).with_min_bytes(1);
             let mut by_threads = vec![0; whole.len()];
-            codec.decode_with(Level::current(), threads, &chunk, &mut by_threads).unwrap();
+            codec.decode(threads.into(), &chunk, &mut by_threads).unwrap();
             assert!(by_threads == whole, "{kind} {reference}");
             let frame_bytes = whole.len() / shape[0];
             for frames in [0..1, 3..4, 8..9, 2..7, 5..5] {
@@ -275,10 +275,13 @@ fn every_truncation_is_an_error() {
         let (codec, src, chunk) = stack(reference);
         let mut dst = vec![0; src.len()];
         for n_bytes in (0..chunk.len()).step_by(if cfg!(miri) { 97 } else { 1 }) {
-            assert!(codec.decode(&chunk[..n_bytes], &mut dst).is_err(), "{reference}: {n_bytes} bytes");
+            assert!(
+                codec.decode(Exec::current(), &chunk[..n_bytes], &mut dst).is_err(),
+                "{reference}: {n_bytes} bytes"
+            );
         }
         let longer = [&chunk[..], &[0]].concat();
-        assert!(codec.decode(&longer, &mut dst).is_err());
+        assert!(codec.decode(Exec::current(), &longer, &mut dst).is_err());
     }
 }
 
@@ -291,7 +294,7 @@ fn every_changed_byte_is_an_error() {
             for change in [1, 0x80, 0xff] {
                 let mut changed = chunk.clone();
                 changed[at] ^= change;
-                assert!(codec.decode(&changed, &mut dst).is_err(), "{reference}: byte {at}");
+                assert!(codec.decode(Exec::current(), &changed, &mut dst).is_err(), "{reference}: byte {at}");
             }
         }
     }
@@ -308,9 +311,9 @@ fn changes_under_checksums_that_fit_end_in_an_error_or_in_pixels() {
                 let mut changed = chunk.clone();
                 changed[at] ^= change;
                 mend(&mut changed);
-                let first = codec.decode(&changed, &mut dst).map(|()| dst.clone());
+                let first = codec.decode(Exec::current(), &changed, &mut dst).map(|()| dst.clone());
                 dst.fill(0xff);
-                let again = codec.decode(&changed, &mut dst).map(|()| dst.clone());
+                let again = codec.decode(Exec::current(), &changed, &mut dst).map(|()| dst.clone());
                 assert!(first == again, "{reference}: byte {at}: the output depends on what was there");
             }
         }
@@ -475,7 +478,9 @@ fn a_damaged_frame_costs_itself_and_what_is_predicted_from_it() {
 #[test]
 fn a_chunk_without_a_frame_is_refused() {
     let (codec, ..) = stack(NONE);
-    let Err(Error::Argument(text)) = codec.encode(&[], &mut [0; 1000]) else { panic!("nothing to encode") };
+    let Err(Error::Argument(text)) = codec.encode(Exec::current(), &[], &mut [0; 1000]) else {
+        panic!("nothing to encode")
+    };
     assert!(text.contains("without a frame"), "{text}");
     for (height, width) in [(1, 1), (8, u32::MAX), (u32::MAX, u32::MAX)] {
         let mut chunk = b"DCBD\x01\x06\0\0".to_vec();
@@ -485,7 +490,7 @@ fn a_chunk_without_a_frame_is_refused() {
         let checksum = crc32(&[&chunk[..24], &chunk[28..]].concat()).to_le_bytes();
         chunk[24..28].copy_from_slice(&checksum);
         let any = Bounded::exact().unwrap();
-        let error = any.decode(&chunk, &mut []).unwrap_err();
+        let error = any.decode(Exec::current(), &chunk, &mut []).unwrap_err();
         assert!(matches!(error, Error::Corrupt { at: 16, .. }), "{height} x {width}: {error}");
     }
 }

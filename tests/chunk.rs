@@ -6,7 +6,7 @@ use darkchunk::codec::drle::Drle;
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, as_bytes, as_bytes_mut};
 use darkchunk::kernels::drle::{Correction, FrameCounts};
-use darkchunk::{Error, Threads};
+use darkchunk::{Error, Exec, Threads};
 
 const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };
 const DARK: i16 = 100;
@@ -53,7 +53,7 @@ fn frames_pushed_one_by_one_are_the_encoded_chunk() {
     for compression in compressions() {
         let filter = filter::<i16>(&compression);
         for &level in Level::available() {
-            let mut encoder = ChunkEncoder::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+            let mut encoder = ChunkEncoder::new(level.into(), SHAPE, Some(filter.clone())).expect("an encoder");
             let mut sum = vec![0; SHAPE.frame_pixels()];
             // The second round finds what the first one left; the last chunk of a round is padded.
             for n_frames in [3, 1, 2] {
@@ -67,10 +67,10 @@ fn frames_pushed_one_by_one_are_the_encoded_chunk() {
                 }
                 assert_eq!(sum, before, "{compression:?} {level:?}");
                 let mut expected = vec![0; filter.max_encoded_len(2 * pixels.len())];
-                let n_bytes = filter.encode_at(Level::SCALAR, as_bytes(&pixels), &mut expected).expect("encoded");
+                let n_bytes = filter.encode(Exec::SCALAR, as_bytes(&pixels), &mut expected).expect("encoded");
                 let encoded = encoder.encode().expect("encoded");
                 let mut decoded = vec![0_i16; SHAPE.chunk_pixels()];
-                filter.decode_at(level, encoded, as_bytes_mut(&mut decoded)).expect("decoded");
+                filter.decode(level.into(), encoded, as_bytes_mut(&mut decoded)).expect("decoded");
                 assert_eq!(decoded, pixels, "{compression:?} {level:?} {n_frames} frames");
                 if compression.filter == Some(36114) {
                     assert_eq!(encoded, &expected[..n_bytes], "{level:?} {n_frames} frames");
@@ -86,7 +86,7 @@ fn strips_and_frames_in_place_are_the_same_chunk() {
     let correction = Correction::threshold(110);
     for compression in [Compression::drle(110), Compression::bitshuffle_lz4()] {
         let mut chunks = [(); 3].map(|()| {
-            ChunkEncoder::<i16>::new(Level::current(), SHAPE, Some(filter::<i16>(&compression))).expect("an encoder")
+            ChunkEncoder::<i16>::new(Exec::current(), SHAPE, Some(filter::<i16>(&compression))).expect("an encoder")
         });
         let [whole, strips, in_place] = &mut chunks;
         for index in 0..3 {
@@ -120,9 +120,9 @@ fn frames_pushed_at_once_are_those_pushed_one_by_one() {
         let filter = Filter::from_cd_values(id, &values.expect("parameters")).expect("the same parameters");
         for (level, n_threads) in Level::available().iter().flat_map(|level| [(*level, 1), (*level, 3)]) {
             let threads = Threads::new(n_threads).with_min_bytes(0);
-            let mut one_by_one = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
-            let at_once = ChunkEncoder::new(level, shape, Some(filter.clone())).expect("an encoder");
-            let mut at_once = at_once.with_threads(threads);
+            let mut one_by_one = ChunkEncoder::new(level.into(), shape, Some(filter.clone())).expect("an encoder");
+            let exec = Exec { level, threads };
+            let mut at_once = ChunkEncoder::new(exec, shape, Some(filter.clone())).expect("an encoder");
             let (mut expected_sum, mut sum) = (vec![0; shape.frame_pixels()], vec![0; shape.frame_pixels()]);
             for batch in [&frames[..1], &frames[1..1], &frames[1..4], &frames[4..]] {
                 let mut expected = FrameCounts::default();
@@ -147,7 +147,7 @@ fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
     bright[9] = 40_000;
     let correction = Correction { dark: None, threshold: None };
     for &level in Level::available() {
-        let mut encoder = ChunkEncoder::<u16>::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+        let mut encoder = ChunkEncoder::<u16>::new(level.into(), SHAPE, Some(filter.clone())).expect("an encoder");
         let mut sum = vec![0; SHAPE.frame_pixels()];
         encoder.push(&[&good], &correction, Some(&mut sum)).expect("a frame");
         let mut push = |frames: &[&[u16]]| encoder.push_frames(frames, &correction, Some(&mut sum));
@@ -158,7 +158,7 @@ fn frames_of_which_one_is_refused_leave_chunk_and_sum_as_they_were() {
         assert_eq!((encoder.n_frames(), encoder.n_free()), (3, 0), "{level:?}");
         assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
         let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
-        filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
+        filter.decode(level.into(), encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
         assert_eq!(decoded, vec![7; SHAPE.chunk_pixels()], "{level:?}");
     }
 }
@@ -174,12 +174,12 @@ fn frames_that_are_bright_throughout_fit_a_chunk_in_any_parts() {
         let values = Filter::localise(Drle::FILTER_ID, &values, &layout).expect("parameters");
         let filter = Filter::from_cd_values(Drle::FILTER_ID, &values).expect("the same parameters");
         for &level in Level::available() {
-            let mut encoder = ChunkEncoder::<u16>::new(level, shape, Some(filter.clone())).expect("an encoder");
+            let mut encoder = ChunkEncoder::<u16>::new(level.into(), shape, Some(filter.clone())).expect("an encoder");
             encoder.push(&[&frame], &correction, None).expect("a frame");
             encoder.push_frames(&[&frame, &frame, &frame], &correction, None).expect("frames");
             let mut decoded = vec![0_u16; shape.chunk_pixels()];
             let chunk = encoder.encode().expect("encoded");
-            filter.decode_at(level, chunk, as_bytes_mut(&mut decoded)).expect("decoded");
+            filter.decode(level.into(), chunk, as_bytes_mut(&mut decoded)).expect("decoded");
             assert_eq!(decoded, vec![300; shape.chunk_pixels()], "{level:?}");
         }
     }
@@ -189,7 +189,7 @@ fn frames_that_are_bright_throughout_fit_a_chunk_in_any_parts() {
 fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
     let filter = filter::<u16>(&bare(1));
     for &level in Level::available() {
-        let mut encoder = ChunkEncoder::<u16>::new(level, SHAPE, Some(filter.clone())).expect("an encoder");
+        let mut encoder = ChunkEncoder::<u16>::new(level.into(), SHAPE, Some(filter.clone())).expect("an encoder");
         let good = vec![7_u16; SHAPE.frame_pixels()];
         let mut bright = good.clone();
         bright[SHAPE.frame_pixels() - 3] = 40_000;
@@ -205,7 +205,7 @@ fn a_refused_frame_leaves_chunk_and_sum_as_they_were() {
         assert!(matches!(push(&good), Err(Error::Argument(_))), "the chunk is full");
         assert_eq!(sum, vec![21; SHAPE.frame_pixels()], "{level:?}");
         let mut decoded = vec![0_u16; SHAPE.chunk_pixels()];
-        filter.decode_at(level, encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
+        filter.decode(level.into(), encoder.encode().expect("encoded"), as_bytes_mut(&mut decoded)).expect("decoded");
         assert_eq!(decoded, vec![7; SHAPE.chunk_pixels()], "{level:?}");
     }
 }
@@ -227,7 +227,7 @@ fn a_drle_chunk_that_may_pass_4_gib_with_its_table_is_refused_before_the_first_f
         let layout = shape.layout(i16::TYPE).expect("less than 4 GiB of pixels");
         let values = Filter::localise(36114, &[THRESHOLD.into()], &layout).expect("parameters");
         let filter = Filter::from_cd_values(36114, &values).expect("the same parameters");
-        ChunkEncoder::<i16>::new(Level::SCALAR, shape, Some(filter))
+        ChunkEncoder::<i16>::new(Exec::SCALAR, shape, Some(filter))
     };
     let error = new(ChunkShape { n_frames: 1, height: 1, width: (1 << 31) - 1 }).expect_err("no room for the table");
     assert!(matches!(&error, Error::Argument(text) if text.contains("4 GiB")), "{error}");

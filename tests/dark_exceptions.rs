@@ -8,7 +8,7 @@ use darkchunk::codec::drle::{Container, ContainerWriter, Header, PixelType};
 use darkchunk::cpu::Level;
 use darkchunk::element::as_bytes_mut;
 use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel, Sentinels};
-use darkchunk::{Result, Threads};
+use darkchunk::{Exec, Result, Threads};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
 use proptest::prelude::*;
@@ -266,11 +266,7 @@ fn a_lone_exception_costs_at_most_8_bytes() {
 }
 
 /// Encodes frames at once; each with its exceptions in a container.
-fn at_once<P: Pixel>(
-    (level, threads): (Level, Threads),
-    cases: &[Case<P>],
-    sum: &mut [u32],
-) -> Result<Vec<(Vec<u8>, FrameCounts)>> {
+fn at_once<P: Pixel>(exec: Exec, cases: &[Case<P>], sum: &mut [u32]) -> Result<Vec<(Vec<u8>, FrameCounts)>> {
     let n_pixels = cases[0].frame.len();
     let mut streams = vec![vec![0; 2 * n_pixels]; cases.len()];
     let mut exceptions: Vec<_> =
@@ -282,8 +278,8 @@ fn at_once<P: Pixel>(
         .map(|((strips, stream), exceptions)| BatchFrame::new(strips, stream).with_exceptions(exceptions))
         .collect();
     // Twice: what the first time left is forgotten.
-    let _ = drle::encode_frames(level, threads, &mut batch, &cases[0].correction(), None, &mut encoded);
-    drle::encode_frames(level, threads, &mut batch, &cases[0].correction(), Some(sum), &mut encoded)?;
+    let _ = drle::encode_frames(exec, &mut batch, &cases[0].correction(), None, &mut encoded);
+    drle::encode_frames(exec, &mut batch, &cases[0].correction(), Some(sum), &mut encoded)?;
     drop(batch);
     let chunks = streams.iter().zip(&exceptions).zip(&encoded).map(|((stream, exceptions), encoded)| {
         let mut chunk = vec![0; cases[0].header().max_container_len()];
@@ -297,8 +293,8 @@ fn at_once<P: Pixel>(
     Ok(chunks.collect())
 }
 
-fn levels(threads: Threads) -> impl Iterator<Item = (Level, Threads)> {
-    Level::available().iter().map(move |level| (*level, threads))
+fn levels(threads: Threads) -> impl Iterator<Item = Exec> {
+    Level::available().iter().map(move |level| Exec { level: *level, threads })
 }
 
 #[test]
@@ -324,13 +320,13 @@ fn frames_at_once_and_by_threads_are_frames_one_by_one() {
     let add = |at: usize| expected.iter().map(|(_, outcome)| outcome.sum[at] - BEFORE).sum::<u32>();
     let expected_sum: Vec<u32> = (0..n).map(add).collect();
     for threads in [Threads::ONE, Threads::new(2).with_min_bytes(1), Threads::new(3).with_min_bytes(1)] {
-        for with in levels(threads) {
+        for exec in levels(threads) {
             let mut sum = vec![0; n];
-            let found = at_once(with, &cases, &mut sum).unwrap();
+            let found = at_once(exec, &cases, &mut sum).unwrap();
             for (index, (found, (chunk, outcome))) in found.iter().zip(&expected).enumerate() {
-                assert!(found.0 == *chunk && found.1 == outcome.counts, "{with:?} frame {index}");
+                assert!(found.0 == *chunk && found.1 == outcome.counts, "{exec:?} frame {index}");
             }
-            assert!(sum == expected_sum, "{with:?}");
+            assert!(sum == expected_sum, "{exec:?}");
         }
     }
 }
@@ -341,14 +337,14 @@ fn where_a_frame_does_not_fit_the_sum_is_as_it_was() {
     let n = 8 * BLOCK;
     let mut rng = Rng::new(12);
     let frame: Vec<u16> = (0..n).map(|_| 30_000 + rng.below(5000) as u16).collect();
-    for with in [Threads::ONE, Threads::new(2).with_min_bytes(1)].into_iter().flat_map(levels) {
+    for exec in [Threads::ONE, Threads::new(2).with_min_bytes(1)].into_iter().flat_map(levels) {
         let (mut sum, mut stream, strips) = (vec![BEFORE; n], vec![0; n / 2], [&frame[..]]);
         let mut exceptions = Exceptions::new(Sentinels::NONE);
         let mut batch = [BatchFrame::new(&strips, &mut stream).with_exceptions(&mut exceptions)];
         let correction = Correction::threshold(THRESHOLD);
         let mut encoded = [Encoded::default()];
-        drle::encode_frames(with.0, with.1, &mut batch, &correction, Some(&mut sum), &mut encoded).unwrap_err();
-        assert!(sum.iter().all(|sum| *sum == BEFORE), "{with:?}");
+        drle::encode_frames(exec, &mut batch, &correction, Some(&mut sum), &mut encoded).unwrap_err();
+        assert!(sum.iter().all(|sum| *sum == BEFORE), "{exec:?}");
     }
 }
 

@@ -5,7 +5,7 @@ mod guarded;
 
 use darkchunk::cpu::Level;
 use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded, Pixel};
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result, Threads};
 use darkchunk_sim::Rng;
 use guarded::Guarded;
 
@@ -14,8 +14,8 @@ const ONE: Threads = Threads::ONE;
 const TWO: Threads = Threads::new(2).with_min_bytes(0);
 const MANY: Threads = Threads::new(7).with_min_bytes(0);
 
-fn levels(threads: Threads) -> impl Iterator<Item = (Level, Threads)> {
-    Level::available().iter().map(move |level| (*level, threads))
+fn levels(threads: Threads) -> impl Iterator<Item = Exec> {
+    Level::available().iter().map(move |level| Exec { level: *level, threads })
 }
 
 /// Pixels around the dark image, some of them bright, some runs of these long.
@@ -43,7 +43,7 @@ fn expected<P: Pixel>(frames: &[Vec<P>], correction: &Correction<'_, P>, sum: &m
 
 /// Encodes `frames` at once, the one at `index` in strips of `strip_len(index)` pixels.
 fn at_once<P: Pixel>(
-    (level, threads): (Level, Threads),
+    exec: Exec,
     frames: &[Vec<P>],
     strip_len: impl Fn(usize) -> usize,
     correction: &Correction<'_, P>,
@@ -64,8 +64,8 @@ fn at_once<P: Pixel>(
     let mut batch: Vec<_> = strips.iter().zip(&mut rooms).map(|(strips, room)| BatchFrame::new(strips, room)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
     // What an earlier pass left behind does not matter.
-    let _ = drle::encode_frames(level, threads, &mut batch, &Correction::threshold(1), None, &mut encoded);
-    drle::encode_frames(level, threads, &mut batch, correction, Some(sum), &mut encoded)?;
+    let _ = drle::encode_frames(exec, &mut batch, &Correction::threshold(1), None, &mut encoded);
+    drle::encode_frames(exec, &mut batch, correction, Some(sum), &mut encoded)?;
     drop(batch);
     Ok(encoded.into_iter().zip(&rooms).map(|(encoded, room)| (encoded, room[..encoded.n_bytes].to_vec())).collect())
 }
@@ -80,12 +80,12 @@ fn frames_at_once_are_frames_one_by_one<P: Pixel>() {
                 let correction = Correction { dark, threshold: Some(30) };
                 let mut sum = vec![5; n_pixels];
                 let expected = expected(&frames, &correction, &mut sum);
-                for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
+                for exec in [ONE, TWO, MANY].into_iter().flat_map(levels) {
                     for strips in [[9000; 3], [2048, 64, 1000], [7, 9000, 2049]] {
                         let mut found_sum = vec![5; n_pixels];
                         let strip_len = |index: usize| strips[index % 3];
-                        let found = at_once(with, &frames, strip_len, &correction, &mut found_sum).unwrap();
-                        let what = format!("{with:?} n_pixels={n_pixels} n_frames={n_frames} strips={strips:?}");
+                        let found = at_once(exec, &frames, strip_len, &correction, &mut found_sum).unwrap();
+                        let what = format!("{exec:?} n_pixels={n_pixels} n_frames={n_frames} strips={strips:?}");
                         assert!(found == expected, "{what}: streams or counts");
                         assert!(found_sum == sum, "{what}: sum");
                     }
@@ -128,11 +128,11 @@ fn frames_with_long_runs_are_added_to_the_sum() {
     ];
     let mut sum = vec![u32::MAX; n_pixels];
     let expected = expected(&frames, &Correction::threshold(1), &mut sum);
-    for with in [ONE, TWO].into_iter().flat_map(levels) {
+    for exec in [ONE, TWO].into_iter().flat_map(levels) {
         let mut found_sum = vec![u32::MAX; n_pixels];
-        let found = at_once(with, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
-        assert!(found == expected, "{with:?}");
-        assert!(found_sum == sum, "{with:?}");
+        let found = at_once(exec, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
+        assert!(found == expected, "{exec:?}");
+        assert!(found_sum == sum, "{exec:?}");
     }
 }
 
@@ -140,22 +140,22 @@ fn frames_with_long_runs_are_added_to_the_sum() {
 fn where_one_frame_fails_the_sum_is_as_it_was() {
     let (good, dark) = (vec![90_u16; 7000], vec![10_u16; 7000]);
     let correction = Correction { dark: Some(&dark), threshold: Some(1) };
-    for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
+    for exec in [ONE, TWO, MANY].into_iter().flat_map(levels) {
         for (bad, pixel) in [(0, 6999), (2, 3000), (4, 0)] {
             let mut frames = vec![good.clone(); 5];
             frames[bad][pixel] = 40_000;
             let mut sum = vec![3; 7000];
-            let found = at_once(with, &frames, |_| 2500, &correction, &mut sum);
-            assert_eq!(found, Err(Error::TooBright { pixel, value: 39_990 }), "{with:?} bad={bad}");
-            assert!(sum.iter().all(|sum| *sum == 3), "{with:?} bad={bad}");
+            let found = at_once(exec, &frames, |_| 2500, &correction, &mut sum);
+            assert_eq!(found, Err(Error::TooBright { pixel, value: 39_990 }), "{exec:?} bad={bad}");
+            assert!(sum.iter().all(|sum| *sum == 3), "{exec:?} bad={bad}");
         }
         let (mut room, mut short, mut sum) = (vec![0; 14_000], vec![0; 13_998], vec![3; 7000]);
         let strips = [&good[..]];
         let mut batch = [BatchFrame::new(&strips, &mut room), BatchFrame::new(&strips, &mut short)];
-        let (encoded, (level, threads)) = (&mut [Encoded::default(); 2], with);
-        let found = drle::encode_frames(level, threads, &mut batch, &correction, Some(&mut sum), encoded);
-        assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_998, .. })), "{with:?} {found:?}");
-        assert!(sum.iter().all(|sum| *sum == 3), "{with:?}");
+        let encoded = &mut [Encoded::default(); 2];
+        let found = drle::encode_frames(exec, &mut batch, &correction, Some(&mut sum), encoded);
+        assert!(matches!(found, Err(Error::OutputTooSmall { available: 13_998, .. })), "{exec:?} {found:?}");
+        assert!(sum.iter().all(|sum| *sum == 3), "{exec:?}");
     }
 }
 
@@ -166,9 +166,9 @@ fn where_several_frames_fail_the_error_is_that_of_the_first() {
     for (frame, pixel) in [(12, 10), (3, 20_000), (2, 25_000)] {
         frames[frame][pixel] = 40_000 + pixel as u16 / 1000;
     }
-    for with in [ONE, TWO, MANY].into_iter().flat_map(levels) {
-        let found = at_once(with, &frames, |_| 30_000, &Correction::threshold(1), &mut vec![0; 30_000]);
-        assert_eq!(found, Err(Error::TooBright { pixel: 25_000, value: 40_025 }), "{with:?}");
+    for exec in [ONE, TWO, MANY].into_iter().flat_map(levels) {
+        let found = at_once(exec, &frames, |_| 30_000, &Correction::threshold(1), &mut vec![0; 30_000]);
+        assert_eq!(found, Err(Error::TooBright { pixel: 25_000, value: 40_025 }), "{exec:?}");
     }
 }
 
@@ -196,13 +196,13 @@ fn dark_runs_from_one_threads_part_into_the_next_are_one_run() {
     ];
     let mut sum = vec![0; n_pixels];
     let expected = expected(&frames, &Correction::threshold(1), &mut sum);
-    for with in levels(TWO) {
+    for exec in levels(TWO) {
         let mut found_sum = vec![0; n_pixels];
-        let found = at_once(with, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
+        let found = at_once(exec, &frames, |_| n_pixels, &Correction::threshold(1), &mut found_sum).unwrap();
         for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert!(found == expected, "{with:?} frame {index}");
+            assert!(found == expected, "{exec:?} frame {index}");
         }
-        assert!(found_sum == sum, "{with:?}");
+        assert!(found_sum == sum, "{exec:?}");
     }
 }
 
@@ -212,17 +212,14 @@ fn frames_of_another_length_are_refused() {
     let (mut first, mut second) = ([0; 20], [0; 20]);
     let mut batch = [BatchFrame::new(&long, &mut first), BatchFrame::new(&short, &mut second)];
     let plain = Correction::threshold(1);
-    let found =
-        drle::encode_frames(Level::current(), Threads::ONE, &mut batch, &plain, None, &mut [Encoded::default(); 2]);
+    let found = drle::encode_frames(Exec::current(), &mut batch, &plain, None, &mut [Encoded::default(); 2]);
     assert_eq!(found, Err(Error::BufferSize { what: "a frame", expected: 20, found: 18 }));
-    let found = drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &plain, None, &mut []);
+    let found = drle::encode_frames(Exec::current(), &mut batch[..1], &plain, None, &mut []);
     assert!(matches!(found, Err(Error::BufferSize { what: "the list of results", .. })), "{found:?}");
     let dark = Correction { dark: Some(&[0; 9][..]), threshold: Some(1) };
-    let found =
-        drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &dark, None, &mut [Encoded::default()]);
+    let found = drle::encode_frames(Exec::current(), &mut batch[..1], &dark, None, &mut [Encoded::default()]);
     assert_eq!(found, Err(Error::BufferSize { what: "the dark image", expected: 20, found: 18 }));
     let none = Correction { dark: None, threshold: None };
-    let found =
-        drle::encode_frames(Level::current(), Threads::ONE, &mut batch[..1], &none, None, &mut [Encoded::default()]);
+    let found = drle::encode_frames(Exec::current(), &mut batch[..1], &none, None, &mut [Encoded::default()]);
     assert!(matches!(found, Err(Error::Argument(_))), "{found:?}");
 }

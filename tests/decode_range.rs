@@ -1,5 +1,6 @@
 //! A part of a chunk is what a whole decode gives there, and what no part of it says is not looked at.
 
+use darkchunk::Exec;
 use darkchunk::codec::{ChunkLayout, Filter};
 use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
@@ -44,7 +45,7 @@ fn samples(seed: u64) -> Vec<Sample> {
         let values = Filter::localise(id, given, &layout).expect("good parameters");
         let filter = Filter::from_cd_values(id, &values).expect("good parameters");
         let mut stored = vec![0; filter.max_encoded_len(pixels.len())];
-        let n_bytes = filter.encode_at(Level::current(), &pixels, &mut stored).expect("it encodes");
+        let n_bytes = filter.encode(Exec::current(), &pixels, &mut stored).expect("it encodes");
         stored.truncate(n_bytes);
         Sample { name: format!("{id} {given:?}"), filter, pixels: pixels.clone(), stored }
     };
@@ -139,7 +140,7 @@ fn damage_never_gives_a_pixel_that_a_whole_decode_contradicts() {
                 _ => damaged[rng.below(stored.len())] ^= 1 << rng.below(8),
             }
             let mut whole = vec![0; pixels.len()];
-            let is_whole = filter.decode_at(Level::current(), &damaged, &mut whole).is_ok();
+            let is_whole = filter.decode(Exec::current(), &damaged, &mut whole).is_ok();
             let range = range(&mut rng, pixels.len());
             if let (true, Ok((_, found))) = (is_whole, decode_range(&filter, &damaged, range.clone())) {
                 assert!(found == whole[range.clone()], "{name} {range:?} turn {turn}");

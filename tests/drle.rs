@@ -4,7 +4,7 @@ use darkchunk::codec::drle::{Container, ContainerWriter, Drle, Mode, PixelType};
 use darkchunk::codec::{ChunkLayout, Codec, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
-use darkchunk::{Error, Result};
+use darkchunk::{Error, Exec, Result};
 
 fn element(class: ElementClass, order: ByteOrder) -> ElementType {
     ElementType { class, order, ..ElementType::I16 }
@@ -16,14 +16,14 @@ fn layout(element: ElementType, dims: &[u64]) -> ChunkLayout {
 
 fn encode(codec: &Drle, src: &[u8]) -> Result<Vec<u8>> {
     let mut dst = vec![0xA5; codec.max_encoded_len(src.len())];
-    let n_bytes = codec.encode(src, &mut dst)?;
+    let n_bytes = codec.encode(Exec::current(), src, &mut dst)?;
     dst.truncate(n_bytes);
     Ok(dst)
 }
 
 fn decode(codec: &Drle, src: &[u8]) -> Result<Vec<u8>> {
     let mut dst = vec![0xA5; codec.decoded_len(src)?];
-    codec.decode(src, &mut dst)?;
+    codec.decode(Exec::current(), src, &mut dst)?;
     Ok(dst)
 }
 
@@ -182,7 +182,7 @@ fn small_chunks() -> Vec<(Drle, Vec<u8>)> {
 fn decode_into(codec: &Drle, chunk: &[u8]) -> Result<Vec<u8>> {
     let decode = |level: &Level| {
         let mut dst = vec![0xA5; 48];
-        codec.decode_at(*level, chunk, &mut dst).map(|()| dst)
+        codec.decode((*level).into(), chunk, &mut dst).map(|()| dst)
     };
     let mut outcomes = Level::available().iter().map(decode);
     let scalar = outcomes.next().unwrap();
@@ -266,7 +266,7 @@ fn an_output_that_is_too_small_is_an_error_and_one_that_is_just_enough_is_not() 
         let pixels = bytes_of(&FRAMES, ByteOrder::Little);
         for available in 0..=chunk.len() {
             let mut dst = vec![0; available];
-            match codec.encode(&pixels, &mut dst) {
+            match codec.encode(Exec::current(), &pixels, &mut dst) {
                 Ok(n_bytes) => assert_eq!((n_bytes, &dst), (chunk.len(), &chunk)),
                 Err(error) => assert!(matches!(error, Error::OutputTooSmall { .. }) && available < chunk.len()),
             }
@@ -312,9 +312,9 @@ fn parameters_that_mean_nothing_are_refused() {
 fn a_chunk_of_another_size_or_element_type_is_refused() {
     let (codec, chunk) = small_chunks().swap_remove(0);
     let larger = codec.for_layout(&layout(element(ElementClass::Signed, ByteOrder::Little), &[4, 2, 4])).unwrap();
-    assert_eq!(larger.decode(&chunk, &mut [0; 64]), Err(Error::WrongSize { expected: 64, found: 48 }));
+    assert_eq!(larger.decode(Exec::current(), &chunk, &mut [0; 64]), Err(Error::WrongSize { expected: 64, found: 48 }));
     let unsigned = codec.for_layout(&layout(element(ElementClass::Unsigned, ByteOrder::Little), &[3, 2, 4])).unwrap();
-    assert!(matches!(unsigned.decode(&chunk, &mut [0; 48]), Err(Error::Corrupt { at: 5, .. })));
+    assert!(matches!(unsigned.decode(Exec::current(), &chunk, &mut [0; 48]), Err(Error::Corrupt { at: 5, .. })));
     let unknown = Drle::from_cd_values(&[5]).unwrap();
     assert_eq!(decode(&unknown, &chunk).unwrap(), bytes_of(&KEPT, ByteOrder::Little));
 }

@@ -6,7 +6,7 @@ use darkchunk::codec::{ChunkLayout, Codec, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::element::{Element, ElementType, as_bytes, as_bytes_mut};
 use darkchunk::kernels::drle::{Correction, FrameCounts};
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result};
 use darkchunk_sim::{Rng, regimes};
 
 /// Where a container has its version.
@@ -22,7 +22,7 @@ fn codec(given: &[u32], layout: &ChunkLayout) -> Drle {
 
 fn encode(codec: &Drle, src: &[u8]) -> Vec<u8> {
     let mut dst = vec![0xA5; codec.max_encoded_len(src.len())];
-    let n_bytes = codec.encode(src, &mut dst).unwrap();
+    let n_bytes = codec.encode(Exec::current(), src, &mut dst).unwrap();
     dst.truncate(n_bytes);
     dst
 }
@@ -32,14 +32,14 @@ fn decode(codec: &Drle, chunk: &[u8], n_bytes: usize) -> Result<Vec<u8>> {
     let expected = codec.decoded_len(chunk).and_then(|found| {
         let mut dst = vec![0xA5; n_bytes];
         assert_eq!(found, n_bytes);
-        codec.decode_at(Level::SCALAR, chunk, &mut dst).map(|()| dst)
+        codec.decode(Exec::SCALAR, chunk, &mut dst).map(|()| dst)
     });
     for &level in Level::available() {
         let mut dst = vec![0x5A; n_bytes];
-        let found = codec.decode_at(level, chunk, &mut dst).map(|()| dst);
+        let found = codec.decode(level.into(), chunk, &mut dst).map(|()| dst);
         assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{level:?}");
         let mut dst = vec![0; n_bytes];
-        let found = codec.open(chunk).and_then(|open| open.decode_zeroed(level, Threads::ONE, &mut dst)).map(|()| dst);
+        let found = codec.open(chunk).and_then(|open| open.decode_zeroed(level.into(), &mut dst)).map(|()| dst);
         assert_eq!(found.as_ref().ok(), expected.as_ref().ok(), "{level:?}");
     }
     let is_proved = codec.open(chunk).is_ok_and(|mut open| open.prove());
@@ -247,7 +247,7 @@ fn an_output_that_is_too_small_is_an_error_and_one_that_is_just_enough_is_not() 
     let (codec, chunk, _) = small();
     for available in 0..=chunk.len() {
         let mut dst = vec![0; available];
-        match codec.encode(as_bytes(FRAMES.as_flattened()), &mut dst) {
+        match codec.encode(Exec::current(), as_bytes(FRAMES.as_flattened()), &mut dst) {
             Ok(n_bytes) => assert_eq!((n_bytes, &dst), (chunk.len(), &chunk)),
             Err(error) => assert!(matches!(error, Error::OutputTooSmall { .. }) && available < chunk.len()),
         }
@@ -300,7 +300,7 @@ fn frames_with_masks_are_corrected_counted_and_summed_without_them() {
     for &level in Level::available() {
         let mut chunks = Vec::new();
         for way in 0..3 {
-            let mut encoder = ChunkEncoder::<u16>::new(level, shape, Some(filter.clone())).unwrap();
+            let mut encoder = ChunkEncoder::<u16>::new(level.into(), shape, Some(filter.clone())).unwrap();
             let (mut sum, mut counts) = (vec![0; n], FrameCounts::default());
             let views: Vec<&[u16]> = frames.iter().map(Vec::as_slice).collect();
             for frame in &frames {
@@ -329,7 +329,7 @@ fn frames_with_masks_are_corrected_counted_and_summed_without_them() {
         }
         assert!(chunks[1..].iter().all(|chunk| *chunk == chunks[0]), "{level:?}");
         let mut decoded = vec![7_u16; shape.chunk_pixels()];
-        filter.decode_at(level, &chunks[0].0, as_bytes_mut(&mut decoded)).unwrap();
+        filter.decode(level.into(), &chunks[0].0, as_bytes_mut(&mut decoded)).unwrap();
         let expected = frames.iter().flatten().map(|pixel| stored(*pixel)).chain(vec![0; n]);
         assert!(decoded.into_iter().eq(expected), "{level:?}");
     }
@@ -342,15 +342,15 @@ fn missing_frames_are_padded_with_the_fill_value() {
     let layout = ChunkLayout { fill: Some(0xFFFF), ..shape.layout(i16::TYPE).unwrap() };
     let values = Filter::localise(Drle::FILTER_ID, &[5], &layout).unwrap();
     let filter = Filter::from_cd_values(Drle::FILTER_ID, &values).unwrap();
-    let mut encoder = ChunkEncoder::<i16>::new(Level::current(), shape, Some(filter.clone())).unwrap();
+    let mut encoder = ChunkEncoder::<i16>::new(Exec::current(), shape, Some(filter.clone())).unwrap();
     encoder.push(&[&[9; 42]], &Correction { dark: None, threshold: None }, None).unwrap();
     let mut decoded = vec![0_i16; shape.chunk_pixels()];
     for _ in 0..2 {
-        filter.decode_at(Level::current(), encoder.encode().unwrap(), as_bytes_mut(&mut decoded)).unwrap();
+        filter.decode(Exec::current(), encoder.encode().unwrap(), as_bytes_mut(&mut decoded)).unwrap();
         assert!(decoded[..42].iter().all(|pixel| *pixel == 9) && decoded[42..].iter().all(|pixel| *pixel == -1));
     }
     encoder.push(&[&[0; 42]], &Correction { dark: None, threshold: None }, None).unwrap();
-    filter.decode_at(Level::current(), encoder.encode().unwrap(), as_bytes_mut(&mut decoded)).unwrap();
+    filter.decode(Exec::current(), encoder.encode().unwrap(), as_bytes_mut(&mut decoded)).unwrap();
     assert!(decoded[42..84].iter().all(|pixel| *pixel == 0) && decoded[84..].iter().all(|pixel| *pixel == -1));
 }
 
@@ -391,7 +391,7 @@ fn the_mask_of_an_eiger_4m_costs_at_most_20_kb_a_frame() {
         let cost = with.len() - without.len();
         assert!(cost <= 20_000, "{rate} photons in 1000 pixels: {cost} bytes");
         let mut decoded = vec![0_u16; frame.len()];
-        codec.decode_at(Level::current(), &with, as_bytes_mut(&mut decoded)).unwrap();
+        codec.decode(Exec::current(), &with, as_bytes_mut(&mut decoded)).unwrap();
         assert!(decoded == frame, "{rate}");
     }
 }

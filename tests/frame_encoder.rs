@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameEncoder, Processing};
-use darkchunk::cpu::Level;
 use darkchunk::element::{Element, as_bytes_mut};
 use darkchunk::kernels::drle::FrameCounts;
-use darkchunk::{Error, Result};
+use darkchunk::{Error, Exec, Result};
 
 const SHAPE: ChunkShape = ChunkShape { n_frames: 3, height: 17, width: 29 };
 const DARK: i16 = 100;
@@ -48,7 +47,7 @@ fn decoded(encoder: &mut FrameEncoder<i16>, filter: Option<&Filter>) -> Vec<i16>
     let mut pixels = vec![0; SHAPE.chunk_pixels()];
     let chunk = encoder.encode().expect("encoded");
     match filter {
-        Some(filter) => filter.decode_at(Level::SCALAR, chunk, as_bytes_mut(&mut pixels)).expect("a sound chunk"),
+        Some(filter) => filter.decode(Exec::SCALAR, chunk, as_bytes_mut(&mut pixels)).expect("a sound chunk"),
         None => as_bytes_mut(&mut pixels).copy_from_slice(chunk),
     }
     pixels

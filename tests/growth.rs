@@ -3,10 +3,9 @@
 mod chunk_data;
 
 use chunk_data::{layout, random};
-use darkchunk::Threads;
+use darkchunk::Exec;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::blosc::Compressor;
-use darkchunk::cpu::Level;
 
 const N_ELEMENTS: usize = 50_000;
 
@@ -50,11 +49,11 @@ fn no_chunk_grows_by_more_than_half_a_percent() {
                 let values = Filter::localise(id, &given, &layout).unwrap();
                 let codec = Filter::from_cd_values(id, &values).unwrap();
                 let mut chunk = vec![0; codec.max_encoded_len(src.len())];
-                let n_stored = codec.encode_at(Level::current(), &src, &mut chunk).unwrap();
+                let n_stored = codec.encode(Exec::current(), &src, &mut chunk).unwrap();
                 let name = format!("{} {given:?}, {what} of {element_bytes} bytes", codec.name());
                 assert!(1000 * n_stored <= 1005 * src.len(), "{name}: {n_stored} of {}", src.len());
                 let mut decoded = vec![0xA5; src.len()];
-                codec.decode_with(Level::current(), Threads::ONE, &chunk[..n_stored], &mut decoded).unwrap();
+                codec.decode(Exec::current(), &chunk[..n_stored], &mut decoded).unwrap();
                 assert!(decoded == src, "{name}");
             }
         }
@@ -71,7 +70,7 @@ fn drle_grows_by_at_most_21_bytes_a_segment() {
         let n_segments = n_pixels.div_ceil(pixels_a_segment);
         for (what, src) in inputs(2 * n_pixels) {
             let mut chunk = vec![0; codec.max_encoded_len(src.len())];
-            let n_stored = codec.encode_at(Level::current(), &src, &mut chunk).unwrap();
+            let n_stored = codec.encode(Exec::current(), &src, &mut chunk).unwrap();
             let name = format!("{what}, segments of {pixels_a_segment}");
             assert!(n_stored <= src.len() + 24 + 21 * n_segments, "{name}: {n_stored} of {}", src.len());
             assert!(pixels_a_segment < 2100 || 1000 * (n_stored - 24) <= 1005 * src.len(), "{name}: {n_stored}");

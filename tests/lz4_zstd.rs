@@ -3,11 +3,11 @@
 mod chunk_data;
 
 use chunk_data::{assert_refuses_damage, layout, random, round_trip, structured};
-use darkchunk::Error;
 use darkchunk::codec::Codec;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
 use darkchunk::cpu::Level;
+use darkchunk::{Error, Exec};
 
 #[test]
 fn lz4_round_trips_for_every_block_size() {
@@ -33,7 +33,7 @@ fn an_incompressible_lz4_block_is_stored_as_it_is() {
     let src = random(1000, 3);
     let codec = Lz4::new(100);
     let mut dst = vec![0; codec.max_encoded_len(src.len())];
-    let n_bytes = codec.encode(&src, &mut dst).unwrap();
+    let n_bytes = codec.encode(Exec::current(), &src, &mut dst).unwrap();
     assert_eq!(n_bytes, 12 + 10 * (4 + 100));
     assert_eq!(&dst[..16], [0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 100, 0, 0, 0, 100]);
     assert_eq!(&dst[16..116], &src[..100]);
@@ -118,13 +118,13 @@ fn the_size_of_the_output_is_insisted_on_and_that_in_the_parameters_is_a_claim()
     fn assert_claim<C: Codec>(cd_values: &[u32]) {
         let (src, codec) = (structured(300, 5), C::from_cd_values(cd_values).unwrap());
         let mut dst = vec![0; 1000];
-        let n_bytes = codec.encode(&src, &mut dst).unwrap();
+        let n_bytes = codec.encode(Exec::current(), &src, &mut dst).unwrap();
         let chunk = &dst[..n_bytes];
         assert_eq!((codec.chunk_bytes(), codec.decoded_len(chunk)), (Some(400), Ok(300)), "{}", C::NAME);
-        let error = codec.decode(chunk, &mut [0; 400]);
+        let error = codec.decode(Exec::current(), chunk, &mut [0; 400]);
         assert_eq!(error, Err(Error::WrongSize { expected: 400, found: 300 }), "{}", C::NAME);
         let mut out = [0; 300];
-        codec.decode(chunk, &mut out).unwrap();
+        codec.decode(Exec::current(), chunk, &mut out).unwrap();
         assert_eq!(out[..], src, "{}", C::NAME);
     }
     assert_claim::<Lz4>(&[0, 400]);
@@ -136,7 +136,7 @@ fn good_lz4_blocks_of_a_damaged_chunk_can_be_had() {
     let src = structured(1000, 6);
     let codec = Lz4::new(100);
     let mut dst = vec![0; codec.max_encoded_len(src.len())];
-    let n_bytes = codec.encode(&src, &mut dst).unwrap();
+    let n_bytes = codec.encode(Exec::current(), &src, &mut dst).unwrap();
     let blocks: Vec<_> = codec.blocks(&dst[..n_bytes - 1]).unwrap().collect();
     assert_eq!(blocks.len(), 10);
     assert!(matches!(blocks[9], Err(Error::Truncated { .. })));

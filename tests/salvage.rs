@@ -3,6 +3,7 @@
 mod chunk_data;
 
 use chunk_data::{layout, structured};
+use darkchunk::Exec;
 use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::cpu::Level;
@@ -28,7 +29,7 @@ fn sample(compression: &Compression, dims: &[u64], decoded: Vec<u8>) -> Sample {
     let values = Filter::localise(id, &compression.values, &layout).unwrap();
     let (filter, pipeline) = (Filter::from_cd_values(id, &values).unwrap(), pipeline(id, &values));
     let mut chunk = vec![0; filter.max_encoded_len(decoded.len())];
-    let n_bytes = filter.encode_at(Level::SCALAR, &decoded, &mut chunk).unwrap();
+    let n_bytes = filter.encode(Exec::SCALAR, &decoded, &mut chunk).unwrap();
     chunk.truncate(n_bytes);
     Sample { filter, pipeline, decoded, chunk, blocks: Vec::new() }
 }
@@ -102,7 +103,7 @@ fn blosc() -> Sample {
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     for part in sample.decoded.chunks(1000) {
         let mut chunk = vec![0; part.len() + 16];
-        let n_bytes = sample.filter.encode_at(Level::SCALAR, part, &mut chunk).unwrap();
+        let n_bytes = sample.filter.encode(Exec::SCALAR, part, &mut chunk).unwrap();
         assert_eq!(le(&chunk, 16), 20, "one block, compressed");
         blocks.push(chunk[20..n_bytes].to_vec());
     }

@@ -7,7 +7,7 @@ use darkchunk::chunk::Filter;
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::Pipeline;
 use darkchunk::salvage::{Damage, Verdict, salvage};
-use darkchunk::{Error, Threads};
+use darkchunk::{Error, Exec};
 
 const N_PIXELS: usize = 600;
 const N_BYTES: usize = 2 * N_PIXELS;
@@ -50,7 +50,7 @@ fn pipeline(filters: &Filters) -> Pipeline {
 }
 
 fn encoded(filters: &Filters) -> Vec<u8> {
-    pipeline(filters).encode(Level::current(), Threads::ONE, &pixels()).unwrap()
+    pipeline(filters).encode(Exec::current(), &pixels()).unwrap()
 }
 
 /// Each codec among these filters. DRLE must be the first one.
@@ -289,7 +289,7 @@ fn a_checksum_behind_gzip_that_is_wrong_itself_costs_nothing() {
 fn gzip_of_another_size_is_refused_with_the_size() {
     let filters = owned(&[GZIP]);
     for n_bytes in [0, N_BYTES - 2, N_BYTES + 2, 40 * N_BYTES] {
-        let stored = pipeline(&filters).encode(Level::current(), Threads::ONE, &vec![7; n_bytes]).unwrap();
+        let stored = pipeline(&filters).encode(Exec::current(), &vec![7; n_bytes]).unwrap();
         let (verdict, _) = saved(&filters, 0, &stored);
         let wrong = Error::WrongSize { expected: N_BYTES, found: n_bytes };
         assert_eq!(verdict.damage()[0].reason, wrong);

@@ -1,8 +1,8 @@
 //! DRLE containers in bytes that nothing else is known of.
 
+use darkchunk::Exec;
 use darkchunk::codec::Codec;
 use darkchunk::codec::drle::{Drle, HEADER_BYTES};
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::salvage::scan::Scan;
 use darkchunk_sim::Rng;
@@ -30,7 +30,7 @@ fn container(numbers: std::ops::Range<usize>) -> Vec<u8> {
     let pixels: Vec<u8> = numbers.flat_map(frame).collect();
     let drle = Drle::new(20).unwrap().with_segment_pixels(N_PIXELS as u32).with_sentinels(&[SENTINEL]).unwrap();
     let mut chunk = vec![0; drle.max_encoded_len(pixels.len())];
-    let n_bytes = drle.encode_at(Level::current(), &pixels, &mut chunk).unwrap();
+    let n_bytes = drle.encode(Exec::current(), &pixels, &mut chunk).unwrap();
     chunk.truncate(n_bytes);
     chunk
 }
@@ -51,7 +51,7 @@ fn scan(source: impl Read) -> (Containers, u64) {
             let frame = frame.ok()?;
             let chunk = frame.to_container().expect("memory");
             let mut pixels = vec![0; 2 * frame.n_pixels()];
-            Drle::new(1).unwrap().decode(&chunk, &mut pixels).expect("a frame that is proved decodes");
+            Drle::new(1).unwrap().decode(Exec::current(), &chunk, &mut pixels).expect("a frame that is proved decodes");
             Some(pixels)
         });
         containers.push((found.offset, frames.collect()));
@@ -112,13 +112,16 @@ fn frames_of_the_other_byte_order_are_those_of_this_machine() {
             _ => pixels.as_chunks::<2>().0.iter().flat_map(|[low, high]| [*high, *low]).collect(),
         };
         let mut chunk = vec![0; 1000];
-        let n_bytes = drle.encode(&stored, &mut chunk).unwrap();
+        let n_bytes = drle.encode(Exec::current(), &stored, &mut chunk).unwrap();
         let mut scan = Scan::new(&chunk[..n_bytes]);
         let found = scan.next_container().expect("readable").expect("a container");
         let one = found.frames().next().expect("a frame").expect("sound");
         assert_eq!((one.element(), one.n_pixels(), one.threshold()), (element, N_PIXELS, 20));
         let mut decoded = vec![0; 2 * N_PIXELS];
-        Drle::new(1).unwrap().decode(&one.to_container().expect("memory"), &mut decoded).expect("it decodes");
+        Drle::new(1)
+            .unwrap()
+            .decode(Exec::current(), &one.to_container().expect("memory"), &mut decoded)
+            .expect("it decodes");
         let native = pixels.as_chunks::<2>().0.iter().flat_map(|pixel| u16::from_le_bytes(*pixel).to_ne_bytes());
         assert!(decoded == native.collect::<Vec<_>>(), "type {code}");
     }

@@ -8,9 +8,8 @@ use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, OpenChunk, drle};
-use darkchunk::cpu::Level;
 use darkchunk::kernels::drle::Correction;
-use darkchunk::{Result, Threads};
+use darkchunk::{Exec, Result, Threads};
 
 /// Few and many, with parts as small as the format has them, and with some that are not.
 fn all_threads() -> impl Iterator<Item = Threads> {
@@ -65,21 +64,21 @@ fn contents(n_bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
         ("zeros", vec![0; n_bytes]),
         ("structured", positive(structured(n_bytes, 1))),
         ("random", positive(random(n_bytes, 2))),
-        ("random behind zeros", positive(half)),
-        ("zeros behind random", positive(other_half)),
+        ("random after zeros", positive(half)),
+        ("zeros after random", positive(other_half)),
     ]
 }
 
 fn encode(filter: &Filter, threads: Threads, src: &[u8], room: usize) -> Result<Vec<u8>> {
     let mut chunk = vec![0xEE; room];
-    let n_bytes = filter.encode_with(Level::current(), threads, src, &mut chunk)?;
+    let n_bytes = filter.encode(threads.into(), src, &mut chunk)?;
     chunk.truncate(n_bytes);
     Ok(chunk)
 }
 
 fn decode(filter: &Filter, threads: Threads, chunk: &[u8], fill: u8) -> Result<Vec<u8>> {
     let mut decoded = vec![fill; filter.decoded_len(chunk)?];
-    filter.decode_with(Level::current(), threads, chunk, &mut decoded)?;
+    filter.decode(threads.into(), chunk, &mut decoded)?;
     Ok(decoded)
 }
 
@@ -177,9 +176,9 @@ fn pixels_that_no_stream_holds_are_the_same_chunk_by_any_number_of_threads() {
         _ => (at % 7) as u16,
     };
     let src: Vec<u8> = (0..5050).flat_map(|at| pixel(at).to_le_bytes()).collect();
-    let encode = |threads| {
+    let encode = |threads: Threads| {
         let mut dst = vec![0; drle.max_encoded_len(src.len())];
-        let n_bytes = drle.encode_with(Level::current(), threads, &src, &mut dst).expect("there is room");
+        let n_bytes = drle.encode(threads.into(), &src, &mut dst).expect("there is room");
         dst.truncate(n_bytes);
         dst
     };
@@ -187,7 +186,7 @@ fn pixels_that_no_stream_holds_are_the_same_chunk_by_any_number_of_threads() {
     for threads in all_threads() {
         assert!(encode(threads) == one, "{threads:?}");
         let mut decoded = vec![0x5A; src.len()];
-        drle.decode_with(Level::current(), threads, &one, &mut decoded).expect("it is sound");
+        drle.decode(threads.into(), &one, &mut decoded).expect("it is sound");
         assert!(decoded == src, "{threads:?}");
     }
 }
@@ -275,13 +274,13 @@ fn zeroed_outputs_are_filled_by_threads_too() {
     let drle = Drle::new(1).expect("a threshold").with_segment_pixels(300);
     let src = contents(20_000).swap_remove(1).1;
     let mut chunk = vec![0; drle.max_encoded_len(src.len())];
-    let n_bytes = drle.encode_at(Level::current(), &src, &mut chunk).expect("there is room");
+    let n_bytes = drle.encode(Exec::current(), &src, &mut chunk).expect("there is room");
     let container = drle::Container::open(&chunk[..n_bytes]).expect("it was written here");
     assert_eq!(container.n_segments(), 34);
     for threads in all_threads() {
         let mut decoded = vec![0; src.len()];
         let open = drle.open(&chunk[..n_bytes]).expect("a sound chunk");
-        open.decode_zeroed(Level::current(), threads, &mut decoded).expect("a sound chunk");
+        open.decode_zeroed(threads.into(), &mut decoded).expect("a sound chunk");
         assert!(decoded == src, "{threads:?}");
     }
 }
@@ -311,11 +310,10 @@ fn a_chunk_encoder_gives_its_codec_threads() {
     let shape = ChunkShape { n_frames: 3, height: 100, width: 301 };
     let frames = contents(2 * shape.chunk_pixels()).swap_remove(1).1;
     let frames: Vec<u16> = frames.as_chunks().0.iter().map(|pixel| u16::from_ne_bytes(*pixel)).collect();
-    let encode = |compression: &Compression, threads| {
+    let encode = |compression: &Compression, threads: Threads| {
         let id = compression.filter.expect("a filter");
         let filter = filter(id, &compression.values, &shape.dims());
-        let mut encoder =
-            ChunkEncoder::new(Level::current(), shape, Some(filter)).expect("a chunk").with_threads(threads);
+        let mut encoder = ChunkEncoder::new(Exec::from(threads), shape, Some(filter)).expect("a chunk");
         for frame in frames.chunks(shape.frame_pixels()) {
             encoder.push(&[frame], &Correction { dark: None, threshold: None }, None).expect("a frame");
         }

@@ -8,8 +8,7 @@ mod corpus;
 mod growing;
 
 use darkchunk::chunk::Filter;
-use darkchunk::cpu::Level;
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result, Threads};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -48,7 +47,7 @@ fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], threads: Threads) -> Res
         return Err(Error::WrongSize { expected, found });
     }
     let mut output = vec![0; found];
-    codec.decode_with(Level::current(), threads, bytes, &mut output)?;
+    codec.decode(threads.into(), bytes, &mut output)?;
     Ok(output.len())
 }
 
@@ -92,7 +91,7 @@ fn each_thread_takes_what_one_does_and_no_more() {
         let stored = corpus::localise(filter, &given, &dims).expect("parameters");
         let codec = Filter::from_cd_values(filter, &stored).expect("the same");
         let mut chunk = vec![0; codec.max_encoded_len(n_bytes)];
-        let n = codec.encode_at(Level::current(), &vec![0; n_bytes], &mut chunk).expect("there is room");
+        let n = codec.encode(Exec::current(), &vec![0; n_bytes], &mut chunk).expect("there is room");
         check(&format!("{filter} {given:?}"), filter, &stored, &chunk[..n], n_bytes);
     }
 }

@@ -7,7 +7,7 @@ use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
 use darkchunk::cpu::Level;
 use darkchunk::pipeline::Pipeline;
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result};
 use zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer};
 
 const BLOCK_BYTES: usize = 128 << 10;
@@ -52,7 +52,7 @@ fn size(codec: &Zstd, chunk: &[u8]) -> Result<DecodedSize> {
 }
 
 fn up_to(chunk: &[u8], dst: &mut [u8]) -> Result<usize> {
-    Zstd::new(0).open(chunk)?.decode_up_to(Level::current(), Threads::ONE, dst)
+    Zstd::new(0).open(chunk)?.decode_up_to(Exec::current(), dst)
 }
 
 /// Decodes by parameters without a size, as a plugin does, into memory of the most that the chunk says.
@@ -61,7 +61,7 @@ fn decode(level: Level, chunk: &[u8]) -> Result<Vec<u8>> {
     let chunk = codec.open(chunk)?;
     let (DecodedSize::Exactly(max) | DecodedSize::AtMost(max)) = chunk.decoded_size()?;
     let mut dst = vec![0xA5; max];
-    let n_bytes = chunk.decode_up_to(level, Threads::ONE, &mut dst)?;
+    let n_bytes = chunk.decode_up_to(level.into(), &mut dst)?;
     dst.truncate(n_bytes);
     Ok(dst)
 }
@@ -74,7 +74,7 @@ fn assert_decodes(chunk: &[u8], content: &[u8], what: &str) {
         assert!(decode(level, chunk).as_deref() == Ok(content), "{what} {level:?}");
         for codec in [Zstd::new(0), known.clone()] {
             let mut dst = vec![0xA5; content.len()];
-            codec.decode_at(level, chunk, &mut dst).expect(what);
+            codec.decode(level.into(), chunk, &mut dst).expect(what);
             assert!(dst == content, "{what} {level:?}");
         }
         let mut dst = vec![0xA5; content.len()];
@@ -87,10 +87,13 @@ fn assert_decodes(chunk: &[u8], content: &[u8], what: &str) {
     }
     let other = Zstd::from_cd_values(&[3, content.len() as u32 + 1]).unwrap();
     assert!(
-        other.decode(chunk, &mut vec![0; content.len() + 1]).is_err(),
+        other.decode(Exec::current(), chunk, &mut vec![0; content.len() + 1]).is_err(),
         "{what}: another size than the parameters say"
     );
-    assert!(known.decode(chunk, &mut vec![0; content.len() + 1]).is_err(), "{what}: another size than the output has");
+    assert!(
+        known.decode(Exec::current(), chunk, &mut vec![0; content.len() + 1]).is_err(),
+        "{what}: another size than the output has"
+    );
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn what_is_after_a_frame_is_another_one_or_zeros_or_refused() {
     for after in [&[1][..], &[0, 0, 0, 1], &[0, 0, 0, 0, 0xFF], &[0x28, 0xB5, 0x2F], &[0xAA; 32]] {
         let chunk = [&whole[..], after].concat();
         assert!(decode(Level::current(), &chunk).is_err(), "{after:?}");
-        assert!(Zstd::new(0).decode(&chunk, &mut vec![0; content.len()]).is_err(), "{after:?}");
+        assert!(Zstd::new(0).decode(Exec::current(), &chunk, &mut vec![0; content.len()]).is_err(), "{after:?}");
     }
     let mut two = [&whole[..], &whole].concat();
     for bit in 0..32 {
@@ -206,7 +209,7 @@ fn what_is_after_a_frame_is_another_one_or_zeros_or_refused() {
 fn a_chunk_without_a_frame_is_refused() {
     for chunk in [&[][..], &[0; 100], &skippable(0, &[1, 2, 3]), &skippable(0, &[])[..7]] {
         assert!(size(&Zstd::new(0), chunk).is_err(), "{chunk:?}");
-        assert!(Zstd::new(0).decode(chunk, &mut []).is_err(), "{chunk:?}");
+        assert!(Zstd::new(0).decode(Exec::current(), chunk, &mut []).is_err(), "{chunk:?}");
     }
 }
 
@@ -223,7 +226,7 @@ fn every_truncation_is_an_error_or_fewer_frames() {
             Ok(decoded) => assert!(decoded == content[..1000] && [n_first, n_first + 28].contains(&n_bytes)),
             Err(error) => assert!(![n_first, n_first + 28].contains(&n_bytes), "{n_bytes}: {error}"),
         }
-        assert!(known.decode(&chunk[..n_bytes], &mut vec![0; content.len()]).is_err(), "{n_bytes}");
+        assert!(known.decode(Exec::current(), &chunk[..n_bytes], &mut vec![0; content.len()]).is_err(), "{n_bytes}");
     }
 }
 

@@ -6,9 +6,8 @@ use std::ffi::{c_int, c_void};
 
 use darkchunk_core::chunk::Filter;
 use darkchunk_core::codec::ChunkLayout;
-use darkchunk_core::cpu::Level;
 use darkchunk_core::element::{ElementType, IntegerParts};
-use darkchunk_core::{Error, Threads};
+use darkchunk_core::{Error, Exec, Threads};
 
 use crate::status::{Failure, Status, guard, reference, require, set, set_values, slice, slice_mut};
 use crate::types::check_size;
@@ -36,7 +35,7 @@ struct Plan<'a> {
     values: &'a [u32],
     layout: ChunkLayout,
     n_bytes: usize,
-    threads: Threads,
+    exec: Exec,
 }
 
 impl Plan<'_> {
@@ -57,7 +56,7 @@ impl Plan<'_> {
         }
         let layout = ChunkLayout::new(element(array)?, dims.to_vec());
         let n_bytes = layout.chunk_bytes()? as usize;
-        Ok(Plan { id: array.filter, values, layout, n_bytes, threads: Threads::new(array.n_threads) })
+        Ok(Plan { id: array.filter, values, layout, n_bytes, exec: Threads::new(array.n_threads).into() })
     }
 
     /// The parameters as they are to be stored.
@@ -147,7 +146,7 @@ pub(crate) unsafe extern "C" fn dc_array_encode(
         require(n_bytes, "n_bytes")?;
         plan.check_pixels("src", src.len())?;
         let filter = Filter::from_cd_values(plan.id, &plan.stored()?)?;
-        let n = filter.encode_with(Level::current(), plan.threads, src, dst)?;
+        let n = filter.encode(plan.exec, src, dst)?;
         // SAFETY: promised by the caller.
         unsafe { set(n_bytes, n, "n_bytes") }
     })
@@ -174,6 +173,6 @@ pub(crate) unsafe extern "C" fn dc_array_decode(
         let dst = unsafe { slice_mut(dst.cast::<u8>(), dst_len, "dst") }?;
         plan.check_pixels("dst", dst.len())?;
         let filter = Filter::from_cd_values(plan.id, plan.values)?;
-        Ok(filter.decode_with(Level::current(), plan.threads, src, dst)?)
+        Ok(filter.decode(plan.exec, src, dst)?)
     })
 }

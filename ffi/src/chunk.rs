@@ -6,7 +6,6 @@ use std::ffi::{c_int, c_void};
 
 use darkchunk_core::chunk::ChunkEncoder;
 use darkchunk_core::chunk::FrameElement;
-use darkchunk_core::cpu::Level;
 use darkchunk_core::kernels::drle::{Correction, FrameCounts};
 use darkchunk_core::{Error, Threads, chunk::Filter};
 
@@ -112,7 +111,7 @@ unsafe fn encode<P: FrameElement>(
     let with = unsafe { processing::<P>(with, n_pixels) }?;
     let threshold = darkchunk_core::chunk::threshold(with.threshold, filter.as_ref())?;
     let correction = Correction { dark: with.dark.as_deref(), threshold };
-    let mut encoder = ChunkEncoder::<P>::new(Level::current(), plan.shape, filter)?.with_threads(with.threads);
+    let mut encoder = ChunkEncoder::<P>::new(with.exec, plan.shape, filter)?;
     let before = sum.as_deref().map(<[u32]>::to_vec);
     let mut push_all = || -> Result<(FrameCounts, usize), Failure> {
         // SAFETY: the caller's promise.
@@ -176,7 +175,7 @@ pub(crate) unsafe extern "C" fn dc_decode_chunk_with(
         // SAFETY: promised by the caller.
         let dst = unsafe { slice_mut(dst.cast::<u8>(), dst_len, "dst") }?;
         match plan.filter()? {
-            Some((filter, _)) => Ok(filter.decode_with(Level::current(), Threads::new(n_threads), src, dst)?),
+            Some((filter, _)) => Ok(filter.decode(Threads::new(n_threads).into(), src, dst)?),
             None if src.len() == dst.len() => {
                 dst.copy_from_slice(src);
                 Ok(())

@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use darkchunk_core::Threads;
+use darkchunk_core::Exec;
 use darkchunk_stream::filters::Chain;
 
 use crate::status::{Failure, Status, guard, slice, slice_mut};
@@ -42,6 +42,6 @@ pub(crate) unsafe extern "C" fn dc_decode_pipeline(
         let src = unsafe { slice(src.cast::<u8>(), src_len, "src") }?;
         // SAFETY: promised by the caller.
         let dst = unsafe { slice_mut(dst.cast::<u8>(), dst_len, "dst") }?;
-        Ok(chain.decode(Threads::ONE, mask, src, dst)?)
+        Ok(chain.decode(Exec::current(), mask, src, dst)?)
     })
 }

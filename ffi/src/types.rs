@@ -167,8 +167,8 @@ pub(crate) unsafe fn processing<P: FrameElement>(
             return Err(Failure::Argument(format!("the threshold is {}: give one from 1 to 32767", given.threshold)));
         }
     };
-    let threads = Threads::new(given.n_threads);
-    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, threads })
+    let exec = Threads::new(given.n_threads).into();
+    Ok(Processing { dark, threshold, sum: size_of::<P>() == 2 && given.no_sum == 0, exec })
 }
 
 /// When a `dc_processing` has the file flushed.

@@ -4,11 +4,10 @@
 //! chunks and pixels of real files as `real_chunks.py` leaves them. OUT gets a folder for each target. Where a chunk is
 //! known to be sound it is decoded first, so that a seed of nothing but refusals is noticed.
 
-use darkchunk::Result;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
-use darkchunk::cpu::Level;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
+use darkchunk::{Exec, Result};
 use darkchunk_fuzz::seeds::{Case, Seed, of_pixels};
 use darkchunk_sim::regimes;
 use serde_json::Value;
@@ -150,7 +149,7 @@ fn without_size(filter: u32, cd_values: &[u32]) -> Option<Vec<u32>> {
 fn decoded(case: &Case, chunk_len: Option<usize>) -> Result<Vec<u8>> {
     let codec = Filter::from_cd_values(case.filter, &case.cd_values)?;
     let mut bytes = vec![0; chunk_len.map_or_else(|| codec.decoded_len(&case.bytes), Ok)?];
-    codec.decode_at(Level::SCALAR, &case.bytes, &mut bytes)?;
+    codec.decode(Exec::SCALAR, &case.bytes, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -215,7 +214,7 @@ fn encoded(pixels: &Pixels, writer: &mut Writer) -> std::result::Result<(), Fail
         let name = format!("{}-{filter}-{given:?}", pixels.name).replace([',', ' ', '[', ']'], "_");
         let codec = Filter::from_cd_values(filter, &cd_values)?;
         let mut bytes = vec![0; codec.max_encoded_len(pixels.bytes.len())];
-        let Ok(n_bytes) = codec.encode_at(Level::SCALAR, &pixels.bytes, &mut bytes) else { continue };
+        let Ok(n_bytes) = codec.encode(Exec::SCALAR, &pixels.bytes, &mut bytes) else { continue };
         bytes.truncate(n_bytes);
         let content = Case { filter, cd_values: cd_values.clone(), bytes: pixels.bytes.clone() };
         writer.put(&format!("{name}-pixels"), content.of_content())?;

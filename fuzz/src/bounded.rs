@@ -36,6 +36,7 @@ pub fn assert_kept(chunk: &[u8], content: &[u8], decoded: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use darkchunk::Exec;
     use darkchunk::codec::{ChunkLayout, Codec};
     use darkchunk::element::ElementType;
 
@@ -46,7 +47,7 @@ mod tests {
         let codec = Bounded::from_cd_values(&values).unwrap();
         let content = [7, 0].repeat(16);
         let mut chunk = vec![0; codec.max_encoded_len(content.len())];
-        let n_bytes = codec.encode(&content, &mut chunk).unwrap();
+        let n_bytes = codec.encode(Exec::current(), &content, &mut chunk).unwrap();
         let chunk = &chunk[..n_bytes];
         assert_kept(chunk, &content, &[11, 0].repeat(16));
         assert_kept(chunk, &content, &[12, 0].repeat(16));

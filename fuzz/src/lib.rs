@@ -9,7 +9,6 @@ pub mod references;
 pub mod seeds;
 
 use arbitrary::{Result, Unstructured};
-use darkchunk::Threads;
 use darkchunk::codec::bounded::Bounded;
 use darkchunk::codec::drle::Drle;
 use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
@@ -17,6 +16,7 @@ use darkchunk::cpu::Level;
 use darkchunk::pipeline::{Pipeline, Step};
 use darkchunk::salvage::Verdict;
 use darkchunk::salvage::scan::Scan;
+use darkchunk::{Exec, Threads};
 use parameters::Parameters;
 
 /// Larger outputs are left out: they cost time and show nothing that small ones do not.
@@ -46,15 +46,15 @@ pub fn decode<C: Codec>(data: &[u8]) {
         },
         _ => return,
     };
-    let decode = |level, fill| {
+    let decode = |level: Level, fill| {
         let mut decoded = vec![fill; n_bytes];
-        codec.decode_at(level, chunk, &mut decoded).map(|()| decoded)
+        codec.decode(level.into(), chunk, &mut decoded).map(|()| decoded)
     };
     // One that is proved, where it can be: by other means than the above.
     let is_proved = open.prove();
-    let into_zeros = |level| {
+    let into_zeros = |level: Level| {
         let mut decoded = vec![0; n_bytes];
-        open.decode_zeroed(level, Threads::ONE, &mut decoded).map(|()| decoded)
+        open.decode_zeroed(level.into(), &mut decoded).map(|()| decoded)
     };
     let first = decode(Level::SCALAR, 0x00);
     assert!(first.is_ok() || !is_proved, "a chunk that is proved does not decode: {first:?}");
@@ -68,15 +68,15 @@ pub fn decode<C: Codec>(data: &[u8]) {
         }
     }
     let mut decoded = vec![0x55; n_bytes];
-    let by_threads = codec.decode_with(Level::current(), threads(), chunk, &mut decoded).map(|()| decoded);
+    let by_threads = codec.decode(threads().into(), chunk, &mut decoded).map(|()| decoded);
     assert!(by_threads == decode(Level::current(), 0xff), "threads see other data or another error: {by_threads:?}");
 }
 
 /// Decodes a chunk that does not say its size, by every level and whatever was in the output before. Returns its size.
 fn decode_unsized(chunk: &impl OpenChunk, max: usize) -> Option<usize> {
-    let decode = |level, fill| {
+    let decode = |level: Level, fill| {
         let mut decoded = vec![fill; max];
-        let n_bytes = chunk.decode_up_to(level, Threads::ONE, &mut decoded).ok()?;
+        let n_bytes = chunk.decode_up_to(level.into(), &mut decoded).ok()?;
         decoded.truncate(n_bytes);
         Some(decoded)
     };
@@ -131,28 +131,28 @@ pub fn round_trip<C: Codec>(data: &[u8]) {
 /// The chunk, and what it decodes to.
 fn through<C: Codec>(codec: &C, content: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut chunk = vec![0xee; codec.max_encoded_len(content.len())];
-    let n_bytes = codec.encode(content, &mut chunk).ok()?;
+    let n_bytes = codec.encode(Exec::current(), content, &mut chunk).ok()?;
     chunk.truncate(n_bytes);
     assert_eq!(codec.decoded_len(&chunk).expect("the header of an encoded chunk"), content.len());
     let mut decoded = vec![0xdd; content.len()];
-    codec.decode(&chunk, &mut decoded).expect("an encoded chunk");
+    codec.decode(Exec::current(), &chunk, &mut decoded).expect("an encoded chunk");
     Some((chunk, decoded))
 }
 
 /// Every level encodes to the same bytes, or refuses with the same error, and so does any number of threads.
 pub fn levels<C: Codec>(data: &[u8]) {
     let Some((codec, content)) = encoding_case::<C>(data) else { return };
-    let encode = |level, threads, fill| {
+    let encode = |exec: Exec, fill| {
         let mut chunk = vec![fill; codec.max_encoded_len(content.len())];
-        let n_bytes = codec.encode_with(level, threads, &content, &mut chunk)?;
+        let n_bytes = codec.encode(exec, &content, &mut chunk)?;
         chunk.truncate(n_bytes);
         Ok::<_, darkchunk::Error>(chunk)
     };
-    let first = encode(Level::SCALAR, Threads::ONE, 0x00);
+    let first = encode(Exec::SCALAR, 0x00);
     for &level in Level::available() {
-        assert!(encode(level, Threads::ONE, 0xff) == first, "{level:?} differs from scalar");
+        assert!(encode(level.into(), 0xff) == first, "{level:?} differs from scalar");
     }
-    assert!(encode(Level::current(), threads(), 0x55) == first, "threads differ from one");
+    assert!(encode(threads().into(), 0x55) == first, "threads differ from one");
 }
 
 /// What is to be salvaged: the filters, the chunk's mask, a stored chunk, and how much it should decode to.
@@ -219,7 +219,9 @@ pub fn scan(data: &[u8]) {
     while let Some(found) = scan.next_container().expect("memory can be read") {
         for frame in found.frames().flatten().filter(|frame| 2 * frame.n_pixels() <= MAX_DECODED_BYTES) {
             let (codec, chunk) = (Drle::new(1).expect("a threshold"), frame.to_container().expect("memory"));
-            codec.decode(&chunk, &mut vec![0; 2 * frame.n_pixels()]).expect("a frame that is proved decodes");
+            codec
+                .decode(Exec::current(), &chunk, &mut vec![0; 2 * frame.n_pixels()])
+                .expect("a frame that is proved decodes");
         }
     }
 }
@@ -237,7 +239,7 @@ fn damaged(pipeline: &Pipeline, n_bytes: usize, u: &mut Unstructured<'_>) -> Opt
     let changes: Vec<(u32, u8)> = (0..n_changes).map(|_| u.arbitrary()).collect::<Result<_>>().ok()?;
     let cut: u16 = if u.ratio(1, 4).ok()? { u.arbitrary().ok()? } else { 0 };
     let content = content(u, n_bytes).ok()?;
-    let mut chunk = pipeline.encode(Level::current(), Threads::ONE, &content).ok()?;
+    let mut chunk = pipeline.encode(Exec::current(), &content).ok()?;
     chunk.truncate(chunk.len().saturating_sub(cut.into()));
     let n_bytes = chunk.len().max(1);
     for (at, value) in changes {

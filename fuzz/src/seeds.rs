@@ -120,6 +120,7 @@ fn content(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use arbitrary::Unstructured;
+    use darkchunk::Exec;
 
     const PIXELS: [u8; 96] = [7; 96];
 
@@ -147,7 +148,7 @@ mod tests {
     fn encoded(case: &Case) -> Case {
         let codec = case.codec().expect("parameters that mean something");
         let mut bytes = vec![0; codec.max_encoded_len(case.bytes.len())];
-        let n_bytes = codec.encode_at(darkchunk::cpu::Level::SCALAR, &case.bytes, &mut bytes).expect("it is encoded");
+        let n_bytes = codec.encode(Exec::SCALAR, &case.bytes, &mut bytes).expect("it is encoded");
         bytes.truncate(n_bytes);
         Case { filter: case.filter, cd_values: case.cd_values.clone(), bytes }
     }

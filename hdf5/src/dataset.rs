@@ -12,9 +12,9 @@ use super::growing::Growing;
 use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};
 use crate::{Error, Result};
+use darkchunk::Exec;
 use darkchunk::chunk::{ChunkShape, Compression, Filter};
 use darkchunk::codec::ChunkLayout;
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::salvage::buffer;
 use darkchunk_hdf5_abi::constants::{H5D_CHUNK_IDX_BTREE, H5D_CHUNK_IDX_SINGLE, HADDR_UNDEF};
@@ -230,7 +230,7 @@ impl Frames {
         let decoded = match filter {
             Some(stored_filter) => {
                 let filter = Filter::from_cd_values(stored_filter.id, &stored_filter.values)?;
-                filter.decode_at(Level::current(), &stored, pixels)
+                filter.decode(Exec::current(), &stored, pixels)
             }
             None if stored.len() == pixels.len() => {
                 pixels.copy_from_slice(&stored);

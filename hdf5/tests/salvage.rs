@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::{library, new_file};
+use darkchunk::Exec;
 use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::codec::blosc::{Compressor, Shuffle};
-use darkchunk::cpu::Level;
 use darkchunk::element::{ElementType, as_bytes};
 use darkchunk_hdf5::File;
 use darkchunk_hdf5::salvage::{Report, salvage, verify};
@@ -85,7 +85,7 @@ impl Case {
     fn encoded(&self, index: usize, n_frames: u64) -> Vec<u8> {
         let (filter, pixels) = (self.filter(n_frames).0, self.pixels(index, n_frames));
         let mut chunk = vec![0; filter.max_encoded_len(2 * pixels.len())];
-        let n_bytes = filter.encode_at(Level::current(), as_bytes(&pixels), &mut chunk).expect("it encodes");
+        let n_bytes = filter.encode(Exec::current(), as_bytes(&pixels), &mut chunk).expect("it encodes");
         chunk.truncate(n_bytes);
         chunk
     }
@@ -337,7 +337,7 @@ fn check_saved(case: &Case, dataset: i64, index: usize, lost: Option<&Range<usiz
     });
     let mut pixels = vec![0; case.n_bytes()];
     if mask == 0 {
-        case.filter(4).0.decode_at(Level::SCALAR, &bytes, &mut pixels).expect("a sound chunk");
+        case.filter(4).0.decode(Exec::SCALAR, &bytes, &mut pixels).expect("a sound chunk");
     } else {
         pixels.copy_from_slice(&bytes);
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::{library, new_file};
+use darkchunk::Exec;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
-use darkchunk::cpu::Level;
 use darkchunk::element::{ElementType, as_bytes, as_bytes_mut};
 use darkchunk_hdf5::File;
 use darkchunk_hdf5::salvage::{salvage, verify};
@@ -35,7 +35,7 @@ fn offset(index: usize) -> [u64; 2] {
 
 fn encoded(index: usize) -> Vec<u8> {
     let mut chunk = vec![0; 400];
-    let n_bytes = lz4().0.encode_at(Level::SCALAR, as_bytes(&pixels(index)), &mut chunk).expect("it encodes");
+    let n_bytes = lz4().0.encode(Exec::SCALAR, as_bytes(&pixels(index)), &mut chunk).expect("it encodes");
     chunk.truncate(n_bytes);
     chunk
 }
@@ -84,7 +84,7 @@ fn saved(file: &File, index: usize, is_filtered: bool) -> [i16; N_PIXELS] {
     unsafe { h5i::H5Idec_ref(dataset) };
     let mut pixels = [0; N_PIXELS];
     if is_filtered && mask == 0 {
-        lz4().0.decode_at(Level::SCALAR, &bytes[..room], as_bytes_mut(&mut pixels)).expect("a sound chunk");
+        lz4().0.decode(Exec::SCALAR, &bytes[..room], as_bytes_mut(&mut pixels)).expect("a sound chunk");
     } else {
         as_bytes_mut(&mut pixels).copy_from_slice(&bytes[..room]);
     }

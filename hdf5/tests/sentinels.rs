@@ -4,8 +4,8 @@ mod common;
 
 use common::hdf5::{LOCK, h5d, h5i, h5p, h5s, h5t};
 use common::*;
+use darkchunk::Exec;
 use darkchunk::chunk::{Compression, Filter};
-use darkchunk::cpu::Level;
 use darkchunk::element::as_bytes_mut;
 use darkchunk_hdf5::{File, Processing, Writer};
 
@@ -99,7 +99,7 @@ fn chunk(file: &File, first: u64, values: &[u32]) -> Vec<i16> {
     let mut pixels = vec![0x55_i16; 2 * N_PIXELS];
     let filter = Filter::from_cd_values(36114, values).unwrap();
     filter
-        .decode_at(Level::SCALAR, &stored_chunk(dataset, first).expect("it is stored"), as_bytes_mut(&mut pixels))
+        .decode(Exec::SCALAR, &stored_chunk(dataset, first).expect("it is stored"), as_bytes_mut(&mut pixels))
         .expect("it is sound");
     // SAFETY: an identifier that is not used any more.
     unsafe { h5i::H5Idec_ref(dataset) };

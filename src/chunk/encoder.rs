@@ -6,7 +6,7 @@ use crate::codec::drle::{ContainerWriter, Drle, Mode, close_segment};
 use crate::cpu::Level;
 use crate::element::as_bytes;
 use crate::kernels::drle::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 /// Bytes from the room for a frame's stream to the next, where frames are encoded at once. Large frames have sizes such as
 /// 2 MiB, a multiple of what a way of a cache holds: streams that begin so far apart, which are much shorter, would all share the same
@@ -19,8 +19,7 @@ fn room_bytes(frame_bytes: usize) -> usize {
 /// Puts chunks together. Its memory is that of one or two chunks, taken once.
 #[derive(Debug)]
 pub struct ChunkEncoder<P> {
-    level: Level,
-    threads: Threads,
+    exec: Exec,
     shape: ChunkShape,
     n_frames: usize,
     store: Store<P>,
@@ -45,12 +44,14 @@ enum Input<'a, P> {
 }
 
 impl<P: FrameElement> ChunkEncoder<P> {
-    /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters.
+    /// An encoder of chunks of `shape`; `filter` has been read from the dataset's stored parameters. The threads of `exec`
+    /// work for a codec that gets whole chunks, and with DRLE on frames that are pushed several at once: a frame that is pushed
+    /// alone is encoded by the calling thread.
     ///
     /// # Errors
     /// [`Error::Argument`] where the chunk is empty or too large, for DRLE parameters without a threshold or with
     /// segments that are not frames, and for DRLE of other elements than 16-bit integers.
-    pub fn new(level: Level, shape: ChunkShape, filter: Option<Filter>) -> Result<Self> {
+    pub fn new(exec: Exec, shape: ChunkShape, filter: Option<Filter>) -> Result<Self> {
         shape.layout(P::TYPE)?;
         let store = match filter {
             Some(Filter::Drle(drle)) => Store::drle(&drle, shape)?,
@@ -63,14 +64,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
                 Store::Pixels { pixels: vec![P::default(); shape.chunk_pixels()], codec }
             }
         };
-        Ok(Self { level, threads: Threads::ONE, shape, n_frames: 0, store })
-    }
-
-    /// The same with threads, for a codec that gets whole chunks and for DRLE of frames that are pushed several at once.
-    /// DRLE encodes a frame that is pushed alone by the calling thread.
-    #[must_use]
-    pub fn with_threads(self, threads: Threads) -> Self {
-        Self { threads, ..self }
+        Ok(Self { exec, shape, n_frames: 0, store })
     }
 
     /// Frames that are in the chunk.
@@ -135,10 +129,10 @@ impl<P: FrameElement> ChunkEncoder<P> {
         if frames.len() > self.n_free() {
             return Err(Error::Argument(format!("the chunk has room for {} frames only", self.n_free())));
         }
-        let with = (self.level, self.threads);
+        let exec = self.exec;
         let encode = |threshold: u16, exceptions: &mut [Exceptions], sum: Option<&mut [u32]>, room: Room<'_>| {
             let correction = Correction { threshold: Some(threshold), ..*correction };
-            encode_frames(with, frames, &correction, exceptions, sum, room)
+            encode_frames(exec, frames, &correction, exceptions, sum, room)
         };
         let mut counts = FrameCounts::default();
         match &mut self.store {
@@ -168,7 +162,7 @@ impl<P: FrameElement> ChunkEncoder<P> {
                 // What can be refused is, before the first frame.
                 let places = pixels.chunks_exact_mut(self.shape.frame_pixels()).skip(self.n_frames);
                 for (frame, place) in frames.iter().zip(places) {
-                    counts += pixels::correct(self.level, &[frame], correction, sum.as_deref_mut(), place)?;
+                    counts += pixels::correct(self.exec.level, &[frame], correction, sum.as_deref_mut(), place)?;
                 }
             }
         }
@@ -205,14 +199,14 @@ impl<P: FrameElement> ChunkEncoder<P> {
                 let kernels = pixels::kernels::<P>()?;
                 for _ in 0..n_missing {
                     let room = &mut chunk[end..];
-                    end += (kernels.encode)(self.level, &[&padding], &correction, None, None, room)?.n_bytes;
+                    end += (kernels.encode)(self.exec.level, &[&padding], &correction, None, None, room)?.n_bytes;
                 }
                 Ok(&chunk[..end])
             }
             Store::Pixels { pixels, codec } => {
                 pixels[self.n_frames * frame_pixels..].fill(P::default());
                 let Some((filter, encoded)) = codec else { return Ok(as_bytes(pixels)) };
-                let n_bytes = filter.encode_with(self.level, self.threads, as_bytes(pixels), encoded)?;
+                let n_bytes = filter.encode(self.exec, as_bytes(pixels), encoded)?;
                 Ok(&encoded[..n_bytes])
             }
         }
@@ -228,20 +222,21 @@ impl<P: FrameElement> ChunkEncoder<P> {
         let counts = match &mut self.store {
             Store::Container { writer, exceptions, .. } => {
                 let correction = Correction { threshold: Some(writer.header().threshold), ..*correction };
-                let encoded = frame.encode(self.level, &correction, Some(exceptions), sum, writer.segment_mut())?;
+                let encoded =
+                    frame.encode(self.exec.level, &correction, Some(exceptions), sum, writer.segment_mut())?;
                 writer.finish_segment_with(encoded.n_bytes, exceptions)?;
                 encoded.counts
             }
             Store::Bare { threshold, n_bytes, chunk } => {
                 let correction = Correction { threshold: Some(*threshold), ..*correction };
-                let encoded = frame.encode(self.level, &correction, None, sum, &mut chunk[*n_bytes..])?;
+                let encoded = frame.encode(self.exec.level, &correction, None, sum, &mut chunk[*n_bytes..])?;
                 *n_bytes += encoded.n_bytes;
                 encoded.counts
             }
             Store::Pixels { pixels, .. } => {
                 let n_pixels = self.shape.frame_pixels();
                 let place = &mut pixels[self.n_frames * n_pixels..][..n_pixels];
-                frame.correct(self.level, correction, sum, place)?
+                frame.correct(self.exec.level, correction, sum, place)?
             }
         };
         self.n_frames += 1;
@@ -269,7 +264,7 @@ struct Room<'a> {
 
 /// Encodes frames to the front of their `room`; notes the `exceptions` of each, where there are these.
 fn encode_frames<P: FrameElement>(
-    (level, threads): (Level, Threads),
+    exec: Exec,
     frames: &[&[P]],
     correction: &Correction<'_, P>,
     exceptions: &mut [Exceptions],
@@ -285,7 +280,7 @@ fn encode_frames<P: FrameElement>(
     };
     let mut batch: Vec<_> = batch.map(frame).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
-    (pixels::kernels::<P>()?.encode_frames)(level, threads, &mut batch, correction, sum, &mut encoded)?;
+    (pixels::kernels::<P>()?.encode_frames)(exec, &mut batch, correction, sum, &mut encoded)?;
     Ok(encoded)
 }
 

@@ -9,7 +9,7 @@ use super::pixels::{self, FrameElement};
 use super::{ChunkEncoder, ChunkShape, Filter, Sum, threshold};
 use crate::cpu::Level;
 use crate::kernels::drle::{Correction, FrameCounts};
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 /// What is done to each frame before it is stored, and what is kept of all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +21,13 @@ pub struct Processing<P> {
     pub threshold: Option<u16>,
     /// Whether the frames are summed, as they are stored. 16-bit frames only.
     pub sum: bool,
-    /// How many threads encode a chunk: [`ChunkEncoder::with_threads`].
-    pub threads: Threads,
+    /// With which instructions and how many threads: [`ChunkEncoder::new`].
+    pub exec: Exec,
 }
 
 impl<P> Default for Processing<P> {
     fn default() -> Self {
-        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, threads: Threads::ONE }
+        Self { dark: None, threshold: None, sum: size_of::<P>() == 2, exec: Exec::current() }
     }
 }
 
@@ -117,7 +117,7 @@ impl<P: FrameElement> FrameEncoder<P> {
         let processing = processing.into();
         let threshold = threshold(processing.threshold, filter.as_ref())?;
         processing.check(&shape)?;
-        let chunk = ChunkEncoder::new(Level::current(), shape, filter)?.with_threads(processing.threads);
+        let chunk = ChunkEncoder::new(processing.exec, shape, filter)?;
         let sum = processing.sum.then(|| Sum::new::<P>(shape.frame_pixels()));
         let totals = Totals { n_frames: 0, counts: FrameCounts::default(), sum };
         Ok(Self { chunk, shape, processing, threshold, totals })

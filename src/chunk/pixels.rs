@@ -3,7 +3,7 @@
 use crate::cpu::Level;
 use crate::element::Element;
 use crate::kernels::drle::{self, BatchFrame, Correction, Encoded, Exceptions, FrameCounts, Pixel};
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 /// A number that frames can be made of.
 ///
@@ -19,8 +19,7 @@ type Sum<'a> = Option<&'a mut [u32]>;
 type Correct<P> = fn(Level, &[&[P]], &Correction<'_, P>, Sum<'_>, &mut [P]) -> Result<FrameCounts>;
 type Encode<P> = fn(Level, &[&[P]], &Correction<'_, P>, Noted<'_>, Sum<'_>, &mut [u8]) -> Result<Encoded>;
 type EncodeInPlace<P> = fn(Level, &mut [P], &Correction<'_, P>, Noted<'_>, Sum<'_>, &mut [u8]) -> Result<Encoded>;
-type EncodeFrames<P> =
-    fn(Level, Threads, &mut [BatchFrame<'_, P>], &Correction<'_, P>, Sum<'_>, &mut [Encoded]) -> Result<()>;
+type EncodeFrames<P> = fn(Exec, &mut [BatchFrame<'_, P>], &Correction<'_, P>, Sum<'_>, &mut [Encoded]) -> Result<()>;
 
 /// The kernels of a type of pixels: the functions of [`drle`] with these names.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use super::index::BlockIndex;
 use super::range::{Parts, Wanted};
 use crate::cpu::Level;
 use crate::element::ElementType;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 /// What HDF5 knows of a dataset's chunks when a filter is set on it.
@@ -117,17 +117,17 @@ pub trait Codec: Sized {
         false
     }
 
-    /// Bytes that are enough for [`encode_with`](Self::encode_with) to encode `n_bytes` of input, whatever they are, and
+    /// Bytes that are enough for [`encode`](Self::encode) to encode `n_bytes` of input, whatever they are, and
     /// to use several threads. A codec that gets fewer, and can do with them, uses one.
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
 
-    /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones at every level and with any number
-    /// of threads. Nothing is written after them that matters; the rest of `dst` is scratch.
+    /// Encodes `src` to the front of `dst` and returns the bytes written, the same ones whatever `exec` says. Nothing is
+    /// written after them that matters; the rest of `dst` is scratch.
     ///
     /// # Errors
     /// [`Error::OutputTooSmall`] where `dst` is shorter than [`max_encoded_len`](Self::max_encoded_len) says and the
     /// result does not fit; what else the codec refuses.
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 
     /// Opens a stored chunk: reads what is before its blocks. All that is done with the chunk then uses that.
     ///
@@ -147,40 +147,8 @@ pub trait Codec: Sized {
     ///
     /// # Errors
     /// As there, and what is wrong with the chunk's header.
-    fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.open(src)?.decode(level, threads, dst)
-    }
-
-    /// [`encode_with`](Self::encode_with) one thread.
-    ///
-    /// # Errors
-    /// As [`encode_with`](Self::encode_with).
-    fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.encode_with(level, Threads::ONE, src, dst)
-    }
-
-    /// [`decode_with`](Self::decode_with) one thread.
-    ///
-    /// # Errors
-    /// As [`decode_with`](Self::decode_with).
-    fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, Threads::ONE, src, dst)
-    }
-
-    /// [`encode_at`](Self::encode_at) with the best level of this processor.
-    ///
-    /// # Errors
-    /// As [`encode_at`](Self::encode_at).
-    fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.encode_at(Level::current(), src, dst)
-    }
-
-    /// [`decode_at`](Self::decode_at) with the best level of this processor.
-    ///
-    /// # Errors
-    /// As [`decode_at`](Self::decode_at).
-    fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_at(Level::current(), src, dst)
+    fn decode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.open(src)?.decode(exec, dst)
     }
 }
 
@@ -216,15 +184,15 @@ pub trait OpenChunk {
     ///
     /// # Errors
     /// Everything that can be wrong with a chunk, and [`Error::WrongSize`] where it decodes to another size: the same one
-    /// with any number of threads.
-    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()>;
+    /// whatever `exec` says.
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()>;
 
     /// [`decode`](Self::decode) into a `dst` that is all zeros, for codecs that need not write them again.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
-    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        self.decode(level, threads, dst)
+    fn decode_zeroed(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        self.decode(exec, dst)
     }
 
     /// What decodes alone in the chunk; `None` where it decodes as a whole only.
@@ -250,7 +218,7 @@ pub trait OpenChunk {
     fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
         let n_bytes = self.decoded_len()?;
         let mut wanted = Wanted::new(range, n_bytes, dst)?;
-        wanted.take(0..n_bytes, |dst| self.decode(level, Threads::ONE, dst))?;
+        wanted.take(0..n_bytes, |dst| self.decode(level.into(), dst))?;
         Ok(wanted.n_parts())
     }
 
@@ -259,10 +227,10 @@ pub trait OpenChunk {
     ///
     /// # Errors
     /// As [`decode`](Self::decode); [`Error::OutputTooSmall`] where `dst` is too short.
-    fn decode_up_to(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<usize> {
+    fn decode_up_to(&self, exec: Exec, dst: &mut [u8]) -> Result<usize> {
         let (needed, available) = (self.decoded_len()?, dst.len());
         let dst = dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?;
-        self.decode(level, threads, dst)?;
+        self.decode(exec, dst)?;
         Ok(needed)
     }
 

@@ -3,8 +3,7 @@
 //! A codec is one line of `codecs`; [`Filter`] and all that is told of a codec by its number are made from it.
 
 use super::{ChunkLayout, Codec, OpenChunk};
-use crate::cpu::Level;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Deref;
 
 macro_rules! codecs {
@@ -116,7 +115,7 @@ trait AnyCodec {
     fn chunk_bytes(&self) -> Option<usize>;
     fn keeps_size(&self) -> bool;
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize>;
 }
 
 impl<C: Codec> AnyCodec for C {
@@ -140,8 +139,8 @@ impl<C: Codec> AnyCodec for C {
         self.max_encoded_len(n_bytes)
     }
 
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.encode_with(level, threads, src, dst)
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.encode(exec, src, dst)
     }
 }
 
@@ -202,20 +201,12 @@ impl Filter {
         self.codec().max_encoded_len(n_bytes)
     }
 
-    /// [`Codec::encode_at`].
+    /// [`Codec::encode`].
     ///
     /// # Errors
     /// As there.
-    pub fn encode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.encode_with(level, Threads::ONE, src, dst)
-    }
-
-    /// [`Codec::encode_with`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        self.codec().encode_with(level, threads, src, dst)
+    pub fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        self.codec().encode(exec, src, dst)
     }
 
     /// [`Codec::decoded_len`].
@@ -226,20 +217,12 @@ impl Filter {
         self.open(src)?.decoded_len()
     }
 
-    /// [`Codec::decode_at`].
+    /// [`Codec::decode`].
     ///
     /// # Errors
     /// As there.
-    pub fn decode_at(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, Threads::ONE, src, dst)
-    }
-
-    /// [`Codec::decode_with`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn decode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
-        self.open(src)?.decode(level, threads, dst)
+    pub fn decode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<()> {
+        self.open(src)?.decode(exec, dst)
     }
 }
 
@@ -277,7 +260,7 @@ mod tests {
         for (id, given, element_bytes) in cases {
             let filter = Filter::from_cd_values(id, &Filter::localise(id, given, &layout).unwrap()).unwrap();
             let mut chunk = vec![0; filter.max_encoded_len(200)];
-            let n_bytes = filter.encode_at(Level::SCALAR, &[7; 200], &mut chunk).unwrap();
+            let n_bytes = filter.encode(Exec::SCALAR, &[7; 200], &mut chunk).unwrap();
             let chunk = filter.open(&chunk[..n_bytes]).unwrap();
             assert_eq!((chunk.decoded_len(), chunk.element_bytes()), (Ok(200), element_bytes), "{id} {given:?}");
         }

@@ -11,7 +11,7 @@ use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::lz::lz4::{self, library};
 use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 /// The block size where the parameters say 0 or nothing.
@@ -55,7 +55,7 @@ impl Lz4 {
     /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
     ///
     /// # Errors
-    /// As [`Codec::decode_at`].
+    /// As [`Codec::decode`].
     pub fn decode_block(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
         let mut cursor = Cursor::new(src);
         cursor.take(block.stored.start)?;
@@ -138,18 +138,18 @@ impl Codec for Lz4 {
         framing::max_encoded_len(n_bytes, self.block_bytes_of(n_bytes), |n| n)
     }
 
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
-        let threads = threads.worth(Pace::Fast, src.len());
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let exec = exec.worth(Pace::Fast, src.len());
         let block_bytes = self.block_bytes_of(src.len());
         let mut writer = Writer::new(dst, self.max_encoded_len(src.len()));
         writer.put(&Header { n_bytes: src.len(), block_bytes }.to_bytes())?;
         writer.put_blocks(
-            threads,
+            exec.threads,
             src,
             block_bytes,
             |n| n,
             || {
-                let mut encoder = lz4::Encoder::new(level);
+                let mut encoder = lz4::Encoder::new(exec.level);
                 move |block, dst| {
                     let room = dst.len().min(block.len() - 1);
                     encoder.encode(block, &mut dst[..room]).or_else(|| {
@@ -210,13 +210,14 @@ impl OpenChunk for OpenLz4<'_> {
         Ok(wanted.n_parts())
     }
 
-    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
         if self.header.n_bytes != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
-        let threads = threads.worth_decoding(Pace::Fast, self.src.len(), dst.len());
+        let exec = exec.worth_decoding(Pace::Fast, self.src.len(), dst.len());
         let blocks = self.blocks.clone();
-        blocks.decode(threads, dst, || |block, bytes, dst| decode_one(level, &classify(block), bytes, dst))?;
+        blocks
+            .decode(exec.threads, dst, || |block, bytes, dst| decode_one(exec.level, &classify(block), bytes, dst))?;
         Ok(())
     }
 }

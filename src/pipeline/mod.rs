@@ -18,8 +18,7 @@ mod tests;
 pub use step::Step;
 pub(crate) use step::{FLETCHER32_BYTES, checked};
 
-use crate::cpu::Level;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::borrow::Cow;
 
 /// As many filters as HDF5 allows, and as a mask has bits for.
@@ -77,10 +76,10 @@ impl Pipeline {
     ///
     /// # Errors
     /// What a codec refuses; [`Error::Unsupported`] for a filter that is not known, [`Error::NoMemory`].
-    pub fn encode(&self, level: Level, threads: Threads, src: &[u8]) -> Result<Vec<u8>> {
+    pub fn encode(&self, exec: Exec, src: &[u8]) -> Result<Vec<u8>> {
         let [first, rest @ ..] = &self.steps[..] else { return Ok(src.to_vec()) };
-        let first = first.apply(level, threads, src);
-        rest.iter().fold(first, |bytes, step| step.apply(level, threads, &bytes?))
+        let first = first.apply(exec, src);
+        rest.iter().fold(first, |bytes, step| step.apply(exec, &bytes?))
     }
 
     /// Bytes that a chunk of `n_bytes` has after the filters that `mask` does not leave out, where they are sure to be as many.
@@ -94,19 +93,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`decode`](Self::decode); [`Error::Corrupt`] for more bytes.
-    pub fn decode_unsized(
-        &self,
-        level: Level,
-        threads: Threads,
-        mask: u32,
-        stored: &[u8],
-        most: usize,
-    ) -> Result<Vec<u8>> {
+    pub fn decode_unsized(&self, exec: Exec, mask: u32, stored: &[u8], most: usize) -> Result<Vec<u8>> {
         let mut bytes = stored.to_vec();
         for step in self.active(mask).into_iter().rev() {
             let open = step.open(&bytes)?;
             let mut decoded = buffer_between(open.decoded_len(None)?, most)?;
-            open.undo(level, threads, &mut decoded)?;
+            open.undo(exec, &mut decoded)?;
             bytes = decoded;
         }
         Ok(bytes)
@@ -118,13 +110,13 @@ impl Pipeline {
     /// # Errors
     /// What is wrong with the chunk, [`Error::WrongSize`], [`Error::Unsupported`] for a filter that is not known. On an error
     /// the content of `dst` is unspecified, but never bytes from elsewhere.
-    pub fn decode(&self, level: Level, threads: Threads, mask: u32, stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
-        decode(level, threads, &self.active(mask), stored, dst)
+    pub fn decode(&self, exec: Exec, mask: u32, stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
+        decode(exec, &self.active(mask), stored, dst)
     }
 }
 
 /// As [`Pipeline::decode`], by the filters that take part.
-pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
+pub(crate) fn decode(exec: Exec, steps: &[&Step], stored: &[u8], dst: &mut [u8]) -> Result<Proof> {
     let mut proof = Proof::Size;
     let mut bytes = Cow::Borrowed(stored);
     for (index, step) in steps.iter().enumerate().rev() {
@@ -136,11 +128,11 @@ pub(crate) fn decode(level: Level, threads: Threads, steps: &[&Step], stored: &[
         proof = if open.has_checksum() { Proof::Checksum } else { proof };
         if index == 0 {
             open.decoded_len(Some(dst.len()))?;
-            return open.undo(level, threads, dst).map(|()| proof);
+            return open.undo(exec, dst).map(|()| proof);
         }
         let n_bytes = open.decoded_len(size_before(&steps[..index], dst.len()))?;
         let mut decoded = buffer_between(n_bytes, most_before(&steps[..index], dst.len()))?;
-        open.undo(level, threads, &mut decoded)?;
+        open.undo(exec, &mut decoded)?;
         bytes = Cow::Owned(decoded);
     }
     if bytes.len() != dst.len() {

@@ -2,12 +2,11 @@
 
 use super::{buffer, gzip};
 use crate::codec::{Filter, FilterChunk};
-use crate::cpu::Level;
 use crate::kernels::{
     fletcher32::fletcher32,
     shuffle::{shuffle, unshuffle},
 };
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 const DEFLATE_ID: u32 = 1;
 const SHUFFLE_ID: u32 = 2;
@@ -116,7 +115,7 @@ impl Step {
     }
 
     /// Applies this filter to `bytes`.
-    pub(super) fn apply(&self, level: Level, threads: Threads, bytes: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn apply(&self, exec: Exec, bytes: &[u8]) -> Result<Vec<u8>> {
         let mut applied = match self {
             Self::Codec(_) => buffer(self.max_encoded_len(bytes.len()))?,
             Self::Shuffle { .. } | Self::Fletcher32 => buffer(bytes.len())?,
@@ -125,10 +124,10 @@ impl Step {
         };
         match self {
             Self::Codec(codec) => {
-                let n_bytes = codec.encode_with(level, threads, bytes, &mut applied)?;
+                let n_bytes = codec.encode(exec, bytes, &mut applied)?;
                 applied.truncate(n_bytes);
             }
-            Self::Shuffle { element_bytes } => shuffle(level, *element_bytes, bytes, &mut applied),
+            Self::Shuffle { element_bytes } => shuffle(exec.level, *element_bytes, bytes, &mut applied),
             Self::Fletcher32 | Self::Gzip { .. } | Self::Other { .. } => {
                 applied.copy_from_slice(bytes);
                 applied.extend(fletcher32(bytes).to_le_bytes());
@@ -174,10 +173,10 @@ impl OpenStep<'_> {
     }
 
     /// Undoes the filter, into the whole of `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
-    pub(crate) fn undo(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+    pub(crate) fn undo(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
         match self {
-            Self::Codec(chunk) => chunk.decode(level, threads, dst)?,
-            Self::Shuffle { element_bytes, bytes } => unshuffle(level, *element_bytes, bytes, dst),
+            Self::Codec(chunk) => chunk.decode(exec, dst)?,
+            Self::Shuffle { element_bytes, bytes } => unshuffle(exec.level, *element_bytes, bytes, dst),
             Self::Fletcher32 { bytes } => dst.copy_from_slice(checked(bytes)?),
             Self::Gzip { bytes } => gzip::decode(bytes, dst)?,
         }

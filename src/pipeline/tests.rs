@@ -32,12 +32,12 @@ fn pipeline(filters: &[(u32, Vec<u32>)]) -> Pipeline {
 }
 
 fn encoded(pipeline: &Pipeline, pixels: &[u8]) -> Vec<u8> {
-    pipeline.encode(Level::current(), Threads::ONE, pixels).expect("it encodes")
+    pipeline.encode(Exec::current(), pixels).expect("it encodes")
 }
 
 fn decoded(pipeline: &Pipeline, mask: u32, stored: &[u8]) -> Result<(Proof, Vec<u8>)> {
     let mut dst = vec![0xEE; N_BYTES];
-    pipeline.decode(Level::current(), Threads::ONE, mask, stored, &mut dst).map(|proof| (proof, dst))
+    pipeline.decode(Exec::current(), mask, stored, &mut dst).map(|proof| (proof, dst))
 }
 
 /// Every order of up to two of shuffle and fletcher32 around each codec. DRLE reads pixels, so it is the first one.
@@ -141,7 +141,7 @@ fn a_chunk_of_another_size_is_an_error() {
         for n_bytes in [0, 2, N_BYTES - 2, N_BYTES + 2] {
             let mut longer = pixels();
             longer.resize(n_bytes, 7);
-            let Ok(stored) = pipeline.encode(Level::current(), Threads::ONE, &longer) else { continue };
+            let Ok(stored) = pipeline.encode(Exec::current(), &longer) else { continue };
             assert!(decoded(&pipeline, 0, &stored).is_err(), "{filters:?} {n_bytes} bytes");
         }
     }
@@ -220,9 +220,9 @@ fn a_chunk_that_claims_too_much_between_two_filters_is_refused_before_memory_is_
         let stored = encoded(&inner, &zeros);
         let found = decoded(&pipeline(&[(32015, vec![3]), filter]), 0, &stored);
         assert!(matches!(found, Err(Error::Corrupt { what, .. }) if what.contains("between two filters")), "{id}");
-        let unsized_too = inner.decode_unsized(Level::current(), Threads::ONE, 0, &stored, zeros.len() - 1);
+        let unsized_too = inner.decode_unsized(Exec::current(), 0, &stored, zeros.len() - 1);
         assert!(matches!(unsized_too, Err(Error::Corrupt { .. })), "{id}");
-        let found = inner.decode_unsized(Level::current(), Threads::ONE, 0, &stored, zeros.len());
+        let found = inner.decode_unsized(Exec::current(), 0, &stored, zeros.len());
         assert!(found.is_ok_and(|bytes| bytes == zeros), "{id}");
     }
 }
@@ -237,7 +237,7 @@ fn what_grows_in_one_filter_decodes_through_the_next() {
         let pipeline = pipeline(&[(id, values), (32015, vec![1]), (3, vec![])]);
         let stored = encoded(&pipeline, &pixels);
         let mut dst = vec![0; pixels.len()];
-        let found = pipeline.decode(Level::current(), Threads::ONE, 0, &stored, &mut dst);
+        let found = pipeline.decode(Exec::current(), 0, &stored, &mut dst);
         assert!(found == Ok(Proof::Checksum) && dst == pixels, "{id} {given:?}: {found:?}");
     }
 }

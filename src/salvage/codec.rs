@@ -7,7 +7,7 @@ use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::bounded::Bounded;
 use crate::codec::drle::{Drle, Mode};
 use crate::cpu::Level;
-use crate::{Error, Result, Threads};
+use crate::{Error, Result};
 
 /// Decodes what can be decoded of a chunk; the lost parts of `dst` contain anything. No damage means that all of it decodes.
 pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
@@ -30,7 +30,7 @@ fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result
     if found != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found });
     }
-    chunk.decode(level, Threads::ONE, dst)
+    chunk.decode(level.into(), dst)
 }
 
 /// Whether the codec has proved by checksums what it has saved of a chunk.

@@ -9,9 +9,9 @@
 
 use super::damage::{self, Damage, Verdict};
 use super::steps;
+use crate::Error;
 use crate::cpu::Level;
 use crate::pipeline::{self, Pipeline, Proof};
-use crate::{Error, Threads};
 
 const RAW: &str = "nothing of the chunk decodes, and it has the length of one that the codec left out (collective writes of \
                    parallel HDF5 before 1.14 lose the mask)";
@@ -23,7 +23,7 @@ pub(super) fn examine(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8
     if let Some(verdict) = steps::unknown(level, &active, stored, dst.len()) {
         return verdict;
     }
-    let reason = match pipeline::decode(level, Threads::ONE, &active, stored, dst) {
+    let reason = match pipeline::decode(level.into(), &active, stored, dst) {
         Ok(Proof::Checksum) => return Verdict::Intact,
         Ok(Proof::Size) => return Verdict::Decodes,
         Err(reason) => reason,
@@ -50,7 +50,7 @@ pub(super) fn examine(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8
 /// Decodes the whole chunk by another mask, where it decodes; else `dst` is as it was.
 fn decoded_by(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], dst: &mut [u8]) -> Option<Proof> {
     let mut decoded = pipeline::buffer(dst.len()).ok()?;
-    let proof = pipeline.decode(level, Threads::ONE, mask, stored, &mut decoded).ok()?;
+    let proof = pipeline.decode(level.into(), mask, stored, &mut decoded).ok()?;
     dst.copy_from_slice(&decoded);
     Some(proof)
 }

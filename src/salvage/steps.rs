@@ -12,7 +12,7 @@ use super::damage::{Damage, Verdict};
 use super::plain::plain;
 use crate::cpu::Level;
 use crate::pipeline::{FLETCHER32_BYTES, Step, buffer, checked, gzip, size_before};
-use crate::{Error, Result, Threads};
+use crate::{Error, Result};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -131,7 +131,7 @@ impl<'a> Chain<'a> {
                 (codec::salvage(self.level, filter, &part.bytes, &mut decoded), codec::is_proved(filter, &part.bytes))
             }
             Some(other) => {
-                let undone = other.open(&part.bytes).and_then(|open| open.undo(self.level, Threads::ONE, &mut decoded));
+                let undone = other.open(&part.bytes).and_then(|open| open.undo(self.level.into(), &mut decoded));
                 let damage = undone.err();
                 (damage.map(|reason| Damage::everything(n_bytes, reason)).into_iter().collect(), true)
             }
@@ -181,7 +181,7 @@ fn undo_before<'a>(level: Level, step: &Step, mut part: Part<'a>) -> Result<Part
 /// Undoes a filter that keeps the size.
 fn undone(level: Level, step: &Step, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut undone = buffer(bytes.len())?;
-    step.open(bytes)?.undo(level, Threads::ONE, &mut undone)?;
+    step.open(bytes)?.undo(level.into(), &mut undone)?;
     Ok(undone)
 }
 

@@ -6,10 +6,9 @@ use common::cases::Chosen;
 use common::hdf5::{h5t, library};
 use common::maker::{self, Layout, Spec, create, open, open_dataset};
 use common::path;
-use darkchunk::Threads;
+use darkchunk::Exec;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::pipeline::Pipeline;
 use darkchunk_sim::Rng;
@@ -37,7 +36,7 @@ fn make(name: &str, (id, given): (u32, &[u32]), n: u64, frame: [u64; 2]) -> (std
     let file = create(&path, true, 0);
     let dataset = spec.make(&file, "data");
     for (index, pixels) in pixels.chunks(pixels.len() / n as usize).enumerate() {
-        let stored = pipeline.encode(Level::current(), Threads::ONE, pixels).expect("it encodes");
+        let stored = pipeline.encode(Exec::current(), pixels).expect("it encodes");
         maker::write_chunk(&dataset, &[index as u64, 0, 0], 0, &stored);
     }
     (path, pixels)
@@ -125,7 +124,7 @@ fn an_index_of_blocks_that_are_elsewhere_now_is_given_up() {
     let layout = ChunkLayout::new(ElementType::U32, vec![1, 64, 64]);
     let values = Filter::localise(32008, &[64, 2], &layout).expect("good");
     let stored = Pipeline::new([(32008, &values[..])])
-        .and_then(|pipeline| pipeline.encode(Level::current(), Threads::ONE, &other))
+        .and_then(|pipeline| pipeline.encode(Exec::current(), &other))
         .expect("it encodes");
     let mut bytes = vec![0; place.n_bytes as usize];
     let n = stored.len().min(bytes.len());

@@ -49,11 +49,11 @@ pub(crate) fn round_trip(codec: &(impl Codec + std::fmt::Debug), src: &[u8]) -> 
     for &level in Level::available() {
         let what = format!("{codec:?} {level:?} {} bytes", src.len());
         let mut chunk = vec![0xee; codec.max_encoded_len(src.len())];
-        let n_bytes = codec.encode_at(level, src, &mut chunk).expect(&what);
+        let n_bytes = codec.encode(level.into(), src, &mut chunk).expect(&what);
         chunk.truncate(n_bytes);
         assert_eq!(codec.decoded_len(&chunk).expect(&what), src.len(), "{what}");
         let mut decoded = vec![0xdd; src.len()];
-        codec.decode_at(level, &chunk, &mut decoded).expect(&what);
+        codec.decode(level.into(), &chunk, &mut decoded).expect(&what);
         assert!(decoded == src, "{what}");
         assert!(*first.get_or_insert(chunk.clone()) == chunk, "{what}: another level writes other bytes");
     }
@@ -67,7 +67,7 @@ pub(crate) fn assert_refuses_damage(codec: &(impl Codec + std::fmt::Debug), src:
     for &level in Level::available() {
         for n_bytes in 0..chunk.len() {
             let mut dst = vec![0; src.len()];
-            let decoded = codec.decode_at(level, &chunk[..n_bytes], &mut dst);
+            let decoded = codec.decode(level.into(), &chunk[..n_bytes], &mut dst);
             assert!(decoded.is_err(), "{codec:?} {level:?}: {n_bytes} of {} bytes decode", chunk.len());
         }
         for at in 0..chunk.len() {
@@ -75,10 +75,10 @@ pub(crate) fn assert_refuses_damage(codec: &(impl Codec + std::fmt::Debug), src:
                 let mut damaged = chunk.clone();
                 damaged[at] ^= flip;
                 let mut dst = vec![0; src.len()];
-                let _ = codec.decode_at(level, &damaged, &mut dst);
+                let _ = codec.decode(level.into(), &damaged, &mut dst);
                 if let Ok(n_bytes) = codec.decoded_len(&damaged) {
                     let mut dst = vec![0; n_bytes.min(1 << 20)];
-                    let _ = codec.decode_at(level, &damaged, &mut dst);
+                    let _ = codec.decode(level.into(), &damaged, &mut dst);
                 }
             }
         }

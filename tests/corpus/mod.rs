@@ -9,9 +9,8 @@ use darkchunk::codec::drle::Drle;
 use darkchunk::codec::lz4::Lz4;
 use darkchunk::codec::zstd::Zstd;
 use darkchunk::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk};
-use darkchunk::cpu::Level;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result};
 use serde_json::Value;
 use std::path::Path;
 
@@ -101,7 +100,6 @@ pub(crate) fn decode(filter: u32, cd_values: &[u32], bytes: &[u8], fill: u8) -> 
 
 fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<u8>> {
     let codec = C::from_cd_values(cd_values)?;
-    let (level, threads) = (Level::current(), Threads::ONE);
     let chunk = codec.open(bytes)?;
     let size = chunk.decoded_size()?;
     let (DecodedSize::Exactly(n_bytes) | DecodedSize::AtMost(n_bytes)) = size;
@@ -115,12 +113,12 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
     let mut output = vec![fill; n_bytes];
     match size {
         DecodedSize::AtMost(_) => {
-            let n_bytes = chunk.decode_up_to(level, threads, &mut output)?;
+            let n_bytes = chunk.decode_up_to(Exec::current(), &mut output)?;
             check(n_bytes)?;
             output.truncate(n_bytes);
         }
-        DecodedSize::Exactly(_) if fill == 0 => chunk.decode_zeroed(level, threads, &mut output)?,
-        DecodedSize::Exactly(_) => codec.decode(bytes, &mut output)?,
+        DecodedSize::Exactly(_) if fill == 0 => chunk.decode_zeroed(Exec::current(), &mut output)?,
+        DecodedSize::Exactly(_) => codec.decode(Exec::current(), bytes, &mut output)?,
     }
     Ok(output)
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use darkchunk::Exec;
 use darkchunk::Threads;
 use darkchunk::codec::{self, Codec};
 use darkchunk::cpu::Level;
@@ -82,13 +83,13 @@ impl Peers {
         use codec::blosc::Blosc;
         use codec::lz4::Lz4;
         let blosc = |shuffle| self.blosc(input, shuffle, n_threads as i32);
-        let threads = [Threads::ONE, Threads::new(n_threads)];
+        let execs = [1, n_threads].map(|n| Exec { level, threads: Threads::new(n) });
         Ok(vec![
-            threaded::<Bitshuffle>("bitshuffle-lz4", Vec::new(), &[0, 2], input, level, threads)?,
-            threaded::<Bitshuffle>("bitshuffle-zstd-1", Vec::new(), &[0, 3, 1], input, level, threads)?,
-            threaded::<Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, level, threads)?,
-            threaded::<Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, level, threads)?,
-            threaded::<Lz4>("lz4, blocks of 64 KiB", Vec::new(), &[64 << 10], input, level, threads)?,
+            threaded::<Bitshuffle>("bitshuffle-lz4", Vec::new(), &[0, 2], input, execs)?,
+            threaded::<Bitshuffle>("bitshuffle-zstd-1", Vec::new(), &[0, 3, 1], input, execs)?,
+            threaded::<Blosc>("blosc-shuffle-lz4", blosc(1)?, &[0, 0, 0, 0, 5, 1, 1], input, execs)?,
+            threaded::<Blosc>("blosc-bitshuffle-lz4", blosc(2)?, &[0, 0, 0, 0, 5, 2, 1], input, execs)?,
+            threaded::<Lz4>("lz4, blocks of 64 KiB", Vec::new(), &[64 << 10], input, execs)?,
         ])
     }
 
@@ -116,22 +117,21 @@ fn group<C: Codec + 'static>(
     levels: &[Level],
 ) -> Result<Group, Failure> {
     for level in levels {
-        peers.push(ours::coder::<C>(cd_values, &input.layout(), *level, Threads::ONE)?);
+        peers.push(ours::coder::<C>(cd_values, &input.layout(), (*level).into())?);
     }
     Ok(Group { name: name.into(), coders: peers })
 }
 
-/// `peers`, and ours with each of `threads`.
+/// `peers`, and ours by each of `execs`.
 fn threaded<C: Codec + 'static>(
     name: &str,
     mut peers: Vec<Coder>,
     cd_values: &[u32],
     input: &Input,
-    level: Level,
-    threads: [Threads; 2],
+    execs: [Exec; 2],
 ) -> Result<Group, Failure> {
-    for threads in threads {
-        peers.push(ours::coder::<C>(cd_values, &input.layout(), level, threads)?);
+    for exec in execs {
+        peers.push(ours::coder::<C>(cd_values, &input.layout(), exec)?);
     }
     Ok(Group { name: name.into(), coders: peers })
 }

@@ -3,12 +3,10 @@
 //! The limit is reading the frame once. The dark image (2 bytes a pixel) and the sum (4 bytes, read and written) come
 //! from the caches at best: they are part of the work, not of the limit. Several frames at once share them.
 
-use std::cell::RefCell;
-use std::hint::black_box;
-
-use darkchunk::Threads;
 use darkchunk::cpu::Level;
 use darkchunk::kernels::drle::{BatchFrame, Correction, Encoded, decode, encode, encode_frames, max_encoded_len};
+use std::cell::RefCell;
+use std::hint::black_box;
 
 use crate::inputs::{Input, Raw};
 use crate::report::{OURS, Row};
@@ -76,8 +74,7 @@ impl Runner<'_> {
         if self.work == Work::Batch {
             let frames = frames.iter().map(std::slice::from_ref);
             let mut frames: Vec<_> = frames.zip(&mut **tokens).map(|(frame, to)| BatchFrame::new(frame, to)).collect();
-            encode_frames(self.level, Threads::ONE, &mut frames, &correction, sum, &mut encoded)
-                .expect("frames that fit");
+            encode_frames(self.level.into(), &mut frames, &correction, sum, &mut encoded).expect("frames that fit");
         } else {
             encoded[0] = encode(self.level, &frames, &correction, sum, &mut tokens[0]).expect("a frame that fits");
         }

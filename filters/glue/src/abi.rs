@@ -9,7 +9,7 @@ use darkchunk::cpu::Level;
 use darkchunk_hdf5_abi::Hid;
 use darkchunk_hdf5_abi::constants::H5Z_CLASS_T_VERS;
 
-use crate::threads::threads;
+use crate::threads::exec;
 use crate::{caller, entry, guard};
 
 type CanApply = unsafe extern "C" fn(Hid, Hid, Hid) -> c_int;
@@ -83,6 +83,6 @@ pub const fn c_names<const N: usize>(name: &str, version: &str) -> [u8; N] {
 pub fn prepare() {
     caller::pin();
     guard::silence();
-    threads();
+    exec();
     let _ = Level::current();
 }

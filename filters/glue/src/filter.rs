@@ -10,7 +10,6 @@ use core::ffi::{c_uint, c_void};
 
 use darkchunk::Error;
 use darkchunk::codec::{Codec, DecodedSize, OpenChunk};
-use darkchunk::cpu::Level;
 
 use crate::buffer::{Allocator, Buffer, CAN_GROW, with_scratch};
 use crate::caller::Caller;
@@ -18,7 +17,7 @@ use crate::errors;
 use crate::guard::guard;
 use crate::host::Host;
 use crate::open_datasets::{self, Decoded, Refusal, Room};
-use crate::threads::threads;
+use crate::threads::exec;
 use darkchunk_hdf5_abi::constants::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 
 /// The most parameters that a file can hold for a filter: their number has 16 bits there.
@@ -117,7 +116,7 @@ fn check_size<C: Codec>(codec: &C, input: &[u8], is_hidden: impl FnOnce() -> boo
 
 fn encode<'a, C: Codec>(codec: &C, input: &[u8], allocator: &'a Allocator) -> Result<Outcome<'a>, String> {
     with_scratch(codec.max_encoded_len(input.len()), |scratch| {
-        let n_bytes = codec.encode_with(Level::current(), threads(), input, scratch).map_err(text)?;
+        let n_bytes = codec.encode(exec(), input, scratch).map_err(text)?;
         let encoded = scratch.get(..n_bytes).filter(|encoded| !encoded.is_empty());
         let encoded = encoded.ok_or("internal error: nothing was encoded")?;
         Ok(Outcome::Done(allocator.copy_of(encoded)?, n_bytes))
@@ -178,7 +177,7 @@ fn decode_chunk<'a, 'c, C: Codec>(
     let mut output = if wants_zeros { zeroed(allocator, room)? } else { allocator.to_be_written(n_bytes)? };
     let decoded = &mut output.as_mut_slice()[..n_bytes];
     let decode = if wants_zeros { C::Open::decode_zeroed } else { C::Open::decode };
-    decode(&chunk, Level::current(), threads(), decoded).map_err(damage)?;
+    decode(&chunk, exec(), decoded).map_err(damage)?;
     Ok(Outcome::Done(output, n_bytes))
 }
 
@@ -191,7 +190,7 @@ fn decode_unsized<'a>(
     room: impl FnOnce(usize) -> Result<Room, Refusal>,
 ) -> Result<Outcome<'a>, String> {
     let mut decoded = allocator.zeroed(max_bytes)?;
-    let n_bytes = chunk.decode_up_to(Level::current(), threads(), decoded.as_mut_slice()).map_err(damage)?;
+    let n_bytes = chunk.decode_up_to(exec(), decoded.as_mut_slice()).map_err(damage)?;
     if n_bytes == 0 {
         return Err(format!("the chunk decodes to nothing{OTHERS}"));
     }
@@ -224,7 +223,7 @@ unsafe fn decode_there(
     let buffer = unsafe { call.grow(allocator, n_bytes) }?;
     // SAFETY: allocated and with values, and HDF5 does not use it before the end of this call.
     let buffer = unsafe { &mut *buffer };
-    chunk.decode(Level::current(), threads(), &mut buffer[..n_bytes]).map_err(damage)?;
+    chunk.decode(exec(), &mut buffer[..n_bytes]).map_err(damage)?;
     // SAFETY: checked by `input`.
     unsafe { call.buf_size.write(n_bytes) };
     Ok(())
@@ -254,7 +253,7 @@ fn refused(chunk: &impl OpenChunk, n_bytes: usize, refusal: &Refusal) -> String 
     /// With more, the memory that it takes to find out would be more than any sound chunk takes.
     const MAX_TIMES: usize = 2;
     if n_bytes / MAX_TIMES <= refusal.expected {
-        let decoded = with_scratch(n_bytes, |scratch| chunk.decode(Level::current(), threads(), scratch));
+        let decoded = with_scratch(n_bytes, |scratch| chunk.decode(exec(), scratch));
         if let Ok(Err(error)) = decoded {
             return damage(error);
         }
@@ -343,7 +342,7 @@ mod tests {
         room: impl FnOnce(usize) -> Result<Room, Refusal>,
     ) -> Result<(Vec<u8>, bool), String> {
         let mut stored = vec![0; codec.max_encoded_len(chunk.len())];
-        let n_stored = codec.encode_with(Level::current(), threads(), chunk, &mut stored).unwrap();
+        let n_stored = codec.encode(exec(), chunk, &mut stored).unwrap();
         let allocator = Allocator::of(Caller::at(null())).unwrap();
         let (mut buffer, mut size) = (allocator.copy_of(&stored[..n_stored])?.hand_over(), n_stored);
         let (buf, buf_size) = (&raw mut buffer, &raw mut size);

@@ -6,12 +6,12 @@
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
-use darkchunk::Threads;
+use darkchunk::{Exec, Threads};
 
-/// The number of threads for every chunk of this process.
-pub(crate) fn threads() -> Threads {
+/// How every chunk of this process is worked on.
+pub(crate) fn exec() -> Exec {
     static THREADS: OnceLock<Threads> = OnceLock::new();
-    *THREADS.get_or_init(|| Threads::new(number(std::env::var_os("DARKCHUNK_THREADS"), processors)))
+    (*THREADS.get_or_init(|| Threads::new(number(std::env::var_os("DARKCHUNK_THREADS"), processors)))).into()
 }
 
 fn processors() -> usize {

@@ -6,7 +6,6 @@ use crate::dataset::{self, StoredFilter};
 use crate::library::{DEFAULT, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::{Error, Result};
-use darkchunk::Threads;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::cpu::Level;
@@ -60,8 +59,8 @@ impl Target {
             return self.write(offset, mask, pixels);
         }
         let mut again = buffer(pixels.len())?;
-        if let Ok(chunk) = self.pipeline.encode(level, Threads::ONE, pixels)
-            && self.pipeline.decode(level, Threads::ONE, mask, &chunk, &mut again).is_ok()
+        if let Ok(chunk) = self.pipeline.encode(level.into(), pixels)
+            && self.pipeline.decode(level.into(), mask, &chunk, &mut again).is_ok()
             && again == pixels
         {
             return self.write(offset, mask, &chunk);

@@ -9,9 +9,9 @@ pub(crate) mod maker;
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
 
+use darkchunk::Exec;
 use darkchunk::chunk::{Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
-use darkchunk::cpu::Level;
 use darkchunk::element::{Element, as_bytes_mut};
 use darkchunk_hdf5::{Dataset, File, Processing};
 use hdf5::{LOCK, h5a, h5d, h5e, h5i, h5p, h5s, h5t};
@@ -110,7 +110,7 @@ pub(crate) fn try_read_in<P: Element>(file: i64, path: &str, n_frames: u64) -> O
         let mut pixels = vec![P::default(); chunk[0] as usize * frame_pixels];
         let stored = stored_chunk(dataset, first)?;
         match &filter {
-            Some(filter) => filter.decode_at(Level::SCALAR, &stored, as_bytes_mut(&mut pixels)).ok()?,
+            Some(filter) => filter.decode(Exec::SCALAR, &stored, as_bytes_mut(&mut pixels)).ok()?,
             None => as_bytes_mut(&mut pixels).copy_from_slice(&stored),
         }
         Some(pixels)

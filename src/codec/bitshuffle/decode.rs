@@ -9,14 +9,13 @@ use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
 use crate::kernels::zero;
 use crate::lz::lz4;
 use crate::memory::scratch::Scratch;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 /// A chunk with a compression.
 pub(super) fn framed(
     codec: &Bitshuffle,
-    level: Level,
-    threads: Threads,
+    exec: Exec,
     (header, framed): (Header, FramedBlocks<'_>),
     dst: &mut [u8],
 ) -> Result<()> {
@@ -24,8 +23,8 @@ pub(super) fn framed(
         return Err(Error::WrongSize { expected: dst.len(), found: header.n_bytes });
     }
     let (dst, raw) = dst.split_at_mut(codec.leftover(header.n_bytes).start);
-    let mut end = framed.decode(threads, dst, || {
-        let mut blocks = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
+    let mut end = framed.decode(exec.threads, dst, || {
+        let mut blocks = Blocks::new(codec, exec.level, header.block_bytes.min(header.n_bytes));
         move |block, bytes, dst| {
             let decoded = blocks.decode(bytes, dst);
             decoded.map_err(|error| framing::offset_error(error, block.stored.start))
@@ -36,12 +35,12 @@ pub(super) fn framed(
 }
 
 /// A chunk without one.
-pub(super) fn plain(codec: &Bitshuffle, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<()> {
+pub(super) fn plain(codec: &Bitshuffle, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<()> {
     if src.len() != dst.len() {
         return Err(Error::WrongSize { expected: dst.len(), found: src.len() });
     }
     codec.check_elements(src.len())?;
-    codec.for_plain_blocks(threads, src, dst, |from, to| inverse(level, codec.element_bytes, from, to))
+    codec.for_plain_blocks(exec.threads, src, dst, |from, to| inverse(exec.level, codec.element_bytes, from, to))
 }
 
 /// The bytes `range` of a chunk, of which it decodes no other blocks.

@@ -15,7 +15,7 @@ use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts, zstd}
 use crate::cpu::Level;
 use crate::lz::lz4;
 use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result, Threads};
 use std::ops::Range;
 
 /// Elements whose bits share a byte: blocks are multiples of it.
@@ -119,7 +119,7 @@ impl Bitshuffle {
     /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
     ///
     /// # Errors
-    /// As [`Codec::decode_at`].
+    /// As [`Codec::decode`].
     pub fn decode_block(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
         let mut cursor = Cursor::new(src);
         cursor.take(block.stored.start)?;
@@ -293,9 +293,9 @@ impl Codec for Bitshuffle {
         framing::max_encoded_len(raw.start, block_bytes, bound).saturating_add(raw.len())
     }
 
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.check_elements(src.len())?;
-        encode::chunk(self, level, threads.worth(self.pace(), src.len()), src, dst)
+        encode::chunk(self, exec.worth(self.pace(), src.len()), src, dst)
     }
 
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenBitshuffle<'a>> {
@@ -352,11 +352,11 @@ impl OpenChunk for OpenBitshuffle<'_> {
         decode::range(self, level, range, dst)
     }
 
-    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        let threads = threads.worth_decoding(self.codec.pace(), self.src.len(), dst.len());
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        let exec = exec.worth_decoding(self.codec.pace(), self.src.len(), dst.len());
         match &self.framed {
-            Some((header, blocks)) => decode::framed(self.codec, level, threads, (*header, blocks.clone()), dst),
-            None => decode::plain(self.codec, level, threads, self.src, dst),
+            Some((header, blocks)) => decode::framed(self.codec, exec, (*header, blocks.clone()), dst),
+            None => decode::plain(self.codec, exec, self.src, dst),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::shuffle;
 use crate::memory::scratch::Scratch;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 /// What is in the output before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Decodes the whole chunk into `dst`, which has [`decoded_len`](Self::decoded_len) bytes.
-    pub(super) fn decode_with(&self, level: Level, threads: Threads, output: Output, dst: &mut [u8]) -> Result<()> {
+    pub(super) fn decode_with(&self, exec: Exec, output: Output, dst: &mut [u8]) -> Result<()> {
         if dst.len() != self.header.n_bytes {
             return Err(Error::WrongSize { expected: dst.len(), found: self.header.n_bytes });
         }
@@ -114,27 +114,20 @@ impl<'a> Chunk<'a> {
             }
             return Ok(());
         };
-        let threads = threads.worth_decoding(format.pace(), self.bytes.len(), dst.len());
-        let per_part = threads.units_per_part(dst.len(), self.header.block_bytes);
+        let exec = exec.worth_decoding(format.pace(), self.bytes.len(), dst.len());
+        let per_part = exec.threads.units_per_part(dst.len(), self.header.block_bytes);
         // Where a place in the chunk is damaged, one thread alone knows what is to be said of it.
         if per_part < self.n_blocks() && self.blocks_overlap() == Ok(false) {
-            return self.decode_parts(level, threads, output, per_part, dst);
+            return self.decode_parts(exec, output, per_part, dst);
         }
-        self.decode_in_turn(level, output, dst)
+        self.decode_in_turn(exec.level, output, dst)
     }
 
     /// Decodes blocks that are known not to overlap.
-    fn decode_parts(
-        &self,
-        level: Level,
-        threads: Threads,
-        output: Output,
-        per_part: usize,
-        dst: &mut [u8],
-    ) -> Result<()> {
+    fn decode_parts(&self, exec: Exec, output: Output, per_part: usize, dst: &mut [u8]) -> Result<()> {
         let parts = dst.chunks_mut(per_part.saturating_mul(self.header.block_bytes)).enumerate().collect();
-        let decoded = threads.run(parts, || {
-            let mut decoder = BlockDecoder::new(level, output);
+        let decoded = exec.threads.run(parts, || {
+            let mut decoder = BlockDecoder::new(exec.level, output);
             move |(part, dst): (usize, &mut [u8])| {
                 let mut blocks = (part * per_part..).zip(dst.chunks_mut(self.header.block_bytes));
                 blocks.try_for_each(|(index, block)| decoder.decode(self, index, block).map(|_| ()))

@@ -10,18 +10,11 @@ use super::stream::Encoder;
 use super::{Encoding, filter, geometry};
 use crate::cpu::Level;
 use crate::memory::scratch::Scratch;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result, Threads};
 
 /// Encodes `src` to the front of `dst` and returns the bytes written, at most `src.len() + 16`. Several threads need
 /// [`max_used`] bytes.
-pub(super) fn encode(
-    level: Level,
-    threads: Threads,
-    encoding: &Encoding,
-    type_size: usize,
-    src: &[u8],
-    dst: &mut [u8],
-) -> Result<usize> {
+pub(super) fn encode(exec: Exec, encoding: &Encoding, type_size: usize, src: &[u8], dst: &mut [u8]) -> Result<usize> {
     if src.len() > MAX_BYTES {
         let n = src.len();
         return Err(Error::Argument(format!("a chunk of {n} bytes is larger than Blosc's limit of {MAX_BYTES}")));
@@ -29,8 +22,8 @@ pub(super) fn encode(
     let mut header = header(encoding, type_size, src.len());
     let plain_len = src.len() + HEADER_BYTES;
     if !geometry::is_plain(encoding, src.len()) {
-        let threads = threads.worth(encoding.compressor.pace(), src.len());
-        if let Some(n) = encode_blocks(level, threads, encoding, &header, src, dst) {
+        let exec = exec.worth(encoding.compressor.pace(), src.len());
+        if let Some(n) = encode_blocks(exec, encoding, &header, src, dst) {
             header.stored_len = n;
             header.write(encoding.compressor.format(), dst);
             return Ok(n);
@@ -69,20 +62,13 @@ pub(super) fn max_used(encoding: &Encoding, type_size: usize, n_bytes: usize) ->
 }
 
 /// Writes block starts and blocks after the header; `None` where they do not fit, or are no shorter than a plain copy.
-fn encode_blocks(
-    level: Level,
-    threads: Threads,
-    encoding: &Encoding,
-    header: &Header,
-    src: &[u8],
-    dst: &mut [u8],
-) -> Option<usize> {
-    let new_encoder = || BlockEncoder::new(level, encoding, header);
+fn encode_blocks(exec: Exec, encoding: &Encoding, header: &Header, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+    let new_encoder = || BlockEncoder::new(exec.level, encoding, header);
     let room = dst.len().min(src.len() + HEADER_BYTES - 1);
-    let per_part = threads.units_per_part(src.len(), header.block_bytes);
+    let per_part = exec.threads.units_per_part(src.len(), header.block_bytes);
     let (mut n_done, mut at) = (0, header.front_bytes());
     if per_part < header.n_blocks() && dst.len() >= header.max_stored_in_all() {
-        let parts = encode_parts(threads, new_encoder, header, per_part, src, dst)?;
+        let parts = encode_parts(exec.threads, new_encoder, header, per_part, src, dst)?;
         (n_done, at) = move_together(header, &parts, per_part, room, dst);
     }
     let dst = &mut dst[..room];

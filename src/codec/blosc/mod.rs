@@ -30,7 +30,7 @@ use crate::codec::range::Wanted;
 use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 /// How streams are compressed, as `cd_values[6]` numbers it.
@@ -178,9 +178,9 @@ impl Codec for Blosc {
         }
     }
 
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let encoding = self.encoding.clone()?;
-        encode::encode(level, threads, &encoding, self.type_size, src, dst)
+        encode::encode(exec, &encoding, self.type_size, src, dst)
     }
 
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<Chunk<'a>> {
@@ -211,12 +211,12 @@ impl OpenChunk for Chunk<'_> {
         Ok(wanted.n_parts())
     }
 
-    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, threads, Output::Any, dst)
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        self.decode_with(exec, Output::Any, dst)
     }
 
-    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        self.decode_with(level, threads, Output::Zeroed, dst)
+    fn decode_zeroed(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        self.decode_with(exec, Output::Zeroed, dst)
     }
 }
 

@@ -141,7 +141,7 @@ impl Clearing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Threads;
+    use crate::Exec;
     use crate::codec::blosc::{Blosc, Chunk};
     use crate::codec::{Codec, OpenChunk};
 
@@ -157,7 +157,7 @@ mod tests {
     fn encoded(type_size: u32, bytes: &[u8]) -> (Blosc, Vec<u8>) {
         let codec = Blosc::from_cd_values(&[2, 2, type_size, bytes.len() as u32, 5, 1, 1]).unwrap();
         let mut chunk = vec![0; codec.max_encoded_len(bytes.len())];
-        let n = codec.encode_with(Level::SCALAR, Threads::ONE, bytes, &mut chunk).unwrap();
+        let n = codec.encode(Exec::SCALAR, bytes, &mut chunk).unwrap();
         chunk.truncate(n);
         (codec, chunk)
     }
@@ -186,10 +186,10 @@ mod tests {
                 assert!(chunk.len() < bytes.len() / DENSE, "type size {type_size}");
                 for &level in Level::available() {
                     let mut dst = vec![0x5a; bytes.len()];
-                    codec.decode_with(level, Threads::ONE, &chunk, &mut dst).unwrap();
+                    codec.decode(level.into(), &chunk, &mut dst).unwrap();
                     assert!(dst == bytes, "{level:?} type size {type_size}, {n_groups} groups");
                     dst.fill(0);
-                    codec.open(&chunk).and_then(|open| open.decode_zeroed(level, Threads::ONE, &mut dst)).unwrap();
+                    codec.open(&chunk).and_then(|open| open.decode_zeroed(level.into(), &mut dst)).unwrap();
                     assert!(dst == bytes, "{level:?} type size {type_size}, {n_groups} groups, zeroed");
                 }
             }

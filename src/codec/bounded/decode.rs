@@ -280,6 +280,7 @@ pub(super) fn levels_checksum(table: &LevelTable<'_>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Exec;
     use crate::codec::{ChunkLayout, Codec, bounded::Bounded};
     use crate::element::ElementType;
     use darkchunk_sim::Rng;
@@ -307,7 +308,7 @@ mod tests {
             let given = Bounded::localise(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 3], &layout).expect("parameters");
             let codec = Bounded::from_cd_values(&given).expect("parameters");
             let mut stored = vec![0; codec.max_encoded_len(src.len())];
-            let n_bytes = codec.encode(&src, &mut stored).expect("it encodes");
+            let n_bytes = codec.encode(Exec::current(), &src, &mut stored).expect("it encodes");
             stored.truncate(n_bytes);
             Self { codec, src, stored, n_frames }
         }

@@ -49,7 +49,7 @@ use super::range::Wanted;
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::quantise::{Bound, Options};
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result, Threads};
 use decode::Chunk;
 use encode::ChunkEncoder;
 use front::Header;
@@ -139,7 +139,7 @@ impl Bounded {
     /// too.
     ///
     /// # Errors
-    /// As [`decode_with`](Codec::decode_with); [`Error::Argument`] for frames that the chunk does not have.
+    /// As [`decode`](Codec::decode); [`Error::Argument`] for frames that the chunk does not have.
     pub fn decode_frames(&self, threads: Threads, src: &[u8], frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
         self.open(src)?.decode_frames(threads, frames, dst)
     }
@@ -234,7 +234,7 @@ impl Codec for Bounded {
         encode::max_len(n_bytes, n_frames)
     }
 
-    fn encode_with(&self, _level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, _exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let header = self.header(src.len())?;
         let sentinels = self.sentinels(header.element);
         let (reference, verify) = (self.reference, self.is_to_verify());
@@ -291,11 +291,11 @@ impl OpenChunk for Chunk<'_> {
         Ok(wanted.n_parts())
     }
 
-    fn decode(&self, _level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
         let found = self.justified_len()?;
         if found != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
-        self.decode_frames(threads, 0..self.front.header.n_frames(), dst)
+        self.decode_frames(exec.threads, 0..self.front.header.n_frames(), dst)
     }
 }

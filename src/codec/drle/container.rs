@@ -9,7 +9,7 @@ use super::segment;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::drle::MAX_THRESHOLD;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 /// The first four bytes of a container.
@@ -310,22 +310,22 @@ impl<'a> Container<'a> {
     /// # Errors
     /// As [`decode_segment`](Self::decode_segment), for the first segment that is damaged.
     pub fn decode(&self, level: Level, dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, Threads::ONE, dst, false)
+        self.decode_into(level.into(), dst, false)
     }
 
     /// [`decode`](Self::decode) into a `dst` that is all zeros where it `is_zeroed`.
-    pub(super) fn decode_into(&self, level: Level, threads: Threads, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+    pub(super) fn decode_into(&self, exec: Exec, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         let found = self.header.n_bytes as usize;
         if dst.len() != found {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
         let segment_bytes = self.header.segment_bytes();
-        let per_part = threads.units_per_part(dst.len(), segment_bytes);
+        let per_part = exec.threads.units_per_part(dst.len(), segment_bytes);
         let parts = dst.chunks_mut(per_part.saturating_mul(segment_bytes)).enumerate().collect();
-        let decoded = threads.run(parts, || {
+        let decoded = exec.threads.run(parts, || {
             |(part, dst): (usize, &mut [u8])| {
                 let mut segments = (part * per_part..).zip(dst.chunks_mut(segment_bytes));
-                segments.try_for_each(|(index, dst)| self.decode_segment_into(level, index, dst, is_zeroed))
+                segments.try_for_each(|(index, dst)| self.decode_segment_into(exec.level, index, dst, is_zeroed))
             }
         });
         decoded.into_iter().collect()
@@ -379,7 +379,7 @@ mod tests {
         let pixels: Vec<u8> = (0..1000_u16).flat_map(|at| (at % 7 * 10).to_le_bytes()).collect();
         let codec = Drle::new(1).unwrap().with_segment_pixels(300);
         let mut chunk = vec![0; codec.max_encoded_len(pixels.len())];
-        let n_bytes = codec.encode(&pixels, &mut chunk).unwrap();
+        let n_bytes = codec.encode(Exec::current(), &pixels, &mut chunk).unwrap();
         let mut sound = Container::open(&chunk[..n_bytes]).unwrap();
         let decode = |container: &Container<'_>| {
             let mut dst = vec![0; pixels.len()];

@@ -44,7 +44,7 @@ use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::drle::{self, Sentinels};
 use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use encode::ChunkEncoding;
 use list::List;
 use pixels::Encoding;
@@ -248,13 +248,17 @@ impl Codec for Drle {
         }
     }
 
-    fn encode_with(&self, level: Level, threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         match self.mode {
-            Mode::Bare => self.encode_bare(level, src, dst),
+            Mode::Bare => self.encode_bare(exec.level, src, dst),
             Mode::Container => {
-                let threads = threads.worth(Pace::Memory, src.len());
+                let exec = exec.worth(Pace::Memory, src.len());
                 let header = self.header(src.len())?;
-                ChunkEncoding { level, header, sentinels: self.sentinels() }.container(threads, src, dst)
+                ChunkEncoding { level: exec.level, header, sentinels: self.sentinels() }.container(
+                    exec.threads,
+                    src,
+                    dst,
+                )
             }
         }
     }
@@ -286,15 +290,21 @@ enum Content<'a> {
 }
 
 impl OpenDrle<'_> {
-    fn decode_into(&self, level: Level, threads: Threads, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
+    fn decode_into(&self, exec: Exec, dst: &mut [u8], is_zeroed: bool) -> Result<()> {
         match &self.content {
             Content::Bare(src) => {
                 let nothing = List { chunk: src, start: src.len() };
-                pixels::decode(level, self.codec.element.unwrap_or(PixelType::I16Le), (src, &nothing), dst, is_zeroed)
+                pixels::decode(
+                    exec.level,
+                    self.codec.element.unwrap_or(PixelType::I16Le),
+                    (src, &nothing),
+                    dst,
+                    is_zeroed,
+                )
             }
             Content::Container(container) => {
-                let threads = threads.worth(Pace::Memory, dst.len());
-                container.decode_into(level, threads, dst, is_zeroed)
+                let exec = exec.worth(Pace::Memory, dst.len());
+                container.decode_into(exec, dst, is_zeroed)
             }
         }
     }
@@ -339,7 +349,7 @@ impl OpenChunk for OpenDrle<'_> {
             Content::Bare(src) => {
                 let n_bytes = self.codec.bare_len(src)?;
                 let mut wanted = Wanted::new(range, n_bytes, dst)?;
-                wanted.take(0..n_bytes, |dst| self.decode(level, Threads::ONE, dst))?;
+                wanted.take(0..n_bytes, |dst| self.decode(level.into(), dst))?;
                 Ok(wanted.n_parts())
             }
             Content::Container(container) => {
@@ -355,11 +365,11 @@ impl OpenChunk for OpenDrle<'_> {
         }
     }
 
-    fn decode(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, threads, dst, false)
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        self.decode_into(exec, dst, false)
     }
 
-    fn decode_zeroed(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<()> {
-        self.decode_into(level, threads, dst, true)
+    fn decode_zeroed(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
+        self.decode_into(exec, dst, true)
     }
 }

@@ -11,8 +11,7 @@ mod zeros;
 use self::frames::Frames;
 use super::parameters::Form;
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk};
-use crate::cpu::Level;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 
 const FORM: Form<1> = Form { defaults: [0], no_more: "Zstd takes one value, its level; leave the others out" };
 
@@ -86,10 +85,10 @@ impl Codec for Zstd {
         context::max_encoded_len(n_bytes)
     }
 
-    fn encode_with(&self, level: Level, _threads: Threads, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         check_level(self.zstd_level.cast_unsigned(), 0)?;
         let too_small = Error::OutputTooSmall { needed: self.max_encoded_len(src.len()), available: dst.len() };
-        context::Encoder::new(level, self.zstd_level).encode_block(src, dst).ok_or(too_small)
+        context::Encoder::new(exec.level, self.zstd_level).encode_block(src, dst).ok_or(too_small)
     }
 
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<Frames<'a>> {
@@ -107,19 +106,19 @@ impl OpenChunk for Frames<'_> {
         self.have_checksums
     }
 
-    fn decode(&self, level: Level, _threads: Threads, dst: &mut [u8]) -> Result<()> {
+    fn decode(&self, exec: Exec, dst: &mut [u8]) -> Result<()> {
         match self.size {
             DecodedSize::Exactly(found) if found != dst.len() => Err(Error::WrongSize { expected: dst.len(), found }),
-            _ => context::Decoder::new(level).decode_block(self.bytes, dst),
+            _ => context::Decoder::new(exec.level).decode_block(self.bytes, dst),
         }
     }
 
-    fn decode_up_to(&self, level: Level, threads: Threads, dst: &mut [u8]) -> Result<usize> {
+    fn decode_up_to(&self, exec: Exec, dst: &mut [u8]) -> Result<usize> {
         let DecodedSize::Exactly(needed) = self.size else {
-            return context::Decoder::new(level).decode_up_to(self.bytes, dst);
+            return context::Decoder::new(exec.level).decode_up_to(self.bytes, dst);
         };
         let available = dst.len();
-        self.decode(level, threads, dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?)?;
+        self.decode(exec, dst.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, available })?)?;
         Ok(needed)
     }
 }

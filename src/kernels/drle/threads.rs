@@ -13,7 +13,7 @@ use super::tokens::{flush, run_pixels};
 use super::types::{Correction, Encoded, FrameCounts, check, check_len, max_encoded_len};
 use crate::cpu::Level;
 use crate::threads::Pace;
-use crate::{Result, Threads};
+use crate::{Exec, Result};
 
 /// Some rows of all frames.
 struct Part<'a, P> {
@@ -26,12 +26,11 @@ struct Part<'a, P> {
 /// [`encode()`](super::encode()) for several frames of one size at once, which share what is fetched of the sum and, with AVX-512, of the dark
 /// image: faster than one after the other where these are larger than the caches. Streams, counts and sum are the same.
 ///
-/// `encoded`, as many as frames, is what became of them. Several `threads` share the rows of all frames, if every frame has
+/// `encoded`, as many as frames, is what became of them. Several threads share the rows of all frames, if every frame has
 /// room for [`max_encoded_len`] bytes. With one thread nothing is allocated.
 ///
 /// ```
-/// use darkchunk::Threads;
-/// use darkchunk::cpu::Level;
+/// use darkchunk::Exec;
 /// use darkchunk::kernels::drle::{self, BatchFrame, Correction, Encoded};
 ///
 /// let (frames, dark_image) = ([[100_u16, 107, 101, 99], [100, 100, 103, 130]], [100; 4]);
@@ -41,11 +40,11 @@ struct Part<'a, P> {
 /// let (mut sum, mut encoded) = ([0; 4], [Encoded::default(); 2]);
 /// let batch = strips.iter().zip(&mut streams).map(|(strips, stream)| BatchFrame::new(strips, stream));
 /// let mut batch: Vec<_> = batch.collect();
-/// drle::encode_frames(Level::current(), Threads::ONE, &mut batch, &correction, Some(&mut sum), &mut encoded)?;
+/// drle::encode_frames(Exec::current(), &mut batch, &correction, Some(&mut sum), &mut encoded)?;
 ///
 /// assert_eq!(sum, [0, 7, 0, 30]);
 /// let mut pixels = [0; 8];
-/// drle::decode(Level::current(), &streams[0][..encoded[0].n_bytes], &mut pixels)?;
+/// drle::decode(Exec::current().level, &streams[0][..encoded[0].n_bytes], &mut pixels)?;
 /// assert_eq!(pixels, [0, 0, 7, 0, 0, 0, 0, 0]);
 /// # Ok::<(), darkchunk::Error>(())
 /// ```
@@ -55,8 +54,7 @@ struct Part<'a, P> {
 /// `encoded` has another number. `sum` is as it was then, and `encoded` and the streams are unspecified: which frame it was is
 /// found by encoding them one by one. Without frames nothing is checked.
 pub fn encode_frames<P: Pixel>(
-    level: Level,
-    threads: Threads,
+    exec: Exec,
     frames: &mut [BatchFrame<'_, P>],
     correction: &Correction<'_, P>,
     sum: Option<&mut [u32]>,
@@ -66,36 +64,34 @@ pub fn encode_frames<P: Pixel>(
     check(n_pixels, correction, sum.as_deref())?;
     frames.iter().try_for_each(|frame| check_len::<P>("a frame", n_pixels, frame.n_pixels()))?;
     check_len::<Encoded>("the list of results", frames.len(), encoded.len())?;
-    encode_checked(level, threads, frames, correction, sum, encoded)
+    encode_checked(exec, frames, correction, sum, encoded)
 }
 
 /// [`encode_frames`] of frames that are all as long as dark image and sum, where there are these.
 fn encode_checked<P: Pixel>(
-    level: Level,
-    threads: Threads,
+    exec: Exec,
     frames: &mut [BatchFrame<'_, P>],
     correction: &Correction<'_, P>,
     mut sum: Option<&mut [u32]>,
     encoded: &mut [Encoded],
 ) -> Result<()> {
     let n_pixels = frames.first().map_or(0, BatchFrame::n_pixels);
-    let threads = threads.worth(Pace::Memory, frames.len() * size_of::<P>() * n_pixels);
-    let part_pixels = BLOCK * threads.units_per_part(n_pixels, BLOCK);
+    let exec = exec.worth(Pace::Memory, frames.len() * size_of::<P>() * n_pixels);
+    let part_pixels = BLOCK * exec.threads.units_per_part(n_pixels, BLOCK);
     let have_room = frames.iter_mut().all(|frame| frame.room().len() >= max_encoded_len(n_pixels));
     if part_pixels < n_pixels
         && have_room
-        && in_parts(level, threads, part_pixels, frames, correction, sum.as_deref_mut(), encoded)
+        && in_parts(exec, part_pixels, frames, correction, sum.as_deref_mut(), encoded)
     {
         return Ok(());
     }
     // Where one part fails too: the error is that of one thread, whatever their number.
-    batch::encode_frames(level, frames, correction, sum, encoded)
+    batch::encode_frames(exec.level, frames, correction, sum, encoded)
 }
 
 /// Returns whether no part failed. If one did, the sum is as it was.
 fn in_parts<P: Pixel>(
-    level: Level,
-    threads: Threads,
+    exec: Exec,
     part_pixels: usize,
     frames: &mut [BatchFrame<'_, P>],
     correction: &Correction<'_, P>,
@@ -108,7 +104,7 @@ fn in_parts<P: Pixel>(
         .map(|frame| vec![frame.exceptions().cloned(); n_parts].into_iter().flatten().collect())
         .collect();
     let parts = Part::all(part_pixels, frames, &mut exceptions, correction, sum);
-    let mut parts = threads.run(parts, || |part: Part<'_, P>| part.encode(level));
+    let mut parts = exec.threads.run(parts, || |part: Part<'_, P>| part.encode(exec.level));
     if parts.iter().any(Result::is_err) {
         parts.iter_mut().flatten().for_each(Part::take_back);
         return false;

@@ -4,9 +4,8 @@ mod lzf;
 mod lzo;
 
 use darkchunk::chunk::Filter;
-use darkchunk::cpu::Level;
 use darkchunk::pipeline::{MAX_FILTERS, Pipeline, Step, buffer};
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result};
 use std::borrow::Cow;
 
 /// What an encoded chunk may have more than twice its bytes.
@@ -76,19 +75,18 @@ impl Chain {
     /// # Errors
     /// What is wrong with the chunk, [`Error::WrongSize`], [`Error::Unsupported`] for a filter that is not known. On an error
     /// the content of `dst` is unspecified, but never bytes from elsewhere.
-    pub fn decode(&self, threads: Threads, mask: u32, stored: &[u8], dst: &mut [u8]) -> Result<()> {
-        let level = Level::current();
+    pub fn decode(&self, exec: Exec, mask: u32, stored: &[u8], dst: &mut [u8]) -> Result<()> {
         if let Some(pipeline) = &self.pipeline {
-            return pipeline.decode(level, threads, mask, stored, dst).map(drop);
+            return pipeline.decode(exec, mask, stored, dst).map(drop);
         }
         let links: Vec<&Link> = self.active(mask).collect();
         let mut bytes = Cow::Borrowed(stored);
         for (index, link) in links.iter().enumerate().rev() {
             if index == 0 {
-                return link.decode(level, threads, &bytes, dst);
+                return link.decode(exec, &bytes, dst);
             }
             let known = encoded_len(&links[..index], dst.len());
-            bytes = Cow::Owned(link.decode_to_vec(level, threads, &bytes, known, dst.len())?);
+            bytes = Cow::Owned(link.decode_to_vec(exec, &bytes, known, dst.len())?);
         }
         whole(&bytes, dst)
     }
@@ -126,9 +124,9 @@ impl Link {
         })
     }
 
-    fn decode(&self, level: Level, threads: Threads, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
+    fn decode(&self, exec: Exec, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
         if let Self::Pipeline(pipeline) = self {
-            return pipeline.decode(level, threads, 0, bytes, dst).map(drop);
+            return pipeline.decode(exec, 0, bytes, dst).map(drop);
         }
         let found = match self.decode_to_front(bytes, dst) {
             Err(Error::OutputTooSmall { needed, .. }) => needed,
@@ -148,22 +146,15 @@ impl Link {
     }
 
     /// Decodes to `known` bytes; without them to as many as there are, if a chunk of `chunk_bytes` can be so long between filters.
-    fn decode_to_vec(
-        &self,
-        level: Level,
-        threads: Threads,
-        bytes: &[u8],
-        known: Option<usize>,
-        chunk_bytes: usize,
-    ) -> Result<Vec<u8>> {
+    fn decode_to_vec(&self, exec: Exec, bytes: &[u8], known: Option<usize>, chunk_bytes: usize) -> Result<Vec<u8>> {
         let most = chunk_bytes.saturating_mul(2).saturating_add(SLACK_BYTES);
         if let (Self::Pipeline(pipeline), None) = (self, known) {
-            return pipeline.decode_unsized(level, threads, 0, bytes, most);
+            return pipeline.decode_unsized(exec, 0, bytes, most);
         }
         let room = known.unwrap_or_else(|| most.min(self.most_decoded(bytes.len())));
         let mut decoded = buffer(room)?;
         if known.is_some() {
-            self.decode(level, threads, bytes, &mut decoded)?;
+            self.decode(exec, bytes, &mut decoded)?;
             return Ok(decoded);
         }
         let found = self.decode_to_front(bytes, &mut decoded)?;

@@ -56,12 +56,12 @@ fn chain(filters: &[Filter<'_>]) -> Chain {
 
 fn decoded(chain: &Chain, mask: u32, stored: &[u8], n_bytes: usize) -> Result<Vec<u8>> {
     let mut dst = vec![0xEE; n_bytes];
-    chain.decode(Threads::ONE, mask, stored, &mut dst).map(|()| dst)
+    chain.decode(Exec::current(), mask, stored, &mut dst).map(|()| dst)
 }
 
 fn by_pipeline(filters: &[Filter<'_>], bytes: &[u8]) -> Vec<u8> {
     let pipeline = Pipeline::new(filters.iter().copied()).expect("few filters");
-    pipeline.encode(Level::current(), Threads::ONE, bytes).expect("it encodes")
+    pipeline.encode(Exec::current(), bytes).expect("it encodes")
 }
 
 const SHUFFLE: (u32, &[u32]) = (2, &[2]);

@@ -296,7 +296,7 @@ impl Order {
         let raw = Chain::default();
         let is_raw = self.known.edges_are_raw && self.known.is_edge(block);
         let chain = if is_raw { &raw } else { &self.known.chain };
-        let threads = Threads::new(self.threads_of_block);
+        let exec = Threads::new(self.threads_of_block).into();
         let n_bytes = self.bytes_of(block)?;
         let (first, _, strides) = self.hull(block)?;
         let fault = |source| block.fault(source);
@@ -305,14 +305,14 @@ impl Order {
         if is_dense(block, &strides, self.known.element_bytes) && block.is_whole() {
             // SAFETY: no other block has these elements, and each block is taken once.
             if let Some(piece) = unsafe { target.piece(block.region()) } {
-                return chain.decode(threads, mask, stored, piece).map_err(fault);
+                return chain.decode(exec, mask, stored, piece).map_err(fault);
             }
         }
         if scratch.len() < n_bytes {
             *scratch = zeroed(n_bytes).map_err(fault)?;
         }
         let decoded = &mut scratch[..n_bytes];
-        chain.decode(threads, mask, stored, decoded).map_err(fault)?;
+        chain.decode(exec, mask, stored, decoded).map_err(fault)?;
         // SAFETY: as above.
         unsafe { self.target.copy(block.region(), Source { bytes: decoded, first, strides: &strides }) };
         Ok(())

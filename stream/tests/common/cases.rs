@@ -2,10 +2,9 @@
 
 use super::hdf5::h5t;
 use super::maker::{self, FillTime, Handle, Layout, Spec};
-use darkchunk::Threads;
+use darkchunk::Exec;
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk::pipeline::Pipeline;
 use darkchunk_sim::Rng;
@@ -105,7 +104,7 @@ fn encoded(filters: &[(u32, Vec<u32>)], mask: u32, bytes: Vec<u8>) -> Vec<u8> {
         }
         _ => {
             let pipeline = Pipeline::new([(*id, &values[..])]).expect("one filter");
-            pipeline.encode(Level::current(), Threads::ONE, &bytes).expect("it encodes")
+            pipeline.encode(Exec::current(), &bytes).expect("it encodes")
         }
     })
 }

@@ -5,9 +5,8 @@ use core::ffi::{c_int, c_uint, c_void};
 use darkchunk::codec::{
     ChunkLayout, Codec, DecodedSize, OpenChunk, bitshuffle::Bitshuffle, blosc::Blosc, drle::Drle, lz4::Lz4, zstd::Zstd,
 };
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
-use darkchunk::{Error, Result, Threads};
+use darkchunk::{Error, Exec, Result};
 
 use darkchunk_hdf5_abi::constants::{H5Z_FLAG_OPTIONAL, H5Z_FLAG_REVERSE};
 
@@ -278,7 +277,7 @@ impl Codec for Panics {
         n_bytes
     }
 
-    fn encode_with(&self, _: Level, _: Threads, _: &[u8], _: &mut [u8]) -> Result<usize> {
+    fn encode(&self, _: Exec, _: &[u8], _: &mut [u8]) -> Result<usize> {
         panic!("in encode")
     }
 
@@ -294,7 +293,7 @@ impl OpenChunk for OpenPanics {
         Ok(DecodedSize::Exactly(self.0))
     }
 
-    fn decode(&self, _: Level, _: Threads, _: &mut [u8]) -> Result<()> {
+    fn decode(&self, _: Exec, _: &mut [u8]) -> Result<()> {
         panic!("in decode")
     }
 }

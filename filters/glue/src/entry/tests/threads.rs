@@ -1,9 +1,8 @@
 //! Threads within a chunk, as a plugin's user asks for them. The variable is read once a process, so each test has one.
 
 use darkchunk::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, bitshuffle::Bitshuffle};
-use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
-use darkchunk::{Result, Threads};
+use darkchunk::{Exec, Result, Threads};
 
 use super::{Host, pixels};
 use darkchunk_hdf5_abi::constants::H5Z_FLAG_REVERSE;
@@ -34,8 +33,8 @@ impl Codec for Helped {
         n_bytes
     }
 
-    fn encode_with(&self, _: Level, threads: Threads, _: &[u8], dst: &mut [u8]) -> Result<usize> {
-        dst[0] = threads.n_threads() as u8;
+    fn encode(&self, exec: Exec, _: &[u8], dst: &mut [u8]) -> Result<usize> {
+        dst[0] = exec.threads.n_threads() as u8;
         Ok(1)
     }
 
@@ -51,7 +50,7 @@ impl OpenChunk for OpenHelped {
         Ok(DecodedSize::Exactly(self.0))
     }
 
-    fn decode(&self, _: Level, _: Threads, _: &mut [u8]) -> Result<()> {
+    fn decode(&self, _: Exec, _: &mut [u8]) -> Result<()> {
         // Neither thread has both parts.
         let both = std::sync::Barrier::new(2);
         let work = |()| {
@@ -94,7 +93,7 @@ fn in_a_process_of_two_threads() {
     let values = Bitshuffle::localise(&[0, 2], &layout).unwrap();
     let codec = Bitshuffle::from_cd_values(&values).unwrap();
     let mut expected = vec![0; codec.max_encoded_len(pixels.len())];
-    let n_stored = codec.encode(&pixels, &mut expected).unwrap();
+    let n_stored = codec.encode(Exec::current(), &pixels, &mut expected).unwrap();
     let mut host = Host::holding(&pixels, pixels.len());
     assert_eq!(host.call::<Bitshuffle>(0, &values, pixels.len()), n_stored);
     assert!(host.bytes() == &expected[..n_stored]);
@@ -115,6 +114,7 @@ fn a_panic_of_a_helping_thread_is_a_failure_like_any_other() {
 fn in_a_process_where_a_helper_panics() {
     crate::prepare();
     Host::holding(&[3; 64], 64).fails::<Helped>(H5Z_FLAG_REVERSE, &[], 64);
-    let text = crate::guard::guard(|| Helped.decode(&[], &mut []).map_err(|error| error.to_string())).unwrap_err();
+    let text = crate::guard::guard(|| Helped.decode(Exec::current(), &[], &mut []).map_err(|error| error.to_string()))
+        .unwrap_err();
     assert!(text.contains("please report it: in a helper"), "{text}");
 }
