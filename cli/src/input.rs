@@ -46,15 +46,17 @@ pub(crate) struct Input {
     pub(crate) file: PathBuf,
     /// Where to begin: `/` for all of it.
     pub(crate) path: String,
+    /// The folder that was searched for it.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Input {
     /// `FILE` or `FILE:/PATH`. A file whose name has `:/` in it is taken as it is.
     pub(crate) fn parse(text: &str) -> Self {
-        let whole = || Self { file: PathBuf::from(text), path: "/".to_owned() };
+        let whole = || Self { file: PathBuf::from(text), path: "/".to_owned(), folder: None };
         match text.rfind(":/") {
             Some(at) if at > 0 && !Path::new(text).exists() => {
-                Self { file: PathBuf::from(&text[..at]), path: text[at + 1..].to_owned() }
+                Self { file: PathBuf::from(&text[..at]), path: text[at + 1..].to_owned(), folder: None }
             }
             _ => whole(),
         }
@@ -93,7 +95,7 @@ impl Inputs {
         for text in &self.files {
             let input = Input::parse(text);
             if self.recursive && input.file.is_dir() {
-                add_folder(&input.file, &mut inputs)?;
+                add_folder(&input.file, &input.file, &mut inputs)?;
             } else {
                 inputs.push(input);
             }
@@ -105,7 +107,7 @@ impl Inputs {
     }
 }
 
-fn add_folder(folder: &Path, inputs: &mut Vec<Input>) -> Result<(), String> {
+fn add_folder(first: &Path, folder: &Path, inputs: &mut Vec<Input>) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let entries = std::fs::read_dir(folder).map_err(failed)?;
     let mut paths =
@@ -115,10 +117,10 @@ fn add_folder(folder: &Path, inputs: &mut Vec<Input>) -> Result<(), String> {
         // A link to a folder could lead back here.
         if path.is_dir() {
             if !path.is_symlink() {
-                add_folder(&path, inputs)?;
+                add_folder(first, &path, inputs)?;
             }
         } else if is_hdf5(&path) {
-            inputs.push(Input { file: path, path: "/".to_owned() });
+            inputs.push(Input { file: path, path: "/".to_owned(), folder: Some(first.to_owned()) });
         }
     }
     Ok(())
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn a_path_in_a_file_is_told_from_the_files_name() {
         let of = |text| {
-            let Input { file, path } = Input::parse(text);
+            let Input { file, path, .. } = Input::parse(text);
             (file.display().to_string(), path)
         };
         assert_eq!(of("a.h5"), ("a.h5".into(), "/".into()));

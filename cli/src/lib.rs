@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod completions;
+mod convert;
 mod info;
 mod input;
 mod output;
@@ -54,6 +55,7 @@ struct Arguments {
 enum Verb {
     Info(info::Arguments),
     Verify(verify::Arguments),
+    Convert(convert::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -69,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let outcome = match verb {
         Verb::Info(arguments) => info::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
+        Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

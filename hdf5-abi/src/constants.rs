@@ -62,12 +62,8 @@ pub const H5_ITER_NATIVE: c_int = 2;
 /// The order in which they are made is kept.
 pub const H5P_CRT_ORDER_TRACKED: c_uint = 1;
 
-/// A copy without the objects in a group.
-pub const H5O_COPY_SHALLOW_HIERARCHY_FLAG: c_uint = 1;
 /// A copy without attributes.
 pub const H5O_COPY_WITHOUT_ATTR_FLAG: c_uint = 0x10;
-/// A copy whose named datatypes are those of the same kind that the file has.
-pub const H5O_COPY_MERGE_COMMITTED_DTYPE_FLAG: c_uint = 0x40;
 
 /// A reference to an object.
 pub const H5R_OBJECT: c_int = 0;

@@ -20,6 +20,7 @@ macro_rules! for_each_hdf5_tool {
             fn H5Lget_info(at: Hid, name: *const c_char, info: *mut LinkInfo, lapl: Hid) -> c_int;
             fn H5Lget_info2(at: Hid, name: *const c_char, info: *mut LinkInfo, lapl: Hid) -> c_int;
             fn H5Lget_val(at: Hid, name: *const c_char, value: *mut c_void, n_bytes: usize, lapl: Hid) -> c_int;
+            fn H5Ldelete(at: Hid, name: *const c_char, lapl: Hid) -> c_int;
             fn H5Lcreate_soft(target: *const c_char, at: Hid, name: *const c_char, lcpl: Hid, lapl: Hid) -> c_int;
             fn H5Lcreate_hard(
                 from: Hid, from_name: *const c_char, at: Hid, name: *const c_char, lcpl: Hid, lapl: Hid,
@@ -37,8 +38,13 @@ macro_rules! for_each_hdf5_tool {
             ) -> c_int;
             fn H5Aget_type(attribute: Hid) -> Hid;
             fn H5Aget_storage_size(attribute: Hid) -> u64;
+            fn H5Aget_create_plist(attribute: Hid) -> Hid;
+            fn H5Premove_filter(dcpl: Hid, filter: c_int) -> c_int;
+            fn H5Pset_char_encoding(plist: Hid, character_set: c_int) -> c_int;
             fn H5Gget_create_plist(group: Hid) -> Hid;
             fn H5Pget_link_creation_order(gcpl: Hid, flags: *mut c_uint) -> c_int;
+            fn H5Pset_link_creation_order(gcpl: Hid, flags: c_uint) -> c_int;
+            fn H5Pset_attr_creation_order(ocpl: Hid, flags: c_uint) -> c_int;
             fn H5Pget_attr_creation_order(ocpl: Hid, flags: *mut c_uint) -> c_int;
             fn H5Dget_storage_size(dataset: Hid) -> u64;
             fn H5Sget_simple_extent_type(space: Hid) -> c_int;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::api::Hid;
-use super::library::{DEFAULT, Library, h5};
+use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use super::object::{self, Id, c_name, property_list};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::{
@@ -42,6 +42,22 @@ impl File {
         Ok(Self(Id::new(library, id)))
     }
 
+    /// Makes a file as `source` is: its user block, the sizes of its addresses, the format of its version. One that is there is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`]; [`Error::Read`].
+    pub fn create_like(library: &Library, source: &Self, source_path: &Path, path: &Path) -> Result<Self> {
+        let access = property_list(library, library.ids().file_access)?;
+        let (low, high) = (oldest(source_path)?, newest(library)?);
+        h5!(library, H5Pset_libver_bounds(access.get(), low.min(high), high))?;
+        let like = Id::new(library, h5_optional!(library, H5Fget_create_plist(source.id()))?);
+        keep_order(source, &like)?;
+        let name = file_name(path)?;
+        let id = h5!(library, H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, like.get(), access.get()))?;
+        Ok(Self(Id::new(library, id)))
+    }
+
     /// HDF5's identifier of the file, which stays the property of this value.
     #[must_use]
     pub fn id(&self) -> Hid {
@@ -55,6 +71,47 @@ impl File {
     pub fn close(self) -> Result<()> {
         self.0.close()
     }
+}
+
+/// Has the root of a new file keep the order of links and attributes as that of `source` does.
+fn keep_order(source: &File, like: &Id) -> Result<()> {
+    let (library, mut links, mut attributes) = (like.library(), 0, 0);
+    let root = object::open(library, source.id(), "/")?;
+    let properties = Id::new(library, h5_tool!(library, H5Gget_create_plist(root.get()))?);
+    h5_tool!(library, H5Pget_link_creation_order(properties.get(), &raw mut links))?;
+    h5_tool!(library, H5Pget_attr_creation_order(properties.get(), &raw mut attributes))?;
+    h5_tool!(library, H5Pset_link_creation_order(like.get(), links))?;
+    h5_tool!(library, H5Pset_attr_creation_order(like.get(), attributes)).map(drop)
+}
+
+/// The format that a file's superblock is of, as a bound for `H5Pset_libver_bounds`.
+fn oldest(path: &Path) -> Result<i32> {
+    use std::io::{Read, Seek, SeekFrom};
+    const MAX_USER_BLOCK: u64 = 1 << 40;
+    let failed = |error: std::io::Error| Error::Read { name: path.display().to_string(), message: error.to_string() };
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let (mut at, mut found) = (0, [0; 9]);
+    while at < MAX_USER_BLOCK {
+        file.seek(SeekFrom::Start(at)).map_err(failed)?;
+        if file.read_exact(&mut found).is_err() {
+            break;
+        }
+        if found.starts_with(b"\x89HDF\r\n\x1a\n") {
+            return Ok(i32::from(found[8].saturating_sub(1)).clamp(H5F_LIBVER_EARLIEST, H5F_LIBVER_V110));
+        }
+        at = if at == 0 { 512 } else { 2 * at };
+    }
+    Ok(H5F_LIBVER_EARLIEST)
+}
+
+/// The newest format that a library writes.
+fn newest(library: &Library) -> Result<i32> {
+    Ok(match library.version()? {
+        (1, ..12, _) => H5F_LIBVER_V110,
+        (1, 12..14, _) => 3,
+        (1, _, _) => 4,
+        _ => 5,
+    })
 }
 
 /// An open dataset, closed when dropped.

@@ -5,7 +5,10 @@ use crate::chunk_map::{self, Storage};
 use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
-use crate::{Error, Library, Result, tree, words};
+use crate::{Error, Library, Result, element, tree, words};
+use darkchunk::chunk::Filter;
+use darkchunk::codec::ChunkLayout;
+use darkchunk::element::ElementType;
 use darkchunk_hdf5_abi::constants::{H5D_COMPACT, H5I_DATASET, H5S_NULL};
 
 /// A filter of a dataset.
@@ -60,6 +63,12 @@ pub struct DatasetInfo {
     pub max_dims: Vec<Option<u64>>,
     /// Bytes of an element in memory, but for what it refers to.
     pub element_bytes: u64,
+    /// What an element is to a codec.
+    pub element: ElementType,
+    /// Whether elements refer to other places of the file: strings and sequences of variable length, references.
+    pub refers: bool,
+    /// The bits of the fill value, for a codec.
+    pub fill: Option<u32>,
     /// Bytes of all elements.
     pub n_bytes: u64,
     /// Bytes that are stored.
@@ -106,10 +115,14 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
     let is_compact = h5!(library, H5Pget_layout(properties.get()))? == H5D_COMPACT;
     let chunks = chunk.as_ref().map(|chunk| count(&dataset, &space, &dims, chunk));
     let element_bytes = h5!(library, H5Tget_size(datatype.get()))? as u64;
+    let element = object::element_type(library, datatype.get())?;
     let n_bytes = dims.iter().fold(element_bytes, |n, dim| n.saturating_mul(*dim));
     Ok(DatasetInfo {
         datatype: words::datatype(library, datatype.get())?,
         element_bytes,
+        element,
+        refers: element::stored(&dataset, datatype.get())?.is_none_or(|stored| stored.refers),
+        fill: object::fill_bits(&properties, datatype.get(), element)?,
         n_bytes: if is_null { 0 } else { n_bytes },
         stored_bytes: h5_tool!(library, H5Dget_storage_size(dataset.get()))?,
         dims: (!is_null).then_some(dims),
@@ -172,6 +185,20 @@ impl DatasetInfo {
             _ => self.n_bytes,
         };
         (self.stored_bytes > 0).then(|| n_bytes as f64 / self.stored_bytes as f64)
+    }
+
+    /// The parameters that are stored with the dataset's chunks for a filter that a caller gives these; `None` where they mean nothing.
+    #[must_use]
+    pub fn localised(&self, id: u32, values: &[u32]) -> Option<Vec<u32>> {
+        const SHUFFLE: u32 = 2;
+        if id == SHUFFLE {
+            return Some(vec![self.element_bytes as u32]);
+        }
+        if !Filter::is_known(id) {
+            return Some(values.to_vec());
+        }
+        let layout = ChunkLayout { fill: self.fill, ..ChunkLayout::new(self.element, self.chunk.clone()?) };
+        Filter::localise(id, values, &layout).ok()
     }
 
     /// What a reader needs who has only HDF5: each filter's words and where its plugin comes from.

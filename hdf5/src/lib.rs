@@ -32,6 +32,7 @@ pub mod chunk_map;
 mod chunk_writer;
 mod claim;
 mod columns;
+pub mod copy;
 mod dataset;
 mod element;
 mod error;

@@ -63,11 +63,19 @@ pub struct Entry {
 /// [`Error::Unsupported`] where there is nothing at `path`; [`Error::MissingFunction`] where the library was not found by its names. What
 /// cannot be read below `path` is [`Kind::Unreadable`].
 pub fn walk(library: &Library, file: Hid, path: &str) -> Result<Vec<Entry>> {
+    walk_known(library, file, path).map(|(entries, _)| entries)
+}
+
+/// The paths by which objects were found first.
+pub(crate) type Paths = HashMap<[u8; 16], String>;
+
+/// The same, with where each object was found.
+pub(crate) fn walk_known(library: &Library, file: Hid, path: &str) -> Result<(Vec<Entry>, Paths)> {
     let path = if path.is_empty() { "/" } else { path };
     if path != "/" && !object::exists(library, file, path)? {
         return Err(Error::Unsupported(format!("there is nothing at {path}")));
     }
-    let (mut entries, mut seen) = (Vec::new(), HashMap::new());
+    let (mut entries, mut seen) = (Vec::new(), Paths::new());
     // What is left to do, the next one last.
     let mut open = vec![(path.to_owned(), None)];
     while let Some((path, link)) = open.pop() {
@@ -88,7 +96,7 @@ pub fn walk(library: &Library, file: Hid, path: &str) -> Result<Vec<Entry>> {
             entries.push(Entry { path, kind });
         }
     }
-    Ok(entries)
+    Ok((entries, seen))
 }
 
 fn joined(group: &str, name: &str) -> String {
@@ -96,7 +104,7 @@ fn joined(group: &str, name: &str) -> String {
 }
 
 /// The object at a hard link.
-fn object_at(library: &Library, file: Hid, path: &str, seen: &mut HashMap<[u8; 16], String>) -> Kind {
+fn object_at(library: &Library, file: Hid, path: &str, seen: &mut Paths) -> Kind {
     let kind = object::open(library, file, path).and_then(|object| {
         let identity = claim::identity(&object)?.ok_or(Error::MissingFunction { name: "H5Oget_info3" })?;
         if let Some(first) = seen.get(&identity) {
@@ -178,14 +186,27 @@ unsafe fn take_name(name: *const c_char, names: *mut c_void) -> c_int {
     0
 }
 
-/// The names of an object's attributes.
+/// The character set of the name of the link at `path`.
+pub(crate) fn character_set(library: &Library, file: Hid, path: &str) -> Result<c_int> {
+    let (group, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let group = object::open(library, file, if group.is_empty() { "/" } else { group })?;
+    Ok(link_info(library, &group, name)?.character_set)
+}
+
+/// The names of an object's attributes, in the order in which they were made where the object keeps it.
 ///
 /// # Errors
 /// What HDF5 says; [`Error::Unsupported`] for a name that is not UTF-8.
 pub(crate) fn attributes(object: &Id) -> Result<Vec<String>> {
+    // HDF5 refuses the first where the object does not keep that order.
+    let by_age = attributes_by(object, H5_INDEX_CRT_ORDER);
+    if let Err(Error::Hdf5 { .. }) = by_age { attributes_by(object, H5_INDEX_NAME) } else { by_age }
+}
+
+fn attributes_by(object: &Id, index: c_int) -> Result<Vec<String>> {
     let (library, mut names, mut next): (&Library, Names, u64) = (object.library(), Vec::new(), 0);
     let (next, data) = (&raw mut next, (&raw mut names).cast());
-    h5_tool!(library, H5Aiterate2(object.get(), H5_INDEX_NAME, H5_ITER_INC, next, Some(take_attribute), data))?;
+    h5_tool!(library, H5Aiterate2(object.get(), index, H5_ITER_INC, next, Some(take_attribute), data))?;
     let utf8 = |name: std::result::Result<String, _>| {
         name.map_err(|_| Error::Unsupported("an attribute has a name that is not UTF-8".into()))
     };

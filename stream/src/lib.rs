@@ -6,13 +6,16 @@
 //!
 //! [`recorder`] takes frames by their number, and encodes them in threads.
 //!
-//! [`verify`] says whether a dataset is what was written. [`journal`] notes what is written to a file, so that it can be restored after
+//! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise.
+//!
+//! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
 #![deny(unsafe_code)]
 
+pub mod convert;
 mod error;
 pub mod filters;
 pub mod journal;

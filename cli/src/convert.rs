@@ -1,0 +1,263 @@
+//! `convert`: files with datasets stored otherwise.
+
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::{File, Library, load};
+use darkchunk_stream::convert::spec::{Loss, Spec, WORDS};
+use darkchunk_stream::convert::{self, Converted, Lost, Phase, Report, Resources, Rules, Step, Watch};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use crate::input::{Input, Inputs, Jobs, readable};
+use crate::output::{Style, bytes, complain, count, print, progress, wrapped};
+use crate::{Found, Outcome};
+
+const HELP: &str = "Everything else is kept: attributes, links, references, scales, virtual\n\
+    datasets. Datasets that do not change are copied chunk by chunk, as they are\n\
+    stored. The new file is compared with the old one, pixel by pixel, before it\n\
+    gets its name.\n\n\
+    Examples:\n  darkchunk convert old.h5 -o new.h5 --to bitshuffle-lz4\n  \
+    darkchunk convert old.h5 -o new.h5 -d '*/data=drle:20' --lossy\n  \
+    darkchunk convert -r /data/2026 -o /archive --to blosc:zstd:5:bit -j 8\n  \
+    darkchunk convert run12.h5 --replace --keep-backup --to zstd:3";
+
+/// Store datasets of files with other filters; prove that nothing changed
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// The new file; of several files, or with -r, the folder for them
+    #[arg(short, long, required_unless_present_any = ["replace", "dry_run"], conflicts_with = "replace")]
+    output: Option<PathBuf>,
+    /// Put the new file into the old one's place
+    #[arg(long)]
+    replace: bool,
+    /// Keep the old file as FILE.before
+    #[arg(long, requires = "replace")]
+    keep_backup: bool,
+    /// What all datasets of pixels are stored with, from 4096 bytes on
+    #[arg(long, value_name = "SPEC", long_help = format!("What all datasets of pixels are stored with: {WORDS}"))]
+    to: Option<Spec>,
+    /// What some datasets are stored with: a path or a name with * and ?
+    #[arg(short, long = "dataset", value_name = "GLOB=SPEC", value_parser = pattern)]
+    dataset: Vec<(String, Spec)>,
+    /// The shape of chunks, such as 1,512,512; 0 is the whole axis
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    chunk: Option<Vec<u64>>,
+    /// Allow pixels to change, by as much as SPEC says
+    #[arg(long)]
+    lossy: bool,
+    /// Allow a second loss after that of a lossy filter
+    #[arg(long)]
+    force: bool,
+    /// Memory for pixels, in MB
+    #[arg(long, value_name = "MB", default_value_t = 1000)]
+    memory: u64,
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+}
+
+/// `GLOB=SPEC`. The last `=` that leaves a target: those of DRLE and bounded have one, too.
+fn pattern(text: &str) -> Result<(String, Spec), String> {
+    let mut found = Err(format!("{text:?} is not GLOB=SPEC"));
+    for (at, _) in text.match_indices('=') {
+        let spec = text[at + 1..].parse().map(|spec| (text[..at].to_owned(), spec));
+        if at > 0 && (spec.is_ok() || found.is_err()) {
+            found = spec;
+            if found.is_ok() {
+                break;
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    if arguments.to.is_none() && arguments.dataset.is_empty() {
+        return Err(format!("what is to be done? --to SPEC or -d GLOB=SPEC; SPEC is one of {WORDS}"));
+    }
+    let library = load::library().map_err(|error| error.to_string())?;
+    let inputs = arguments.inputs.all()?;
+    let is_folder = inputs.len() > 1 || inputs.iter().any(|input| input.folder.is_some());
+    let mut worst = Found::Nothing;
+    for input in &inputs {
+        let found = one_file(&library, input, is_folder, arguments).unwrap_or_else(|message| {
+            complain(&format!("{}: {message}", input.name()));
+            Found::NotAll
+        });
+        worst = worst.max(found);
+    }
+    Ok(worst)
+}
+
+fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Arguments) -> Outcome {
+    if input.path != "/" {
+        return Err(format!("a whole file is converted: name {} in -d", input.path));
+    }
+    readable(&input.file)?;
+    let rules = Rules {
+        default: arguments.to.clone().unwrap_or(Spec::KEEP),
+        patterns: arguments.dataset.clone(),
+        chunk: arguments.chunk.clone(),
+        lossy: arguments.lossy,
+        force: arguments.force,
+    };
+    let steps = {
+        let file = File::open(library, &input.file, false).map_err(|error| error.to_string())?;
+        convert::plan(library, &file, &rules)?
+    };
+    let style = arguments.style;
+    if arguments.dry_run {
+        print(&planned(input, &steps, style))?;
+        return Ok(Found::Nothing);
+    }
+    let (output, backup) = places(input, is_folder, arguments)?;
+    let n_bytes = steps.iter().filter(|step| step.storage.is_some()).map(|step| 2 * step.info.n_bytes).sum();
+    let bar = Bar(progress(n_bytes, style));
+    let resources =
+        Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
+    let report = convert::convert(library, &input.file, &output, backup.as_deref(), &steps, resources, &bar);
+    bar.0.finish_and_clear();
+    let report = report?;
+    print(&if style.json { as_json(input, &output, &report) } else { as_text(input, &output, &report, style) })?;
+    Ok(if report.warnings.is_empty() { Found::Nothing } else { Found::Something })
+}
+
+/// Where the new file goes, and what the old one is called then.
+fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(PathBuf, Option<PathBuf>), String> {
+    let taken = |path: &Path| format!("{} is there already", path.display());
+    let Some(output) = &arguments.output else {
+        let name = input.file.file_name().unwrap_or_default().to_string_lossy();
+        let backup = arguments.keep_backup.then(|| input.file.with_file_name(format!("{name}.before")));
+        return match backup.filter(|backup| backup.exists()) {
+            Some(backup) => Err(taken(&backup)),
+            None => Ok((
+                input.file.clone(),
+                arguments.keep_backup.then(|| input.file.with_file_name(format!("{name}.before"))),
+            )),
+        };
+    };
+    let place = if is_folder || output.is_dir() {
+        let below = input.folder.as_ref().and_then(|folder| input.file.strip_prefix(folder).ok());
+        let below = below.map_or_else(|| PathBuf::from(input.file.file_name().unwrap_or_default()), Path::to_owned);
+        output.join(below)
+    } else {
+        output.clone()
+    };
+    if place.exists() {
+        return Err(taken(&place));
+    }
+    if let Some(folder) = place.parent().filter(|_| is_folder) {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    Ok((place, None))
+}
+
+struct Bar(ProgressBar);
+
+impl Watch for Bar {
+    fn begin(&self, phase: Phase, path: &str) {
+        let doing = match phase {
+            Phase::Copy => "copy",
+            Phase::Encode => "encode",
+            Phase::Compare => "compare",
+        };
+        self.0.set_message(format!("{doing} {}", path.rsplit('/').next().unwrap_or(path)));
+    }
+
+    fn seen(&self, n_bytes: u64) {
+        self.0.inc(n_bytes);
+    }
+}
+
+fn planned(input: &Input, steps: &[Step], style: Style) -> String {
+    if style.json {
+        let lines = steps.iter().map(|step| {
+            let storage = step.storage.as_ref();
+            let object = json!({
+                "verb": "convert", "file": input.name(), "path": step.path, "dry_run": true,
+                "changes": storage.is_some(), "chunk": storage.map(|storage| &storage.chunk),
+                "filters": storage.map(|storage| storage.filters.iter().map(|(id, _)| id).collect::<Vec<_>>()),
+                "lossy": step.loss != Loss::None,
+            });
+            format!("{object}\n")
+        });
+        return lines.collect();
+    }
+    let mut text = format!("{}: nothing is written (--dry-run)\n", input.name());
+    for Step { path, info, storage, loss } in steps {
+        let old = match &info.filters[..] {
+            [] => "no filter".to_owned(),
+            filters => filters.iter().map(|filter| filter.words.clone()).collect::<Vec<_>>().join(" + "),
+        };
+        text += &match storage {
+            Some(storage) => {
+                let ids: Vec<String> = storage.filters.iter().map(|(id, _)| id.to_string()).collect();
+                let ids = if ids.is_empty() { "no filter".to_owned() } else { format!("filter {}", ids.join(" + ")) };
+                let loss = if *loss == Loss::None { "" } else { ", pixels change" };
+                wrapped(2, &format!("{path}: {old} -> {ids}, chunks {:?}{loss}", storage.chunk))
+            }
+            None => wrapped(2, &format!("{path}: as it is ({old})")),
+        };
+    }
+    text
+}
+
+fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    if !style.quiet {
+        text += &wrapped(0, &format!("{} -> {}", input.name(), output.display()));
+        for Converted { path, old_bytes, new_bytes, filters, lost } in &report.converted {
+            let sizes = format!("{} -> {}", bytes(*old_bytes), bytes(*new_bytes));
+            let lost = lost.as_ref().map_or("all pixels equal".to_owned(), lost_words);
+            text += &wrapped(2, &format!("{path}: {filters}: {sizes}; {lost}"));
+        }
+        text += &format!("  {} as before\n", count(report.n_kept as u64, "dataset"));
+    }
+    report.warnings.iter().for_each(|warning| text += &wrapped(2, &format!("warning: {warning}")));
+    text
+}
+
+fn lost_words(Lost { n_pixels, n_changed, max_difference, sum }: &Lost) -> String {
+    format!("LOSSY: {n_changed} of {n_pixels} pixels changed, by {max_difference} at most, by {sum} in all")
+}
+
+fn as_json(input: &Input, output: &Path, report: &Report) -> String {
+    let output = output.display().to_string();
+    let mut text = String::new();
+    for Converted { path, old_bytes, new_bytes, filters, lost } in &report.converted {
+        let lost = lost.map(|Lost { n_pixels, n_changed, max_difference, sum }| {
+            json!({ "pixels": n_pixels, "changed": n_changed, "max_difference": max_difference, "sum": sum.to_string() })
+        });
+        let object = json!({
+            "verb": "convert", "file": input.name(), "output": output, "path": path, "filters": filters,
+            "old_bytes": old_bytes, "new_bytes": new_bytes, "equal": lost.is_none(), "lost": lost,
+        });
+        text += &format!("{object}\n");
+    }
+    let whole = json!({
+        "verb": "convert", "file": input.name(), "output": output, "path": "/", "kept": report.n_kept,
+        "converted": report.converted.len(), "warnings": report.warnings,
+    });
+    text + &format!("{whole}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_and_its_target_are_told_apart() {
+        let of = |text| pattern(text).map(|(glob, spec)| (glob, spec.loss));
+        assert_eq!(of("*/data=drle:20"), Ok(("*/data".into(), Loss::Threshold(20))));
+        assert_eq!(of("*/data=drle:threshold=20"), Ok(("*/data".into(), Loss::Threshold(20))));
+        assert_eq!(of("a=b=keep"), Ok(("a=b".into(), Loss::None)));
+        assert!(of("data").is_err() && of("=lz4").is_err() && of("data=x").is_err());
+    }
+}

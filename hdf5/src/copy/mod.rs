@@ -1,0 +1,214 @@
+//! A whole file copied into another: groups, links, datatypes, datasets, attributes, references.
+//!
+//! A [`Copier`] makes the objects first: a dataset that stays as it is by `H5Ocopy`, which takes chunks as they are stored, one that is
+//! to be stored otherwise as an empty one, whose chunks the caller writes. Attributes come last, and references with them: they lead to
+//! the copies of what they led to.
+
+mod dataset;
+mod references;
+mod values;
+
+use std::collections::HashMap;
+
+use crate::api::Hid;
+use crate::library::{DEFAULT, Library, h5, h5_tool};
+use crate::object::{self, Id, c_name};
+use crate::tree::{self, Entry, Kind, Paths};
+use crate::{Error, Result};
+use darkchunk_hdf5_abi::constants::H5O_COPY_WITHOUT_ATTR_FLAG;
+pub use dataset::{NewDataset, NewStorage};
+
+/// The group in which named datatypes are made, before anything that has them. They get their own names in the order of the file.
+const TYPES: &str = "/darkchunk: unfinished datatypes";
+
+/// A file that is copied into another.
+#[derive(Debug)]
+pub struct Copier {
+    library: Library,
+    from: Hid,
+    to: Hid,
+    entries: Vec<Entry>,
+    paths: Paths,
+    warnings: Vec<String>,
+}
+
+impl Copier {
+    /// Looks at all of the file `from`, which is to be copied into `to`, a new file.
+    ///
+    /// # Errors
+    /// What cannot be read: a copy would lack it.
+    pub fn new(library: &Library, from: Hid, to: Hid) -> Result<Self> {
+        let (entries, paths) = tree::walk_known(library, from, "/")?;
+        for Entry { path, kind } in &entries {
+            if let Kind::Unreadable(reason) = kind {
+                return Err(Error::CannotOpen { path: path.clone(), source: Box::new(reason.clone()) });
+            }
+        }
+        Ok(Self { library: library.clone(), from, to, entries, paths, warnings: Vec::new() })
+    }
+
+    /// What could not be kept as it was, though the file is none the worse: references to what is not there.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Makes all objects and links, without attributes. A dataset that `changed` has is made as that says, and empty.
+    ///
+    /// # Errors
+    /// What HDF5 says, with the path.
+    pub fn objects(&self, changed: &HashMap<String, NewStorage>, seen: &mut dyn FnMut(&str)) -> Result<()> {
+        let types: Vec<&str> =
+            self.entries.iter().filter(|entry| entry.kind == Kind::Datatype).map(|entry| &*entry.path).collect();
+        let types: HashMap<&str, String> =
+            types.into_iter().zip(0..).map(|(path, number)| (path, format!("{TYPES}/{number}"))).collect();
+        if !types.is_empty() {
+            drop(object::group(&self.library, self.to, TYPES)?);
+        }
+        for (path, place) in &types {
+            self.copy(path, place, &self.links(path)?).map_err(|error| at(path, error))?;
+        }
+        let making = Making { copier: self, changed, types: &types };
+        for entry in self.entries.iter().filter(|entry| entry.path != "/") {
+            seen(&entry.path);
+            making.object(entry).map_err(|error| at(&entry.path, error))?;
+        }
+        if types.is_empty() {
+            return Ok(());
+        }
+        let name = c_name(TYPES)?;
+        h5_tool!(&self.library, H5Ldelete(self.to, name.as_ptr(), DEFAULT)).map(drop)
+    }
+
+    /// The properties of a link whose name has the character set that it had.
+    fn links(&self, path: &str) -> Result<Id> {
+        let links = object::property_list(&self.library, self.library.ids().link_create)?;
+        let character_set = tree::character_set(&self.library, self.from, path)?;
+        h5_tool!(&self.library, H5Pset_char_encoding(links.get(), character_set))?;
+        Ok(links)
+    }
+
+    fn group(&self, path: &str, links: &Id) -> Result<()> {
+        let (library, name) = (&self.library, c_name(path)?);
+        let group = object::open(library, self.from, path)?;
+        let properties = Id::new(library, h5_tool!(library, H5Gget_create_plist(group.get()))?);
+        let id = h5!(library, H5Gcreate2(self.to, name.as_ptr(), links.get(), properties.get(), DEFAULT))?;
+        drop(Id::new(library, id));
+        Ok(())
+    }
+
+    /// A datatype or a dataset as it is.
+    fn copy(&self, path: &str, to_path: &str, links: &Id) -> Result<()> {
+        let (library, name, to_name) = (&self.library, c_name(path)?, c_name(to_path)?);
+        let options = object::property_list(library, library.tools().object_copy)?;
+        h5_tool!(library, H5Pset_copy_object(options.get(), H5O_COPY_WITHOUT_ATTR_FLAG))?;
+        let (name, to_name) = (name.as_ptr(), to_name.as_ptr());
+        h5_tool!(library, H5Ocopy(self.from, name, self.to, to_name, options.get(), links.get())).map(drop)
+    }
+
+    /// The path of a datatype that has a name in the file.
+    fn name_of(&self, datatype: &Id) -> Result<Option<&str>> {
+        if h5_tool!(&self.library, H5Tcommitted(datatype.get()))? == 0 {
+            return Ok(None);
+        }
+        let identity = crate::claim::identity(datatype)?;
+        Ok(identity.and_then(|identity| self.paths.get(&identity)).map(|path| &**path))
+    }
+
+    /// The datatype that the copy of an object has: in its file, where the original has a name there.
+    fn datatype(&self, original: &Id) -> Result<Id> {
+        match self.name_of(original)? {
+            Some(path) => object::open(&self.library, self.to, path),
+            None => Ok(Id::new(&self.library, h5!(&self.library, H5Tcopy(original.get()))?)),
+        }
+    }
+
+    /// Copies the attributes of all objects, and the references in datasets.
+    ///
+    /// # Errors
+    /// What HDF5 says, with the path; [`Error::Unsupported`] for a kind of reference that is not known.
+    pub fn finish(&mut self) -> Result<()> {
+        for index in 0..self.entries.len() {
+            let Entry { path, kind } = &self.entries[index];
+            let path = path.clone();
+            if matches!(kind, Kind::Group | Kind::Dataset | Kind::Datatype) {
+                let is_dataset = *kind == Kind::Dataset;
+                self.values(&path, is_dataset).map_err(|error| at(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn values(&mut self, path: &str, is_dataset: bool) -> Result<()> {
+        let from = object::open(&self.library, self.from, path)?;
+        let to = object::open(&self.library, self.to, path)?;
+        for name in tree::attributes(&from)? {
+            values::attribute(self, &from, &to, &name).map_err(|error| at(&format!("attribute {name}"), error))?;
+        }
+        if is_dataset { values::references(self, &from, &to) } else { Ok(()) }
+    }
+}
+
+/// The objects that are being made.
+struct Making<'a> {
+    copier: &'a Copier,
+    changed: &'a HashMap<String, NewStorage>,
+    /// Where the named datatypes of the old file are in the new one now.
+    types: &'a HashMap<&'a str, String>,
+}
+
+impl Making<'_> {
+    fn object(&self, Entry { path, kind }: &Entry) -> Result<()> {
+        let copier = self.copier;
+        let (library, to, name) = (&copier.library, copier.to, c_name(path)?);
+        let links = copier.links(path)?;
+        let hard = |first: &str| {
+            let first = c_name(first)?;
+            let (at, name) = (first.as_ptr(), name.as_ptr());
+            h5_tool!(library, H5Lcreate_hard(to, at, to, name, links.get(), DEFAULT)).map(drop)
+        };
+        match kind {
+            Kind::Group => copier.group(path, &links),
+            Kind::Dataset => self.dataset(path, &links),
+            Kind::Datatype => hard(self.types.get(&**path).map_or(path, |place| place)),
+            Kind::Same(first) => hard(first),
+            Kind::Soft(target) => {
+                let target = c_name(target)?;
+                let (target, name) = (target.as_ptr(), name.as_ptr());
+                h5_tool!(library, H5Lcreate_soft(target, to, name, links.get(), DEFAULT)).map(drop)
+            }
+            Kind::External { file, path } => {
+                let (file, target) = (c_name(file)?, c_name(path)?);
+                let (file, target, name) = (file.as_ptr(), target.as_ptr(), name.as_ptr());
+                h5_tool!(library, H5Lcreate_external(file, target, to, name, links.get(), DEFAULT)).map(drop)
+            }
+            Kind::Unreadable(reason) => Err(reason.clone()),
+        }
+    }
+
+    fn dataset(&self, path: &str, links: &Id) -> Result<()> {
+        let copier = self.copier;
+        let original = object::open(&copier.library, copier.from, path)?;
+        let datatype = Id::new(&copier.library, h5!(&copier.library, H5Dget_type(original.get()))?);
+        let named = copier.name_of(&datatype)?;
+        let changed = self.changed.get(path);
+        if changed.is_none() && named.is_none() {
+            return copier.copy(path, path, links);
+        }
+        let datatype = match named.and_then(|named| self.types.get(named)) {
+            Some(place) => object::open(&copier.library, copier.to, place)?,
+            None => Id::new(&copier.library, h5!(&copier.library, H5Tcopy(datatype.get()))?),
+        };
+        // HDF5's own way to keep the name of a datatype (H5O_COPY_MERGE_COMMITTED_DTYPE_FLAG) crashes on sound files.
+        let copy = dataset::create(copier, path, &original, &datatype, changed, links)?;
+        if changed.is_none() { values::stored(&original, &copy) } else { Ok(()) }
+    }
+}
+
+fn at(path: &str, error: Error) -> Error {
+    match error {
+        Error::Hdf5 { call, message } => Error::Hdf5 { call, message: format!("{path}: {message}") },
+        Error::Unsupported(why) => Error::Unsupported(format!("{path}: {why}")),
+        other => other,
+    }
+}

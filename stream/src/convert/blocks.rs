@@ -1,0 +1,178 @@
+//! The chunks of a dataset as blocks of pixels, in threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use darkchunk::pipeline::buffer;
+
+use crate::{Reader, Result};
+
+/// A dataset cut into blocks of one shape, those at the edge less.
+pub(crate) struct Blocks<'a> {
+    dims: &'a [u64],
+    block: &'a [u64],
+    element_bytes: usize,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) start: Vec<u64>,
+    pub(crate) count: Vec<u64>,
+}
+
+impl<'a> Blocks<'a> {
+    pub(crate) fn new(dims: &'a [u64], block: &'a [u64], element_bytes: usize) -> Self {
+        Self { dims, block, element_bytes }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.dims.iter().zip(self.block).map(|(dim, block)| dim.div_ceil(*block)).product()
+    }
+
+    /// Bytes of a whole block.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.block.iter().fold(self.element_bytes, |n, dim| n.saturating_mul(*dim as usize))
+    }
+
+    pub(crate) fn get(&self, mut number: u64) -> Block {
+        let (mut start, mut count) = (vec![0; self.dims.len()], self.block.to_vec());
+        for axis in (0..self.dims.len()).rev() {
+            let n = self.dims[axis].div_ceil(self.block[axis]);
+            start[axis] = number % n * self.block[axis];
+            count[axis] = self.block[axis].min(self.dims[axis] - start[axis]);
+            number /= n;
+        }
+        Block { start, count }
+    }
+
+    /// Reads a block into the front of `pixels`, and returns its bytes.
+    pub(crate) fn read<'p>(&self, reader: &Reader, block: &Block, pixels: &'p mut [u8]) -> Result<&'p mut [u8]> {
+        let n_bytes = block.count.iter().fold(self.element_bytes, |n, dim| n * *dim as usize);
+        let part = &mut pixels[..n_bytes];
+        reader.read(&block.start, &block.count, None, part)?;
+        Ok(part)
+    }
+
+    /// Reads a block, and what is beyond the edge as the fill value, into the whole of `pixels`.
+    pub(crate) fn read_padded(
+        &self,
+        reader: &Reader,
+        block: &Block,
+        fill: Option<&[u8]>,
+        part: &mut [u8],
+        pixels: &mut [u8],
+    ) -> Result<()> {
+        if block.count == self.block {
+            self.read(reader, block, pixels)?;
+            return Ok(());
+        }
+        match fill {
+            Some(fill) => pixels.chunks_exact_mut(fill.len()).for_each(|pixel| pixel.copy_from_slice(fill)),
+            None => pixels.fill(0),
+        }
+        let part = self.read(reader, block, part)?;
+        let row_bytes = block.count.last().map_or(self.element_bytes, |n| *n as usize * self.element_bytes);
+        for (row, bytes) in part.chunks_exact(row_bytes).enumerate() {
+            let at = self.place(&block.count, row) * self.element_bytes;
+            pixels[at..at + row_bytes].copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// Where row `row` of a part of `count` elements begins in a whole block, in elements.
+    fn place(&self, count: &[u64], mut row: usize) -> usize {
+        let (mut at, mut stride) = (0, self.block.last().map_or(1, |n| *n as usize));
+        for axis in (0..count.len().saturating_sub(1)).rev() {
+            at += row % count[axis] as usize * stride;
+            row /= count[axis] as usize;
+            stride *= self.block[axis] as usize;
+        }
+        at
+    }
+}
+
+/// Has `n_threads` threads work on the numbers below `n`, each with what `begin` makes for it, and hands the results to `take`, on this
+/// thread, as they come. After the first error nothing more is begun.
+pub(crate) fn in_threads<S, T: Send, E: Send>(
+    n: u64,
+    n_threads: usize,
+    begin: impl Fn() -> std::result::Result<S, E> + Sync,
+    work: impl Fn(&mut S, u64) -> std::result::Result<T, E> + Sync,
+    mut take: impl FnMut(u64, T) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let next = AtomicU64::new(0);
+    let share = |results: SyncSender<std::result::Result<(u64, T), E>>| {
+        let mut state = match begin() {
+            Ok(state) => state,
+            Err(error) => return drop(results.send(Err(error))),
+        };
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= n {
+                return;
+            }
+            let result = work(&mut state, number).map(|result| (number, result));
+            // Whoever takes them may have had enough.
+            if results.send(result).is_err() {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(n_threads);
+        for _ in 0..n_threads.max(1) {
+            let sender = sender.clone();
+            scope.spawn(|| share(sender));
+        }
+        drop(sender);
+        let taken = receiver.iter().try_for_each(|result| result.and_then(|(number, result)| take(number, result)));
+        next.store(n, Ordering::Relaxed);
+        drop(receiver);
+        taken
+    })
+}
+
+/// Two buffers of a block.
+pub(crate) fn two_buffers(n_bytes: usize) -> Result<(Vec<u8>, Vec<u8>)> {
+    Ok((buffer(n_bytes)?, buffer(n_bytes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_part_are_put_where_they_are_in_a_whole_block() {
+        let (dims, block) = ([5, 7, 9], [2, 4, 5]);
+        let blocks = Blocks::new(&dims, &block, 1);
+        assert_eq!((blocks.len(), blocks.n_bytes()), (3 * 2 * 2, 40));
+        let last = blocks.get(11);
+        assert_eq!((&last.start[..], &last.count[..]), (&[4, 4, 5][..], &[1, 3, 4][..]));
+        assert_eq!((0..3).map(|row| blocks.place(&last.count, row)).collect::<Vec<_>>(), [0, 5, 10]);
+        let part = [2, 3, 4];
+        assert_eq!((0..6).map(|row| blocks.place(&part, row)).collect::<Vec<_>>(), [0, 5, 10, 20, 25, 30]);
+    }
+
+    #[test]
+    fn the_first_error_ends_the_work() {
+        let sum = |fail: Option<u64>| {
+            let mut sum = 0;
+            let done = in_threads(
+                100,
+                3,
+                || Ok(()),
+                |(), number| if Some(number) == fail { Err(number) } else { Ok(number) },
+                |_, number| {
+                    sum += number;
+                    Ok(())
+                },
+            );
+            (done, sum)
+        };
+        assert_eq!(sum(None), (Ok(()), 4950));
+        let (done, part) = sum(Some(30));
+        assert!(done == Err(30) && part < 4950, "{part}");
+    }
+}

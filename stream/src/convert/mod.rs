@@ -1,0 +1,213 @@
+//! A file copied into a new one in which some datasets are stored otherwise.
+//!
+//! Everything is kept: groups, links, attributes, datatypes, references, datasets that stay as they are, whose chunks are
+//! copied as they are stored. The others are decoded and encoded in threads. The new file is written under another name in the folder
+//! of its own; it is compared with the old one, pixel by pixel, and flushed to the disk, before it gets its name. Until then,
+//! whatever happens, there is the old file and no new one.
+
+mod blocks;
+mod pixels;
+mod plan;
+pub mod spec;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::copy::Copier;
+use darkchunk_hdf5::{File, Library, inspect};
+pub use pixels::{Lost, Resources};
+pub use plan::{Rules, Step, plan};
+use spec::Loss;
+
+/// What is told while a file is converted.
+pub trait Watch {
+    /// A dataset or object begins, in this phase.
+    fn begin(&self, phase: Phase, path: &str);
+    /// So many bytes of pixels are done.
+    fn seen(&self, n_bytes: u64);
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Objects are made, unchanged datasets copied.
+    Copy,
+    /// Pixels are encoded.
+    Encode,
+    /// Pixels are compared.
+    Compare,
+}
+
+/// What became of a dataset that is stored otherwise now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converted {
+    /// Its path.
+    pub path: String,
+    /// Bytes that were stored before.
+    pub old_bytes: u64,
+    /// Bytes that are stored now.
+    pub new_bytes: u64,
+    /// Its filters now, in words.
+    pub filters: String,
+    /// What was taken away; `None` where each pixel is as it was.
+    pub lost: Option<Lost>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// Datasets that are stored otherwise.
+    pub converted: Vec<Converted>,
+    /// Datasets that are stored as they were.
+    pub n_kept: usize,
+    /// What could not be kept as it was.
+    pub warnings: Vec<String>,
+}
+
+/// A file that goes away unless it is kept.
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Converts the file `from` by `steps` into `to`, which is replaced where it is there, and may be `from`. What was there is `backup` then, if
+/// that is given.
+///
+/// # Errors
+/// What went wrong, with the path of the dataset. There is no new file then, and what was at `to` is as it was.
+pub fn convert(
+    library: &Library,
+    from: &Path,
+    to: &Path,
+    backup: Option<&Path>,
+    steps: &[Step],
+    resources: Resources,
+    watch: &dyn Watch,
+) -> Result<Report, String> {
+    let place = unfinished(to)?;
+    let mut temporary = Temporary(Some(place.clone()));
+    let report = write(library, from, &place, steps, resources, watch)?;
+    let report = proved(library, from, &place, steps, report, resources, watch)?;
+    if let Some(backup) = backup {
+        // A second name of the old file, so that there is no moment without one.
+        fs::hard_link(to, backup).map_err(|error| format!("{}: {error}", backup.display()))?;
+    }
+    publish(&place, from, to).map_err(|error| format!("{}: {error}", to.display()))?;
+    temporary.0 = None;
+    Ok(report)
+}
+
+/// The name that a file has until it is finished: in the same folder, and of no other process.
+fn unfinished(to: &Path) -> Result<PathBuf, String> {
+    let name = to.file_name().ok_or_else(|| format!("{} is no name of a file", to.display()))?;
+    Ok(to.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id())))
+}
+
+fn write(
+    library: &Library,
+    from: &Path,
+    place: &Path,
+    steps: &[Step],
+    resources: Resources,
+    watch: &dyn Watch,
+) -> Result<Report, String> {
+    let text = |error: darkchunk_hdf5::Error| error.to_string();
+    let source = File::open(library, from, false).map_err(text)?;
+    let target = File::create_like(library, &source, from, place).map_err(text)?;
+    let changed: HashMap<_, _> =
+        steps.iter().filter_map(|step| Some((step.path.clone(), step.storage.clone()?))).collect();
+    let mut copier = Copier::new(library, source.id(), target.id()).map_err(text)?;
+    copier.objects(&changed, &mut |path| watch.begin(Phase::Copy, path)).map_err(text)?;
+    for step in steps {
+        let Some(storage) = &step.storage else { continue };
+        watch.begin(Phase::Encode, &step.path);
+        let seen = |n_bytes| watch.seen(n_bytes);
+        pixels::encode(library, &source, &target, &step.path, &storage.chunk, resources, &seen)
+            .map_err(|error| format!("{}: {error}", step.path))?;
+    }
+    copier.finish().map_err(text)?;
+    let warnings = copier.warnings().to_vec();
+    drop(copier);
+    target.close().map_err(text)?;
+    drop(source);
+    copy_user_block(from, place).map_err(|error| format!("{}: {error}", place.display()))?;
+    fs::File::open(place).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", place.display()))?;
+    Ok(Report { n_kept: steps.len() - changed.len(), warnings, ..Report::default() })
+}
+
+/// Compares the new file with the old one.
+fn proved(
+    library: &Library,
+    from: &Path,
+    place: &Path,
+    steps: &[Step],
+    mut report: Report,
+    resources: Resources,
+    watch: &dyn Watch,
+) -> Result<Report, String> {
+    let open = |path| File::open(library, path, false).map_err(|error| error.to_string());
+    let (source, target) = (open(from)?, open(place)?);
+    for Step { path, info, storage, loss } in steps {
+        watch.begin(Phase::Compare, path);
+        let failed = |error: crate::Error| format!("{path}: {error}: nothing was replaced");
+        if storage.is_none() {
+            pixels::compare_stored(library, &source, &target, path).map_err(failed)?;
+            continue;
+        }
+        let seen = |n_bytes| watch.seen(n_bytes);
+        let lost = pixels::compare(library, &source, &target, path, *loss, resources, &seen).map_err(failed)?;
+        let now = inspect::dataset(library, target.id(), path).map_err(|error| error.to_string())?;
+        let words: Vec<_> = now.filters.iter().map(|filter| filter.words.clone()).collect();
+        report.converted.push(Converted {
+            path: path.clone(),
+            old_bytes: info.stored_bytes,
+            new_bytes: now.stored_bytes,
+            filters: if words.is_empty() { "no filter".to_owned() } else { words.join(" + ") },
+            lost: (*loss != Loss::None).then_some(lost),
+        });
+    }
+    Ok(report)
+}
+
+/// What stands before HDF5's part of the file.
+fn copy_user_block(from: &Path, to: &Path) -> std::io::Result<()> {
+    const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+    let (mut source, mut at, mut found) = (fs::File::open(from)?, 0, [0; 8]);
+    let n_bytes = source.metadata()?.len();
+    while at < n_bytes {
+        source.seek(SeekFrom::Start(at))?;
+        source.read_exact(&mut found)?;
+        if found == *SIGNATURE {
+            break;
+        }
+        at = if at == 0 { 512 } else { 2 * at };
+    }
+    if at > 0 {
+        source.seek(SeekFrom::Start(0))?;
+        let mut target = fs::OpenOptions::new().write(true).open(to)?;
+        std::io::copy(&mut source.take(at), &mut target)?;
+        target.flush()?;
+    }
+    Ok(())
+}
+
+/// Gives a finished file its name, with the rights of the old one.
+fn publish(place: &Path, from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::set_permissions(place, fs::metadata(from)?.permissions())?;
+    fs::File::open(place)?.sync_all()?;
+    fs::rename(place, to)?;
+    sync_folder(to)
+}
+
+/// Has the disk know the names in a folder.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,252 @@
+//! The pixels of a dataset: encoded anew, and compared with what was before.
+
+use std::cmp::Ordering;
+
+use darkchunk::Exec;
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
+use darkchunk::pipeline::Pipeline;
+use darkchunk_hdf5::chunk_map::StoredDataset;
+use darkchunk_hdf5::copy::NewDataset;
+use darkchunk_hdf5::{File, Library, OpenDataset};
+
+use super::blocks::{Blocks, in_threads, two_buffers};
+use super::spec::Loss;
+use crate::{Error, Options, Reader, Result};
+
+/// Memory that a thread takes: a block as it is read, padded, encoded, waiting; and what the reader has.
+const BLOCKS_A_THREAD: u64 = 6;
+
+/// How much may be used.
+#[derive(Debug, Clone, Copy)]
+pub struct Resources {
+    /// Threads.
+    pub n_threads: usize,
+    /// Bytes of memory for pixels, about; a chunk is handled in any case.
+    pub memory: u64,
+}
+
+impl Resources {
+    fn threads_for(self, block_bytes: usize) -> usize {
+        let most = self.memory / (block_bytes as u64).saturating_mul(BLOCKS_A_THREAD).max(1);
+        (self.n_threads as u64).min(most).max(1) as usize
+    }
+}
+
+/// What a lossy target took away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Pixels.
+    pub n_pixels: u64,
+    /// Pixels that have another value.
+    pub n_changed: u64,
+    /// The greatest difference.
+    pub max_difference: u64,
+    /// The sum of all differences, old minus new.
+    pub sum: i128,
+}
+
+impl Lost {
+    fn add(&mut self, other: Self) {
+        self.n_pixels += other.n_pixels;
+        self.n_changed += other.n_changed;
+        self.max_difference = self.max_difference.max(other.max_difference);
+        self.sum += other.sum;
+    }
+}
+
+struct Open {
+    // Before the dataset, which it reads.
+    reader: Reader,
+    stored: StoredDataset,
+    _dataset: OpenDataset,
+}
+
+fn open(library: &Library, file: &File, path: &str) -> Result<Open> {
+    let dataset = OpenDataset::open(library, file.id(), path)?;
+    let reader = Reader::open(library, dataset.id(), Options { n_threads: 1, ..Options::default() })?;
+    let stored = StoredDataset::open(library, dataset.id())?;
+    Ok(Open { reader, stored, _dataset: dataset })
+}
+
+/// Encodes all pixels of the dataset `path` of `from` into the empty dataset of that path of `to`, whose chunks have the shape `chunk`.
+pub(super) fn encode(
+    library: &Library,
+    from: &File,
+    to: &File,
+    path: &str,
+    chunk: &[u64],
+    resources: Resources,
+    seen: &dyn Fn(u64),
+) -> Result<()> {
+    let source = open(library, from, path)?;
+    let target = NewDataset::open(library, to.id(), path)?;
+    let filters = target.filters().iter().map(|filter| (filter.id, &filter.values[..]));
+    let pipeline = Pipeline::new(filters)?;
+    let blocks = Blocks::new(source.reader.dims(), chunk, source.reader.element().n_bytes);
+    // What was never stored stays so where chunks are the same.
+    let map = source.stored.map().ok().filter(|_| source.reader.chunk() == Some(chunk));
+    let is_missing = |start: &[u64]| {
+        let place: Vec<u64> = start.iter().zip(chunk).map(|(start, chunk)| start / chunk).collect();
+        map.as_ref().is_some_and(|map| map.get(&place).is_none())
+    };
+    let n_bytes = blocks.n_bytes();
+    in_threads(
+        blocks.len(),
+        resources.threads_for(n_bytes),
+        || two_buffers(n_bytes),
+        |(part, pixels), number| {
+            let block = blocks.get(number);
+            if is_missing(&block.start) {
+                return Ok(None);
+            }
+            blocks.read_padded(&source.reader, &block, source.stored.fill(), part, pixels)?;
+            let encoded = pipeline.encode(Exec::current(), pixels);
+            encoded.map(Some).map_err(|reason| Error::Chunk { offset: block.start, source: reason })
+        },
+        |number, encoded| {
+            if let Some(encoded) = encoded {
+                target.write(&blocks.get(number).start, 0, &encoded)?;
+            }
+            seen(n_bytes as u64);
+            Ok(())
+        },
+    )
+}
+
+/// Compares all pixels of the dataset `path` of two files. Without loss they must be equal; else what was lost is returned.
+pub(super) fn compare(
+    library: &Library,
+    from: &File,
+    to: &File,
+    path: &str,
+    loss: Loss,
+    resources: Resources,
+    seen: &dyn Fn(u64),
+) -> Result<Lost> {
+    let (old, new) = (open(library, from, path)?, open(library, to, path)?);
+    let element = new.reader.element();
+    if old.reader.dims() != new.reader.dims() || old.reader.element() != element {
+        return Err(Error::Argument(format!("{path} has another shape or type in the new file")));
+    }
+    let chunk = new.reader.chunk().map_or_else(|| old.reader.dims().to_vec(), <[u64]>::to_vec);
+    let blocks = Blocks::new(old.reader.dims(), &chunk, element.n_bytes);
+    let (n_bytes, mut lost) = (blocks.n_bytes(), Lost::default());
+    in_threads(
+        blocks.len(),
+        resources.threads_for(n_bytes),
+        || two_buffers(n_bytes),
+        |(before, after), number| {
+            let block = blocks.get(number);
+            let before = blocks.read(&old.reader, &block, before)?;
+            let after = blocks.read(&new.reader, &block, after)?;
+            let differs = |what: String| Error::Argument(format!("{path}: the chunk at {:?} {what}", block.start));
+            if before == after {
+                return Ok(Lost { n_pixels: (before.len() / element.n_bytes) as u64, ..Lost::default() });
+            }
+            match loss {
+                Loss::None => Err(differs("does not have the same pixels in the new file".to_owned())),
+                loss => difference(before, after, element, loss).map_err(differs),
+            }
+        },
+        |_, found| {
+            lost.add(found);
+            seen(n_bytes as u64);
+            Ok(())
+        },
+    )?;
+    Ok(lost)
+}
+
+/// What the pixels of a block differ by.
+fn difference(before: &[u8], after: &[u8], element: ElementType, loss: Loss) -> std::result::Result<Lost, String> {
+    let mut lost = Lost::default();
+    let size = element.n_bytes;
+    for (before, after) in before.chunks_exact(size).zip(after.chunks_exact(size)) {
+        lost.n_pixels += 1;
+        if before == after {
+            continue;
+        }
+        let (Some(old), Some(new)) = (integer(before, element), integer(after, element)) else {
+            return Err("has pixels that differ and are no integers".to_owned());
+        };
+        if let Loss::Threshold(threshold) = loss
+            && (new != 0 || old >= i128::from(threshold))
+        {
+            return Err(format!("has a pixel of {new} that was {old}: more than the threshold {threshold} explains"));
+        }
+        lost.n_changed += 1;
+        lost.max_difference = lost.max_difference.max((old - new).unsigned_abs() as u64);
+        lost.sum += old - new;
+    }
+    Ok(lost)
+}
+
+/// The number that the bytes of an element are.
+fn integer(bytes: &[u8], element: ElementType) -> Option<i128> {
+    if element.class == ElementClass::Other || bytes.len() > 8 {
+        return None;
+    }
+    let add = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
+    let bits = match element.order {
+        ByteOrder::Little => bytes.iter().rev().fold(0, add),
+        ByteOrder::Big => bytes.iter().fold(0, add),
+    };
+    let n_bits = 8 * bytes.len() as u32;
+    let is_negative = element.class == ElementClass::Signed && bits >> (n_bits - 1) & 1 == 1;
+    Some(if is_negative { i128::from(bits) - (1_i128 << n_bits) } else { i128::from(bits) })
+}
+
+/// Whether a dataset that was not to be changed has the same stored bytes in both files: chunks as they are stored, others as they are
+/// read. What refers to other places of the file, or has its data elsewhere, is not compared.
+pub(super) fn compare_stored(library: &Library, from: &File, to: &File, path: &str) -> Result<()> {
+    let of = |file: &File| -> Result<_> {
+        let dataset = OpenDataset::open(library, file.id(), path)?;
+        let stored = StoredDataset::open(library, dataset.id())?;
+        Ok((dataset, stored))
+    };
+    let Ok((_old_dataset, old)) = of(from) else { return Ok(()) };
+    let (_new_dataset, new) = of(to)?;
+    let differs = || Error::Argument(format!("{path} is not the same in the new file"));
+    if old.dims() != new.dims() || old.filters() != new.filters() || old.storage() != new.storage() {
+        return Err(differs());
+    }
+    let darkchunk_hdf5::chunk_map::Storage::Chunked { chunk, .. } = old.storage() else { return Ok(()) };
+    let (before, after) = (old.map()?, new.map()?);
+    if before.len().cmp(&after.len()) != Ordering::Equal {
+        return Err(differs());
+    }
+    for (place, _) in before.iter() {
+        let offset: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+        if old.read_stored(&offset)? != new.read_stored(&offset)? {
+            return Err(differs());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_in_both_orders_with_their_sign() {
+        let of = |class, order, bytes: &[u8]| {
+            integer(bytes, ElementType { class, n_bytes: bytes.len(), base_bytes: bytes.len(), order })
+        };
+        assert_eq!(of(ElementClass::Signed, ByteOrder::Little, &[0xFE, 0xFF]), Some(-2));
+        assert_eq!(of(ElementClass::Unsigned, ByteOrder::Big, &[0xFE, 0xFF]), Some(0xFEFF));
+        assert_eq!(of(ElementClass::Unsigned, ByteOrder::Little, &[0xFF; 8]), Some(i128::from(u64::MAX)));
+        assert_eq!(of(ElementClass::Signed, ByteOrder::Little, &[0xFF; 8]), Some(-1));
+        assert_eq!(of(ElementClass::Other, ByteOrder::Little, &[0; 4]), None);
+    }
+
+    #[test]
+    fn a_threshold_explains_only_pixels_below_it_that_became_zero() {
+        let pixels = |values: [i16; 3]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
+        let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Threshold(20));
+        let lost = of([19, 20, -3], [0, 20, 0]).expect("explained");
+        assert_eq!(lost, Lost { n_pixels: 3, n_changed: 2, max_difference: 19, sum: 16 });
+        assert!(of([20, 0, 0], [0, 0, 0]).is_err());
+        assert!(of([19, 0, 0], [18, 0, 0]).is_err());
+    }
+}

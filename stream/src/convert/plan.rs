@@ -1,0 +1,176 @@
+//! Which datasets are to be stored otherwise, and how.
+
+use darkchunk_hdf5::copy::NewStorage;
+use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
+use darkchunk_hdf5::tree::{self, Kind};
+use darkchunk_hdf5::{File, Library};
+
+use super::spec::{Loss, Spec, matches};
+use crate::filters::Chain;
+
+/// Datasets of fewer bytes stay as they are, unless a pattern names them.
+const SMALL_BYTES: u64 = 4096;
+
+/// Bytes of a chunk where the dataset has none, and is no stack of frames.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// What a user asks for.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// For all datasets of pixels that no pattern names.
+    pub default: Spec,
+    /// For datasets by a pattern; the first that matches.
+    pub patterns: Vec<(String, Spec)>,
+    /// The shape of a chunk; an axis of 0 is whole. `None` keeps that of the dataset.
+    pub chunk: Option<Vec<u64>>,
+    /// Whether pixels may be changed.
+    pub lossy: bool,
+    /// Whether pixels may be changed that a lossy filter has changed before.
+    pub force: bool,
+}
+
+/// What is done with a dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its path.
+    pub path: String,
+    /// As it is now.
+    pub info: DatasetInfo,
+    /// How it is to be stored; `None` as it is.
+    pub storage: Option<NewStorage>,
+    /// What that takes away.
+    pub loss: Loss,
+}
+
+/// What is done with each dataset of a file.
+///
+/// # Errors
+/// What cannot be read; a target that a dataset cannot have; what must be allowed first.
+pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, String> {
+    let entries = tree::walk(library, file.id(), "/").map_err(|error| error.to_string())?;
+    let mut unused: Vec<&str> = rules.patterns.iter().map(|(pattern, _)| &**pattern).collect();
+    let mut steps = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Dataset) {
+        let info = inspect::dataset(library, file.id(), &entry.path)
+            .map_err(|error| format!("{} cannot be read: {error}", entry.path))?;
+        let named = rules.patterns.iter().find(|(pattern, _)| matches(pattern, &entry.path));
+        unused.retain(|pattern| named.is_none_or(|(named, _)| named != pattern));
+        let storage = storage(&info, named.map_or(&rules.default, |(_, spec)| spec), named.is_some(), rules)
+            .map_err(|why| format!("{}: {why}", entry.path))?;
+        if let Some(missing) = info.filters.iter().find(|filter| storage.is_some() && is_missing(library, filter)) {
+            let from = missing.plugin_from.unwrap_or("HDF5's own builds");
+            return Err(format!(
+                "{}: it is stored by {} (filter {}), which is not here: {from} has it; name its folder in HDF5_PLUGIN_PATH, or \
+                 leave the dataset as it is with -d {}=keep",
+                entry.path, missing.words, missing.id, entry.path
+            ));
+        }
+        let (storage, loss) = storage.map_or((None, Loss::None), |(storage, loss)| (Some(storage), loss));
+        steps.push(Step { path: entry.path.clone(), info, storage, loss });
+    }
+    match unused.first() {
+        Some(pattern) => Err(format!("no dataset is meant by {pattern}")),
+        None => Ok(steps),
+    }
+}
+
+fn storage(
+    info: &DatasetInfo,
+    spec: &Spec,
+    is_named: bool,
+    rules: &Rules,
+) -> Result<Option<(NewStorage, Loss)>, String> {
+    let Some(filters) = &spec.filters else { return Ok(None) };
+    if let Some(why) = why_not(info) {
+        return if is_named { Err(why.to_owned()) } else { Ok(None) };
+    }
+    if info.n_bytes < SMALL_BYTES && !is_named {
+        return Ok(None);
+    }
+    let dims = info.dims.as_deref().unwrap_or_default();
+    let chunk = chunk(info, dims, rules.chunk.as_deref())?;
+    if is_same(info, &chunk, filters) {
+        return Ok(None);
+    }
+    if spec.loss != Loss::None && !rules.lossy {
+        return Err("this changes pixels: --lossy allows it".to_owned());
+    }
+    if let Some(before) = info.filters.iter().find(|filter| is_lossy(filter))
+        && spec.loss != Loss::None
+        && !rules.force
+    {
+        return Err(format!(
+            "it was stored by {} before: a second loss is added to the first; --force allows it",
+            before.words
+        ));
+    }
+    Ok(Some((NewStorage { chunk, filters: filters.clone() }, spec.loss)))
+}
+
+/// Why a dataset cannot be stored otherwise.
+fn why_not(info: &DatasetInfo) -> Option<&'static str> {
+    match &info.dims {
+        None => Some("it has no elements"),
+        Some(dims) if dims.is_empty() || dims.contains(&0) => Some("it has no chunks and cannot have any"),
+        _ if info.refers => {
+            Some("its elements refer to other places of the file (strings or sequences of variable length, references)")
+        }
+        _ if info.chunk.is_none() && !info.is_in_one_piece => Some("its data are in other files or datasets"),
+        _ => None,
+    }
+}
+
+/// The shape of a chunk.
+fn chunk(info: &DatasetInfo, dims: &[u64], asked: Option<&[u64]>) -> Result<Vec<u64>, String> {
+    if let Some(asked) = asked {
+        if asked.len() != dims.len() {
+            return Err(format!("it has {} axes, --chunk has {}", dims.len(), asked.len()));
+        }
+        let whole = |(asked, dim): (&u64, &u64)| if *asked == 0 { *dim } else { *asked };
+        let clipped = asked.iter().zip(dims).map(whole).zip(&info.max_dims);
+        return Ok(clipped.map(|(chunk, most)| most.map_or(chunk, |most| chunk.min(most))).collect());
+    }
+    if let Some(chunk) = &info.chunk {
+        return Ok(chunk.clone());
+    }
+    // A frame, or as many rows as are a chunk.
+    let mut chunk = vec![1; dims.len()];
+    let n_frame = if dims.len() > 2 { 2 } else { 0 };
+    let mut room = (CHUNK_BYTES / info.element_bytes.max(1)).max(1);
+    for (axis, dim) in dims.iter().enumerate().rev() {
+        let is_frame = axis + n_frame >= dims.len();
+        chunk[axis] = if is_frame { *dim } else { room.min(*dim).max(1) };
+        room /= chunk[axis].max(1);
+        if room == 0 || (n_frame > 0 && !is_frame) {
+            room = 1;
+        }
+    }
+    if n_frame > 0 {
+        chunk[..dims.len() - 2].fill(1);
+    }
+    Ok(chunk)
+}
+
+/// Whether a dataset is stored so already.
+fn is_same(info: &DatasetInfo, chunk: &[u64], filters: &[(u32, Vec<u32>)]) -> bool {
+    info.chunk.as_deref() == Some(chunk)
+        && info.filters.len() == filters.len()
+        && info.filters.iter().zip(filters).all(|(found, (id, values))| {
+            found.id == *id && info.localised(*id, values).is_some_and(|values| values == found.values)
+        })
+}
+
+/// Whether nothing here can undo a filter.
+fn is_missing(library: &Library, FilterInfo { id, values, .. }: &FilterInfo) -> bool {
+    let chain = Chain::new([(*id, &values[..])]);
+    chain.is_ok_and(|chain| chain.unknown().is_some()) && !inspect::has_filter(library, *id)
+}
+
+/// Whether a filter takes something away.
+fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
+    match id {
+        36114 => values.first().is_some_and(|threshold| *threshold > 1),
+        36115 => values.first().is_some_and(|bound| *bound != 0),
+        _ => false,
+    }
+}

@@ -1,0 +1,277 @@
+"""`darkchunk convert` keeps everything of a file, and leaves the source whole whatever happens."""
+
+import hashlib
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import tables
+
+from common import BITSHUFFLE, frames, tool
+from test_command import COMMAND, PIXELS, everything, lines, run
+
+TARGETS = ["none", "lz4", "zstd:3", "gzip:4", "shuffle-gzip:1", "bitshuffle-lz4", "bitshuffle-zstd:3", "blosc:zstd:5:bit", "bounded:exact"]
+
+
+def value(file, thing):
+    """Something that can be compared: of a reference, the name of what it leads to."""
+    if isinstance(thing, h5py.Reference):
+        return file[thing].name if thing else None
+    if isinstance(thing, np.ndarray) and thing.dtype == object:
+        return [value(file, item) for item in thing.ravel()]
+    if isinstance(thing, (np.ndarray, np.void)) and thing.dtype.names:
+        return [value(file, item) for item in np.atleast_1d(thing) for item in item.tolist()]
+    return thing.tolist() if isinstance(thing, (np.ndarray, np.generic)) else thing
+
+
+def attributes(file, thing):
+    return [(name, thing.attrs.get_id(name).dtype, str(value(file, thing.attrs[name]))) for name in thing.attrs]
+
+
+def contents(path):
+    """All of a file that users see, but for filters and chunks."""
+    found = {}
+    with h5py.File(path) as file:
+        def visit(group):
+            for name in group:
+                place = f"{group.name.rstrip('/')}/{name}"
+                link = group.get(name, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    found[place] = (type(link), link.path, getattr(link, "filename", None))
+                    continue
+                thing = group[name]
+                info = h5py.h5o.get_info(thing.id)
+                is_new = (info.addr, "seen") not in found
+                found[(info.addr, "seen")] = None
+                if not is_new:
+                    found[place] = thing.name
+                    continue
+                more = ()
+                if isinstance(thing, h5py.Dataset):
+                    more = (thing.dtype, thing.shape, thing.maxshape, thing.id.get_type().committed(), thing.is_virtual)
+                    data = None if thing.shape is None else thing[()]
+                    is_plain = hasattr(data, "dtype") and not data.dtype.hasobject
+                    more += (str(value(file, thing.fillvalue)), data.tobytes() if is_plain else str(value(file, data)))
+                    more += tuple(scale.keys() for scale in thing.dims)
+                    if thing.is_virtual:
+                        more += tuple((part.file_name, part.dset_name) for part in thing.virtual_sources())
+                found[place] = (type(thing), info.rc, attributes(file, thing), more)
+                if isinstance(thing, h5py.Group):
+                    visit(thing)
+
+        visit(file)
+        found["/"] = attributes(file, file)
+    return {key: what for key, what in found.items() if isinstance(key, str)}
+
+
+def same(before, after):
+    before, after = contents(before), contents(after)
+    assert list(before) == list(after)
+    for place in before:
+        assert before[place] == after[place], place
+
+
+def make(path, kind):
+    if kind == "h5py":
+        everything(path)
+        with h5py.File(path, "a") as file:
+            file.attrs["names"] = np.array(["a", "bcd"], dtype=h5py.string_dtype())
+            file.attrs.create("null", h5py.Empty("i4"))
+            file["entry"].attrs["reference"] = file["entry/data"].ref
+            file["region"] = file["holes"].regionref[3:7]
+            file.create_dataset("sequences", (3,), h5py.vlen_dtype(np.dtype("i2")))[1] = [1, 2, 3]
+            kind = np.dtype([("to", h5py.ref_dtype), ("n", "i4"), ("name", h5py.string_dtype())])
+            table = file.create_dataset("table", (2,), kind, chunks=(1,), compression="gzip")
+            table[0] = (file["lzf"].ref, 3, "lzf")
+    elif kind == "pytables":
+        with tables.open_file(path, "w") as file:
+            filters = tables.Filters(5, "blosc:zstd", shuffle=True)
+            file.create_carray("/", "array", obj=PIXELS, filters=filters, chunkshape=(2, 33, 47))
+            file.create_earray("/group", "grows", obj=PIXELS[:, 0], filters=filters, createparents=True)
+            table = file.create_table("/", "table", {"x": tables.Int16Col(), "name": tables.StringCol(7)}, filters=filters)
+            table.append([(f"n{i}".encode(), i) for i in range(2000)])
+            file.create_vlarray("/", "ragged", tables.Int32Atom()).append([1, 2, 3])
+    else:
+        with netCDF4.Dataset(path, "w") as file:
+            file.title, file.numbers = "a title", np.arange(5)
+            for name, size in zip("zyx", PIXELS.shape):
+                file.createDimension(name, None if name == "z" else size)
+                file.createVariable(name, "f4", (name,))[:] = np.arange(size)
+            variable = file.createVariable("v", "u2", ("z", "y", "x"), zlib=True, chunksizes=(2, 33, 47), fill_value=9)
+            variable[:], variable.units = PIXELS, "counts"
+            file.createGroup("inner").createVariable("w", "f8", ("y", "x"))[:] = PIXELS[0]
+
+
+@pytest.mark.parametrize("kind", ["h5py", "pytables", "netcdf"])
+def test_everything_is_kept_and_all_pixels_are_equal(tmp_path, kind):
+    make(tmp_path / "a.h5", kind)
+    before = hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest()
+    for target in TARGETS if kind == "h5py" else ["bitshuffle-lz4", "none"]:
+        (tmp_path / "b.h5").unlink(missing_ok=True)
+        options = ("-d", "compound=keep", "-d", "table=keep") if target == "bounded:exact" else ()
+        if target == "bounded:exact" and kind == "h5py":
+            options += ("-d", "scale*=keep")
+        found = lines("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", target, *options, "-j", 2)
+        assert found[-1]["converted"] >= 2 and all(line["equal"] for line in found[:-1])
+        same(tmp_path / "a.h5", tmp_path / "b.h5")
+        assert not {"damaged", "not examined"} & {line["state"] for line in lines("verify", tmp_path / "b.h5")}
+    assert hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest() == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] == ".") == []
+    if kind == "netcdf":
+        with netCDF4.Dataset(tmp_path / "b.h5") as file:
+            assert (file["v"][:] == PIXELS).all() and file["v"].dimensions == ("z", "y", "x")
+    if kind == "pytables":
+        with tables.open_file(tmp_path / "b.h5") as file:
+            assert (file.root.array[:] == PIXELS).all() and file.root.table[7]["x"] == 7
+            assert file.root.ragged[0].tolist() == [1, 2, 3]
+
+
+def test_hdf5s_own_tool_finds_no_difference(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=1024) as file:
+        file.create_dataset("x/data", data=PIXELS, chunks=(1, 33, 47), compression="gzip").attrs["n"] = 3
+        file.create_dataset("lz", data=PIXELS, chunks=(1, 33, 47), compression=BITSHUFFLE, compression_opts=(0, 2))
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.write(b"the user's own block")
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "bitshuffle-lz4", "--chunk", "3,0,11")
+    done = tool("h5diff", "-v", tmp_path / "a.h5", tmp_path / "b.h5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert file["lz"].chunks == (3, 33, 11) and file.userblock_size == 1024
+    assert (tmp_path / "b.h5").read_bytes().startswith(b"the user's own block")
+
+
+def test_datasets_that_do_not_change_have_the_same_chunks(tmp_path):
+    everything(tmp_path / "a.h5")
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "-d", "holes=bitshuffle-lz4")
+    with h5py.File(tmp_path / "a.h5") as before, h5py.File(tmp_path / "b.h5") as after:
+        for name in ("entry/data/data", "lzf", "scaled", "drle", "bitshuffle"):
+            one, other = before[name].id, after[name].id
+            assert one.get_num_chunks() == other.get_num_chunks() > 1
+            for index in range(one.get_num_chunks()):
+                offset = one.get_chunk_info(index).chunk_offset
+                assert one.read_direct_chunk(offset) == other.read_direct_chunk(offset)
+        # What was never written stays so.
+        assert after["holes"].id.get_num_chunks() == before["holes"].id.get_num_chunks() == 1
+
+
+def test_pixels_change_only_where_that_is_allowed_and_what_is_lost_is_said(tmp_path):
+    noise = np.random.default_rng(2).integers(0, 40, (6, 30, 40)).astype("i2")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", data=noise, chunks=(1, 30, 40), compression="gzip")
+    convert = ("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to")
+    assert "--lossy" in run(*convert, "drle:20", code=2) and not (tmp_path / "b.h5").exists()
+    lost = lines(*convert, "drle:20", "--lossy")[0]["lost"]
+    below = noise[noise < 20]
+    assert (lost["pixels"], lost["changed"], int(lost["sum"])) == (noise.size, (below > 0).sum(), below.sum())
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert (file["data"][:] == np.where(noise < 20, 0, noise)).all()
+    again = ("convert", tmp_path / "b.h5", "-o", tmp_path / "c.h5", "--to")
+    assert "second loss" in run(*again, "bounded:absolute=2", "--lossy", code=2)
+    assert "LOSSY" in run(*again, "bounded:absolute=2", "--lossy", "--force")
+    run(*again[:3], tmp_path / "d.h5", "--to", "zstd:3")
+    # Negative pixels are lost with any threshold: that is found, not believed.
+    with h5py.File(tmp_path / "n.h5", "w") as file:
+        file["data"] = -1 - noise
+    assert "same pixels" in run("convert", tmp_path / "n.h5", "-o", tmp_path / "m.h5", "--to", "drle:1", code=2)
+    assert not (tmp_path / "m.h5").exists()
+
+
+def test_what_cannot_be_converted_ends_with_2_and_replaces_nothing(tmp_path, data_folder):
+    everything(tmp_path / "a.h5")
+    source = (tmp_path / "a.h5").read_bytes()
+    out = ("-o", tmp_path / "b.h5")
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["data"] = np.random.default_rng(1).random((30, 40, 50))
+    for arguments, words in [
+        ((tmp_path / "f.h5", *out, "--to", "drle:1"), "DRLE is for int16"),
+        ((tmp_path / "a.h5", *out, "-d", "chunked_strings=lz4"), "refer to other places"),
+        ((tmp_path / "a.h5", *out, "-d", "virtual=lz4"), "in other files or datasets"),
+        ((tmp_path / "a.h5", *out, "-d", "nothing=lz4"), "no dataset is meant"),
+        ((tmp_path / "a.h5", *out, "--to", "lzma"), "a target is one of"),
+        ((tmp_path / "a.h5", *out), "what is to be done"),
+        ((tmp_path / "a.h5", "-o", tmp_path / "a.h5", "--to", "lz4"), "is there already"),
+        ((f"{tmp_path}/a.h5:/lzf", *out, "--to", "lz4"), "a whole file"),
+        ((data_folder / "interop" / "hdfgroup_h5ex_d_blosc2.h5", *out, "--to", "lz4"), "32026"),
+    ]:
+        text = run("convert", *arguments, code=2)
+        assert words in text, (arguments, text)
+        assert not (tmp_path / "b.h5").exists() and (tmp_path / "a.h5").read_bytes() == source
+    # A filter that is missing here is no hindrance where its chunks stay as they are.
+    run("convert", data_folder / "interop" / "hdfgroup_h5ex_d_blosc2.h5", *out, "-d", "*=keep")
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert file["DS1"].id.get_create_plist().get_filter(0)[0] == 32026
+    # A damaged chunk.
+    from test_command import spoil
+    spoil(tmp_path / "a.h5", "entry/data/data", 3, "bit")
+    assert "/entry/data" in run("convert", tmp_path / "a.h5", "-o", tmp_path / "c.h5", "--to", "lz4", code=2)
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_files_are_replaced_only_when_that_is_asked_for(tmp_path):
+    everything(tmp_path / "a.h5")
+    os.chmod(tmp_path / "a.h5", 0o640)
+    source = (tmp_path / "a.h5").read_bytes()
+    text = run("convert", tmp_path / "a.h5", "-n", "--to", "zstd")
+    assert "nothing is written" in text and "filter 32015" in text
+    assert (tmp_path / "a.h5").read_bytes() == source
+    run("convert", tmp_path / "a.h5", "--replace", "--keep-backup", "--to", "zstd")
+    assert (tmp_path / "a.h5.before").read_bytes() == source != (tmp_path / "a.h5").read_bytes()
+    assert (tmp_path / "a.h5").stat().st_mode & 0o777 == 0o640
+    same(tmp_path / "a.h5.before", tmp_path / "a.h5")
+    assert "is there already" in run("convert", tmp_path / "a.h5", "--replace", "--keep-backup", "--to", "lz4", code=2)
+    os.mkdir(tmp_path / "folder")
+    for name in ("x.h5", "folder/y.h5"):
+        (tmp_path / name).write_bytes(source)
+    (tmp_path / "a.h5.before").unlink()
+    run("convert", "-r", tmp_path, "-o", tmp_path.parent / (tmp_path.name + "-new"), "--to", "lz4")
+    same(tmp_path / "folder" / "y.h5", tmp_path.parent / (tmp_path.name + "-new") / "folder" / "y.h5")
+
+
+def large(path, n_frames=150):
+    with h5py.File(path, "w") as file:
+        data = np.tile(frames(10, (256, 256), "<u2"), (n_frames // 10, 1, 1))
+        file.create_dataset("data", data=data, chunks=(1, 256, 256), compression="gzip", compression_opts=1)
+
+
+def test_a_killed_conversion_leaves_the_source_and_no_half_file(tmp_path):
+    large(tmp_path / "a.h5")
+    source = hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest()
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
+    n_moments = 50 if os.environ.get("DARKCHUNK_PROVE") == "1" else 2
+    n_killed = 0
+    for _ in range(n_moments):
+        command = [COMMAND, "convert", tmp_path / "a.h5", "--replace", "--to", "zstd:1"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + random.uniform(0.05, 0.5)
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.002)
+            process.kill()
+            n_killed += process.wait() != 0
+        if hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest() != source:
+            # It was done before the moment came.
+            assert lines("verify", tmp_path / "a.h5")[0]["state"] in ("decodes", "intact")
+            large(tmp_path / "a.h5")
+    print(f"killed at {n_moments} moments, {n_killed} of them before the end")
+
+
+def test_a_full_disk_leaves_the_source_whole(tmp_path):
+    large(tmp_path / "a.h5", 60)
+    source = (tmp_path / "a.h5").read_bytes()
+    for limit in (20_000, 3_000_000):
+        def limited(limit=limit):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        command = [COMMAND, "convert", tmp_path / "a.h5", "--replace", "--to", "none"]
+        environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=limited,
+                              restore_signals=False, timeout=60)
+        assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+        assert (tmp_path / "a.h5").read_bytes() == source
+        assert [path.name for path in tmp_path.iterdir()] == ["a.h5"], done.stderr
