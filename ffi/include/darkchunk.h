@@ -1,12 +1,14 @@
 /*
  * darkchunk: HDF5 compression for detectors and cameras.
  *
- * Link with -ldarkchunk. The library links no HDF5. Three ways to write, from bare to complete:
+ * Link with -ldarkchunk. The library links no HDF5. Four ways to write, from bare to complete:
  *
  *   dc_encode_chunk   one chunk from an array of frames; the program calls H5Dwrite_chunk itself
  *   dc_encoder        chunk after chunk in the same memory, with DRLE without copying a frame; the same
  *   dc_writer         the whole recording: makes the dataset, writes the chunks, stores sum, dark image and counts,
  *                     with the HDF5 functions of the program (include hdf5.h before this file)
+ *
+ *   dc_recorder       the same for frames that come in any order: by their number, in several threads, with metadata
  *
  * And to read: dc_reader, any part of a dataset with several threads, beside the program's HDF5; dc_decode_pipeline, one chunk.
  *
@@ -17,7 +19,7 @@
  * or set `size`. Different objects may be used by different threads at the same time, one object by one at a time.
  *
  * Threads are started only where n_threads asks for more than one, and are gone when the function returns (those of a dc_reader
- * when it is freed, or some seconds after its last read). They share the
+ * when it is freed, or some seconds after its last read; those of a dc_recorder when it is finished). They share the
  * parts of a large chunk: blocks of bitshuffle, Blosc and LZ4, and in decoding the frames of DRLE. In encoding, DRLE shares the
  * rows of frames that are pushed several at once; one alone is the calling thread's. What is stored is the same with any
  * number.
@@ -43,10 +45,10 @@ typedef enum dc_status {
     DC_TOO_BRIGHT = 6,  /* a pixel above 32767, which a bare DRLE stream cannot hold; the frame was not taken */
     DC_UNSUPPORTED = 7, /* what was asked for does not exist for this type, shape, file or dataset */
     DC_HDF5 = 8,        /* an HDF5 function failed; the message is HDF5's */
-    DC_NOT_STORED = 9,  /* dc_writer: HDF5 refused a chunk or a flush. The frames of the call were taken, all of them: do not
+    DC_NOT_STORED = 9,  /* dc_writer, dc_recorder: HDF5 refused a chunk or a flush. The frames of the call were taken, all of them: do not
                            push them again. What is not stored is held in memory, and tried again by the next call */
     DC_PANIC = 10,      /* a bug in darkchunk; free the object, and report it */
-    DC_NOT_TAKEN = 11,  /* dc_writer: a full chunk is held that HDF5 still refuses, or a flush failed, before a frame was taken:
+    DC_NOT_TAKEN = 11,  /* dc_writer, dc_recorder: a full chunk is held that HDF5 still refuses, or a flush failed, before a frame was taken:
                            push it again (dc_writer_push_frames: those after the ones that dc_summary's n_pushed counts) */
     DC_MISSING = 12,    /* dc_reader: a chunk was never stored, and DC_MISSING_ERROR was asked for */
     DC_READ = 13,       /* dc_reader: the bytes of a chunk cannot be read from the file; the message is the system's */
@@ -489,6 +491,145 @@ dc_status dc_writer_sum(dc_writer *writer, const int64_t **sum, size_t *n_pixels
 
 /* Finishes what can be finished, and ends the writer. Call it before the file is closed. NULL is allowed. */
 void dc_writer_free(dc_writer *writer);
+
+/* ---- the recorder ------------------------------------------------------------------------------------------------- */
+
+/* Frames by their number, in any order, with losses and doubles: encoded in threads that live as long as the recorder, in bounded
+ * memory, and written each to its place. Frame `number` has the index number - first_number in the dataset; those that never come
+ * stay the fill value. Beside the dataset (`path` with "_darkchunk" appended) are dark image, sum, counts, the columns, and
+ * frame_status: 0 missing, 1 written, 2 vetoed, 3 dropped, 4 refused.
+ *
+ * HDF5 is called by dc_recorder_create, push, poll, flush, finish and free, on the calling thread; with writer_thread on one of the
+ * recorder's own, between create and the end of finish, and nobody else may call it meanwhile, unless the table has a lock. One
+ * thread pushes, polls, flushes and finishes; a second one in such a call at the same time is told so (DC_ARGUMENT).
+ * dc_recorder_statistics_of, _fault and _released may be called by any thread at any time. After a fork only the parent can record. */
+typedef struct dc_recorder dc_recorder;
+
+/* What became of a frame that was pushed. The numbers are for ever. */
+enum { DC_TAKEN = 0, DC_DROPPED = 1, DC_DUPLICATE = 2, DC_LATE = 3, DC_OUT_OF_RANGE = 4 };
+
+/* What is done where max_bytes is not enough: push waits, and helps to encode; or the frame is dropped and counted. */
+enum { DC_POLICY_BLOCK = 0, DC_POLICY_DROP = 1 };
+
+/* How pixels are delivered, by GenICam's names: 8 bits to 8 or 16; 12 bits, two pixels in three bytes, to 16; 16 bits to uint16. */
+enum { DC_FORMAT_NATIVE = 0, DC_FORMAT_MONO8 = 1, DC_FORMAT_MONO12P = 2, DC_FORMAT_MONO16 = 3 };
+
+/* Numbers that columns are made of, beside those of dc_element. */
+enum { DC_INT64 = 7, DC_UINT64 = 8, DC_FLOAT32 = 9, DC_FLOAT64 = 10 };
+
+/* A number, or a vector of them, that each frame has beside its pixels. */
+typedef struct dc_column {
+    const char *name;  /* a name, or a path from the root such as "/entry/sample/rotation_angle" */
+    int number;        /* a dc_element or one of the above */
+    size_t n;          /* numbers a frame of a vector; 0: a single number */
+    const char *units; /* may be NULL */
+} dc_column;
+
+/* What is measured of a frame as it would be stored, without sentinels. */
+typedef struct dc_measures {
+    int64_t sum;
+    uint64_t n_bright; /* pixels other than 0 */
+    int64_t maximum;
+} dc_measures;
+
+/* Says whether a frame is stored (not 0). Called by all workers, for several frames at the same time. */
+typedef int (*dc_keep)(void *context, uint64_t number, const dc_measures *measures);
+
+/* Gives a buffer back. Called on any thread; it must not call the recorder. */
+typedef void (*dc_release)(void *context, void *buffer);
+
+#define DC_ALL_CORES SIZE_MAX
+
+typedef struct dc_recorder_options {
+    size_t size;             /* sizeof(dc_recorder_options) */
+    size_t n_workers;        /* threads that encode; 0: the pushing thread does everything; DC_ALL_CORES: all but one */
+    uint64_t max_bytes;      /* the most memory that frames and encoded chunks take, lent or copied; 0: 512 MiB */
+    int policy;              /* a DC_POLICY_... */
+    int format;              /* a DC_FORMAT_... */
+    int writer_thread;       /* not 0: HDF5 is handed over */
+    int has_least;           /* not 0: only frames that have at least as much of everything are stored */
+    dc_measures least;
+    dc_keep keep;            /* may be NULL; asked in the place of `least` */
+    void *keep_context;
+    uint64_t first_number;   /* the number of the frame that has index 0 */
+    uint64_t reorder;        /* with several frames a chunk: a chunk is closed when a frame so far after its end has come */
+    uint64_t max_gap;        /* a frame farther than this after the newest is out of range */
+    const dc_column *columns;
+    size_t n_columns;
+    dc_release release;      /* NULL: dc_recorder_released tells which buffers are free */
+    void *release_context;
+} dc_recorder_options;
+
+#define DC_RECORDER_OPTIONS_INIT                                                                                       \
+    {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
+     100000, NULL, 0, NULL, NULL}
+
+/* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_dropped, n_late, n_duplicate and
+ * n_out_of_range; n_received is their sum. */
+typedef struct dc_recorder_statistics {
+    size_t size;              /* sizeof(dc_recorder_statistics), set before the call */
+    uint64_t n_received;
+    uint64_t n_stored;        /* in the file */
+    uint64_t n_vetoed;
+    uint64_t n_refused;       /* cannot be encoded: dc_recorder_fault */
+    uint64_t n_held;          /* taken, and not in the file yet */
+    uint64_t n_dropped;       /* no memory */
+    uint64_t n_late;
+    uint64_t n_duplicate;
+    uint64_t n_out_of_range;
+    uint64_t n_missing;       /* numbers up to the newest that have not come */
+    uint64_t n_flushed;       /* stored, and safe from a crash of the process */
+    uint64_t n_queued;        /* chunks that wait for a worker or are with one */
+    uint64_t bytes_received;
+    uint64_t bytes_stored;
+    uint64_t bytes_held;
+    double seconds_behind;    /* how long the oldest frame has been held */
+} dc_recorder_statistics;
+
+/* Makes the dataset, as dc_writer_create does, and a recorder to it. `with` may be NULL; its n_threads are each worker's own. */
+dc_status dc_recorder_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
+                             const dc_processing *with, const dc_recorder_options *options, dc_recorder **recorder);
+
+/* Takes a frame in the caller's memory, which must not change until `buffer` (anything that the caller knows it by) is released: once
+ * it is encoded, or at once where *pushed is not DC_TAKEN. `row` is the frame's metadata: its numbers in all columns, one after the
+ * other without gaps, or NULL; copied. `pushed` may be NULL.
+ *
+ *   DC_OK            *pushed says what became of it, and it is counted
+ *   DC_NOT_STORED    it was taken, and is held: HDF5 refuses a chunk or a flush. Go on with the next
+ *   DC_NOT_TAKEN     it was not, and `buffer` is the caller's, not released: the memory is full, and HDF5 refuses chunks. Make room, and
+ *                    push it again
+ *   any other        it was not, and `buffer` is the caller's, not released */
+dc_status dc_recorder_push(const dc_recorder *recorder, uint64_t number, const void *frame, void *buffer, const void *row,
+                           int *pushed);
+
+/* The same of a frame in several pieces, in their order; piece i has strip_bytes[i] bytes. */
+dc_status dc_recorder_push_strips(const dc_recorder *recorder, uint64_t number, const void *const *strips,
+                                  const size_t *strip_bytes, size_t n_strips, void *buffer, const void *row, int *pushed);
+
+/* The same of a frame that is copied first: its memory is the caller's again at once. */
+dc_status dc_recorder_push_copy(const dc_recorder *recorder, uint64_t number, const void *frame, const void *row, int *pushed);
+
+/* Without options.release: up to `capacity` buffers that were released since. */
+dc_status dc_recorder_released(const dc_recorder *recorder, void **buffers, size_t capacity, size_t *n_buffers);
+
+/* For times in which no frames come: stores what is encoded, and flushes the file if it is time to. */
+dc_status dc_recorder_poll(const dc_recorder *recorder);
+
+/* Waits until all chunks that are full or closed are stored, and flushes the file. `sync`: not 0 has the system write it to the disk, so
+ * that a power cut does not lose it. DC_NOT_STORED: call it again. */
+dc_status dc_recorder_flush(const dc_recorder *recorder, int sync);
+
+/* Stores every frame, also of chunks in which some are missing, the columns, the counts and the sum, and flushes. No frame can be
+ * pushed afterwards. DC_NOT_STORED: make room, and call it again. */
+dc_status dc_recorder_finish(const dc_recorder *recorder);
+
+dc_status dc_recorder_statistics_of(const dc_recorder *recorder, dc_recorder_statistics *statistics);
+
+/* Why the last frame that was refused was; "" where none was. What is longer than `capacity` is cut. */
+dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capacity);
+
+/* Finishes what can be finished, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
+void dc_recorder_free(dc_recorder *recorder);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 

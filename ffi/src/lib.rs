@@ -14,6 +14,7 @@ mod frames;
 mod load;
 mod pipeline;
 mod reader;
+mod recorder;
 mod statistics;
 mod status;
 mod types;

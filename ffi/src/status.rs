@@ -39,7 +39,7 @@ pub(crate) enum Failure {
     Argument(String),
     /// What the library says.
     Library(Error),
-    /// What the reader says.
+    /// What the reader or the recorder says.
     Reading(Reading),
 }
 
@@ -92,6 +92,7 @@ impl Failure {
             Self::Reading(Reading::Chunk { source, .. }) => codec_status(source),
             Self::Reading(Reading::Missing { .. }) => MISSING,
             Self::Reading(Reading::Read { .. }) => READ,
+            Self::Reading(Reading::Forked | Reading::Finished) => ARGUMENT,
             Self::Library(_) | Self::Reading(_) => OTHER,
         }
     }

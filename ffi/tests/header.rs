@@ -47,6 +47,8 @@ fn the_header_declares_what_the_library_has() {
         include_str!("../src/load.rs"),
         include_str!("../src/pipeline.rs"),
         include_str!("../src/reader.rs"),
+        include_str!("../src/recorder.rs"),
+        include_str!("../src/statistics.rs"),
         include_str!("../src/status.rs"),
         include_str!("../src/writer.rs"),
     ];

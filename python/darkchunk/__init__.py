@@ -45,6 +45,7 @@ from ._list import FILTERS, from_filter_options, get_filters
 from ._native import PLUGIN_PATH
 from ._open import from_h5py, open
 from ._reader import Dataset
+from ._recorder import Recorder, Statistics
 from ._registry import get_config, register
 from ._version import version, version_info
 from ._writer import Summary, Writer
@@ -75,6 +76,8 @@ __all__ = [
     "NotStoredError",
     "NotTakenError",
     "ReadError",
+    "Recorder",
+    "Statistics",
     "Summary",
     "TooBrightError",
     "UnsupportedError",

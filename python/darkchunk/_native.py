@@ -138,6 +138,66 @@ class FilterOf(c.Structure):
     _fields_ = [("id", c.c_uint32), ("values", c.POINTER(c.c_uint32)), ("n_values", c.c_size_t)]
 
 
+class Measures(c.Structure):
+    """`dc_measures`."""
+
+    _fields_ = [("sum", c.c_int64), ("n_bright", c.c_uint64), ("maximum", c.c_int64)]
+
+
+class Column(c.Structure):
+    """`dc_column`."""
+
+    _fields_ = [("name", c.c_char_p), ("number", c.c_int), ("n", c.c_size_t), ("units", c.c_char_p)]
+
+
+class RecorderOptions(c.Structure):
+    """`dc_recorder_options`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("n_workers", c.c_size_t),
+        ("max_bytes", c.c_uint64),
+        ("policy", c.c_int),
+        ("format", c.c_int),
+        ("writer_thread", c.c_int),
+        ("has_least", c.c_int),
+        ("least", Measures),
+        ("keep", c.c_void_p),
+        ("keep_context", c.c_void_p),
+        ("first_number", c.c_uint64),
+        ("reorder", c.c_uint64),
+        ("max_gap", c.c_uint64),
+        ("columns", c.POINTER(Column)),
+        ("n_columns", c.c_size_t),
+        ("release", c.c_void_p),
+        ("release_context", c.c_void_p),
+    ]
+
+
+class RecorderStatistics(c.Structure):
+    """`dc_recorder_statistics`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("n_received", c.c_uint64),
+        ("n_stored", c.c_uint64),
+        ("n_vetoed", c.c_uint64),
+        ("n_refused", c.c_uint64),
+        ("n_held", c.c_uint64),
+        ("n_dropped", c.c_uint64),
+        ("n_late", c.c_uint64),
+        ("n_duplicate", c.c_uint64),
+        ("n_out_of_range", c.c_uint64),
+        ("n_missing", c.c_uint64),
+        ("n_flushed", c.c_uint64),
+        ("n_queued", c.c_uint64),
+        ("bytes_received", c.c_uint64),
+        ("bytes_stored", c.c_uint64),
+        ("bytes_held", c.c_uint64),
+        ("seconds_behind", c.c_double),
+    ]
+
+
 _OUT_SIZE = c.POINTER(c.c_size_t)
 _ARRAY = c.POINTER(Array)
 _NUMBERS = c.POINTER(c.c_uint64)
@@ -172,6 +232,24 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.POINTER(c.c_int64),
         c.POINTER(c.c_void_p),
     ],
+    "dc_recorder_create": [
+        c.c_void_p,
+        c.c_int64,
+        c.c_char_p,
+        c.POINTER(Chunk),
+        c.c_int,
+        c.POINTER(Processing),
+        c.POINTER(RecorderOptions),
+        c.POINTER(c.c_void_p),
+    ],
+    "dc_recorder_push": [c.c_void_p, c.c_uint64, c.c_void_p, c.c_void_p, c.c_char_p, c.POINTER(c.c_int)],
+    "dc_recorder_push_copy": [c.c_void_p, c.c_uint64, c.c_void_p, c.c_char_p, c.POINTER(c.c_int)],
+    "dc_recorder_released": [c.c_void_p, c.POINTER(c.c_void_p), c.c_size_t, _OUT_SIZE],
+    "dc_recorder_poll": [c.c_void_p],
+    "dc_recorder_flush": [c.c_void_p, c.c_int],
+    "dc_recorder_finish": [c.c_void_p],
+    "dc_recorder_statistics_of": [c.c_void_p, c.POINTER(RecorderStatistics)],
+    "dc_recorder_fault": [c.c_void_p, c.c_char_p, c.c_size_t],
     "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
     "dc_writer_create": [
         c.c_void_p,
@@ -219,7 +297,7 @@ def library() -> c.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = [], c.c_char_p
     lib.dc_hdf5_size.argtypes, lib.dc_hdf5_size.restype = [], c.c_size_t
-    for name in ("dc_writer_free", "dc_reader_free", "dc_read_free"):
+    for name in ("dc_writer_free", "dc_recorder_free", "dc_reader_free", "dc_read_free"):
         function = getattr(lib, name)
         function.argtypes, function.restype = [c.c_void_p], None
     lib.dc_reader_reason.argtypes, lib.dc_reader_reason.restype = [c.c_void_p], c.c_char_p

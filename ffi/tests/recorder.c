@@ -1,0 +1,263 @@
+/*
+ * The recorder from C, with the HDF5 of the program's own headers.
+ *
+ *   gcc -std=c11 -Wall -Wextra -Werror -I/usr/include/hdf5/serial -Iffi/include ffi/tests/recorder.c -o recorder \
+ *       -L/usr/lib/x86_64-linux-gnu/hdf5/serial -lhdf5 -Ltarget/release -ldarkchunk -lm -lpthread
+ *   ./recorder out.h5
+ */
+#include <hdf5.h>
+
+#include <darkchunk.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEIGHT = 16, WIDTH = 32, N_PIXELS = HEIGHT * WIDTH, N_BUFFERS = 8, N_FRAMES = 100 };
+
+#define CHECK(good)                                                                             \
+    do {                                                                                        \
+        if (!(good)) {                                                                          \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #good, dc_last_error());    \
+            exit(1);                                                                            \
+        }                                                                                       \
+    } while (0)
+
+static const char *PATH = "/entry/instrument/detector/data";
+
+typedef struct camera {
+    int16_t buffers[N_BUFFERS][N_PIXELS];
+    atomic_int is_free[N_BUFFERS];
+    atomic_int n_released;
+} camera;
+
+/* What a frame has beside its pixels: no gaps. */
+typedef struct row {
+    double time;
+    float motors[2];
+    uint16_t shot;
+} __attribute__((packed)) row;
+
+static int says(const char *words) {
+    return strstr(dc_last_error(), words) != NULL;
+}
+
+static void make_frame(int16_t *frame, int number) {
+    for (int i = 0; i < N_PIXELS; i++) frame[i] = i % (number + 5) == 0 ? (int16_t)(100 + number) : (int16_t)(i % 20);
+}
+
+static void give_back(void *context, void *buffer) {
+    camera *from = context;
+    atomic_store(&from->is_free[(int16_t(*)[N_PIXELS])buffer - from->buffers], 1);
+    atomic_fetch_add(&from->n_released, 1);
+}
+
+static int keep_bright(void *context, uint64_t number, const dc_measures *measures) {
+    (void)number;
+    return measures->n_bright >= *(uint64_t *)context;
+}
+
+static dc_chunk chunk_of(const uint32_t *threshold) {
+    dc_chunk chunk = DC_CHUNK_INIT;
+    chunk.element = DC_INT16;
+    chunk.filter = DC_DRLE;
+    chunk.values = threshold;
+    chunk.n_values = 1;
+    chunk.height = HEIGHT;
+    chunk.width = WIDTH;
+    return chunk;
+}
+
+static dc_recorder_statistics statistics(const dc_recorder *recorder) {
+    dc_recorder_statistics found = {.size = sizeof found};
+    CHECK(dc_recorder_statistics_of(recorder, &found) == DC_OK);
+    return found;
+}
+
+/* Every third frame is missing, each tenth comes twice; lent, in two strips, or copied. */
+static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
+    static camera from;
+    memset(&from, 0, sizeof from);
+    for (int i = 0; i < N_BUFFERS; i++) from.is_free[i] = 1;
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_column columns[] = {{"time", DC_FLOAT64, 0, "s"}, {"motors", DC_FLOAT32, 2, NULL}, {"shot", DC_UINT16, 0, NULL}};
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    options.n_workers = 2;
+    options.writer_thread = writer_thread;
+    options.first_number = 10;
+    options.columns = columns;
+    options.n_columns = 3;
+    options.release = give_back;
+    options.release_context = &from;
+    dc_chunk chunk = chunk_of(threshold);
+    dc_recorder *recorder;
+    CHECK(dc_recorder_create(&hdf5, file, PATH, &chunk, 1, NULL, &options, &recorder) == DC_OK);
+    int n_lent = 0, pushed;
+    for (int number = 10; number < 10 + N_FRAMES; number++) {
+        if (number % 3 == 0) continue;
+        int i = 0;
+        while (!atomic_load(&from.is_free[i])) i = (i + 1) % N_BUFFERS;
+        row with = {number / 1000.0, {(float)number, -1}, (uint16_t)number};
+        int16_t *frame = from.buffers[i];
+        make_frame(frame, number);
+        if (number % 2) {
+            CHECK(dc_recorder_push_copy(recorder, number, frame, &with, &pushed) == DC_OK && pushed == DC_TAKEN);
+        } else {
+            atomic_store(&from.is_free[i], 0);
+            const void *strips[2] = {frame, frame + 100};
+            const size_t strip_bytes[2] = {200, 2 * (N_PIXELS - 100)};
+            dc_status status = number % 4 ? dc_recorder_push(recorder, number, frame, frame, &with, &pushed)
+                                          : dc_recorder_push_strips(recorder, number, strips, strip_bytes, 2, frame, &with,
+                                                                    &pushed);
+            CHECK(status == DC_OK && pushed == DC_TAKEN);
+            n_lent++;
+        }
+        if (number % 10 == 0) {
+            CHECK(dc_recorder_push_copy(recorder, number, frame, NULL, &pushed) == DC_OK && pushed == DC_DUPLICATE);
+        }
+    }
+    static int16_t early[N_PIXELS];
+    CHECK(dc_recorder_push_copy(recorder, 9, early, NULL, &pushed) == DC_OK && pushed == DC_OUT_OF_RANGE);
+    CHECK(dc_recorder_poll(recorder) == DC_OK && dc_recorder_flush(recorder, 1) == DC_OK);
+    dc_recorder_statistics found = statistics(recorder);
+    CHECK(found.n_flushed == found.n_stored && found.n_held == 0 && found.n_out_of_range == 1);
+    CHECK(dc_recorder_finish(recorder) == DC_OK);
+    found = statistics(recorder);
+    CHECK(found.n_stored == 67 && found.n_missing == 33 && found.n_duplicate == 7 && found.bytes_stored > 0);
+    CHECK(found.n_received == found.n_stored + found.n_duplicate + found.n_out_of_range);
+    CHECK(atomic_load(&from.n_released) == n_lent);
+    /* After the end nothing is taken, and the buffer stays the caller's. */
+    CHECK(dc_recorder_push(recorder, 500, from.buffers[0], from.buffers[0], NULL, &pushed) == DC_ARGUMENT && says("finished"));
+    CHECK(atomic_load(&from.n_released) == n_lent);
+    dc_recorder_free(recorder);
+}
+
+static void check_file(hid_t file) {
+    static int16_t found[N_PIXELS], frame[N_PIXELS], decoded[N_PIXELS];
+    static uint8_t status[N_FRAMES], bytes[8 * sizeof found];
+    static double time[N_FRAMES];
+    char name[200];
+    snprintf(name, sizeof name, "%s_darkchunk/frame_status", PATH);
+    hid_t column = H5Dopen2(file, name, H5P_DEFAULT);
+    CHECK(H5Dread(column, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, status) >= 0);
+    H5Dclose(column);
+    snprintf(name, sizeof name, "%s_darkchunk/time", PATH);
+    column = H5Dopen2(file, name, H5P_DEFAULT);
+    CHECK(H5Dread(column, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, time) >= 0);
+    H5Dclose(column);
+    hid_t dataset = H5Dopen2(file, PATH, H5P_DEFAULT);
+    const uint32_t threshold = 20;
+    dc_chunk chunk = chunk_of(&threshold);
+    for (int index = 0; index < N_FRAMES; index++) {
+        int number = index + 10, is_there = number % 3 != 0;
+        CHECK(status[index] == is_there);
+        if (!is_there) continue;
+        CHECK(time[index] == number / 1000.0);
+        hsize_t offset[3] = {(hsize_t)index, 0, 0}, n_bytes;
+        uint32_t mask = 1;
+        CHECK(H5Dget_chunk_storage_size(dataset, offset, &n_bytes) >= 0 && n_bytes <= sizeof bytes);
+#if H5_VERSION_GE(2, 0, 0)
+        size_t room = sizeof bytes;
+        CHECK(H5Dread_chunk2(dataset, H5P_DEFAULT, offset, &mask, bytes, &room) >= 0);
+#else
+        CHECK(H5Dread_chunk(dataset, H5P_DEFAULT, offset, &mask, bytes) >= 0);
+#endif
+        CHECK(dc_decode_chunk(&chunk, bytes, n_bytes, found, sizeof found) == DC_OK && mask == 0);
+        make_frame(frame, number);
+        for (int i = 0; i < N_PIXELS; i++) decoded[i] = frame[i] < 20 ? 0 : frame[i];
+        CHECK(memcmp(found, decoded, sizeof found) == 0);
+    }
+    H5Dclose(dataset);
+}
+
+/* A veto by a function and by a rule; buffers that are asked for. */
+static void check_veto(hid_t file, const uint32_t *threshold) {
+    static int16_t frames[2][N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(threshold);
+    uint64_t least = 1;
+    for (int by_rule = 0; by_rule < 2; by_rule++) {
+        dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+        if (by_rule) {
+            options.has_least = 1;
+            options.least.maximum = 100;
+        } else {
+            options.keep = keep_bright;
+            options.keep_context = &least;
+        }
+        dc_recorder *recorder;
+        dc_status status = dc_recorder_create(&hdf5, file, by_rule ? "rule" : "call", &chunk, 0, NULL, &options, &recorder);
+        CHECK(status == DC_OK);
+        frames[0][3] = 500;
+        CHECK(dc_recorder_push(recorder, 0, frames[0], "first", NULL, NULL) == DC_OK);
+        CHECK(dc_recorder_push(recorder, 1, frames[1], "second", NULL, NULL) == DC_OK);
+        CHECK(dc_recorder_finish(recorder) == DC_OK);
+        dc_recorder_statistics found = statistics(recorder);
+        CHECK(found.n_stored == 1 && found.n_vetoed == 1);
+        void *buffers[3];
+        size_t n_buffers = 0;
+        CHECK(dc_recorder_released(recorder, buffers, 3, &n_buffers) == DC_OK && n_buffers == 2);
+        CHECK(strlen(buffers[0]) + strlen(buffers[1]) == strlen("first") + strlen("second"));
+        CHECK(dc_recorder_released(recorder, buffers, 3, &n_buffers) == DC_OK && n_buffers == 0);
+        dc_recorder_free(recorder);
+    }
+}
+
+/* Each bad use has a number and a text. */
+static void check_bad_use(hid_t file, const uint32_t *threshold) {
+    static int16_t frame[N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(threshold);
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder = NULL;
+    CHECK(dc_recorder_create(NULL, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_NULL && says("hdf5"));
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, NULL, &recorder) == DC_NULL && says("options"));
+    options.policy = 7;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("policy is 7"));
+    options.policy = DC_POLICY_DROP;
+    options.format = DC_FORMAT_MONO16;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) != DC_OK && says("record uint16"));
+    options.format = DC_FORMAT_NATIVE;
+    options.max_bytes = 100;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("give more"));
+    options.max_bytes = 0;
+    options.size--;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("sizeof"));
+    options.size++;
+    dc_column column = {"frame_status", DC_FLOAT64, 0, NULL};
+    options.columns = &column;
+    options.n_columns = 1;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && recorder == NULL);
+    column.name = "time";
+    column.number = 70;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("number is 70"));
+    options.n_columns = 0;
+    CHECK(dc_recorder_create(&hdf5, file, PATH, &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && says("already"));
+    CHECK(dc_recorder_create(&hdf5, file, "good", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_push(NULL, 0, frame, frame, NULL, NULL) == DC_NULL && says("recorder"));
+    CHECK(dc_recorder_push(recorder, 0, NULL, frame, NULL, NULL) == DC_NULL && says("frame"));
+    const void *strips[1] = {frame};
+    size_t strip_bytes[1] = {10};
+    CHECK(dc_recorder_push_strips(recorder, 0, strips, strip_bytes, 1, frame, NULL, NULL) == DC_BUFFER_SIZE && says("10 bytes"));
+    CHECK(dc_recorder_push_strips(recorder, 0, strips, strip_bytes, 0, frame, NULL, NULL) == DC_ARGUMENT && says("strip"));
+    char text[8] = "unknown";
+    CHECK(dc_recorder_fault(recorder, text, sizeof text) == DC_OK && text[0] == 0);
+    CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_received == 0);
+    dc_recorder_free(recorder);
+    dc_recorder_free(NULL);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    const uint32_t threshold = 20;
+    for (int writer_thread = 0; writer_thread < 2; writer_thread++) {
+        hid_t file = H5Fcreate(argv[1], H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        record(file, &threshold, writer_thread);
+        check_file(file);
+        check_veto(file, &threshold);
+        check_bad_use(file, &threshold);
+        CHECK(H5Fclose(file) >= 0);
+    }
+    return 0;
+}

@@ -1,0 +1,376 @@
+"""The recorder: frames from numpy by their number, encoded in threads, into a dataset of h5py's own HDF5."""
+
+from __future__ import annotations
+
+import ctypes as c
+import itertools
+import struct
+import weakref
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _hosted, _native
+from ._chunks import _parts
+from ._errors import Error, UnsupportedError
+from ._filters import _UINT32, Bitshuffle, _integer
+from ._writer import _element, _frame_shape, _name, _opened, _seconds
+
+_NUMBERS = {np.dtype(name): n for n, name in enumerate(("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"), 1)}
+_POLICIES = {"block": 0, "drop": 1}
+_PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
+_ROOM = 64
+
+
+class Statistics(NamedTuple):
+    """What a recorder has done.
+
+    Every frame that was pushed is in exactly one of `n_stored`, `n_vetoed`, `n_refused`, `n_held`, `n_dropped`,
+    `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
+    """
+
+    n_received: int  #: frames that were pushed
+    n_stored: int  #: frames in the file
+    n_vetoed: int  #: frames that the veto kept out
+    n_refused: int  #: frames that cannot be encoded
+    n_held: int  #: frames that were taken and are not in the file yet
+    n_dropped: int  #: frames for which there was no memory
+    n_late: int  #: frames that came after their chunk was closed
+    n_duplicate: int  #: frames with a number that had come already
+    n_out_of_range: int  #: frames with a number before the first, or too far after the newest
+    n_missing: int  #: numbers up to the newest that have not come
+    n_flushed: int  #: frames that a crash of the process cannot lose any more
+    n_queued: int  #: chunks that wait for a worker or are with one
+    bytes_received: int  #: bytes of the frames that were pushed
+    bytes_stored: int  #: bytes of the chunks that were written
+    bytes_held: int  #: bytes of memory that frames and encoded chunks take
+    seconds_behind: float  #: how long the oldest frame has been held
+
+
+class Recorder:
+    """Records frames by their number, in any order, into a new dataset (frames, height, width).
+
+    Threads subtract the dark image, apply the threshold, sum up and encode; the pushing thread calls HDF5. The index
+    of a frame is its number less `first_number`; numbers that never come stay the fill value. Beside the dataset, in
+    the group of its name with `_darkchunk` appended, are dark image, sum, counts, the metadata, and `frame_status`: 0
+    missing, 1 written, 2 vetoed, 3 dropped, 4 refused.
+
+        columns = {"time": "f8", "motors": ("f4", 2)}
+        filter = darkchunk.DRLE(20)
+        with darkchunk.Recorder("run.h5", "/data", (1024, 1024), "int16", filter, columns=columns) as recorder:
+            for number, frame in camera:
+                recorder.push(frame, number, time=now(), motors=(x, y))
+
+    A frame is used where it is, and must not change until it is released: `released()` tells, and with `copy=True` it
+    is free at once. One thread pushes; `statistics` may be asked by any. Close it before the file.
+    """
+
+    def __init__(
+        self,
+        at: Any,
+        name: str,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        filter: Any = None,
+        *,
+        frames_per_chunk: int = 1,
+        dark: NDArray[Any] | None = None,
+        threshold: int = 0,
+        sum: bool = True,
+        nexus: bool = False,
+        columns: Mapping[str, Any] | None = None,
+        least: Mapping[str, int] | None = None,
+        workers: int | None = None,
+        max_bytes: int = 512 << 20,
+        policy: str = "block",
+        first_number: int = 0,
+        reorder: int = 64,
+        max_gap: int = 100_000,
+        flush_frames: int = 0,
+        flush_seconds: float | None = 1.0,
+    ) -> None:
+        """Makes the dataset.
+
+        Up to `nexus` the arguments are those of `Writer`. `columns`: the metadata of each frame, a dtype or (dtype,
+        n) for each name, with a third element for its unit. `least`: only frames are stored that have at least so
+        much of "sum", "n_bright" and "maximum". `workers`: threads that encode; None for all cores but one, 0 for
+        none. `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is
+        not enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a
+        frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
+        range.
+        """
+        height, width = _frame_shape(shape)
+        self._dtype, element = _element(dtype)
+        self._shape = (height, width)
+        number, values = _parts(Bitshuffle() if filter is None else filter)
+        stored = (c.c_uint32 * len(values))(*values)
+        chunk = _native.Chunk(
+            size=c.sizeof(_native.Chunk),
+            element=element,
+            filter=number,
+            values=c.cast(stored, c.POINTER(c.c_uint32)),
+            n_values=len(values),
+            n_frames=_integer(frames_per_chunk, "frames_per_chunk", 1, _UINT32 - 1),
+            height=height,
+            width=width,
+        )
+        image = None if dark is None else np.ascontiguousarray(self._checked(dark, "dark"))
+        with_ = _native.Processing(
+            size=c.sizeof(_native.Processing),
+            dark=None if image is None else image.ctypes.data,
+            threshold=_integer(threshold, "threshold", 0, 32767),
+            no_sum=not sum,
+            flush_frames=_integer(flush_frames, "flush_frames", 0, 1 << 62),
+            flush_seconds=_seconds(flush_seconds),
+        )
+        made = self._columns({} if columns is None else columns)
+        if policy not in _POLICIES:
+            raise ValueError(f"policy is {policy!r}: give 'block' or 'drop'")
+        options = _native.RecorderOptions(
+            size=c.sizeof(_native.RecorderOptions),
+            n_workers=c.c_size_t(-1).value if workers is None else _integer(workers, "workers", 0, 1024),
+            max_bytes=_integer(max_bytes, "max_bytes", 1, 1 << 62),
+            policy=_POLICIES[policy],
+            has_least=least is not None,
+            least=_measures({} if least is None else least),
+            first_number=_integer(first_number, "first_number", 0, 1 << 62),
+            reorder=_integer(reorder, "reorder", 0, 1 << 62),
+            max_gap=_integer(max_gap, "max_gap", 0, 1 << 62),
+            columns=made,
+            n_columns=len(made),
+        )
+        self._lent: dict[int, NDArray[Any]] = {}
+        self._free_frames: list[NDArray[Any]] | None = None
+        self._tokens = itertools.count(1)
+        self._next = first_number
+        self._buffers, self._n_buffers, self._pushed = (c.c_void_p * _ROOM)(), c.c_size_t(), c.c_int()
+        where = _opened(at, "x")
+        self._own_file = None if where is at else where
+        handle = c.c_void_p()
+        try:
+            with _hosted.lock():
+                _native.call(
+                    "dc_recorder_create",
+                    _hosted.table(),
+                    where.id.id,
+                    _name(name),
+                    chunk,
+                    bool(nexus),
+                    with_,
+                    options,
+                    c.byref(handle),
+                )
+        except BaseException:
+            if self._own_file is not None:
+                self._own_file.close()
+            raise
+        self._handle: c.c_void_p | None = handle
+        self._last: Statistics | None = None
+        self._free = weakref.finalize(self, _free, handle, self._lent)
+
+    def _columns(self, columns: Mapping[str, Any]) -> Any:
+        """The C structs, and how a row is packed."""
+        made, layout, self._keys, self._vectors = [], "=", [], {}
+        for name, what in columns.items():
+            dtype, n, units = (*what, "", "")[:3] if isinstance(what, tuple) else (what, 0, "")
+            found = np.dtype(dtype)
+            if found not in _NUMBERS or not found.isnative:
+                raise UnsupportedError(
+                    f"column {name}: {found!r} is no number of 8 to 64 bits in the machine's byte order"
+                )
+            length = _integer(n or 0, f"the length of column {name}", 0, 1 << 16)
+            made.append(_native.Column(_name(name), _NUMBERS[found], length, _name(units)))
+            layout += f"{max(length, 1)}{found.char if found.char not in 'lL' else {'l': 'q', 'L': 'Q'}[found.char]}"
+            self._keys.append(name)
+            self._vectors[name] = length
+        self._row = struct.Struct(layout)
+        self._has_vectors = any(self._vectors.values())
+        return (_native.Column * len(made))(*made)
+
+    def _packed(self, metadata: Mapping[str, Any]) -> bytes | None:
+        if not metadata:
+            return None
+        if len(metadata) != len(self._keys):
+            missing, unknown = set(self._keys) - set(metadata), set(metadata) - set(self._keys)
+            raise TypeError(f"metadata: {sorted(missing)} are missing, {sorted(unknown)} are no columns")
+        try:
+            values = [metadata[key] for key in self._keys]
+        except KeyError as error:
+            raise TypeError(f"metadata: the column {error} is missing") from None
+        if self._has_vectors:
+            flat: list[Any] = []
+            for key, value in zip(self._keys, values, strict=True):
+                length = self._vectors[key]
+                if not length:
+                    flat.append(value)
+                elif len(value) == length:
+                    flat.extend(value)
+                else:
+                    raise ValueError(f"column {key}: {len(value)} numbers, {length} are expected")
+            values = flat
+        try:
+            return self._row.pack(*values)
+        except struct.error as error:
+            raise ValueError(f"metadata {dict(metadata)}: {error}") from None
+
+    def _checked(self, pixels: Any, what: str) -> NDArray[Any]:
+        if not isinstance(pixels, np.ndarray):
+            raise TypeError(f"{what} is a numpy array, not {type(pixels).__name__}")
+        if pixels.dtype != self._dtype:
+            raise TypeError(f"{what} is of {pixels.dtype}, the dataset of {self._dtype}")
+        if pixels.shape != self._shape:
+            raise ValueError(f"{what} has shape {pixels.shape}, a frame {self._shape}")
+        return pixels
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        with _hosted.lock():
+            if self._handle is None:
+                raise UnsupportedError("the recorder is closed")
+            _native.call(name, self._handle, *arguments)
+
+    def push(self, frame: NDArray[Any], number: int | None = None, *, copy: bool = False, **metadata: Any) -> str:
+        """Takes a frame (height, width), its number (None: one after the last), and a value for each column, or none.
+
+        Returns "taken", "dropped", "duplicate", "late" or "out of range"; all of these are counted. `NotStoredError`:
+        it was taken, and is held; go on with the next. Any other error: it was not; after a `NotTakenError` push it
+        again. A frame that is not contiguous is copied.
+        """
+        pixels = np.ascontiguousarray(self._checked(frame, "frame"))
+        row = self._packed(metadata)
+        index = self._next if number is None else number
+        if copy:
+            self._call("dc_recorder_push_copy", index, pixels.ctypes.data, row, self._pushed)
+            self._next = index + 1
+            return _PUSHED[self._pushed.value]
+        if len(self._lent) >= _ROOM // 2:
+            self._collect()
+        token = next(self._tokens)
+        self._lent[token] = pixels
+        try:
+            self._call("dc_recorder_push", index, pixels.ctypes.data, token, row, self._pushed)
+        except Error as error:
+            if error.__class__.__name__ != "NotStoredError":
+                del self._lent[token]
+            raise
+        self._next = index + 1
+        return _PUSHED[self._pushed.value]
+
+    def push_many(self, frames: NDArray[Any], numbers: Sequence[int] | None = None, **metadata: Any) -> list[str]:
+        """Takes several frames (n, height, width), with n numbers and n values for each column."""
+        if numbers is None:
+            numbers = range(self._next, self._next + len(frames))
+        names = list(metadata)
+        rows = zip(*(metadata[name] for name in names), strict=True) if names else itertools.repeat(())
+        return [
+            self.push(frame, int(number), **dict(zip(names, row, strict=True)))
+            for frame, number, row in zip(frames, numbers, rows, strict=names != [])
+        ]
+
+    def _collect(self) -> None:
+        """Lets go of the frames that were released."""
+        while self._handle is not None:
+            _native.call("dc_recorder_released", self._handle, self._buffers, _ROOM, self._n_buffers)
+            for token in self._buffers[: self._n_buffers.value]:
+                frame = self._lent.pop(int(token or 0))
+                if self._free_frames is not None:
+                    self._free_frames.append(frame)
+            if self._n_buffers.value < _ROOM:
+                return
+
+    def released(self) -> list[NDArray[Any]]:
+        """The frames that may be written to again: those that were released since the last call."""
+        if self._free_frames is None:
+            self._free_frames = []
+        self._collect()
+        free, self._free_frames = self._free_frames, []
+        return free
+
+    def poll(self) -> None:
+        """For times in which no frames come: stores what is encoded, and flushes the file if it is time to."""
+        self._call("dc_recorder_poll")
+
+    def flush(self, sync: bool = False) -> None:
+        """Waits until all chunks that are full or closed are stored, and flushes the file.
+
+        With `sync` to the disk, so that a power cut does not lose it. `NotStoredError`: call it again.
+        """
+        self._call("dc_recorder_flush", bool(sync))
+
+    def finish(self) -> Statistics:
+        """Stores all frames, the metadata, the counts and the sum. No frame can be pushed afterwards.
+
+        `NotStoredError`: make room, and call it again.
+        """
+        self._call("dc_recorder_finish")
+        return self.statistics
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was done so far; of a closed recorder, in all."""
+        if self._last is not None:
+            return self._last
+        if self._handle is None:
+            raise UnsupportedError("the recorder is closed")
+        found = _native.RecorderStatistics(size=c.sizeof(_native.RecorderStatistics))
+        _native.call("dc_recorder_statistics_of", self._handle, found)
+        return Statistics(*(getattr(found, field[0]) for field in _native.RecorderStatistics._fields_[1:]))
+
+    @property
+    def fault(self) -> str:
+        """Why the last frame that was refused was; "" where none was."""
+        text = c.create_string_buffer(1000)
+        if self._handle is not None:
+            _native.call("dc_recorder_fault", self._handle, text, len(text))
+        return text.value.decode(errors="replace")
+
+    def close(self) -> None:
+        """Finishes and ends the recorder; closes the file if the recorder has opened it. May be called again.
+
+        Where `finish` fails its error is raised, and the recorder stays: make room and call it again.
+        """
+        if self._handle is not None:
+            last = self.finish()
+            self._end()
+            self._last = last
+
+    def _end(self) -> None:
+        with _hosted.lock():
+            self._handle = None
+            self._free()
+        if self._own_file is not None:
+            self._own_file.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except Error:
+            # What the block raised came first, and is what is shown.
+            if error is None:
+                raise
+        finally:
+            if self._handle is not None:
+                self._end()
+
+
+def _free(handle: c.c_void_p, lent: dict[int, NDArray[Any]]) -> None:
+    """Ends a recorder, and only then lets go of the frames that it had."""
+    with _hosted.lock():
+        _native.library().dc_recorder_free(handle)
+    lent.clear()
+
+
+def _measures(least: Mapping[str, int]) -> _native.Measures:
+    unknown = set(least) - {"sum", "n_bright", "maximum"}
+    if unknown:
+        raise ValueError(f"least: {sorted(unknown)} is not measured: give sum, n_bright or maximum")
+    return _native.Measures(
+        sum=least.get("sum", -(1 << 63)), n_bright=least.get("n_bright", 0), maximum=least.get("maximum", 0)
+    )
