@@ -1,8 +1,8 @@
-//! Bias by intensity: what decides wherever many pixels are averaged.
+//! Bias by intensity, which decides wherever many pixels are averaged: by a pixel's own value, and by its neighbours'.
 
 use crate::bins::{N_BINS, bin_of, bin_range};
-use crate::block::{blocks, is_small, range};
-use crate::{NoiseModel, Pixel, statistics};
+use crate::block::{BLOCK_PIXELS, blocks, is_small, range};
+use crate::{NoiseModel, Pixel, Shape, statistics};
 
 /// The mean error of pixels of about the same intensity.
 ///
@@ -20,6 +20,18 @@ struct Sums {
     ee: i128,
 }
 
+/// Bins with fewer pixels are no place to look for a bias.
+const MIN_PIXELS: u64 = 30;
+
+impl Sums {
+    fn add(&mut self, e: i64) {
+        let e = i128::from(e);
+        self.n += 1;
+        self.e += e;
+        self.ee += e * e;
+    }
+}
+
 /// The bias of one bin.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Bias {
@@ -35,6 +47,19 @@ pub struct Bias {
     pub in_sigma: Option<f64>,
     /// The standard error of that.
     pub in_sigma_error: Option<f64>,
+}
+
+/// The bias of pixels of one mean: what an average of many of them is off by.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct BiasAtMean {
+    /// The mean, in counts.
+    pub mean: f64,
+    /// Pixels.
+    pub n: u64,
+    /// ⟨e⟩ / σ.
+    pub in_sigma: f64,
+    /// The standard error of that.
+    pub error: f64,
 }
 
 /// y = a + s x, fitted to the bins with their numbers of pixels as weights.
@@ -65,10 +90,7 @@ impl BiasByIntensity {
     }
 
     fn add_one(&mut self, x: i64, y: i64) {
-        let (bin, e) = (&mut self.bins[bin_of(x)], i128::from(y - x));
-        bin.n += 1;
-        bin.e += e;
-        bin.ee += e * e;
+        self.bins[bin_of(x)].add(y - x);
     }
 
     fn add_small<P: Pixel>(&mut self, x: &[P], y: &[P]) {
@@ -109,12 +131,8 @@ impl BiasByIntensity {
     }
 
     fn bias(&self, bin: usize, noise: Option<&NoiseModel>) -> Bias {
-        let Sums { n, e, ee } = self.bins[bin];
-        let range = bin_range(bin);
-        let mean_error = statistics::quotient(e as f64, n as f64);
-        let scaled = statistics::scaled_covariance(n, ee, e, e);
-        let variance = statistics::quotient(scaled, n as f64 * (n as f64 - 1.0));
-        let standard_error = (variance / n as f64).sqrt();
+        let (n, range) = (self.bins[bin].n, bin_range(bin));
+        let (mean_error, standard_error) = (self.mean(bin), self.standard_error(bin));
         let sigma = noise.map(|noise| noise.sigma(middle(range))).filter(|sigma| *sigma > 0.0);
         Bias {
             range,
@@ -124,6 +142,14 @@ impl BiasByIntensity {
             in_sigma: sigma.map(|sigma| mean_error / sigma),
             in_sigma_error: sigma.map(|sigma| standard_error / sigma),
         }
+    }
+
+    /// The standard error of a bin's mean.
+    fn standard_error(&self, bin: usize) -> f64 {
+        let Sums { n, e, ee } = self.bins[bin];
+        let scaled = statistics::scaled_covariance(n, ee, e, e);
+        let variance = statistics::quotient(scaled, n as f64 * (n as f64 - 1.0));
+        statistics::quotient(variance, n as f64).sqrt()
     }
 
     /// The line through the bins; `None` where all pixels are in one.
@@ -143,6 +169,68 @@ impl BiasByIntensity {
         }
         let slope_excess = (xx > 0.0).then(|| xe / xx)?;
         Some(Line { intercept: mean_e - slope_excess * mean_x, slope_excess })
+    }
+}
+
+/// The mean error of pixels whose neighbours have about the same intensity.
+///
+/// A quantiser moves a value always the same way, and the one beside it the other way; that is no bias. What an average sees is the mean error of pixels
+/// that have the same mean. It is not known from their own value, but from their neighbours', whose noise is another one: so the bins are those
+/// of the mean of the pixels to the left and to the right. ⟨e⟩ / σ, with σ at the middle of the bin; only bins with 30 pixels or more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BiasByNeighbours(BiasByIntensity);
+
+impl BiasByNeighbours {
+    /// Adds a frame; all its pixels count where `valid` is empty. Those at the ends of a row have no two neighbours.
+    pub fn add<P: Pixel>(&mut self, shape: Shape, x: &[P], y: &[P], valid: &[bool]) {
+        for row in 0..shape.height {
+            let at = row * shape.width..(row + 1) * shape.width;
+            let valid = valid.get(at.clone()).unwrap_or_default();
+            let (x, y) = (&x[at.clone()], &y[at]);
+            if valid.is_empty() && is_small(range(x), range(y)) && x.len() <= BLOCK_PIXELS {
+                self.add_small(x, y);
+            } else {
+                self.add_each(x, y, valid);
+            }
+        }
+    }
+
+    fn add_each<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
+        for (at, three) in x.windows(3).enumerate() {
+            if valid.is_empty() || valid[at..at + 3].iter().all(|valid| *valid) {
+                let key = (three[0].value() + three[2].value()) >> 1;
+                self.0.bins[bin_of(key)].add(y[at + 1].value() - three[1].value());
+            }
+        }
+    }
+
+    fn add_small<P: Pixel>(&mut self, x: &[P], y: &[P]) {
+        let mut table = [Packed::default(); N_BINS];
+        for (three, y) in x.windows(3).zip(y.iter().skip(1)) {
+            let key = (three[0].small() + three[2].small()) >> 1;
+            table[bin_of(i64::from(key))].add(y.small() - three[1].small());
+        }
+        for (packed, bin) in table.iter().zip(self.0.bins.iter_mut()).filter(|(packed, _)| packed.has_any()) {
+            packed.add_to(bin);
+        }
+    }
+
+    /// Adds what another one has of other frames.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.merge(&other.0);
+    }
+
+    /// The bias by intensity.
+    #[must_use]
+    pub fn at_means(&self, noise: &NoiseModel) -> Vec<BiasAtMean> {
+        let bins = (0..N_BINS).filter(|bin| self.0.bins[*bin].n >= MIN_PIXELS);
+        let at_mean = |bin: usize| {
+            let mean = middle(bin_range(bin));
+            let sigma = Some(noise.sigma(mean)).filter(|sigma| *sigma > 0.0)?;
+            let in_sigma = self.0.mean(bin) / sigma;
+            Some(BiasAtMean { mean, n: self.0.bins[bin].n, in_sigma, error: self.0.standard_error(bin) / sigma })
+        };
+        bins.filter_map(at_mean).collect()
     }
 }
 

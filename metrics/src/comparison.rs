@@ -5,9 +5,9 @@ use crate::ghost::GhostReport;
 use crate::largest::LargeError;
 use crate::shadow::ShadowReport;
 use crate::{
-    Autocorrelation, Bias, BiasByIntensity, Dispersion, DispersionReport, Error, ErrorInSigma, Exactness, Flux,
-    FluxReport, Ghost, KsTest, Largest, Line, Moments, NoiseModel, Pair, Pixel, Result, Rules, Shadow, Shape, Spots,
-    SpotsReport, Ssim, Tiles, TilesReport, Triple, ValueCounts,
+    Autocorrelation, Bias, BiasAtMean, BiasByIntensity, BiasByNeighbours, Dispersion, DispersionReport, Error,
+    ErrorInSigma, Exactness, Flux, FluxReport, Ghost, KsTest, Largest, Line, Moments, NoiseModel, Pair, Pixel, Result,
+    Rules, Shadow, Shape, Spots, SpotsReport, Ssim, Tiles, TilesReport, Triple, ValueCounts,
 };
 
 /// What is compared, and how.
@@ -55,6 +55,7 @@ pub struct Comparison {
     moments: Moments,
     largest: Largest,
     bias: BiasByIntensity,
+    neighbours: BiasByNeighbours,
     sigma: Option<ErrorInSigma>,
     tiles: Tiles,
     flux: Option<Flux>,
@@ -105,12 +106,19 @@ impl Comparison {
             moments: Moments::default(),
             largest: Largest::default(),
             bias: BiasByIntensity::default(),
+            neighbours: BiasByNeighbours::default(),
             sigma: noise.map(ErrorInSigma::new),
             tiles: Tiles::new(shape, noise),
             flux: noise.map(Flux::new),
             sample,
             valid: Vec::new(),
         })
+    }
+
+    /// What is compared, and how.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     fn check<P>(&self, pair: &Pair<'_, P>) -> Result<()> {
@@ -136,6 +144,7 @@ impl Comparison {
         self.moments.add(pair.x, pair.y, &valid);
         self.largest.add(pair.shape, frame, pair.x, pair.y, &valid);
         self.bias.add(pair.x, pair.y, &valid);
+        self.neighbours.add(pair.shape, pair.x, pair.y, &valid);
         if let Some(sigma) = &mut self.sigma {
             sigma.add(pair.x, pair.y, &valid);
         }
@@ -191,6 +200,7 @@ impl Comparison {
         self.moments.merge(&other.moments);
         self.largest.merge(&other.largest);
         self.bias.merge(&other.bias);
+        self.neighbours.merge(&other.neighbours);
         if let (Some(sigma), Some(other)) = (&mut self.sigma, &other.sigma) {
             sigma.merge(other);
         }
@@ -223,6 +233,7 @@ impl Comparison {
             errors: Errors::new(moments, &self.largest, self.settings.data_range),
             sigma: self.sigma.as_ref().map(SigmaReport::new),
             bias_by_intensity: self.bias.bins(self.settings.noise.as_ref()),
+            bias_at_mean: self.settings.noise.map(|noise| self.neighbours.at_means(&noise)).unwrap_or_default(),
             bias_line: self.bias.line(),
             flux: self.flux.as_ref().and_then(Flux::report),
             tiles: self.tiles.report(),
@@ -284,7 +295,9 @@ pub struct Report {
     pub sigma: Option<SigmaReport>,
     /// Bias by intensity.
     pub bias_by_intensity: Vec<Bias>,
-    /// The line through it.
+    /// Bias by the intensity of a pixel's neighbours, that is by its mean; empty without a model of the noise.
+    pub bias_at_mean: Vec<BiasAtMean>,
+    /// The line through the bins.
     pub bias_line: Option<Line>,
     /// The flux of frames; `None` without a model of the noise.
     pub flux: Option<FluxReport>,

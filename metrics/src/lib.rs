@@ -4,7 +4,7 @@
 //! `f64`, never in the pixel type: an error of 1 in `uint32` is 1.
 //!
 //! * [`Comparison`] takes pairs of frames in any order and gives a [`Report`]: every metric here, one call a frame.
-//! * The accumulators by themselves: [`Moments`], [`Largest`], [`BiasByIntensity`], [`ErrorInSigma`], [`ValueCounts`] (Kolmogorov-Smirnov),
+//! * The accumulators by themselves: [`Moments`], [`Largest`], [`BiasByIntensity`], [`BiasByNeighbours`], [`ErrorInSigma`], [`ValueCounts`] (Kolmogorov-Smirnov),
 //!   [`Autocorrelation`], [`Ssim`], [`Tiles`], [`Flux`], [`Dispersion`], [`Spots`], [`Ghost`], [`Shadow`]. Two that were filled
 //!   with other frames, by threads or ranks, are [merged](Moments::merge); the result is the same to the last bit, in whatever order.
 //! * [`Rules`] say which pixels count: those that are not masked, no sentinels, not saturated. The others must be exact, and are
@@ -56,7 +56,7 @@ mod statistics;
 mod tiles;
 
 pub use autocorrelation::{Autocorrelation, Lag};
-pub use bias::{Bias, BiasByIntensity, Line};
+pub use bias::{Bias, BiasAtMean, BiasByIntensity, BiasByNeighbours, Line};
 pub use bins::{N_BINS, bin_of, bin_range};
 pub use comparison::{Beside, Comparison, Errors, PixelCounts, Report, SampleReport, Settings, SigmaReport};
 pub use dispersion::{Dispersion, DispersionReport};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bias, Report};
+use crate::{BiasAtMean, Report};
 
 /// What may be lost. A limit of `None` is not checked. The defaults are for data that are used pixel by pixel: images, projections.
 ///
@@ -14,7 +14,7 @@ pub struct Limits {
     pub max_error: Option<f64>,
     /// κ, by how much the noise of a pixel may grow. A quantiser with steps of σ has 1.041.
     pub inflation: Option<f64>,
-    /// |⟨e⟩| / σ of pixels of one intensity, less three standard errors. An average over n pixels is off by √n times this.
+    /// |b| / σ of pixels of one mean, less three standard errors. An average over n pixels is off by √n times this.
     pub bias: Option<f64>,
     /// |Σy / Σx − 1| of all pixels.
     pub flux: Option<f64>,
@@ -107,11 +107,10 @@ impl Limits {
         check(checks, "inflation", self.inflation, sigma.inflation, || {
             "the noise of a pixel grew by this factor".into()
         });
-        let worst = report.bias_by_intensity.iter().filter_map(|bias| Some((sure_bias(bias)?, bias)));
-        if let Some((found, bias)) = worst.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            check(checks, "bias", self.bias, found, || {
-                let (from, to) = bias.range;
-                format!("|<e>| / sigma for pixels of {from} to {to} counts, less three standard errors")
+        let worst = report.bias_at_mean.iter().max_by(|a, b| sure_bias(a).total_cmp(&sure_bias(b)));
+        if let Some(bias) = worst {
+            check(checks, "bias", self.bias, sure_bias(bias), || {
+                format!("|bias| / sigma of pixels with a mean of {} counts, less three standard errors", bias.mean)
             });
         }
         let without = self.changed_without_sigma.map(|limit| limit as f64);
@@ -199,8 +198,7 @@ fn check(checks: &mut Vec<Check>, name: &'static str, limit: Option<f64>, found:
     }
 }
 
-/// |⟨e⟩| / σ less three standard errors; `None` for a few pixels, of which nothing is known.
-fn sure_bias(bias: &Bias) -> Option<f64> {
-    let (value, error) = (bias.in_sigma?, bias.in_sigma_error?);
-    (bias.n >= 30).then(|| (value.abs() - 3.0 * error).max(0.0))
+/// |b| / σ less three standard errors.
+fn sure_bias(bias: &BiasAtMean) -> f64 {
+    (bias.in_sigma.abs() - 3.0 * bias.error).max(0.0)
 }

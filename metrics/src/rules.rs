@@ -59,6 +59,13 @@ impl Rules {
         self.sentinels.is_empty() && self.saturation.is_none() && !self.negative_is_masked && self.mask.is_none()
     }
 
+    /// Whether the pixel at this place of a frame counts, if it has this value of x.
+    #[must_use]
+    pub fn counts(&self, at: usize, x: i64) -> bool {
+        let is_masked = self.mask.as_ref().and_then(|mask| mask.get(at)).is_some_and(|masked| *masked);
+        !is_masked && self.kind(x) == Kind::Measured
+    }
+
     /// # Errors
     /// [`Error::Setting`] for a mask of another shape.
     pub(crate) fn check(&self, shape: Shape) -> Result<()> {

@@ -85,6 +85,7 @@ fn check_all<P: Pixel + TryFrom<i64>>(seed: u64, least: i64, most: i64) {
         check_counts(&report, &pixels);
         check_sigma(&report, &pixels);
         check_bias(&report, &pixels);
+        check_neighbours(&report, &pixels);
         check_tiles(&report, &pixels);
         check_sample(&report, &pixels);
     }
@@ -92,6 +93,11 @@ fn check_all<P: Pixel + TryFrom<i64>>(seed: u64, least: i64, most: i64) {
 
 type Pixel5 = (f64, f64, usize, usize, usize);
 type Pixels = [Pixel5];
+
+/// Frame, row, column.
+fn place(pixel: &Pixel5) -> (i64, i64, i64) {
+    (pixel.4 as i64, pixel.2 as i64, pixel.3 as i64)
+}
 
 fn mean(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
     numbers.clone().sum::<f64>() / numbers.count() as f64
@@ -190,6 +196,27 @@ fn check_bias(report: &Report, pixels: &Pixels) {
     }
 }
 
+fn check_neighbours(report: &Report, pixels: &Pixels) {
+    let values: std::collections::HashMap<_, f64> = pixels.iter().map(|pixel| (place(pixel), pixel.0)).collect();
+    let mut bins: std::collections::HashMap<usize, Vec<f64>> = std::collections::HashMap::new();
+    for pixel in pixels {
+        let (frame, row, column) = place(pixel);
+        let beside = |column: i64| values.get(&(frame, row, column));
+        if let (Some(left), Some(right)) = (beside(column - 1), beside(column + 1)) {
+            let bin = bin_of(((left + right) / 2.0).floor() as i64);
+            bins.entry(bin).or_default().push(pixel.1 - pixel.0);
+        }
+    }
+    let middle = |bin: usize| (bin_range(bin).0 + bin_range(bin).1) as f64 / 2.0;
+    bins.retain(|bin, e| e.len() >= 30 && variance(middle(*bin)) > 0.0);
+    assert_eq!(report.bias_at_mean.len(), bins.len());
+    for found in &report.bias_at_mean {
+        let e = &bins[&bin_of(found.mean.floor() as i64)];
+        assert_eq!(found.n, e.len() as u64);
+        close(found.in_sigma, mean(e.iter().copied()) / variance(found.mean).sqrt(), "bias by neighbours");
+    }
+}
+
 fn check_tiles(report: &Report, pixels: &Pixels) {
     let mut worst = (0.0, 0, 0, 0);
     let mut worst_flux = 0.0f64;
@@ -237,9 +264,8 @@ fn check_sample(report: &Report, pixels: &Pixels) {
     };
     assert!((sample.ks.unwrap().d - d).abs() < 2e-3, "{} {d}", sample.ks.unwrap().d);
     let square = mean(pixels.iter().map(|(x, y, ..)| (y - x).powi(2)));
-    let key = |pixel: &Pixel5| (pixel.4 as i64, pixel.2 as i64, pixel.3 as i64);
     let errors: std::collections::HashMap<_, f64> =
-        pixels.iter().map(|pixel| (key(pixel), pixel.1 - pixel.0)).collect();
+        pixels.iter().map(|pixel| (place(pixel), pixel.1 - pixel.0)).collect();
     assert_eq!(sample.autocorrelation.len(), 40 + 81);
     for lag in sample.autocorrelation.iter().step_by(7) {
         let (mut sum, mut n) = (0.0, 0);

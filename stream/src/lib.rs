@@ -11,10 +11,13 @@
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
+//! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory.
+//!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
 #![deny(unsafe_code)]
 
+pub mod compare;
 pub mod convert;
 mod error;
 pub mod filters;

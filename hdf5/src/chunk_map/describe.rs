@@ -81,6 +81,15 @@ impl StoredDataset {
         Ok(Self { given, dataset, datatype, dims, element, filters, fill, storage, file: None })
     }
 
+    /// The dataset `path` below the file or group `at`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and what HDF5 says of the path.
+    pub fn open_path(library: &Library, at: Hid, path: &str) -> Result<Self> {
+        let dataset = object::open(library, at, path)?;
+        Self::open(library, dataset.get())
+    }
+
     /// Its extent along each axis, when it was opened or last refreshed.
     #[must_use]
     pub fn dims(&self) -> &[u64] {

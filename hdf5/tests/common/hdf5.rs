@@ -231,6 +231,7 @@ pub(crate) mod h5t {
     identifiers! {
         H5T_C_S1 = H5T_C_S1_g;
         H5T_NATIVE_DOUBLE = H5T_NATIVE_DOUBLE_g;
+        H5T_STD_U16BE = H5T_STD_U16BE_g;
         H5T_NATIVE_UINT8 = H5T_NATIVE_UINT8_g;
         H5T_NATIVE_UINT32 = H5T_NATIVE_UINT32_g;
         H5T_NATIVE_INT16 = H5T_NATIVE_INT16_g;

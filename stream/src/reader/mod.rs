@@ -105,7 +105,18 @@ impl Reader {
     /// # Errors
     /// What [`StoredDataset::open`] says.
     pub fn open(library: &Library, dataset: Hid, options: Options) -> Result<Self> {
-        let dataset = StoredDataset::open(library, dataset)?;
+        Self::of(StoredDataset::open(library, dataset)?, options)
+    }
+
+    /// A reader of the dataset `path` below the open file or group `at`.
+    ///
+    /// # Errors
+    /// What [`StoredDataset::open_path`] says.
+    pub fn open_path(library: &Library, at: Hid, path: &str, options: Options) -> Result<Self> {
+        Self::of(StoredDataset::open_path(library, at, path)?, options)
+    }
+
+    fn of(dataset: StoredDataset, options: Options) -> Result<Self> {
         let n_threads = match options.n_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n_threads => n_threads,

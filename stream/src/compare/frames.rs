@@ -1,0 +1,137 @@
+//! A dataset as frames: the last two axes are a frame, those before them count frames.
+
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
+use darkchunk_metrics::{Pixel, Shape};
+
+use crate::{Error, Reader, Result};
+
+/// A dataset whose elements are integers of 8, 16 or 32 bits.
+#[derive(Debug)]
+pub(super) struct Frames {
+    pub(super) reader: Reader,
+    pub(super) shape: Shape,
+    pub(super) n_frames: u64,
+    /// Frames that are stored together: those of a chunk.
+    pub(super) chunk_frames: u64,
+}
+
+impl Frames {
+    pub(super) fn new(reader: Reader, name: &str) -> Result<Self> {
+        let element = reader.element();
+        if element.class == ElementClass::Other || ![1, 2, 4].contains(&element.n_bytes) {
+            return Err(Error::Argument(format!(
+                "{name} has elements of {element}: integers of 8, 16 and 32 bits can be compared"
+            )));
+        }
+        let axis =
+            |axis: u64| usize::try_from(axis).map_err(|_| Error::Argument(format!("{name} has too large an axis")));
+        let (leading, shape) = match reader.dims() {
+            [] => (&[][..], Shape { height: 1, width: 1 }),
+            [width] => (&[][..], Shape { height: 1, width: axis(*width)? }),
+            [leading @ .., height, width] => (leading, Shape { height: axis(*height)?, width: axis(*width)? }),
+        };
+        let n_frames = leading.iter().try_fold(1u64, |n, axis| n.checked_mul(*axis));
+        let (Some(n_frames), Some(_)) =
+            (n_frames, shape.height.checked_mul(shape.width).and_then(|n| n.checked_mul(4)))
+        else {
+            return Err(Error::Argument(format!("{name} says that it has more elements than there can be")));
+        };
+        if n_frames == 0 || shape.n_pixels() == 0 {
+            return Err(Error::Argument(format!("{name} has no elements: {:?}", reader.dims())));
+        }
+        let is_of_frames = reader.dims().len() == 3;
+        let chunk_frames = reader.chunk().filter(|_| is_of_frames).map_or(1, |chunk| chunk[0]).clamp(1, n_frames);
+        Ok(Self { reader, shape, n_frames, chunk_frames })
+    }
+
+    pub(super) fn frame_bytes(&self) -> usize {
+        self.shape.n_pixels() * self.reader.element().n_bytes
+    }
+
+    /// Frames from `first` on, as many as `dst` has room for.
+    pub(super) fn read(&self, first: u64, dst: &mut [u8]) -> Result<()> {
+        let n = (dst.len() / self.frame_bytes()) as u64;
+        match self.reader.dims().len() {
+            0..=2 => self.reader.read(&vec![0; self.reader.dims().len()], self.reader.dims(), None, dst),
+            3 => self.read_box(&[first], n, dst),
+            _ => {
+                let mut frames = dst.chunks_exact_mut(self.frame_bytes()).zip(first..);
+                frames.try_for_each(|(frame, number)| self.read_box(&self.place(number), 1, frame))
+            }
+        }
+    }
+
+    /// `n` frames from a place of the leading axes on, along the last of these.
+    fn read_box(&self, place: &[u64], n: u64, dst: &mut [u8]) -> Result<()> {
+        let start = [place, &[0, 0]].concat();
+        let mut count = vec![1; place.len()];
+        count[place.len() - 1] = n;
+        count.extend_from_slice(&self.reader.dims()[place.len()..]);
+        self.reader.read(&start, &count, None, dst)
+    }
+
+    fn place(&self, mut number: u64) -> Vec<u64> {
+        let leading = &self.reader.dims()[..self.reader.dims().len() - 2];
+        let mut place: Vec<u64> = leading.iter().rev().map(|axis| (number % axis, number /= axis).0).collect();
+        place.reverse();
+        place
+    }
+}
+
+/// A pixel, from its bytes in a file.
+pub(super) trait Stored: Pixel {
+    fn read(bytes: &[u8], order: ByteOrder, pixels: &mut Vec<Self>);
+}
+
+macro_rules! stored {
+    ($($number:ty),*) => {$(
+        impl Stored for $number {
+            fn read(bytes: &[u8], order: ByteOrder, pixels: &mut Vec<Self>) {
+                let (elements, _) = bytes.as_chunks::<{ size_of::<$number>() }>();
+                pixels.clear();
+                match order {
+                    ByteOrder::Little => pixels.extend(elements.iter().map(|bytes| <$number>::from_le_bytes(*bytes))),
+                    ByteOrder::Big => pixels.extend(elements.iter().map(|bytes| <$number>::from_be_bytes(*bytes))),
+                }
+            }
+        }
+    )*};
+}
+
+stored!(i8, u8, i16, u16, i32, u32);
+
+/// Calls a function that is generic over the pixel, for an element type.
+macro_rules! for_element {
+    ($element:expr, $function:ident($($argument:expr),*)) => {{
+        use darkchunk::element::ElementClass::{Signed, Unsigned};
+        let element = $element;
+        match (element.class, element.n_bytes) {
+            (Signed, 1) => $function::<i8>($($argument),*),
+            (Unsigned, 1) => $function::<u8>($($argument),*),
+            (Signed, 2) => $function::<i16>($($argument),*),
+            (Unsigned, 2) => $function::<u16>($($argument),*),
+            (Signed, 4) => $function::<i32>($($argument),*),
+            (Unsigned, 4) => $function::<u32>($($argument),*),
+            _ => Err(crate::Error::Argument(format!("elements of {element} cannot be compared"))),
+        }
+    }};
+}
+pub(super) use for_element;
+
+/// The order in which the bytes of elements are read; for single bytes it does not matter.
+pub(super) fn order(element: ElementType) -> ByteOrder {
+    element.order
+}
+
+/// The bytes of elements with the least significant first, of which the checksum is made: the same for both orders.
+pub(super) fn checksum(bytes: &[u8], element: ElementType) -> crc32fast::Hasher {
+    let mut hasher = crc32fast::Hasher::new();
+    if element.order == ByteOrder::Little || element.n_bytes == 1 {
+        hasher.update(bytes);
+        return hasher;
+    }
+    let mut swapped = bytes.to_vec();
+    swapped.chunks_exact_mut(element.n_bytes).for_each(<[u8]>::reverse);
+    hasher.update(&swapped);
+    hasher
+}
