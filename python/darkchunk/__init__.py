@@ -43,7 +43,7 @@ from ._filters import (
 )
 from ._list import FILTERS, from_filter_options, get_filters
 from ._native import PLUGIN_PATH
-from ._open import from_h5py, open
+from ._open import from_h5py, from_pytables, open
 from ._reader import Dataset
 from ._recorder import Recorder, Statistics
 from ._registry import get_config, register
@@ -89,6 +89,7 @@ __all__ = [
     "explain",
     "from_filter_options",
     "from_h5py",
+    "from_pytables",
     "get_config",
     "get_filters",
     "open",

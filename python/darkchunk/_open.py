@@ -48,6 +48,19 @@ def from_h5py(dataset: Any, threads: int | None = None, missing: str = "fill") -
     return Dataset(found, threads, missing, None, arguments)
 
 
+def from_pytables(node: Any, threads: int | None = None, missing: str = "fill") -> Dataset:
+    """A dataset that PyTables has opened (Array, CArray, EArray, Table), read by several threads. h5py opens the file
+    a second time, so PyTables must have it open for reading only. `threads`, `missing`: as of `open`."""
+    if not hasattr(node, "_v_isopen"):
+        raise TypeError(f"a node of PyTables is needed, not {node!r}")
+    if not node._v_isopen:
+        raise UnsupportedError("the node's file is closed")
+    file, name = node._v_file, node._v_pathname
+    if file.mode != "r":
+        raise UnsupportedError(f"{file.filename} is open in mode {file.mode!r}; close it, or open it with mode 'r'")
+    return open(file.filename, name, threads, missing)
+
+
 def _checked(found: Any) -> Any:
     import h5py
 

@@ -15,6 +15,7 @@ mod licences;
 mod process;
 mod prove;
 mod setup;
+mod site;
 mod soundness;
 mod tally;
 mod test;
@@ -42,6 +43,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "sound", help: soundness::HELP, run: soundness::run },
     Command { name: "dist", help: dist::HELP, run: dist::run },
     Command { name: "wheel", help: wheel::HELP, run: wheel::run },
+    Command { name: "site", help: site::HELP, run: site::run },
     Command { name: "licences", help: licences::HELP, run: licences::run },
 ];
 
