@@ -11,6 +11,7 @@ mod convert;
 mod info;
 mod input;
 mod output;
+mod recover;
 mod verify;
 
 use std::ffi::OsString;
@@ -55,6 +56,7 @@ struct Arguments {
 enum Verb {
     Info(info::Arguments),
     Verify(verify::Arguments),
+    Recover(recover::Arguments),
     Convert(convert::Arguments),
     Completions(completions::Arguments),
 }
@@ -71,6 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let outcome = match verb {
         Verb::Info(arguments) => info::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
+        Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

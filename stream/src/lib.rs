@@ -6,7 +6,8 @@
 //!
 //! [`recorder`] takes frames by their number, and encodes them in threads.
 //!
-//! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise.
+//! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise; [`recover`] saves
+//! what is good of a damaged one.
 //!
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
@@ -24,6 +25,7 @@ pub mod filters;
 pub mod journal;
 mod reader;
 pub mod recorder;
+pub mod recover;
 mod reserve;
 pub mod verify;
 

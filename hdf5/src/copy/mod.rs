@@ -5,6 +5,7 @@
 //! the copies of what they led to.
 
 mod dataset;
+mod recover;
 mod references;
 mod values;
 
@@ -17,6 +18,7 @@ use crate::tree::{self, Entry, Kind, Paths};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::H5O_COPY_WITHOUT_ATTR_FLAG;
 pub use dataset::{NewDataset, NewStorage};
+pub use recover::{Recovered, recover};
 
 /// The group in which named datatypes are made, before anything that has them. They get their own names in the order of the file.
 const TYPES: &str = "/darkchunk: unfinished datatypes";
@@ -38,12 +40,18 @@ impl Copier {
     /// # Errors
     /// What cannot be read: a copy would lack it.
     pub fn new(library: &Library, from: Hid, to: Hid) -> Result<Self> {
-        let (entries, paths) = tree::walk_known(library, from, "/")?;
-        for Entry { path, kind } in &entries {
+        let copier = Self::tolerant(library, from, to)?;
+        for Entry { path, kind } in &copier.entries {
             if let Kind::Unreadable(reason) = kind {
                 return Err(Error::CannotOpen { path: path.clone(), source: Box::new(reason.clone()) });
             }
         }
+        Ok(copier)
+    }
+
+    /// The same where not everything can be read.
+    fn tolerant(library: &Library, from: Hid, to: Hid) -> Result<Self> {
+        let (entries, paths) = tree::walk_known(library, from, "/")?;
         Ok(Self { library: library.clone(), from, to, entries, paths, warnings: Vec::new() })
     }
 
@@ -58,6 +66,18 @@ impl Copier {
     /// # Errors
     /// What HDF5 says, with the path.
     pub fn objects(&self, changed: &HashMap<String, NewStorage>, seen: &mut dyn FnMut(&str)) -> Result<()> {
+        self.make(changed, &mut |path, made| {
+            seen(path);
+            made.map_err(|error| at(path, error))
+        })
+    }
+
+    /// Makes all objects, and tells `each` whether one could be made; an error that it returns ends this.
+    fn make(
+        &self,
+        changed: &HashMap<String, NewStorage>,
+        each: &mut dyn FnMut(&str, Result<()>) -> Result<()>,
+    ) -> Result<()> {
         let types: Vec<&str> =
             self.entries.iter().filter(|entry| entry.kind == Kind::Datatype).map(|entry| &*entry.path).collect();
         let types: HashMap<&str, String> =
@@ -66,12 +86,14 @@ impl Copier {
             drop(object::group(&self.library, self.to, TYPES)?);
         }
         for (path, place) in &types {
-            self.copy(path, place, &self.links(path)?).map_err(|error| at(path, error))?;
+            let made = self.links(path).and_then(|links| self.copy(path, place, &links));
+            if made.is_err() {
+                each(path, made)?;
+            }
         }
         let making = Making { copier: self, changed, types: &types };
         for entry in self.entries.iter().filter(|entry| entry.path != "/") {
-            seen(&entry.path);
-            making.object(entry).map_err(|error| at(&entry.path, error))?;
+            each(&entry.path, making.object(entry))?;
         }
         if types.is_empty() {
             return Ok(());

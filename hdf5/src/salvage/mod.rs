@@ -18,8 +18,10 @@ mod found;
 mod source;
 mod target;
 mod threads;
+mod truncated;
 
 pub use found::{FoundDataset, FoundFault, FoundReport, scan};
+pub use truncated::stated_len;
 
 use std::ops::Range;
 

@@ -1,0 +1,151 @@
+//! `recover`: what is good of a damaged file.
+
+use std::path::PathBuf;
+
+use darkchunk_hdf5::copy::Recovered;
+use darkchunk_hdf5::load;
+use darkchunk_hdf5::salvage::{FoundReport, Report};
+use darkchunk_stream::recover::{self, Outcome as How};
+use serde_json::json;
+
+use crate::input::{Input, Jobs, readable};
+use crate::output::{Style, count, print, progress, wrapped};
+use crate::{Found, Outcome};
+
+/// Save what is good of a damaged file into a new one
+#[derive(Debug, clap::Args)]
+#[command(after_help = "All that can be read is copied, with attributes and links. Of a damaged dataset\n\
+    each good block is saved; its attribute darkchunk_damaged_frames says which frames\n\
+    are not as they were measured. Where HDF5 cannot open the file, DRLE frames are\n\
+    looked for by their bytes.\n\nExample:\n  darkchunk recover run12.h5 -o saved.h5")]
+pub(crate) struct Arguments {
+    /// The damaged file, which is only read
+    file: String,
+    /// The new file
+    #[arg(short, long)]
+    output: PathBuf,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let input = Input::parse(&arguments.file);
+    if input.path != "/" {
+        return Err("a whole file is recovered: name it without a path in it".to_owned());
+    }
+    readable(&input.file)?;
+    if arguments.output.exists() {
+        return Err(format!("{} is there already: give the name of a new file", arguments.output.display()));
+    }
+    let library = load::library().map_err(|error| error.to_string())?;
+    let bar = progress(0, arguments.style);
+    let mut seen = |path: &str| bar.set_message(path.to_owned());
+    let how = recover::recover(&library, &input.file, &arguments.output, arguments.jobs.n_threads(), &mut seen);
+    bar.finish_and_clear();
+    let how = how.map_err(|message| format!("{}: {message}", input.name()))?;
+    let output = arguments.output.display().to_string();
+    print(&if arguments.style.json { as_json(&input, &output, &how) } else { as_text(&input, &output, &how) })?;
+    Ok(match how {
+        How::Objects { recovered, n_cut_off: 0 } if recovered.damaged.is_empty() && recovered.lost.is_empty() => {
+            Found::Nothing
+        }
+        How::Bytes { found, .. } if found.n_frames == 0 => Found::NotAll,
+        _ => Found::Something,
+    })
+}
+
+fn as_text(input: &Input, output: &str, how: &How) -> String {
+    let mut text = wrapped(0, &format!("{} -> {output}", input.name()));
+    match how {
+        How::Objects { recovered, n_cut_off } => {
+            if *n_cut_off > 0 {
+                text += &wrapped(2, &format!("the file lacks its last {n_cut_off} bytes"));
+            }
+            text + &objects(recovered)
+        }
+        How::Bytes { found, reason } => {
+            text += &wrapped(2, &format!("HDF5 cannot open it: {reason}"));
+            let FoundReport { n_containers, n_frames, n_lost, .. } = found;
+            text += &wrapped(
+                2,
+                &format!("{n_frames} DRLE frames found by their bytes, in {n_containers} containers; {n_lost} lost"),
+            );
+            if *n_frames == 0 {
+                return text + &wrapped(2, "there is no new file");
+            }
+            let lines = found.datasets.iter().map(|dataset| {
+                let (height, width) = (dataset.height, dataset.width);
+                wrapped(
+                    2,
+                    &format!("{}: {} of {height} x {width} pixels", dataset.path, count(dataset.n_frames, "frame")),
+                )
+            });
+            text + &lines.collect::<String>()
+        }
+    }
+}
+
+fn objects(recovered: &Recovered) -> String {
+    let mut text = String::new();
+    for (path, report) in &recovered.damaged {
+        let (lost, doubtful) = frames(report);
+        let n_damaged = report.n_damaged;
+        text += &wrapped(
+            2,
+            &format!(
+                "{path}: {n_damaged} of {} damaged: {} lost in part or whole, {doubtful} may be wrong",
+                count(report.n_chunks, "chunk"),
+                count(lost, "frame")
+            ),
+        );
+    }
+    for (path, error) in &recovered.lost {
+        text += &wrapped(2, &format!("{path}: LOST: {error}"));
+    }
+    recovered.warnings.iter().for_each(|warning| text += &wrapped(2, &format!("warning: {warning}")));
+    text + &format!("  {} as before\n", count(recovered.n_whole, "object"))
+}
+
+/// Frames that are lost, and that may be wrong.
+fn frames(report: &Report) -> (u64, u64) {
+    let lost = report.faults.iter().map(|fault| fault.frames.end - fault.frames.start).sum();
+    let doubtful = report.faults.iter().map(|fault| fault.doubtful_frames.end - fault.doubtful_frames.start).sum();
+    (lost, doubtful)
+}
+
+fn as_json(input: &Input, output: &str, how: &How) -> String {
+    let base = |path: &str| json!({ "verb": "recover", "file": input.name(), "output": output, "path": path });
+    let mut text = String::new();
+    let mut add = |mut object: serde_json::Value, more: serde_json::Value| {
+        if let (Some(object), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
+            object.extend(more);
+        }
+        text += &format!("{object}\n");
+    };
+    match how {
+        How::Objects { recovered, n_cut_off } => {
+            for (path, report) in &recovered.damaged {
+                let ranges = report.faults.iter().flat_map(|fault| [&fault.frames, &fault.doubtful_frames]);
+                let ranges: Vec<_> =
+                    ranges.filter(|range| !range.is_empty()).map(|range| [range.start, range.end]).collect();
+                add(
+                    base(path),
+                    json!({ "state": "damaged", "chunks": report.n_chunks, "damaged": report.n_damaged, "frames": ranges }),
+                );
+            }
+            for (path, error) in &recovered.lost {
+                add(base(path), json!({ "state": "lost", "reason": error.to_string() }));
+            }
+            add(base("/"), json!({ "whole": recovered.n_whole, "cut_off": n_cut_off, "warnings": recovered.warnings }));
+        }
+        How::Bytes { found, reason } => {
+            add(
+                base("/"),
+                json!({ "frames_found": found.n_frames, "frames_lost": found.n_lost, "reason": reason.to_string() }),
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,107 @@
+//! What is good of a damaged file, in a new one: the file as HDF5 reads it, or where it cannot, DRLE frames by their bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::copy::{self, Recovered};
+use darkchunk_hdf5::salvage::{self, FoundReport};
+use darkchunk_hdf5::{Error, File, Library};
+
+/// How a file was recovered.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Object by object.
+    Objects {
+        /// What became of them.
+        recovered: Recovered,
+        /// Bytes that the file lacks at its end, which were read as zeros.
+        n_cut_off: u64,
+    },
+    /// By a search of its bytes, because HDF5 cannot open it.
+    Bytes {
+        /// What was found.
+        found: FoundReport,
+        /// Why HDF5 cannot.
+        reason: Error,
+    },
+}
+
+/// Recovers the file `from` into `to`, which must not be there.
+///
+/// # Errors
+/// What went wrong; there is no new file then, nor where nothing was found.
+pub fn recover(
+    library: &Library,
+    from: &Path,
+    to: &Path,
+    n_threads: usize,
+    seen: &mut dyn FnMut(&str),
+) -> Result<Outcome, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", from.display());
+    let n_bytes = fs::metadata(from).map_err(failed)?.len();
+    let stated = fs::File::open(from).and_then(salvage::stated_len).map_err(failed)?;
+    let n_cut_off = stated.unwrap_or(0).saturating_sub(n_bytes);
+    // HDF5 refuses a file that lacks its end; a copy with zeros there it opens.
+    let whole = match stated.filter(|_| n_cut_off > 0 && n_cut_off <= n_bytes.saturating_mul(1000)) {
+        Some(stated) => Some(Lengthened::new(from, to, stated)?),
+        None => None,
+    };
+    let readable = whole.as_ref().map_or(from, |whole| &whole.0);
+    let result = match File::open(library, readable, false) {
+        Ok(source) => objects(library, &source, readable, to, n_threads, seen)
+            .map(|recovered| Outcome::Objects { recovered, n_cut_off }),
+        Err(reason) => bytes(library, from, to).map(|found| Outcome::Bytes { found, reason }),
+    };
+    let nothing = matches!(&result, Ok(Outcome::Bytes { found, .. }) if found.n_frames == 0);
+    if result.is_err() || nothing {
+        let _ = fs::remove_file(to);
+    }
+    result
+}
+
+/// A copy of a file with zeros at its end, which goes away.
+struct Lengthened(PathBuf);
+
+impl Lengthened {
+    fn new(from: &Path, to: &Path, n_bytes: u64) -> Result<Self, String> {
+        let name = to.file_name().unwrap_or_default().to_string_lossy();
+        let copy = Self(to.with_file_name(format!(".{name}.{}.lengthened", std::process::id())));
+        let made = fs::copy(from, &copy.0)
+            .and_then(|_| fs::OpenOptions::new().write(true).open(&copy.0))
+            .and_then(|file| file.set_len(n_bytes));
+        made.map_err(|error| format!("{}: {error}", copy.0.display()))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Lengthened {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn objects(
+    library: &Library,
+    source: &File,
+    source_path: &Path,
+    to: &Path,
+    n_threads: usize,
+    seen: &mut dyn FnMut(&str),
+) -> Result<Recovered, String> {
+    let text = |error: Error| error.to_string();
+    let target = File::create_like(library, source, source_path, to).map_err(text)?;
+    let recovered = copy::recover(library, source.id(), target.id(), n_threads, seen).map_err(text)?;
+    target.close().map_err(text)?;
+    fs::File::open(to).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", to.display()))?;
+    Ok(recovered)
+}
+
+fn bytes(library: &Library, from: &Path, to: &Path) -> Result<FoundReport, String> {
+    let text = |error: Error| error.to_string();
+    let source = fs::File::open(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    let target = File::create(library, to).map_err(text)?;
+    let name = from.display().to_string();
+    let found = salvage::scan(library, source, &name, target.id(), None).map_err(text)?;
+    target.close().map_err(text)?;
+    Ok(found)
+}

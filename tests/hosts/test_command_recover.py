@@ -1,0 +1,81 @@
+"""`darkchunk recover` saves what is good of damaged files, and says what is not."""
+
+import h5py
+import numpy as np
+
+from common import DRLE
+from test_command import PIXELS, everything, lines, run, spoil
+from test_command_convert import contents, same
+
+
+def test_a_sound_file_is_copied_as_it_is(tmp_path):
+    everything(tmp_path / "a.h5")
+    assert lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5")[-1]["whole"] > 20
+    same(tmp_path / "a.h5", tmp_path / "b.h5")
+
+
+def test_damaged_chunks_are_marked_and_everything_else_is_kept(tmp_path):
+    everything(tmp_path / "a.h5")
+    everything(tmp_path / "sound.h5")
+    for name, chunk in [("entry/data/data", 7), ("drle", 3)]:
+        spoil(tmp_path / "a.h5", name, chunk, "bit")
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert {line["path"].split("/")[-1] for line in found[:-1]} <= {"data", "alias", "drle"}
+    assert [line["state"] for line in found[:-1]] == ["damaged", "damaged"]
+    with h5py.File(tmp_path / "b.h5") as file:
+        data = file["entry/data/data"]
+        assert data.attrs["darkchunk_damaged_frames"].tolist() == [[7, 8]] and data.attrs["units"] == "counts"
+        good = np.arange(len(PIXELS)) != 7
+        assert (data[:][good] == PIXELS[good]).all() and (data[7] == 0).all()
+        (first, end), = file["drle"].attrs["darkchunk_damaged_frames"].tolist()
+        assert 6 <= first < end <= 8
+        good = (np.arange(len(PIXELS)) < first) | (np.arange(len(PIXELS)) >= end)
+        assert (file["drle"][:][good] == PIXELS[good]).all()
+        assert data.dims[0].keys() == ["scale0"] and file[file["references"][1]].name == "/lzf"
+    before, after = contents(tmp_path / "sound.h5"), contents(tmp_path / "b.h5")
+    assert list(before) == list(after)
+    damaged = [place for place in before if before[place] != after[place]]
+    assert {place.split("/")[-1] for place in damaged} <= {"data", "alias", "drle", "virtual"}
+    # What was saved is sound.
+    assert not [line for line in lines("verify", tmp_path / "b.h5") if line["state"] == "damaged"]
+
+
+def test_a_file_that_is_cut_off_gives_what_is_before_the_cut(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("first", "last"):
+            data = file.create_dataset(name, data=PIXELS, chunks=(1, 33, 47), compression="gzip")
+            data.attrs["name"] = name
+    with h5py.File(tmp_path / "a.h5") as file:
+        cut = file["last"].id.get_chunk_info(12).byte_offset
+    whole = (tmp_path / "a.h5").read_bytes()
+    (tmp_path / "a.h5").write_bytes(whole[:cut])
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert found[-1]["cut_off"] == len(whole) - cut
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert (file["first"][:] == PIXELS).all() and file["last"].attrs["name"] == "last"
+        assert (file["last"][:12] == PIXELS[:12]).all()
+        assert file["last"].attrs["darkchunk_damaged_frames"].tolist() == [[12, 20]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_objects_that_cannot_be_read_are_named_and_the_others_saved(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("x", "y"):
+            file.create_dataset(name, data=PIXELS, chunks=(1, 33, 47), compression=DRLE, compression_opts=(1,))
+        header = h5py.h5o.get_info(file["x"].id).addr
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.seek(header)
+        file.write(b"\xff" * 16)
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert (found[0]["path"], found[0]["state"]) == ("/x", "lost")
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert list(file) == ["y"] and (file["y"][:] == PIXELS).all()
+    # Without a superblock: the frames of both, by their bytes.
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.write(b"\0" * 64)
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "c.h5", code=1)
+    assert found[0]["frames_found"] == 2 * len(PIXELS)
+    (tmp_path / "n.h5").write_bytes(b"\0" * 5000)
+    run("recover", tmp_path / "n.h5", "-o", tmp_path / "d.h5", code=2)
+    run("recover", tmp_path / "a.h5", "-o", tmp_path / "c.h5", code=2)
+    assert not (tmp_path / "d.h5").exists()
