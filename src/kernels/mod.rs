@@ -7,9 +7,12 @@
 pub mod bitshuffle;
 pub mod drle;
 pub mod fletcher32;
+mod for_each_isa;
 #[cfg(all(test, unix, not(miri)))]
 pub(crate) mod guarded;
+pub(crate) mod predict;
 mod prefetch;
 pub mod quantise;
+pub(crate) mod rans;
 pub mod shuffle;
 pub(crate) mod zero;

@@ -2,10 +2,11 @@
 
 use super::front::Header;
 use super::numbers;
-use super::planes::{MAX_TAPS, Scale, Tap};
-use super::rans::{Frequencies, MAX_LANES};
+use super::planes::{MAX_TAPS, Tap};
 use super::tables::{self, MAX_TABLES};
 use crate::codec::cursor::Cursor;
+use crate::kernels::predict::Scale;
+use crate::kernels::rans::{Frequencies, MAX_LANES};
 use crate::{Error, Result};
 
 /// Tables of the second model at most.

@@ -6,9 +6,10 @@ use super::front::{self, ENTRY_BYTES, Front, MAX_RATIO};
 use super::planes::Plane;
 use super::segment::Mode;
 use crate::codec::cursor::Cursor;
-use crate::kernels::quantise::{LevelTable, Quantiser, Upto};
+use crate::cpu::Level;
+use crate::kernels::quantise::{LevelTable, Upto};
 use crate::threads::Pace;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result, Threads};
 use std::ops::Range;
 
 /// A stored chunk whose front is as it was written.
@@ -25,7 +26,7 @@ pub struct Chunk<'a> {
 struct Parts<'a> {
     coding: &'a Coding,
     tables: Tables,
-    quantiser: Quantiser,
+    levels: LevelTable,
 }
 
 impl<'a> Chunk<'a> {
@@ -85,16 +86,16 @@ impl<'a> Chunk<'a> {
     fn parts(&self) -> Result<Option<Parts<'_>>> {
         let Some(coding) = &self.front.coding else { return Ok(None) };
         let quantiser = self.front.header.quantiser(Upto::Level(coding.levels.1));
-        let table = LevelTable::new(&quantiser, coding.levels.0, coding.levels.1);
-        if levels_checksum(&table) != coding.levels_checksum {
+        let levels = LevelTable::new(quantiser, coding.levels.0, coding.levels.1);
+        if levels_checksum(&levels) != coding.levels_checksum {
             return Err(Error::Corrupt { at: 0, what: "its levels stand for other values than when it was written" });
         }
-        Ok(Some(Parts { coding, tables: Tables::new(coding), quantiser }))
+        Ok(Some(Parts { coding, tables: Tables::new(coding), levels }))
     }
 
     /// Decodes the frames `frames` into the whole of `dst`.
-    pub(super) fn decode_frames(&self, threads: Threads, frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
-        let first = self.decode_or_list(threads, frames, dst, true)?.into_iter().next();
+    pub(super) fn decode_frames(&self, exec: Exec, frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
+        let first = self.decode_or_list(exec, frames, dst, true)?.into_iter().next();
         first.map_or(Ok(()), |(_, reason)| Err(reason))
     }
 
@@ -102,7 +103,7 @@ impl<'a> Chunk<'a> {
     /// `stops`, the first of them is right, and not all may be there.
     pub(super) fn decode_or_list(
         &self,
-        threads: Threads,
+        exec: Exec,
         frames: Range<usize>,
         dst: &mut [u8],
         stops: bool,
@@ -119,20 +120,19 @@ impl<'a> Chunk<'a> {
             return Ok(Vec::new());
         }
         let parts = self.parts()?;
-        Ok(match &parts {
-            Some(parts) if parts.coding.reference == Reference::Previous => self.in_order(parts, frames, dst, stops),
-            parts => self.each(parts.as_ref(), threads, frames, dst, stops),
+        let decoder = parts.as_ref().map(|parts| self.decoder(exec.level, parts));
+        Ok(match &decoder {
+            Some(decoder) if decoder.coding.reference == Reference::Previous => {
+                self.in_order(decoder, frames, dst, stops)
+            }
+            decoder => self.each(decoder.as_ref(), exec.threads, frames, dst, stops),
         })
     }
 
-    fn decoder<'b>(&'b self, parts: &'b Parts<'b>, table: &'b LevelTable<'b>) -> FrameDecoder<'b> {
-        let levels = (!parts.quantiser.is_exact()).then_some(table);
+    fn decoder<'b>(&'b self, level: Level, parts: &'b Parts<'b>) -> FrameDecoder<'b> {
+        let levels = (!parts.levels.quantiser().is_exact()).then_some(&parts.levels);
         let (coding, tables) = (parts.coding, &parts.tables);
-        FrameDecoder { front: &self.front, coding, tables, levels, is_reference: false }
-    }
-
-    fn level_table<'b>(parts: &'b Parts<'b>) -> LevelTable<'b> {
-        LevelTable::new(&parts.quantiser, parts.coding.levels.0, parts.coding.levels.1)
+        FrameDecoder { level, front: &self.front, coding, tables, levels, is_reference: false }
     }
 
     fn plane(&self) -> Plane {
@@ -154,15 +154,13 @@ impl<'a> Chunk<'a> {
     /// Decodes frames of which none needs the one before.
     fn each(
         &self,
-        parts: Option<&Parts<'_>>,
+        decoder: Option<&FrameDecoder<'_>>,
         threads: Threads,
         frames: Range<usize>,
         dst: &mut [u8],
         stops: bool,
     ) -> Vec<(usize, Error)> {
-        let table = parts.map(Self::level_table);
-        let decoder = parts.zip(table.as_ref()).map(|(parts, table)| self.decoder(parts, table));
-        let reference = decoder.as_ref().map_or(Ok(None), |decoder| self.reference(decoder));
+        let reference = decoder.map_or(Ok(None), |decoder| self.reference(decoder));
         let (header, frame_bytes) = (&self.front.header, self.front.header.frame_bytes());
         let threads = threads.worth(Pace::Slow, dst.len());
         let per_part = threads.units_per_part(dst.len(), frame_bytes);
@@ -170,7 +168,7 @@ impl<'a> Chunk<'a> {
             (frames.start..).step_by(per_part).zip(dst.chunks_mut(per_part.saturating_mul(frame_bytes))).collect();
         let failed = threads.run(parts, || {
             let mut ring = header.has_planes().then(|| Plane::ring(header.width as usize));
-            let (decoder, reference) = (decoder.as_ref(), &reference);
+            let reference = &reference;
             move |(first, dst): (usize, &mut [u8])| {
                 let mut failed = Vec::new();
                 for (index, dst) in (first..).zip(dst.chunks_mut(frame_bytes)) {
@@ -204,15 +202,20 @@ impl<'a> Chunk<'a> {
             Err(_) => None,
         };
         if let Some(ring) = &mut ring {
-            ring.begin(reference);
+            // The first model has none.
+            ring.begin(reference.filter(|_| !frame::is_first(segment)));
         }
         decoder.decode(segment, reference, Some(dst), ring).map(|_| ())
     }
 
     /// Decodes frames that are predicted from the one before: all up to the last one that is wanted.
-    fn in_order(&self, parts: &Parts<'_>, frames: Range<usize>, dst: &mut [u8], stops: bool) -> Vec<(usize, Error)> {
-        let table = Self::level_table(parts);
-        let decoder = self.decoder(parts, &table);
+    fn in_order(
+        &self,
+        decoder: &FrameDecoder<'_>,
+        frames: Range<usize>,
+        dst: &mut [u8],
+        stops: bool,
+    ) -> Vec<(usize, Error)> {
         let (mut previous, mut current) = (None, self.plane());
         let (mut lost, mut failed): (Option<Error>, _) = (None, Vec::new());
         let frame_bytes = self.front.header.frame_bytes();
@@ -220,7 +223,7 @@ impl<'a> Chunk<'a> {
             let at = index.checked_sub(frames.start).map(|n| n * frame_bytes);
             let pixels = at.map(|at| &mut dst[at..at + frame_bytes]);
             let before = lost.as_ref().map_or(Ok(previous.as_ref()), Err);
-            match self.next_frame(index, &decoder, before, pixels, &mut current) {
+            match self.next_frame(index, decoder, before, pixels, &mut current) {
                 Ok((Mode::Raw, _)) => {}
                 // Its pixels are right, but not what the next one is predicted from.
                 Ok((_, false)) if lost.is_some() => {}
@@ -271,7 +274,7 @@ impl<'a> Chunk<'a> {
 }
 
 /// The checksum of what levels stand for: of the first ones, where there are many.
-pub(super) fn levels_checksum(table: &LevelTable<'_>) -> u32 {
+pub(super) fn levels_checksum(table: &LevelTable) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     table.values().iter().for_each(|value| hasher.update(&value.to_le_bytes()));
     hasher.finalize()

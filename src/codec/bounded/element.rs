@@ -55,6 +55,16 @@ impl IntegerType {
         if self.is_signed || self.n_bytes < 4 { bits.into() } else { bits.cast_unsigned().into() }
     }
 
+    /// Values that are counted: all of a short type, else those from 0 to 65535.
+    pub(super) fn n_counted(self) -> usize {
+        1 << (8 * self.n_bytes.min(2))
+    }
+
+    /// The bits of a value that are its place among those that are counted, if these are so many.
+    pub(super) fn counted_bits(self) -> u32 {
+        u32::MAX >> (32 - 8 * self.n_bytes)
+    }
+
     /// Reads pixels: their values, those of `uint32` as the bits that they are.
     pub(super) fn load(self, src: &[u8], out: &mut [i32]) {
         match (self.n_bytes, self.is_signed, self.is_big_endian) {

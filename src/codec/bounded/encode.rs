@@ -6,13 +6,16 @@ use super::front::{Achieved, ENTRY_BYTES, Front, HEADER_BYTES, Header, MAX_RATIO
 use super::levels::{Errors, Leveller, Levels};
 use super::mask;
 use super::segment::{Mode, head_byte};
+use super::values::{Values, for_blocks};
 use super::work::Work;
-use crate::kernels::quantise::{Quantiser, Upto};
-use crate::{Error, Result, Threads};
+use crate::cpu::Level;
+use crate::kernels::quantise::{Bound, Quantiser, Upto};
+use crate::{Error, Result};
 
 /// What a chunk is encoded with.
 #[derive(Debug, Clone)]
 pub(super) struct ChunkEncoder<'a> {
+    pub(super) level: Level,
     pub(super) header: Header,
     /// `None`: whatever is shortest.
     pub(super) reference: Option<Reference>,
@@ -67,7 +70,7 @@ impl ChunkEncoder<'_> {
     fn sentinels_of(&self, src: &[u8]) -> Option<Vec<u32>> {
         let (mut found, mut negative) = (Vec::new(), Vec::new());
         let finds_negative = self.header.keep_negative && self.header.element.is_signed;
-        self.for_pixels(src, |pixel| {
+        let mut add = |pixel: i32| {
             let bits = pixel.cast_unsigned();
             if self.sentinels.contains(&bits) {
                 if !found.contains(&bits) {
@@ -76,6 +79,13 @@ impl ChunkEncoder<'_> {
             } else if finds_negative && pixel < 0 && negative.len() <= mask::MAX_SENTINELS && !negative.contains(&bits)
             {
                 negative.push(bits);
+            }
+        };
+        for_blocks(self.header.element, src, |pixels| {
+            let has = |sentinel: &u32| pixels.iter().fold(false, |any, pixel| any | (*pixel == sentinel.cast_signed()));
+            let has_negative = || pixels.iter().fold(0, |all, pixel| all | *pixel) < 0;
+            if self.sentinels.iter().any(has) || finds_negative && has_negative() {
+                pixels.iter().for_each(|pixel| add(*pixel));
             }
         });
         if found.len() + negative.len() <= mask::MAX_SENTINELS {
@@ -93,29 +103,16 @@ impl ChunkEncoder<'_> {
         }
     }
 
-    fn for_pixels(&self, src: &[u8], mut each: impl FnMut(i32)) {
-        let mut pixels = [0; 1024];
-        for bytes in src.chunks(pixels.len() * self.header.element.n_bytes) {
-            let pixels = &mut pixels[..bytes.len() / self.header.element.n_bytes];
-            self.header.element.load(bytes, pixels);
-            pixels.iter().for_each(|pixel| each(*pixel));
-        }
-    }
-
     /// The chunk with coded frames, what came of the promise, and whether it was broken. `None` where measured values would become
     /// sentinels, and are too many to be masked.
     fn coded(&self, src: &[u8], sentinels: Vec<u32>) -> Result<Option<(Vec<u8>, Achieved, bool)>> {
-        let (mut least, mut most) = (0, 0);
-        self.for_pixels(src, |pixel| {
-            if !sentinels.contains(&pixel.cast_unsigned()) {
-                let value = self.header.element.value(pixel);
-                (least, most) = (value.min(least), value.max(most));
-            }
-        });
-        let quantiser = self.header.quantiser(Upto::Value(most));
-        let ends = self.ends(&quantiser, least, most);
-        let leveller = Leveller::new(&self.header, &quantiser, (&sentinels, self.sentinels), most, ends);
+        let is_of_value = self.header.bound != Bound::Exact && !self.header.options.unbiased;
+        let values = Values::new(self.header.element, src, &sentinels, is_of_value);
+        let quantiser = self.header.quantiser(Upto::Value(values.most));
+        let ends = self.ends(&quantiser, values.least, values.most);
+        let mut leveller = Leveller::new(&self.header, &quantiser, (&sentinels, self.sentinels), ends);
         let mut errors = Errors::default();
+        leveller.add_counted(&values, &mut errors);
         let frames: Vec<Levels> =
             src.chunks(self.header.frame_bytes()).map(|frame| leveller.frame(frame, &mut errors)).collect();
         if !errors.taken.is_empty() {
@@ -152,7 +149,8 @@ impl ChunkEncoder<'_> {
     fn keeps_promise(&self, chunk: &[u8], src: &[u8]) -> bool {
         let mut decoded = vec![0; src.len()];
         let n_frames = self.header.n_frames();
-        let result = Chunk::open(chunk).and_then(|chunk| chunk.decode_frames(Threads::ONE, 0..n_frames, &mut decoded));
+        let result =
+            Chunk::open(chunk).and_then(|chunk| chunk.decode_frames(self.level.into(), 0..n_frames, &mut decoded));
         if result.is_err() {
             return false;
         }

@@ -3,13 +3,15 @@
 //! Least squares, a few times, with less weight for what is far off. Sums, products and quotients of f64 are the same everywhere, so
 //! the weights are, too.
 
-use super::planes::{PAD, Plane, Tap, WEIGHT_BITS};
+use super::planes::{PAD, Plane, Tap};
 use super::tables::log2;
+use crate::cpu::Level;
+use crate::kernels::predict::WEIGHT_BITS;
+use crate::kernels::predict::least_squares::{self, N_COLUMNS, Sums};
 
 /// Pixels of a sample at most.
 const N_SAMPLES: usize = 6000;
 const N_ROUNDS: usize = 5;
-const MAX_COLUMNS: usize = 16;
 
 /// The pixels that a model may use, without weights: rows above, and around the pixel in a reference.
 fn places(is_mean: bool, has_reference: bool) -> Vec<(bool, i8, i8)> {
@@ -35,13 +37,14 @@ pub(super) struct Fit {
 
 /// Frames in pairs with the reference of each.
 pub(super) struct Sample<'a> {
+    pub(super) level: Level,
     pub(super) frames: Vec<(&'a Plane, Option<&'a Plane>)>,
     pub(super) is_mean: bool,
     pub(super) height: usize,
     pub(super) width: usize,
 }
 
-type Columns = [f64; MAX_COLUMNS];
+type Columns = [f64; N_COLUMNS];
 
 impl Sample<'_> {
     pub(super) fn fit(&self) -> Fit {
@@ -49,19 +52,19 @@ impl Sample<'_> {
         let places = places(self.is_mean, has_reference);
         let rows = self.rows(&places);
         let n = places.len() + 1;
-        let mut solution = [0.0; MAX_COLUMNS];
+        let mut solution = [0.0; N_COLUMNS];
         let mut weights = vec![1.0; rows.len()];
         for _ in 0..N_ROUNDS {
-            solution = solve(&rows, &weights, n);
-            for (weight, (columns, pixel)) in weights.iter_mut().zip(&rows) {
-                *weight = 1.0 / (pixel - product(columns, &solution)).abs().max(1.0);
+            solution = solve(least_squares::sums(self.level, &rows, &weights), rows.len(), n);
+            for (weight, row) in weights.iter_mut().zip(&rows) {
+                *weight = 1.0 / (row.pixel - product(&row.columns, &solution)).abs().max(1.0);
             }
         }
         self.rounded(&places, &solution, &rows)
     }
 
     /// For each pixel of the sample those at the places, a 1, and the pixel.
-    fn rows(&self, places: &[(bool, i8, i8)]) -> Vec<(Columns, f64)> {
+    fn rows(&self, places: &[(bool, i8, i8)]) -> Vec<least_squares::Sample> {
         let mut state = 12_345_u64;
         let mut next = |n: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -75,19 +78,19 @@ impl Sample<'_> {
             if y < 2 {
                 continue;
             }
-            let mut columns = [0.0; MAX_COLUMNS];
+            let mut columns = [0.0; N_COLUMNS];
             for (column, (is_reference, dy, dx)) in columns.iter_mut().zip(places) {
                 let plane = if *is_reference { reference.unwrap_or(frame) } else { frame };
                 let x = ((x + PAD) as isize - isize::from(*dx)) as usize;
                 *column = f64::from(plane.row(y as isize - isize::from(*dy))[x]);
             }
             columns[places.len()] = 1.0;
-            rows.push((columns, f64::from(frame.row(y as isize)[x + PAD])));
+            rows.push(least_squares::Sample { columns, pixel: f64::from(frame.row(y as isize)[x + PAD]) });
         }
         rows
     }
 
-    fn rounded(&self, places: &[(bool, i8, i8)], solution: &Columns, rows: &[(Columns, f64)]) -> Fit {
+    fn rounded(&self, places: &[(bool, i8, i8)], solution: &Columns, rows: &[least_squares::Sample]) -> Fit {
         let one = f64::from(1 << WEIGHT_BITS);
         // Sums stay within 32 bits: all weights together are below 8.
         let sum: f64 = solution[..places.len()].iter().map(|weight| weight.abs()).sum();
@@ -102,9 +105,9 @@ impl Sample<'_> {
         let taps: Vec<Tap> = taps.filter(|tap| tap.weight != 0).collect();
         let bias = if is_sane { solution[places.len()] } else { 0.0 };
         let bias = (bias.clamp(-30_000.0, 30_000.0) * one).round() as i32;
-        let solution = if is_sane { *solution } else { [0.0; MAX_COLUMNS] };
+        let solution = if is_sane { *solution } else { [0.0; N_COLUMNS] };
         let cost =
-            |(columns, pixel): &(Columns, f64)| log2(2 + (2.0 * (pixel - product(columns, &solution)).abs()) as u32);
+            |row: &least_squares::Sample| log2(2 + (2.0 * (row.pixel - product(&row.columns, &solution)).abs()) as u32);
         let cost = rows.iter().map(cost).sum::<u64>() / (rows.len() as u64).max(1);
         Fit { taps, bias, cost }
     }
@@ -115,24 +118,14 @@ fn product(a: &Columns, b: &Columns) -> f64 {
 }
 
 /// Weighted least squares with `n` columns, held back a little where columns are alike.
-fn solve(rows: &[(Columns, f64)], weights: &[f64], n: usize) -> Columns {
-    let (mut matrix, mut right) = ([[0.0; MAX_COLUMNS]; MAX_COLUMNS], [0.0; MAX_COLUMNS]);
-    for ((columns, pixel), weight) in rows.iter().zip(weights) {
-        for (row, column) in columns.iter().enumerate().take(n) {
-            let weighted = column * weight;
-            right[row] += weighted * pixel;
-            for (to, other) in matrix[row].iter_mut().zip(columns) {
-                *to += weighted * other;
-            }
-        }
+fn solve(mut sums: Sums, n_samples: usize, n: usize) -> Columns {
+    for (at, row) in sums.matrix.iter_mut().enumerate() {
+        row[at] += 1e-3 * n_samples as f64 + 1e-9;
     }
-    for (at, row) in matrix.iter_mut().enumerate() {
-        row[at] += 1e-3 * rows.len() as f64 + 1e-9;
-    }
-    eliminate(&mut matrix, &mut right, n)
+    eliminate(&mut sums.matrix, &mut sums.right, n)
 }
 
-fn eliminate(matrix: &mut [Columns; MAX_COLUMNS], right: &mut Columns, n: usize) -> Columns {
+fn eliminate(matrix: &mut [Columns; N_COLUMNS], right: &mut Columns, n: usize) -> Columns {
     // The matrix is symmetric and positive: no pivots are needed.
     for at in 0..n {
         for below in at + 1..n {
@@ -144,7 +137,7 @@ fn eliminate(matrix: &mut [Columns; MAX_COLUMNS], right: &mut Columns, n: usize)
             right[below] -= factor * right[at];
         }
     }
-    let mut solution = [0.0; MAX_COLUMNS];
+    let mut solution = [0.0; N_COLUMNS];
     for at in (0..n).rev() {
         let known: f64 = (at + 1..n).fold(0.0, |sum, column| sum + matrix[at][column] * solution[column]);
         solution[at] = (right[at] - known) / matrix[at][at];

@@ -5,12 +5,15 @@ use super::element::IntegerType;
 use super::front::Front;
 use super::mask::Rows;
 use super::numbers;
-use super::planes::{Plane, Scale, predict};
-use super::rans::{Decoder, DecodingTables};
+use super::planes::{Plane, predict};
+use super::rans;
 use super::segment::{Head, Mode, sparse_lanes};
-use super::tokens::{BitReader, N_PLAIN, base, unfold};
+use super::tokens::{BitReader, N_PLAIN, base};
 use crate::codec::cursor::Cursor;
+use crate::cpu::Level;
+use crate::kernels::predict::{self as kernel, Scale, unfold};
 use crate::kernels::quantise::LevelTable;
+use crate::kernels::rans::{Decoder, DecodingTables};
 use crate::{Error, Result};
 
 /// Pixels of a block: a multiple of the lanes.
@@ -37,11 +40,12 @@ impl Tables {
 /// What frames of a chunk are decoded with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FrameDecoder<'a> {
+    pub(super) level: Level,
     pub(super) front: &'a Front<'a>,
     pub(super) coding: &'a Coding,
     pub(super) tables: &'a Tables,
     /// What levels stand for; without it they are values themselves.
-    pub(super) levels: Option<&'a LevelTable<'a>>,
+    pub(super) levels: Option<&'a LevelTable>,
     /// Whether it decodes the stored reference, whose levels are what planes hold.
     pub(super) is_reference: bool,
 }
@@ -58,7 +62,7 @@ struct Output<'a> {
 struct Block {
     sums: Vec<i32>,
     levels: Vec<i32>,
-    tables: Vec<u8>,
+    tables: Vec<u32>,
     tokens: Vec<u8>,
 }
 
@@ -129,8 +133,7 @@ impl FrameDecoder<'_> {
         if reference.is_none() && model.taps.iter().any(|tap| tap.is_reference) {
             return Err(Error::Corrupt { at: 0, what: "a frame is predicted from one that is not there" });
         }
-        let n_lanes = self.coding.n_lanes;
-        let mut decoder = Decoder::new(tables, n_lanes, numbers::get_bytes(cursor)?)?;
+        let mut decoder = rans::open(tables, self.coding.n_lanes, numbers::get_bytes(cursor)?)?;
         let mut bits = BitReader::new(cursor);
         let mut block = Block::new(self.width());
         for y in 0..self.height() {
@@ -138,15 +141,20 @@ impl FrameDecoder<'_> {
             for x in (0..self.width()).step_by(BLOCK) {
                 let n = BLOCK.min(self.width() - x);
                 let row = row.map(|row| &row[x..x + n]);
-                predict((output.plane.as_deref(), reference), (&model.taps, model.bias), (y, x), &mut block.sums[..n]);
-                choose_tables(&block.sums[..n], &model.thresholds, &mut block.tables[..n]);
-                let most = get_tokens(&mut decoder, n_lanes, &block.tables[..n], row, &mut block.tokens[..n]);
-                get_levels(&mut block, n, &output.scale, (most >= N_PLAIN).then_some(&mut bits));
-                self.put(&mut output, (y, x), &mut block.levels[..n], row);
+                let Block { sums, levels, tables, tokens } = &mut block;
+                let (sums, levels) = (&mut sums[..n], &mut levels[..n]);
+                predict(self.level, (output.plane.as_deref(), reference), (&model.taps, model.bias), (y, x), sums);
+                kernel::tables(self.level, &model.thresholds, sums, &mut tables[..n]);
+                decoder.tokens(self.level, &tables[..n], row, &mut tokens[..n]);
+                if kernel::widen(self.level, &tokens[..n], levels) >= N_PLAIN {
+                    add_bits(&tokens[..n], levels, &mut bits);
+                }
+                kernel::levels(self.level, &output.scale, sums, levels);
+                self.put(&mut output, (y, x), levels, row);
             }
             output.end_row(y);
         }
-        decoder.finish()?;
+        rans::finish(&decoder)?;
         if bits.is_at_end() {
             Ok(())
         } else {
@@ -163,7 +171,7 @@ impl FrameDecoder<'_> {
             return Err(Error::Corrupt { at: cursor.at(), what: "a sparse frame has more values than pixels" });
         }
         let n_lanes = sparse_lanes(2 * n_values);
-        let decoder = Decoder::new(tables, n_lanes, numbers::get_bytes(cursor)?)?;
+        let decoder = rans::open(tables, n_lanes, numbers::get_bytes(cursor)?)?;
         let mut values = Values { decoder, bits: BitReader::new(cursor), n_lanes, n_values, n_read: 0, run: 0 };
         values.next_run();
         let mut block = Block::new(self.width());
@@ -199,12 +207,12 @@ impl FrameDecoder<'_> {
     /// Enters the levels of a block in the plane, and what they stand for in the pixels.
     fn put(&self, output: &mut Output<'_>, (y, x): (usize, usize), levels: &mut [i32], mask: Option<&[u8]>) {
         if let Some(plane) = &mut output.plane {
-            plane.enter(y, x, levels, &output.scale, mask);
+            plane.enter(self.level, (y, x), levels, &output.scale, mask);
         }
         let Some(pixels) = &mut output.pixels else { return };
         let element = self.element();
         if let Some(table) = self.levels {
-            levels.iter_mut().for_each(|level| *level = table.value(element.value(*level)));
+            table.values_of(levels, |level| element.value(level));
         }
         for (n, bits) in mask.iter().flat_map(|mask| mask.iter().enumerate()).filter(|(_, bits)| **bits != 0) {
             let sentinel = self.front.sentinels.get(bits.trailing_zeros() as usize);
@@ -263,49 +271,15 @@ fn check_padding(cursor: &Cursor<'_>) -> Result<()> {
     Err(Error::Corrupt { at: cursor.at(), what: "bytes follow the end of a frame" })
 }
 
-/// The table of each prediction: the number of thresholds below it.
-pub(super) fn choose_tables(sums: &[i32], thresholds: &[i32], tables: &mut [u8]) {
-    tables.fill(0);
-    for threshold in thresholds {
-        for (table, sum) in tables.iter_mut().zip(sums) {
-            *table += u8::from(sum > threshold);
+/// The folded differences of tokens that have bits.
+fn add_bits(tokens: &[u8], folded: &mut [i32], bits: &mut BitReader<'_>) {
+    for (tokens, to) in tokens.chunks(16).zip(folded.chunks_mut(16)) {
+        if tokens.iter().all(|token| *token < N_PLAIN) {
+            continue;
         }
-    }
-}
-
-/// The tokens of the pixels that are not masked; 0 for the others. Returns the greatest one.
-fn get_tokens(decoder: &mut Decoder<'_>, n_lanes: usize, tables: &[u8], mask: Option<&[u8]>, tokens: &mut [u8]) -> u8 {
-    let mut most = 0;
-    match mask {
-        None => {
-            for (n, (token, table)) in tokens.iter_mut().zip(tables).enumerate() {
-                *token = decoder.get(n & (n_lanes - 1), usize::from(*table));
-                most = most.max(*token);
-            }
-        }
-        Some(mask) => {
-            for (n, ((token, table), masked)) in tokens.iter_mut().zip(tables).zip(mask).enumerate() {
-                *token = if *masked != 0 { 0 } else { decoder.get(n & (n_lanes - 1), usize::from(*table)) };
-                most = most.max(*token);
-            }
-        }
-    }
-    most
-}
-
-/// The levels that the first `n` predictions and tokens of a block are; with bits, where a token has some.
-fn get_levels(block: &mut Block, n: usize, scale: &Scale, bits: Option<&mut BitReader<'_>>) {
-    let sums = block.levels[..n].iter_mut().zip(&block.tokens).zip(&block.sums);
-    match bits {
-        None => {
-            for ((level, token), sum) in sums {
-                *level = scale.level(unfold((*token).into()), *sum);
-            }
-        }
-        Some(bits) => {
-            for ((level, token), sum) in sums {
-                *level = scale.level(unfold(folded(*token, bits)), *sum);
-            }
+        for (to, token) in to.iter_mut().zip(tokens).filter(|(_, token)| **token >= N_PLAIN) {
+            let (least, n_bits) = base(*token);
+            *to = (least | bits.get(n_bits)).cast_signed();
         }
     }
 }
@@ -367,7 +341,7 @@ impl Values<'_> {
     }
 
     fn finish(&self) -> Result<()> {
-        self.decoder.finish()?;
+        rans::finish(&self.decoder)?;
         if self.n_read == self.n_values && self.bits.is_at_end() {
             return Ok(());
         }

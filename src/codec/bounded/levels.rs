@@ -2,14 +2,15 @@
 
 use super::front::{Achieved, Header};
 use super::mask::MAX_SENTINELS;
+use super::values::Values;
 use crate::kernels::quantise::{Bound, Noise, Quantiser};
 
 /// A chunk's quantiser and what makes it fast.
 pub(super) struct Leveller<'a> {
     header: &'a Header,
     quantiser: &'a Quantiser,
-    /// Of the values from 0 to 65535, or of all values of a short type: the level, what it stands for, and the tolerance.
-    table: Vec<Entry>,
+    /// The level of each value that is counted; empty where values are not counted.
+    table: Vec<i32>,
     /// The sentinels that are masked.
     sentinels: &'a [u32],
     /// All values that stand for no measurement: no pixel may become one of them.
@@ -57,33 +58,35 @@ pub(super) struct Errors {
 }
 
 impl<'a> Leveller<'a> {
-    /// `sentinels` are masked, those of `kept` are not made of other values; `most` is the greatest value that there is.
+    /// `sentinels` are masked, those of `kept` are not made of other values.
     pub(super) fn new(
         header: &'a Header,
         quantiser: &'a Quantiser,
         (sentinels, kept): (&'a [u32], &[u32]),
-        most: i64,
         ends: (i64, i64),
     ) -> Self {
         let kept = kept.iter().map(|bits| header.element.value(bits.cast_signed())).collect();
-        let mut this = Self { header, quantiser, table: Vec::new(), sentinels, kept, ends };
-        // A table for fewer pixels than it has entries costs more than it saves.
-        let is_worth_it = header.n_bytes as usize / header.element.n_bytes > most as usize;
-        if !quantiser.is_exact() && !header.options.unbiased && is_worth_it {
-            let (least, greatest) = header.element.range();
-            let n = 1 << (8 * header.element.n_bytes.min(2));
-            let values = least.max(-n / 2)..=greatest.min(n - 1).min(most.max(0));
-            this.table = vec![Entry::default(); n as usize];
-            for x in values {
-                this.table[(x & (n - 1)) as usize] = this.entry(x, 0);
-            }
-        }
-        this
+        Self { header, quantiser, table: Vec::new(), sentinels, kept, ends }
+    }
+
+    /// Finds the levels of all values that are counted, and adds what they cost to `errors`.
+    pub(super) fn add_counted(&mut self, values: &Values, errors: &mut Errors) {
+        let mut table = vec![0; values.counts.len()];
+        let mut ascending = self.quantiser.ascending();
+        values.for_counted(self.header.element, |x, at, n| {
+            let entry = self.entry_of_level(x, ascending.level(x));
+            errors.add(x, n, self.header.element.value(entry.value), &entry, &self.header.bound);
+            table[at] = entry.level;
+        });
+        self.table = table;
     }
 
     fn entry(&self, x: i64, chance: u16) -> Entry {
+        self.entry_of_level(x, self.quantiser.level(x, chance))
+    }
+
+    fn entry_of_level(&self, x: i64, level: i64) -> Entry {
         let tolerance = self.header.bound.tolerance(x).clamp(0, u32::MAX.into());
-        let level = self.quantiser.level(x, chance);
         let is_taken = |level| {
             let value = self.quantiser.value(level);
             value != x && self.kept.contains(&value)
@@ -109,14 +112,6 @@ impl<'a> Leveller<'a> {
         beside.min_by_key(|level| (self.quantiser.value(*level) - x).abs()).unwrap_or(level)
     }
 
-    fn look_up(&self, x: i64, chance: u16) -> Entry {
-        let is_short = self.header.element.n_bytes <= 2 || (0..1 << 16).contains(&x);
-        match self.table.get((x & (self.table.len() as i64 - 1)) as usize) {
-            Some(entry) if is_short => *entry,
-            _ => self.entry(x, chance),
-        }
-    }
-
     /// The levels of a frame, and what they cost in `errors`.
     pub(super) fn frame(&self, src: &[u8], errors: &mut Errors) -> Levels {
         let mut pixels = vec![0; self.header.frame_pixels()];
@@ -133,7 +128,12 @@ impl<'a> Leveller<'a> {
 
     fn quantise(&self, pixels: &mut [i32], mask: &[u8], mut state: u64, errors: &mut Errors) {
         let element = self.header.element;
+        let bits = element.counted_bits();
         for (at, pixel) in pixels.iter_mut().enumerate() {
+            if let Some(level) = self.table.get((pixel.cast_unsigned() & bits) as usize) {
+                *pixel = *level;
+                continue;
+            }
             if mask.get(at).is_some_and(|masked| *masked != 0) {
                 continue;
             }
@@ -141,28 +141,31 @@ impl<'a> Leveller<'a> {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             }
             let x = element.value(*pixel);
-            let entry = self.look_up(x, (state >> 48) as u16);
-            errors.add(x, element.value(entry.value), &entry, &self.header.bound);
+            let entry = self.entry(x, (state >> 48) as u16);
+            errors.add(x, 1, element.value(entry.value), &entry, &self.header.bound);
             *pixel = entry.level;
         }
     }
 
     fn mask(&self, pixels: &[i32]) -> Vec<u8> {
-        let bits_of = |sentinel: u32| sentinel.cast_signed();
-        if !pixels.iter().any(|pixel| self.sentinels.iter().any(|sentinel| bits_of(*sentinel) == *pixel)) {
-            return Vec::new();
-        }
-        let bit = |pixel: &i32| match self.sentinels.iter().position(|sentinel| bits_of(*sentinel) == *pixel) {
-            Some(at) => 1 << at,
-            None => 0,
+        let is_there = |sentinel: &u32| {
+            let mut blocks = pixels.chunks(1024);
+            blocks.any(|block| block.iter().fold(false, |any, pixel| any | (*pixel == sentinel.cast_signed())))
         };
-        pixels.iter().map(bit).collect()
+        let mut mask = Vec::new();
+        for (at, sentinel) in self.sentinels.iter().enumerate().filter(|(_, sentinel)| is_there(sentinel)) {
+            mask.resize(pixels.len(), 0);
+            for (masked, pixel) in mask.iter_mut().zip(pixels) {
+                *masked |= u8::from(*pixel == sentinel.cast_signed()) << at;
+            }
+        }
+        mask
     }
 }
 
 impl Errors {
     #[inline]
-    fn add(&mut self, x: i64, y: i64, entry: &Entry, bound: &Bound) {
+    fn add(&mut self, x: i64, n: u32, y: i64, entry: &Entry, bound: &Bound) {
         let error = y - x;
         if error == 0 {
             return;
@@ -173,10 +176,10 @@ impl Errors {
         let size = error.unsigned_abs();
         self.is_broken |= size > u64::from(entry.tolerance);
         self.achieved.most = self.achieved.most.max(size.min(u32::MAX.into()) as u32);
-        self.achieved.sum += error;
-        self.sum_of_squares += u128::from(size).pow(2);
-        self.achieved.n_from_zero += u32::from(x == 0);
-        self.achieved.n_to_zero += u32::from(y == 0);
+        self.achieved.sum += error * i64::from(n);
+        self.sum_of_squares += u128::from(size).pow(2) * u128::from(n);
+        self.achieved.n_from_zero += if x == 0 { n } else { 0 };
+        self.achieved.n_to_zero += if y == 0 { n } else { 0 };
         if let Bound::Noise(noise) = bound {
             self.add_sigma(size, x, noise);
         }

@@ -38,6 +38,7 @@ mod segment;
 mod symbols;
 mod tables;
 mod tokens;
+mod values;
 mod work;
 
 pub use coding::Reference;
@@ -141,7 +142,7 @@ impl Bounded {
     /// # Errors
     /// As [`decode`](Codec::decode); [`Error::Argument`] for frames that the chunk does not have.
     pub fn decode_frames(&self, threads: Threads, src: &[u8], frames: Range<usize>, dst: &mut [u8]) -> Result<()> {
-        self.open(src)?.decode_frames(threads, frames, dst)
+        self.open(src)?.decode_frames(threads.into(), frames, dst)
     }
 
     fn header(&self, n_bytes: usize) -> Result<Header> {
@@ -234,11 +235,11 @@ impl Codec for Bounded {
         encode::max_len(n_bytes, n_frames)
     }
 
-    fn encode(&self, _exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let header = self.header(src.len())?;
         let sentinels = self.sentinels(header.element);
         let (reference, verify) = (self.reference, self.is_to_verify());
-        ChunkEncoder { header, reference, sentinels: &sentinels, verify }.encode(src, dst)
+        ChunkEncoder { level: exec.level, header, reference, sentinels: &sentinels, verify }.encode(src, dst)
     }
 
     /// Opens a chunk, and refuses one that is not what the parameters say.
@@ -275,18 +276,18 @@ impl OpenChunk for Chunk<'_> {
     }
 
     /// Where each frame is predicted from the one before, those before are decoded, too.
-    fn decode_range(&self, _level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
+    fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {
         let frame_bytes = self.front.header.frame_bytes();
         let mut wanted = Wanted::new(range, self.justified_len()?, dst)?;
         let frames = wanted.parts(frame_bytes);
         if self.frames_are_alone() {
             for index in frames {
                 let decoded = index * frame_bytes..(index + 1) * frame_bytes;
-                wanted.take(decoded, |dst| self.decode_frames(Threads::ONE, index..index + 1, dst))?;
+                wanted.take(decoded, |dst| self.decode_frames(level.into(), index..index + 1, dst))?;
             }
         } else {
             let decoded = frames.start * frame_bytes..frames.end * frame_bytes;
-            wanted.take(decoded, |dst| self.decode_frames(Threads::ONE, frames, dst))?;
+            wanted.take(decoded, |dst| self.decode_frames(level.into(), frames, dst))?;
         }
         Ok(wanted.n_parts())
     }
@@ -296,6 +297,6 @@ impl OpenChunk for Chunk<'_> {
         if found != dst.len() {
             return Err(Error::WrongSize { expected: dst.len(), found });
         }
-        self.decode_frames(exec.threads, 0..self.front.header.n_frames(), dst)
+        self.decode_frames(exec, 0..self.front.header.n_frames(), dst)
     }
 }

@@ -1,66 +1,18 @@
-//! What predictions are made from: levels of pixels, moved to an origin, shifted, and clamped to 16 bits; and the weighted sum.
-//!
-//! Clamping keeps a hot pixel from spoiling its neighbours, and sums within 32 bits. What is clamped is only what is predicted
-//! from: the levels themselves are stored whole.
+//! What predictions are made from: frames of levels as [`predict`](crate::kernels::predict) takes them, and the taps.
 
 use super::numbers;
 use crate::codec::cursor::Cursor;
+use crate::cpu::Level;
+use crate::kernels::predict::{self, Scale};
 use crate::{Error, Result};
 
 /// Pixels at either side of a row that repeat its first and last one.
 pub(super) const PAD: usize = 2;
 
-/// Bits of a weight after the point.
-pub(super) const WEIGHT_BITS: u32 = 12;
-
 /// Taps of a model at most.
 pub(super) const MAX_TAPS: usize = 16;
 
-/// How levels become what planes hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Scale {
-    pub(super) origin: i32,
-    pub(super) shift: u32,
-    pub(super) least: i16,
-    pub(super) most: i16,
-}
-
 impl Scale {
-    #[inline]
-    pub(super) fn of(&self, level: i32) -> i16 {
-        let moved = level.wrapping_sub(self.origin) >> self.shift;
-        moved.clamp(self.least.into(), self.most.into()) as i16
-    }
-
-    /// The level that is nearest to what a weighted sum predicts, and −1 where the next one above it is nearer than the one below, or as
-    /// near; else 0.
-    #[inline]
-    fn nearest(&self, sum: i32) -> (i32, i32) {
-        match WEIGHT_BITS.checked_sub(self.shift) {
-            Some(n_bits @ 1..) => {
-                let nearest = sum.wrapping_add(1 << (n_bits - 1)) >> n_bits;
-                let beyond = sum.wrapping_sub(nearest << n_bits);
-                (self.origin.wrapping_add(nearest), !(beyond >> 31))
-            }
-            Some(0) => (self.origin.wrapping_add(sum), -1),
-            None => (self.origin.wrapping_add(sum << (self.shift - WEIGHT_BITS)), -1),
-        }
-    }
-
-    /// How far a level is from its prediction, in the order of nearness.
-    #[inline]
-    pub(super) fn difference(&self, level: i32, sum: i32) -> i32 {
-        let (nearest, flip) = self.nearest(sum);
-        (level.wrapping_sub(nearest) ^ flip).wrapping_sub(flip)
-    }
-
-    /// The way back.
-    #[inline]
-    pub(super) fn level(&self, difference: i32, sum: i32) -> i32 {
-        let (nearest, flip) = self.nearest(sum);
-        nearest.wrapping_add((difference ^ flip).wrapping_sub(flip))
-    }
-
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         numbers::put_signed(out, self.origin.into());
         out.push(self.shift as u8);
@@ -137,14 +89,24 @@ impl Plane {
     }
 
     /// Enters the levels of row `y` from pixel `x` on; masked pixels are as those above.
-    pub(super) fn enter(&mut self, y: usize, x: usize, levels: &[i32], scale: &Scale, mask: Option<&[u8]>) {
+    pub(super) fn enter(
+        &mut self,
+        level: Level,
+        (y, x): (usize, usize),
+        levels: &[i32],
+        scale: &Scale,
+        mask: Option<&[u8]>,
+    ) {
         let (above, at) = (self.at(y as isize - 1) + PAD + x, self.at(y as isize) + PAD + x);
-        for (to, level) in self.rows[at..at + levels.len()].iter_mut().zip(levels) {
-            *to = scale.of(*level);
-        }
-        for (n, _) in mask.iter().flat_map(|mask| mask.iter().enumerate()).filter(|(_, masked)| **masked != 0) {
-            self.rows[at + n] = self.rows[above + n];
-        }
+        let n = levels.len();
+        let (row, above) = if at > above {
+            let (before, from) = self.rows.split_at_mut(at);
+            (&mut from[..n], &before[above..above + n])
+        } else {
+            let (before, from) = self.rows.split_at_mut(above);
+            (&mut before[at..at + n], &from[..n])
+        };
+        predict::enter(level, scale, levels, mask.map(|mask| (mask, above)), row);
     }
 
     /// Repeats the first and the last pixel of row `y`.
@@ -193,46 +155,25 @@ impl Tap {
     }
 }
 
-/// The weighted sums of the pixels of row `y` from pixel `x` on: `bias`, and for each tap its weight times its pixel. They wrap around; writers choose weights for
-/// which they do not.
+/// The weighted sums of the pixels of row `y` from pixel `x` on: `bias`, and for each tap its weight times its pixel. They wrap around;
+/// writers choose weights for which they do not.
 pub(super) fn predict(
+    level: Level,
     (current, reference): (Option<&Plane>, Option<&Plane>),
     (taps, bias): (&[Tap], i32),
     (y, x): (usize, usize),
     sums: &mut [i32],
 ) {
-    sums.fill(bias);
-    let width = sums.len();
-    let source = |tap: &Tap| {
-        let plane = if tap.is_reference { reference } else { current }?;
-        let from = ((x + PAD) as isize - isize::from(tap.dx)) as usize;
-        Some(&plane.row(y as isize - isize::from(tap.dy))[from..from + width])
-    };
-    let (pairs, last) = taps.as_chunks::<2>();
-    for [a, b] in pairs {
-        match (source(a), source(b)) {
-            (Some(row_a), Some(row_b)) => add_two(sums, (row_a, a.weight), (row_b, b.weight)),
-            (Some(row), None) => add_one(sums, row, a.weight),
-            (None, Some(row)) => add_one(sums, row, b.weight),
-            (None, None) => {}
+    let n = sums.len();
+    let mut rows: [(&[i16], i16); MAX_TAPS] = [(&[], 0); MAX_TAPS];
+    let mut n_rows = 0;
+    for tap in taps {
+        let plane = if tap.is_reference { reference } else { current };
+        if let Some((row, plane)) = rows.get_mut(n_rows).zip(plane) {
+            let from = ((x + PAD) as isize - isize::from(tap.dx)) as usize;
+            *row = (&plane.row(y as isize - isize::from(tap.dy))[from..from + n], tap.weight);
+            n_rows += 1;
         }
     }
-    for tap in last {
-        if let Some(row) = source(tap) {
-            add_one(sums, row, tap.weight);
-        }
-    }
-}
-
-fn add_one(sums: &mut [i32], row: &[i16], weight: i16) {
-    for (sum, pixel) in sums.iter_mut().zip(row) {
-        *sum = sum.wrapping_add(i32::from(*pixel) * i32::from(weight));
-    }
-}
-
-fn add_two(sums: &mut [i32], (row_a, a): (&[i16], i16), (row_b, b): (&[i16], i16)) {
-    for ((sum, pixel_a), pixel_b) in sums.iter_mut().zip(row_a).zip(row_b) {
-        let both = (i32::from(*pixel_a) * i32::from(a)).wrapping_add(i32::from(*pixel_b) * i32::from(b));
-        *sum = sum.wrapping_add(both);
-    }
+    predict::sums(level, bias, &rows[..n_rows], sums);
 }

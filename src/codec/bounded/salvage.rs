@@ -2,7 +2,7 @@
 
 use super::Bounded;
 use crate::codec::Codec;
-use crate::{Error, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
 impl Bounded {
@@ -14,7 +14,7 @@ impl Bounded {
     pub(crate) fn recover(&self, stored: &[u8], dst: &mut [u8]) -> Result<Vec<(usize, Range<usize>, Error)>> {
         let chunk = self.open(stored)?;
         let (frame_bytes, n_frames) = (chunk.front.header.frame_bytes(), chunk.front.header.n_frames());
-        let failed = chunk.decode_or_list(Threads::ONE, 0..n_frames, dst, false)?;
+        let failed = chunk.decode_or_list(Exec::current(), 0..n_frames, dst, false)?;
         let lost = |(index, reason)| (index, index * frame_bytes..(index + 1) * frame_bytes, reason);
         Ok(failed.into_iter().map(lost).collect())
     }

@@ -1,9 +1,8 @@
 //! Tables of the entropy coder: made from counts, stored, read.
 
 use super::numbers;
-use super::rans::{Frequencies, TOTAL};
-use super::tokens::N_TOKENS;
 use crate::codec::cursor::Cursor;
+use crate::kernels::rans::{Frequencies, N_TOKENS, TOTAL};
 use crate::{Error, Result};
 
 /// How often each token comes.

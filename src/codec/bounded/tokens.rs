@@ -5,23 +5,12 @@
 
 use crate::codec::cursor::Cursor;
 
-/// Tokens there are.
-pub(super) const N_TOKENS: usize = 52;
-
 /// Tokens that have no bits.
 pub(super) const N_PLAIN: u8 = 16;
 
 /// The first octave with one token, and that token.
 const WIDE_OCTAVE: u32 = 12;
 const FIRST_WIDE: u8 = 32;
-
-pub(super) fn fold(difference: i32) -> u32 {
-    (difference << 1 ^ difference >> 31).cast_unsigned()
-}
-
-pub(super) fn unfold(folded: u32) -> i32 {
-    (folded >> 1).cast_signed() ^ -((folded & 1).cast_signed())
-}
 
 /// The token of a folded difference, and how many of its lowest bits follow.
 pub(super) fn token(folded: u32) -> (u8, u32) {
@@ -127,6 +116,8 @@ impl<'a> BitReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::predict::{fold, unfold};
+    use crate::kernels::rans::N_TOKENS;
 
     #[test]
     fn every_difference_comes_back() {

@@ -8,14 +8,16 @@ use super::front::{Achieved, Front};
 use super::levels::Levels;
 use super::mask;
 use super::numbers;
-use super::planes::{PAD, Plane, Scale, WEIGHT_BITS};
-use super::rans::{Encoder, MAX_LANES};
+use super::planes::{PAD, Plane};
 use super::segment::{Mode, head_byte};
-use super::symbols::{Frame, N_CLASSES, Predicted, Sparse, no_counts, threshold};
+use super::symbols::{Frame, Predicted, Sparse, SymbolCounts};
 use super::tables::{self, Counts, MAX_TABLES};
-use super::tokens::N_TOKENS;
 use crate::Result;
+use crate::cpu::Level;
+use crate::kernels::predict::classes::{N_CLASSES, threshold};
+use crate::kernels::predict::{Scale, WEIGHT_BITS};
 use crate::kernels::quantise::{LevelTable, Quantiser};
+use crate::kernels::rans::{Encoder, MAX_LANES, N_TOKENS};
 
 /// A chunk whose levels are known.
 pub(super) struct Work<'a> {
@@ -40,15 +42,15 @@ struct Prediction {
 struct Symbols {
     predicted: Vec<Predicted>,
     sparse: Vec<Option<Sparse>>,
-    counts: Vec<Counts>,
-    first_counts: Vec<Counts>,
+    counts: SymbolCounts,
+    first_counts: SymbolCounts,
     sparse_counts: [Counts; 2],
 }
 
 /// The tables of a model, and for each class the number of its table.
 struct Tabled {
     model: Model,
-    of_class: Vec<u8>,
+    of_class: [u8; N_CLASSES],
 }
 
 impl Work<'_> {
@@ -65,12 +67,14 @@ impl Work<'_> {
         let mut planes: Vec<Plane> = self.frames.iter().map(|frame| self.plane(frame, &scale)).collect();
         let prediction = self.prediction(&mut planes);
         let symbols = self.symbols(&planes, &prediction, &scale);
-        let model = tabled(&prediction.model, &symbols.counts, &scale, MAX_TABLES);
+        let model = tabled(&prediction.model, &symbols.counts.of_classes(), &scale, MAX_TABLES);
         let first_scale = if prediction.mean.is_some() { Scale { origin: 0, shift: 0, ..scale } } else { scale };
-        let first =
-            prediction.first.as_ref().map(|fit| tabled(fit, &symbols.first_counts, &first_scale, MAX_FIRST_TABLES));
+        let first = prediction
+            .first
+            .as_ref()
+            .map(|fit| tabled(fit, &symbols.first_counts.of_classes(), &first_scale, MAX_FIRST_TABLES));
         let has_sparse = symbols.sparse.iter().any(Option::is_some);
-        let table = LevelTable::new(self.quantiser, self.ends.0, self.ends.1);
+        let table = LevelTable::new(self.quantiser.clone(), self.ends.0, self.ends.1);
         let coding = Coding {
             levels: self.ends,
             levels_checksum: levels_checksum(&table),
@@ -91,9 +95,9 @@ impl Work<'_> {
         assemble(&front, &segments)
     }
 
-    /// Enough lanes for vectors, and few where frames are small: each costs 4 bytes a frame.
+    /// Enough lanes for vectors, and few where frames are small: each costs about 2 bytes a frame.
     fn n_lanes(&self) -> usize {
-        let by_size = (self.encoder.header.frame_pixels() / 8192).max(1).next_power_of_two();
+        let by_size = (self.encoder.header.frame_pixels() / 2048).max(1).next_power_of_two();
         by_size.min(self.width().next_power_of_two()).min(MAX_LANES)
     }
 
@@ -131,7 +135,7 @@ impl Work<'_> {
     fn enter(&self, plane: &mut Plane, frame: &Levels, scale: &Scale) {
         let width = self.width();
         for (y, levels) in frame.levels.chunks(width).enumerate() {
-            plane.enter(y, 0, levels, scale, frame.mask.get(y * width..(y + 1) * width));
+            plane.enter(self.encoder.level, (y, 0), levels, scale, frame.mask.get(y * width..(y + 1) * width));
             plane.pad(y);
         }
         plane.end();
@@ -153,11 +157,15 @@ impl Work<'_> {
         let header = &self.encoder.header;
         let scale = self.scale();
         let asked = self.encoder.reference.filter(|_| header.may_have_reference() && planes.len() > 1);
-        let without =
-            Prediction { reference: Reference::None, mean: None, model: self.fit(planes, None, false), first: None };
+        let without = |planes: &[Plane]| Prediction {
+            reference: Reference::None,
+            mean: None,
+            model: self.fit(planes, None, false),
+            first: None,
+        };
         match asked {
-            _ if !header.may_have_reference() => without,
-            Some(Reference::None) => without,
+            _ if !header.may_have_reference() => without(planes),
+            Some(Reference::None) => without(planes),
             Some(Reference::Previous) => {
                 self.begin(planes, None, &scale);
                 let model = self.fit(&planes[1..], Some(&planes[..planes.len() - 1]), false);
@@ -170,9 +178,12 @@ impl Work<'_> {
                 let first = self.fit(mean, None, false);
                 let model = self.fit(planes, Some(mean), true);
                 // What a reference saves in all frames must be more than what it costs.
-                let saved = without.model.cost.saturating_sub(model.cost) * planes.len() as u64;
-                if asked.is_none() && saved <= first.cost + (1 << 16) {
-                    return without;
+                if asked.is_none() {
+                    let without = without(planes);
+                    let saved = without.model.cost.saturating_sub(model.cost) * planes.len() as u64;
+                    if saved <= first.cost + (1 << 16) {
+                        return without;
+                    }
                 }
                 self.begin(planes, Some(&plane), &scale);
                 Prediction { reference: Reference::Mean, mean: Some((levels, plane)), model, first: Some(first) }
@@ -205,15 +216,15 @@ impl Work<'_> {
         if !self.encoder.header.has_planes() || frames.is_empty() {
             return Fit { taps: Vec::new(), bias: mean_sum(planes, self.height()), cost: 0 };
         }
-        Sample { frames, is_mean, height: self.height(), width: self.width() }.fit()
+        Sample { level: self.encoder.level, frames, is_mean, height: self.height(), width: self.width() }.fit()
     }
 
     fn symbols(&self, planes: &[Plane], prediction: &Prediction, scale: &Scale) -> Symbols {
         let mut symbols = Symbols {
             predicted: Vec::new(),
             sparse: Vec::new(),
-            counts: no_counts(),
-            first_counts: no_counts(),
+            counts: SymbolCounts::new(),
+            first_counts: SymbolCounts::new(),
             sparse_counts: [[0; N_TOKENS]; 2],
         };
         let model = bare(&prediction.model);
@@ -221,7 +232,7 @@ impl Work<'_> {
         let width = self.width();
         if let Some(((levels, plane), first)) = prediction.mean.as_ref().zip(first.as_ref()) {
             let scale = &Scale { origin: 0, shift: 0, ..*scale };
-            let frame = Frame { levels, plane, reference: None, scale, width };
+            let frame = Frame { level: self.encoder.level, levels, plane, reference: None, scale, width };
             symbols.predicted.push(frame.predicted(first, &mut symbols.first_counts));
         }
         for (index, (levels, plane)) in self.frames.iter().zip(planes).enumerate() {
@@ -230,7 +241,7 @@ impl Work<'_> {
                 Reference::Mean => prediction.mean.as_ref().map(|(_, plane)| plane),
                 Reference::Previous => index.checked_sub(1).and_then(|before| planes.get(before)),
             };
-            let frame = Frame { levels, plane, reference, scale, width };
+            let frame = Frame { level: self.encoder.level, levels, plane, reference, scale, width };
             let predicted = match first.as_ref().filter(|_| prediction.reference == Reference::Previous && index == 0) {
                 Some(first) => frame.predicted(first, &mut symbols.first_counts),
                 None => frame.predicted(&model, &mut symbols.counts),
@@ -250,8 +261,9 @@ impl Work<'_> {
         first: Option<&Tabled>,
     ) -> Vec<Vec<u8>> {
         let mut encoders = Encoders {
+            level: self.encoder.level,
             model: (Encoder::new(&model.model.tables), &model.of_class),
-            first: first.map(|first| (Encoder::new(&first.model.tables), &first.of_class[..])),
+            first: first.map(|first| (Encoder::new(&first.model.tables), &first.of_class)),
             sparse: coding.sparse.as_ref().map(|sparse| Encoder::new(sparse)),
             n_lanes: coding.n_lanes,
             width: self.width(),
@@ -259,7 +271,7 @@ impl Work<'_> {
         let (before, predicted) = symbols.predicted.split_at(symbols.predicted.len() - self.frames.len());
         let reference = before.iter().map(|predicted| {
             let head = vec![head_byte(Mode::Taps, true, false)];
-            encoders.predicted(predicted, true, self.first_mask(), head)
+            encoders.predicted(predicted, true, head)
         });
         let mut segments: Vec<Vec<u8>> = reference.collect();
         let frame_bytes = self.encoder.header.frame_bytes();
@@ -296,7 +308,7 @@ impl Work<'_> {
             mask::put_frame(&mut sets, self.sentinels.len(), self.first_mask(), &frame.mask);
         }
         let head = |mode| [&[head_byte(mode, is_first, has_mask)], &sets[..]].concat();
-        let mut best = encoders.predicted(predicted, is_first, &frame.mask, head(Mode::Taps));
+        let mut best = encoders.predicted(predicted, is_first, head(Mode::Taps));
         let sparse = sparse.and_then(|sparse| encoders.sparse(sparse, head(Mode::Sparse)));
         let constant = constant(frame).map(|level| {
             let mut out = head(Mode::Constant);
@@ -314,8 +326,9 @@ impl Work<'_> {
 
 /// An encoder and the table of each class, for both models; and one for runs and values.
 struct Encoders<'a> {
-    model: (Encoder, &'a [u8]),
-    first: Option<(Encoder, &'a [u8])>,
+    level: Level,
+    model: (Encoder, &'a [u8; N_CLASSES]),
+    first: Option<(Encoder, &'a [u8; N_CLASSES])>,
     sparse: Option<Encoder>,
     n_lanes: usize,
     width: usize,
@@ -323,12 +336,12 @@ struct Encoders<'a> {
 
 impl Encoders<'_> {
     /// A predicted frame after the `out` that its segment begins with.
-    fn predicted(&mut self, predicted: &Predicted, is_first: bool, mask: &[u8], mut out: Vec<u8>) -> Vec<u8> {
+    fn predicted(&mut self, predicted: &Predicted, is_first: bool, mut out: Vec<u8>) -> Vec<u8> {
         let (encoder, of_class) = match &mut self.first {
             Some(first) if is_first => first,
             _ => &mut self.model,
         };
-        let (stream, bits) = predicted.encode(encoder, of_class, mask, self.width, self.n_lanes);
+        let (stream, bits) = predicted.encode(self.level, encoder, of_class, self.width, self.n_lanes);
         numbers::put_bytes(&mut out, &stream);
         out.extend_from_slice(bits);
         out
@@ -374,8 +387,8 @@ fn tabled(fit: &Fit, counts: &[Counts], scale: &Scale, most: usize) -> Tabled {
     let clusters = tables::cluster(counts, most);
     let thresholds = clusters[1..].iter().map(|(class, _)| threshold(*class, scale)).collect();
     let tables = clusters.iter().map(|(_, counts)| tables::frequencies(counts)).collect();
-    let of_class = (0..N_CLASSES).map(|class| clusters[1..].iter().filter(|(first, _)| *first <= class).count() as u8);
-    Tabled { model: Model { thresholds, tables, ..bare(fit) }, of_class: of_class.collect() }
+    let of_class = std::array::from_fn(|class| clusters[1..].iter().filter(|(first, _)| *first <= class).count() as u8);
+    Tabled { model: Model { thresholds, tables, ..bare(fit) }, of_class }
 }
 
 /// The mean of `n` pixels of planes from their sum, rounded.

@@ -58,12 +58,23 @@ impl Noise {
     }
 
     fn tolerance(&self, x: i64) -> i64 {
-        let (beta, scale) = (self.beta, u128::from(self.variance_scale()));
-        let above = u128::from(beta.0).pow(2) * self.scaled_variance(x);
-        let squared = above / (4 * u128::from(beta.1).pow(2) * scale);
-        let tolerance = u64::try_from(squared).map_or_else(|_| squared.isqrt(), |squared| squared.isqrt().into());
-        tolerance.min(MAX_TOLERANCE) as i64
+        let above = u128::from(self.beta.0).pow(2) * self.scaled_variance(x);
+        let below = 4 * u128::from(self.beta.1).pow(2) * u128::from(self.variance_scale());
+        // Within 1 of the root: doubles are off by much less.
+        let mut tolerance = u128::from((double(above) / double(below)).sqrt() as u64).min(MAX_TOLERANCE);
+        while tolerance.pow(2) * below > above {
+            tolerance -= 1;
+        }
+        while tolerance < MAX_TOLERANCE && (tolerance + 1).pow(2) * below <= above {
+            tolerance += 1;
+        }
+        tolerance as i64
     }
+}
+
+/// About `n`. What is longer than 64 bits takes longer.
+fn double(n: u128) -> f64 {
+    u64::try_from(n).map_or_else(|_| n as f64, |n| n as f64)
 }
 
 /// Any more would be without effect.
@@ -185,6 +196,11 @@ impl Quantiser {
         }
     }
 
+    /// The levels of values that are asked for from the least to the greatest. Not for unbiased ones, which depend on more than the value.
+    pub(crate) fn ascending(&self) -> Ascending<'_> {
+        Ascending { quantiser: self, n_below: 0 }
+    }
+
     fn uniform_level(&self, step: i64, x: i64) -> i64 {
         let (unbiased, keep_zero) = (self.options.unbiased, self.options.keep_zero);
         match (unbiased, keep_zero) {
@@ -232,6 +248,28 @@ impl Quantiser {
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.bound == Bound::Exact
+    }
+}
+
+/// See [`Quantiser::ascending`].
+pub(crate) struct Ascending<'a> {
+    quantiser: &'a Quantiser,
+    /// Levels of the list above 0 that begin at the value before, or below it.
+    n_below: usize,
+}
+
+impl Ascending<'_> {
+    pub(crate) fn level(&mut self, x: i64) -> i64 {
+        let quantiser = self.quantiser;
+        match &quantiser.inner {
+            Inner::Listed(list) if x > list.zero.1 && x <= quantiser.high.0 && !list.up.is_empty() => {
+                while list.up.get(self.n_below).is_some_and(|entry| i64::from(entry.start) <= x) {
+                    self.n_below += 1;
+                }
+                if self.n_below == 0 { x - list.zero.1 } else { list.first_up + self.n_below as i64 - 1 }
+            }
+            _ => quantiser.level(x, 0),
+        }
     }
 }
 

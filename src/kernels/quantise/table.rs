@@ -22,24 +22,32 @@ impl Quantiser {
 
 /// What the levels from a first to a last one stand for.
 #[derive(Debug, Clone)]
-pub struct LevelTable<'a> {
-    quantiser: &'a Quantiser,
+pub struct LevelTable {
+    quantiser: Quantiser,
     first: i64,
     values: Vec<i32>,
-    is_whole: bool,
+    /// Whether all levels in it are numbers that pixels may have, and so have lowest bits of their own.
+    has_own_bits: bool,
 }
 
-impl<'a> LevelTable<'a> {
+impl LevelTable {
     /// The values of the levels from `first` to `last`: of some of them, if there are many.
     #[must_use]
-    pub fn new(quantiser: &'a Quantiser, first: i64, last: i64) -> Self {
+    pub fn new(quantiser: Quantiser, first: i64, last: i64) -> Self {
         let n = (last - first + 1).clamp(0, MAX_VALUES as i64);
         let values = if quantiser.is_exact() {
             Vec::new()
         } else {
             (first..first + n).map(|level| quantiser.value(level) as i32).collect()
         };
-        Self { quantiser, first, is_whole: n == last - first + 1, values }
+        let has_own_bits = first >= quantiser.range.0 && first + n - 1 <= quantiser.range.1;
+        Self { quantiser, first, values, has_own_bits }
+    }
+
+    /// The quantiser that it was made from.
+    #[must_use]
+    pub fn quantiser(&self) -> &Quantiser {
+        &self.quantiser
     }
 
     /// The values that are in the table, as their bits.
@@ -58,9 +66,15 @@ impl<'a> LevelTable<'a> {
         }
     }
 
-    /// Whether the table has all levels that were asked for.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.is_whole
+    /// Levels, of which these are the lowest bits and `whole` gives all, become what they stand for, as its bits.
+    pub fn values_of(&self, levels: &mut [i32], whole: impl Fn(i32) -> i64) {
+        let values = if self.has_own_bits { &self.values[..] } else { &[] };
+        for level in levels {
+            let at = level.wrapping_sub(self.first as i32).cast_unsigned();
+            *level = match values.get(at as usize) {
+                Some(value) => *value,
+                None => self.value(whole(*level)),
+            };
+        }
     }
 }

@@ -208,7 +208,7 @@ fn tables_say_what_the_quantiser_says() {
             let n_bits = if range.1 < 256 { 8 } else { 16 };
             let levels = quantiser.levels_of_bits(n_bits, range.1);
             let (first, last) = (quantiser.level(range.0, 0), quantiser.level(range.1, 0));
-            let table = LevelTable::new(&quantiser, first, last);
+            let table = LevelTable::new(quantiser.clone(), first, last);
             for x in (range.0..=range.1).step_by(if cfg!(miri) { 997 } else { 1 }) {
                 let level = quantiser.level(x, 0);
                 assert_eq!(levels[(x & ((1 << n_bits) - 1)) as usize], level as u16);
