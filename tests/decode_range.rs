@@ -98,11 +98,11 @@ fn with_an_index_the_bytes_of_the_blocks_are_enough_and_those_of_another_chunk_a
             let place = index.stored(&range);
             let mut found = vec![0xEE; range.len()];
             let level = Level::current();
-            let decoded = index.decode(&filter, level, range.clone(), &stored[place.clone()], &mut found);
+            let decoded = filter.decode_by_index(&index, level, range.clone(), &stored[place.clone()], &mut found);
             let (n_parts, expected) = decode_range(&filter, &stored, range.clone()).expect(&name);
             assert_eq!((decoded, &found), (Ok(n_parts), &expected), "{name} {range:?}");
             if let Some(bytes) = other.stored.get(place) {
-                let decoded = index.decode(&filter, level, range.clone(), bytes, &mut found);
+                let decoded = filter.decode_by_index(&index, level, range.clone(), bytes, &mut found);
                 let is_right = decoded.is_err() || found == other.pixels[range.clone()];
                 assert!(is_right, "{name} {range:?}: blocks of another chunk at other places");
             }

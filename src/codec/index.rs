@@ -5,10 +5,7 @@
 //! be read. Each length is compared again when it is used, so an index of another chunk is noticed.
 
 use super::framing::{Block, HEADER_BYTES, LENGTH_BYTES, Storage};
-use super::list::Filter;
-use super::lz4;
 use super::range::{Parts, Wanted};
-use crate::cpu::Level;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -68,19 +65,13 @@ impl BlockIndex {
         start..start + self.stored_bytes(blocks) + n_raw
     }
 
-    /// Decodes the bytes `range` of the chunk into the whole of `dst`, out of `bytes`, which are those that
-    /// [`stored`](Self::stored) says. Returns how many blocks were decoded.
-    ///
-    /// # Errors
-    /// As [`OpenChunk::decode_range`](super::OpenChunk::decode_range); [`Error::Corrupt`] where a block has another length than when the
-    /// chunk was walked; [`Error::Unsupported`] for a filter that no index is made of.
-    pub fn decode(
+    /// [`Filter::decode_by_index`](super::Filter::decode_by_index), where `decode_block` decodes one block of `bytes`.
+    pub(super) fn decode(
         &self,
-        filter: &Filter,
-        level: Level,
         range: Range<usize>,
         bytes: &[u8],
         dst: &mut [u8],
+        decode_block: impl Fn(&Block, &mut [u8]) -> Result<()>,
     ) -> Result<usize> {
         let (blocks, expected) = (self.blocks(&range), self.stored(&range).len());
         if bytes.len() != expected {
@@ -90,11 +81,7 @@ impl BlockIndex {
         for index in blocks {
             let block = self.block(index, at, bytes)?;
             at = block.stored.end;
-            wanted.take(block.decoded.clone(), |dst| match filter {
-                Filter::Bitshuffle(codec) => codec.decode_block(level, bytes, &block, dst),
-                Filter::Lz4(codec) => codec.decode_block(level, bytes, &lz4::classify(block), dst),
-                _ => Err(Error::Unsupported("an index of blocks is of bitshuffle and LZ4".into())),
-            })?;
+            wanted.take(block.decoded.clone(), |dst| decode_block(&block, dst))?;
         }
         wanted.take(self.raw(), |dst| {
             dst.copy_from_slice(&bytes[at..]);

@@ -1,5 +1,6 @@
 //! What every codec is: [`Codec`], and what it is told of a dataset.
 
+use super::framing::Block;
 use super::index::BlockIndex;
 use super::range::{Parts, Wanted};
 use crate::cpu::Level;
@@ -134,6 +135,15 @@ pub trait Codec: Sized {
     /// # Errors
     /// What is wrong with the chunk's header.
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<Self::Open<'a>>;
+
+    /// Decodes a block that a [`BlockIndex`] has, which says where it is in `src`.
+    ///
+    /// # Errors
+    /// What is wrong with the block; [`Error::Unsupported`] for a codec whose chunks have no index.
+    #[doc(hidden)]
+    fn decode_indexed(&self, _level: Level, _src: &[u8], _block: &Block, _dst: &mut [u8]) -> Result<()> {
+        Err(Error::Unsupported(format!("{} has no index of blocks", Self::SHORT_NAME)))
+    }
 
     /// [`OpenChunk::decoded_len`] of `src`.
     ///

@@ -2,9 +2,11 @@
 //!
 //! A codec is one line of `codecs`; [`Filter`] and all that is told of a codec by its number are made from it.
 
-use super::{ChunkLayout, Codec, OpenChunk};
+use super::framing::Block;
+use super::{BlockIndex, ChunkLayout, Codec, OpenChunk};
+use crate::cpu::Level;
 use crate::{Error, Exec, Result};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 macro_rules! codecs {
     ($($name:ident: $codec:ty,)*) => {
@@ -116,6 +118,7 @@ trait AnyCodec {
     fn keeps_size(&self) -> bool;
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize>;
+    fn decode_indexed(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()>;
 }
 
 impl<C: Codec> AnyCodec for C {
@@ -141,6 +144,10 @@ impl<C: Codec> AnyCodec for C {
 
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.encode(exec, src, dst)
+    }
+
+    fn decode_indexed(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
+        self.decode_indexed(level, src, block, dst)
     }
 }
 
@@ -223,6 +230,23 @@ impl Filter {
     /// As there.
     pub fn decode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<()> {
         self.open(src)?.decode(exec, dst)
+    }
+
+    /// Decodes the bytes `range` of a chunk with this `index` into the whole of `dst`, out of `bytes`, which are those that
+    /// [`BlockIndex::stored`] says. Returns how many blocks were decoded.
+    ///
+    /// # Errors
+    /// As [`OpenChunk::decode_range`]; [`Error::Corrupt`] where a block has another length than when the chunk was walked;
+    /// [`Error::Unsupported`] for a filter that no index is made of.
+    pub fn decode_by_index(
+        &self,
+        index: &BlockIndex,
+        level: Level,
+        range: Range<usize>,
+        bytes: &[u8],
+        dst: &mut [u8],
+    ) -> Result<usize> {
+        index.decode(range, bytes, dst, |block, dst| self.codec().decode_indexed(level, bytes, block, dst))
     }
 }
 

@@ -79,7 +79,7 @@ impl Lz4 {
 }
 
 /// Marks a block that is stored as it is.
-pub(super) fn classify(block: Block) -> Block {
+fn classify(block: Block) -> Block {
     let storage = if block.stored.len() == block.decoded.len() { Storage::Raw } else { Storage::Encoded };
     Block { storage, ..block }
 }
@@ -160,6 +160,10 @@ impl Codec for Lz4 {
             },
         )?;
         Ok(writer.n_bytes())
+    }
+
+    fn decode_indexed(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
+        self.decode_block(level, src, &classify(block.clone()), dst)
     }
 
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenLz4<'a>> {

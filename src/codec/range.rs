@@ -59,7 +59,7 @@ impl<'a> Wanted<'a> {
             return decode(dst);
         }
         if self.scratch.len() < decoded.len() {
-            self.scratch = crate::pipeline::buffer(decoded.len())?;
+            self.scratch = crate::memory::buffer(decoded.len())?;
         }
         let scratch = &mut self.scratch[..decoded.len()];
         decode(scratch)?;

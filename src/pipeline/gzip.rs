@@ -3,7 +3,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::buffer;
+use crate::memory::buffer;
 use crate::{Error, Result};
 
 /// The most that a stream grows by what does not shrink: some bytes for each block, and for header and checksum.

@@ -18,6 +18,9 @@ mod tests;
 pub use step::Step;
 pub(crate) use step::{FLETCHER32_BYTES, checked};
 
+#[doc(hidden)]
+pub use crate::memory::buffer;
+
 use crate::{Error, Exec, Result};
 use std::borrow::Cow;
 
@@ -178,17 +181,4 @@ pub(crate) fn size_before(steps: &[&Step], n_bytes: usize) -> Option<usize> {
         Step::Fletcher32 => n_bytes.checked_add(FLETCHER32_BYTES),
         step => step.keeps_size().then_some(n_bytes),
     })
-}
-
-/// Zeros, where there is memory for them.
-///
-/// # Errors
-/// [`Error::NoMemory`] where there is none.
-#[doc(hidden)]
-pub fn buffer(n_bytes: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let reserved = bytes.try_reserve_exact(n_bytes);
-    reserved.map_err(|_| Error::NoMemory { n_bytes })?;
-    bytes.resize(n_bytes, 0);
-    Ok(bytes)
 }

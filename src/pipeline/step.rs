@@ -1,11 +1,12 @@
 //! One filter of a pipeline.
 
-use super::{buffer, gzip};
+use super::gzip;
 use crate::codec::{Filter, FilterChunk};
 use crate::kernels::{
     fletcher32::fletcher32,
     shuffle::{shuffle, unshuffle},
 };
+use crate::memory::buffer;
 use crate::{Error, Exec, Result};
 
 const DEFLATE_ID: u32 = 1;

@@ -49,7 +49,7 @@ pub(super) fn examine(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8
 
 /// Decodes the whole chunk by another mask, where it decodes; else `dst` is as it was.
 fn decoded_by(level: Level, pipeline: &Pipeline, mask: u32, stored: &[u8], dst: &mut [u8]) -> Option<Proof> {
-    let mut decoded = pipeline::buffer(dst.len()).ok()?;
+    let mut decoded = crate::memory::buffer(dst.len()).ok()?;
     let proof = pipeline.decode(level.into(), mask, stored, &mut decoded).ok()?;
     dst.copy_from_slice(&decoded);
     Some(proof)

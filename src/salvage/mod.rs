@@ -37,7 +37,7 @@ use crate::pipeline::Pipeline;
 use std::ops::Range;
 
 #[doc(hidden)]
-pub use crate::pipeline::buffer;
+pub use crate::memory::buffer;
 pub use damage::{Damage, Verdict};
 
 /// Decodes what can be decoded of `stored`, a chunk with its filter mask, to its places in `dst`, which has the bytes of the

@@ -13,7 +13,7 @@
 use crate::Result;
 use crate::codec::drle::{Container, ContainerWriter, HEADER_BYTES, Header, MAGIC, PixelType};
 use crate::element::ElementType;
-use crate::pipeline::buffer;
+use crate::memory::buffer;
 use std::io::{self, Read};
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! Chunk → elements, a block at a time.
 
-use super::{Bitshuffle, Compression, OpenBitshuffle};
+use super::OpenBitshuffle;
+use super::geometry::{Bitshuffle, Compression};
 use crate::codec::framing::{Block, FramedBlocks, Header};
 use crate::codec::range::Wanted;
 use crate::codec::{framing, zstd};

@@ -1,6 +1,6 @@
 //! Elements → chunk, a block at a time, so that a block's rows stay in the processor's nearest cache.
 
-use super::{Bitshuffle, Compression};
+use super::geometry::{Bitshuffle, Compression};
 use crate::codec::framing::{Header, Writer};
 use crate::codec::{Codec, zstd};
 use crate::kernels::bitshuffle::transpose;

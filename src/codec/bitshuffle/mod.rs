@@ -7,73 +7,20 @@
 
 mod decode;
 mod encode;
+mod geometry;
 mod params;
+
+pub use geometry::{Bitshuffle, Compression};
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
 use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts, zstd};
 use crate::cpu::Level;
 use crate::lz::lz4;
-use crate::threads::Pace;
-use crate::{Error, Exec, Result, Threads};
+use crate::{Error, Exec, Result};
 use std::ops::Range;
 
-/// Elements whose bits share a byte: blocks are multiples of it.
-const GROUP: usize = 8;
-
-/// The default block's size. Files depend on it: it can never change.
-const DEFAULT_BLOCK_BYTES: usize = 8192;
-
-/// The default block's least elements. Files depend on it: it can never change.
-const MIN_DEFAULT_ELEMENTS: usize = 128;
-
-/// The largest block that is written.
-const MAX_BLOCK_BYTES: usize = 1 << 30;
-
-/// What follows the bit transpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Nothing: the chunk keeps its size.
-    None,
-    /// LZ4, a block each.
-    Lz4,
-    /// Zstd, a frame each.
-    Zstd {
-        /// Zstd's level; 0 is its default (3).
-        level: i32,
-    },
-}
-
-/// Bitshuffle, filter 32008. Compatible with the reference implementation both ways.
-///
-/// Parameters: `[0, 4, element bytes, block elements, compression, level, chunk bytes]`. Callers give none or some of
-/// `[block elements, compression, level]`: block 0 is the default, 8 KiB; compression 0 is none, 2 LZ4 (which it is where it is left
-/// out), 3 Zstd.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bitshuffle {
-    element_bytes: usize,
-    block_elements: u32,
-    compression: Compression,
-    chunk_bytes: Option<usize>,
-}
-
 impl Bitshuffle {
-    /// Bitshuffle of elements of `element_bytes` in blocks of the default size.
-    ///
-    /// # Panics
-    /// Where `element_bytes` is 0.
-    #[must_use]
-    pub fn new(element_bytes: usize, compression: Compression) -> Self {
-        assert_ne!(element_bytes, 0, "an element has at least one byte");
-        Self { element_bytes, block_elements: 0, compression, chunk_bytes: None }
-    }
-
-    /// The same with blocks of another size: a multiple of 8 elements, 0 for the default.
-    #[must_use]
-    pub fn with_block_elements(self, block_elements: u32) -> Self {
-        Self { block_elements, ..self }
-    }
-
     /// The exact `cd_values` that HDF5 stores for chunks of `layout`.
     ///
     /// # Errors
@@ -92,28 +39,6 @@ impl Bitshuffle {
         }
         let (header, blocks) = self.framed(src)?;
         Ok(Box::new(self.blocks_of(header, blocks)))
-    }
-
-    /// The blocks with a length, and what is left after them.
-    fn blocks_of<'a>(
-        &self,
-        header: Header,
-        mut blocks: FramedBlocks<'a>,
-    ) -> impl Iterator<Item = Result<Block>> + use<'a> {
-        let raw = self.leftover(header.n_bytes);
-        let mut raw = (!raw.is_empty()).then_some(raw);
-        let mut failed = false;
-        std::iter::from_fn(move || {
-            if let Some(read) = blocks.next() {
-                failed = read.is_err();
-                return Some(read.map(|(block, _)| block));
-            }
-            let decoded = raw.take().filter(|_| !failed)?;
-            let mut cursor = blocks.cursor().clone();
-            let start = cursor.at();
-            let stored = cursor.take(decoded.len()).map(|bytes| start..start + bytes.len());
-            Some(stored.map(|stored| Block { stored, decoded, storage: Storage::Raw }))
-        })
     }
 
     /// Decodes one of [`blocks`](Self::blocks) of `src` into `dst`, which has the bytes of `block.decoded`.
@@ -139,119 +64,6 @@ impl Bitshuffle {
                 .map_err(|error| framing::offset_error(error, block.stored.start))?,
         }
         Ok(())
-    }
-
-    /// Whether a chunk has a header and length-prefixed blocks.
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.compression != Compression::None
-    }
-
-    fn pace(&self) -> Pace {
-        match self.compression {
-            Compression::None => Pace::Memory,
-            Compression::Lz4 => Pace::Fast,
-            Compression::Zstd { .. } => Pace::Slow,
-        }
-    }
-
-    /// Bytes of 8 elements, which blocks are multiples of.
-    pub(crate) fn group_bytes(&self) -> usize {
-        self.element_bytes.saturating_mul(GROUP)
-    }
-
-    /// The block size in bytes that chunks are written with.
-    pub(crate) fn block_bytes(&self) -> Result<usize> {
-        params::check_block(self.block_elements, self.element_bytes, 3)?;
-        if self.block_elements != 0 {
-            return Ok(self.block_elements as usize * self.element_bytes);
-        }
-        let elements = (DEFAULT_BLOCK_BYTES / self.element_bytes) & !(GROUP - 1);
-        let block_bytes = elements.max(MIN_DEFAULT_ELEMENTS).saturating_mul(self.element_bytes);
-        if block_bytes > MAX_BLOCK_BYTES {
-            let element_bytes = self.element_bytes;
-            return Err(Error::Argument(format!("elements of {element_bytes} bytes are too large for bitshuffle")));
-        }
-        Ok(block_bytes)
-    }
-
-    /// The elements at the end of a chunk that fill no group of 8.
-    fn leftover(&self, n_bytes: usize) -> Range<usize> {
-        let group_bytes = self.group_bytes();
-        n_bytes - n_bytes % group_bytes..n_bytes
-    }
-
-    /// Refuses a chunk that ends within an element.
-    fn check_elements(&self, n_bytes: usize) -> Result<()> {
-        if n_bytes.is_multiple_of(self.element_bytes) {
-            return Ok(());
-        }
-        let element_bytes = self.element_bytes;
-        Err(Error::Argument(format!("{n_bytes} bytes are no whole number of elements of {element_bytes} bytes")))
-    }
-
-    /// The blocks of a chunk without compression: each stands where it decodes to.
-    pub(crate) fn plain_blocks(&self, n_bytes: usize) -> Result<impl Iterator<Item = Block> + use<>> {
-        self.check_elements(n_bytes)?;
-        let (block_bytes, raw) = (self.block_bytes()?, self.leftover(n_bytes));
-        let starts = (0..raw.start).step_by(block_bytes);
-        let encoded = {
-            let end = raw.start;
-            starts.map(move |start| (start..end.min(start + block_bytes), Storage::Encoded))
-        };
-        let raw = (!raw.is_empty()).then_some((raw, Storage::Raw));
-        Ok(encoded.chain(raw).map(|(range, storage)| Block { stored: range.clone(), decoded: range, storage }))
-    }
-
-    /// Does `work` on the blocks of a chunk without compression, and copies what is after them.
-    fn for_plain_blocks(
-        &self,
-        threads: Threads,
-        src: &[u8],
-        dst: &mut [u8],
-        work: impl Fn(&[u8], &mut [u8]) + Sync,
-    ) -> Result<()> {
-        let (block_bytes, raw_start) = (self.block_bytes()?, self.leftover(src.len()).start);
-        let (src, src_raw) = src.split_at(raw_start);
-        let (dst, dst_raw) = dst.split_at_mut(raw_start);
-        dst_raw.copy_from_slice(src_raw);
-        let part_bytes = block_bytes.saturating_mul(threads.units_per_part(src.len(), block_bytes));
-        let parts = src.chunks(part_bytes).zip(dst.chunks_mut(part_bytes)).collect();
-        threads.run(parts, || {
-            |(src, dst): (&[u8], &mut [u8])| {
-                src.chunks(block_bytes).zip(dst.chunks_mut(block_bytes)).for_each(|(from, to)| work(from, to));
-            }
-        });
-        Ok(())
-    }
-
-    /// The header of a chunk, and its length-prefixed blocks.
-    fn framed<'a>(&self, src: &'a [u8]) -> Result<(Header, FramedBlocks<'a>)> {
-        let mut cursor = Cursor::new(src);
-        let header = Header::read(&mut cursor)?;
-        self.check_elements(header.n_bytes)?;
-        if header.block_bytes == 0 || !header.block_bytes.is_multiple_of(self.group_bytes()) {
-            return Err(Error::Corrupt { at: 8, what: "the block size is not a multiple of 8 elements" });
-        }
-        let framed_bytes = self.leftover(header.n_bytes).start;
-        Ok((header, FramedBlocks::new(cursor, header.block_bytes, framed_bytes)))
-    }
-
-    /// Refuses a block that claims to decode to more than its bytes can hold.
-    fn check_block(&self, Block { stored, decoded, storage }: &Block) -> Result<()> {
-        if *storage == Storage::Encoded && decoded.len() > self.max_decoded_len(stored.len()) {
-            let what = "the block is too short for its decoded size";
-            return Err(Error::Corrupt { at: stored.start, what });
-        }
-        Ok(())
-    }
-
-    /// The most bytes that a compressed block can decode to.
-    fn max_decoded_len(&self, n_bytes: usize) -> usize {
-        match self.compression {
-            Compression::None => n_bytes,
-            Compression::Lz4 => lz4::max_decoded_len(n_bytes),
-            Compression::Zstd { .. } => zstd::context::max_decoded_len(n_bytes),
-        }
     }
 }
 
@@ -296,6 +108,10 @@ impl Codec for Bitshuffle {
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         self.check_elements(src.len())?;
         encode::chunk(self, exec.worth(self.pace(), src.len()), src, dst)
+    }
+
+    fn decode_indexed(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()> {
+        self.decode_block(level, src, block, dst)
     }
 
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenBitshuffle<'a>> {

@@ -5,7 +5,7 @@
 //! when they are given to it again; such files have an unknown compression in slot 4, and hold bitshuffled elements that
 //! are not compressed.
 
-use super::{Bitshuffle, Compression};
+use super::geometry::{Bitshuffle, Compression, GROUP_ELEMENTS, check_block_elements};
 use crate::codec::parameters::Form;
 use crate::codec::{ChunkLayout, zstd};
 use crate::{Error, Result};
@@ -37,7 +37,7 @@ const fn form(default_compression: u32) -> Form<3> {
 /// of 8 elements; versions are 0.2 to 0.5.
 fn are_stored(cd_values: &[u32]) -> Result<bool> {
     let [major, minor, element_bytes, rest @ ..] = cd_values else { return Ok(false) };
-    if *major >= super::GROUP as u32 || *element_bytes == 0 {
+    if *major >= GROUP_ELEMENTS as u32 || *element_bytes == 0 {
         return Ok(false);
     }
     if rest.is_empty() {
@@ -77,25 +77,11 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout, is_before_anothe
     let element_bytes = u32::try_from(layout.element.n_bytes).ok().filter(|n| *n > 0);
     let element_bytes = element_bytes
         .ok_or_else(|| Error::Argument(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes)))?;
-    check_block(block_elements, element_bytes as usize, at)?;
+    check_block_elements(block_elements, element_bytes as usize, at)?;
     if comp == COMP_ZSTD {
         zstd::check_level(zstd_level, at + 2)?;
     }
     Ok(vec![0, 4, element_bytes, block_elements, comp, zstd_level, layout.expected_bytes()?])
-}
-
-/// Refuses a block size that no chunk can be written with. `index` is its slot.
-pub(super) fn check_block(block_elements: u32, element_bytes: usize, index: usize) -> Result<()> {
-    if !block_elements.is_multiple_of(super::GROUP as u32) {
-        let what = "a bitshuffle block is a multiple of 8 elements; give 0 for the default";
-        return Err(Error::Parameter { index, value: block_elements, what });
-    }
-    let block_bytes = u64::from(block_elements).saturating_mul(element_bytes as u64);
-    if block_bytes > super::MAX_BLOCK_BYTES as u64 {
-        let what = "a bitshuffle block has at most 1 GiB; give 0 for the default";
-        return Err(Error::Parameter { index, value: block_elements, what });
-    }
-    Ok(())
 }
 
 pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {

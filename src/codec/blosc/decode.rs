@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::compressor::Format;
 use super::filter;
 use super::header::{HEADER_BYTES, Header, Shuffle};
 use super::sparse::{SparseBlock, Streams};
-use super::stream::{Decoder, Format};
+use super::stream::Decoder;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::shuffle;

@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use super::header::{HEADER_BYTES, Header, MAX_BYTES, Shuffle};
+use super::params::Encoding;
 use super::stream::Encoder;
-use super::{Encoding, filter, geometry};
+use super::{filter, geometry};
 use crate::cpu::Level;
 use crate::memory::scratch::Scratch;
 use crate::{Error, Exec, Result, Threads};

@@ -2,8 +2,9 @@
 //!
 //! Readers follow the header, so these could be changed at any time.
 
+use super::compressor::Compressor;
 use super::header::{MIN_BYTES, can_split};
-use super::{Compressor, Encoding};
+use super::params::Encoding;
 
 const L1_BYTES: usize = 32 << 10;
 

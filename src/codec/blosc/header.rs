@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::stream::Format;
+use super::compressor::Format;
 use crate::codec::cursor::Cursor;
 use crate::{Error, Result};
 

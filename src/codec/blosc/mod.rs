@@ -9,14 +9,17 @@
 //! Decoding allocates one block of scratch a thread, all of them at most as large as the output, and what the compressor's
 //! library needs.
 
+mod compressor;
 mod decode;
 mod encode;
 mod filter;
 mod geometry;
 mod header;
+mod params;
 mod sparse;
 mod stream;
 
+pub use self::compressor::Compressor;
 pub use self::decode::Chunk;
 pub use self::header::Shuffle;
 
@@ -24,58 +27,12 @@ pub(crate) use self::header::HEADER_BYTES;
 
 use self::decode::Output;
 use self::header::MAX_BYTES;
-use self::stream::Format;
-use crate::codec::parameters::Form;
+use self::params::{CHUNK_BYTES, Encoding, FORM, LEVEL, TYPE_SIZE, VERSIONS, check_encoding, given};
 use crate::codec::range::Wanted;
 use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
-use crate::threads::Pace;
 use crate::{Error, Exec, Result};
 use std::ops::Range;
-
-/// How streams are compressed, as `cd_values[6]` numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Compressor {
-    /// BloscLZ: fast, and in every build of Blosc.
-    BloscLz = 0,
-    /// LZ4: the fastest.
-    Lz4 = 1,
-    /// LZ4 with a slower, stronger search.
-    Lz4Hc = 2,
-    /// Snappy. Has no levels.
-    Snappy = 3,
-    /// zlib.
-    Zlib = 4,
-    /// Zstd: the smallest.
-    Zstd = 5,
-}
-
-impl Compressor {
-    /// Every compressor.
-    pub const ALL: [Self; 6] = [Self::BloscLz, Self::Lz4, Self::Lz4Hc, Self::Snappy, Self::Zlib, Self::Zstd];
-
-    fn pace(self) -> Pace {
-        if self == Self::Lz4Hc { Pace::Slow } else { self.format().pace() }
-    }
-
-    fn format(self) -> Format {
-        match self {
-            Self::BloscLz => Format::BloscLz,
-            Self::Lz4 | Self::Lz4Hc => Format::Lz4,
-            Self::Snappy => Format::Snappy,
-            Self::Zlib => Format::Zlib,
-            Self::Zstd => Format::Zstd,
-        }
-    }
-}
-
-/// What the caller chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Encoding {
-    level: u32,
-    shuffle: Shuffle,
-    compressor: Compressor,
-}
 
 /// The parameters of one dataset.
 ///
@@ -86,23 +43,6 @@ pub struct Blosc {
     type_size: usize,
     chunk_bytes: u32,
 }
-
-const TYPE_SIZE: usize = 2;
-const CHUNK_BYTES: usize = 3;
-/// Where the level stands, and shuffle and compressor after it.
-const LEVEL: usize = 4;
-
-/// Revision of the filter's parameters and version of the chunk format, as the reference writes them. Never read.
-const VERSIONS: [u32; 2] = [2, 2];
-
-/// A chunk of so many bytes is told from a caller's value by its number.
-const MIN_CLEAR_BYTES: u32 = 10;
-
-/// Level, shuffle and compressor.
-const FORM: Form<3> = Form {
-    defaults: [5, 1, 0],
-    no_more: "Blosc takes [level, shuffle, compressor], alone or after four values that are overwritten; leave the others out",
-};
 
 impl Blosc {
     /// Blocks compressed with `compressor` at `level` (0, a plain copy, to 9), for elements of `type_size` bytes. Sizes
@@ -223,40 +163,4 @@ impl OpenChunk for Chunk<'_> {
 /// Elements that Blosc can shuffle have 1 to 255 bytes; others are taken as single bytes.
 fn usable_type_size(n_bytes: usize) -> usize {
     if (1..=255).contains(&n_bytes) { n_bytes } else { 1 }
-}
-
-/// The caller's level, shuffle and compressor, and where they stand: at the front where they are all there is, else after the four
-/// slots that the reference reserves. What is in these is overwritten; but of fewer than seven values, or with zeros after it, the first
-/// may be meant as the level, so there they are zeros, or what is stored: revision, format, bytes of an element, bytes of a chunk.
-fn given(cd_values: &[u32]) -> Result<(usize, [u32; 3])> {
-    let Some((front, values)) = cd_values.split_first_chunk::<LEVEL>() else { return Ok((0, FORM.read(cd_values)?)) };
-    let is_stored = matches!(*front, [1 | 2, 2, 1..=255, MIN_CLEAR_BYTES..=u32::MAX]);
-    let may_be_given = values.len() < FORM.defaults.len() || values.iter().all(|value| *value == 0);
-    if may_be_given && *front != [0; LEVEL] && !is_stored {
-        let what = "Blosc takes [level, shuffle, compressor] or [0, 0, 0, 0, level, shuffle, compressor]";
-        return Err(Error::Parameter { index: 0, value: front[0], what });
-    }
-    let read = FORM.read(values).map_err(|error| match error {
-        Error::Parameter { index, value, what } => Error::Parameter { index: index + LEVEL, value, what },
-        other => other,
-    });
-    Ok((LEVEL, read?))
-}
-
-/// Level, shuffle and compressor, which stand from `at` on.
-fn check_encoding([level, shuffle, compressor]: [u32; 3], at: usize) -> Result<Encoding> {
-    let refused = |index, value, what| Error::Parameter { index: at + index, value, what };
-    if level > 9 {
-        return Err(refused(0, level, "Blosc has the levels 0 to 9"));
-    }
-    let shuffle = match shuffle {
-        0 => Shuffle::None,
-        1 => Shuffle::Byte,
-        2 => Shuffle::Bit,
-        other => return Err(refused(1, other, "shuffle is 0 (none), 1 (bytes) or 2 (bits)")),
-    };
-    let known = Compressor::ALL.into_iter().find(|known| *known as u32 == compressor);
-    let what = "the compressor is 0 (blosclz), 1 (lz4), 2 (lz4hc), 3 (snappy), 4 (zlib) or 5 (zstd)";
-    let compressor = known.ok_or_else(|| refused(2, compressor, what))?;
-    Ok(Encoding { level, shuffle, compressor })
 }

@@ -9,7 +9,7 @@ use super::header::MAX_SPLIT;
 use crate::Result;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
-use crate::kernels::shuffle::{GROUP, unshuffle_marked};
+use crate::kernels::shuffle::{GROUP_ELEMENTS, unshuffle_marked};
 use crate::kernels::zero;
 use crate::lz::lz4::sequence::is_zeros;
 use crate::lz::lz4::sparse::{LINE, Sparse, WORD};
@@ -27,7 +27,7 @@ const PIECE: usize = 4 << 10;
 const MAX_BYTES: usize = 1 << 20;
 
 const _: () = assert!(MAX_SPLIT < DENSE, "a stream that is stored as it is makes a block dense");
-const _: () = assert!(GROUP == LINE, "a mark is for as many elements as a plane's line has bytes");
+const _: () = assert!(GROUP_ELEMENTS == LINE, "a mark is for as many elements as a plane's line has bytes");
 const _: () = assert!(WORD == 64, "groups have a bit each in words of 64");
 
 /// The streams of a block.
@@ -61,7 +61,9 @@ impl SparseBlock {
     /// Whether the `streams` are of mostly zeros, and the block of `n_bytes` that they make has whole pairs of groups, so that
     /// no line belongs to two planes.
     pub(super) fn takes(type_size: usize, streams: &Streams<'_>, n_bytes: usize) -> bool {
-        n_bytes <= MAX_BYTES && n_bytes.is_multiple_of(2 * GROUP * type_size) && streams.stored_len() <= n_bytes / DENSE
+        n_bytes <= MAX_BYTES
+            && n_bytes.is_multiple_of(2 * GROUP_ELEMENTS * type_size)
+            && streams.stored_len() <= n_bytes / DENSE
     }
 
     /// Decodes the `streams` into the whole of `dst`, in which is what `output` says. Returns the bytes that they take. The block
@@ -107,7 +109,7 @@ impl SparseBlock {
     }
 
     fn unshuffle(&mut self, level: Level, type_size: usize, dst: &mut [u8]) {
-        let (n_groups, marks) = (dst.len() / (GROUP * type_size), self.planes.marks());
+        let (n_groups, marks) = (dst.len() / (GROUP_ELEMENTS * type_size), self.planes.marks());
         self.groups.clear();
         self.groups.extend((0..n_groups).step_by(WORD).map(|first| {
             let groups = (0..type_size).fold(0, |all, plane| all | marks.word(plane * n_groups + first));
@@ -167,10 +169,10 @@ mod tests {
     fn scratch_is_the_block_and_no_more_than_256_kib() {
         let empty = two_streams(&[0; 8], 0);
         let takes = |n_bytes| SparseBlock::takes(2, &empty, n_bytes);
-        assert!(takes(MAX_BYTES) && !takes(MAX_BYTES + 4 * GROUP));
+        assert!(takes(MAX_BYTES) && !takes(MAX_BYTES + 4 * GROUP_ELEMENTS));
         let mut block = SparseBlock::default();
         block.planes.reserve(MAX_BYTES);
-        let n_groups = MAX_BYTES / (2 * GROUP);
+        let n_groups = MAX_BYTES / (2 * GROUP_ELEMENTS);
         let n_bytes = block.planes.bytes().len() + block.planes.marks().n_bytes() + n_groups / 8;
         assert!(n_bytes <= MAX_BYTES + (256 << 10), "{n_bytes} bytes");
     }
@@ -181,7 +183,7 @@ mod tests {
         for type_size in [2, 3, 4, 8, 16, 17] {
             // Whole blocks, and a last one that has whole groups, or has not.
             for n_groups in [6000, 6001] {
-                let bytes = mostly_zeros(n_groups * GROUP * type_size as usize);
+                let bytes = mostly_zeros(n_groups * GROUP_ELEMENTS * type_size as usize);
                 let (codec, chunk) = encoded(type_size, &bytes);
                 assert!(chunk.len() < bytes.len() / DENSE, "type size {type_size}");
                 for &level in Level::available() {

@@ -4,53 +4,11 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::Compressor;
+use super::compressor::{Compressor, Format};
 use crate::codec::zstd::context as zstd;
 use crate::cpu::Level;
 use crate::lz::byte_planes::Search;
 use crate::lz::{blosclz, lz4};
-use crate::threads::Pace;
-
-/// What a stream is, as the header's flags number it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// BloscLZ.
-    BloscLz = 0,
-    /// An LZ4 block.
-    Lz4 = 1,
-    /// Snappy without framing.
-    Snappy = 2,
-    /// A zlib stream.
-    Zlib = 3,
-    /// A Zstd frame.
-    Zstd = 4,
-}
-
-impl Format {
-    const ALL: [Self; 5] = [Self::BloscLz, Self::Lz4, Self::Snappy, Self::Zlib, Self::Zstd];
-
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| *format as u8 == number)
-    }
-
-    pub(super) fn pace(self) -> Pace {
-        match self {
-            Self::BloscLz | Self::Lz4 | Self::Snappy => Pace::Fast,
-            Self::Zlib | Self::Zstd => Pace::Slow,
-        }
-    }
-
-    /// No stream decodes to more than this many times its length.
-    pub(super) fn max_expansion(self) -> usize {
-        match self {
-            Self::BloscLz | Self::Lz4 => 256,
-            Self::Snappy => 64,
-            Self::Zlib => 1032,
-            // A block that repeats one byte: 128 KiB from 4 bytes.
-            Self::Zstd => 128 << 8,
-        }
-    }
-}
 
 /// Encodes the streams of one chunk.
 pub(super) struct Encoder {

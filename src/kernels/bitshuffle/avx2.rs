@@ -1,10 +1,10 @@
-//! AVX2: two lanes, the second one the tile after the first one's. See [`lanes`](super::lanes).
+//! AVX2: two lanes, the second one the tile after the first one's. See [`bit_transpose`](super::bit_transpose).
 
 use std::arch::x86_64::*;
 
 use crate::kernels::shuffle::avx2::{Vector, load_lanes, load_row, round, rounds, store_lanes, store_row, zero};
 
-super::lanes::lane_kernels!("avx2", 2, sse41);
+super::bit_transpose::lane_kernels!("avx2", 2, sse41);
 
 /// The bits of `a` above `mask` change places with those of `b` under it, `SHIFT` places away.
 #[inline]

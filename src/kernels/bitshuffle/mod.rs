@@ -14,7 +14,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod lanes;
+mod bit_transpose;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -29,7 +29,7 @@ use crate::cpu::tuning::Tuning;
 use crate::cpu::{Isa, Level};
 
 /// Elements in a group: those that share a byte in each row.
-const GROUP: usize = 8;
+const GROUP_ELEMENTS: usize = 8;
 
 /// Bit transpose of a block of elements of `element_size` bytes into `dst`, all of which is written.
 ///
@@ -77,7 +77,7 @@ pub fn inverse(level: Level, element_size: usize, src: &[u8], dst: &mut [u8]) {
 pub fn inverse_rows(level: Level, element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
     check(element_size, src, dst);
     assert!((1..=8 * element_size).contains(&n_rows), "{n_rows} rows of elements of {element_size} bytes");
-    let row_bytes = src.len() / (GROUP * element_size);
+    let row_bytes = src.len() / (GROUP_ELEMENTS * element_size);
     if n_rows == 1 && src[..row_bytes].iter().fold(0, |bits, byte| bits | byte) == 0 {
         zero::clear(dst);
         return;
@@ -111,7 +111,7 @@ pub(crate) fn fetch_first(level: Level, dst: &[u8]) {
 /// What every kernel relies on.
 fn check(element_size: usize, src: &[u8], dst: &[u8]) {
     assert!(element_size > 0, "an element has at least one byte");
-    let group_bytes = element_size.checked_mul(GROUP).expect("8 elements fit the address space");
+    let group_bytes = element_size.checked_mul(GROUP_ELEMENTS).expect("8 elements fit the address space");
     assert!(src.len().is_multiple_of(group_bytes), "{} bytes are no whole groups of {group_bytes}", src.len());
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
 }

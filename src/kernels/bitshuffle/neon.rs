@@ -1,10 +1,10 @@
-//! NEON: one lane. See [`lanes`](super::lanes).
+//! NEON: one lane. See [`bit_transpose`](super::bit_transpose).
 
 use std::arch::aarch64::*;
 
 use crate::kernels::shuffle::neon::{Vector, load_lanes, load_row, round, rounds, store_lanes, store_row, zero};
 
-super::lanes::lane_kernels!("neon", 1, scalar);
+super::bit_transpose::lane_kernels!("neon", 1, scalar);
 
 /// The bits of `a` above `mask` change places with those of `b` under it, `SHIFT` places away.
 #[inline]

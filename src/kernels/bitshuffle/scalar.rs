@@ -1,13 +1,14 @@
 //! The specification: one group of 8 elements at a time, one 8x8 bit matrix for each byte of the element.
 
-use super::GROUP;
+use super::GROUP_ELEMENTS;
 
 /// See [`super::transpose`].
 pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
-    let n_groups = src.len() / (GROUP * element_size);
+    let n_groups = src.len() / (GROUP_ELEMENTS * element_size);
     for byte in 0..element_size {
         for group in 0..n_groups {
-            let columns: [u8; GROUP] = std::array::from_fn(|i| src[(group * GROUP + i) * element_size + byte]);
+            let columns: [u8; GROUP_ELEMENTS] =
+                std::array::from_fn(|i| src[(group * GROUP_ELEMENTS + i) * element_size + byte]);
             let rows = transpose_8x8(u64::from_le_bytes(columns)).to_le_bytes();
             for (bit, row) in rows.into_iter().enumerate() {
                 dst[(byte * 8 + bit) * n_groups + group] = row;
@@ -18,13 +19,13 @@ pub(super) fn transpose(element_size: usize, src: &[u8], dst: &mut [u8]) {
 
 /// See [`super::inverse_rows`].
 pub(super) fn inverse(element_size: usize, src: &[u8], n_rows: usize, dst: &mut [u8]) {
-    let n_groups = src.len() / (GROUP * element_size);
+    let n_groups = src.len() / (GROUP_ELEMENTS * element_size);
     for byte in 0..element_size {
         for group in 0..n_groups {
             let rows: [u8; 8] = std::array::from_fn(|bit| src[(byte * 8 + bit).min(n_rows - 1) * n_groups + group]);
             let columns = transpose_8x8(u64::from_le_bytes(rows)).to_le_bytes();
             for (i, column) in columns.into_iter().enumerate() {
-                dst[(group * GROUP + i) * element_size + byte] = column;
+                dst[(group * GROUP_ELEMENTS + i) * element_size + byte] = column;
             }
         }
     }

@@ -1,10 +1,10 @@
-//! SSE4.1: one lane. See [`lanes`](super::lanes).
+//! SSE4.1: one lane. See [`bit_transpose`](super::bit_transpose).
 
 use std::arch::x86_64::*;
 
 use crate::kernels::shuffle::sse41::{Vector, load_lanes, load_row, round, rounds, store_lanes, store_row, zero};
 
-super::lanes::lane_kernels!("sse4.1", 1, scalar);
+super::bit_transpose::lane_kernels!("sse4.1", 1, scalar);
 
 /// The bits of `a` above `mask` change places with those of `b` under it, `SHIFT` places away.
 #[inline]

@@ -1,4 +1,4 @@
-//! AVX2: two lanes, the second one the tile after the first one's. See [`lanes`](super::lanes).
+//! AVX2: two lanes, the second one the tile after the first one's. See [`byte_transpose`](super::byte_transpose).
 
 #![allow(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 pub(in crate::kernels) type Vector = __m256i;
 
-super::lanes::lane_kernels!("avx2", 2, sse41);
+super::byte_transpose::lane_kernels!("avx2", 2, sse41);
 
 #[inline]
 #[target_feature(enable = "avx2")]

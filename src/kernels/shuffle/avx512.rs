@@ -7,7 +7,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{avx2, for_each_marked};
+use super::avx2;
+use super::marks::for_each_marked;
 use crate::cpu::tuning::Tuning;
 
 /// Elements in a tile: one register for each of their bytes.

@@ -10,7 +10,8 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(super) mod lanes;
+pub(super) mod byte_transpose;
+mod marks;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 mod scalar;
@@ -21,6 +22,8 @@ mod tests;
 
 use crate::cpu::tuning::Tuning;
 use crate::cpu::{Isa, Level};
+
+pub(crate) use marks::GROUP_ELEMENTS;
 
 /// Byte transpose of elements of `element_size` bytes into `dst`, all of which is written. Allocates nothing.
 ///
@@ -81,17 +84,14 @@ pub(crate) fn wants_cleared(level: Level) -> bool {
     Tuning::current().clear_before_unshuffle.get(level.isa())
 }
 
-/// Elements that have one mark in [`unshuffle_marked`].
-pub(crate) const GROUP: usize = 32;
-
-/// [`unshuffle`] into a `dst` that is zero, where only those groups of [`GROUP`] elements are not zero that have a mark, one bit
+/// [`unshuffle`] into a `dst` that is zero, where only those groups of [`GROUP_ELEMENTS`] elements are not zero that have a mark, one bit
 /// each, the first group's the lowest of the first word. Of the others some are written and most are not.
 ///
 /// # Panics
 /// As [`shuffle`], and where the groups are not whole and of an even number, or not all of the marks are theirs.
 pub(crate) fn unshuffle_marked(level: Level, element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
     assert!(src.len() == dst.len(), "{} bytes in, {} out", src.len(), dst.len());
-    assert!(src.len().is_multiple_of(2 * GROUP * element_size), "{} bytes", src.len());
+    assert!(src.len().is_multiple_of(2 * GROUP_ELEMENTS * element_size), "{} bytes", src.len());
     match level.isa() {
         _ if element_size == 1 => scalar::unshuffle_marked(1, marks, src, dst),
         // SAFETY: the level proves that the processor has these instructions.
@@ -107,19 +107,6 @@ pub(crate) fn unshuffle_marked(level: Level, element_size: usize, marks: &[u64],
         #[cfg(target_arch = "aarch64")]
         Isa::Neon => unsafe { neon::unshuffle_marked(element_size, marks, src, dst) },
         _ => scalar::unshuffle_marked(element_size, marks, src, dst),
-    }
-}
-
-/// Does `each` for the first element of every `GROUPS` groups, 1 or 2, of which one is marked.
-#[inline(always)]
-fn for_each_marked<const GROUPS: usize>(marks: &[u64], mut each: impl FnMut(usize)) {
-    const FIRSTS: u64 = u64::MAX / 3;
-    for (i, word) in marks.iter().enumerate() {
-        let mut word = if GROUPS == 2 { (word | word >> 1) & FIRSTS } else { *word };
-        while word != 0 {
-            each((64 * i + word.trailing_zeros() as usize) * GROUP);
-            word &= word - 1;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! NEON: one lane. See [`lanes`](super::lanes).
+//! NEON: one lane. See [`byte_transpose`](super::byte_transpose).
 
 #![allow(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 
 pub(in crate::kernels) type Vector = uint8x16_t;
 
-super::lanes::lane_kernels!("neon", 1, scalar);
+super::byte_transpose::lane_kernels!("neon", 1, scalar);
 
 #[inline]
 #[target_feature(enable = "neon")]

@@ -1,4 +1,4 @@
-//! SSE4.1: one lane. See [`lanes`](super::lanes).
+//! SSE4.1: one lane. See [`byte_transpose`](super::byte_transpose).
 
 #![allow(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 pub(in crate::kernels) type Vector = __m128i;
 
-super::lanes::lane_kernels!("sse4.1", 1, scalar);
+super::byte_transpose::lane_kernels!("sse4.1", 1, scalar);
 
 #[inline]
 #[target_feature(enable = "sse4.1")]

@@ -71,8 +71,8 @@ fn marked_elements_are_put_together_and_no_byte_outside_is_touched() {
                 let mut marks = vec![0u64; n_marks.div_ceil(64)];
                 (0..n_marks).filter(|group| is_marked(*group)).for_each(|group| marks[group / 64] |= 1 << (group % 64));
                 // As it is used: what is not marked is zero, before and after.
-                let mut elements = counted(n_marks * GROUP * element_size);
-                let groups = elements.chunks_mut(GROUP * element_size).enumerate();
+                let mut elements = counted(n_marks * GROUP_ELEMENTS * element_size);
+                let groups = elements.chunks_mut(GROUP_ELEMENTS * element_size).enumerate();
                 groups.filter(|(i, _)| !is_marked(*i)).for_each(|(_, group)| group.fill(0));
                 let src = from.bytes(elements.len(), at_end);
                 shuffle(Level::SCALAR, element_size, &elements, src);
@@ -83,7 +83,7 @@ fn marked_elements_are_put_together_and_no_byte_outside_is_touched() {
                 // And nothing but zeros is written where neither of two is marked.
                 dst.fill(0x5a);
                 unshuffle_marked(level, element_size, &marks, src, dst);
-                let pairs = dst.chunks(2 * GROUP * element_size).enumerate();
+                let pairs = dst.chunks(2 * GROUP_ELEMENTS * element_size).enumerate();
                 let mut unmarked = pairs.filter(|(i, _)| !is_marked(2 * i) && !is_marked(2 * i + 1));
                 assert!(
                     unmarked.all(|(_, group)| group.iter().all(|byte| matches!(byte, 0 | 0x5a))),

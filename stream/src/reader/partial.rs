@@ -178,7 +178,7 @@ impl Order {
         let Scratch { stored, decoded } = scratch;
         let bytes = resized(stored, place.len(), block, chunk)?;
         self.fetch(located, bytes, block, chunk, place.start as u64)?;
-        let decode = |dst: &mut [u8]| index.decode(filter, Level::current(), range.clone(), bytes, dst);
+        let decode = |dst: &mut [u8]| filter.decode_by_index(&index, Level::current(), range.clone(), bytes, dst);
         let is_done = self.put(block, range, strides, decoded, decode).is_ok();
         if !is_done {
             // It is damaged, or another chunk than it was: what the whole of it says is what counts.

@@ -47,7 +47,7 @@ pub(in crate::kernels) fn unpad<const W: usize>(element_size: usize, src: &[[u8;
 /// less than a tile. The file that calls it has the primitives.
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
-        use super::lanes::{LANE_ELEMENTS, pad, unpad};
+        use super::byte_transpose::{LANE_ELEMENTS, pad, unpad};
         use crate::cpu::tuning::{Prefetch, Tuning};
         use crate::kernels::prefetch::CACHE_LINE_BYTES;
 
@@ -119,8 +119,8 @@ macro_rules! lane_kernels {
         #[target_feature(enable = $features)]
         pub(super) fn unshuffle_marked(element_size: usize, marks: &[u64], src: &[u8], dst: &mut [u8]) {
             let n_elements = src.len() / element_size;
-            super::for_each_marked::<1>(marks, |group| {
-                for tile in (group..group + super::GROUP).step_by(TILE) {
+            super::marks::for_each_marked::<1>(marks, |group| {
+                for tile in (group..group + super::marks::GROUP_ELEMENTS).step_by(TILE) {
                     unshuffle_tile::<true>(element_size, n_elements, src, tile, dst);
                 }
             });

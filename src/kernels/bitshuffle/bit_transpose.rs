@@ -40,9 +40,9 @@ pub(super) fn first_element<const W: usize>(q: usize, j: usize) -> usize {
 /// less than a tile. The file that calls it has the primitives.
 macro_rules! lane_kernels {
     ($features:literal, $lanes:literal, $smaller:ident) => {
-        use super::lanes::{LANE_ELEMENTS, first_element};
+        use super::bit_transpose::{LANE_ELEMENTS, first_element};
         use crate::cpu::tuning::{Prefetch, Tuning};
-        use crate::kernels::shuffle::lanes::{pad, unpad};
+        use crate::kernels::shuffle::byte_transpose::{pad, unpad};
 
         /// Groups in a tile.
         const TILE: usize = 16 * $lanes;
