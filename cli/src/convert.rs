@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::{File, Library, load};
 use darkchunk_stream::convert::spec::{Loss, Spec, WORDS};
-use darkchunk_stream::convert::{self, Converted, Lost, Phase, Report, Resources, Rules, Step, Watch};
+use darkchunk_stream::convert::{self, Converted, Lost, Output, Phase, Report, Resources, Rules, Step, Watch};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Memory for pixels, in MB
     #[arg(long, value_name = "MB", default_value_t = 1000)]
     memory: u64,
+    /// Keep what is done in .OUT.parts, and go on from there when called again
+    #[arg(long)]
+    resume: bool,
     /// Only say what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -122,7 +125,8 @@ fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Argum
     let bar = Bar(progress(n_bytes, style));
     let resources =
         Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
-    let report = convert::convert(library, &input.file, &output, backup.as_deref(), &steps, resources, &bar);
+    let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume };
+    let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
     bar.0.finish_and_clear();
     let report = report?;
     print(&if style.json { as_json(input, &output, &report) } else { as_text(input, &output, &report, style) })?;

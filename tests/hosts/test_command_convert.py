@@ -261,6 +261,63 @@ def test_a_killed_conversion_leaves_the_source_and_no_half_file(tmp_path):
     print(f"killed at {n_moments} moments, {n_killed} of them before the end")
 
 
+def test_a_killed_conversion_goes_on_where_it_was(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = np.tile(frames(10, (256, 256), "<u2"), (4, 1, 1))
+        for index in range(8):
+            options = {"chunks": (1, 256, 256), "compression": "gzip", "compression_opts": 1}
+            file.create_dataset(f"group/{index}", data=data + np.uint16(index), **options).attrs["index"] = index
+    source = hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest()
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
+    command = [COMMAND, "convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "zstd:1", "--resume"]
+    parts, n_parts = tmp_path / ".b.h5.parts", []
+    for _ in range(50 if os.environ.get("DARKCHUNK_PROVE") == "1" else 2):
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            # At some moment after another part is complete, so that there is progress.
+            deadline = time.monotonic() + 20
+            n_before = len(n_parts) and n_parts[-1]
+            while process.poll() is None and time.monotonic() < deadline:
+                found = (parts / "list").read_text().count("\n") if (parts / "list").exists() else 0
+                if found > n_before + 1:
+                    time.sleep(random.uniform(0, 0.05))
+                    break
+                time.sleep(0.002)
+            process.kill()
+        assert hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest() == source
+        if (tmp_path / "b.h5").exists():
+            same(tmp_path / "a.h5", tmp_path / "b.h5")
+            (tmp_path / "b.h5").unlink()
+            n_parts = []
+        elif (parts / "list").exists():
+            n_parts.append((parts / "list").read_text().count("\n"))
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "zstd:1", "--resume")
+    same(tmp_path / "a.h5", tmp_path / "b.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_parts_of_another_file_or_target_are_not_used(tmp_path):
+    from test_command import spoil
+    large(tmp_path / "a.h5", 20)
+    out = ("-o", tmp_path / "b.h5", "--resume", "--to")
+    run("convert", tmp_path / "a.h5", *out, "zstd:1")
+    (tmp_path / "b.h5").unlink()
+    # A run that fails after its parts are made: the second dataset is damaged.
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.create_dataset("more", data=PIXELS, chunks=(1, 33, 47), compression="gzip")
+    whole = (tmp_path / "a.h5").read_bytes()
+    spoil(tmp_path / "a.h5", "more", 3, "bit")
+    run("convert", tmp_path / "a.h5", *out, "zstd:1", code=2)
+    part = tmp_path / ".b.h5.parts" / "0.h5"
+    first, made_at = part.read_bytes(), part.stat().st_mtime_ns
+    run("convert", tmp_path / "a.h5", *out, "zstd:1", code=2)
+    assert part.stat().st_mtime_ns == made_at
+    run("convert", tmp_path / "a.h5", *out, "lz4", code=2)
+    assert part.read_bytes() != first
+    (tmp_path / "a.h5").write_bytes(whole)
+    run("convert", tmp_path / "a.h5", *out, "lz4")
+    same(tmp_path / "a.h5", tmp_path / "b.h5")
+
+
 def test_a_full_disk_leaves_the_source_whole(tmp_path):
     large(tmp_path / "a.h5", 60)
     source = (tmp_path / "a.h5").read_bytes()

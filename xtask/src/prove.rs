@@ -41,6 +41,7 @@ const PROOFS: &[Proof] = &[
         help: "metrics beside numpy, scipy and scikit-image; false alarms over 1000 seeds",
         run: metrics,
     },
+    Proof { name: "convert", help: "darkchunk convert killed at 100 moments, and on a full disk", run: convert },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
@@ -75,6 +76,17 @@ pub(crate) fn run(names: &[String]) -> Result {
 
 fn chains(tally: &mut Tally) -> Result {
     host_program(tally, "filter chains", "tests/hosts/chains.py")
+}
+
+/// The source is whole at every moment, and `--resume` ends right.
+fn convert(tally: &mut Tally) -> Result {
+    dist::build()?;
+    let mut pytest = program(setup::python()?);
+    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "killed or full_disk"]);
+    pytest.arg("tests/hosts/test_command_convert.py").env("DARKCHUNK_PROVE", "1");
+    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    tally.step("darkchunk convert", &mut pytest);
+    Ok(())
 }
 
 fn hosts(tally: &mut Tally) -> Result {

@@ -1,6 +1,5 @@
 //! A dataset made anew, to be stored otherwise.
 
-use super::Copier;
 use crate::Result;
 use crate::api::Hid;
 use crate::dataset::{self, StoredFilter};
@@ -58,7 +57,7 @@ impl NewDataset {
 
 /// An empty dataset of this type, as the original, or stored as `storage` says.
 pub(super) fn create(
-    copier: &Copier,
+    to: Hid,
     path: &str,
     original: &Id,
     datatype: &Id,
@@ -86,7 +85,7 @@ pub(super) fn create(
     }
     let name = c_name(path)?;
     let (kind, space, links) = (datatype.get(), space.get(), links.get());
-    let id = h5!(library, H5Dcreate2(copier.to, name.as_ptr(), kind, space, links, properties.get(), DEFAULT))?;
+    let id = h5!(library, H5Dcreate2(to, name.as_ptr(), kind, space, links, properties.get(), DEFAULT))?;
     Ok(Id::new(library, id))
 }
 

@@ -102,6 +102,20 @@ impl Copier {
         h5_tool!(&self.library, H5Ldelete(self.to, name.as_ptr(), DEFAULT)).map(drop)
     }
 
+    /// Makes the dataset `path` empty and stored as `storage` says, alone in the file `part`, as `name`.
+    ///
+    /// # Errors
+    /// What HDF5 says, with the path.
+    pub fn part(library: &Library, from: Hid, path: &str, storage: &NewStorage, part: Hid, name: &str) -> Result<()> {
+        let original = object::open(library, from, path)?;
+        let datatype = Id::new(library, h5!(library, H5Dget_type(original.get()))?);
+        // A type that has a name belongs to its file; a copy does not.
+        let datatype = Id::new(library, h5!(library, H5Tcopy(datatype.get()))?);
+        let links = object::property_list(library, library.ids().link_create)?;
+        let made = dataset::create(part, name, &original, &datatype, Some(storage), &links);
+        made.map(drop).map_err(|error| at(path, error))
+    }
+
     /// The properties of a link whose name has the character set that it had.
     fn links(&self, path: &str) -> Result<Id> {
         let links = object::property_list(&self.library, self.library.ids().link_create)?;
@@ -222,7 +236,7 @@ impl Making<'_> {
             None => Id::new(&copier.library, h5!(&copier.library, H5Tcopy(datatype.get()))?),
         };
         // HDF5's own way to keep the name of a datatype (H5O_COPY_MERGE_COMMITTED_DTYPE_FLAG) crashes on sound files.
-        let copy = dataset::create(copier, path, &original, &datatype, changed, links)?;
+        let copy = dataset::create(copier.to, path, &original, &datatype, changed, links)?;
         if changed.is_none() { values::stored(&original, &copy) } else { Ok(()) }
     }
 }

@@ -6,6 +6,7 @@
 //! whatever happens, there is the old file and no new one.
 
 mod blocks;
+mod parts;
 mod pixels;
 mod plan;
 pub mod spec;
@@ -17,9 +18,21 @@ use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::copy::Copier;
 use darkchunk_hdf5::{File, Library, inspect};
+use parts::Parts;
 pub use pixels::{Lost, Resources};
 pub use plan::{Rules, Step, plan};
 use spec::Loss;
+
+/// Where a conversion writes to, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The new file, which is replaced where it is there, and may be the old one.
+    pub to: &'a Path,
+    /// What the file that was there is called then.
+    pub backup: Option<&'a Path>,
+    /// Whether what is done is kept in a folder `.OUT.parts`, from which another run goes on.
+    pub resume: bool,
+}
 
 /// What is told while a file is converted.
 pub trait Watch {
@@ -77,31 +90,65 @@ impl Drop for Temporary {
     }
 }
 
-/// Converts the file `from` by `steps` into `to`, which is replaced where it is there, and may be `from`. What was there is `backup` then, if
-/// that is given.
+/// Converts the file `from` by `steps`.
 ///
 /// # Errors
-/// What went wrong, with the path of the dataset. There is no new file then, and what was at `to` is as it was.
+/// What went wrong, with the path of the dataset. There is no new file then, and what was there is as it was.
 pub fn convert(
     library: &Library,
     from: &Path,
-    to: &Path,
-    backup: Option<&Path>,
+    output: Output<'_>,
     steps: &[Step],
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
+    let to = output.to;
+    let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+    let mut parts = if output.resume { Some(Parts::open(from, to).map_err(failed)?) } else { None };
+    if let Some(parts) = &mut parts {
+        make_parts(library, from, steps, parts, resources, watch)?;
+    }
     let place = unfinished(to)?;
     let mut temporary = Temporary(Some(place.clone()));
-    let report = write(library, from, &place, steps, resources, watch)?;
+    let report = write(library, from, &place, steps, parts.as_ref(), resources, watch)?;
     let report = proved(library, from, &place, steps, report, resources, watch)?;
-    if let Some(backup) = backup {
+    if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
         fs::hard_link(to, backup).map_err(|error| format!("{}: {error}", backup.display()))?;
     }
-    publish(&place, from, to).map_err(|error| format!("{}: {error}", to.display()))?;
+    publish(&place, from, to).map_err(failed)?;
     temporary.0 = None;
+    parts.map_or(Ok(()), Parts::remove).map_err(failed)?;
     Ok(report)
+}
+
+/// Encodes each dataset into a file of its own, but for those that are there.
+fn make_parts(
+    library: &Library,
+    from: &Path,
+    steps: &[Step],
+    parts: &mut Parts,
+    resources: Resources,
+    watch: &dyn Watch,
+) -> Result<(), String> {
+    let text = |error: darkchunk_hdf5::Error| error.to_string();
+    let source = File::open(library, from, false).map_err(text)?;
+    for (number, Step { path, storage, info, .. }) in steps.iter().enumerate() {
+        let Some(storage) = storage else { continue };
+        watch.begin(Phase::Encode, path);
+        if parts.has(number, path, storage) {
+            watch.seen(info.n_bytes);
+            continue;
+        }
+        let part = File::create(library, &parts.place(number)).map_err(text)?;
+        Copier::part(library, source.id(), path, storage, part.id(), parts::NAME).map_err(text)?;
+        let seen = |n_bytes| watch.seen(n_bytes);
+        pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, resources, &seen)
+            .map_err(|error| format!("{path}: {error}"))?;
+        part.close().map_err(text)?;
+        parts.finished(number, path, storage).map_err(|error| format!("{path}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The name that a file has until it is finished: in the same folder, and of no other process.
@@ -115,6 +162,7 @@ fn write(
     from: &Path,
     place: &Path,
     steps: &[Step],
+    parts: Option<&Parts>,
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
@@ -125,12 +173,17 @@ fn write(
         steps.iter().filter_map(|step| Some((step.path.clone(), step.storage.clone()?))).collect();
     let mut copier = Copier::new(library, source.id(), target.id()).map_err(text)?;
     copier.objects(&changed, &mut |path| watch.begin(Phase::Copy, path)).map_err(text)?;
-    for step in steps {
-        let Some(storage) = &step.storage else { continue };
-        watch.begin(Phase::Encode, &step.path);
+    for (number, Step { path, storage, .. }) in steps.iter().enumerate() {
+        let Some(storage) = storage else { continue };
         let seen = |n_bytes| watch.seen(n_bytes);
-        pixels::encode(library, &source, &target, &step.path, &storage.chunk, resources, &seen)
-            .map_err(|error| format!("{}: {error}", step.path))?;
+        let written = match parts {
+            Some(parts) => parts::join(library, &parts.place(number), &target, path),
+            None => {
+                watch.begin(Phase::Encode, path);
+                pixels::encode(library, &source, path, &target, path, &storage.chunk, resources, &seen)
+            }
+        };
+        written.map_err(|error| format!("{path}: {error}"))?;
     }
     copier.finish().map_err(text)?;
     let warnings = copier.warnings().to_vec();

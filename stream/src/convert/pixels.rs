@@ -68,18 +68,20 @@ fn open(library: &Library, file: &File, path: &str) -> Result<Open> {
     Ok(Open { reader, stored, _dataset: dataset })
 }
 
-/// Encodes all pixels of the dataset `path` of `from` into the empty dataset of that path of `to`, whose chunks have the shape `chunk`.
+/// Encodes all pixels of the dataset `path` of `from` into the empty dataset `to_path` of `to`, whose chunks have the shape `chunk`.
+#[allow(clippy::too_many_arguments, reason = "two datasets, and how")]
 pub(super) fn encode(
     library: &Library,
     from: &File,
-    to: &File,
     path: &str,
+    to: &File,
+    to_path: &str,
     chunk: &[u64],
     resources: Resources,
     seen: &dyn Fn(u64),
 ) -> Result<()> {
     let source = open(library, from, path)?;
-    let target = NewDataset::open(library, to.id(), path)?;
+    let target = NewDataset::open(library, to.id(), to_path)?;
     let filters = target.filters().iter().map(|filter| (filter.id, &filter.values[..]));
     let pipeline = Pipeline::new(filters)?;
     let blocks = Blocks::new(source.reader.dims(), chunk, source.reader.element().n_bytes);

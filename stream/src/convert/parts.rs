@@ -1,0 +1,120 @@
+//! A conversion that can go on where it was ended: each dataset that is encoded anew in a file of its own.
+//!
+//! The folder `.OUT.parts` has these files, and a list of those that are complete and on the disk. Its first line says which
+//! file they were made from; parts of another one are thrown away. When all are there their chunks are put into the new file, as
+//! they are stored, and the folder goes when that file has its name.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use darkchunk_hdf5::chunk_map::{Storage, StoredDataset};
+use darkchunk_hdf5::copy::{NewDataset, NewStorage};
+use darkchunk_hdf5::{File, Library, OpenDataset};
+
+use crate::Result;
+
+/// The name of the dataset in each part.
+pub(super) const NAME: &str = "/data";
+
+/// The parts of a file.
+pub(super) struct Parts {
+    folder: PathBuf,
+    /// A line for each part that is complete.
+    done: Vec<String>,
+}
+
+impl Parts {
+    /// The parts of `from` for `to` that an earlier run left.
+    pub(super) fn open(from: &Path, to: &Path) -> std::io::Result<Self> {
+        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = to.with_file_name(format!(".{name}.parts"));
+        remove_unfinished(to, &name)?;
+        let source = source(from)?;
+        let list = fs::read_to_string(folder.join("list")).unwrap_or_default();
+        // A line that was cut off is none.
+        let whole = list.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let mut lines = whole.lines().map(str::to_owned);
+        if lines.next().as_ref() == Some(&source) {
+            return Ok(Self { folder, done: lines.collect() });
+        }
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
+        let parts = Self { folder, done: Vec::new() };
+        parts.add_line(&source)?;
+        Ok(parts)
+    }
+
+    fn add_line(&self, line: &str) -> std::io::Result<()> {
+        let mut list = OpenOptions::new().append(true).create(true).open(self.folder.join("list"))?;
+        list.write_all(format!("{line}\n").as_bytes())?;
+        list.sync_all()
+    }
+
+    /// Where the part `number` is.
+    pub(super) fn place(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{number}.h5"))
+    }
+
+    /// Whether that part is complete.
+    pub(super) fn has(&self, number: usize, path: &str, storage: &NewStorage) -> bool {
+        self.done.contains(&line(number, path, storage)) && self.place(number).exists()
+    }
+
+    /// Notes that the part is complete.
+    pub(super) fn finished(&mut self, number: usize, path: &str, storage: &NewStorage) -> std::io::Result<()> {
+        fs::File::open(self.place(number))?.sync_all()?;
+        let line = line(number, path, storage);
+        self.add_line(&line)?;
+        self.done.push(line);
+        Ok(())
+    }
+
+    /// Throws all of it away.
+    pub(super) fn remove(self) -> std::io::Result<()> {
+        fs::remove_dir_all(self.folder)
+    }
+}
+
+/// Which file it is, and in which state.
+fn source(from: &Path) -> std::io::Result<String> {
+    let metadata = fs::metadata(from)?;
+    let time = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    Ok(format!("darkchunk parts 1 {} {time}", metadata.len()))
+}
+
+fn line(number: usize, path: &str, NewStorage { chunk, filters }: &NewStorage) -> String {
+    format!("{number} {chunk:?} {filters:?} {path:?}")
+}
+
+/// What a run that was killed left of the new file.
+fn remove_unfinished(to: &Path, name: &str) -> std::io::Result<()> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in fs::read_dir(folder)? {
+        let found = entry?.file_name().to_string_lossy().into_owned();
+        let middle = found.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".unfinished"));
+        if middle.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
+            fs::remove_file(folder.join(found))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the chunks of a part into the dataset `path` of the new file.
+pub(super) fn join(library: &Library, part: &Path, to: &File, path: &str) -> Result<()> {
+    let file = File::open(library, part, false)?;
+    let dataset = OpenDataset::open(library, file.id(), NAME)?;
+    let stored = StoredDataset::open(library, dataset.id())?;
+    let target = NewDataset::open(library, to.id(), path)?;
+    let Storage::Chunked { chunk, .. } = stored.storage() else { return Ok(()) };
+    for (place, _) in stored.map()?.iter() {
+        let offset: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+        if let Some((mask, bytes)) = stored.read_stored(&offset)? {
+            target.write(&offset, mask, &bytes)?;
+        }
+    }
+    Ok(())
+}
