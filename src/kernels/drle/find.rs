@@ -15,8 +15,10 @@ use super::scan::{self, GROUP, Groups, has_candidate};
 use super::tokens::Tokens;
 use super::types::FrameCounts;
 use crate::Result;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
+use crate::cpu::Level;
 use crate::cpu::tuning::ScanPrefetch;
-use crate::cpu::{Isa, Level};
 
 /// Pixels of a group that are looked at one by one, if one of them may be an exception.
 const CELL: usize = 16;

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::decode::Decoder;
-use super::{FREQUENCY_BITS, MIN_STATE, TOTAL};
+use super::model::{FREQUENCY_BITS, MIN_STATE, TOTAL};
 use std::arch::x86_64::*;
 
 const LANES: usize = 8;

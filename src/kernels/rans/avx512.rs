@@ -5,7 +5,7 @@
 
 use super::decode::Decoder;
 use super::encode::{Encoder, NOTHING};
-use super::{FREQUENCY_BITS, MIN_STATE, TOTAL};
+use super::model::{FREQUENCY_BITS, MIN_STATE, TOTAL};
 use std::arch::x86_64::*;
 
 const LANES: usize = 16;

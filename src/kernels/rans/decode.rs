@@ -1,9 +1,6 @@
 //! Tokens from a stream.
 
-#![allow(unsafe_code)]
-
-use super::{FREQUENCY_BITS, Frequencies, MAX_LANES, MIN_STATE, TOTAL};
-use crate::cpu::Level;
+use super::model::{FREQUENCY_BITS, Frequencies, MAX_LANES, MIN_STATE, TOTAL};
 
 /// For each number below [`TOTAL`] the token that it stands for (6 bits), the token's frequency (12 bits) and how far into it the
 /// number is.
@@ -66,24 +63,7 @@ impl<'a> Decoder<'a> {
         (slot & 63) as u8
     }
 
-    /// The tokens of pixels of which the first one is in lane 0, and each has the table that begins at the slot `tables` says. Those that
-    /// are masked have none: they get 0.
-    pub(crate) fn tokens(&mut self, level: Level, tables: &[u32], mask: Option<&[u8]>, tokens: &mut [u8]) {
-        assert!(tables.len() == tokens.len() && mask.is_none_or(|mask| mask.len() == tokens.len()));
-        match (level.isa(), self.n_lanes) {
-            // SAFETY: the level proves that the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            (crate::cpu::Isa::Avx512, 16..) => unsafe { super::avx512::tokens(self, tables, mask, tokens) },
-            // SAFETY: as above; the higher level has those of the lower one.
-            #[cfg(target_arch = "x86_64")]
-            (crate::cpu::Isa::Avx512 | crate::cpu::Isa::Avx2, 8..) => unsafe {
-                super::avx2::tokens(self, tables, mask, tokens)
-            },
-            _ => self.tokens_one_by_one(tables, mask, tokens),
-        }
-    }
-
-    fn tokens_one_by_one(&mut self, tables: &[u32], mask: Option<&[u8]>, tokens: &mut [u8]) {
+    pub(super) fn tokens_one_by_one(&mut self, tables: &[u32], mask: Option<&[u8]>, tokens: &mut [u8]) {
         let lanes = self.n_lanes - 1;
         match mask {
             None => {

@@ -1,9 +1,6 @@
 //! Tokens to a stream, from the last one to the first.
 
-#![allow(unsafe_code)]
-
-use super::{FREQUENCY_BITS, Frequencies, MAX_LANES, MIN_STATE, TOTAL};
-use crate::cpu::Level;
+use super::model::{FREQUENCY_BITS, Frequencies, MAX_LANES, MIN_STATE, TOTAL};
 
 /// A symbol that is none: a pixel that has no token.
 pub(crate) const NOTHING: u16 = u16::MAX;
@@ -65,17 +62,7 @@ impl Encoder {
         *state = x.wrapping_add(packed >> 16).wrapping_add(quotient.wrapping_mul(TOTAL - frequency));
     }
 
-    /// The symbols of a row before all that were put. The first one is in lane 0; [`NOTHING`] is none.
-    pub(crate) fn put_row(&mut self, level: Level, symbols: &[u16]) {
-        match (level.isa(), self.n_lanes) {
-            // SAFETY: the level proves that the processor has these instructions.
-            #[cfg(target_arch = "x86_64")]
-            (crate::cpu::Isa::Avx512, 16..) => unsafe { super::avx512::put_row(self, symbols) },
-            _ => self.put_one_by_one(symbols),
-        }
-    }
-
-    fn put_one_by_one(&mut self, symbols: &[u16]) {
+    pub(super) fn put_one_by_one(&mut self, symbols: &[u16]) {
         let lanes = self.n_lanes - 1;
         for (n, symbol) in symbols.iter().enumerate().rev().filter(|(_, symbol)| **symbol != NOTHING) {
             self.put_symbol(n & lanes, (*symbol).into());

@@ -6,31 +6,51 @@
 //!
 //! Tokens go to the lanes in turn, so that those of a vector are of as many lanes, and the words that they take follow each other.
 
+#![allow(unsafe_code)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod decode;
 mod encode;
+mod model;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use decode::{Decoder, DecodingTables};
 pub(crate) use encode::{Encoder, NOTHING};
+pub(crate) use model::{END_STATE, FREQUENCY_BITS, Frequencies, MAX_LANES, MIN_STATE, N_TOKENS, TOTAL};
 
-/// Tokens there are.
-pub(crate) const N_TOKENS: usize = 52;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
+use crate::cpu::Level;
 
-/// Bits of a frequency, and the sum of all in a table.
-pub(crate) const FREQUENCY_BITS: u32 = 11;
-pub(crate) const TOTAL: u32 = 1 << FREQUENCY_BITS;
+impl Decoder<'_> {
+    /// The tokens of pixels of which the first one is in lane 0, and each has the table that begins at the slot `tables` says. Those that
+    /// are masked have none: they get 0.
+    pub(crate) fn tokens(&mut self, level: Level, tables: &[u32], mask: Option<&[u8]>, tokens: &mut [u8]) {
+        assert!(tables.len() == tokens.len() && mask.is_none_or(|mask| mask.len() == tokens.len()));
+        match (level.isa(), self.n_lanes) {
+            // SAFETY: the level proves that the processor has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, 16..) => unsafe { avx512::tokens(self, tables, mask, tokens) },
+            // SAFETY: as above; the higher level has those of the lower one.
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 | Isa::Avx2, 8..) => unsafe { avx2::tokens(self, tables, mask, tokens) },
+            _ => self.tokens_one_by_one(tables, mask, tokens),
+        }
+    }
+}
 
-/// The least state, and one more than the greatest.
-pub(crate) const MIN_STATE: u32 = 1 << 15;
-pub(crate) const END_STATE: u32 = 1 << 31;
-
-/// Lanes at most.
-pub(crate) const MAX_LANES: usize = 32;
-
-/// The frequencies of the tokens. They add up to [`TOTAL`].
-pub(crate) type Frequencies = [u16; N_TOKENS];
+impl Encoder {
+    /// The symbols of a row before all that were put. The first one is in lane 0; [`NOTHING`] is none.
+    pub(crate) fn put_row(&mut self, level: Level, symbols: &[u16]) {
+        match (level.isa(), self.n_lanes) {
+            // SAFETY: the level proves that the processor has these instructions.
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, 16..) => unsafe { avx512::put_row(self, symbols) },
+            _ => self.put_one_by_one(symbols),
+        }
+    }
+}
