@@ -568,3 +568,35 @@ fn a_frame_that_was_dropped_keeps_its_metadata_and_can_come_again() {
         dropped.iter().for_each(|n| assert_eq!(pulses[2 * usize::from(*n)..][..2], n.to_ne_bytes()));
     }
 }
+
+#[test]
+fn the_file_is_flushed_by_frames_and_by_time_also_while_none_comes() {
+    let path = path("recorder_flush");
+    let flush = Flush { frames: Some(10), interval: None };
+    let (file, mut recorder) = create(&path, &drle(1), Options { n_workers: 0, flush, ..Options::default() });
+    let mut flushed = Vec::new();
+    for number in 0..31 {
+        assert_eq!(recorder.push(number, camera(number)).expect("taken"), Pushed::Taken);
+        flushed.push(recorder.statistics().expect("ours").n_flushed);
+    }
+    // After the first frame, and then after each tenth.
+    let expected: Vec<u64> = (0..31).map(|number| 1 + number / 10 * 10).collect();
+    assert_eq!(flushed, expected);
+    drop((recorder, file));
+
+    let flush = Flush { frames: None, interval: Some(Duration::from_millis(50)) };
+    for writer_thread in [false, true] {
+        let options = Options { writer_thread, flush, ..Options::default() };
+        let (file, mut recorder) = create(&path, &drle(1), options);
+        (0..5).for_each(|number| assert_eq!(recorder.push(number, camera(number)).expect("taken"), Pushed::Taken));
+        let start = std::time::Instant::now();
+        while recorder.statistics().expect("ours").n_flushed < 5 {
+            assert!(start.elapsed() < Duration::from_secs(20), "nobody flushes");
+            std::thread::sleep(Duration::from_millis(5));
+            if !writer_thread {
+                recorder.poll().expect("no trouble");
+            }
+        }
+        drop((recorder, file));
+    }
+}

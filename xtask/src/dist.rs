@@ -36,7 +36,10 @@ pub(crate) fn build() -> Result {
     lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))?;
     lay_out(&root().join("dist/bin"), &[release.join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX))])?;
     lay_out(&root().join("dist/lib"), &libraries(&release))?;
-    lay_out(&root().join("dist/include"), &[root().join("ffi/include/darkchunk.h")])?;
+    lay_out(
+        &root().join("dist/include"),
+        &["darkchunk.h", "darkchunk.hpp"].map(|name| root().join("ffi/include").join(name)),
+    )?;
     licences::lay_out(&root().join("dist/licences"))
 }
 

@@ -170,7 +170,7 @@ pub(crate) fn fuzzing(tally: &mut Tally, seconds: u32) {
     }
 }
 
-/// The C tests and examples: every warning an error, run as they are, under AddressSanitizer and UBSan, and under
+/// The C and C++ tests and examples: every warning an error, run as they are, under AddressSanitizer and UBSan, and under
 /// valgrind.
 fn c_programs(tally: &mut Tally) {
     if !tally.check("C set-up", || setup::system(&[System::Hdf5Headers, System::Valgrind])) {
@@ -187,7 +187,7 @@ fn c_programs(tally: &mut Tally) {
 fn c_sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut sources: Vec<PathBuf> =
-        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "c")).collect();
+        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "c" || e == "cpp")).collect();
     sources.sort();
     sources
 }
@@ -226,8 +226,10 @@ fn c_run(program: &Path, mut command: Command, folder: &Path) -> Command {
 fn compile(source: &Path, executable: &Path, more: &[&str]) -> Result {
     let text = std::fs::read_to_string(source).map_err(|e| format!("{}: {e}", source.display()))?;
     let library = root().join("dist/lib");
-    let mut gcc = program("gcc");
-    gcc.args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(more);
+    let is_c = source.extension().is_some_and(|extension| extension == "c");
+    let mut gcc = program(if is_c { "gcc" } else { "g++" });
+    gcc.arg(if is_c { "-std=c11" } else { "-std=c++17" });
+    gcc.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(more);
     gcc.arg(format!("-I{}", root().join("dist/include").display())).arg(source).arg("-o").arg(executable);
     gcc.arg(format!("-L{}", library.display())).arg("-ldarkchunk").arg(format!("-Wl,-rpath,{}", library.display()));
     if text.contains("hdf5.h") {
