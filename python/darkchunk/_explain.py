@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from . import _process
+from . import _process, _promise
 from ._list import CLASSES
 
 # Filters of the HDF Group's registry that occur in practice: name, and who has the plugin.
@@ -49,7 +49,8 @@ _NUMBER = re.compile(r"filter(?: number)?[: ]+(\d{2,6})", re.IGNORECASE)
 def explain(what: Any) -> str:
     """Which filters a file needs and whether they are here; or what an exception of h5py, PyTables or netCDF4 means.
 
-    `what`: a path, `path:/dataset`, or an exception. The text names what is missing, who has it, and what to type.
+    `what`: a path, `path:/dataset`, or an exception. The text names what is missing, who has it, and what to type. Of a
+    dataset with the bounded codec it says what was promised, and by its chunks what was achieved.
     """
     if isinstance(what, BaseException):
         return _of_error(what)
@@ -103,14 +104,15 @@ def _of_file(path: str) -> str:
     if not h5py.is_hdf5(path):
         return f"{path}: no HDF5 file, or its beginning is damaged"
     chains: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    promises: list[str] = []
     with h5py.File(path, "r") as file:
-        _collect(file["/" + below] if below else file, chains)
-    lines = [line for chain, names in sorted(chains.items()) for line in _describe(chain, names)]
+        _collect(file["/" + below] if below else file, chains, promises)
+    lines = [line for chain, names in sorted(chains.items()) for line in _describe(chain, names)] + promises
     return "\n".join(lines or [f"{path}: no dataset has a filter"])
 
 
-def _collect(item: Any, chains: dict[tuple[int, ...], list[str]]) -> None:
-    """Adds each dataset below `item` to the names of its filters."""
+def _collect(item: Any, chains: dict[tuple[int, ...], list[str]], promises: list[str]) -> None:
+    """Adds each dataset below `item` to the names of its filters, and what the bounded codec promised and achieved."""
     import h5py
 
     def visit(_name: str, found: Any) -> None:
@@ -119,6 +121,7 @@ def _collect(item: Any, chains: dict[tuple[int, ...], list[str]]) -> None:
             chain = tuple(dcpl.get_filter(index)[0] for index in range(dcpl.get_nfilters()))
             if chain:
                 chains[chain].append(found.name)
+                promises.extend(_promise.describe(found))
 
     visit("", item)
     if isinstance(item, h5py.Group):
