@@ -20,10 +20,12 @@
 
 #![allow(unsafe_code)]
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::api::Hid;
 use super::chunk_map;
+use super::chunk_map::locate;
 use super::claim::Claim;
 use super::dataset::{self, Frames};
 use super::full_disk;
@@ -171,6 +173,15 @@ impl ChunkWriter {
     #[must_use]
     pub fn n_stored(&self) -> u64 {
         self.n_stored
+    }
+
+    /// The file's path.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where HDF5 writes it by another driver than the plain one, or it was moved;
+    /// [`Error::MissingFunction`] with an earlier table of functions.
+    pub fn file_path(&self) -> Result<PathBuf> {
+        locate::path_of(self.library(), &self.file)
     }
 
     /// The file's length by HDF5's account, in which it has not been written everywhere: where the next chunk will most likely

@@ -48,7 +48,7 @@ fn fill(path: &Path, compression: Compression, flush_each: u64) -> u64 {
     let file = File::create(&library(), path).expect("a file");
     let mut sink = Sink::create(&library(), file.id(), path, &dataset(compression, 1), true);
     let error = (0..).find_map(|frame| {
-        let pushed = sink.push(frame, &camera(frame as usize)).map(drop);
+        let pushed = sink.push(&camera(frame as usize)).map(drop);
         let is_due = frame % flush_each == flush_each - 1;
         pushed.and_then(|()| if is_due { sink.flush() } else { Ok(()) }).err()
     });

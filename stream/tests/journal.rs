@@ -8,11 +8,12 @@ mod sink;
 use std::path::{Path, PathBuf};
 
 use common::{PATH, camera, compressions, library, path, path_of, read, read_all};
-use darkchunk::chunk::Compression;
+use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::ElementType;
-use darkchunk_hdf5::{Column, Dataset, File, FrameStatus, Number};
+use darkchunk_hdf5::{Column, Dataset, File, Flush, FrameStatus, Number};
 use darkchunk_stream::Error;
 use darkchunk_stream::journal::{self, Journal, Note, Restored, restore};
+use darkchunk_stream::recorder::{Options, Recorder};
 use sink::{GROUP, Sink, columns, dataset, row};
 
 /// Records, and leaves the file as it is when nothing was flushed or closed: a copy, made before the end.
@@ -22,7 +23,7 @@ fn record(name: &str, dataset: &Dataset, n_frames: u64, flush_each: u64) -> Path
     let file = File::create(&library(), &path).expect("a file");
     let mut sink = Sink::create(&library(), file.id(), &path, dataset, true);
     for frame in 0..n_frames {
-        sink.push(frame, &camera(frame as usize)).expect("written");
+        sink.push(&camera(frame as usize)).expect("written");
         if frame % flush_each == flush_each - 1 {
             sink.flush().expect("flushed");
         }
@@ -164,7 +165,7 @@ fn hostile(dataset: &Dataset, columns: &[Column], notes: &[Note<'_>], frame: u64
     for note in notes {
         journal.row(0, frame, FrameStatus::Written, &[0; 8]);
         journal.row(9, frame, FrameStatus::Written, &[0; 8]);
-        journal.chunk(note).expect("noted");
+        journal.chunk(note, []).expect("noted");
     }
     drop(journal);
     restored(&left).0
@@ -228,4 +229,40 @@ fn a_journal_that_is_removed_is_gone_and_one_that_failed_goes_on() {
     assert!(!journal::path_of(&left).exists());
     assert!(matches!(Journal::create(Path::new("/nowhere/at/all.h5")), Err(Error::Journal { .. })));
     assert_eq!(columns().len(), 2);
+}
+
+#[test]
+fn recorders_of_one_file_have_one_journal_until_all_have_finished() {
+    let [path, left] = ["journal-shared", "journal-shared-left"].map(path);
+    let file = File::create(&library(), &path).expect("a file");
+    let images = dataset(Compression::drle(1), 2);
+    let spectra = Dataset {
+        path: "/entry/instrument/spectrometer/data".into(),
+        ..Dataset::new(1, 1000, Compression::bitshuffle_lz4())
+    };
+    let create = |dataset: &Dataset| {
+        let options = Options { n_workers: 1, flush: Flush::NEVER, ..Options::default() };
+        Recorder::<i16>::create(&library(), file.id(), dataset, Processing::default(), options).expect("a recorder")
+    };
+    let mut recorders = [create(&images), create(&spectra)];
+    let spectrum = |frame: usize| (0..1000).map(|channel| channel % (frame as i16 + 7)).collect::<Vec<i16>>();
+    for frame in 0..10 {
+        recorders[0].push(frame as u64, camera(frame)).expect("taken");
+        recorders[1].push(frame as u64, spectrum(frame)).expect("taken");
+    }
+    recorders.iter_mut().for_each(|recorder| recorder.flush(false).expect("flushed"));
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    let [mut images, mut spectra] = recorders;
+    images.finish().expect("finished");
+    assert!(journal::path_of(&path).exists(), "another still needs it");
+    spectra.finish().expect("finished");
+    assert!(!journal::path_of(&path).exists());
+
+    let (restored, to) = restored(&left);
+    assert_eq!(restored.expect("restored").n_chunks, 5 + 10);
+    let file = File::open(&library(), &to, false).expect("it opens");
+    assert!((0..10).all(|frame| read::<i16>(&file, PATH)[frame] == camera(frame)));
+    let spectra = read::<i16>(&file, "/entry/instrument/spectrometer/data");
+    assert!((0..10).all(|frame| spectra[frame] == spectrum(frame)));
 }

@@ -11,7 +11,7 @@ mod sink;
 #[path = "../../hdf5/tests/common/tape.rs"]
 mod tape;
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,10 +21,12 @@ use std::time::Duration;
 use common::hdf5::{LOCK, h5f, h5i};
 use common::maker::Handle;
 use common::{PATH, camera, library, maker, path, path_of, read_all_in, try_read_in};
-use darkchunk::chunk::Compression;
-use darkchunk_hdf5::{File, FrameStatus};
+use darkchunk::chunk::{Compression, Processing};
+use darkchunk::element::as_bytes;
+use darkchunk_hdf5::{Api, File, Flush, FrameStatus, Library};
 use darkchunk_stream::journal::{self, restore};
-use sink::{GROUP, Sink, dataset, row};
+use darkchunk_stream::recorder::{Options, Recorder, Statistics};
+use sink::{GROUP, Sink, columns, dataset, row};
 use tape::Event;
 
 /// How frames are recorded.
@@ -35,6 +37,22 @@ struct Policy {
     flush_each: u64,
     is_swmr: bool,
     has_columns: bool,
+    by: By,
+}
+
+/// Who records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The parts of a recorder, one after the other.
+    Parts,
+    Recorder,
+}
+
+impl By {
+    /// Where the columns are.
+    fn group(self) -> String {
+        if self == Self::Parts { GROUP.to_owned() } else { format!("{PATH}_darkchunk") }
+    }
 }
 
 /// What is known between two writes.
@@ -79,8 +97,56 @@ impl Recorded {
     }
 }
 
+/// The first of the notes: HDF5 begins a flush.
+const FLUSH_BEGINS: usize = 0;
+
+unsafe extern "C" fn flush(object: i64, scope: c_int) -> c_int {
+    tape::note(FLUSH_BEGINS);
+    let flush = common::api().H5Fflush.expect("in the table");
+    // SAFETY: the caller's own arguments.
+    unsafe { flush(object, scope) }
+}
+
+/// The same as [`record`], by a recorder that does everything on this thread.
+fn record_by_recorder(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
+    let path = path("taped");
+    let file = File::create(&library(), &path).expect("a file");
+    std::fs::write(journal::path_of(&path), []).expect("a journal");
+    tape::start(&[&path, &journal::path_of(&path)]);
+    let api = Api { H5Fflush: Some(flush), ..common::api() };
+    // SAFETY: the function does what HDF5's does.
+    let library = unsafe { Library::new(&api) }.expect("a library");
+    let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
+    let flush = Flush { frames: (policy.flush_each < u64::MAX).then_some(policy.flush_each), interval: None };
+    let columns = if policy.has_columns { columns().to_vec() } else { Vec::new() };
+    let options = Options { n_workers: 0, flush, columns, ..Options::default() };
+    let made = Recorder::<i16>::create(&library, file.id(), &dataset, Processing::default(), options);
+    let mut recorder = made.expect("a recorder");
+    assert_eq!(recorder.journal(), Some(&*journal::path_of(&path)));
+    let mut notes = vec![Note::FlushBegins, Note::Flushed(0)];
+    tape::note(1);
+    for frame in 0..n_frames {
+        let row = if policy.has_columns { row(frame) } else { Vec::new() };
+        recorder.push_with(frame, camera(frame as usize), &row).expect("taken");
+        let Statistics { n_stored, n_flushed, .. } = recorder.statistics().expect("this process");
+        for note in [Note::Written(n_stored), Note::Flushed(n_flushed)] {
+            tape::note(notes.len());
+            notes.push(note);
+        }
+    }
+    // The journal is removed then.
+    tape::note(FLUSH_BEGINS);
+    let events = tape::stop(&notes);
+    recorder.finish().expect("finished");
+    assert!(!journal::path_of(&path).exists(), "a recording that is finished has no journal");
+    events
+}
+
 /// Records, and returns what happened to the file and its journal.
 fn record(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
+    if policy.by == By::Recorder {
+        return record_by_recorder(policy, n_frames);
+    }
     let path = path("taped");
     let file = Recorded::create(&path, policy.is_swmr);
     let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
@@ -97,7 +163,7 @@ fn record(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
     sink.flush().expect("flushed");
     note(Note::Flushed(0));
     for frame in 0..n_frames {
-        if sink.push(frame, &camera(frame as usize)).expect("written") {
+        if sink.push(&camera(frame as usize)).expect("written") {
             note(Note::Written(frame + 1));
         }
         if frame % policy.flush_each == policy.flush_each - 1 {
@@ -148,7 +214,8 @@ fn replay(policy: &Policy, events: &[Event<Note>], share: u64) -> Found {
             found.n_lost += 1;
             assert!(is_flushing && !policy.is_swmr, "{what}: the file lacks flushed frames");
         }
-        check_restored(&left, policy.has_columns, written, &what);
+        let group = policy.has_columns.then(|| policy.by.group());
+        check_restored(&left, group.as_deref(), written, &what);
     }
     found
 }
@@ -161,7 +228,8 @@ fn file_has(left: &Path, policy: &Policy, n_frames: u64) -> bool {
     // SAFETY: a C string.
     let file = unsafe { h5f::H5Fopen(name.as_ptr(), if policy.is_swmr { SWMR_READ } else { 0 }, 0) };
     drop(lock);
-    let has_all = file > 0 && has_frames(file, n_frames) && (!policy.has_columns || has_rows(file, n_frames));
+    let has_all =
+        file > 0 && has_frames(file, n_frames) && (!policy.has_columns || has_rows(file, &policy.by.group(), n_frames));
     if file > 0 {
         let _lock = LOCK.lock();
         // SAFETY: an identifier that is not used any more.
@@ -175,26 +243,29 @@ fn has_frames(file: i64, n_frames: u64) -> bool {
     frames.len() as u64 == n_frames && frames.iter().enumerate().all(|(index, frame)| *frame == camera(index))
 }
 
-fn has_rows(file: i64, n_frames: u64) -> bool {
+fn has_rows(file: i64, group: &str, n_frames: u64) -> bool {
     let expected: [Vec<u8>; 3] = [
         vec![FrameStatus::Written as u8; n_frames as usize],
         (0..n_frames).flat_map(|frame| row(frame)[..8].to_vec()).collect(),
         (0..n_frames).flat_map(|frame| row(frame)[8..].to_vec()).collect(),
     ];
     ["frame_status", "time", "pulse"].iter().zip(expected).all(|(name, expected)| {
-        let found = read_all_in(file, &format!("{GROUP}/{name}"));
+        let found = read_all_in(file, &format!("{group}/{name}"));
         found.is_some_and(|(_, bytes)| bytes.starts_with(&expected))
     })
 }
 
 /// All that was written is in the file that is restored.
-fn check_restored(left: &Path, has_columns: bool, n_frames: u64, what: &str) {
+fn check_restored(left: &Path, group: Option<&str>, n_frames: u64, what: &str) {
     let to = left.with_extension("restored.h5");
     let _ = std::fs::remove_file(&to);
     let restored = restore(&library(), left, &to).unwrap_or_else(|error| panic!("{what}: {error}"));
     let file = File::open(&library(), &to, false).expect(what);
     assert!(has_frames(file.id(), n_frames), "{what}: not restored: {restored:?}");
-    assert!(!has_columns || has_rows(file.id(), n_frames), "{what}: rows are not restored: {restored:?}");
+    assert!(
+        group.is_none_or(|group| has_rows(file.id(), group, n_frames)),
+        "{what}: rows are not restored: {restored:?}"
+    );
 }
 
 /// One test at a time: a child has the files that HDF5 has open when it is started, and so their locks.
@@ -207,13 +278,14 @@ fn is_prove() -> bool {
 #[test]
 fn all_that_was_written_is_restored_at_every_moment() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (n_frames, share) = if is_prove() { (400, 1) } else { (100, 40) };
+    let (n_frames, share) = if is_prove() { (400, 1) } else { (100, 50) };
     let (mut default, mut swmr) = (Found::default(), Found::default());
     for (number, flush_each) in [1, 10, u64::MAX].into_iter().enumerate() {
-        for (is_swmr, has_columns) in [(false, false), (false, true), (true, false), (true, true)] {
+        let orders = [(false, By::Parts), (false, By::Recorder), (true, By::Parts)];
+        for ((is_swmr, by), has_columns) in orders.into_iter().flat_map(|order| [(order, false), (order, true)]) {
             let compression = [Compression::drle(1), Compression::NONE, Compression::bitshuffle_lz4()][number].clone();
             let frames_per_chunk = if is_swmr { 1 } else { [1, 1, 3][number] };
-            let policy = Policy { compression, frames_per_chunk, flush_each, is_swmr, has_columns };
+            let policy = Policy { compression, frames_per_chunk, flush_each, is_swmr, has_columns, by };
             let found = replay(&policy, &record(&policy, n_frames), share);
             println!("{policy:?}: {found:?}");
             let all = if is_swmr { &mut swmr } else { &mut default };
@@ -238,18 +310,63 @@ fn say(line: &str) {
 fn child() {
     let Ok(task) = std::env::var("DARKCHUNK_TEST_CHILD") else { return };
     let (name, flush_each) = task.split_once(',').expect("a name and a number");
+    if name.contains("recorder") {
+        return record_for_ever(name, flush_each.parse().ok());
+    }
     let flush_each = flush_each.parse().unwrap_or(u64::MAX);
     let path = path(name);
     let file = File::create(&library(), &path).expect("a file");
     let mut sink = Sink::create(&library(), file.id(), &path, &dataset(Compression::drle(1), 1), true);
     say("written 0");
     for frame in 0.. {
-        sink.push(frame, &camera(frame as usize)).expect("written");
+        sink.push(&camera(frame as usize)).expect("written");
         say(&format!("written {}", frame + 1));
         if frame % flush_each == flush_each - 1 {
             sink.flush().expect("flushed");
         }
     }
+}
+
+/// A recorder with all its threads, and chunks of several frames, of which each 50th does not come.
+fn record_for_ever(name: &str, flush_each: Option<u64>) {
+    let file = File::create(&library(), &path(name)).expect("a file");
+    let flush = Flush { frames: flush_each, interval: None };
+    let options =
+        Options { n_workers: 2, writer_thread: true, flush, columns: columns().to_vec(), ..Options::default() };
+    // Not compressed: read by HDF5 itself, which fills in chunks that are missing.
+    let dataset = dataset(Compression::NONE, 3);
+    let made = Recorder::<i16>::create(&library(), file.id(), &dataset, Processing::default(), options);
+    let mut recorder = made.expect("a recorder");
+    say("written 0");
+    for frame in (0..).filter(|frame| frame % 50 != 49) {
+        recorder.push_with(frame, camera(frame as usize), &row(frame)).expect("taken");
+        say(&format!("written {}", recorder.statistics().expect("this process").n_stored));
+    }
+}
+
+/// What a recorder's file is restored to has at least `n_frames`, each as it was, and says of all others that they are not there.
+fn check_recorder_restored(left: &Path, n_frames: u64, what: &str) {
+    let to = left.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    let restored = restore(&library(), left, &to).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let file = File::open(&library(), &to, false).expect(what);
+    let group = By::Recorder.group();
+    let read = |path: &str| read_all_in(file.id(), path).expect(what).1;
+    let (statuses, pulses) = (read(&format!("{group}/frame_status")), read(&format!("{group}/pulse")));
+    let pixels = read(PATH);
+    let frame_bytes = 2 * camera(0).len();
+    let mut n_written = 0;
+    for (index, status) in statuses.iter().enumerate() {
+        let is_written = *status == FrameStatus::Written as u8;
+        n_written += u64::from(is_written);
+        let found = pixels.get(index * frame_bytes..(index + 1) * frame_bytes);
+        let is_there = found.is_some_and(|found| found == as_bytes(&camera(index)));
+        assert_eq!(is_there, is_written, "{what}: frame {index}");
+        let is_right = pulses[index * 8..][..8] == row(index as u64)[8..];
+        assert!(is_right || !is_written, "{what}: row of frame {index}");
+        assert!(index % 50 != 49 || *status == FrameStatus::Missing as u8, "{what}: frame {index} never came");
+    }
+    assert!(n_written >= n_frames, "{what}: {n_written} of {n_frames} frames, {restored:?}");
 }
 
 /// Frames that were written by a recording when it was killed after `delay`.
@@ -272,13 +389,19 @@ fn kill(name: &str, flush_each: &str, delay: Duration) -> u64 {
 fn all_that_was_written_is_restored_after_a_kill() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let n_kills = if is_prove() { 20 } else { 2 };
-    for flush_each in ["1", "10", "never"] {
+    for (flush_each, is_recorder) in ["1", "10", "never"].into_iter().flat_map(|each| [(each, false), (each, true)]) {
         for index in 0..n_kills {
-            let name = format!("killed-{flush_each}-{index}");
-            let delay = Duration::from_millis(index * 977 % 150 + 20);
+            let by = if is_recorder { "recorder" } else { "parts" };
+            let name = format!("killed-{by}-{flush_each}-{index}");
+            let delay = Duration::from_millis(index * 977 % 150 + 40);
             let n_frames = kill(&name, flush_each, delay);
-            println!("flush {flush_each}, killed after {delay:?}: {n_frames} frames written");
-            check_restored(&path_of(&name), true, n_frames, &format!("flush {flush_each}, {delay:?}"));
+            println!("{by}, flush {flush_each}, killed after {delay:?}: {n_frames} frames written");
+            let what = format!("flush {flush_each}, {delay:?}");
+            if is_recorder {
+                check_recorder_restored(&path_of(&name), n_frames, &what);
+            } else {
+                check_restored(&path_of(&name), Some(GROUP), n_frames, &what);
+            }
             for path in [path_of(&name), journal::path_of(&path_of(&name))] {
                 std::fs::remove_file(path).expect("removed");
             }

@@ -205,6 +205,12 @@ pub(crate) fn open_again(library: &Library, file: &Id) -> Result<File> {
         .map_err(|error| unsupported(&format!("the file cannot be opened again: {error}")))
 }
 
+/// The path of a file that HDF5 reads and writes plainly.
+pub(crate) fn path_of(library: &Library, file: &Id) -> Result<PathBuf> {
+    let (opened, name) = (open_again(library, file)?, name(library, file)?);
+    if is_file(&opened, &name) { Ok(name) } else { Err(unsupported("there is another file of its name")) }
+}
+
 pub(super) fn name(library: &Library, file: &Id) -> Result<PathBuf> {
     let n_bytes = h5_optional!(library, H5Fget_name(file.get(), std::ptr::null_mut(), 0))?;
     let mut name = vec![0_u8; n_bytes as usize + 1];

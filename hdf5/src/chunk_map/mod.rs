@@ -9,7 +9,7 @@
 
 mod describe;
 mod list;
-mod locate;
+pub(crate) mod locate;
 mod read;
 mod sources;
 

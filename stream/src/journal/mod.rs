@@ -25,6 +25,7 @@
 mod locate;
 mod record;
 mod restore;
+mod shared;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -36,6 +37,7 @@ use darkchunk_hdf5::{Column, Dataset, FrameStatus};
 use crate::{Error, Result};
 use record::{Chunk, Record, Series};
 pub use restore::{Restored, restore};
+pub(crate) use shared::SharedJournal;
 
 /// How a journal begins; the last byte is the version.
 const MAGIC: [u8; 8] = *b"DCJRNL\n\x01";
@@ -91,6 +93,12 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Begins the journal of `file`, which is being made. An older one is replaced.
     ///
     /// # Errors
@@ -133,17 +141,27 @@ impl Journal {
         Ok(number)
     }
 
-    /// Notes a row, in memory: it goes out with the next chunk, which may be its own.
+    /// Notes a row whose frame is in no chunk, in memory: it goes out with the next chunk, or with a flush.
     pub fn row(&mut self, group: u16, frame: u64, status: FrameStatus, row: &[u8]) {
         record::append_row(&mut self.waiting, group, frame, status, row);
     }
 
-    /// Notes a chunk that is about to be written. Where the write of the chunk fails, it is noted again before the next.
+    /// Notes a chunk that is about to be written, with the rows of its frames: group, frame, status and bytes. Where the write of the
+    /// chunk fails, it is noted again before the next.
     ///
     /// # Errors
-    /// [`Error::Journal`], for instance where the disk is full: the chunk is not noted, and may be once more.
-    pub fn chunk(&mut self, note: &Note<'_>) -> Result<()> {
-        self.note(&Record::Chunk(Chunk::of(note)))
+    /// [`Error::Journal`], for instance where the disk is full: neither chunk nor rows are noted, and may be once more.
+    pub fn chunk<'r>(
+        &mut self,
+        note: &Note<'_>,
+        rows: impl IntoIterator<Item = (u16, u64, FrameStatus, &'r [u8])>,
+    ) -> Result<()> {
+        let n_before = self.waiting.len();
+        for (group, frame, status, row) in rows {
+            self.row(group, frame, status, row);
+        }
+        Record::Chunk(Chunk::of(note)).append_to(&mut self.waiting);
+        self.flush().inspect_err(|_| self.waiting.truncate(n_before))
     }
 
     /// Writes what waits. A record whose write fails is taken back.
@@ -198,6 +216,10 @@ impl Journal {
     /// # Errors
     /// [`Error::Journal`].
     pub fn remove(self) -> Result<()> {
+        self.delete()
+    }
+
+    fn delete(&self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|error| failed(&self.path, &error))
     }
 }

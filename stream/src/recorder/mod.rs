@@ -15,11 +15,13 @@
 //! * A frame that was taken is stored, or held and tried again, or counted as one that cannot be encoded. What HDF5 refuses is reported by
 //!   the next call: [`NotPushed`].
 //! * What a killed process leaves: the frames up to the last flush (`n_flushed` in [`Statistics`]), in a file that opens as usual; what
-//!   else there is to know is in [`ChunkWriter`]. With several frames a chunk, those of a chunk that waits for others are in memory only. A
+//!   else there is to know is in [`ChunkWriter`]. With the [journal](crate::journal), which is on unless told otherwise, every frame whose
+//!   chunk was written, in a file that [`restore`](crate::journal::restore) makes. With several frames a chunk, those of a chunk that waits for others are in memory only. A
 //!   power cut can also take what was flushed, but not what [`flush`](Recorder::flush) with `sync` has written.
 //! * After a `fork` the recorder can be used in the parent only; the child is told so, and its copy does nothing.
 
 mod buffer;
+mod noted;
 mod numbers;
 mod options;
 mod order;
@@ -31,6 +33,7 @@ mod veto;
 mod work;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +43,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Record
 
 use crate::{Error, Result};
 use buffer::{Held, Pool};
+use noted::Noted;
 use order::{Offer, Order};
 use sink::{Shared, Sink};
 use threads::Threads;
@@ -121,6 +125,7 @@ struct Inner<P, B> {
     pool: Pool,
     frame_bytes: usize,
     row_bytes: usize,
+    journal: Option<PathBuf>,
     policy: Policy,
     is_finished: bool,
 }
@@ -149,22 +154,26 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let own = encoder()?;
         let others = (0..options.n_workers).map(|_| encoder()).collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
         let recording = Recording::publish(&own, &mut chunks)?;
-        let columns = Columns::create(library, at, &format!("{}_darkchunk", dataset.path), &options.columns)?;
+        let group = format!("{}_darkchunk", dataset.path);
+        let columns = Columns::create(library, at, &group, &options.columns)?;
         chunks.flush()?;
+        let journal = if options.journal { Noted::open(&chunks, dataset, P::TYPE, &options.columns)? } else { None };
+        let journal_path = journal.as_ref().map(|journal| journal.path().to_owned());
         let row_bytes = columns.row_bytes();
         let meter = Arc::new(Meter::new(&own, filter.as_ref()));
         let first_number = options.first_number;
         let plan = Plan { format: options.format, veto: options.veto, meter, first_number, chunks: Pool::default() };
         let worker = |encoder| Worker::new(encoder, plan.clone());
         let shared = Arc::new(Shared::new(Order::new(rules)));
-        let sink = Sink::new(chunks, columns, recording, options.flush);
+        let sink = Sink::new(chunks, columns, recording, journal, options.flush);
         let (own, others) = (worker(own), others.into_iter().map(worker).collect());
         let threads = Threads::start(Arc::clone(&shared), own, others, sink, options.writer_thread)
             .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
         let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
         let (pool, policy) = (Pool::default(), options.policy);
         let monitor = Monitor { shared: Arc::clone(&shared), process: std::process::id() };
-        let inner = Inner { shared, threads, pool, frame_bytes, row_bytes, policy, is_finished: false };
+        let inner =
+            Inner { shared, threads, pool, frame_bytes, row_bytes, journal: journal_path, policy, is_finished: false };
         Ok(Self { inner: Some(Box::new(inner)), monitor })
     }
 
@@ -259,6 +268,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     #[must_use]
     pub fn row_bytes(&self) -> usize {
         self.inner.as_ref().map_or(0, |inner| inner.row_bytes)
+    }
+
+    /// The journal beside the file; `None` where there is none.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Path> {
+        self.inner.as_ref()?.journal.as_deref()
     }
 
     /// What has been done so far.

@@ -44,6 +44,9 @@ pub struct Options<P> {
     pub format: PixelFormat,
     /// Which frames are stored.
     pub veto: Option<Veto<P>>,
+    /// Whether a [journal](crate::journal) is written beside the file, from which it is restored after a crash. It is removed when the
+    /// recording is finished. There is none where HDF5 does not write a plain file: see [`Recorder::journal`](super::Recorder::journal).
+    pub journal: bool,
     /// Numbers that each frame has beside its pixels. With the column `frame_status`, which is always there, they are in the group
     /// beside the dataset, whose name is the dataset's with `_darkchunk` appended.
     pub columns: Vec<Column>,
@@ -63,6 +66,7 @@ impl<P> Default for Options<P> {
             max_gap: 100_000,
             format: PixelFormat::Native,
             veto: None,
+            journal: true,
             columns: Vec::new(),
         }
     }

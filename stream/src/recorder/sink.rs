@@ -11,6 +11,7 @@ use darkchunk::chunk::Sum;
 use darkchunk::kernels::drle::FrameCounts;
 use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording, Result};
 
+use super::noted::Noted;
 use super::numbers::State;
 use super::order::{Job, Order};
 use super::work::Done;
@@ -67,6 +68,7 @@ pub(super) struct Sink<T> {
     chunks: ChunkWriter,
     columns: Columns,
     recording: Recording,
+    journal: Option<Noted>,
     flush: Flush,
     first_index: Option<u64>,
     counts: FrameCounts,
@@ -78,13 +80,20 @@ pub(super) struct Sink<T> {
 }
 
 impl<T> Sink<T> {
-    pub(super) fn new(mut chunks: ChunkWriter, columns: Columns, recording: Recording, flush: Flush) -> Self {
+    pub(super) fn new(
+        mut chunks: ChunkWriter,
+        columns: Columns,
+        recording: Recording,
+        journal: Option<Noted>,
+        flush: Flush,
+    ) -> Self {
         // When the file is flushed is decided here: chunks come in any order.
         chunks.set_flush(Flush::NEVER);
         Self {
             chunks,
             columns,
             recording,
+            journal,
             flush,
             first_index: None,
             counts: FrameCounts::default(),
@@ -106,6 +115,7 @@ impl<T> Sink<T> {
         }
         if done.chunk.is_none() {
             note_rows(&mut self.columns, &done.job);
+            self.journal.iter().for_each(|journal| journal.rows(&done.job));
             shown.order.settle(done.job, 0);
         } else {
             self.waiting.push_back(done);
@@ -118,6 +128,7 @@ impl<T> Sink<T> {
     /// Notes a frame for which there was no memory, with its metadata.
     pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
         note_row(&mut self.columns, index, FrameStatus::Dropped, row);
+        self.journal.iter().for_each(|journal| journal.row(index, FrameStatus::Dropped, row));
     }
 
     /// Stores chunks that wait, and flushes the file if it is time to; not sooner than [`RETRY`] after a failure.
@@ -132,7 +143,7 @@ impl<T> Sink<T> {
     /// Stores all chunks that wait, flushes the file, and with `sync` has the system write it to the disk.
     pub(super) fn flush_now(&mut self, sync: bool, shared: &Shared<T>) -> Result<()> {
         let stored = self.store(shared).and_then(|()| self.flush(shared));
-        let synced = stored.and_then(|()| if sync { self.chunks.sync() } else { Ok(()) });
+        let synced = stored.and_then(|()| if sync { self.sync() } else { Ok(()) });
         self.note(synced.clone(), shared);
         synced
     }
@@ -146,8 +157,14 @@ impl<T> Sink<T> {
             None => Ok(()),
         });
         let flushed = stored.and_then(|()| self.flush(shared));
-        self.note(flushed.clone(), shared);
-        flushed
+        let finished = flushed.and_then(|()| self.journal.as_mut().map_or(Ok(()), Noted::finish));
+        self.note(finished.clone(), shared);
+        finished
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.journal.as_ref().map_or(Ok(()), Noted::sync)?;
+        self.chunks.sync()
     }
 
     fn note(&mut self, result: Result<()>, shared: &Shared<T>) {
@@ -165,6 +182,9 @@ impl<T> Sink<T> {
             let last = done.job.slots.iter().rfind(|slot| slot.fate == State::Stored);
             let first = done.job.slots.iter().find(|slot| slot.fate == State::Stored);
             let n_frames = last.map_or(0, |slot| slot.index + 1);
+            if let Some(journal) = &self.journal {
+                journal.chunk(done, n_frames, self.chunks.file_end())?;
+            }
             self.chunks.write(done.job.chunk, n_frames, &chunk.bytes)?;
             self.first_index = self.first_index.into_iter().chain(first.map(|slot| slot.index)).min();
             self.counts += done.counts;
@@ -192,6 +212,7 @@ impl<T> Sink<T> {
         let first = self.first_index.unwrap_or(0);
         self.recording.store_counts_of(&self.counts, self.n_counted, first, &self.chunks)?;
         self.columns.write(self.chunks.n_stored())?;
+        self.journal.as_ref().map_or(Ok(()), Noted::flush)?;
         self.chunks.flush()?;
         shared.lock().order.flushed(std::mem::take(&mut self.n_unflushed));
         self.last_flush = Instant::now();
@@ -202,12 +223,16 @@ impl<T> Sink<T> {
 /// Notes what became of the frames of a chunk, with their metadata, in memory.
 fn note_rows<T>(columns: &mut Columns, job: &Job<T>) {
     for (slot, row) in job.rows() {
-        let status = match slot.fate {
-            State::Vetoed => FrameStatus::Vetoed,
-            State::Refused => FrameStatus::Refused,
-            _ => FrameStatus::Written,
-        };
-        note_row(columns, slot.index, status, row);
+        note_row(columns, slot.index, status_of(slot.fate), row);
+    }
+}
+
+/// What the column `frame_status` says of a frame that was encoded, or was not.
+pub(super) fn status_of(fate: State) -> FrameStatus {
+    match fate {
+        State::Vetoed => FrameStatus::Vetoed,
+        State::Refused => FrameStatus::Refused,
+        _ => FrameStatus::Written,
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use darkchunk::chunk::{FrameElement, FrameEncoder, Sum};
 use darkchunk::kernels::drle::FrameCounts;
 
+use crate::journal::checksum;
+
 use super::buffer::{Buffer, Pool, Pooled};
 use super::numbers::State;
 use super::order::Job;
@@ -18,6 +20,8 @@ pub(super) struct Done<T> {
     pub(super) job: Job<T>,
     /// The chunk; `None` where no frame of it is to be stored.
     pub(super) chunk: Option<Pooled>,
+    /// Of the chunk, for the journal.
+    pub(super) checksum: u32,
     /// Of the frames that are to be stored.
     pub(super) n_frames: u64,
     pub(super) counts: FrameCounts,
@@ -67,7 +71,8 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let counts = std::mem::take(&mut self.encoder.totals_mut().counts);
         let n_frames = job.slots.iter().filter(|slot| slot.fate == State::Stored).count() as u64;
         let counts = if chunk.is_some() { counts } else { FrameCounts::default() };
-        Done { job, chunk, n_frames, counts, fault }
+        let checksum = chunk.as_ref().map_or(0, |chunk| checksum(&chunk.bytes));
+        Done { job, chunk, checksum, n_frames, counts, fault }
     }
 
     fn encode<T: Buffer>(&mut self, job: &mut Job<T>, fault: &mut Option<String>) -> Option<Pooled> {

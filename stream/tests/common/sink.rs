@@ -47,11 +47,8 @@ impl Sink {
     }
 
     /// Takes a frame; true where its chunk was written. Where that fails, the chunk is held.
-    pub(crate) fn push(&mut self, frame: u64, pixels: &[i16]) -> Result<bool> {
+    pub(crate) fn push(&mut self, pixels: &[i16]) -> Result<bool> {
         self.encoder.push(pixels).expect("taken");
-        if let Some((_, group)) = &self.columns {
-            self.journal.row(*group, frame, FrameStatus::Written, &row(frame));
-        }
         if !self.encoder.is_full() {
             return Ok(false);
         }
@@ -79,7 +76,10 @@ impl Sink {
         let stored = self.encoder.encode().expect("encoded");
         let (dataset, index, n_frames) = (self.dataset, self.index, first + n_in_chunk);
         let note = Note { dataset, index, n_frames, mask: 0, end, stored, checksum: checksum(stored) };
-        self.journal.chunk(&note)?;
+        let rows: Vec<(u64, Vec<u8>)> = (first..n_frames).map(|frame| (frame, row(frame))).collect();
+        let group = self.columns.as_ref().map(|(_, group)| *group);
+        let noted = rows.iter().filter_map(|(frame, row)| Some((group?, *frame, FrameStatus::Written, &row[..])));
+        self.journal.chunk(&note, noted)?;
         self.chunks.write(index, n_frames, stored)?;
         if let Some((columns, _)) = &mut self.columns {
             for frame in first..n_frames {
