@@ -103,7 +103,7 @@ impl<B> From<NotPushed<B>> for Error {
 /// let library = library()?; // for instance `darkchunk_hdf5::load::library()`
 /// let file = File::create(&library, "run.h5".as_ref())?;
 /// let dataset = Dataset::new(1024, 1024, Compression::drle(20));
-/// let mut recorder = Recorder::create(&library, file.id(), &dataset, Processing::default(), Options::default())?;
+/// let mut recorder = Recorder::<i16>::create(&library, file.id(), &dataset, Processing::default(), Options::default())?;
 /// for number in [0, 1, 3, 2] {
 ///     recorder.push(number, vec![0_i16; 1024 * 1024])?;
 /// }
