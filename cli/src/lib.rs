@@ -8,6 +8,7 @@
 
 mod completions;
 mod convert;
+mod hash;
 mod info;
 mod input;
 mod output;
@@ -58,6 +59,7 @@ enum Verb {
     Verify(verify::Arguments),
     Recover(recover::Arguments),
     Convert(convert::Arguments),
+    Hash(hash::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -75,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
+        Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

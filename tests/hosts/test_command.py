@@ -1,5 +1,6 @@
 """The command `darkchunk` on files that h5py, PyTables and netCDF4 make, and on real ones."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -209,3 +210,16 @@ def test_verify_tells_damage_from_what_it_could_not_do(tmp_path):
     run("verify", tmp_path / "text", code=2)
     (tmp_path / "text.h5").write_text("not HDF5")
     assert "damaged" in run("verify", tmp_path / "text.h5", code=1)
+
+
+def test_the_hash_is_that_of_the_pixels_whatever_they_are_stored_with(tmp_path):
+    everything(tmp_path / "a.h5")
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "zstd:1", "--chunk", "7,0,0", "-d", "c*=keep", "-d", "h*=keep", "-d", "scale*=keep")
+    before = {line["path"]: line["sha256"] for line in lines("hash", tmp_path / "a.h5")}
+    after = {line["path"]: line["sha256"] for line in lines("hash", tmp_path / "b.h5", "-j", 3)}
+    assert before == after and len(before) > 8 and "/strings" not in before
+    with h5py.File(tmp_path / "a.h5") as file:
+        for path, found in before.items():
+            assert hashlib.sha256(np.asarray(file[path][()]).tobytes()).hexdigest() == found, path
+    assert run("hash", f"{tmp_path}/a.h5:/lzf").startswith(before["/lzf"] + "  ")
+    assert "no hash" in run("hash", f"{tmp_path}/a.h5:/strings", code=2)
