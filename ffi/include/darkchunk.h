@@ -558,11 +558,12 @@ typedef struct dc_recorder_options {
     size_t n_columns;
     dc_release release;      /* NULL: dc_recorder_released tells which buffers are free */
     void *release_context;
+    int no_journal;          /* not 0: no journal is written beside the file, from which it is restored after a crash */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL}
+     100000, NULL, 0, NULL, NULL, 0}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */

@@ -65,6 +65,7 @@ pub(crate) struct COptions {
     n_columns: usize,
     release: Option<Release>,
     release_context: *mut c_void,
+    no_journal: c_int,
 }
 
 /// `dc_recorder_statistics`
@@ -254,6 +255,7 @@ impl COptions {
             max_gap: self.max_gap,
             format: self.format()?,
             veto: self.veto(),
+            journal: self.no_journal == 0,
             // SAFETY: the caller's promise.
             columns: unsafe { self.columns() }?,
         })

@@ -171,6 +171,7 @@ class RecorderOptions(c.Structure):
         ("n_columns", c.c_size_t),
         ("release", c.c_void_p),
         ("release_context", c.c_void_p),
+        ("no_journal", c.c_int),
     ]
 
 

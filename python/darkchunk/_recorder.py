@@ -91,6 +91,7 @@ class Recorder:
         max_gap: int = 100_000,
         flush_frames: int = 0,
         flush_seconds: float | None = 1.0,
+        journal: bool = True,
     ) -> None:
         """Makes the dataset.
 
@@ -101,6 +102,7 @@ class Recorder:
         not enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a
         frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
         range.
+        `journal`: whether a journal is written beside the file, from which it is restored after a crash.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -141,6 +143,7 @@ class Recorder:
             max_gap=_integer(max_gap, "max_gap", 0, 1 << 62),
             columns=made,
             n_columns=len(made),
+            no_journal=not journal,
         )
         self._lent: dict[int, NDArray[Any]] = {}
         self._free_frames: list[NDArray[Any]] | None = None
