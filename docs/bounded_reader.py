@@ -197,7 +197,9 @@ class Model:
     def __init__(self, data, most_tables):
         n = data.integer(1)
         check(n <= 16, "a model has too many taps")
-        self.taps = [(data.integer(1), data.integer(1, True), data.integer(1, True), data.integer(2, True)) for _ in range(n)]
+        self.taps = [
+            (data.integer(1), data.integer(1, True), data.integer(1, True), data.integer(2, True)) for _ in range(n)
+        ]
         for plane, dy, dx, _ in self.taps:
             check(plane < 2 and (-1 if plane else 1) <= dy <= 2 and abs(dx) <= 2, "a tap is not there")
         self.bias = data.integer(4, True)
@@ -463,6 +465,9 @@ def decode(chunk, cd_values=()):
     """The frames of one stored chunk, if it is what the filter's parameters say."""
     opened = Chunk(bytes(chunk))
     element, _, _, n_bytes = (*cd_values, *(0,) * 16)[12:16]
-    check(element == 0 or opened.dtype == TYPES[min(element, 10) - 1], "the chunk has another element type than the parameters say")
+    check(
+        element == 0 or opened.dtype == TYPES[min(element, 10) - 1],
+        "the chunk has another element type than the parameters say",
+    )
     check(n_bytes in (0, opened.n_bytes), "the chunk has another size than the parameters say")
     return opened.decode()

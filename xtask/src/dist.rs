@@ -18,6 +18,11 @@ pub(crate) fn plugins() -> PathBuf {
     root().join("dist/plugins")
 }
 
+/// The C library that programs load.
+pub(crate) fn library() -> PathBuf {
+    root().join("dist/lib").join(shared_library("darkchunk"))
+}
+
 pub(crate) fn run(arguments: &[String]) -> Result {
     if let Some(argument) = arguments.first() {
         return Err(format!("dist takes no `{argument}`"));
