@@ -1,28 +1,25 @@
 //! What a writer that is killed leaves, at every moment: each write to its file is recorded, and the file is opened and
 //! read after each prefix of them.
 //!
-//! This program's own `pwrite64` and `ftruncate64` come before those of the C library, also for the HDF5 that is loaded into
-//! it. With `DARKCHUNK_PROVE` all states are looked at, without it a sample.
+//! With `DARKCHUNK_PROVE` all states are looked at, without it a sample.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod common;
+#[path = "common/tape.rs"]
+mod tape;
 
 use std::ffi::{c_int, c_void};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::*;
 use darkchunk::chunk::Compression;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::{Api, File, Flush, Library, Processing, Writer};
+use tape::Event;
 
-/// What happened to the file, and what was promised meanwhile.
-enum Event {
-    Write {
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Truncate(u64),
+/// What is known between two writes.
+#[derive(Debug, Clone, Copy)]
+enum Note {
     /// So many frames are flushed.
     Promise(u64),
     FlushBegins,
@@ -31,77 +28,24 @@ enum Event {
     Chunk(u64),
 }
 
-/// The file's device and inode, and its events.
-struct Log {
-    file: (u64, u64),
-    events: Vec<Event>,
+static NOTES: Mutex<Vec<Note>> = Mutex::new(Vec::new());
+
+fn notes() -> MutexGuard<'static, Vec<Note>> {
+    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-static LOG: Mutex<Option<Log>> = Mutex::new(None);
-
-fn log() -> MutexGuard<'static, Option<Log>> {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn note(event: Event) {
-    if let Some(log) = log().as_mut() {
-        log.events.push(event);
-    }
-}
-
-/// Notes what is done to a file descriptor, if it is of the recorded file.
-fn note_of(descriptor: c_int, event: impl FnOnce() -> Event) {
-    let Some(log) = &mut *log() else { return };
-    // SAFETY: all zeros are a `stat`.
-    let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: room for the status.
-    if unsafe { libc::fstat(descriptor, &raw mut status) } == 0 && (status.st_dev, status.st_ino) == log.file {
-        log.events.push(event());
-    }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pwrite64(descriptor: c_int, data: *const c_void, n_bytes: usize, offset: i64) -> isize {
-    // SAFETY: the caller's own arguments.
-    let n_written = unsafe { libc::syscall(libc::SYS_pwrite64, descriptor, data, n_bytes, offset) } as isize;
-    if let Ok(n_written) = usize::try_from(n_written) {
-        note_of(descriptor, || {
-            // SAFETY: the system has just read so many bytes from there.
-            let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), n_written) };
-            Event::Write { offset: offset.cast_unsigned(), bytes: bytes.to_vec() }
-        });
-    }
-    n_written
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pwrite(descriptor: c_int, data: *const c_void, n_bytes: usize, offset: i64) -> isize {
-    // SAFETY: the caller's own arguments.
-    unsafe { pwrite64(descriptor, data, n_bytes, offset) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn ftruncate64(descriptor: c_int, n_bytes: i64) -> c_int {
-    // SAFETY: the caller's own arguments.
-    let result = unsafe { libc::syscall(libc::SYS_ftruncate, descriptor, n_bytes) } as c_int;
-    if result == 0 {
-        note_of(descriptor, || Event::Truncate(n_bytes.cast_unsigned()));
-    }
-    result
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn ftruncate(descriptor: c_int, n_bytes: i64) -> c_int {
-    // SAFETY: the caller's own arguments.
-    unsafe { ftruncate64(descriptor, n_bytes) }
+fn note(note: Note) {
+    let mut notes = notes();
+    tape::note(notes.len());
+    notes.push(note);
 }
 
 unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
-    note(Event::FlushBegins);
+    note(Note::FlushBegins);
     let flush = api().H5Fflush.expect("in the table");
     // SAFETY: the caller's own arguments.
     let result = unsafe { flush(object, scope) };
-    note(Event::FlushEnds);
+    note(Note::FlushEnds);
     result
 }
 
@@ -120,7 +64,7 @@ unsafe extern "C" fn write_chunk(
     // SAFETY: a dataspace.
     if unsafe { get_rank.expect("in the table")(space) } == 3 {
         // SAFETY: an offset has as many numbers as the dataset has dimensions.
-        note(Event::Chunk(unsafe { *offset }));
+        note(Note::Chunk(unsafe { *offset }));
     }
     let write_chunk = api.H5Dwrite_chunk.expect("in the table");
     // SAFETY: the caller's own arguments.
@@ -146,27 +90,27 @@ struct Policy {
 }
 
 /// Records, and returns what happened to the file.
-fn record(policy: &Policy) -> Vec<Event> {
+fn record(policy: &Policy) -> Vec<Event<Note>> {
     let file = new_file("recorded");
-    let status = std::fs::metadata(path_of("recorded")).expect("the file");
-    *log() = Some(Log { file: (status.dev(), status.ino()), events: Vec::new() });
+    notes().clear();
+    tape::start(&[&path_of("recorded")]);
     let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
     let processing = Processing { dark: Some(vec![0; N_PIXELS]), ..Processing::default() };
     let writer = Writer::create(&noting_library(), file.id(), &dataset, processing).expect("a writer");
-    note(Event::Promise(0));
+    note(Note::Promise(0));
     let mut writer = writer.with_flush(Flush { frames: Some(policy.flush_frames), interval: None });
     for index in 0..policy.n_frames {
         writer.push(&camera(index)).expect("taken");
         if policy.flush_after.is_some_and(|after| index % after == 0) {
             writer.flush().expect("flushed");
         }
-        note(Event::Promise(writer.summary().n_flushed));
+        note(Note::Promise(writer.summary().n_flushed));
     }
     writer.finish().expect("finished");
-    note(Event::Promise(policy.n_frames as u64));
+    note(Note::Promise(policy.n_frames as u64));
     drop(writer);
     file.close().expect("closed");
-    log().take().expect("a log").events
+    tape::stop(&notes())
 }
 
 /// What was found in the states of one recording.
@@ -179,23 +123,22 @@ struct Found {
 }
 
 /// Puts the file together again, write by write, and looks at it.
-fn replay(policy: &Policy, events: &[Event], share: u64) -> Found {
-    let copy = std::fs::File::create(path("replayed")).expect("a file");
+fn replay(policy: &Policy, events: &[Event<Note>], share: u64) -> Found {
+    let copies = [std::fs::File::create(path("replayed")).expect("a file")];
     let (mut found, mut promised, mut is_flushing) = (Found::default(), None, false);
     let mut random = 12_345_u64;
     for event in events {
-        match event {
-            Event::Write { offset, bytes } => copy.write_all_at(bytes, *offset).expect("written"),
-            Event::Truncate(n_bytes) => copy.set_len(*n_bytes).expect("truncated"),
-            Event::Promise(n_frames) => promised = Some(*n_frames),
-            Event::FlushBegins => is_flushing = true,
-            Event::FlushEnds => is_flushing = false,
-            // A chunk that is written again can be lost until the flush that follows in the same call.
-            Event::Chunk(first) => promised = promised.map(|n_frames| n_frames.min(*first)),
+        if let Event::Note(note) = event {
+            match note {
+                Note::Promise(n_frames) => promised = Some(*n_frames),
+                Note::FlushBegins => is_flushing = true,
+                Note::FlushEnds => is_flushing = false,
+                // A chunk that is written again can be lost until the flush that follows in the same call.
+                Note::Chunk(first) => promised = promised.map(|n_frames| n_frames.min(*first)),
+            }
         }
-        let Some(n_frames) = promised.filter(|_| matches!(event, Event::Write { .. } | Event::Truncate(_))) else {
-            continue;
-        };
+        let is_change = tape::play(event, &copies);
+        let Some(n_frames) = promised.filter(|_| is_change) else { continue };
         found.n_states += 1;
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         if !(random >> 33).is_multiple_of(share) {
