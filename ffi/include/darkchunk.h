@@ -732,6 +732,35 @@ typedef struct dc_reader_statistics {
 
 dc_status dc_reader_statistics_of(const dc_reader *reader, dc_reader_statistics *statistics);
 
+/* Frames: a frame is all that is at one place of the first axis. How many of the first frames are stored, all of each, as of the last
+ * refresh; as many as there are where that is not known. A program waits for frames by dc_reader_refresh and this. */
+dc_status dc_reader_n_stored(const dc_reader *reader, uint64_t *n_frames);
+
+/* The pixels of the frames begin, begin + 1, ..., end - 1 that are not 0, of integers of up to 32 bits. DRLE's come out of its streams, those
+ * of other filters block by block: no image is made where chunks are whole frames. `ignore`: a value that is left out, such as that of
+ * masked pixels, or NULL; also below. HDF5 is called by these three only where the way is not DC_WAY_DIRECT. */
+typedef struct dc_sparse dc_sparse;
+dc_status dc_reader_sparse(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, dc_sparse **sparse);
+
+/* Frame i of them has the pixels offsets[i] to offsets[i + 1] - 1: indices[k] is the place in its frame, row by row, and values[k] an
+ * element of the dataset. Valid until dc_sparse_free. */
+dc_status dc_sparse_get(const dc_sparse *sparse, const uint64_t **offsets, const uint32_t **indices, const void **values,
+                        size_t *n_pixels);
+
+/* NULL is allowed. */
+void dc_sparse_free(dc_sparse *sparse);
+
+/* For each pixel of a frame: its sum over these frames, its greatest value (0 where all are ignored), and in how many frames it is not
+ * 0. Each output is NULL, or has room for a frame. */
+dc_status dc_reader_reduce(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, int64_t *sum, int64_t *max,
+                           uint64_t *count);
+
+/* For each of these frames, and each label in it from 0 to n_labels - 1: the sum of its pixels, the sum of their squares, and how many there
+ * are, zeros among them. `labels` has a number for each pixel of a frame; those from n_labels on are of no region. Each output is NULL,
+ * or has room for (end - begin) * n_labels numbers. */
+dc_status dc_reader_regions(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, const uint32_t *labels,
+                            size_t n_labels, int64_t *sums, double *squares, uint64_t *counts);
+
 /* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
  * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was, except where HDF5 does not open the
  * dataset again: it has to be closed for H5Drefresh. Then DC_WAY_DIRECT still reads what was there, the other ways fail. */

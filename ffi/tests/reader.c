@@ -207,6 +207,50 @@ static void check_arguments(dc_reader *reader, hid_t dataset, hid_t file) {
     dc_reader_free(other);
 }
 
+/* What is asked of frames and is no image, of all that are stored. */
+static void check_frames(const dc_reader *reader) {
+    enum { FRAME = HEIGHT * WIDTH };
+    uint64_t n_stored = 0;
+    CHECK(dc_reader_n_stored(reader, &n_stored) == DC_OK && n_stored == FRAMES - 1);
+    int64_t ignore = pixels[3];
+    dc_sparse *sparse = NULL;
+    CHECK(dc_reader_sparse(reader, 1, n_stored, &ignore, &sparse) == DC_OK);
+    const uint64_t *offsets;
+    const uint32_t *indices;
+    const void *values;
+    size_t n_pixels, k = 0;
+    CHECK(dc_sparse_get(sparse, &offsets, &indices, &values, &n_pixels) == DC_OK && offsets[0] == 0);
+    static int64_t sum[FRAME], max[FRAME], expected[FRAME], sums[FRAMES * 2];
+    static uint64_t count[FRAME], counts[FRAMES * 2];
+    static double squares[FRAMES * 2];
+    static uint32_t labels[FRAME];
+    for (int p = 0; p < FRAME; p++) labels[p] = p % 3;
+    CHECK(dc_reader_regions(reader, 1, n_stored, &ignore, labels, 2, sums, squares, counts) == DC_OK);
+    for (uint64_t f = 1; f < n_stored; f++) {
+        int64_t of_label = 0;
+        uint64_t n_of_label = 0;
+        for (uint32_t p = 0; p < FRAME; p++) {
+            int64_t value = pixels[f * FRAME + p];
+            if (value == ignore) continue;
+            expected[p] += value;
+            of_label += p % 3 == 1 ? value : 0;
+            n_of_label += p % 3 == 1;
+            if (value != 0) {
+                CHECK(indices[k] == p && ((const uint16_t *)values)[k] == value);
+                k++;
+            }
+        }
+        CHECK(offsets[f] == k && sums[(f - 1) * 2 + 1] == of_label && counts[(f - 1) * 2 + 1] == n_of_label);
+    }
+    CHECK(n_pixels == k);
+    CHECK(dc_reader_reduce(reader, 1, n_stored, &ignore, sum, max, count) == DC_OK && !memcmp(sum, expected, sizeof sum));
+    CHECK(dc_reader_reduce(reader, 1, n_stored, NULL, NULL, NULL, NULL) == DC_OK);
+    dc_sparse_free(sparse);
+    dc_sparse_free(NULL);
+    CHECK(dc_reader_sparse(reader, 1, FRAMES + 1, NULL, &sparse) == DC_ARGUMENT && says("frames"));
+    CHECK(dc_reader_regions(reader, 0, 1, NULL, NULL, 2, sums, squares, counts) == DC_NULL);
+}
+
 /* A dataset that grows in a file which this process writes. */
 static void check_refresh(hid_t file) {
     hid_t dataset = make(file, "grows");
@@ -243,6 +287,7 @@ int main(int argc, char **argv) {
             check_threads(reader);
             check_refresh_beside_reads(reader);
             check_chunks(reader, path);
+            check_frames(reader);
         }
         check_arguments(reader, dataset, file);
         CHECK(dc_reader_refresh(reader) == DC_OK);

@@ -47,6 +47,7 @@ from ._open import from_h5py, from_pytables, open
 from ._reader import Dataset
 from ._recorder import Recorder, Statistics
 from ._registry import get_config, register
+from ._sparse import Reduced, Regions, Sparse
 from ._version import version, version_info
 from ._writer import Summary, Writer
 
@@ -77,6 +78,9 @@ __all__ = [
     "NotTakenError",
     "ReadError",
     "Recorder",
+    "Reduced",
+    "Regions",
+    "Sparse",
     "Statistics",
     "Summary",
     "TooBrightError",

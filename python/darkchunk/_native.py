@@ -223,6 +223,11 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_reader_info_of": [c.c_void_p, c.POINTER(ReaderInfo)],
     "dc_reader_missing": [c.c_void_p, _NUMBERS, _NUMBERS, _NUMBERS, c.c_void_p],
     "dc_reader_statistics_of": [c.c_void_p, c.POINTER(ReaderStatistics)],
+    "dc_reader_n_stored": [c.c_void_p, c.POINTER(c.c_uint64)],
+    "dc_reader_sparse": [c.c_void_p, c.c_uint64, c.c_uint64, c.c_void_p, c.POINTER(c.c_void_p)],
+    "dc_sparse_get": [c.c_void_p, *[c.POINTER(c.c_void_p)] * 3, c.POINTER(c.c_size_t)],
+    "dc_reader_reduce": [c.c_void_p, c.c_uint64, c.c_uint64, *[c.c_void_p] * 4],
+    "dc_reader_regions": [c.c_void_p, c.c_uint64, c.c_uint64, c.c_void_p, c.c_void_p, c.c_size_t, *[c.c_void_p] * 3],
     "dc_reader_refresh": [c.c_void_p],
     "dc_read_begin": [
         c.c_void_p,
@@ -298,7 +303,7 @@ def library() -> c.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = [], c.c_char_p
     lib.dc_hdf5_size.argtypes, lib.dc_hdf5_size.restype = [], c.c_size_t
-    for name in ("dc_writer_free", "dc_recorder_free", "dc_reader_free", "dc_read_free"):
+    for name in ("dc_writer_free", "dc_recorder_free", "dc_reader_free", "dc_read_free", "dc_sparse_free"):
         function = getattr(lib, name)
         function.argtypes, function.restype = [c.c_void_p], None
     lib.dc_reader_reason.argtypes, lib.dc_reader_reason.restype = [c.c_void_p], c.c_char_p

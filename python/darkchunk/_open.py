@@ -13,20 +13,21 @@ def open(
     path: str | os.PathLike[str],
     dataset: str | None = None,
     threads: int | None = None,
-    missing: str = "fill",
+    missing: str | None = None,
     swmr: bool = False,
 ) -> Dataset:
     """Opens a dataset for reading by several threads.
 
     `dataset`: its path in the file; None for the one that NeXus's default attributes name, or the only one. `threads`
     that read and decode; None for one a processor. `missing`: what a chunk that was never stored is: "fill", its fill
-    value, as in h5py; "raise", a `MissingError`; "mask", masked in a masked array. `swmr`: the file is being written by
-    a SWMR writer; `refresh` sees what it has added.
+    value, as in h5py (the default); "raise", a `MissingError` (the default with `swmr`: it may not be written yet);
+    "mask", masked in a masked array. `swmr`: the file is being written by a SWMR writer; `refresh` sees what it has
+    added, `wait` waits for it.
     """
     import h5py
     from h5py import h5f
 
-    name = os.fspath(path)
+    name, missing = os.fspath(path), missing or ("raise" if swmr else "fill")
     flags = h5f.ACC_RDONLY | (h5f.ACC_SWMR_READ if swmr else 0)
     opened = h5f.open(os.fsencode(name), flags)
     try:

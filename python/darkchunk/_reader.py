@@ -1,8 +1,8 @@
 """Datasets that are read by several threads: the file's bytes by `pread`, decoded by the library.
 
 h5py's HDF5 says where the chunks are, and which parts of other datasets a virtual one is made of. What it alone can
-read (compact and external data, other filters, virtual datasets with steps or patterns of names, files that this process
-writes to) it reads, one thread at a time; `Dataset.way` says which it is.
+read (compact and external data, other filters, virtual datasets with steps or patterns of names, files that this
+process writes to) it reads, one thread at a time; `Dataset.way` says which it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from . import _hosted, _keys, _native, _statistics
 from ._errors import UnsupportedError
 from ._filters import _integer
+from ._frames import Frames
 from ._gate import Gate
 from ._list import CLASSES
 
@@ -32,7 +33,7 @@ _PIECE = 0.1
 _MAX_THREADS = 256
 
 
-class Dataset:
+class Dataset(Frames):
     """A dataset of an HDF5 file, read by numpy's rules: `dataset[10:20]`, `dataset[3, ::2, 5]`, `dataset[[1, 5, 7]]`.
 
     Made by `darkchunk.open` or `darkchunk.from_h5py`. Several threads may read at the same time. It is pickled by path

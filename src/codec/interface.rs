@@ -232,6 +232,19 @@ pub trait OpenChunk {
         Ok(wanted.n_parts())
     }
 
+    /// Decodes the chunk piece by piece, and hands each to `visit` with its place among the decoded bytes. What no piece has is zeros;
+    /// no place is in two pieces but of pixels that are zeros in the first. Pieces are whole elements of `element_bytes`. They rise, except
+    /// that DRLE's exceptions come after the other pixels of their frame. On an error some pieces may have been handed over.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn visit(&self, level: Level, _element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        let mut whole = crate::pipeline::buffer(self.decoded_len()?)?;
+        self.decode(level.into(), &mut whole)?;
+        visit(0, &whole);
+        Ok(())
+    }
+
     /// Decodes to the front of `dst`, whatever size the chunk has, and returns that size. What is after it in `dst` is
     /// unspecified then, as is all of it on an error, but never bytes from elsewhere.
     ///

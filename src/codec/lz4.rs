@@ -6,7 +6,7 @@
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage, Writer};
 use super::parameters::Form;
-use super::range::Wanted;
+use super::range::{Piece, Wanted};
 use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::lz::lz4::{self, library};
@@ -190,6 +190,19 @@ impl OpenChunk for OpenLz4<'_> {
 
     fn parts(&self) -> Option<Parts> {
         Some(Parts { n_bytes: self.header.n_bytes, part_bytes: self.header.block_bytes.max(1) })
+    }
+
+    fn visit(&self, level: Level, element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        self.decoded_size()?;
+        let mut piece = Piece::default();
+        if !self.header.block_bytes.is_multiple_of(element_bytes) {
+            return piece.visit(0..self.header.n_bytes, visit, |dst| self.decode(level.into(), dst));
+        }
+        for read in self.blocks.clone() {
+            let (block, bytes) = read?;
+            piece.visit(block.decoded.clone(), visit, |dst| decode_one(level, &classify(block), bytes, dst))?;
+        }
+        Ok(())
     }
 
     fn index(&self) -> Result<Option<BlockIndex>> {

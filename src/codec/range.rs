@@ -72,3 +72,25 @@ impl<'a> Wanted<'a> {
         self.n_parts
     }
 }
+
+/// Memory for one part after the other, each handed on once it is decoded.
+#[derive(Default)]
+pub(super) struct Piece(Vec<u8>);
+
+impl Piece {
+    /// Has `decode` decode the part that `decoded` are the bytes of, which the chunk is long enough for, and hands it to `visit`.
+    pub(super) fn visit(
+        &mut self,
+        decoded: Range<usize>,
+        visit: &mut dyn FnMut(usize, &[u8]),
+        decode: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        if self.0.len() < decoded.len() {
+            self.0 = crate::pipeline::buffer(decoded.len())?;
+        }
+        let piece = &mut self.0[..decoded.len()];
+        decode(piece)?;
+        visit(decoded.start, piece);
+        Ok(())
+    }
+}

@@ -67,6 +67,14 @@ impl ChunkMap {
         self.chunks.is_empty()
     }
 
+    /// The number of the first place, row by row of the grid, that has no chunk.
+    #[must_use]
+    pub fn first_missing(&self) -> u64 {
+        let is_there = |(number, _): &(u64, StoredChunk), index: usize| *number == index as u64;
+        let n = self.chunks.iter().enumerate().position(|(index, chunk)| !is_there(chunk, index));
+        n.unwrap_or(self.chunks.len()) as u64
+    }
+
     /// The bytes of all of them.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {

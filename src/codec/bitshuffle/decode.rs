@@ -2,8 +2,8 @@
 
 use super::OpenBitshuffle;
 use super::geometry::{Bitshuffle, Compression};
-use crate::codec::framing::{Block, FramedBlocks, Header};
-use crate::codec::range::Wanted;
+use crate::codec::framing::{Block, FramedBlocks, Header, Storage};
+use crate::codec::range::{Piece, Wanted};
 use crate::codec::{framing, zstd};
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
@@ -63,6 +63,31 @@ pub(super) fn range(chunk: &OpenBitshuffle<'_>, level: Level, range: Range<usize
         take(codec, level, src, &block, &mut wanted)?;
     }
     Ok(wanted.n_parts())
+}
+
+/// Hands on one block after the other, of a chunk whose blocks are long enough for its size.
+pub(super) fn visit(chunk: &OpenBitshuffle<'_>, level: Level, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+    let OpenBitshuffle { codec, src, framed } = chunk;
+    let mut piece = Piece::default();
+    let Some((header, blocks)) = framed else {
+        for block in codec.plain_blocks(src.len())? {
+            piece.visit(block.decoded.clone(), visit, |dst| codec.decode_block(level, src, &block, dst))?;
+        }
+        return Ok(());
+    };
+    let mut decoder = Blocks::new(codec, level, header.block_bytes.min(header.n_bytes));
+    for block in codec.blocks_of(*header, blocks.clone()) {
+        let Block { stored, decoded, storage } = block?;
+        let bytes = &src[stored.clone()];
+        piece.visit(decoded, visit, |dst| match storage {
+            Storage::Raw => {
+                dst.copy_from_slice(bytes);
+                Ok(())
+            }
+            Storage::Encoded => decoder.decode(bytes, dst).map_err(|error| framing::offset_error(error, stored.start)),
+        })?;
+    }
+    Ok(())
 }
 
 fn take(codec: &Bitshuffle, level: Level, src: &[u8], block: &Block, wanted: &mut Wanted<'_>) -> Result<()> {

@@ -154,6 +154,11 @@ impl OpenChunk for OpenBitshuffle<'_> {
         Some(Parts { n_bytes, part_bytes })
     }
 
+    fn visit(&self, level: Level, _element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        self.decoded_size()?;
+        decode::visit(self, level, visit)
+    }
+
     fn index(&self) -> Result<Option<BlockIndex>> {
         let Some((header, blocks)) = &self.framed else { return Ok(None) };
         let checked = blocks.clone().map(|read| {

@@ -159,6 +159,11 @@ impl<'a> Chunk<'a> {
         Ok(())
     }
 
+    /// Whether blocks that are compressed share bytes.
+    pub(super) fn overlaps(&self) -> Result<bool> {
+        if self.is_plain() { Ok(false) } else { self.blocks_overlap() }
+    }
+
     /// Refuses a decoded size that no chunk of this length can have.
     pub(super) fn check_expansion(&self) -> Result<()> {
         let Some(format) = self.header.format else { return Ok(()) };

@@ -28,7 +28,7 @@ pub(crate) use self::header::HEADER_BYTES;
 use self::decode::Output;
 use self::header::MAX_BYTES;
 use self::params::{CHUNK_BYTES, Encoding, FORM, LEVEL, TYPE_SIZE, VERSIONS, check_encoding, given};
-use crate::codec::range::Wanted;
+use crate::codec::range::{Piece, Wanted};
 use crate::codec::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::{Error, Exec, Result};
@@ -140,6 +140,19 @@ impl OpenChunk for Chunk<'_> {
 
     fn parts(&self) -> Option<Parts> {
         Some(Parts { n_bytes: self.decoded_len(), part_bytes: self.decoded_range(0).len().max(1) })
+    }
+
+    fn visit(&self, level: Level, element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        self.check_expansion()?;
+        let mut piece = Piece::default();
+        // Blocks that overlap would be work without a limit.
+        if self.overlaps()? || !self.decoded_range(0).len().is_multiple_of(element_bytes) {
+            return piece.visit(0..self.decoded_len(), visit, |dst| self.decode(level.into(), dst));
+        }
+        for index in 0..self.n_blocks() {
+            piece.visit(self.decoded_range(index), visit, |dst| self.decode_block_at(level, index, dst))?;
+        }
+        Ok(())
     }
 
     fn decode_range(&self, level: Level, range: Range<usize>, dst: &mut [u8]) -> Result<usize> {

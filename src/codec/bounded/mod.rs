@@ -46,7 +46,7 @@ pub use element::IntegerType;
 pub use front::Achieved;
 pub use parameters::MAX_NAMED_SENTINELS;
 
-use super::range::Wanted;
+use super::range::{Piece, Wanted};
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::quantise::{Bound, Options};
@@ -273,6 +273,19 @@ impl OpenChunk for Chunk<'_> {
         let header = &self.front.header;
         let parts = Parts { n_bytes: header.n_bytes as usize, part_bytes: header.frame_bytes() };
         self.frames_are_alone().then_some(parts)
+    }
+
+    fn visit(&self, level: Level, _element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        let n_bytes = self.justified_len()?;
+        let (mut piece, frame_bytes) = (Piece::default(), self.front.header.frame_bytes());
+        if !self.frames_are_alone() {
+            return piece.visit(0..n_bytes, visit, |dst| self.decode(level.into(), dst));
+        }
+        for index in 0..self.front.header.n_frames() {
+            let decoded = index * frame_bytes..(index + 1) * frame_bytes;
+            piece.visit(decoded, visit, |dst| self.decode_frames(level.into(), index..index + 1, dst))?;
+        }
+        Ok(())
     }
 
     /// Where each frame is predicted from the one before, those before are decoded, too.

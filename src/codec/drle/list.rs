@@ -94,6 +94,27 @@ impl List<'_> {
         Ok(())
     }
 
+    /// The pixels that are exceptions; they rise.
+    pub(super) fn places(&self, n_pixels: usize) -> Result<Vec<Range<usize>>> {
+        let (mut records, mut places) = (Records::new(self, n_pixels), Vec::new());
+        while let Some(Record { pixels, .. }) = records.next()? {
+            places.push(pixels);
+        }
+        Ok(places)
+    }
+
+    /// Hands on the exceptions, a segment of `n_pixels` has them, each run with the byte that it begins at.
+    pub(super) fn each(&self, n_pixels: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        let mut records = Records::new(self, n_pixels);
+        while let Some(Record { pixels, values }) = records.next()? {
+            match values {
+                Values::Same(value) => pixels.for_each(|pixel| visit(2 * pixel, &value)),
+                Values::Each(values) => visit(2 * pixels.start, values),
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the list is one of `n_pixels`: it can be applied then.
     pub(super) fn check(&self, n_pixels: usize) -> Result<()> {
         let mut records = Records::new(self, n_pixels);

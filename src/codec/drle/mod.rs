@@ -22,6 +22,7 @@
 //! | 8 | number of the sentinels that are named, up to 7; 0 = 65535 of `uint16`, none of `int16` |
 //! | 9… | these |
 
+mod bright;
 mod container;
 mod encode;
 mod list;
@@ -39,7 +40,7 @@ pub use pixels::PixelType;
 pub(crate) use segment::close as close_segment;
 pub use writer::ContainerWriter;
 
-use super::range::Wanted;
+use super::range::{Piece, Wanted};
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
 use crate::kernels::drle::{self, Sentinels};
@@ -341,6 +342,17 @@ impl OpenChunk for OpenDrle<'_> {
                 let header = container.header();
                 Some(Parts { n_bytes: header.n_bytes as usize, part_bytes: header.segment_bytes() })
             }
+        }
+    }
+
+    fn visit(&self, level: Level, _element_bytes: usize, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
+        match &self.content {
+            Content::Bare(src) => {
+                let mut piece = Piece::default();
+                let n_bytes = self.codec.bare_len(src)?;
+                piece.visit(0..n_bytes, visit, |dst| self.decode(level.into(), dst))
+            }
+            Content::Container(container) => bright::visit(container, level, visit),
         }
     }
 

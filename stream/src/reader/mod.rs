@@ -24,6 +24,7 @@
 
 mod buffer;
 mod by_hdf5;
+mod frames;
 mod open;
 mod partial;
 mod plan;
@@ -41,6 +42,7 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
+pub use frames::{Reduced, Regions, Sparse};
 use partial::Counts;
 pub use partial::Statistics;
 use plan::Plan;
@@ -156,6 +158,17 @@ impl Reader {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// How many of the first frames (places along the first axis) are stored, all of each, as of the last refresh: those before the
+    /// first chunk that is not. Where it is not known which chunks are stored, as many as there are.
+    #[must_use]
+    pub fn n_stored_frames(&self) -> u64 {
+        let (Some(n_frames), Some(chunk), Some(map)) = (self.dims().first(), self.chunk(), &self.known.map) else {
+            return self.dims().first().copied().unwrap_or(0);
+        };
+        let per_row = map.grid()[1..].iter().product::<u64>().max(1);
+        (map.first_missing() / per_row).saturating_mul(chunk[0]).min(*n_frames)
     }
 
     /// What it has done so far.

@@ -402,6 +402,21 @@ fn read(located: &Located, dst: &mut [u8], block: &Block, chunk: StoredChunk, fi
     })
 }
 
+/// The stored bytes of the chunk that begins at `offset`, in `memory`.
+pub(super) fn read_chunk<'a>(
+    known: &Known,
+    located: &Located,
+    chunk: StoredChunk,
+    offset: &[u64],
+    memory: &'a mut Vec<u8>,
+) -> Result<&'a mut [u8]> {
+    let block = Block { parts: vec![], offset: offset.to_vec(), shape: vec![], first: vec![], count: vec![] };
+    known.check_size(&block, chunk)?;
+    let bytes = resized(memory, chunk.n_bytes as usize, &block, chunk)?;
+    read(located, bytes, &block, chunk, 0)?;
+    Ok(bytes)
+}
+
 fn cannot_read(block: &Block, chunk: StoredChunk, reason: String) -> Error {
     Error::Read { offset: block.offset.clone(), address: chunk.address, n_bytes: chunk.n_bytes, reason }
 }

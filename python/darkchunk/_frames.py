@@ -1,0 +1,119 @@
+"""What a `Dataset` gives of its frames that is no image, and the wait for frames that are not there yet."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes as c
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _hosted, _native, _sparse
+from ._errors import UnsupportedError
+from ._gate import Gate
+
+# While frames are waited for, a growing file is looked at so often, in seconds.
+_LOOK = 0.05
+
+
+class Frames:
+    """The part of `Dataset` that knows of frames: all that is at one place of the first axis."""
+
+    _handle: c.c_void_p | None
+    _shape: tuple[int, ...]
+    _dtype: np.dtype[Any]
+    _gate: Gate
+    _missing: str
+
+    @property
+    def way(self) -> str:
+        """Of `Dataset`."""
+        raise NotImplementedError
+
+    @property
+    def reason(self) -> str:
+        """Of `Dataset`."""
+        raise NotImplementedError
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Of `Dataset`."""
+        raise NotImplementedError
+
+    def refresh(self) -> tuple[int, ...]:
+        """Of `Dataset`."""
+        raise NotImplementedError
+
+    def sparse(self, start: int, stop: int | None = None, ignore: int | None = None) -> _sparse.Sparse:
+        """The pixels of frame `start`, or of the frames `start` to `stop - 1`, that are neither 0 nor `ignore` (a
+        value, such as that of masked pixels). A frame is `self[i]`. For integers of up to 32 bits."""
+        source, begin, end = self._frames_of(start, start + 1 if stop is None else stop)
+        return _sparse.sparse(source, begin, end, ignore)
+
+    def reduce(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> _sparse.Reduced:
+        """Sum, greatest value and count of each pixel over the frames `start` to `stop - 1`, in one pass and without
+        images; pixels that are `ignore` are left out. For integers of up to 32 bits."""
+        source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
+        return _sparse.reduce(source, begin, end, ignore)
+
+    def sum(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.int64]:
+        """The `sum` of `reduce`."""
+        return self.reduce(start, stop, ignore).sum
+
+    def max(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.int64]:
+        """The `max` of `reduce`."""
+        return self.reduce(start, stop, ignore).max
+
+    def count(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.uint64]:
+        """The `counts` of `reduce`."""
+        return self.reduce(start, stop, ignore).counts
+
+    def regions(
+        self, labels: ArrayLike, start: int = 0, stop: int | None = None, ignore: int | None = None
+    ) -> _sparse.Regions:
+        """For each of the frames `start` to `stop - 1` and each label the sum of its pixels, of their squares, and how
+        many there are. `labels`: integers of the shape of a frame; negative ones are of no region."""
+        source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
+        return _sparse.regions(source, begin, end, ignore, labels)
+
+    def _frames_of(self, start: int, stop: int | None) -> tuple[_sparse.Source, int, int]:
+        """What frames are read from, and which."""
+        shape = self._shape
+        if self._handle is None or not shape:
+            raise UnsupportedError(f"there are no frames of integers: {self.reason or 'it has no axes'}")
+        if self._missing == "mask":
+            raise UnsupportedError("missing='mask' is for images")
+        stop = shape[0] if stop is None else stop
+        if not 0 <= start <= stop <= shape[0]:
+            raise IndexError(f"frames {start} to {stop} of a dataset that has {shape[0]}")
+
+        def call(name: str, *arguments: Any) -> None:
+            with self._gate.inside(), contextlib.nullcontext() if self.way == "direct" else _hosted.lock():
+                _native.call(name, *arguments)
+
+        chunk = self.chunks[0] if self.chunks else 1
+        return _sparse.Source(self._handle, shape, self._dtype, chunk, call), start, stop
+
+    @property
+    def n_stored(self) -> int:
+        """How many of the first frames are stored, all of each, as of the last `refresh`."""
+        if self._handle is None:
+            return self._shape[0] if self._shape else 0
+        found = c.c_uint64()
+        with self._gate.inside():
+            _native.call("dc_reader_n_stored", self._handle, found)
+        return found.value
+
+    def wait(self, n: int, timeout: float | None = None) -> int:
+        """Waits until the first `n` frames are stored, for `timeout` seconds at most, and returns how many are. None:
+        without a limit. A frame of which a chunk is not stored yet does not count, nor do those after it."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.n_stored < n:
+            self.refresh()
+            left = _LOOK if end is None else end - time.monotonic()
+            if self.n_stored >= n or left <= 0:
+                break
+            time.sleep(min(_LOOK, left))
+        return self.n_stored

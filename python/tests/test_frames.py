@@ -1,0 +1,122 @@
+"""Sparse frames, sums over frames and regions; and files that grow, their writer killed."""
+
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+import support
+from support import FILTERS, frames
+
+import darkchunk
+
+SHAPE = (23, 33, 47)
+MASKED = 65535
+
+
+def stack():
+    """With masked pixels, and one that DRLE stores as an exception."""
+    made = frames("<u2", SHAPE)
+    made[:, 5, 7], made[::3, 8, 9] = MASKED, 40000
+    return made
+
+
+def files(tmp_path):
+    """Each filter; chunks of one frame, of several, and parts of frames."""
+    for number, (filter, chunk) in enumerate(
+        [(None, (1, 33, 47)), ("gzip", (4, 33, 47)), (None, (3, 10, 47))]
+        + [(filter, (1 + n % 3, 33, 47)) for n, filter in enumerate(FILTERS) if filter.filter_options != (0, 1)]
+    ):
+        if isinstance(filter, darkchunk.DRLE) and "bare" in repr(filter):
+            continue
+        path = tmp_path / f"{number}.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("a", data=stack(), chunks=chunk, compression=filter)
+        yield path, f"{filter!r} {chunk}"
+
+
+def test_sparse_sums_and_regions_are_those_of_the_images(tmp_path):
+    whole = stack().astype(np.int64)
+    labels = np.arange(33 * 47).reshape(33, 47) % 6 - 1
+    for path, what in files(tmp_path):
+        with darkchunk.open(path, "a", threads=2) as dataset:
+            for ignore in (None, MASKED):
+                kept = np.where(whole == ignore, 0, whole)[3:20]
+                found = dataset.sparse(3, 20, ignore)
+                assert (found.to_dense() == kept).all() and len(found.values) == np.count_nonzero(kept), what
+                assert all((ours == theirs).all() for ours, theirs in zip(found.coo(), np.nonzero(kept), strict=True))
+                assert (dataset.sum(3, 20, ignore) == kept.sum(axis=0)).all(), what
+                greatest = np.where(whole == ignore, np.iinfo(np.int64).min, whole)[3:20].max(axis=0)
+                greatest[(whole[3:20] == ignore).all(axis=0)] = 0
+                assert (dataset.max(3, 20, ignore) == greatest).all(), what
+                assert (dataset.count(3, 20, ignore) == np.count_nonzero(kept, axis=0)).all(), what
+            found = dataset.regions(labels, 2, ignore=MASKED)
+            for label in range(5):
+                pixels = whole[2:][:, labels == label]
+                kept = np.where(pixels == MASKED, 0, pixels)
+                assert (found.sums[:, label] == kept.sum(axis=1)).all(), what
+                assert (found.squares[:, label] == (kept**2).sum(axis=1)).all(), what
+                assert (found.counts[:, label] == (pixels != MASKED).sum(axis=1)).all(), what
+            one = dataset.sparse(22)
+            assert len(one) == 1 and (one.to_dense()[0] == whole[22]).all()
+            with pytest.raises(IndexError):
+                dataset.sparse(23)
+            with pytest.raises(ValueError, match="shape of a frame"):
+                dataset.regions(labels[:5])
+
+
+def test_what_has_no_frames_of_small_integers_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["floats"] = np.zeros((2, 3, 4))
+        file["one"] = 5
+    for name, error in [("floats", darkchunk.Error), ("one", darkchunk.Error)]:
+        with darkchunk.open(tmp_path / "a.h5", name) as dataset, pytest.raises(error):
+            dataset.sparse(0)
+
+
+# Frame i is all i + 1; the extent grows some frames before they are written.
+WRITER = """
+import sys, h5py, numpy as np, darkchunk
+file = h5py.File(sys.argv[1], "w", libver="latest")
+dataset = file.create_dataset("a", (0, 20, 30), "<u2", chunks=(1, 20, 30), maxshape=(None, 20, 30),
+                              compression=darkchunk.Bitshuffle())
+file.swmr_mode = True
+print("ready", flush=True)
+for first in range(0, 100_000, 5):
+    dataset.resize(first + 5, axis=0)
+    dataset.flush()
+    for index in range(first, first + 5):
+        dataset[index] = index % 60_000 + 1
+        dataset.flush()
+"""
+
+
+def test_beside_a_writer_that_is_killed_a_frame_is_right_or_missing(tmp_path):
+    rng = np.random.default_rng(3)
+    for turn in range(8 if support.IS_FULL else 3):
+        path = tmp_path / f"{turn}.h5"
+        arguments = [sys.executable, "-c", WRITER, str(path)]
+        writer = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, env=support.environment(PYTHONPATH=":".join(sys.path))
+        )
+        assert writer.stdout.readline().strip() == b"ready"
+        n_missing, end = 0, time.monotonic() + 0.3 + rng.random()
+        with darkchunk.open(path, "a", swmr=True, threads=2) as dataset:
+            assert dataset.wait(3, 10) >= 3
+            while time.monotonic() < end or writer.poll() is None:
+                if time.monotonic() >= end and writer.poll() is None:
+                    writer.kill()
+                    writer.wait()
+                n_frames, n_stored = dataset.refresh()[0], dataset.n_stored
+                for index in {0, max(0, n_stored - 1), *rng.integers(0, n_frames, 3).tolist()}:
+                    try:
+                        assert (dataset[index] == index % 60_000 + 1).all(), index
+                    except darkchunk.MissingError:
+                        n_missing += 1
+                        assert index >= n_stored
+            start = time.monotonic()
+            assert dataset.wait(1_000_000, 0.3) < 1_000_000 and 0.25 < time.monotonic() - start < 5
+            assert (dataset.sum(0, 3) == 6).all()
+        writer.stdout.close()

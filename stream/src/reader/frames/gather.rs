@@ -1,0 +1,226 @@
+//! What is made of the pixels that are not 0.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::pixels::Kind;
+use crate::{Error, Result};
+
+/// Takes pixels of frames, in any order of frames.
+pub(super) trait Gather: Send + 'static {
+    /// Pixels of `frame` from its pixel `first` on. No pixel that is not 0 comes twice.
+    fn take(&mut self, frame: u64, first: usize, bytes: &[u8]);
+}
+
+/// Pixels that are not 0, frame by frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sparse {
+    /// Where each frame begins among the pixels; one more than there are frames.
+    pub offsets: Vec<u64>,
+    /// Which pixel of its frame each is; they rise within a frame.
+    pub indices: Vec<u32>,
+    /// Their values, as elements of the dataset.
+    pub values: Vec<u8>,
+}
+
+pub(super) struct Select {
+    kind: Kind,
+    ignore: Option<i64>,
+    frames: Vec<(u64, Vec<(u32, i64)>)>,
+}
+
+impl Select {
+    pub(super) fn new(kind: Kind, ignore: Option<i64>) -> Self {
+        Self { kind, ignore, frames: Vec::new() }
+    }
+
+    pub(super) fn join(found: Vec<Self>, frames: Range<u64>, kind: Kind) -> Sparse {
+        let mut all: Vec<_> = found.into_iter().flat_map(|part| part.frames).collect();
+        all.sort_by_key(|(frame, _)| *frame);
+        let mut joined = Sparse { offsets: vec![0], ..Sparse::default() };
+        let mut all = all.into_iter().peekable();
+        for frame in frames {
+            while let Some((_, mut pixels)) = all.next_if(|(found, _)| *found == frame) {
+                if !pixels.is_sorted_by_key(|(index, _)| *index) {
+                    pixels.sort_unstable_by_key(|(index, _)| *index);
+                }
+                for (index, value) in pixels {
+                    joined.indices.push(index);
+                    kind.put(value, &mut joined.values);
+                }
+            }
+            joined.offsets.push(joined.indices.len() as u64);
+        }
+        joined
+    }
+}
+
+impl Gather for Select {
+    fn take(&mut self, frame: u64, first: usize, bytes: &[u8]) {
+        if self.frames.last().is_none_or(|(last, _)| *last != frame) {
+            self.frames.push((frame, Vec::new()));
+        }
+        let (ignore, Some((_, pixels))) = (self.ignore, self.frames.last_mut()) else { return };
+        self.kind.each(bytes, |index, value| {
+            if Some(value) != ignore {
+                pixels.push(((first + index) as u32, value));
+            }
+        });
+    }
+}
+
+/// Of each pixel, over frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reduced {
+    /// The sum.
+    pub sum: Vec<i64>,
+    /// The greatest value; 0 where there is none that is not ignored.
+    pub max: Vec<i64>,
+    /// In how many frames it is neither 0 nor ignored.
+    pub count: Vec<u64>,
+}
+
+pub(super) struct Reduce {
+    kind: Kind,
+    ignore: Option<i64>,
+    pixels: Vec<Pixel>,
+}
+
+#[derive(Clone, Copy)]
+struct Pixel {
+    sum: i64,
+    max: i64,
+    count: u32,
+    ignored: u32,
+}
+
+impl Reduce {
+    pub(super) fn new(kind: Kind, n_pixels: usize, ignore: Option<i64>) -> Self {
+        let none = Pixel { sum: 0, max: i64::MIN, count: 0, ignored: 0 };
+        Self { kind, ignore, pixels: vec![none; n_pixels] }
+    }
+
+    pub(super) fn join(found: Vec<Self>, n_pixels: usize, n_frames: u64, ignore: Option<i64>) -> Reduced {
+        let none = Pixel { sum: 0, max: i64::MIN, count: 0, ignored: 0 };
+        let mut all = vec![none; n_pixels];
+        for part in found {
+            for (all, pixel) in all.iter_mut().zip(part.pixels) {
+                all.sum += pixel.sum;
+                all.max = all.max.max(pixel.max);
+                all.count += pixel.count;
+                all.ignored += pixel.ignored;
+            }
+        }
+        let max = |pixel: &Pixel| {
+            let has_zero = ignore != Some(0) && u64::from(pixel.count) + u64::from(pixel.ignored) < n_frames;
+            if has_zero || pixel.count == 0 { pixel.max.max(0) } else { pixel.max }
+        };
+        Reduced {
+            sum: all.iter().map(|pixel| pixel.sum).collect(),
+            max: all.iter().map(max).collect(),
+            count: all.iter().map(|pixel| pixel.count.into()).collect(),
+        }
+    }
+}
+
+impl Gather for Reduce {
+    fn take(&mut self, _frame: u64, first: usize, bytes: &[u8]) {
+        let (ignore, pixels) = (self.ignore, &mut self.pixels[first..]);
+        self.kind.each(bytes, |index, value| {
+            let pixel = &mut pixels[index];
+            if Some(value) == ignore {
+                pixel.ignored += 1;
+                return;
+            }
+            pixel.sum += value;
+            pixel.max = pixel.max.max(value);
+            pixel.count += 1;
+        });
+    }
+}
+
+/// Of each frame and each region: frame by frame, region by region.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Regions {
+    /// The sum of the pixels.
+    pub sums: Vec<i64>,
+    /// The sum of their squares.
+    pub squares: Vec<f64>,
+    /// How many there are that are not ignored, zeros among them.
+    pub counts: Vec<u64>,
+}
+
+pub(super) struct Labelled {
+    kind: Kind,
+    ignore: Option<i64>,
+    labels: Arc<[u32]>,
+    n_labels: usize,
+    frames: Vec<(u64, Vec<Region>)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Region {
+    sum: i64,
+    squares: f64,
+    ignored: u64,
+    /// Pixels that are neither 0 nor ignored.
+    n: u64,
+}
+
+impl Labelled {
+    pub(super) fn new(kind: Kind, labels: &Arc<[u32]>, n_labels: usize, ignore: Option<i64>) -> Self {
+        Self { kind, ignore, labels: Arc::clone(labels), n_labels, frames: Vec::new() }
+    }
+
+    pub(super) fn join(
+        found: Vec<Self>,
+        frames: Range<u64>,
+        (labels, n_labels): (&[u32], usize),
+        ignore: Option<i64>,
+    ) -> Result<Regions> {
+        let n = usize::try_from(frames.end - frames.start).ok().and_then(|n| n.checked_mul(n_labels));
+        let n = n.filter(|n| isize::try_from(n.saturating_mul(8)).is_ok());
+        let n = n.ok_or_else(|| Error::Argument("frames and labels are more than memory has".into()))?;
+        let mut sizes = vec![0_u64; n_labels];
+        // Where zeros are ignored, those are counted that are none.
+        for label in labels.iter().filter(|_| ignore != Some(0)) {
+            if let Some(size) = sizes.get_mut(*label as usize) {
+                *size += 1;
+            }
+        }
+        let mut joined = Regions { sums: vec![0; n], squares: vec![0.0; n], counts: sizes.repeat(n / n_labels.max(1)) };
+        for (frame, regions) in found.into_iter().flat_map(|part| part.frames) {
+            let first = (frame - frames.start) as usize * n_labels;
+            for (index, region) in (first..).zip(regions) {
+                joined.sums[index] += region.sum;
+                joined.squares[index] += region.squares;
+                if ignore == Some(0) {
+                    joined.counts[index] += region.n;
+                } else {
+                    joined.counts[index] -= region.ignored;
+                }
+            }
+        }
+        Ok(joined)
+    }
+}
+
+impl Gather for Labelled {
+    fn take(&mut self, frame: u64, first: usize, bytes: &[u8]) {
+        if self.frames.last().is_none_or(|(last, _)| *last != frame) {
+            self.frames.push((frame, vec![Region::default(); self.n_labels]));
+        }
+        let (ignore, Some((_, regions))) = (self.ignore, self.frames.last_mut()) else { return };
+        let labels = &self.labels[first..];
+        self.kind.each(bytes, |index, value| {
+            let Some(region) = regions.get_mut(labels[index] as usize) else { return };
+            if Some(value) == ignore {
+                region.ignored += 1;
+                return;
+            }
+            region.n += 1;
+            region.sum += value;
+            region.squares += value as f64 * value as f64;
+        });
+    }
+}

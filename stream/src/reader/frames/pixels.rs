@@ -1,0 +1,64 @@
+//! Stored integers as numbers.
+
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
+
+/// Bytes that are looked at together: most are zeros.
+const AT_ONCE: usize = 64;
+
+/// An integer as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) n_bytes: usize,
+    is_signed: bool,
+    is_big: bool,
+}
+
+impl Kind {
+    pub(super) fn new(element: ElementType) -> Option<Self> {
+        let is_signed = match element.class {
+            ElementClass::Signed => true,
+            ElementClass::Unsigned => false,
+            _ => return None,
+        };
+        let is_big = element.order == ByteOrder::Big;
+        matches!(element.n_bytes, 1 | 2 | 4).then_some(Self { n_bytes: element.n_bytes, is_signed, is_big })
+    }
+
+    /// Calls `found` with the place and the value of each pixel that is not 0.
+    #[inline(always)]
+    pub(super) fn each(self, bytes: &[u8], mut found: impl FnMut(usize, i64)) {
+        match (self.n_bytes, self.is_signed, self.is_big) {
+            (1, false, _) => each(bytes, |[byte]: [u8; 1]| byte.into(), &mut found),
+            (1, true, _) => each(bytes, |byte: [u8; 1]| i8::from_ne_bytes(byte).into(), &mut found),
+            (2, false, false) => each(bytes, |pixel| u16::from_le_bytes(pixel).into(), &mut found),
+            (2, false, true) => each(bytes, |pixel| u16::from_be_bytes(pixel).into(), &mut found),
+            (2, true, false) => each(bytes, |pixel| i16::from_le_bytes(pixel).into(), &mut found),
+            (2, true, true) => each(bytes, |pixel| i16::from_be_bytes(pixel).into(), &mut found),
+            (_, false, false) => each(bytes, |pixel| u32::from_le_bytes(pixel).into(), &mut found),
+            (_, false, true) => each(bytes, |pixel| u32::from_be_bytes(pixel).into(), &mut found),
+            (_, true, false) => each(bytes, |pixel| i32::from_le_bytes(pixel).into(), &mut found),
+            (_, true, true) => each(bytes, |pixel| i32::from_be_bytes(pixel).into(), &mut found),
+        }
+    }
+
+    /// The bytes of a value.
+    pub(super) fn put(self, value: i64, to: &mut Vec<u8>) {
+        let bytes = value.to_le_bytes();
+        let stored = &bytes[..self.n_bytes];
+        if self.is_big { to.extend(stored.iter().rev()) } else { to.extend(stored) }
+    }
+}
+
+#[inline(always)]
+fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> i64, found: &mut impl FnMut(usize, i64)) {
+    for (part, bytes) in bytes.chunks(AT_ONCE).enumerate() {
+        if bytes.iter().fold(0, |all, byte| all | byte) == 0 {
+            continue;
+        }
+        for (index, pixel) in bytes.as_chunks::<N>().0.iter().enumerate() {
+            if *pixel != [0; N] {
+                found(part * (AT_ONCE / N) + index, value(*pixel));
+            }
+        }
+    }
+}

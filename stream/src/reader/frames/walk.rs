@@ -1,0 +1,184 @@
+//! All pixels of frames that are not 0, chunk by chunk in threads, or image by image.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use darkchunk::Threads;
+use darkchunk::cpu::Level;
+
+use super::gather::Gather;
+use super::pixels::Kind;
+use crate::reader::buffer::zeroed;
+use crate::reader::partial::Counts;
+use crate::reader::pool::Share;
+use crate::reader::work::{Known, read_chunk};
+use crate::reader::{Missing, Reader, Way};
+use crate::{Error, Result};
+
+/// Has every worker that `make` makes take pixels of the frames.
+pub(super) fn walk<G: Gather>(
+    reader: &Reader,
+    kind: Kind,
+    n_pixels: usize,
+    frames: Range<u64>,
+    make: impl Fn() -> G + Send + Sync + 'static,
+) -> Result<Vec<G>> {
+    if frames.is_empty() || n_pixels == 0 {
+        return Ok(Vec::new());
+    }
+    if !has_whole_frames(reader) {
+        return images(reader, kind, n_pixels, frames, make()).map(|found| vec![found]);
+    }
+    let known = Arc::clone(&reader.known);
+    let per_chunk = known.block[0];
+    let chunks = frames.start / per_chunk..frames.end.div_ceil(per_chunk);
+    let n_threads = (reader.options.n_threads as u64).min(chunks.end - chunks.start) as usize;
+    let walk = Arc::new(Walk {
+        known,
+        counts: Arc::clone(&reader.counts),
+        missing: reader.options.missing,
+        next: AtomicU64::new(chunks.start),
+        end: chunks.end,
+        frames,
+        frame_bytes: n_pixels * kind.n_bytes,
+        element_bytes: kind.n_bytes,
+        make: Box::new(make),
+        has_failed: AtomicBool::new(false),
+        found: Mutex::default(),
+    });
+    reader.pool.run(n_threads.saturating_sub(1), Arc::clone(&walk) as Arc<dyn Share>);
+    let mut found = walk.found.lock().unwrap_or_else(PoisonError::into_inner);
+    match found.error.take() {
+        Some((_, error)) => Err(error),
+        None => Ok(std::mem::take(&mut found.gathered)),
+    }
+}
+
+/// Whether chunks are whole frames that are read directly.
+fn has_whole_frames(reader: &Reader) -> bool {
+    let known = &reader.known;
+    reader.way == Way::Direct && known.is_chunked && known.map.is_some() && known.dims[1..] == known.block[1..]
+}
+
+/// Frames as images, one after the other.
+fn images<G: Gather>(reader: &Reader, kind: Kind, n_pixels: usize, frames: Range<u64>, mut found: G) -> Result<G> {
+    let mut image = zeroed(n_pixels * kind.n_bytes)?;
+    let (mut start, mut count) = (vec![0; reader.dims().len()], reader.dims().to_vec());
+    count[0] = 1;
+    for frame in frames {
+        start[0] = frame;
+        reader.read(&start, &count, None, &mut image)?;
+        found.take(frame, 0, &image);
+    }
+    Ok(found)
+}
+
+struct Walk<G> {
+    known: Arc<Known>,
+    counts: Arc<Counts>,
+    missing: Missing,
+    /// Chunks along the first axis.
+    next: AtomicU64,
+    end: u64,
+    frames: Range<u64>,
+    frame_bytes: usize,
+    element_bytes: usize,
+    make: Box<dyn Fn() -> G + Send + Sync>,
+    has_failed: AtomicBool,
+    found: Mutex<Found<G>>,
+}
+
+struct Found<G> {
+    gathered: Vec<G>,
+    /// Of the first chunk that failed.
+    error: Option<(u64, Error)>,
+}
+
+impl<G> Default for Found<G> {
+    fn default() -> Self {
+        Self { gathered: Vec::new(), error: None }
+    }
+}
+
+impl<G: Gather> Share for Walk<G> {
+    fn work(&self) {
+        let (mut gather, mut stored, mut decoded) = (None, Vec::new(), Vec::new());
+        while !self.has_failed.load(Ordering::Acquire) {
+            let index = self.next.fetch_add(1, Ordering::AcqRel);
+            if index >= self.end {
+                break;
+            }
+            let gather = gather.get_or_insert_with(&self.make);
+            if let Err(error) = self.chunk(index, gather, &mut stored, &mut decoded) {
+                self.fail(index, error);
+            }
+        }
+        self.found().gathered.extend(gather);
+    }
+}
+
+impl<G: Gather> Walk<G> {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found<G>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, index: u64, error: Error) {
+        let mut found = self.found();
+        if found.error.as_ref().is_none_or(|(first, _)| index < *first) {
+            found.error = Some((index, error));
+        }
+        self.has_failed.store(true, Ordering::Release);
+    }
+
+    fn chunk(&self, index: u64, gather: &mut G, stored: &mut Vec<u8>, decoded: &mut Vec<u8>) -> Result<()> {
+        let known = &*self.known;
+        let mut place = vec![0; known.dims.len()];
+        place[0] = index;
+        let mut offset = place.clone();
+        offset[0] = index * known.block[0];
+        let (Some(map), Some(located)) = (&known.map, &known.located) else { return Ok(()) };
+        let mut take = |at: usize, bytes: &[u8]| self.take(offset[0], at, bytes, gather);
+        let Some(chunk) = map.get(&place) else {
+            if self.missing == Missing::Error {
+                return Err(Error::Missing { offset });
+            }
+            if known.fill.iter().any(|byte| *byte != 0) {
+                take(0, &known.fill.repeat(known.block_bytes / known.element_bytes));
+            }
+            return Ok(());
+        };
+        let bytes = read_chunk(known, located, chunk, &offset, stored)?;
+        Counts::add(&self.counts.read_bytes, bytes.len());
+        Counts::add(&self.counts.whole_chunks, 1);
+        let is_edge = offset[0].saturating_add(known.block[0]) > known.dims[0];
+        let is_raw = known.edges_are_raw && is_edge;
+        let fault = |source| Error::Chunk { offset: offset.clone(), source };
+        if let Some(filter) = known.chain.alone(chunk.mask).filter(|_| !is_raw) {
+            let open = filter.open(bytes).map_err(fault)?;
+            if open.parts().is_some_and(|parts| parts.n_bytes == known.block_bytes) {
+                return open.visit(Level::current(), self.element_bytes, &mut take).map_err(fault);
+            }
+        }
+        if decoded.len() != known.block_bytes {
+            *decoded = zeroed(known.block_bytes).map_err(fault)?;
+        }
+        let none = crate::filters::Chain::default();
+        let chain = if is_raw { &none } else { &known.chain };
+        chain.decode(Threads::ONE.into(), chunk.mask, bytes, decoded).map_err(fault)?;
+        take(0, decoded);
+        Ok(())
+    }
+
+    /// Hands on what a piece of a chunk has of each frame that is wanted.
+    fn take(&self, first_frame: u64, mut at: usize, mut bytes: &[u8], gather: &mut G) {
+        while !bytes.is_empty() {
+            let (frame, inside) = (first_frame + (at / self.frame_bytes) as u64, at % self.frame_bytes);
+            let (piece, rest) = bytes.split_at(bytes.len().min(self.frame_bytes - inside));
+            if self.frames.contains(&frame) {
+                gather.take(frame, inside / self.element_bytes, piece);
+            }
+            (at, bytes) = (at + piece.len(), rest);
+        }
+    }
+}
