@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod completions;
 mod convert;
 mod hash;
@@ -56,6 +57,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Info(info::Arguments),
+    Compare(compare::Arguments),
     Verify(verify::Arguments),
     Recover(recover::Arguments),
     Convert(convert::Arguments),
@@ -74,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let outcome = match verb {
         Verb::Info(arguments) => info::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),

@@ -1,0 +1,175 @@
+//! The report as one HTML file: nothing from a network, both themes, and paper.
+
+use std::fmt::Write;
+
+use darkchunk_stream::compare::{Found, Preview};
+
+use super::picture::{self, Picture};
+use super::text::{self, number};
+use super::{Names, plot};
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --page: #fcfcfb; --text: #1c1c1a; --soft: #62625c; --line: #dededa; --mark: #1f6fb2; --good: #1a7f46; --bad: #b3261e; --box: #f3f3f0 }
+@media (prefers-color-scheme: dark) { :root { --page: #171716; --text: #ececea; --soft: #a3a39c; --line: #3a3a37; --mark: #6db3ee; --good: #5cc98a; --bad: #ff8a80; --box: #21211f } }
+@media print { :root { --page: #fff; --text: #000; --soft: #444; --line: #ccc; --mark: #1f6fb2; --good: #146c3a; --bad: #a01c16; --box: #f3f3f3 } figure, tr { break-inside: avoid } h2 { break-after: avoid } }
+body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif; print-color-adjust: exact }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem }
+.verdict { padding: .8rem 1rem; border-left: .4rem solid; background: var(--box); font-size: 1.15rem; font-weight: 600 }
+.kept { color: var(--good) } .broken { color: var(--bad) }
+table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere }
+th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
+figure { margin: 1rem 0 1.6rem } figcaption { color: var(--soft); font-size: .92rem } svg { width: 100%; height: auto; display: block }
+.label { fill: var(--soft); font: 11px system-ui, sans-serif } .grid { stroke: var(--line); stroke-width: .7 } .axis { stroke: var(--soft) }
+.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .error { stroke: var(--mark) }
+.frames { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem } .frames img, .map { width: 100%; image-rendering: pixelated; display: block } .map { max-width: 32rem }
+ul { padding-left: 1.2rem } li { overflow-wrap: anywhere }";
+
+/// The whole page.
+pub(super) fn report(names: &Names, found: &Found) -> String {
+    let mut page = String::new();
+    let reference = escaped(&format!("{}:{}", names.reference.0, names.reference.1));
+    let _ = write!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>darkchunk compare: {reference}</title><style>{STYLE}</style></head><body>"
+    );
+    let class = if found.verdict.passes { "kept" } else { "broken" };
+    let verdict = escaped(&text::verdict(found));
+    let _ = write!(page, "<h1>What was lost</h1><p class=\"verdict {class}\">{verdict}</p>");
+    compared(&mut page, &reference, names, found);
+    checks(&mut page, found);
+    metrics(&mut page, found);
+    plots(&mut page, found);
+    frames(&mut page, &found.previews);
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = writeln!(
+        page,
+        "<p class=\"meaning\">darkchunk {version}. x are the counts of the reference, y those of the test, e = y &minus; x; sigma is the noise of a \
+         pixel by the model above.</p></body></html>"
+    );
+    page
+}
+
+fn compared(page: &mut String, reference: &str, names: &Names, found: &Found) {
+    let test = escaped(&names.test);
+    let _ = write!(page, "<h2>What was compared</h2><ul><li>reference: {reference}</li><li>test: {test}</li>");
+    for fact in text::facts(found) {
+        let _ = write!(page, "<li>{}</li>", escaped(&fact));
+    }
+    *page += "</ul>";
+}
+
+fn checks(page: &mut String, found: &Found) {
+    *page += "<h2>Limits</h2><table><tr><th>limit</th><th></th><th>found</th><th>at most</th><th>what it is</th></tr>";
+    for check in &found.verdict.checks {
+        let (class, word) = if check.is_kept { ("kept", "kept") } else { ("broken", "broken") };
+        let _ = write!(
+            page,
+            "<tr><th>{}</th><td class=\"{class}\">{word}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"meaning\">{}</td></tr>",
+            check.name,
+            number(check.found),
+            number(check.limit),
+            escaped(&check.text)
+        );
+    }
+    *page += "</table>";
+}
+
+fn metrics(page: &mut String, found: &Found) {
+    *page += "<h2>Numbers</h2><table>";
+    for line in text::lines(found) {
+        let _ = write!(
+            page,
+            "<tr><th>{}</th><td><span class=\"number\">{}</span><br><span class=\"meaning\">{}</span></td></tr>",
+            line.name,
+            escaped(&line.number),
+            escaped(&line.meaning)
+        );
+    }
+    *page += "</table>";
+}
+
+fn figure(page: &mut String, picture: &str, caption: &str) {
+    if !picture.is_empty() {
+        let _ = write!(page, "<figure>{picture}<figcaption>{}</figcaption></figure>", escaped(caption));
+    }
+}
+
+fn plots(page: &mut String, found: &Found) {
+    *page += "<h2>Plots</h2>";
+    if found.histogram.iter().any(|n| *n > 0) {
+        let caption = "Errors of all pixels over their own sigma. Steps of beta sigma end at beta / 2 on both sides.";
+        figure(page, &plot::histogram(&found.histogram), caption);
+    }
+    let caption = "Bias of pixels with the same mean, with three standard errors; dashed: the limit. An average of n pixels is off by this, \
+                   and its own noise is smaller by the root of n.";
+    figure(page, &plot::bias(&found.report.bias_at_mean, found.limits.bias), caption);
+    figure(page, &error_map(found), &error_map_caption(found));
+    if !found.report.sample.autocorrelation.is_empty() {
+        let caption = "Autocorrelation of errors, of the frames of the sample. White noise has none; a pattern says that the codec smears or repeats.";
+        figure(page, &plot::autocorrelation(&found.report.sample.autocorrelation), caption);
+    }
+}
+
+fn most(numbers: &[f64]) -> f64 {
+    numbers.iter().copied().fold(0.0, f64::max)
+}
+
+fn error_map(found: &Found) -> String {
+    let (height, width) = found.report.tiles.grid;
+    let rgb = found.tile_rms.iter().map(|rms| picture::heat(*rms, most(&found.tile_rms))).collect();
+    let uri = Picture { height, width, rgb }.data_uri();
+    format!("<img class=\"map\" alt=\"Error map\" src=\"{uri}\">")
+}
+
+fn error_map_caption(found: &Found) -> String {
+    let unit = if found.settings.noise.is_some() { "sigma" } else { "counts" };
+    let side = found.report.tiles.side;
+    format!(
+        "Error map: rms error of each tile of {side} x {side} pixels over all frames, dark 0, yellow {} {unit}. Damage in one place shows here.",
+        number(most(&found.tile_rms))
+    )
+}
+
+fn frames(page: &mut String, previews: &[Preview]) {
+    *page += "<h2>Frames</h2>";
+    for preview in previews {
+        let (most, error) = (high(&preview.x), preview.e.iter().fold(0.0, |most: f32, e| most.max(e.abs())).max(1e-3));
+        let image = |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| {
+            let rgb = values.iter().map(|value| colour(*value)).collect();
+            let uri = Picture { height: preview.height, width: preview.width, rgb }.data_uri();
+            format!("<div><img alt=\"{name}\" src=\"{uri}\"><span class=\"meaning\">{name}</span></div>")
+        };
+        let pictures = [
+            image(&preview.x, &|value| picture::intensity(value, most), "reference"),
+            image(&preview.y, &|value| picture::intensity(value, most), "test"),
+            image(&preview.e, &|value| picture::signed(value, error), "difference"),
+        ];
+        let step = preview.step;
+        let small = if step > 1 {
+            format!(" Each point is {step} x {step} pixels: their mean, and the largest error.")
+        } else {
+            String::new()
+        };
+        let caption = format!(
+            "Frame {}: black 0, white {} counts and more, by the root. Difference: blue -{}, red {}, in sigma (in counts where there is no sigma).{small}",
+            preview.frame,
+            number(f64::from(most)),
+            number(f64::from(error)),
+            number(f64::from(error))
+        );
+        figure(page, &format!("<div class=\"frames\">{}</div>", pictures.concat()), &caption);
+    }
+}
+
+/// What 99.5 % of the pixels are below.
+fn high(values: &[f32]) -> f32 {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    sorted.get(sorted.len() * 995 / 1000).copied().unwrap_or(1.0).max(1.0)
+}
+
+/// Text for a page.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

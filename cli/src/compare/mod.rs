@@ -1,0 +1,208 @@
+//! `compare`: what a codec or a threshold did to the data, and whether that is within limits.
+
+mod arguments;
+mod html;
+mod picture;
+mod plot;
+mod text;
+
+use std::path::PathBuf;
+
+use darkchunk_hdf5::tree::Kind;
+use darkchunk_hdf5::{File, Library, inspect, load};
+use darkchunk_stream::Reader;
+use darkchunk_stream::compare::{self, Found as Compared, Options, Test};
+use serde_json::json;
+
+use crate::input::{Input, Jobs};
+use crate::output::{Style, print, progress};
+use crate::{Found, Outcome};
+use arguments::{Codec, NoiseChoice};
+
+/// The version of the JSON object.
+const SCHEMA: u32 = 1;
+
+/// Say what a codec did to the data, in sigma, and judge it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Ends with 0 if all limits are kept, 1 if not, 2 if it cannot be compared.\n\nExamples:\n  \
+    darkchunk compare raw.h5:/entry/data/data lossy.h5:/entry/data/data\n  \
+    darkchunk compare raw.h5 --codec bounded:noise=1 --html report.html\n  \
+    darkchunk compare raw.h5 --codec bounded:noise=1/2 --noise 2.05,98,9\n  \
+    darkchunk compare raw.h5 --codec drle:20 --noise none --json")]
+pub(crate) struct Arguments {
+    /// The dataset as it was measured; without a path the largest of its file
+    #[arg(value_name = "REFERENCE[:/PATH]")]
+    reference: String,
+    /// The dataset to be judged, of the same shape and type
+    #[arg(value_name = "TEST[:/PATH]", required_unless_present = "codec", conflicts_with = "codec")]
+    test: Option<String>,
+    /// In place of TEST: a codec that is applied in memory, as for convert:
+    /// bounded:noise=1, drle:20; or a filter's number and parameters, 36115:1,4
+    #[arg(long, value_name = "SPEC")]
+    codec: Option<Codec>,
+    /// Frames of a chunk, for --codec
+    #[arg(long, value_name = "N", requires = "codec", default_value_t = 0, hide_default_value = true)]
+    chunk_frames: u64,
+    /// sigma of a pixel: counter (the root of the counts), GAIN,OFFSET,VARIANCE,
+    /// repeats (found from frames of a scene that stands still), or none
+    #[arg(long, value_name = "NOISE", default_value = "counter")]
+    noise: NoiseChoice,
+    /// A value that stands for "no measurement"; may be given several times
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    sentinel: Vec<i64>,
+    /// Values from here on are saturated
+    #[arg(long, value_name = "VALUE")]
+    saturation: Option<i64>,
+    /// A dataset of the size of a frame, of bytes; not 0 where a pixel is masked
+    #[arg(long, value_name = "FILE:/PATH")]
+    mask: Option<String>,
+    /// The range of the data, for PSNR and SSIM
+    #[arg(long, value_name = "COUNTS")]
+    range: Option<f64>,
+    /// Frames for SSIM, spots, ghosts, ...: a sample of so many
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    sample: u64,
+    /// All frames for these
+    #[arg(long, conflicts_with = "sample")]
+    all: bool,
+    /// Which frames are the sample
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Limits of your own: a JSON file, for instance {"bias": 0.005}
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
+    /// Write a report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+}
+
+/// What was compared, by name.
+struct Names {
+    reference: (String, String),
+    test: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let library = load::library().map_err(|error| error.to_string())?;
+    let (reference, reference_path) = open(&library, &arguments.reference)?;
+    let options = options(&library, arguments)?;
+    let (test, test_name) = test(&library, arguments, &reference_path)?;
+    let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: test_name };
+    let n_elements = reference.dims().iter().fold(reference.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim));
+    let bar = progress(n_elements, arguments.style);
+    bar.set_message(names.test.clone());
+    let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
+    bar.finish_and_clear();
+    let found = found.map_err(|error| error.to_string())?;
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, html::report(&names, &found)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if arguments.style.json {
+        print(&as_json(&names, &found)?)?;
+    } else if !arguments.style.quiet || !found.verdict.passes {
+        print(&text::report(&names, &found, arguments.style.verbose))?;
+    }
+    Ok(if found.verdict.passes { Found::Nothing } else { Found::Something })
+}
+
+fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Result<(Test, String), String> {
+    if let Some(codec) = &arguments.codec {
+        let (filter, cd_values) = codec.parameters(&arguments.noise)?;
+        let name = format!("{} (filter {filter}, parameters {cd_values:?}), applied in memory", codec.name());
+        return Ok((Test::Codec { filter, cd_values, chunk_frames: arguments.chunk_frames }, name));
+    }
+    let text = arguments.test.as_deref().unwrap_or_default();
+    // Without a path the same as in the reference, where it is there.
+    let same = Input { path: reference_path.to_owned(), ..Input::parse(text) };
+    let is_whole = Input::parse(text).path == "/";
+    let opened =
+        if is_whole { open_input(library, &same).or_else(|_| open(library, text)) } else { open(library, text) };
+    let (reader, path) = opened?;
+    Ok((Test::Dataset(Box::new(reader)), format!("{}:{path}", same.name())))
+}
+
+fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> {
+    let defaults = Options::default();
+    let limits = match &arguments.limits {
+        Some(path) => {
+            let failed = |error: String| format!("{}: {error}", path.display());
+            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| failed(format!("no limits: {error}")))?
+        }
+        None => defaults.limits.clone(),
+    };
+    let mask = arguments.mask.as_ref().map(|text| mask(library, text)).transpose()?;
+    let is_default = arguments.sentinel.is_empty() && arguments.saturation.is_none() && mask.is_none();
+    let rules = (!is_default).then(|| darkchunk_metrics::Rules {
+        sentinels: arguments.sentinel.clone(),
+        saturation: arguments.saturation,
+        mask,
+        ..darkchunk_metrics::Rules::default()
+    });
+    Ok(Options {
+        noise: arguments.noise.noise(),
+        rules,
+        data_range: arguments.range,
+        n_sampled: arguments.sample,
+        all: arguments.all,
+        seed: arguments.seed,
+        limits,
+        n_threads: arguments.jobs.n_threads(),
+    })
+}
+
+fn mask(library: &Library, text: &str) -> Result<std::sync::Arc<[bool]>, String> {
+    let (reader, _) = open(library, text)?;
+    if reader.element().n_bytes != 1 {
+        return Err(format!("{text}: a mask has elements of one byte, and not of {}", reader.element()));
+    }
+    let n_bytes = reader.dims().iter().product::<u64>();
+    let mut bytes = vec![0; usize::try_from(n_bytes).map_err(|error| format!("{text}: {error}"))?];
+    let start = vec![0; reader.dims().len()];
+    reader.read(&start, reader.dims(), None, &mut bytes).map_err(|error| format!("{text}: {error}"))?;
+    Ok(compare::mask(&bytes))
+}
+
+/// A reader of what is meant, and the dataset's path.
+fn open(library: &Library, text: &str) -> Result<(Reader, String), String> {
+    open_input(library, &Input::parse(text))
+}
+
+fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), String> {
+    let file = input.open(library)?;
+    let path = largest(library, input, &file)?;
+    let failed = |error: darkchunk_stream::Error| format!("{}:{path}: {error}", input.name());
+    let reader = Reader::open_path(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
+    Ok((reader, path.clone()))
+}
+
+/// The dataset with the most bytes of those that are meant.
+fn largest(library: &Library, input: &Input, file: &File) -> Result<String, String> {
+    let entries = input.entries(library, file)?;
+    let datasets = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Dataset)).map(|entry| entry.path);
+    let size = |path: &String| inspect::dataset(library, file.id(), path).map_or(0, |info| info.n_bytes);
+    let largest = datasets.map(|path| (size(&path), path)).max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+    largest.map(|(_, path)| path).ok_or_else(|| format!("{} has no dataset at {}", input.name(), input.path))
+}
+
+fn as_json(names: &Names, found: &Compared) -> Result<String, String> {
+    let mut object = json!({
+        "verb": "compare",
+        "schema": SCHEMA,
+        "version": env!("CARGO_PKG_VERSION"),
+        "file": names.reference.0,
+        "path": names.reference.1,
+        "test": names.test,
+        "ratio": found.ratio(),
+        "bits_a_pixel": found.bits_a_pixel(),
+    });
+    let found = serde_json::to_value(found).map_err(|error| error.to_string())?;
+    if let (serde_json::Value::Object(object), serde_json::Value::Object(found)) = (&mut object, found) {
+        object.extend(found);
+    }
+    Ok(format!("{object}\n"))
+}

@@ -1,0 +1,231 @@
+//! Plots as SVG within the page: colours are the page's, so that both themes and paper have theirs.
+
+use std::fmt::Write;
+
+use darkchunk_metrics::{BiasAtMean, Lag};
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 260.0;
+const LEFT: f64 = 58.0;
+const RIGHT: f64 = 12.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 40.0;
+
+/// An axis: from, to, and whether it is logarithmic.
+#[derive(Clone, Copy)]
+struct Axis {
+    from: f64,
+    to: f64,
+    is_log: bool,
+}
+
+impl Axis {
+    /// Where a number is, 0 to 1.
+    fn place(&self, number: f64) -> f64 {
+        let of = |number: f64| if self.is_log { number.max(f64::MIN_POSITIVE).log10() } else { number };
+        (of(number) - of(self.from)) / (of(self.to) - of(self.from)).max(f64::MIN_POSITIVE)
+    }
+
+    /// Numbers to be shown.
+    fn ticks(&self) -> Vec<f64> {
+        if self.is_log {
+            let (first, last) = (self.from.log10().ceil() as i32, self.to.log10().floor() as i32);
+            let step = ((last - first) / 7 + 1).max(1);
+            if last - first < 1 {
+                let decades = first - 1..=last + 1;
+                let numbers = decades.flat_map(|power| [1.0, 2.0, 5.0].map(|n| n * 10f64.powi(power)));
+                return numbers.filter(|tick| (self.from..=self.to).contains(tick)).collect();
+            }
+            return (first..=last).step_by(step as usize).map(|power| 10f64.powi(power)).collect();
+        }
+        let rough = (self.to - self.from) / 6.0;
+        let power = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|step| *step >= rough).unwrap_or(rough);
+        let first = (self.from / step).ceil() as i64;
+        (first..).map(|n| n as f64 * step).take_while(|tick| *tick <= self.to + step * 1e-9).collect()
+    }
+}
+
+struct Plot {
+    svg: String,
+    x: Axis,
+    y: Axis,
+}
+
+impl Plot {
+    fn new(label: &str, x: (Axis, &str), y: (Axis, &str)) -> Self {
+        let mut plot = Self { svg: String::new(), x: x.0, y: y.0 };
+        let _ = write!(plot.svg, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
+        for tick in plot.x.ticks() {
+            let at = plot.at_x(tick);
+            let (top, bottom) = (TOP, HEIGHT - BOTTOM);
+            plot.line("grid", (at, top), (at, bottom));
+            plot.text(at, bottom + 15.0, "middle", &shown(tick));
+        }
+        for tick in plot.y.ticks() {
+            let at = plot.at_y(tick);
+            plot.line("grid", (LEFT, at), (WIDTH - RIGHT, at));
+            plot.text(LEFT - 6.0, at + 4.0, "end", &shown(tick));
+        }
+        plot.text((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6.0, "middle", x.1);
+        let middle = (TOP + HEIGHT - BOTTOM) / 2.0;
+        let _ = write!(
+            plot.svg,
+            "<text class=\"label\" text-anchor=\"middle\" transform=\"translate(12 {middle:.1}) rotate(-90)\">{}</text>",
+            y.1
+        );
+        plot
+    }
+
+    fn at_x(&self, number: f64) -> f64 {
+        LEFT + self.x.place(number).clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn at_y(&self, number: f64) -> f64 {
+        HEIGHT - BOTTOM - self.y.place(number).clamp(0.0, 1.0) * (HEIGHT - BOTTOM - TOP)
+    }
+
+    fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        let _ =
+            write!(self.svg, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
+    }
+
+    fn text(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
+        let _ =
+            write!(self.svg, "<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
+    }
+
+    fn end(mut self) -> String {
+        self.svg += "</svg>";
+        self.svg
+    }
+}
+
+/// A tick's number: `0.2`, `10⁴`.
+fn shown(number: f64) -> String {
+    let magnitude = number.abs();
+    if magnitude >= 1e5 || (magnitude > 0.0 && magnitude < 1e-3) {
+        return format!("{number:.0e}");
+    }
+    let text = format!("{number:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// How many pixels have which e / σ: bins of a 64th, from −32 to 32.
+pub(super) fn histogram(bins: &[u64]) -> String {
+    let zero = bins.len() / 2;
+    let last = bins.iter().enumerate().filter(|(_, n)| **n > 0).map(|(at, _)| at.abs_diff(zero)).max().unwrap_or(1);
+    let (side, most) = ((last as f64 / 64.0 * 1.1).clamp(0.25, 32.0), bins.iter().max().copied().unwrap_or(1).max(10));
+    // Few enough bars for the width of the plot.
+    let together = ((side * 128.0 / 160.0).ceil() as usize).max(1);
+    let x = Axis { from: -side, to: side, is_log: false };
+    let y = Axis { from: 0.7, to: most as f64 * together as f64 * 1.3, is_log: true };
+    let mut plot = Plot::new("Errors in sigma", (x, "error / sigma of the pixel"), (y, "pixels"));
+    let bottom = HEIGHT - BOTTOM;
+    let reach = (side * 64.0) as usize;
+    for first in (zero.saturating_sub(reach)..=(zero + reach).min(bins.len() - 1)).step_by(together) {
+        let n: u64 = bins[first..(first + together).min(bins.len())].iter().sum();
+        if n == 0 {
+            continue;
+        }
+        let edge = |at: usize| (at as f64 - zero as f64 - 0.5) / 64.0;
+        let (left, right, top) = (plot.at_x(edge(first)), plot.at_x(edge(first + together)), plot.at_y(n as f64));
+        let (width, height) = ((right - left - 0.3).max(0.6), bottom - top);
+        let _ = write!(
+            plot.svg,
+            "<rect class=\"bar\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        );
+    }
+    plot.end()
+}
+
+/// Bias by the mean, with three standard errors, and the limit.
+pub(super) fn bias(points: &[BiasAtMean], limit: Option<f64>) -> String {
+    let positive = points.iter().filter(|point| point.mean > 0.0);
+    let means: Vec<f64> = positive.clone().map(|point| point.mean).collect();
+    let (Some(from), Some(to)) = (means.first(), means.last()) else { return String::new() };
+    let reach = |point: &BiasAtMean| point.in_sigma.abs() + 3.0 * point.error;
+    let side = positive.clone().map(reach).fold(limit.unwrap_or(0.0) * 1.2, f64::max).max(1e-4) * 1.1;
+    let x = Axis { from: from * 0.9, to: (to * 1.1).max(from * 2.0), is_log: true };
+    let y = Axis { from: -side, to: side, is_log: false };
+    let mut plot = Plot::new("Bias by intensity", (x, "mean of the pixels, in counts"), (y, "bias / sigma"));
+    plot.line("axis", (LEFT, plot.at_y(0.0)), (WIDTH - RIGHT, plot.at_y(0.0)));
+    for limit in limit.into_iter().flat_map(|limit| [limit, -limit]) {
+        plot.line("limit", (LEFT, plot.at_y(limit)), (WIDTH - RIGHT, plot.at_y(limit)));
+    }
+    for point in positive {
+        let (at, error) = (plot.at_x(point.mean), 3.0 * point.error);
+        plot.line("error", (at, plot.at_y(point.in_sigma - error)), (at, plot.at_y(point.in_sigma + error)));
+        let y = plot.at_y(point.in_sigma);
+        let _ = write!(plot.svg, "<circle class=\"point\" cx=\"{at:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>");
+    }
+    plot.end()
+}
+
+/// ρ of all lags: within a frame, and to the frame before. Opposite lags within a frame are the same.
+pub(super) fn autocorrelation(lags: &[Lag]) -> String {
+    const CELL: f64 = 26.0;
+    let most = lags.iter().map(|lag| lag.rho.abs()).fold(0.05, f64::max);
+    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} 300\" role=\"img\" aria-label=\"Autocorrelation of errors\">");
+    for (dt, left, title) in [(0, 30.0, "within a frame"), (1, 350.0, "to the frame before")] {
+        let _ = write!(
+            svg,
+            "<text class=\"label\" x=\"{}\" y=\"14\" text-anchor=\"middle\">{title}</text>",
+            left + 4.5 * CELL
+        );
+        let mut cell = |dx: i32, dy: i32, rho: f64| {
+            let (x, y) = (left + f64::from(dx + 4) * CELL, 22.0 + f64::from(dy + 4) * CELL);
+            let [r, g, b] = super::picture::signed(rho as f32, most as f32);
+            let _ = write!(
+                svg,
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"rgb({r},{g},{b})\"><title>{dx} columns, {dy} rows: {rho:.4}</title></rect>",
+                CELL - 1.0,
+                CELL - 1.0
+            );
+        };
+        for lag in lags.iter().filter(|lag| lag.dt == dt) {
+            cell(lag.dx, lag.dy, lag.rho);
+            if dt == 0 {
+                cell(-lag.dx, -lag.dy, lag.rho);
+            }
+        }
+        let _ = write!(
+            svg,
+            "<text class=\"label\" x=\"{}\" y=\"272\" text-anchor=\"middle\">4 columns and rows each way</text>",
+            left + 4.5 * CELL
+        );
+    }
+    let _ = write!(
+        svg,
+        "<text class=\"label\" x=\"320\" y=\"292\" text-anchor=\"middle\">blue -{most:.3}, white 0, red {most:.3}; the middle, 1, is left out</text></svg>"
+    );
+    svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_within_the_axis() {
+        let ticks = |from, to, is_log| Axis { from, to, is_log }.ticks();
+        assert_eq!(ticks(-1.0, 1.0, false), [-1.0, -0.5, 0.0, 0.5, 1.0]);
+        assert_eq!(ticks(0.7, 2000.0, true), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(ticks(1800.0, 9000.0, true), [2000.0, 5000.0]);
+        assert!(ticks(1.0, 1e12, true).len() <= 8);
+        assert_eq!((shown(0.2), shown(1e6), shown(-3.0)), ("0.2".into(), "1e6".into(), "-3".into()));
+    }
+
+    #[test]
+    fn plots_have_a_mark_for_each_number() {
+        let mut bins = vec![0; 4097];
+        (bins[2048], bins[2050], bins[2040]) = (100, 7, 1);
+        assert_eq!(histogram(&bins).matches("class=\"bar\"").count(), 3);
+        let point = BiasAtMean { mean: 5.0, n: 100, in_sigma: 0.01, error: 0.001 };
+        let plot = bias(&[point, BiasAtMean { mean: 50.0, ..point }], Some(0.05));
+        assert_eq!((plot.matches("<circle").count(), plot.matches("class=\"limit\"").count()), (2, 2));
+        assert_eq!(bias(&[], None), "");
+        let lag = Lag { dx: 1, dy: 0, dt: 0, rho: 0.1, n: 100 };
+        assert_eq!(autocorrelation(&[lag, Lag { dt: 1, ..lag }]).matches("<rect").count(), 3);
+    }
+}

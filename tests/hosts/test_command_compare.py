@@ -1,0 +1,94 @@
+"""The command's verb `compare` on files of h5py: its numbers are numpy's, its verdict ends the program."""
+
+import re
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+
+from test_command import lines, run
+
+SHAPE = (12, 60, 80)
+RANDOM = np.random.default_rng(5)
+PHOTONS = RANDOM.poisson(0.02, SHAPE).astype("u2")
+PROJECTIONS = RANDOM.poisson(9000 * np.exp(-np.linspace(0, 1, 80)) * np.ones(SHAPE)).astype("u2")
+
+
+def stored(path, data, **options):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("entry/data/data", data=data, **options)
+        file["entry/other"] = np.arange(10)
+    return path
+
+
+def test_two_files_are_compared_and_the_numbers_are_those_of_numpy(tmp_path):
+    decoded = (PROJECTIONS // 16 * 16 + 8).astype("u2")
+    raw = stored(tmp_path / "raw.h5", PROJECTIONS, chunks=(4, 60, 80), compression="gzip")
+    lossy = stored(tmp_path / "lossy.h5", decoded, chunks=(1, 60, 80), compression="gzip", shuffle=True)
+    (found,) = lines("compare", raw, lossy)
+    x, y = PROJECTIONS.astype("i8"), decoded.astype("i8")
+    e = y - x
+    assert (found["verb"], found["schema"], found["path"]) == ("compare", 1, "/entry/data/data")
+    assert (found["reference_crc32"], found["test_crc32"]) == (zlib.crc32(PROJECTIONS.tobytes()), zlib.crc32(decoded.tobytes()))
+    report = found["report"]
+    assert report["errors"]["max_error"] == abs(e).max()
+    assert report["errors"]["rmse"] == pytest.approx(np.sqrt((e**2).mean()), rel=1e-12)
+    assert report["sigma"]["max"] == pytest.approx((abs(e) / np.sqrt(x)).max(), rel=1e-12)
+    with h5py.File(lossy) as file:
+        stored_bytes = file["entry/data/data"].id.get_storage_size()
+    assert found["test_stored"] == stored_bytes and found["ratio"] == pytest.approx(x.size * 2 / stored_bytes)
+    assert found["verdict"]["passes"] and {check["name"] for check in found["verdict"]["checks"]} >= {"bias", "max_error"}
+
+
+def test_photons_that_are_gone_fail_and_steps_of_sigma_pass(tmp_path):
+    sparse = stored(tmp_path / "sparse.h5", PHOTONS, chunks=(4, 60, 80))
+    text = run("compare", sparse, "--codec", "bounded:absolute=4", code=1)
+    assert text.startswith("FAILS") and "counts_to_zero" in text
+    assert all(len(line) <= 80 for line in text.splitlines() if " " in line.strip())
+    projections = stored(tmp_path / "projections.h5", PROJECTIONS, chunks=(4, 60, 80))
+    assert run("compare", projections, "--codec", "bounded:noise=1").startswith("PASSES")
+    assert run("compare", projections, "--codec", "bounded:noise=1", "-q") == ""
+    limits = tmp_path / "limits.json"
+    limits.write_text('{"inflation": 1.001}')
+    assert "BROKEN inflation" in run("compare", projections, "--codec", "bounded:noise=1", "--limits", limits, code=1)
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PROJECTIONS, chunks=(4, 60, 80))
+    page = tmp_path / "report.html"
+    run("compare", raw, "--codec", "bounded:noise=1", "--html", page)
+    text = page.read_text()
+    assert len(text) < 3_000_000 and text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>")
+    assert not re.search(r"(src|href)=\"(?!data:)|https?:|<script|@import|url\(", text)
+    for part in ["PASSES", "Errors in sigma", "Bias by intensity", "Error map", "Autocorrelation", "reference", "difference"]:
+        assert part in text, part
+    assert text.count("data:image/png;base64,") == 10
+
+
+def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PROJECTIONS)
+    other = stored(tmp_path / "other.h5", PROJECTIONS[:, :50])
+    real = stored(tmp_path / "real.h5", PROJECTIONS.astype("f4"))
+    assert "same shape" in run("compare", raw, other, code=2)
+    assert "integers" in run("compare", real, real, code=2)
+    assert "not known" in run("compare", raw, "--codec", "jpeg", code=2)
+    (tmp_path / "limits.json").write_text('{"inflatoin": 1}')
+    assert "inflatoin" in run("compare", raw, raw, "--limits", tmp_path / "limits.json", code=2)
+
+
+def test_masks_sentinels_and_saturation_are_left_out(tmp_path):
+    x = PROJECTIONS.copy()
+    x[:, 3, 4], x[0, 0, 0], x[1, 0, 0] = 65535, 7, 60_000
+    y = x.copy()
+    y[0, 10, 10], y[0, 0, 0] = 0, 9
+    raw, lossy = stored(tmp_path / "raw.h5", x), stored(tmp_path / "lossy.h5", y)
+    with h5py.File(tmp_path / "mask.h5", "w") as file:
+        mask = np.zeros(SHAPE[1:], "u1")
+        mask[10, 10] = 1
+        file["mask"] = mask
+    options = ["--mask", f"{tmp_path / 'mask.h5'}:/mask", "--sentinel", 65535, "--sentinel", 7, "--saturation", 50_000]
+    (found,) = lines("compare", raw, lossy, *options, code=1)
+    excluded = found["report"]["pixels"]["excluded"]
+    assert found["report"]["errors"]["max_error"] == 0
+    assert (excluded["n_masked"], excluded["n_masked_changed"], excluded["n_saturated"]) == (12 + 12 + 1, 2, 1)
