@@ -1,6 +1,6 @@
 //! What is good of a damaged file, in a new one.
 //!
-//! All that can be read is copied. Of a dataset with damaged chunks that is saved which [`salvage`](crate::salvage) finds, and two
+//! All that can be read is copied. Of a dataset with damaged chunks that is saved which [`salvage`] finds, and two
 //! attributes say what is not as it was measured: `darkchunk_damaged_frames`, ranges along the first axis (first, end),
 //! and `darkchunk_note`.
 
