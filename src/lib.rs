@@ -65,9 +65,17 @@
 //! # Ok::<(), darkchunk::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! `blosc`, `lz4` and `zstd` are codecs that need a library of that name, all on by default; `blosc` needs the other two, and bitshuffle
+//! has LZ4 and Zstd with them only. Without any, DRLE, bounded, and bitshuffle without a compression are built, and no C. What
+//! is not built is refused with [`Error::Unsupported`].
+//!
 //! What is stored, byte by byte, is in `docs/format.md`; what is promised of hostile files, in `SECURITY.md`.
 
 #![deny(unsafe_code)]
+// Blosc uses all there is.
+#![cfg_attr(not(feature = "blosc"), allow(dead_code, reason = "only codecs use it that are not built"))]
 
 pub mod chunk;
 pub mod codec;

@@ -2,10 +2,13 @@
 
 use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
+#[cfg(feature = "blosc")]
 use crate::codec::blosc::{Blosc, Compressor, Shuffle};
 use crate::codec::bounded::Bounded;
 use crate::codec::drle::Drle;
+#[cfg(feature = "lz4")]
 use crate::codec::lz4::Lz4;
+#[cfg(feature = "zstd")]
 use crate::codec::zstd::Zstd;
 
 /// A filter and the parameters that a caller gives for it, or none.
@@ -47,18 +50,21 @@ impl Compression {
     }
 
     /// Blosc 1; `level` is 0 to 9.
+    #[cfg(feature = "blosc")]
     #[must_use]
     pub fn blosc(level: u32, shuffle: Shuffle, compressor: Compressor) -> Self {
         Self::filter(Blosc::FILTER_ID, &[0, 0, 0, 0, level, shuffle as u32, compressor as u32])
     }
 
     /// LZ4 alone.
+    #[cfg(feature = "lz4")]
     #[must_use]
     pub fn lz4() -> Self {
         Self::filter(Lz4::FILTER_ID, &[])
     }
 
     /// Zstd alone.
+    #[cfg(feature = "zstd")]
     #[must_use]
     pub fn zstd(level: i32) -> Self {
         Self::filter(Zstd::FILTER_ID, &[level.cast_unsigned()])

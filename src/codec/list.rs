@@ -9,18 +9,20 @@ use crate::{Error, Exec, Result};
 use std::ops::{Deref, Range};
 
 macro_rules! codecs {
-    ($($name:ident: $codec:ty,)*) => {
+    ($($(#[$built:meta])* $name:ident: $codec:ty,)*) => {
         /// Any of the codecs with its parameters.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Filter {
             $(
+                $(#[$built])*
                 #[doc = concat!("[`", stringify!($codec), "`]")]
                 $name($codec),
             )*
         }
 
         $(
+            $(#[$built])*
             impl From<$codec> for Filter {
                 fn from(codec: $codec) -> Self {
                     Self::$name(codec)
@@ -31,7 +33,7 @@ macro_rules! codecs {
         impl Filter {
             fn codec(&self) -> &dyn AnyCodec {
                 match self {
-                    $(Self::$name(codec) => codec,)*
+                    $($(#[$built])* Self::$name(codec) => codec,)*
                 }
             }
 
@@ -41,7 +43,7 @@ macro_rules! codecs {
             /// As there.
             pub fn open<'a>(&'a self, src: &'a [u8]) -> Result<FilterChunk<'a>> {
                 Ok(match self {
-                    $(Self::$name(codec) => FilterChunk::$name(codec.open(src)?),)*
+                    $($(#[$built])* Self::$name(codec) => FilterChunk::$name(codec.open(src)?),)*
                 })
             }
         }
@@ -52,6 +54,7 @@ macro_rules! codecs {
         #[non_exhaustive]
         pub enum FilterChunk<'a> {
             $(
+                $(#[$built])*
                 #[doc = concat!("Of [`", stringify!($codec), "`].")]
                 $name(<$codec as Codec>::Open<'a>),
             )*
@@ -62,22 +65,33 @@ macro_rules! codecs {
 
             fn deref(&self) -> &Self::Target {
                 match self {
-                    $(Self::$name(chunk) => chunk,)*
+                    $($(#[$built])* Self::$name(chunk) => chunk,)*
                 }
             }
         }
 
-        const ENTRIES: &[Entry] = &[$(Entry::of::<$codec>(),)*];
+        const ENTRIES: &[Entry] = &[$($(#[$built])* Entry::of::<$codec>(),)*];
     };
 }
 
 codecs! {
     Drle: super::drle::Drle,
     Bitshuffle: super::bitshuffle::Bitshuffle,
+    #[cfg(feature = "blosc")]
     Blosc: super::blosc::Blosc,
+    #[cfg(feature = "lz4")]
     Lz4: super::lz4::Lz4,
+    #[cfg(feature = "zstd")]
     Zstd: super::zstd::Zstd,
     Bounded: super::bounded::Bounded,
+}
+
+/// The filters that a build may lack, and the feature that each has.
+const FEATURES: [(u32, &str); 3] = [(32001, "blosc"), (32004, "lz4"), (32015, "zstd")];
+
+/// What is said of a codec that this build lacks.
+pub(super) fn not_built(what: &str, feature: &str) -> Error {
+    Error::Unsupported(format!("this program was built without {what}: build darkchunk with its feature `{feature}`"))
 }
 
 /// What is known of a codec without parameters.
@@ -104,6 +118,9 @@ impl Entry {
 
     fn require(id: u32) -> Result<&'static Self> {
         Self::find(id).ok_or_else(|| {
+            if let Some((_, feature)) = FEATURES.iter().find(|(optional, _)| *optional == id) {
+                return not_built(&format!("filter {id}"), feature);
+            }
             let known: Vec<_> = ENTRIES.iter().map(|entry| format!("{} {}", entry.short_name, entry.id)).collect();
             Error::Unsupported(format!("filter {id} is none of darkchunk's ({})", known.join(", ")))
         })
@@ -250,7 +267,7 @@ impl Filter {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "blosc"))]
 mod tests {
     use super::*;
 
@@ -259,6 +276,16 @@ mod tests {
         for (index, entry) in ENTRIES.iter().enumerate() {
             let others = &ENTRIES[index + 1..];
             assert!(others.iter().all(|other| other.id != entry.id && other.short_name != entry.short_name));
+        }
+    }
+
+    #[test]
+    fn a_codec_that_a_build_may_lack_is_known_by_number_and_feature() {
+        for (id, feature) in FEATURES {
+            let name = Filter::short_name(id).expect("a codec of this build").to_lowercase();
+            assert_eq!(name, feature, "{id}");
+            let text = not_built(&format!("filter {id}"), feature).to_string();
+            assert!(text.contains(&id.to_string()) && text.contains(&format!("`{feature}`")), "{text}");
         }
     }
 

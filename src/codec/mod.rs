@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bitshuffle;
+#[cfg(feature = "blosc")]
 pub mod blosc;
 pub mod bounded;
 pub(crate) mod cursor;
@@ -15,9 +16,11 @@ pub(crate) mod framing;
 mod index;
 mod interface;
 mod list;
+#[cfg(feature = "lz4")]
 pub mod lz4;
 mod parameters;
 mod range;
+#[cfg(feature = "zstd")]
 pub mod zstd;
 
 pub use index::BlockIndex;

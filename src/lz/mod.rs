@@ -13,6 +13,7 @@
 
 pub(crate) mod blosclz;
 pub(crate) mod byte_planes;
+#[cfg(feature = "lz4")]
 pub mod lz4;
 pub(crate) mod vector;
 mod zero_runs;

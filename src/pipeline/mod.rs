@@ -12,7 +12,7 @@
 pub(crate) mod gzip;
 mod step;
 // They call C.
-#[cfg(all(test, not(miri)))]
+#[cfg(all(test, not(miri), feature = "blosc"))]
 mod tests;
 
 pub use step::Step;

@@ -1,7 +1,9 @@
 //! What can be had of a damaged chunk of one codec.
 
+#[cfg(feature = "blosc")]
+use super::blosc;
 use super::damage::{Damage, push};
-use super::{blosc, framed};
+use super::framed;
 use crate::codec::Filter;
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::bounded::Bounded;
@@ -16,10 +18,14 @@ pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u
         Filter::Drle(drle) if drle.mode() == Mode::Container => drle_container(level, drle, stored, dst, reason),
         Filter::Bitshuffle(codec) if codec.is_compressed() => framed::bitshuffle(level, codec, stored, dst),
         Filter::Bitshuffle(codec) => bitshuffled(level, codec, stored, dst, reason),
+        #[cfg(feature = "lz4")]
         Filter::Lz4(codec) => framed::lz4(level, codec, stored, dst),
         Filter::Bounded(codec) => bounded(codec, stored, dst, reason),
+        #[cfg(feature = "blosc")]
         Filter::Blosc(codec) => blosc::salvage(level, codec, stored, dst, reason),
-        Filter::Drle(_) | Filter::Zstd(_) => vec![Damage::everything(dst.len(), reason)],
+        #[cfg(feature = "zstd")]
+        Filter::Zstd(_) => vec![Damage::everything(dst.len(), reason)],
+        Filter::Drle(_) => vec![Damage::everything(dst.len(), reason)],
     }
 }
 

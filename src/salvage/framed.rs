@@ -8,6 +8,7 @@ use super::damage::{Damage, push};
 use crate::codec::bitshuffle::Bitshuffle;
 use crate::codec::cursor::Cursor;
 use crate::codec::framing::{Block, HEADER_BYTES, Header, LENGTH_BYTES, Storage};
+#[cfg(feature = "lz4")]
 use crate::codec::lz4::Lz4;
 use crate::cpu::Level;
 use crate::{Error, Result};
@@ -25,6 +26,7 @@ pub(super) fn bitshuffle(level: Level, codec: &Bitshuffle, stored: &[u8], dst: &
     Framed { stored, group_bytes, stores_raw: false, decode: &decode }.salvage(block_bytes.ok(), dst)
 }
 
+#[cfg(feature = "lz4")]
 pub(super) fn lz4(level: Level, codec: &Lz4, stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
     let decode = |block: &Block, dst: &mut [u8]| codec.decode_block(level, stored, block, dst);
     let block_bytes = codec.block_bytes_of(dst.len());

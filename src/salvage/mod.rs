@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "blosc")]
 mod blosc;
 mod codec;
 mod damage;

@@ -63,6 +63,9 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     tally.finish()
 }
 
+/// The core's codecs that are built alone; `blosc` has all.
+const FEATURES: [&str; 3] = ["", "lz4", "zstd"];
+
 /// Lints, documentation and tests of the whole workspace.
 fn rust(tally: &mut Tally) {
     let mut with_cmake = Err(String::new());
@@ -76,6 +79,13 @@ fn rust(tally: &mut Tally) {
         Err(_) => (&[], Box::new(cargo)),
     };
     tally.step("lints", cargo().args(LINTS).args(scope).args(["--quiet", "--", "-D", "warnings"]));
+    for codecs in FEATURES {
+        let name = if codecs.is_empty() { "lints without codecs" } else { &format!("lints with {codecs} only") };
+        let mut lints = cargo();
+        lints.args(["clippy", "--profile", "test", "--package", "darkchunk", "--lib", "--quiet"]);
+        lints.args(["--no-default-features", "--features", codecs, "--", "-D", "warnings"]);
+        tally.step(name, &mut lints);
+    }
     // Without private items, a public page that links to one is an error; with them, so is a broken link in one.
     for (name, more) in [("documentation", &[][..]), ("documentation of private items", &["--document-private-items"])]
     {

@@ -2,13 +2,17 @@
 
 use super::OpenBitshuffle;
 use super::geometry::{Bitshuffle, Compression};
-use crate::codec::framing::{Block, FramedBlocks, Header, Storage};
+use crate::codec::framing::{self, Block, FramedBlocks, Header, Storage};
 use crate::codec::range::{Piece, Wanted};
-use crate::codec::{framing, zstd};
+#[cfg(feature = "zstd")]
+use crate::codec::zstd;
 use crate::cpu::Level;
 use crate::kernels::bitshuffle::{fetch_first, inverse, inverse_rows};
+#[cfg(feature = "zstd")]
 use crate::kernels::zero;
+#[cfg(feature = "lz4")]
 use crate::lz::lz4;
+use crate::lz::vector::matches::SLACK_BYTES;
 use crate::memory::scratch::Scratch;
 use crate::{Error, Exec, Result};
 use std::ops::Range;
@@ -102,6 +106,7 @@ pub(super) struct Blocks {
     compression: Compression,
     /// The rows of a block: as long as the largest block that will come.
     rows: Scratch,
+    #[cfg(feature = "zstd")]
     zstd: zstd::context::Decoder,
 }
 
@@ -109,9 +114,16 @@ impl Blocks {
     /// For blocks of at most `max_bytes`, which the caller's output is no shorter than.
     pub(super) fn new(codec: &Bitshuffle, level: Level, max_bytes: usize) -> Self {
         let &Bitshuffle { element_bytes, compression, .. } = codec;
-        let n_scratch = if compression == Compression::None { 0 } else { max_bytes + lz4::SLACK_BYTES };
+        let n_scratch = if compression == Compression::None { 0 } else { max_bytes + SLACK_BYTES };
         let rows = Scratch::new(n_scratch);
-        Self { level, element_bytes, compression, rows, zstd: zstd::context::Decoder::new(level) }
+        Self {
+            level,
+            element_bytes,
+            compression,
+            rows,
+            #[cfg(feature = "zstd")]
+            zstd: zstd::context::Decoder::new(level),
+        }
     }
 
     /// Decodes `bytes` into the whole of `dst`, a multiple of 8 elements and not empty: no chunk has an empty block.
@@ -122,15 +134,18 @@ impl Blocks {
         let (rows, n_rows) = match self.compression {
             Compression::None if bytes.len() == dst.len() => (bytes, n_all),
             Compression::None => return Err(Error::WrongSize { expected: dst.len(), found: bytes.len() }),
+            #[cfg(feature = "lz4")]
             Compression::Lz4 => {
-                let rows = &mut self.rows[..dst.len() + lz4::SLACK_BYTES];
+                let rows = &mut self.rows[..dst.len() + SLACK_BYTES];
                 let n_rows = lz4::decode_rows(self.level, bytes, rows, dst.len(), row_bytes)?;
                 (&rows[..dst.len()], n_rows)
             }
+            #[cfg(feature = "zstd")]
             Compression::Zstd { .. } if self.zstd.knows_zeros(bytes, dst.len()) => {
                 zero::clear(dst);
                 return Ok(());
             }
+            #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => (self.zstd.decode(bytes, &mut self.rows, dst.len())?, n_all),
         };
         let n_rows = if n_rows == n_all { without_repeats(rows, row_bytes) } else { n_rows };

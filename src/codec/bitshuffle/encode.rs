@@ -1,9 +1,12 @@
 //! Elements → chunk, a block at a time, so that a block's rows stay in the processor's nearest cache.
 
 use super::geometry::{Bitshuffle, Compression};
+use crate::codec::Codec;
 use crate::codec::framing::{Header, Writer};
-use crate::codec::{Codec, zstd};
+#[cfg(feature = "zstd")]
+use crate::codec::zstd;
 use crate::kernels::bitshuffle::transpose;
+#[cfg(feature = "lz4")]
 use crate::lz::lz4;
 use crate::memory::scratch::Scratch;
 use crate::{Error, Exec, Result};
@@ -11,10 +14,12 @@ use crate::{Error, Exec, Result};
 pub(super) fn chunk(codec: &Bitshuffle, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
     match codec.compression {
         Compression::None => plain(codec, exec, src, dst),
+        #[cfg(feature = "lz4")]
         Compression::Lz4 => framed(codec, exec, src, dst, lz4::max_encoded_len, || {
             let mut encoder = lz4::Encoder::new(exec.level);
             move |rows: &[u8], dst: &mut [u8]| encoder.encode(rows, dst)
         }),
+        #[cfg(feature = "zstd")]
         Compression::Zstd { level: zstd_level } => {
             zstd::check_level(zstd_level.cast_unsigned(), 5)?;
             let block_bytes = codec.block_bytes()?;

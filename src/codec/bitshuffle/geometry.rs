@@ -1,8 +1,10 @@
 //! What a chunk of bitshuffle consists of: its blocks, and the elements after them.
 
 use crate::codec::cursor::Cursor;
-use crate::codec::framing::{Block, FramedBlocks, Header, Storage};
+use crate::codec::framing::{self, Block, FramedBlocks, Header, Storage};
+#[cfg(feature = "zstd")]
 use crate::codec::zstd;
+#[cfg(feature = "lz4")]
 use crate::lz::lz4;
 use crate::threads::Pace;
 use crate::{Error, Result, Threads};
@@ -26,8 +28,10 @@ pub enum Compression {
     /// Nothing: the chunk keeps its size.
     None,
     /// LZ4, a block each.
+    #[cfg(feature = "lz4")]
     Lz4,
     /// Zstd, a frame each.
+    #[cfg(feature = "zstd")]
     Zstd {
         /// Zstd's level; 0 is its default (3).
         level: i32,
@@ -94,7 +98,9 @@ impl Bitshuffle {
     pub(super) fn pace(&self) -> Pace {
         match self.compression {
             Compression::None => Pace::Memory,
+            #[cfg(feature = "lz4")]
             Compression::Lz4 => Pace::Fast,
+            #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => Pace::Slow,
         }
     }
@@ -190,11 +196,20 @@ impl Bitshuffle {
         Ok(())
     }
 
+    /// The most bytes of a chunk of `n_bytes` whose blocks have no more than `bound` says.
+    pub(super) fn max_framed_len(&self, n_bytes: usize, bound: fn(usize) -> usize) -> usize {
+        let Ok(block_bytes) = self.block_bytes() else { return n_bytes };
+        let raw = self.leftover(n_bytes);
+        framing::max_encoded_len(raw.start, block_bytes, bound).saturating_add(raw.len())
+    }
+
     /// The most bytes that a compressed block can decode to.
     pub(super) fn max_decoded_len(&self, n_bytes: usize) -> usize {
         match self.compression {
             Compression::None => n_bytes,
+            #[cfg(feature = "lz4")]
             Compression::Lz4 => lz4::max_decoded_len(n_bytes),
+            #[cfg(feature = "zstd")]
             Compression::Zstd { .. } => zstd::context::max_decoded_len(n_bytes),
         }
     }

@@ -14,8 +14,11 @@ pub use geometry::{Bitshuffle, Compression};
 
 use super::cursor::Cursor;
 use super::framing::{self, Block, FramedBlocks, Header, Storage};
-use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts, zstd};
+#[cfg(feature = "zstd")]
+use super::zstd;
+use super::{BlockIndex, ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
+#[cfg(feature = "lz4")]
 use crate::lz::lz4;
 use crate::{Error, Exec, Result};
 use std::ops::Range;
@@ -95,14 +98,13 @@ impl Codec for Bitshuffle {
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
-        let Ok(block_bytes) = self.block_bytes() else { return n_bytes };
-        let raw = self.leftover(n_bytes);
-        let bound = match self.compression {
-            Compression::None => return n_bytes,
-            Compression::Lz4 => lz4::max_encoded_len,
-            Compression::Zstd { .. } => zstd::context::max_encoded_len,
-        };
-        framing::max_encoded_len(raw.start, block_bytes, bound).saturating_add(raw.len())
+        match self.compression {
+            Compression::None => n_bytes,
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => self.max_framed_len(n_bytes, lz4::max_encoded_len),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd { .. } => self.max_framed_len(n_bytes, zstd::context::max_encoded_len),
+        }
     }
 
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {

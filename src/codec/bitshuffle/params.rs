@@ -6,8 +6,11 @@
 //! are not compressed.
 
 use super::geometry::{Bitshuffle, Compression, GROUP_ELEMENTS, check_block_elements};
+use crate::codec::ChunkLayout;
+use crate::codec::list::not_built;
 use crate::codec::parameters::Form;
-use crate::codec::{ChunkLayout, zstd};
+#[cfg(feature = "zstd")]
+use crate::codec::zstd;
 use crate::{Error, Result};
 
 const COMP_NONE: u32 = 0;
@@ -74,14 +77,25 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout, is_before_anothe
         }
         comp = COMP_NONE;
     }
+    check_built(comp)?;
     let element_bytes = u32::try_from(layout.element.n_bytes).ok().filter(|n| *n > 0);
     let element_bytes = element_bytes
         .ok_or_else(|| Error::Argument(format!("bitshuffle has no elements of {} bytes", layout.element.n_bytes)))?;
     check_block_elements(block_elements, element_bytes as usize, at)?;
+    #[cfg(feature = "zstd")]
     if comp == COMP_ZSTD {
         zstd::check_level(zstd_level, at + 2)?;
     }
     Ok(vec![0, 4, element_bytes, block_elements, comp, zstd_level, layout.expected_bytes()?])
+}
+
+/// Refuses a compression that this build lacks.
+fn check_built(comp: u32) -> Result<()> {
+    match comp {
+        COMP_LZ4 if !cfg!(feature = "lz4") => Err(not_built("bitshuffle with LZ4", "lz4")),
+        COMP_ZSTD if !cfg!(feature = "zstd") => Err(not_built("bitshuffle with Zstd", "zstd")),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {
@@ -95,8 +109,11 @@ pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {
         return Err(Error::Parameter { index: 2, value: 0, what: "an element has at least one byte" });
     }
     let slot = |index: usize| cd_values.get(index).copied().unwrap_or(0);
+    check_built(slot(4))?;
     let compression = match slot(4) {
+        #[cfg(feature = "lz4")]
         COMP_LZ4 => Compression::Lz4,
+        #[cfg(feature = "zstd")]
         COMP_ZSTD => Compression::Zstd { level: slot(5).cast_signed() },
         _ => Compression::None,
     };
@@ -113,7 +130,9 @@ pub(super) fn from_cd_values(cd_values: &[u32]) -> Result<Bitshuffle> {
 pub(super) fn to_caller_values(codec: &Bitshuffle) -> [u32; 3] {
     let (comp, zstd_level) = match codec.compression {
         Compression::None => (COMP_NONE, 0),
+        #[cfg(feature = "lz4")]
         Compression::Lz4 => (COMP_LZ4, 0),
+        #[cfg(feature = "zstd")]
         Compression::Zstd { level } => (COMP_ZSTD, level.cast_unsigned()),
     };
     [codec.block_elements, comp, zstd_level]

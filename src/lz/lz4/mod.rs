@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 pub(crate) mod library;
 pub(crate) mod sequence;
+#[cfg(feature = "blosc")]
 pub(crate) mod sparse;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,9 @@ use crate::Result;
 use crate::cpu::{Isa, Level};
 
 pub use self::sequence::{max_decoded_len, max_encoded_len};
-pub use super::vector::matches::SLACK_BYTES;
+
+/// Bytes that the output of [`decode_rows`] has after the block's, to be written and not read.
+pub const SLACK_BYTES: usize = super::vector::matches::SLACK_BYTES;
 
 /// Encodes blocks, one after the other, with the same working memory.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::{Lanes, N};
 
 /// Bytes after a match that are written too.
-pub const SLACK_BYTES: usize = 2 * N;
+pub(crate) const SLACK_BYTES: usize = 2 * N;
 
 /// As many whole periods as [`N`] bytes have, by period.
 static STEPS: [usize; N + 1] = steps();
