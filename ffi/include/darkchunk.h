@@ -34,6 +34,12 @@
 extern "C" {
 #endif
 
+/* Of this header; dc_version() is the library's. Before 1.0 a minor version may change what is there. */
+#define DC_VERSION_MAJOR 0
+#define DC_VERSION_MINOR 1
+#define DC_VERSION_PATCH 0
+#define DC_VERSION "0.1.0"
+
 /* The numbers are for ever. */
 typedef enum dc_status {
     DC_OK = 0,

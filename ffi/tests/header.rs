@@ -19,6 +19,14 @@ fn the_table_of_functions_has_the_order_of_the_core() {
 }
 
 #[test]
+fn the_version_is_the_crates() {
+    let of = |name: &str| HEADER.split(&format!("#define DC_VERSION{name} ")).nth(1)?.lines().next();
+    let [major, minor, patch] = ["_MAJOR", "_MINOR", "_PATCH"].map(|name| of(name).expect("defined"));
+    assert_eq!(format!("{major}.{minor}.{patch}"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(of(""), Some(concat!("\"", env!("CARGO_PKG_VERSION"), "\"")));
+}
+
+#[test]
 fn the_filter_numbers_are_those_of_the_codecs() {
     let number = |name: &str| -> u32 {
         let text = HEADER.split(&format!("{name} = ")).nth(1).expect("defined");

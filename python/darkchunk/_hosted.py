@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes as c
 import functools
+import sys
 from typing import Any
 
 from . import _native
@@ -23,14 +24,18 @@ def lock() -> Any:
 @functools.cache
 def table() -> Any:
     """The table of the functions of h5py's HDF5 (`dc_hdf5`). h5py stays loaded."""
-    import h5py
-
     buffer = c.create_string_buffer(_native.library().dc_hdf5_size())
     c.c_size_t.from_buffer(buffer).value = len(buffer)
-    module = c.CDLL(h5py.h5d.__file__)
     with lock():
-        _native.call("dc_hdf5_load", None, module._handle, buffer)
+        _native.call("dc_hdf5_load", None, _module()._handle, buffer)
     return buffer
+
+
+def _module() -> c.CDLL:
+    """A module of h5py, by which its HDF5 is found; on Windows, where a module shows nothing of others, that HDF5."""
+    import h5py
+
+    return c.CDLL("hdf5.dll" if sys.platform == "win32" else h5py.h5d.__file__)
 
 
 def group(at: Any) -> Any:
@@ -46,9 +51,7 @@ def group(at: Any) -> Any:
 
 def edges_are_raw(dcpl: Any) -> bool:
     """Whether chunks that the dataset's shape cuts are stored without filters (`H5Pset_chunk_opts`)."""
-    import h5py
-
-    function, options = c.CDLL(h5py.h5d.__file__).H5Pget_chunk_opts, c.c_uint()
+    function, options = _module().H5Pget_chunk_opts, c.c_uint()
     function.argtypes, function.restype = [c.c_int64, c.POINTER(c.c_uint)], c.c_int
     with lock():
         if function(dcpl.id, options) < 0:

@@ -2,13 +2,18 @@
 //! a plugin folder), `dist/bin`, `dist/lib`, `dist/include`, and `dist/licences`.
 
 use crate::process::{cargo, program, run as run_program, succeeds};
+use crate::targets::Target;
 use crate::workspace::{root, shared_library, shown, target};
-use crate::{Result, licences};
+use crate::{Result, archive, licences};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HELP: &str =
-    "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/bin, dist/lib, dist/include, dist/licences";
+    "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/bin, dist/lib, dist/include, dist/licences
+--target T: an archive of these for this Rust target, in dist/archives";
+
+/// The name by which a Linux program asks for the C library: it changes when a program must be compiled again.
+pub(crate) const SONAME: &str = "libdarkchunk.so.0";
 
 /// The plugins' crates and libraries.
 pub(crate) const PLUGINS: [&str; 6] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd", "h5bounded"];
@@ -24,8 +29,9 @@ pub(crate) fn library() -> PathBuf {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result {
-    if let Some(argument) = arguments.first() {
-        return Err(format!("dist takes no `{argument}`"));
+    if let Some(to) = Target::from_arguments("dist", arguments)? {
+        println!("\n{}", shown(&archive::build(&to)?));
+        return Ok(());
     }
     build()?;
     println!("\nexport HDF5_PLUGIN_PATH={}", plugins().display());
@@ -35,17 +41,34 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 /// Builds everything and lays it out.
 pub(crate) fn build() -> Result {
     let mut command = cargo();
+    command.env("DARKCHUNK_SONAME", SONAME);
     command.args(["build", "--release", "--package", "darkchunk-ffi", "--package", "darkchunk-cli"]);
     run_program(command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
     let release = target()?.join("release");
     lay_out(&plugins(), &PLUGINS.map(|name| release.join(shared_library(name))))?;
     lay_out(&root().join("dist/bin"), &[release.join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX))])?;
     lay_out(&root().join("dist/lib"), &libraries(&release))?;
+    link_soname(&root().join("dist/lib"))?;
     lay_out(
         &root().join("dist/include"),
         &["darkchunk.h", "darkchunk.hpp"].map(|name| root().join("ffi/include").join(name)),
     )?;
-    licences::lay_out(&root().join("dist/licences"))
+    licences::lay_out(&root().join("dist/licences"), &[])
+}
+
+/// Linux finds a program's library by its [`SONAME`].
+#[cfg(target_os = "linux")]
+fn link_soname(folder: &Path) -> Result {
+    let link = folder.join(SONAME);
+    if link.is_symlink() {
+        return Ok(());
+    }
+    std::os::unix::fs::symlink(shared_library("darkchunk"), &link).map_err(|e| format!("{}: {e}", link.display()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link_soname(_: &Path) -> Result {
+    Ok(())
 }
 
 /// The C library in the forms that linkers of this system take.
@@ -63,6 +86,15 @@ fn libraries(release: &Path) -> Vec<PathBuf> {
 /// Makes `folder` hold copies of `files` and nothing else. A file is made ready beside the folder and then moved into its
 /// place, so that a program that has the old one loaded, or another `cargo xtask`, never meets half of one, or none.
 pub(crate) fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
+    lay_out_with(folder, files, strip)
+}
+
+/// The same for libraries that have no debug information.
+pub(crate) fn lay_out_stripped(folder: &Path, files: &[PathBuf]) -> Result {
+    lay_out_with(folder, files, |_, _| ())
+}
+
+fn lay_out_with(folder: &Path, files: &[PathBuf], prepare: fn(&Path, &Path)) -> Result {
     let failed = |what: &Path, e: std::io::Error| format!("{}: {e}", what.display());
     fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
     for file in files {
@@ -70,14 +102,14 @@ pub(crate) fn lay_out(folder: &Path, files: &[PathBuf]) -> Result {
         let place = folder.join(name);
         let new = folder.with_file_name(format!("new-{}-{}", std::process::id(), name.to_string_lossy()));
         fs::copy(file, &new).map_err(|e| failed(file, e))?;
-        strip(&new, &place);
+        prepare(&new, &place);
         let n_bytes = fs::metadata(&new).map_err(|e| failed(&new, e))?.len();
         fs::rename(&new, &place).map_err(|e| failed(&place, e))?;
         println!("{:9} KB  {}", n_bytes.div_ceil(1024), shown(&place));
     }
     for entry in fs::read_dir(folder).map_err(|e| failed(folder, e))? {
         let path = entry.map_err(|e| failed(folder, e))?.path();
-        if !files.iter().any(|file| file.file_name() == path.file_name()) {
+        if !path.is_symlink() && !files.iter().any(|file| file.file_name() == path.file_name()) {
             fs::remove_file(&path).map_err(|e| failed(&path, e))?;
         }
     }

@@ -27,10 +27,14 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     Ok(())
 }
 
-/// Makes `folder` hold the licences and nothing else.
-pub(crate) fn lay_out(folder: &Path) -> Result {
+/// Makes `folder` hold the licences and nothing else. `parts`: what is linked in besides crates, each with its text.
+pub(crate) fn lay_out(folder: &Path, parts: &[(&str, PathBuf)]) -> Result {
     let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
-    let text = third_party()?;
+    let mut text = third_party()?;
+    for (name, file) in parts {
+        let content = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        text += &format!("\n{}\n{name}\n\n{}\n", "=".repeat(78), content.trim_end());
+    }
     fs::create_dir_all(folder).map_err(failed)?;
     for name in OURS {
         fs::copy(root().join(name), folder.join(name)).map_err(failed)?;

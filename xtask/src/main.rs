@@ -2,11 +2,14 @@
 //!
 //! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments after the command's name.
 
+mod archive;
 mod bench;
+mod cross;
 mod demo;
 mod dist;
 #[cfg(test)]
 mod documents;
+mod foreign;
 mod fuzz;
 mod graph;
 #[cfg(test)]
@@ -18,6 +21,7 @@ mod setup;
 mod site;
 mod soundness;
 mod tally;
+mod targets;
 mod test;
 mod wheel;
 mod workspace;

@@ -9,7 +9,7 @@ use crate::process::{cargo, program};
 use crate::setup::System;
 use crate::tally::Tally;
 use crate::workspace::root;
-use crate::{Result, dist, setup, soundness, test, wheel};
+use crate::{Result, dist, foreign, setup, soundness, test, wheel};
 
 pub(crate) const HELP: &str = "the full numbers of what `test` samples; without a name: which proofs there are
 NAME...: these proofs, one after the other";
@@ -45,6 +45,7 @@ const PROOFS: &[Proof] = &[
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
+    Proof { name: "wheels", help: "wheels and archives of all systems; qemu and wine run some", run: foreign::prove },
     Proof { name: "levels", help: "all of the core's tests at every lower level of this processor", run: levels },
     Proof { name: "sound", help: "Miri, qemu and sanitizers: as `cargo xtask sound`", run: sound },
     Proof { name: "fuzz", help: "every fuzz target for ten minutes; longer: `cargo xtask fuzz`", run: fuzz },

@@ -250,7 +250,8 @@ fn compile(source: &Path, executable: &Path, more: &[&str]) -> Result {
 
 /// The plugins in real hosts: h5py, PyTables and netCDF4, and Debian's own tools. Where `is_full`, all cases; else samples.
 pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
-    tally.check("host set-up", || setup::system(&[System::Hdf5Tools, System::NetcdfTools]));
+    let pkg_config = System::File { package: "pkg-config", path: "/usr/bin/pkg-config" };
+    tally.check("host set-up", || setup::system(&[System::Hdf5Tools, System::NetcdfTools, pkg_config]));
     let Ok(python) = setup::python() else {
         tally.check("host tests", || Err("no Python environment, see above".into()));
         return;

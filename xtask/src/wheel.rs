@@ -1,10 +1,12 @@
 //! `wheel`: the Python package, `dist/wheels/darkchunk-…-py3-none-PLATFORM.whl`: plain Python over the C library, with the
-//! plugins inside. Built by cargo-zigbuild, which links for the glibc that the tag names whatever the machine has.
+//! plugins inside. Built by cargo-zigbuild (see [`crate::cross`]).
 
-use crate::dist::{self, PLUGINS, lay_out};
-use crate::process::{cargo, output, program, run as run_program, succeeds};
+use crate::cross::{self, EXPORTS};
+use crate::dist::{self, PLUGINS, lay_out, lay_out_stripped};
+use crate::process::{output, program, run as run_program, succeeds};
 use crate::setup::{environment, python};
 use crate::tally::Tally;
+use crate::targets::{System, TARGETS, Target};
 use crate::workspace::{data, root, shared_library, shown, target};
 use crate::{Result, licences};
 use std::fs;
@@ -13,78 +15,31 @@ use std::path::{Path, PathBuf};
 pub(crate) const HELP: &str = "the Python package, in dist/wheels
 --target T: for this Rust target; without it x86_64-unknown-linux-gnu";
 
-/// cargo-zigbuild, zig, and what checks the tag, pinned.
-const TOOLS: &str = "xtask/requirements-wheel.txt";
-
 /// What the tests of the wheel need, pinned; the second is included by the first.
 const REQUIREMENTS: [&str; 2] = ["python/tests/requirements.txt", "tests/hosts/requirements.txt"];
 
-/// A wheel may have so many bytes.
+/// A wheel may have so many bytes: of Linux, and of another system, where zig's linker keeps more of what is not used.
 const MAX_BYTES: u64 = 5_000_000;
-
-/// All that a plugin exports.
-const EXPORTS: [&str; 2] = ["H5PLget_plugin_info", "H5PLget_plugin_type"];
-
-/// What can be built: Rust's name of the target, the oldest glibc, and the wheel's platform.
-const TARGETS: [(&str, &str, &str); 1] = [("x86_64-unknown-linux-gnu", "2.17", "manylinux_2_17_x86_64")];
+const MAX_BYTES_ELSEWHERE: u64 = 10_000_000;
 
 pub(crate) fn run(arguments: &[String]) -> Result {
-    let target = match arguments {
-        [] => TARGETS[0].0,
-        [option, target] if option == "--target" => target,
-        _ => return Err(format!("wheel takes --target T or nothing, not `{}`", arguments.join(" "))),
-    };
-    let wheel = build(target)?;
+    let wheel = build(&Target::from_arguments("wheel", arguments)?.unwrap_or(TARGETS[0]))?;
     println!("\npip install {}", wheel.display());
     Ok(())
 }
 
 /// The wheel of a target, checked.
-fn build(target: &str) -> Result<PathBuf> {
-    let known = || format!("there are: {}", TARGETS.map(|(name, ..)| name).join(", "));
-    let (target, glibc, platform) =
-        TARGETS.into_iter().find(|(name, ..)| *name == target).ok_or_else(|| format!("no `{target}`; {}", known()))?;
-    let tools = tools()?;
-    let libraries = compile(&tools, target, glibc)?;
-    let folder = self::target()?.join("wheel").join(target);
-    let plugins = folder.join("plugins");
-    lay_out(&plugins, &PLUGINS.map(|name| libraries.join(shared_library(name))))?;
-    lay_out(&folder.join("lib"), &[libraries.join(shared_library("darkchunk"))])?;
-    for file in PLUGINS.map(shared_library).map(|name| plugins.join(name)) {
-        strip_all(&file)?;
-        check_exports(&file)?;
-    }
-    strip_all(&folder.join("lib").join(shared_library("darkchunk")))?;
-    let wheel = pack(&folder, platform)?;
-    check_tag(&tools, &wheel, platform)?;
-    check_size(&wheel)?;
+pub(crate) fn build(to: &Target) -> Result<PathBuf> {
+    let tools = cross::tools()?;
+    let libraries = cross::build(&tools, to)?;
+    let folder = target()?.join("wheel").join(to.name);
+    lay_out_stripped(&folder.join("plugins"), &PLUGINS.map(|name| libraries.join(to.shared(name))))?;
+    lay_out_stripped(&folder.join("lib"), &[libraries.join(to.shared("darkchunk"))])?;
+    cross::lay_out_licences(&tools, to, &folder.join("licences"))?;
+    let wheel = pack(&folder, &to.shared("darkchunk"), to.platform)?;
+    check_tag(&tools, &wheel, to)?;
+    check_size(&wheel, to)?;
     Ok(wheel)
-}
-
-/// The folder of cargo-zigbuild, Python with zig, and auditwheel.
-fn tools() -> Result<PathBuf> {
-    let python = environment(&target()?.join("wheel-tools"), &[TOOLS])?;
-    python.parent().map(Path::to_path_buf).ok_or_else(|| "the environment of the tools has no folder".into())
-}
-
-/// A release build for `target` and this glibc; the folder of the libraries.
-fn compile(tools: &Path, target: &str, glibc: &str) -> Result<PathBuf> {
-    let installed = output(program("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
-    if !installed.lines().any(|line| line == target) {
-        run_program(program("rustup").args(["target", "add", target]))?;
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths([tools.to_owned()].into_iter().chain(std::env::split_paths(&path)));
-    let mut command = cargo();
-    command.env("PATH", path.map_err(|e| format!("PATH: {e}"))?);
-    command.args(["zigbuild", "--release", "--target", &format!("{target}.{glibc}"), "--package", "darkchunk-ffi"]);
-    run_program(command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
-    Ok(self::target()?.join(target).join("release"))
-}
-
-/// Takes out all symbols that the dynamic linker does not need.
-fn strip_all(file: &Path) -> Result {
-    run_program(program("strip").arg(file))
 }
 
 /// A plugin exports its two functions and nothing else: what it has inside cannot meet another library's.
@@ -98,32 +53,35 @@ fn check_exports(file: &Path) -> Result {
     Err(format!("{} exports {} names, not {}: {names:.20?}", file.display(), names.len(), EXPORTS.join(" and ")))
 }
 
-/// Packs what lies in `folder` (plugins and lib), for this platform.
-fn pack(folder: &Path, platform: &str) -> Result<PathBuf> {
-    let (licences, wheels) = (folder.join("licences"), root().join("dist/wheels"));
-    licences::lay_out(&licences)?;
+/// Packs what lies in `folder` (plugins, lib and licences), for this platform.
+fn pack(folder: &Path, library: &str, platform: &str) -> Result<PathBuf> {
+    let wheels = root().join("dist/wheels");
     let version = env!("CARGO_PKG_VERSION");
     let mut pack = program(python()?);
     pack.arg(root().join("python/pack.py")).args(["--tag", platform, "--version", version]);
-    pack.arg("--plugins").arg(folder.join("plugins")).arg("--licences").arg(licences).arg("--out").arg(&wheels);
-    run_program(pack.arg("--library").arg(folder.join("lib").join(shared_library("darkchunk"))))?;
+    pack.arg("--plugins").arg(folder.join("plugins")).arg("--licences").arg(folder.join("licences"));
+    run_program(pack.arg("--out").arg(&wheels).arg("--library").arg(folder.join("lib").join(library)))?;
     Ok(wheels.join(format!("darkchunk-{version}-py3-none-{platform}.whl")))
 }
 
-/// The libraries need nothing newer than the tag says.
-fn check_tag(tools: &Path, wheel: &Path, platform: &str) -> Result {
-    let shown = output(program(tools.join("python")).args(["-m", "auditwheel", "show"]).arg(wheel))?;
-    let text = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.contains(&format!("consistent with the following platform tag: \"{platform}\"")) {
+/// The libraries need nothing newer than the tag says. Of macOS and Windows [`cross::build`] has looked.
+fn check_tag(tools: &Path, wheel: &Path, to: &Target) -> Result {
+    if to.system != System::Linux {
         return Ok(());
     }
-    Err(format!("auditwheel does not find {platform}:\n{shown}"))
+    let shown = output(program(tools.join("python")).args(["-m", "auditwheel", "show"]).arg(wheel))?;
+    let text = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.contains(&format!("consistent with the following platform tag: \"{}\"", to.platform)) {
+        return Ok(());
+    }
+    Err(format!("auditwheel does not find {}:\n{shown}", to.platform))
 }
 
-fn check_size(wheel: &Path) -> Result {
+fn check_size(wheel: &Path, to: &Target) -> Result {
     let n_bytes = fs::metadata(wheel).map_err(|e| format!("{}: {e}", wheel.display()))?.len();
-    let too_large = || format!("{} has {n_bytes} bytes, more than {MAX_BYTES}", shown(wheel));
-    if n_bytes <= MAX_BYTES { Ok(()) } else { Err(too_large()) }
+    let most = if to.system == System::Linux { MAX_BYTES } else { MAX_BYTES_ELSEWHERE };
+    let too_large = || format!("{} has {n_bytes} bytes, more than {most}", shown(wheel));
+    if n_bytes <= most { Ok(()) } else { Err(too_large()) }
 }
 
 /// The wheel of what `dist` has built for this machine, and its tests: a sample.
@@ -136,7 +94,8 @@ pub(crate) fn test(tally: &mut Tally) {
         for name in PLUGINS {
             check_exports(&folder.join("plugins").join(shared_library(name)))?;
         }
-        pack(&folder, "linux_x86_64")
+        licences::lay_out(&folder.join("licences"), &[])?;
+        pack(&folder, &shared_library("darkchunk"), "linux_x86_64")
     };
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         tests(tally, wheel(()), false);
@@ -147,7 +106,7 @@ pub(crate) fn test(tally: &mut Tally) {
 
 /// The manylinux wheel, and all of its tests.
 pub(crate) fn prove(tally: &mut Tally) -> Result {
-    tests(tally, build(TARGETS[0].0), true);
+    tests(tally, build(&TARGETS[0]), true);
     Ok(())
 }
 

@@ -1,0 +1,110 @@
+//! `prove wheels`: the wheels and archives of all systems, built, and run where this machine can: on itself, by qemu, by
+//! wine. Of the others it says that they were not run.
+
+use crate::process::{output, program, run};
+use crate::setup::{self, System as Package};
+use crate::tally::Tally;
+use crate::targets::{System, TARGETS, Target};
+use crate::workspace::{root, target};
+use crate::{Result, archive, cross, wheel};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const QEMU: &str = "/usr/bin/qemu-aarch64-static";
+const ARM_LIBC: &str = "/usr/aarch64-linux-gnu";
+const WINE: &str = "/usr/lib/wine/wine64";
+
+/// How a program for `to` is started here, with what has to be installed; None where it cannot be.
+fn runner(to: &Target) -> Option<(&'static [&'static str], Vec<Package>)> {
+    let file = |package, path| Package::File { package, path };
+    match to.name {
+        "x86_64-unknown-linux-gnu" if cfg!(all(target_os = "linux", target_arch = "x86_64")) => Some((&[], vec![])),
+        "aarch64-unknown-linux-gnu" => {
+            let packages = vec![file("qemu-user-static", QEMU), file("libc6-arm64-cross", ARM_LIBC)];
+            Some((&[QEMU, "-L", ARM_LIBC], packages))
+        }
+        "x86_64-pc-windows-gnu" => Some((&[WINE], vec![file("wine64", WINE)])),
+        _ => None,
+    }
+}
+
+pub(crate) fn prove(tally: &mut Tally) -> Result {
+    for to in &TARGETS {
+        tally.check(&format!("wheel of {}", to.name), || wheel::build(to).map(drop));
+        let mut archive = Err(String::new());
+        tally.check(&format!("archive of {}", to.name), || {
+            archive = archive::build(to);
+            archive.as_ref().map(drop).map_err(Clone::clone)
+        });
+        let Ok(archive) = archive else { continue };
+        match runner(to) {
+            Some((start, packages)) => {
+                tally.check(&format!("{} is run", to.name), || try_out(to, &archive, start, &packages));
+            }
+            None => println!("note: {} is built and looked at, and was not run", to.name),
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks an archive, compiles the C tests against it, and runs them; loads its plugins.
+fn try_out(to: &Target, archive: &Path, start: &[&str], packages: &[Package]) -> Result {
+    setup::system(packages)?;
+    let folder = target()?.join("wheel").join(to.name).join("unpacked");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let unpack = "import shutil, sys; shutil.unpack_archive(sys.argv[1], sys.argv[2])";
+    run(program(setup::python()?).args(["-c", unpack]).arg(archive).arg(&folder))?;
+    let name = archive.file_name().unwrap_or_default().to_string_lossy();
+    let top = folder.join(name.trim_end_matches(".zip").trim_end_matches(".tar.gz"));
+    if to.system == System::Windows {
+        let out = top.join("bin/bcryptprimitives.dll");
+        let mut zig = zig(to)?;
+        zig.arg("-shared").arg(root().join("xtask/prove/bcryptprimitives.c")).arg("-o").arg(out);
+        run(zig.arg("-ladvapi32"))?;
+    }
+    for source in ["ffi/tests/array.c", "ffi/tests/chunk.c"] {
+        let test = compile(to, &top, source)?;
+        run(&mut started(&top, start, &test))?;
+    }
+    let loader = compile(to, &top, "xtask/prove/plugins.c")?;
+    let mut command = started(&top, start, &loader);
+    let plugins = fs::read_dir(top.join("plugins")).map_err(|e| e.to_string())?.flatten().map(|entry| entry.path());
+    let said = output(command.args(plugins))?;
+    println!("{said}");
+    let n = said.lines().count();
+    if n == crate::dist::PLUGINS.len() { Ok(()) } else { Err(format!("{n} plugins say what they are")) }
+}
+
+/// A C program for this system.
+fn compile(to: &Target, top: &Path, source: &str) -> Result<PathBuf> {
+    let stem = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let out = top.join("bin").join(to.program(&stem));
+    let mut zig = zig(to)?;
+    zig.arg(format!("-I{}", top.join("include").display())).arg(root().join(source)).arg("-o").arg(&out);
+    run(zig.arg(format!("-L{}", top.join("lib").display())).args(["-ldarkchunk", "-lpthread"]))?;
+    Ok(out)
+}
+
+/// zig's C compiler for this system.
+fn zig(to: &Target) -> Result<Command> {
+    let processor = to.name.split('-').next().unwrap_or_default();
+    let system = match to.system {
+        System::Windows => "windows-gnu".into(),
+        System::Linux => format!("linux-gnu.{}", to.glibc),
+        System::MacOs => "macos".into(),
+    };
+    let mut zig = program(cross::tools()?.join("python"));
+    zig.args(["-m", "ziglang", "cc", "-target", &format!("{processor}-{system}"), "-std=c11", "-O1"]);
+    Ok(zig)
+}
+
+/// A program that finds the libraries of the archive.
+fn started(top: &Path, start: &[&str], file: &Path) -> Command {
+    let words: Vec<&std::ffi::OsStr> = start.iter().map(std::ffi::OsStr::new).chain([file.as_os_str()]).collect();
+    let mut command = program(words[0]);
+    command.args(&words[1..]).env("LD_LIBRARY_PATH", top.join("lib")).env("WINEDEBUG", "-all");
+    command.env("WINEPREFIX", root().join("target/wine"));
+    command
+}
