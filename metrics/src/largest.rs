@@ -37,9 +37,8 @@ impl Largest {
     pub fn add<P: Pixel>(&mut self, shape: Shape, frame: u64, x: &[P], y: &[P], valid: &[bool]) {
         for (block, (x, y)) in x.chunks(BLOCK_PIXELS).zip(y.chunks(BLOCK_PIXELS)).enumerate() {
             let floor = if self.sorted.len() < KEPT { 0 } else { self.sorted[KEPT - 1].magnitude };
-            let magnitude =
-                |x: &P, y: &P| if x > y { x.value() - y.value() } else { y.value() - x.value() }.unsigned_abs();
-            let most = x.iter().zip(y).fold(0, |most, (x, y)| magnitude(x, y).max(most));
+            let magnitude = |x: &P, y: &P| (y.value() - x.value()).unsigned_abs();
+            let most = P::max_difference(x, y);
             if most <= floor {
                 continue;
             }

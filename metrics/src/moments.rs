@@ -1,6 +1,6 @@
 //! Sums, extremes and counts over all valid pixels: what bias, RMSE, PSNR, Pearson r and many others are made of.
 
-use crate::block::{blocks, is_small, range};
+use crate::block::{BLOCK_PIXELS, blocks, is_small, range};
 use crate::{Pixel, statistics};
 
 /// Sums over pairs of pixels. All are integers, and exact.
@@ -102,22 +102,19 @@ impl Moments {
 
     /// What counts 0, 1 and 2, and what changed.
     fn add_low<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        let low = |pixels: &[P], number: i32| {
-            let is = |pixel: &&P| pixel.small() == number && pixel.value() == i64::from(number);
-            pixels.iter().filter(is).count() as u64
-        };
         for number in 0..3 {
-            self.low_x[number as usize] += low(x, number);
-            self.low_y[number as usize] += low(y, number);
+            let known = P::low(number);
+            self.low_x[usize::from(number)] += count(x, y, |x, _| x == known);
+            self.low_y[usize::from(number)] += count(x, y, |_, y| y == known);
         }
-        let n_changed = x.iter().zip(y).filter(|(x, y)| x != y).count() as u64;
+        let n_changed = count(x, y, |x, y| x != y);
         self.n_changed += n_changed;
         if n_changed == 0 {
             return;
         }
         let zero = P::default();
-        self.n_from_zero += x.iter().zip(y).filter(|(x, y)| **x == zero && **y != zero).count() as u64;
-        let n_to_zero = x.iter().zip(y).filter(|(x, y)| **x != zero && **y == zero).count() as u64;
+        self.n_from_zero += count(x, y, |x, y| (x == zero) & (y != zero));
+        let n_to_zero = count(x, y, |x, y| (x != zero) & (y == zero));
         if n_to_zero > 0 {
             self.n_to_zero += n_to_zero;
             let lost = x.iter().zip(y).filter(|(_, y)| **y == zero).map(|(x, _)| i128::from(x.value()));
@@ -232,6 +229,16 @@ impl Moments {
             of(self.sum_ee, self.sum_e, self.sum_e),
         )
     }
+}
+
+/// How many pairs of a block are so; in a number as wide as a pixel, so that a vector holds as many of both.
+fn count<P: Pixel>(x: &[P], y: &[P], is: impl Fn(P, P) -> bool) -> u64 {
+    let pairs = x.iter().zip(y);
+    if P::N_BITS <= 16 {
+        const { assert!(BLOCK_PIXELS < 1 << 16) };
+        return pairs.fold(0u16, |n, (x, y)| n + u16::from(is(*x, *y))).into();
+    }
+    pairs.fold(0u32, |n, (x, y)| n + u32::from(is(*x, *y))).into()
 }
 
 fn union(range: Option<(i64, i64)>, other: (i64, i64)) -> (i64, i64) {

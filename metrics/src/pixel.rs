@@ -10,6 +10,12 @@ pub trait Pixel: Copy + Default + Ord + Send + Sync + 'static {
     /// The number.
     fn value(self) -> i64;
 
+    /// A number from 0 to 127.
+    fn low(number: u8) -> Self;
+
+    /// The largest difference of two frames' pixels at the same place.
+    fn max_difference(x: &[Self], y: &[Self]) -> u64;
+
     /// The number where it is known to fit.
     fn small(self) -> i32;
 }
@@ -21,6 +27,14 @@ macro_rules! pixels {
 
             fn value(self) -> i64 {
                 i64::from(self)
+            }
+
+            fn low(number: u8) -> Self {
+                number as Self
+            }
+
+            fn max_difference(x: &[Self], y: &[Self]) -> u64 {
+                x.iter().zip(y).fold(0, |most, (x, y)| x.abs_diff(*y).max(most)).into()
             }
 
             fn small(self) -> i32 {

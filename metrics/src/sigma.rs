@@ -178,6 +178,9 @@ impl ErrorInSigma {
 
 #[inline]
 fn histogram_bin(ratio: f64) -> usize {
-    let distance = ((ratio.abs() * BINS_A_SIGMA as f64).ceil() as usize).min(ZERO);
+    let steps = (ratio.abs() * BINS_A_SIGMA as f64).min(ZERO as f64);
+    // Rounded up, without a call of the system's function.
+    let whole = steps as usize;
+    let distance = whole + usize::from(steps > whole as f64);
     if ratio < 0.0 { ZERO - distance } else { ZERO + distance }
 }
