@@ -95,7 +95,8 @@ def _pieces(begin: int, end: int, step: int) -> Iterator[tuple[int, int]]:
         stop, start = min(end, begin + n), time.monotonic()
         yield begin, stop
         took = time.monotonic() - start
-        n = min(max(step, n * 2 if took < _PIECE / 2 else n if took < 2 * _PIECE else n // 2), 1 << 20)
+        # What a call costs whatever its frames (a sum is as large as several images) is not paid for each of them.
+        n = min(max(step, n * 2 if took < 2 * _PIECE else n if took < 4 * _PIECE else n // 2), 1 << 20)
         begin = stop
 
 
