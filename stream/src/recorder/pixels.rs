@@ -131,6 +131,12 @@ impl<'a, P: FrameElement> Strips<'a, P> {
     }
 }
 
+/// The pixels of a frame in one piece that can be used as they are.
+pub(super) fn in_one_piece<P: FrameElement>(frame: &impl Buffer, format: PixelFormat) -> Option<&[P]> {
+    let is_one = format.is_native(P::TYPE) && frame.piece(1).is_none();
+    frame.piece(0).filter(|_| is_one).and_then(as_pixels)
+}
+
 /// Bytes as pixels; `None` where they do not begin or end where pixels do.
 fn as_pixels<P: FrameElement>(bytes: &[u8]) -> Option<&[P]> {
     // SAFETY: an `Element` is an integer without padding, of which any bytes are a value.
