@@ -6,10 +6,9 @@
 //! # The way of a frame
 //!
 //! ```text
-//! camera buffers ──▶ kernels ──▶ codec ──▶ chunk encoder ──▶ chunk writer ──▶ HDF5 file ──▶ any reader + plugin ──▶ codec ──▶ pixels
-//!                    dark, threshold,  DRLE        frames →         H5Dwrite_chunk
-//!                    sum: one pass     bitshuffle  one chunk        (darkchunk-hdf5)
-//!                                      Blosc, …
+//! camera ──▶ chunk::FrameEncoder ───────────────────────────────────▶ ChunkWriter ────▶ HDF5 file ──▶ any reader
+//! buffers    DRLE:   dark image, threshold, sum, encode: one pass      H5Dwrite_chunk                   + plugin ──▶ codec ──▶ pixels
+//!            others: dark image, threshold, sum ──▶ chunk ──▶ encode   (darkchunk-hdf5)
 //! ```
 //!
 //! * [`chunk::FrameEncoder`] takes frames and makes chunks: dark image, threshold, sum, counts and encoding.

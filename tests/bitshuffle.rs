@@ -66,7 +66,7 @@ fn stored_parameters_are_idempotent() {
 }
 
 #[test]
-fn zeros_behind_what_is_given_mean_nothing() {
+fn zeros_after_what_is_given_mean_nothing() {
     let layout = layout(2, &[100]);
     let stored = |given: &[u32]| Bitshuffle::localise(given, &layout).unwrap();
     for n_zeros in 1..9 {

@@ -114,10 +114,10 @@ fn missing_parameters_have_the_reference_defaults() {
         let mut expected = [2, 2, 2, 20, 5, 1, 0];
         expected[4..4 + n].copy_from_slice(&given[..n]);
         for front in [&[][..], &[0; 4], &[2, 2, 8, 4000], &[1, 2, 255, 16]] {
-            for behind in [&[][..], &[0; 5]] {
+            for after in [&[][..], &[0; 5]] {
                 // Alone, or after fewer, zeros would be values that are given.
-                if n == given.len() && !front.is_empty() || behind.is_empty() {
-                    let values = [front, &given[..n], behind].concat();
+                if n == given.len() && !front.is_empty() || after.is_empty() {
+                    let values = [front, &given[..n], after].concat();
                     assert_eq!(Blosc::localise(&values, &layout(2, &[10])).as_deref(), Ok(&expected[..]), "{values:?}");
                 }
             }

@@ -63,6 +63,6 @@ fn parameters_that_mean_nothing_are_refused() {
     let floats = ElementType { class: ElementClass::Other, ..ElementType::I32 };
     let text = Bounded::localise(&[], &ChunkLayout::new(floats, vec![4])).unwrap_err().to_string();
     assert!(text.contains("integers"), "{text}");
-    let behind = ChunkLayout { resized_before: true, ..layout };
-    assert!(Bounded::localise(&[], &behind).is_err());
+    let after = ChunkLayout { resized_before: true, ..layout };
+    assert!(Bounded::localise(&[], &after).is_err());
 }

@@ -21,7 +21,7 @@ struct Bench<P> {
     tokens: Guarded<u8>,
 }
 
-/// What a pass leaves behind: the stream, the frame, the sum.
+/// What a pass leaves after: the stream, the frame, the sum.
 #[derive(Debug, PartialEq)]
 struct Outcome<P> {
     encoded: Result<Encoded>,

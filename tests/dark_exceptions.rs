@@ -26,7 +26,7 @@ struct Case<P> {
     sentinels: Vec<u16>,
 }
 
-/// What a pass leaves behind.
+/// What a pass leaves after.
 #[derive(Debug, Clone, PartialEq)]
 struct Outcome<P> {
     stored: Vec<P>,

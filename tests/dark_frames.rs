@@ -63,7 +63,7 @@ fn at_once<P: Pixel>(
     let mut rooms: Vec<&mut [u8]> = rooms.iter_mut().map(|room| room.at_end(&vec![0xA5; 2 * n_pixels])).collect();
     let mut batch: Vec<_> = strips.iter().zip(&mut rooms).map(|(strips, room)| BatchFrame::new(strips, room)).collect();
     let mut encoded = vec![Encoded::default(); frames.len()];
-    // What an earlier pass left behind does not matter.
+    // What an earlier pass left after does not matter.
     let _ = drle::encode_frames(exec, &mut batch, &Correction::threshold(1), None, &mut encoded);
     drle::encode_frames(exec, &mut batch, correction, Some(sum), &mut encoded)?;
     drop(batch);

@@ -304,8 +304,8 @@ fn parameters_that_mean_nothing_are_refused() {
     for refused in [ElementType::U8, ElementType::I32, element(ElementClass::Other, ByteOrder::Little)] {
         assert!(matches!(Drle::localise(&[5], &layout(refused, &[4])), Err(Error::Argument(_))), "{refused}");
     }
-    let behind = ChunkLayout { resized_before: true, ..layout(signed, &[4]) };
-    assert!(matches!(Drle::localise(&[5], &behind), Err(Error::Argument(_))));
+    let after = ChunkLayout { resized_before: true, ..layout(signed, &[4]) };
+    assert!(matches!(Drle::localise(&[5], &after), Err(Error::Argument(_))));
 }
 
 #[test]

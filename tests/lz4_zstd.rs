@@ -69,7 +69,7 @@ fn zstd_stores_one_parameter_and_reads_two() {
 }
 
 #[test]
-fn zeros_behind_a_value_mean_nothing_and_other_values_are_refused() {
+fn zeros_after_a_value_mean_nothing_and_other_values_are_refused() {
     let layout = layout(2, &[1, 100, 100]);
     for n_zeros in 1..9 {
         let given = [&[9][..], &vec![0; n_zeros]].concat();

@@ -199,7 +199,7 @@ fn a_changed_byte_costs_bitshuffle_and_lz4_at_most_its_own_block() {
 }
 
 #[test]
-fn a_changed_byte_behind_the_header_costs_blosc_at_most_its_own_block() {
+fn a_changed_byte_after_the_header_costs_blosc_at_most_its_own_block() {
     every_byte(&blosc(), 16);
 }
 

@@ -274,7 +274,7 @@ fn chunks_of_gzip_are_proved_by_its_checksum_and_no_wrong_pixel_is_unsaid() {
 }
 
 #[test]
-fn a_checksum_behind_gzip_that_is_wrong_itself_costs_nothing() {
+fn a_checksum_after_gzip_that_is_wrong_itself_costs_nothing() {
     let filters = owned(&[SHUFFLE, GZIP, FLETCHER32]);
     let mut stored = encoded(&filters);
     *stored.last_mut().unwrap() ^= 1;

@@ -122,11 +122,11 @@ fn large_chunks_of_large_blocks_are_stored_the_same() {
 #[test]
 fn blosc_chunks_that_hardly_shrink_are_stored_the_same() {
     let n_bytes = 1 << 18;
-    for (compressor, n_behind) in (0..6).flat_map(|compressor| [(compressor, 0), (compressor, 20_000)]) {
+    for (compressor, n_after) in (0..6).flat_map(|compressor| [(compressor, 0), (compressor, 20_000)]) {
         let filter = filter(32001, &[0, 0, 0, 0, 1, 0, compressor], &[1, 256, 512]);
         let encode = |n_zeros: usize, threads| {
             let mut src = random(n_bytes, 6);
-            src[n_bytes - n_behind - n_zeros..][..n_zeros].fill(0);
+            src[n_bytes - n_after - n_zeros..][..n_zeros].fill(0);
             encode(&filter, threads, &src, filter.max_encoded_len(n_bytes)).expect("there is room")
         };
         let is_plain = |n_zeros| encode(n_zeros, Threads::ONE)[2] & 2 != 0;

@@ -17,7 +17,7 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What a call left behind: `None` where it failed, and left everything as it was.
+/// What a call left after: `None` where it failed, and left everything as it was.
 fn call_with<C: Codec>(chunk: &Chunk, slack_fill: u8) -> Option<Vec<u8>> {
     let buffer_bytes = chunk.bytes.len() + chunk.slack;
     let mut before = chunk.bytes.clone();
@@ -66,7 +66,7 @@ pub(crate) fn chunk<C: Codec>(data: &[u8]) -> Result<Chunk> {
 pub fn call<C: Codec>(data: &[u8]) {
     let Ok(chunk) = chunk::<C>(data) else { return };
     let first = call_with::<C>(&chunk, 0x00);
-    assert!(first == call_with::<C>(&chunk, 0xff), "the output depends on what stands behind the chunk");
+    assert!(first == call_with::<C>(&chunk, 0xff), "the output depends on what stands after the chunk");
     if let (Some(encoded), 0) = (first, chunk.flags & H5Z_FLAG_REVERSE) {
         let back = Chunk { flags: H5Z_FLAG_REVERSE, bytes: encoded, ..chunk };
         assert!(call_with::<C>(&back, 0x00).is_some(), "what the filter encoded it does not decode");

@@ -200,7 +200,7 @@ fn check_bitshuffle(element_bytes: usize, is_lz4: bool, chunk: &[u8], content: &
         let rows = if is_lz4 { c_lz4_decode(stream, block.len()) } else { c_zstd_decode(stream, block.len()) };
         assert!(rows == transposed(element_bytes, block), "the reference decodes our block to something else");
     }
-    assert!(chunk[at..] == content[whole..], "the elements behind the last block");
+    assert!(chunk[at..] == content[whole..], "the elements after the last block");
 }
 
 fn bitshuffle(element_bytes: usize, level: Option<i32>, block_elements: usize, content: &[u8]) {

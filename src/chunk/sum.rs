@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "takes minutes")]
-    fn the_sum_does_not_overflow_behind_65536_frames() {
+    fn the_sum_does_not_overflow_after_65536_frames() {
         let mut sum = Sum::new::<u16>(1);
         for _ in 0..(1 << 16) + 3 {
             sum.partial_mut(1)[0] += u32::from(u16::MAX);

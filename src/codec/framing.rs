@@ -111,9 +111,9 @@ impl<'a> FramedBlocks<'a> {
         let mut parts = Vec::new();
         let mut rest = dst;
         for blocks in self.split(threads) {
-            let (part, behind) = rest.split_at_mut(blocks.end - blocks.next);
+            let (part, after) = rest.split_at_mut(blocks.end - blocks.next);
             parts.push((blocks, part));
-            rest = behind;
+            rest = after;
         }
         let ends = threads.run(parts, || {
             let mut decode = worker();

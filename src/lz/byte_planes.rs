@@ -155,8 +155,8 @@ impl Search {
         // A few bytes are worth a copy only where it goes on after the run: where whole records repeat.
         let here = word(src, anchor);
         let Some(before) = self.replace(F::MAX_DISTANCE, here, anchor) else { return Some(anchor) };
-        let behind = |at: usize| src.get(at..at + 4);
-        let is_record = word(src, before) == here && behind(end) == behind(before + end - anchor);
+        let after = |at: usize| src.get(at..at + 4);
+        let is_record = word(src, before) == here && after(end) == after(before + end - anchor);
         if !is_record || anchor == 0 {
             return Some(anchor);
         }

@@ -53,8 +53,8 @@ impl ZeroRuns {
         self.edges[..self.n_edges].as_chunks::<2>().0.iter().map(move |[start, end]| {
             let (start, end) = (*start as usize, *end as usize);
             let before = word(start.wrapping_sub(1)).leading_zeros() as usize / 8;
-            let behind = word(end).trailing_zeros() as usize / 8;
-            (start * WORD - before, end * WORD + behind)
+            let after = word(end).trailing_zeros() as usize / 8;
+            (start * WORD - before, end * WORD + after)
         })
     }
 }

@@ -236,13 +236,13 @@ impl Outcome {
             return !is_noise;
         };
         let words: Vec<&str> = status.split_whitespace().collect();
-        let behind = |name: &str| {
+        let after = |name: &str| {
             let number = words.iter().skip_while(|word| **word != name).nth(1);
             number.and_then(|number| number.split('/').next()?.parse().ok())
         };
-        self.coverage = behind("cov:").unwrap_or(self.coverage);
-        self.features = behind("ft:").unwrap_or(self.features);
-        self.n_inputs = behind("corp:").unwrap_or(self.n_inputs);
+        self.coverage = after("cov:").unwrap_or(self.coverage);
+        self.features = after("ft:").unwrap_or(self.features);
+        self.n_inputs = after("corp:").unwrap_or(self.n_inputs);
         let is_start = words.contains(&"INITED");
         if is_start {
             self.coverage_at_start = self.coverage;

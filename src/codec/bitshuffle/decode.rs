@@ -156,6 +156,6 @@ impl Blocks {
 
 /// How many rows there are up to the one that all after it are like.
 fn without_repeats(rows: &[u8], row_bytes: usize) -> usize {
-    let (behind, before) = (rows.rchunks_exact(row_bytes), rows[..rows.len() - row_bytes].rchunks_exact(row_bytes));
-    rows.len() / row_bytes - behind.zip(before).take_while(|(row, before)| row == before).count()
+    let (after, before) = (rows.rchunks_exact(row_bytes), rows[..rows.len() - row_bytes].rchunks_exact(row_bytes));
+    rows.len() / row_bytes - after.zip(before).take_while(|(row, before)| row == before).count()
 }

@@ -72,10 +72,10 @@ impl Part<'_> {
         let entries = self.table.chunks_mut(TABLE_ENTRY_BYTES);
         for (pixels, entry) in self.pixels.chunks(chunk.header.segment_bytes()).zip(entries) {
             let n_bytes = chunk.segment(pixels, exceptions, rest)?;
-            let (segment, behind) = rest.split_at_mut(n_bytes);
+            let (segment, after) = rest.split_at_mut(n_bytes);
             entry[..4].copy_from_slice(&(n_bytes as u32).to_le_bytes());
             entry[4..].copy_from_slice(&crc32fast::hash(segment).to_le_bytes());
-            rest = behind;
+            rest = after;
         }
         Ok(())
     }

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "calls C")]
-    fn the_library_decodes_frames_with_zeros_behind_them() {
+    fn the_library_decodes_frames_with_zeros_after_them() {
         for (used, n_bytes) in [
             (1, 2),
             (100, 255),

@@ -80,7 +80,7 @@ fn every_level_agrees_with_scalar() {
 
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes")]
-fn rows_behind_the_last_are_like_it_and_are_not_read() {
+fn rows_after_the_last_are_like_it_and_are_not_read() {
     for &level in Level::available() {
         for element_size in [1, 2, 3, 4, 8, 12, 17] {
             for n_groups in [1, 17, 64, 65, 200] {

@@ -2,7 +2,7 @@
 
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::GROUP;
+use super::scan::GROUP_PIXELS;
 use super::tokens::run_pixels;
 
 /// Pixels of a run that are added at once.
@@ -58,7 +58,7 @@ impl<'a> Summand<'a> {
         &mut self,
         end: usize,
         sum: &mut [u32],
-        negatives: impl Fn(&[u8; 2 * GROUP]) -> u64,
+        negatives: impl Fn(&[u8; 2 * GROUP_PIXELS]) -> u64,
         add_first: impl Fn(usize, &[u8; 2 * STRIDE], &mut [u32; STRIDE]),
     ) {
         while self.at < end

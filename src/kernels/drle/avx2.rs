@@ -9,7 +9,7 @@ use super::add::{self, STRIDE, Summand};
 use super::exceptions::Sentinels;
 use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::scan::{self, Changes, GROUP, Groups, Positions, Tally};
+use super::scan::{self, Changes, GROUP_PIXELS, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -20,7 +20,7 @@ const LANES: usize = 16;
 pub(super) fn scan<P: Pixel>(
     groups: Groups<'_, P>,
     positions: &mut Positions,
-    stored: Option<&mut [[P; GROUP]]>,
+    stored: Option<&mut [[P; GROUP_PIXELS]]>,
 ) -> Tally {
     match (groups.dark, stored) {
         (None, None) => scan_as::<P, false, false>(groups, &[], &mut [], positions),
@@ -46,8 +46,8 @@ struct Carried {
 #[inline]
 fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     groups: Groups<'_, P>,
-    dark: &[[P; GROUP]],
-    stored: &mut [[P; GROUP]],
+    dark: &[[P; GROUP_PIXELS]],
+    stored: &mut [[P; GROUP_PIXELS]],
     positions: &mut Positions,
 ) -> Tally {
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
@@ -80,7 +80,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
         changes.push(bright);
     }
     changes.find(positions);
-    carried.tally::<P>(changes.n_bright, groups.pixels.len() * GROUP)
+    carried.tally::<P>(changes.n_bright, groups.pixels.len() * GROUP_PIXELS)
 }
 
 impl Carried {
@@ -173,10 +173,10 @@ fn add_first(n_pixels: usize, values: [__m256i; 2], sum: &mut [u32; STRIDE]) {
 
 /// See [`super::decode()`].
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP_PIXELS]], positions: &mut Positions) {
     let mut n = 0;
     for (at, group) in groups.iter().enumerate() {
-        n = positions.push_bits::<4>(n, negatives(group), at * GROUP);
+        n = positions.push_bits::<4>(n, negatives(group), at * GROUP_PIXELS);
     }
     positions.n = n;
 }
@@ -184,7 +184,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
 /// A bit for each negative token.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
+fn negatives(group: &[u8; 2 * GROUP_PIXELS]) -> u64 {
     let (low, high) = group.as_chunks::<{ 4 * LANES }>().0.split_at(1);
     u64::from(bits(tokens(&low[0]))) | u64::from(bits(tokens(&high[0]))) << (2 * LANES)
 }
@@ -232,7 +232,7 @@ fn reaches<P: Pixel>(values: __m256i, threshold: __m256i) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn load<P: Pixel>(group: &[P; GROUP], part: usize) -> __m256i {
+fn load<P: Pixel>(group: &[P; GROUP_PIXELS], part: usize) -> __m256i {
     let part = &group[part * LANES..][..LANES];
     // SAFETY: `part` is 16 pixels of 16 bits, and the load needs no alignment.
     unsafe { _mm256_loadu_si256(part.as_ptr().cast()) }
@@ -240,7 +240,7 @@ fn load<P: Pixel>(group: &[P; GROUP], part: usize) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn store<P: Pixel>(group: &mut [P; GROUP], part: usize, values: __m256i) {
+fn store<P: Pixel>(group: &mut [P; GROUP_PIXELS], part: usize, values: __m256i) {
     let part = &mut group[part * LANES..][..LANES];
     // SAFETY: `part` is 16 pixels of 16 bits, of which every pattern is a value; the store needs no alignment.
     unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast(), values) }

@@ -1,7 +1,7 @@
 //! AVX-512 with VBMI2 and VNNI.
 //!
 //! A group of 64 pixels is two vectors of 32; the comparison with the threshold gives a bit a pixel, and the bits of a
-//! block are all that a scan leaves behind: nothing in it depends on the pixels. What is done with the bright ones says
+//! block are all that a scan leaves after: nothing in it depends on the pixels. What is done with the bright ones says
 //! `avx512_bright`.
 
 #![allow(unsafe_code)]
@@ -10,7 +10,7 @@ use super::add::{STRIDE, Summand};
 use super::exceptions::Sentinels;
 use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::scan::{self, Bright, GROUP, GROUPS, Groups, Positions, Tally};
+use super::scan::{self, BLOCK_GROUPS, Bright, GROUP_PIXELS, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -18,7 +18,11 @@ pub(super) const LANES: usize = 32;
 
 /// See [`block::scan`](super::block).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
-pub(super) fn scan<P: Pixel>(groups: Groups<'_, P>, bright: &mut Bright, stored: Option<&mut [[P; GROUP]]>) -> Tally {
+pub(super) fn scan<P: Pixel>(
+    groups: Groups<'_, P>,
+    bright: &mut Bright,
+    stored: Option<&mut [[P; GROUP_PIXELS]]>,
+) -> Tally {
     match (groups.dark, stored) {
         (None, None) => scan_as::<P, false, false>(groups, &[], &mut [], bright),
         (None, Some(stored)) => scan_as::<P, false, true>(groups, &[], stored, bright),
@@ -41,14 +45,14 @@ struct Carried {
 }
 
 // A number in `Carried::equal` is a byte, and each group adds 1 at most.
-const _: () = assert!(GROUPS <= u8::MAX as usize);
+const _: () = assert!(BLOCK_GROUPS <= u8::MAX as usize);
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vnni,bmi1,bmi2,popcnt")]
 #[inline]
 fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     groups: Groups<'_, P>,
-    dark: &[[P; GROUP]],
-    stored: &mut [[P; GROUP]],
+    dark: &[[P; GROUP_PIXELS]],
+    stored: &mut [[P; GROUP_PIXELS]],
     bright: &mut Bright,
 ) -> Tally {
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
@@ -134,7 +138,7 @@ impl Carried {
         let n_equal = _mm512_reduce_add_epi64(_mm512_sad_epu8(self.equal, _mm512_setzero_si512()));
         Tally {
             n_bright,
-            n_different: (groups.pixels.len() * GROUP) as u32 - n_equal as u32,
+            n_different: (groups.pixels.len() * GROUP_PIXELS) as u32 - n_equal as u32,
             zeroed_sum: i64::from(removed) - i64::from(n_bright) * i64::from(groups.threshold),
             is_exact: inexact == 0,
             may_be_wide: _mm512_movepi16_mask(self.any) != 0,
@@ -150,7 +154,7 @@ pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels)
 
 /// See [`super::decode()`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2,popcnt")]
-pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP_PIXELS]], positions: &mut Positions) {
     let (halves, _) = groups.as_flattened().as_chunks::<{ 2 * LANES }>();
     // Where there is no run at all, compressing takes a tenth of all time.
     let n_before = halves.iter().take_while(|half| negatives(half) == 0).count();
@@ -174,7 +178,7 @@ pub(super) fn fill(pixels: &mut [u8], to: Frontier, tokens: &[u8], runs: &Positi
 /// See [`sum`](super::sum).
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,popcnt")]
 pub(super) fn add_groups(frame: &mut Summand<'_>, end: usize, sum: &mut [u32]) {
-    let negatives = |group: &[u8; 2 * GROUP]| {
+    let negatives = |group: &[u8; 2 * GROUP_PIXELS]| {
         let (halves, _) = group.as_chunks();
         u64::from(negatives(&halves[1])) << LANES | u64::from(negatives(&halves[0]))
     };
@@ -227,7 +231,7 @@ pub(super) fn iota() -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(super) fn load<P: Pixel>(group: &[P; GROUP], half: usize) -> __m512i {
+pub(super) fn load<P: Pixel>(group: &[P; GROUP_PIXELS], half: usize) -> __m512i {
     let half = &group[half * LANES..][..LANES];
     // SAFETY: `half` is 32 pixels of 16 bits, and the load needs no alignment.
     unsafe { _mm512_loadu_epi16(half.as_ptr().cast()) }
@@ -235,7 +239,7 @@ pub(super) fn load<P: Pixel>(group: &[P; GROUP], half: usize) -> __m512i {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(super) fn store<P: Pixel>(group: &mut [P; GROUP], half: usize, values: __m512i) {
+pub(super) fn store<P: Pixel>(group: &mut [P; GROUP_PIXELS], half: usize, values: __m512i) {
     let half = &mut group[half * LANES..][..LANES];
     // SAFETY: `half` is 32 pixels of 16 bits, of which every pattern is a value; the store needs no alignment.
     unsafe { _mm512_storeu_epi16(half.as_mut_ptr().cast(), values) }

@@ -20,7 +20,7 @@
 
 use super::avx512::{LANES, iota, load, subtract};
 use super::pixel::Pixel;
-use super::scan::{BLOCK, Bright, GROUP, GROUPS, Groups};
+use super::scan::{BLOCK_GROUPS, BLOCK_PIXELS, Bright, GROUP_PIXELS, Groups};
 use super::tokens::{Tokens, flush};
 use super::types::MAX_RUN_PIXELS;
 use crate::kernels::prefetch::{self, NEAR};
@@ -28,21 +28,21 @@ use crate::{Error, Result};
 use std::arch::x86_64::*;
 
 /// Lanes of a vector of sums, which is a line of the cache.
-const LINE: usize = 16;
+const LINE_SUMS: usize = 16;
 
 /// Vectors of 32 pixels in a block.
-const VECTORS: usize = BLOCK / LANES;
+const VECTORS: usize = BLOCK_PIXELS / LANES;
 
 /// The kept pixels of a block, with slack so that whole vectors may be stored and read.
 pub(super) struct Kept {
-    values: [i16; BLOCK + 2 * LANES],
+    values: [i16; BLOCK_PIXELS + 2 * LANES],
     /// The position of the pixel at `k` is at `k + 1`.
-    positions: [i16; BLOCK + 2 * LANES],
+    positions: [i16; BLOCK_PIXELS + 2 * LANES],
 }
 
 impl Kept {
     pub(super) fn new() -> Self {
-        Self { values: [0; BLOCK + 2 * LANES], positions: [0; BLOCK + 2 * LANES] }
+        Self { values: [0; BLOCK_PIXELS + 2 * LANES], positions: [0; BLOCK_PIXELS + 2 * LANES] }
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn keep<P: Pixel>(groups: Groups<'_, P>, bright: &Bright, kept: &mut 
 #[inline]
 fn keep_as<P: Pixel, const DARK: bool>(
     groups: Groups<'_, P>,
-    dark: &[[P; GROUP]],
+    dark: &[[P; GROUP_PIXELS]],
     bright: &Bright,
     kept: &mut Kept,
 ) -> usize {
@@ -151,14 +151,14 @@ fn write_tokens(kept: &Kept, n_kept: usize, room: &mut [u8]) {
 /// The lines of the sum that a block changes.
 pub(super) struct Lines {
     /// For each line the bits of the bright pixels in it.
-    bright: [u16; 4 * (GROUPS + 8)],
+    bright: [u16; 4 * (BLOCK_GROUPS + 8)],
     /// For each line whether it has any.
-    active: [u64; GROUPS / 16 + 1],
+    active: [u64; BLOCK_GROUPS / 16 + 1],
 }
 
 impl Lines {
     pub(super) fn new() -> Self {
-        Self { bright: [0; 4 * (GROUPS + 8)], active: [0; GROUPS / 16 + 1] }
+        Self { bright: [0; 4 * (BLOCK_GROUPS + 8)], active: [0; BLOCK_GROUPS / 16 + 1] }
     }
 
     /// Finds the lines that change in `sum`, and asks for them.
@@ -166,7 +166,7 @@ impl Lines {
     pub(super) fn find(&mut self, bright: &Bright, sum: &[u32]) {
         let before = lanes_before(sum);
         let shift = _mm512_set1_epi64(before as i64);
-        self.active = [0; GROUPS / 16 + 1];
+        self.active = [0; BLOCK_GROUPS / 16 + 1];
         for (at, lines) in self.bright.as_chunks_mut::<32>().0.iter_mut().enumerate() {
             let (before, words) = bright.words(8 * at);
             // SAFETY: 64 readable bytes, and the load needs no alignment.
@@ -183,7 +183,7 @@ impl Lines {
             while active != 0 {
                 let line = word * 64 + active.trailing_zeros() as usize;
                 active &= active - 1;
-                prefetch::line::<_, NEAR>(first.wrapping_add(line * LINE));
+                prefetch::line::<_, NEAR>(first.wrapping_add(line * LINE_SUMS));
             }
         }
     }
@@ -198,11 +198,11 @@ impl Lines {
             while active != 0 {
                 let line = word * 64 + active.trailing_zeros() as usize;
                 active &= active - 1;
-                let at = line * LINE;
-                let is_whole = at >= before && at + LINE <= n;
+                let at = line * LINE_SUMS;
+                let is_whole = at >= before && at + LINE_SUMS <= n;
                 // Those that are in both, whatever was found.
-                let inside = _bzhi_u32(0xffff, n.saturating_sub(at).min(LINE) as u32) as u16
-                    & (0xffff_u32 << before.saturating_sub(at).min(LINE)) as u16;
+                let inside = _bzhi_u32(0xffff, n.saturating_sub(at).min(LINE_SUMS) as u32) as u16
+                    & (0xffff_u32 << before.saturating_sub(at).min(LINE_SUMS)) as u16;
                 let lanes = self.bright[line % self.bright.len()] & inside;
                 // SAFETY: the lanes of the mask are pixels in `stored`, of 16 bits.
                 let values = unsafe { _mm256_maskz_loadu_epi16(lanes, stored.wrapping_add(at).cast()) };
@@ -228,12 +228,12 @@ impl Lines {
 
 /// Lanes of the line in which `sum` begins that stand before it.
 fn lanes_before(sum: &[u32]) -> usize {
-    sum.as_ptr().addr() / size_of::<u32>() % LINE
+    sum.as_ptr().addr() / size_of::<u32>() % LINE_SUMS
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn write(list: &mut [i16; BLOCK + 2 * LANES], at: usize, vector: __m512i) {
+fn write(list: &mut [i16; BLOCK_PIXELS + 2 * LANES], at: usize, vector: __m512i) {
     let room = &mut list[at..][..LANES];
     // SAFETY: `room` is 32 integers of 16 bits, and the store needs no alignment.
     unsafe { _mm512_storeu_epi16(room.as_mut_ptr(), vector) }
@@ -241,7 +241,7 @@ fn write(list: &mut [i16; BLOCK + 2 * LANES], at: usize, vector: __m512i) {
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn read(list: &[i16; BLOCK + 2 * LANES], at: usize) -> __m512i {
+fn read(list: &[i16; BLOCK_PIXELS + 2 * LANES], at: usize) -> __m512i {
     let values = &list[at..][..LANES];
     // SAFETY: `values` is 32 integers of 16 bits, and the load needs no alignment.
     unsafe { _mm512_loadu_epi16(values.as_ptr()) }

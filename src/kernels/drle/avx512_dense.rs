@@ -7,7 +7,7 @@
 
 use super::avx512::{LANES, load, store, subtract};
 use super::pixel::Pixel;
-use super::scan::{Bright, GROUP, Groups};
+use super::scan::{Bright, GROUP_PIXELS, Groups};
 use super::tokens::Tokens;
 use crate::Result;
 use std::arch::x86_64::*;
@@ -26,7 +26,7 @@ impl Tokens<'_> {
         bright: &Bright,
         n_pixels: usize,
     ) -> Result<()> {
-        let mut group = [P::default(); GROUP];
+        let mut group = [P::default(); GROUP_PIXELS];
         for (at, (pixels, word)) in groups.pixels.iter().zip(bright.groups()).enumerate() {
             let values = [0, 1].map(|half| {
                 let pixels = load(pixels, half);
@@ -38,7 +38,7 @@ impl Tokens<'_> {
             for (half, value) in values.into_iter().enumerate() {
                 store(&mut group, half, _mm512_maskz_mov_epi16((word >> (half * LANES)) as u32, value));
             }
-            self.push_group(&group, *word, GROUP.min(n_pixels - at * GROUP))?;
+            self.push_group(&group, *word, GROUP_PIXELS.min(n_pixels - at * GROUP_PIXELS))?;
         }
         Ok(())
     }
@@ -47,21 +47,22 @@ impl Tokens<'_> {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn copy(&mut self, values: [__m512i; 2]) -> bool {
-        let Some(room) = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * GROUP }>()) else {
+        let Some(room) = self.dst.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<{ 2 * GROUP_PIXELS }>())
+        else {
             return false;
         };
         for (room, value) in room.as_chunks_mut::<{ 2 * LANES }>().0.iter_mut().zip(values) {
             // SAFETY: `room` is 64 writable bytes, and the store needs no alignment.
             unsafe { _mm512_storeu_epi16(room.as_mut_ptr().cast(), value) };
         }
-        self.at += 2 * GROUP;
+        self.at += 2 * GROUP_PIXELS;
         true
     }
 
     /// The first `n_pixels` of a group whose bright pixels are the bits of `word`.
     #[inline(never)]
-    fn push_group<P: Pixel>(&mut self, values: &[P; GROUP], word: u64, n_pixels: usize) -> Result<()> {
-        let mut runs = [[0; 2]; GROUP / 2];
+    fn push_group<P: Pixel>(&mut self, values: &[P; GROUP_PIXELS], word: u64, n_pixels: usize) -> Result<()> {
+        let mut runs = [[0; 2]; GROUP_PIXELS / 2];
         let (mut n_runs, mut rest) = (0, word);
         while rest != 0 {
             let start = rest.trailing_zeros();

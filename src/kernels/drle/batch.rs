@@ -8,7 +8,7 @@ use super::block::Block;
 use super::encode::{EncodePass, Stream};
 use super::exceptions::Exceptions;
 use super::pixel::Pixel;
-use super::scan::BLOCK;
+use super::scan::BLOCK_PIXELS;
 use super::sum;
 use super::types::{Correction, Encoded};
 use crate::Result;
@@ -150,7 +150,7 @@ fn in_turns<P: Pixel>(
 ) -> Result<()> {
     frames.iter_mut().for_each(BatchFrame::begin);
     let n_pixels = frames.first().map_or(0, BatchFrame::n_pixels);
-    for end in (0..n_pixels).step_by(BLOCK).map(|start| n_pixels.min(start + BLOCK)) {
+    for end in (0..n_pixels).step_by(BLOCK_PIXELS).map(|start| n_pixels.min(start + BLOCK_PIXELS)) {
         frames.iter_mut().try_for_each(|frame| frame.advance(pass, end))?;
     }
     for (frame, encoded) in frames.iter_mut().zip(encoded) {
@@ -169,20 +169,20 @@ mod tests {
     /// Frames of a few blocks and a rest, each another one; every seventh pixel or so is bright.
     fn frames(n: usize) -> Vec<Vec<u16>> {
         let pixel = |frame: usize, at: usize| ((at * 31 + frame * 17) % 101 / 7 * (at % 7 / 6) + 100 + at % 3) as u16;
-        (0..n).map(|frame| (0..3 * BLOCK + 77).map(|at| pixel(frame, at)).collect()).collect()
+        (0..n).map(|frame| (0..3 * BLOCK_PIXELS + 77).map(|at| pixel(frame, at)).collect()).collect()
     }
 
     /// How it is depends on the processor.
     #[test]
     fn a_block_is_encoded_alike_however_memory_is_prefetched() {
         let frame = &frames(1)[0];
-        let dark = vec![100; BLOCK];
+        let dark = vec![100; BLOCK_PIXELS];
         for &level in Level::available().iter().filter(|level| block::has(**level)) {
             let encode = |prefetch| {
-                let (mut block, mut stream) = (Block::new(), vec![0; 2 * BLOCK]);
+                let (mut block, mut stream) = (Block::new(), vec![0; 2 * BLOCK_PIXELS]);
                 let mut tokens = Tokens::new(&mut stream);
                 let dark = Some(&dark[..]);
-                let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK, dark, threshold: 4, prefetch };
+                let step = Step { level, at: 0, pixels: frame, n_pixels: BLOCK_PIXELS, dark, threshold: 4, prefetch };
                 let counts = block.encode(None, &step, &mut tokens, false).unwrap();
                 let n_bytes = tokens.finish().unwrap();
                 (stream[..n_bytes].to_vec(), counts)

@@ -1,6 +1,6 @@
 //! The driver of the vector levels: a pass in blocks that stay in the first-level cache.
 //!
-//! Per block of up to [`BLOCK`] pixels:
+//! Per block of up to [`BLOCK_PIXELS`] pixels:
 //!
 //! 1. *scan* (one file an instruction set): subtract, compare, count, and collect the positions where brightness
 //!    changes. The positions come in pairs, begin and end of a bright run. AVX-512 collects a bit a pixel instead, and
@@ -23,7 +23,7 @@ use super::avx512_dense::is_dense;
 use super::exceptions::Exceptions;
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::{BLOCK, Found, GROUP, GROUPS, Groups, Tally};
+use super::scan::{BLOCK_GROUPS, BLOCK_PIXELS, Found, GROUP_PIXELS, Groups, Tally};
 use super::tokens::Tokens;
 use super::types::FrameCounts;
 use crate::Result;
@@ -32,10 +32,15 @@ use crate::cpu::{Isa, Level};
 use crate::kernels::prefetch::{self, NEAR};
 
 /// From so many bright runs on, adding all pixels of a block is faster than adding run by run.
-const DENSE_RUNS: usize = BLOCK / 24;
+const DENSE_RUNS: usize = BLOCK_PIXELS / 24;
 
 /// Scans `groups`, fills `found`, and writes the stored pixels to `stored` where it is given (as many groups).
-fn scan<P: Pixel>(level: Level, groups: Groups<'_, P>, found: &mut Found, stored: Option<&mut [[P; GROUP]]>) -> Tally {
+fn scan<P: Pixel>(
+    level: Level,
+    groups: Groups<'_, P>,
+    found: &mut Found,
+    stored: Option<&mut [[P; GROUP_PIXELS]]>,
+) -> Tally {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
@@ -97,7 +102,7 @@ pub(crate) struct Block<P> {
 
 /// The stored pixels of a block, aligned to lines of the caches: they are written in whole vectors.
 #[repr(align(64))]
-struct Stored<P>([[P; GROUP]; GROUPS]);
+struct Stored<P>([[P; GROUP_PIXELS]; BLOCK_GROUPS]);
 
 impl<P> std::fmt::Debug for Block<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,7 +118,7 @@ pub(super) struct Step<'a, P> {
     pub(super) at: usize,
     /// The block and what stands after it in the strip.
     pub(super) pixels: &'a [P],
-    /// At most [`BLOCK`]: whole groups, or less than one.
+    /// At most [`BLOCK_PIXELS`]: whole groups, or less than one.
     pub(super) n_pixels: usize,
     /// As long as the block, where there is one.
     pub(super) dark: Option<&'a [P]>,
@@ -129,7 +134,7 @@ impl<P: Pixel> Block<P> {
             kept: Kept::new(),
             #[cfg(target_arch = "x86_64")]
             lines: Lines::new(),
-            stored: Stored([[P::default(); GROUP]; GROUPS]),
+            stored: Stored([[P::default(); GROUP_PIXELS]; BLOCK_GROUPS]),
             cleaned: Vec::new(),
         }
     }
@@ -230,7 +235,7 @@ impl<P: Pixel> Block<P> {
         let groups = match step.groups() {
             Some(groups) if !stores => groups,
             _ => Groups {
-                pixels: &stored.0[..step.n_pixels.div_ceil(GROUP)],
+                pixels: &stored.0[..step.n_pixels.div_ceil(GROUP_PIXELS)],
                 dark: None,
                 threshold: 0,
                 prefetch: ScanPrefetch::Nothing,
@@ -273,7 +278,7 @@ impl<'a, P: Pixel> Step<'a, P> {
     /// Whether a scan writes the stored pixels.
     #[inline(always)]
     fn stores(&self, overwrites: bool) -> bool {
-        overwrites || self.n_pixels < GROUP || !has_bits(self.level) && self.dark.is_some()
+        overwrites || self.n_pixels < GROUP_PIXELS || !has_bits(self.level) && self.dark.is_some()
     }
 
     /// The block as groups; `None` where it is less than one.
@@ -301,8 +306,8 @@ fn ask_for_runs(runs: &[[u16; 2]], sum: &[u32]) {
 }
 
 /// Less than a group, filled up with zeros.
-fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP] {
-    let mut group = [P::default(); GROUP];
+fn padded<P: Pixel>(pixels: &[P]) -> [P; GROUP_PIXELS] {
+    let mut group = [P::default(); GROUP_PIXELS];
     group[..pixels.len()].copy_from_slice(pixels);
     group
 }
@@ -323,7 +328,7 @@ pub(super) fn steps<P>(strip: &[P], n_pixels: usize) -> impl Iterator<Item = (&[
 pub(super) fn block_pixels(n_pixels: usize) -> Option<usize> {
     match n_pixels {
         0 => None,
-        1..GROUP => Some(n_pixels),
-        _ => Some(BLOCK.min(n_pixels / GROUP * GROUP)),
+        1..GROUP_PIXELS => Some(n_pixels),
+        _ => Some(BLOCK_PIXELS.min(n_pixels / GROUP_PIXELS * GROUP_PIXELS)),
     }
 }

@@ -3,7 +3,7 @@
 use super::block::{self, Block, Step, steps};
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::BLOCK;
+use super::scan::BLOCK_PIXELS;
 use super::types::{Correction, FrameCounts, check, check_len};
 use crate::Result;
 use crate::cpu::Level;
@@ -30,9 +30,9 @@ pub fn correct<P: Pixel>(
     let mut pass = CorrectPass::new(level, *correction, sum);
     let mut rest = out;
     for strip in strips {
-        let (to, behind) = rest.split_at_mut(strip.len());
+        let (to, after) = rest.split_at_mut(strip.len());
         pass.correct(strip, to);
-        rest = behind;
+        rest = after;
     }
     Ok(pass.counts)
 }
@@ -69,8 +69,8 @@ impl<'a, P: Pixel> CorrectPass<'a, P> {
         let prefetch = by_isa.get(self.level.isa());
         let mut rest = out;
         for (pixels, n_pixels) in steps(strip, strip.len()) {
-            let (to, behind) = rest.split_at_mut(n_pixels);
-            rest = behind;
+            let (to, after) = rest.split_at_mut(n_pixels);
+            rest = after;
             let (at, dark) = (self.n_done, self.dark(n_pixels));
             let step = Step { level: self.level, at, pixels, n_pixels, dark, threshold, prefetch };
             self.counts += blocks.correct(&step, to, self.sum.as_deref_mut());
@@ -80,7 +80,7 @@ impl<'a, P: Pixel> CorrectPass<'a, P> {
     }
 
     fn subtract(&mut self, strip: &[P], out: &mut [P]) {
-        for (pixels, out) in strip.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        for (pixels, out) in strip.chunks(BLOCK_PIXELS).zip(out.chunks_mut(BLOCK_PIXELS)) {
             self.counts += subtract(pixels, self.dark(pixels.len()), out);
             if let Some(sum) = self.sum(out.len()) {
                 scalar::add(out, sum);

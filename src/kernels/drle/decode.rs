@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fill::Frontier;
-use super::scan::{BLOCK, GROUP, Positions};
+use super::scan::{BLOCK_PIXELS, GROUP_PIXELS, Positions};
 use super::tokens::run_pixels;
 use super::types::MAX_RUN_PIXELS;
 use crate::cpu::tuning::Tuning;
@@ -66,8 +66,8 @@ fn decode_to(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> 
 fn by_tokens(tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
     let mut rest = pixels;
     for token in tokens.as_chunks::<2>().0 {
-        let (filled, behind) = rest.split_at_mut_checked(2 * run_pixels(*token))?;
-        rest = behind;
+        let (filled, after) = rest.split_at_mut_checked(2 * run_pixels(*token))?;
+        rest = after;
         match i16::from_le_bytes(*token) {
             ..=0 if are_zero => {}
             ..=0 => zero::clear(filled),
@@ -78,7 +78,7 @@ fn by_tokens(tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
 }
 
 /// Collects where `groups` of tokens have negative ones.
-fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP_PIXELS]], positions: &mut Positions) {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves that the processor has AVX-512.
@@ -99,12 +99,12 @@ fn run_tokens(level: Level, groups: &[[u8; 2 * GROUP]], positions: &mut Position
 fn by_runs(level: Level, tokens: &[u8], pixels: &mut [u8], are_zero: bool) -> Option<()> {
     let mut positions = Positions::new();
     let mut to = Frontier { at: 0, clear: if are_zero { pixels.len() } else { 0 } };
-    for block in tokens.chunks(2 * BLOCK) {
+    for block in tokens.chunks(2 * BLOCK_PIXELS) {
         let (groups, tail) = block.as_chunks();
         run_tokens(level, groups, &mut positions);
-        to = fill(level, pixels, to, &block[..groups.len() * 2 * GROUP], &positions)?;
+        to = fill(level, pixels, to, &block[..groups.len() * 2 * GROUP_PIXELS], &positions)?;
         if !tail.is_empty() {
-            let mut group = [0; 2 * GROUP];
+            let mut group = [0; 2 * GROUP_PIXELS];
             group[..tail.len()].copy_from_slice(tail);
             run_tokens(level, &[group], &mut positions);
             to = fill(level, pixels, to, tail, &positions)?;
@@ -187,16 +187,16 @@ mod tests {
     fn the_only_run_of_a_block_is_found_wherever_it_is() {
         let mut positions = Positions::new();
         for level in vectors() {
-            for n_groups in [0, 1, 2, BLOCK / GROUP] {
-                let mut block = vec![[[7, 0]; GROUP]; n_groups];
-                let mut find = |block: &[[[u8; 2]; GROUP]]| {
-                    let groups: Vec<[u8; 2 * GROUP]> =
+            for n_groups in [0, 1, 2, BLOCK_PIXELS / GROUP_PIXELS] {
+                let mut block = vec![[[7, 0]; GROUP_PIXELS]; n_groups];
+                let mut find = |block: &[[[u8; 2]; GROUP_PIXELS]]| {
+                    let groups: Vec<[u8; 2 * GROUP_PIXELS]> =
                         block.iter().map(|group| group.as_flattened().try_into().expect("as many bytes")).collect();
                     run_tokens(level, &groups, &mut positions);
                     positions.at[..positions.n].to_vec()
                 };
                 assert_eq!(find(&block), [0; 0], "{level:?}");
-                for at in 0..n_groups * GROUP {
+                for at in 0..n_groups * GROUP_PIXELS {
                     block.as_flattened_mut()[at] = (-3_i16).to_le_bytes();
                     assert_eq!(find(&block), [at as u16], "{level:?}");
                     block.as_flattened_mut()[at] = [7, 0];

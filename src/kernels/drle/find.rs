@@ -11,7 +11,7 @@ use super::block::{Block, Step};
 use super::exceptions::{Exceptions, Kind, Sentinels};
 use super::pixel::Pixel;
 use super::scalar;
-use super::scan::{self, GROUP, Groups, has_candidate};
+use super::scan::{self, GROUP_PIXELS, Groups, has_candidate};
 use super::tokens::Tokens;
 use super::types::FrameCounts;
 use crate::Result;
@@ -109,9 +109,9 @@ impl<P: Pixel> Search<'_, P> {
         self.cleaned.clear();
         let (mut counts, mut at) = (FrameCounts::default(), 0);
         while groups != 0 {
-            let group = groups.trailing_zeros() as usize * GROUP;
+            let group = groups.trailing_zeros() as usize * GROUP_PIXELS;
             groups &= groups - 1;
-            for cell in (group..n_pixels.min(group + GROUP)).step_by(CELL) {
+            for cell in (group..n_pixels.min(group + GROUP_PIXELS)).step_by(CELL) {
                 let end = n_pixels.min(cell + CELL);
                 at = at.max(cell);
                 if at < end && has_candidate(&self.step.pixels[at..end], &unnoticed) {
@@ -156,10 +156,10 @@ impl<P: Pixel> Search<'_, P> {
 /// The pixels that `pixels` begin with and that are equal to `value`.
 fn n_equal<P: Pixel>(pixels: &[P], value: P) -> usize {
     let is_equal = |pixel: &P| *pixel == value;
-    let groups = pixels.as_chunks::<GROUP>().0;
+    let groups = pixels.as_chunks::<GROUP_PIXELS>().0;
     // All of a group, as the compiler makes vectors of that.
-    let is_all = |group: &&[P; GROUP]| group.iter().fold(true, |all, pixel| all & is_equal(pixel));
-    let n = groups.iter().take_while(is_all).count() * GROUP;
+    let is_all = |group: &&[P; GROUP_PIXELS]| group.iter().fold(true, |all, pixel| all & is_equal(pixel));
+    let n = groups.iter().take_while(is_all).count() * GROUP_PIXELS;
     n + pixels[n..].iter().take_while(|pixel| is_equal(pixel)).count()
 }
 

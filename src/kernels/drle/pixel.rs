@@ -85,6 +85,6 @@ mod sealed {
 /// The pixels in a buffer of this machine's byte order, where it is aligned for them and holds whole ones.
 pub(crate) fn pixels_of<P: Pixel>(bytes: &[u8]) -> Option<&[P]> {
     // SAFETY: a pixel is a 16-bit integer (the trait is sealed): every bit pattern is a value of it.
-    let (before, pixels, behind) = unsafe { bytes.align_to::<P>() };
-    (before.is_empty() && behind.is_empty()).then_some(pixels)
+    let (before, pixels, after) = unsafe { bytes.align_to::<P>() };
+    (before.is_empty() && after.is_empty()).then_some(pixels)
 }

@@ -7,26 +7,26 @@ use crate::cpu::tuning::{Prefetch, ScanPrefetch};
 use crate::kernels::prefetch::{self, FAR, NEAR, PAGE_BYTES};
 
 /// Pixels a scan takes at once: the bits of a word.
-pub(super) const GROUP: usize = 64;
+pub(super) const GROUP_PIXELS: usize = 64;
 
 /// Bytes of a group.
-const GROUP_BYTES: usize = 2 * GROUP;
+const GROUP_BYTES: usize = 2 * GROUP_PIXELS;
 
 /// Groups of a block.
-pub(super) const GROUPS: usize = 32;
+pub(super) const BLOCK_GROUPS: usize = 32;
 
 /// Pixels of a block.
-pub(super) const BLOCK: usize = GROUP * GROUPS;
+pub(super) const BLOCK_PIXELS: usize = GROUP_PIXELS * BLOCK_GROUPS;
 
 /// Words of slack after the positions, so that whole vectors or several positions may be stored at once.
 const SLACK: usize = 64;
 
-/// The next pixels for a scan: whole groups, at most [`GROUPS`].
+/// The next pixels for a scan: whole groups, at most [`BLOCK_GROUPS`].
 #[derive(Clone, Copy)]
 pub(super) struct Groups<'a, P> {
-    pub(super) pixels: &'a [[P; GROUP]],
+    pub(super) pixels: &'a [[P; GROUP_PIXELS]],
     /// As many.
-    pub(super) dark: Option<&'a [[P; GROUP]]>,
+    pub(super) dark: Option<&'a [[P; GROUP_PIXELS]]>,
     /// The least value that is bright; for `u16` without a threshold 1, which keeps all.
     pub(super) threshold: u16,
     pub(super) prefetch: ScanPrefetch,
@@ -46,7 +46,7 @@ impl<P> Groups<'_, P> {
 
     #[inline(always)]
     fn prefetch_two_lines(&self, at: usize) {
-        if at.is_multiple_of(GROUPS / 2) {
+        if at.is_multiple_of(BLOCK_GROUPS / 2) {
             prefetch_after::<_, FAR>(self.pixels, at, PAGE_BYTES, 1);
         }
     }
@@ -57,7 +57,7 @@ impl<P> Groups<'_, P> {
             prefetch_after::<_, FAR>(self.pixels, at, 2 * PAGE_BYTES, GROUP_BYTES);
         }
         // Prefetched once a block, the pages are less often there in time.
-        if at.is_multiple_of(GROUPS / 2) {
+        if at.is_multiple_of(BLOCK_GROUPS / 2) {
             for image in [Some(self.pixels), self.dark].into_iter().flatten() {
                 prefetch_after::<_, NEAR>(image, 0, 2 * PAGE_BYTES, GROUP_BYTES);
             }
@@ -75,7 +75,7 @@ impl<P> Groups<'_, P> {
 
 /// Prefetches `n_bytes` of an image, from `distance` bytes after the group `at` on.
 #[inline(always)]
-fn prefetch_after<P, const HINT: i32>(image: &[[P; GROUP]], at: usize, distance: usize, n_bytes: usize) {
+fn prefetch_after<P, const HINT: i32>(image: &[[P; GROUP_PIXELS]], at: usize, distance: usize, n_bytes: usize) {
     prefetch::bytes::<_, HINT>(image.as_ptr().wrapping_byte_add(at * GROUP_BYTES + distance), n_bytes);
 }
 
@@ -102,13 +102,13 @@ pub(super) fn candidates<P: Pixel>(groups: Groups<'_, P>, unnoticed: &Sentinels)
 /// Where brightness changes in a block.
 pub(super) struct Positions {
     /// Begin and end of each bright run, in turn.
-    pub(super) at: [u16; BLOCK + SLACK],
+    pub(super) at: [u16; BLOCK_PIXELS + SLACK],
     pub(super) n: usize,
 }
 
 impl Positions {
     pub(super) fn new() -> Self {
-        Self { at: [0; BLOCK + SLACK], n: 0 }
+        Self { at: [0; BLOCK_PIXELS + SLACK], n: 0 }
     }
 
     /// Writes `base` plus the index of each set bit of `bits` from the `n`th position on; returns the position after them.
@@ -138,7 +138,7 @@ impl Positions {
 
 /// Where brightness changes in the groups of a block, a bit a pixel. Most words are 0, and no branch is taken on those.
 pub(super) struct Changes {
-    words: [u64; GROUPS],
+    words: [u64; BLOCK_GROUPS],
     n_groups: usize,
     /// The bright pixels of the last group.
     last: u64,
@@ -148,13 +148,13 @@ pub(super) struct Changes {
 impl Changes {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { words: [0; GROUPS], n_groups: 0, last: 0, n_bright: 0 }
+        Self { words: [0; BLOCK_GROUPS], n_groups: 0, last: 0, n_bright: 0 }
     }
 
     /// The next group, of which the pixels with a bit are `bright`.
     #[inline(always)]
     pub(super) fn push(&mut self, bright: u64) {
-        self.words[self.n_groups] = bright ^ (bright << 1 | self.last >> (GROUP - 1));
+        self.words[self.n_groups] = bright ^ (bright << 1 | self.last >> (GROUP_PIXELS - 1));
         self.n_groups += 1;
         self.last = bright;
         self.n_bright += bright.count_ones();
@@ -168,27 +168,27 @@ impl Changes {
         let mut n = 0;
         while with_bits != 0 {
             let index = with_bits.trailing_zeros() as usize;
-            n = positions.push_bits::<6>(n, words[index], index * GROUP);
+            n = positions.push_bits::<6>(n, words[index], index * GROUP_PIXELS);
             with_bits &= with_bits - 1;
         }
-        positions.at[n] = (self.n_groups * GROUP) as u16;
-        positions.n = n + usize::from(self.last >> (GROUP - 1) != 0);
+        positions.at[n] = (self.n_groups * GROUP_PIXELS) as u16;
+        positions.n = n + usize::from(self.last >> (GROUP_PIXELS - 1) != 0);
     }
 }
 
 /// Where a block is bright: a word a group, and words that are 0 before and after them.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Bright([u64; GROUPS + 9]);
+pub(super) struct Bright([u64; BLOCK_GROUPS + 9]);
 
 #[cfg(target_arch = "x86_64")]
 impl Bright {
     pub(super) fn new() -> Self {
-        Self([0; GROUPS + 9])
+        Self([0; BLOCK_GROUPS + 9])
     }
 
     /// The words of the groups, and after them of none.
     #[inline(always)]
-    pub(super) fn groups(&self) -> &[u64; GROUPS + 8] {
+    pub(super) fn groups(&self) -> &[u64; BLOCK_GROUPS + 8] {
         self.0.last_chunk().expect("one word less")
     }
 
@@ -202,8 +202,8 @@ impl Bright {
     /// The words of `n_groups` to be filled, after which all are 0.
     #[inline(always)]
     pub(super) fn for_groups(&mut self, n_groups: usize) -> &mut [u64] {
-        let (groups, behind) = self.0[1..].split_at_mut(n_groups);
-        behind.fill(0);
+        let (groups, after) = self.0[1..].split_at_mut(n_groups);
+        after.fill(0);
         groups
     }
 }

@@ -5,7 +5,7 @@
 use super::add::{self, Summand, add_first_tokens};
 use super::fill::{self, Frontier};
 use super::pixel::Pixel;
-use super::scan::{Changes, GROUP, Groups, Positions, Tally};
+use super::scan::{Changes, GROUP_PIXELS, Groups, Positions, Tally};
 use std::arch::x86_64::*;
 
 /// Pixels of a vector.
@@ -16,7 +16,7 @@ const LANES: usize = 8;
 pub(super) fn scan<P: Pixel>(
     groups: Groups<'_, P>,
     positions: &mut Positions,
-    stored: Option<&mut [[P; GROUP]]>,
+    stored: Option<&mut [[P; GROUP_PIXELS]]>,
 ) -> Tally {
     match (groups.dark, stored) {
         (None, None) => scan_as::<P, false, false>(groups, &[], &mut [], positions),
@@ -42,8 +42,8 @@ struct Carried {
 #[inline]
 fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
     groups: Groups<'_, P>,
-    dark: &[[P; GROUP]],
-    stored: &mut [[P; GROUP]],
+    dark: &[[P; GROUP_PIXELS]],
+    stored: &mut [[P; GROUP_PIXELS]],
     positions: &mut Positions,
 ) -> Tally {
     assert!((!DARK || dark.len() >= groups.pixels.len()) && (!STORE || stored.len() >= groups.pixels.len()));
@@ -72,7 +72,7 @@ fn scan_as<P: Pixel, const DARK: bool, const STORE: bool>(
         changes.push(bright);
     }
     changes.find(positions);
-    carried.tally::<P>(changes.n_bright, groups.pixels.len() * GROUP)
+    carried.tally::<P>(changes.n_bright, groups.pixels.len() * GROUP_PIXELS)
 }
 
 impl Carried {
@@ -117,10 +117,10 @@ pub(super) fn add<P: Pixel>(runs: &[[u16; 2]], stored: &[P], sum: &mut [u32]) {
 
 /// See [`super::decode()`].
 #[target_feature(enable = "sse4.1")]
-pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) {
+pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP_PIXELS]], positions: &mut Positions) {
     let mut n = 0;
     for (at, group) in groups.iter().enumerate() {
-        n = positions.push_bits::<4>(n, negatives(group), at * GROUP);
+        n = positions.push_bits::<4>(n, negatives(group), at * GROUP_PIXELS);
     }
     positions.n = n;
 }
@@ -128,7 +128,7 @@ pub(super) fn run_tokens(groups: &[[u8; 2 * GROUP]], positions: &mut Positions) 
 /// A bit for each negative token.
 #[target_feature(enable = "sse4.1")]
 #[inline]
-fn negatives(group: &[u8; 2 * GROUP]) -> u64 {
+fn negatives(group: &[u8; 2 * GROUP_PIXELS]) -> u64 {
     let quarters = group.as_chunks::<{ 4 * LANES }>().0.iter().enumerate();
     quarters.fold(0, |all, (quarter, bytes)| all | u64::from(bits(tokens(bytes))) << (2 * quarter * LANES))
 }
@@ -177,7 +177,7 @@ fn reaches<P: Pixel>(values: __m128i, threshold: __m128i) -> __m128i {
 
 #[target_feature(enable = "sse4.1")]
 #[inline]
-fn load<P: Pixel>(group: &[P; GROUP], part: usize) -> __m128i {
+fn load<P: Pixel>(group: &[P; GROUP_PIXELS], part: usize) -> __m128i {
     let part = &group[part * LANES..][..LANES];
     // SAFETY: `part` is 8 pixels of 16 bits, and the load needs no alignment.
     unsafe { _mm_loadu_si128(part.as_ptr().cast()) }
@@ -185,7 +185,7 @@ fn load<P: Pixel>(group: &[P; GROUP], part: usize) -> __m128i {
 
 #[target_feature(enable = "sse4.1")]
 #[inline]
-fn store<P: Pixel>(group: &mut [P; GROUP], part: usize, values: __m128i) {
+fn store<P: Pixel>(group: &mut [P; GROUP_PIXELS], part: usize, values: __m128i) {
     let part = &mut group[part * LANES..][..LANES];
     // SAFETY: `part` is 8 pixels of 16 bits, of which every pattern is a value; the store needs no alignment.
     unsafe { _mm_storeu_si128(part.as_mut_ptr().cast(), values) }

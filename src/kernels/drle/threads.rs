@@ -7,7 +7,7 @@
 use super::batch::{self, BatchFrame};
 use super::exceptions::Exceptions;
 use super::pixel::Pixel;
-use super::scan::BLOCK;
+use super::scan::BLOCK_PIXELS;
 use super::sum;
 use super::tokens::{flush, run_pixels};
 use super::types::{Correction, Encoded, FrameCounts, check, check_len, max_encoded_len};
@@ -77,7 +77,7 @@ fn encode_checked<P: Pixel>(
 ) -> Result<()> {
     let n_pixels = frames.first().map_or(0, BatchFrame::n_pixels);
     let exec = exec.worth(Pace::Memory, frames.len() * size_of::<P>() * n_pixels);
-    let part_pixels = BLOCK * exec.threads.units_per_part(n_pixels, BLOCK);
+    let part_pixels = BLOCK_PIXELS * exec.threads.units_per_part(n_pixels, BLOCK_PIXELS);
     let have_room = frames.iter_mut().all(|frame| frame.room().len() >= max_encoded_len(n_pixels));
     if part_pixels < n_pixels
         && have_room

@@ -157,15 +157,15 @@ fn matches_of_every_period_and_length_are_copied() {
     let literals: Vec<u8> = (1..=140).collect();
     let lengths = (4..140).chain([255, 272, 273, 274, 275, 528, 529, 530, 2000]);
     for (offset, n_match) in (1..=140).flat_map(|offset| lengths.clone().map(move |n_match| (offset, n_match))) {
-        for n_behind in [5, 40, 300] {
+        for n_after in [5, 40, 300] {
             let mut expected = literals.clone();
             (0..n_match).for_each(|_| expected.push(expected[expected.len() - offset]));
-            let behind: Vec<u8> = (0..n_behind).map(|i| i as u8).collect();
-            expected.extend(&behind);
-            let block = block_with_match(&literals, offset, n_match, &behind);
+            let after: Vec<u8> = (0..n_after).map(|i| i as u8).collect();
+            expected.extend(&after);
+            let block = block_with_match(&literals, offset, n_match, &after);
             for &level in Level::available() {
                 let mut dst = vec![0xaa; expected.len()];
-                let about = || format!("{level:?} {n_match} bytes from {offset} back, {n_behind} behind");
+                let about = || format!("{level:?} {n_match} bytes from {offset} back, {n_after} after");
                 decode(level, &block, &mut dst).unwrap_or_else(|error| panic!("{}: {error}", about()));
                 assert!(dst == expected, "{}", about());
                 let with_slack = decode_by_rows(level, &block, expected.len());
@@ -247,12 +247,12 @@ fn put_literals(block: &mut Vec<u8>, literals: &[u8], match_bits: usize) {
 }
 
 /// Literals, a match of `n_match` bytes from `offset` back, and literals.
-fn block_with_match(before: &[u8], offset: usize, n_match: usize, behind: &[u8]) -> Vec<u8> {
+fn block_with_match(before: &[u8], offset: usize, n_match: usize, after: &[u8]) -> Vec<u8> {
     let mut block = vec![];
     put_literals(&mut block, before, (n_match - 4).min(15));
     block.extend_from_slice(&(offset as u16).to_le_bytes());
     put_long(&mut block, n_match - 4);
-    put_literals(&mut block, behind, 0);
+    put_literals(&mut block, after, 0);
     block
 }
 
@@ -265,18 +265,18 @@ fn an_offset_of_zero_brings_nothing_to_light() {
     let near_the_start = (0..9).chain([40]).map(|n| (n, noise.len()));
     let near_the_end = (0..=80).chain([300]).map(|n| (noise.len(), n));
     let mut n_decoded = 0;
-    for (before, behind) in near_the_start.chain(near_the_end).chain([(noise.len(), noise.len())]) {
+    for (before, after) in near_the_start.chain(near_the_end).chain([(noise.len(), noise.len())]) {
         for n_match in [4, 5, 8, 9, 16, 18, 19, 33, 64, 300] {
-            let (before, behind) = (&noise[..before], &noise[..behind]);
-            let block = block_with_match(before, 0, n_match, behind);
-            let expected = [before, &vec![0; n_match], behind].concat();
+            let (before, after) = (&noise[..before], &noise[..after]);
+            let block = block_with_match(before, 0, n_match, after);
+            let expected = [before, &vec![0; n_match], after].concat();
             for held in [0x11, 0xee] {
                 let mut dst = vec![held; expected.len()];
                 let by_library = library::decode(&block, &mut dst);
-                assert!(by_library.is_err() || dst == expected, "{} + {n_match} + {}", before.len(), behind.len());
+                assert!(by_library.is_err() || dst == expected, "{} + {n_match} + {}", before.len(), after.len());
                 dst.fill(held);
                 let decoded = decode(*Level::available().last().unwrap(), &block, &mut dst);
-                assert!(decoded.is_err() || dst == expected, "{} + {n_match} + {}", before.len(), behind.len());
+                assert!(decoded.is_err() || dst == expected, "{} + {n_match} + {}", before.len(), after.len());
                 assert_eq!(
                     decoded.is_ok(),
                     by_library.is_ok(),

@@ -96,15 +96,15 @@ fn matches_are_copied<L: Lanes>(lanes: L, copy: impl Fn(L, &mut [u8], usize, usi
     let mut memory = crate::kernels::guarded::Guarded::new(1 << 12);
     for offset in (1..=2 * N + 2).chain([100, 200]) {
         for len in (1..=4 * N + 1).chain([300, 700]) {
-            for (n_before, n_behind, at_end) in [(offset, 0, true), (offset, 0, false), (offset + 7, 100, true)] {
+            for (n_before, n_after, at_end) in [(offset, 0, true), (offset, 0, false), (offset + 7, 100, true)] {
                 let before: Vec<u8> = (0..n_before).map(|i| (i * 7 + 1) as u8).collect();
                 let expected = copied(&before, offset, len);
-                let dst = memory.bytes(expected.len() + SLACK_BYTES + n_behind, at_end);
+                let dst = memory.bytes(expected.len() + SLACK_BYTES + n_after, at_end);
                 dst.fill(0x5a);
                 dst[..n_before].copy_from_slice(&before);
                 assert!(fits(dst, n_before, offset, len));
                 copy(lanes, dst, n_before, offset, len);
-                let about = format!("{len} bytes from {offset} before {n_before}, {n_behind} behind");
+                let about = format!("{len} bytes from {offset} before {n_before}, {n_after} after");
                 assert_eq!(dst[..expected.len()], expected, "{about}");
                 assert!(dst[expected.len() + SLACK_BYTES..].iter().all(|byte| *byte == 0x5a), "{about}");
             }

@@ -116,8 +116,8 @@ fn lzo_is_read_with_the_trailer_of_early_pytables_and_without() {
         assert_eq!(decoded(&chain(&[(305, values)]), 0, bare, 200).as_deref(), Ok(bytes), "{values:?}, bare");
     }
     for more in [1, 4, 7, 9] {
-        let behind = [bare, &vec![0; more]].concat();
-        assert!(decoded(&chain(&[(305, &[1, 23, 0])]), 0, &behind, 200).is_err(), "{more} bytes behind the stream");
+        let after = [bare, &vec![0; more]].concat();
+        assert!(decoded(&chain(&[(305, &[1, 23, 0])]), 0, &after, 200).is_err(), "{more} bytes after the stream");
     }
     let mut damaged = stored.clone();
     damaged[50] ^= 1;

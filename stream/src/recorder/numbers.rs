@@ -10,7 +10,7 @@ const PAGE: usize = 4096;
 /// Pages that are kept.
 const MAX_PAGES: usize = 256;
 
-/// Frames behind the newest of which is known what became of them.
+/// Frames after the newest of which is known what became of them.
 pub(super) const WINDOW: u64 = ((MAX_PAGES - 1) * PAGE) as u64;
 
 /// What became of a frame.

@@ -57,17 +57,17 @@ impl Crate {
     fn find(&self, at: &[String], named: &[String], most: usize) -> Option<(Steps, bool)> {
         let most = most.checked_sub(1)?;
         let (mut module, mut rest) = self.start(at, named, most)?;
-        while let [step, behind @ ..] = rest {
+        while let [step, after @ ..] = rest {
             let child = [&module[..], std::slice::from_ref(step)].concat();
             if self.0.contains_key(&child) {
-                (module, rest) = (child, behind);
+                (module, rest) = (child, after);
                 continue;
             }
             return Some(match self.imported(&module, step, most) {
                 // What is imported may be a module, into which the path leads on.
                 Some((into, false)) => {
-                    let on = [&["crate".to_owned()][..], &into, behind].concat();
-                    return if behind.is_empty() { Some((into, false)) } else { self.find(&[], &on, most) };
+                    let on = [&["crate".to_owned()][..], &into, after].concat();
+                    return if after.is_empty() { Some((into, false)) } else { self.find(&[], &on, most) };
                 }
                 Some(found) => found,
                 None => (module, true),

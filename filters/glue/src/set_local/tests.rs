@@ -239,7 +239,7 @@ fn complete_parameters_are_left_alone() {
 fn behind_a_filter_that_resizes_the_size_is_unknown() {
     assert_eq!(completed::<Lz4>(int16(&[(1, &[6]), (32004, &[8])])), Ok(vec![8, 0]));
     assert_eq!(completed::<Lz4>(int16(&[(2, &[]), (32004, &[8])])), Ok(vec![8, 4800]), "a shuffle keeps the size");
-    assert_eq!(completed::<Lz4>(int16(&[(32004, &[8]), (3, &[])])), Ok(vec![8, 4800]), "a checksum behind");
+    assert_eq!(completed::<Lz4>(int16(&[(32004, &[8]), (3, &[])])), Ok(vec![8, 4800]), "a checksum after");
 }
 
 /// netCDF's own plugin takes no other number of parameters; earlier versions of ours stored two.
@@ -247,7 +247,7 @@ fn behind_a_filter_that_resizes_the_size_is_unknown() {
 fn zstd_has_one_parameter_whatever_it_was_made_from() {
     for given in [&[][..], &[0], &[0, 4800], &[0, 0]] {
         assert_eq!(completed::<Zstd>(int16(&[(32015, given)])), Ok(vec![3]), "{given:?}");
-        assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, given)])), Ok(vec![3]), "{given:?} behind another");
+        assert_eq!(completed::<Zstd>(int16(&[(1, &[6]), (32015, given)])), Ok(vec![3]), "{given:?} after another");
     }
 }
 

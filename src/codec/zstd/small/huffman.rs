@@ -223,7 +223,7 @@ impl Huffman {
             for ((to, word), n_bits) in to.iter_mut().zip(&mut words).zip(&mut n_bits) {
                 let code = self.code(*word);
                 to[i] = code.symbol();
-                *word = code.behind(*word);
+                *word = code.after(*word);
                 *n_bits += code.n_bits();
             }
         }
@@ -238,7 +238,7 @@ impl Huffman {
         for to in to {
             let code = self.code(word);
             *to = code.symbol();
-            word = code.behind(word);
+            word = code.after(word);
             n_bits += code.n_bits();
         }
         stream.skip(n_bits);
@@ -325,7 +325,7 @@ impl Code {
 
     /// What follows the code that `word` begins with.
     #[inline(always)]
-    fn behind(self, word: u64) -> u64 {
+    fn after(self, word: u64) -> u64 {
         word << (self.0 % 64)
     }
 }

@@ -100,7 +100,7 @@ fn every_frame_of_the_library_is_decoded_here() {
 
 #[test]
 #[cfg_attr(miri, ignore = "calls C")]
-fn zeros_behind_a_frame_are_decoded_here() {
+fn zeros_after_a_frame_are_decoded_here() {
     let mut decoder = Decoder::default();
     let mut content = content(0, 8192, 5);
     content[5000..].fill(0);
@@ -167,12 +167,12 @@ fn frames_made_by_hand_are_as_the_library_has_them() {
         ("bits that nobody reads", sequence_block(true, 5, [4, 0, 0], &[3])),
         ("no bits", sequence_block(true, 5, [4, 0, 0], &[0])),
         ("no such code", sequence_block(true, 5, [36, 0, 0], &[1])),
-        ("bytes behind no sequences", [block(false, 0, b"0123456789"), block(true, 2, b"\x18abc\x00\x00")].concat()),
+        ("bytes after no sequences", [block(false, 0, b"0123456789"), block(true, 2, b"\x18abc\x00\x00")].concat()),
         ("a block that is longer than the content", plain),
         ("the reserved kind of block", block(true, 3, b"abc")),
         ("a block that is cut off", good[..good.len() - 1].to_vec()),
         ("no last block", sequence_block(false, 5, [4, 0, 0], &[1])),
-        ("bytes behind the last block", [&good[..], &[0]].concat()),
+        ("bytes after the last block", [&good[..], &[0]].concat()),
         ("literals with the tree of no block", block(true, 2, &[0x53, 0x80, 0x00, 1, 1, 0])),
     ];
     for (what, blocks) in refused {

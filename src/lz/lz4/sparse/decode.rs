@@ -63,8 +63,8 @@ impl Usual {
         if n_literals == MORE {
             return None;
         }
-        let behind: &[u8; 2 + LENGTHS] = head[1 + n_literals..].first_chunk().expect("a head has them");
-        let [low, high, lengths @ ..] = *behind;
+        let after: &[u8; 2 + LENGTHS] = head[1 + n_literals..].first_chunk().expect("a head has them");
+        let [low, high, lengths @ ..] = *after;
         let lengths = u64::from_le_bytes(lengths);
         let (is_long, n_full) = (length == MORE, lengths.trailing_ones() as usize / 8);
         if is_long && n_full > MAX_FULL {

@@ -178,7 +178,7 @@ fn matches_that_leave_the_block_are_refused() {
 
 /// Enough stands after the match for a sequence as it usually is.
 #[test]
-fn a_match_may_end_with_the_block_and_not_one_byte_behind() {
+fn a_match_may_end_with_the_block_and_not_one_byte_after() {
     for &level in Level::available() {
         for len in [4, 18, 19, 40, 300] {
             let mut stored = Vec::new();
