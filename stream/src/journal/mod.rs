@@ -6,7 +6,7 @@
 //!
 //! # What is promised
 //!
-//! After the process is killed, at any moment, [`restore`] makes a new file in which is
+//! After the process is killed, at any moment, [`restore()`] makes a new file in which is
 //!
 //! * every chunk that HDF5 had written, as it was written, whether or not the file opens;
 //! * every row that was given before such a chunk, or before a [`flush`](Journal::flush).
