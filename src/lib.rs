@@ -7,13 +7,13 @@
 //!
 //! ```text
 //! camera ──▶ chunk::FrameEncoder ───────────────────────────────────▶ ChunkWriter ────▶ HDF5 file ──▶ any reader
-//! buffers    DRLE:   dark image, threshold, sum, encode: one pass      H5Dwrite_chunk                   + plugin ──▶ codec ──▶ pixels
+//! buffers    DRLE:   dark image, threshold, encode: one pass; sum      H5Dwrite_chunk                   + plugin ──▶ codec ──▶ pixels
 //!            others: dark image, threshold, sum ──▶ chunk ──▶ encode   (darkchunk-hdf5)
 //! ```
 //!
 //! * [`chunk::FrameEncoder`] takes frames and makes chunks: dark image, threshold, sum, counts and encoding.
 //! * [`chunk::Compression`] is what a user asks for, [`chunk::Filter`] any codec by its HDF5 number.
-//! * [`codec`] has the six codecs, [`codec::Codec`] their common face.
+//! * [`codec`] has the six codecs, [`codec::Codec`] their common interface.
 //! * [`salvage`] gets what is good out of a damaged chunk, [`pipeline`] decodes a chunk through all filters of its dataset.
 //! * [`Exec`] says with which instructions and how many threads a call works; the bytes are the same.
 //!
@@ -66,7 +66,7 @@
 //!
 //! # Features
 //!
-//! `blosc`, `lz4` and `zstd` are codecs that need a library of that name, all on by default; `blosc` needs the other two, and bitshuffle
+//! `lz4` and `zstd` are codecs that need a C library of that name, `blosc` needs both and Snappy; all are on by default. Bitshuffle
 //! has LZ4 and Zstd with them only. Without any, DRLE, bounded, and bitshuffle without a compression are built, and no C. What
 //! is not built is refused with [`Error::Unsupported`].
 //!

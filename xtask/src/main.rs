@@ -1,4 +1,4 @@
-//! The one door: `cargo xtask COMMAND`. Each command does its own set-up.
+//! `cargo xtask COMMAND`. Each command does its own set-up.
 //!
 //! A command is one file here, and one row in [`COMMANDS`]: its `run` gets the arguments after the command's name.
 
