@@ -79,3 +79,37 @@ def test_objects_that_cannot_be_read_are_named_and_the_others_saved(tmp_path):
     run("recover", tmp_path / "n.h5", "-o", tmp_path / "d.h5", code=2)
     run("recover", tmp_path / "a.h5", "-o", tmp_path / "c.h5", code=2)
     assert not (tmp_path / "d.h5").exists()
+
+
+def referring(folder):
+    """A file whose references are in other files: external ones, which a stranger may have named, and the source of a virtual one."""
+    (folder / "victim").write_bytes(b"the text of somebody's thesis..." * 4)
+    with h5py.File(folder / "source.h5", "w") as file:
+        file["x"] = 1
+        file.create_dataset("references", data=[file["x"].ref] * 4, dtype=h5py.ref_dtype)
+    layout = h5py.VirtualLayout((4,), h5py.ref_dtype)
+    layout[:] = h5py.VirtualSource("source.h5", "references", (4,), h5py.ref_dtype)
+    with h5py.File(folder / "a.h5", "w") as file:
+        external = [(str(folder / "victim"), 0, 32)]
+        file.create_dataset("references", (4,), h5py.ref_dtype, external=external)
+        file["type"] = np.dtype("u1")
+        file.create_dataset("named", (32,), file["type"], external=external)
+        file.create_virtual_dataset("virtual", layout)
+        compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        compact.set_layout(h5py.h5d.COMPACT)
+        space = h5py.h5s.create_simple((1,))
+        h5py.h5d.create(file.id, b"compact", h5py.h5t.STD_REF_OBJ, space, compact)
+        file["compact"][0] = file["named"].ref
+        file["piece"] = np.array([file["named"].ref], dtype=h5py.ref_dtype)
+    return {name: (folder / name).read_bytes() for name in ("victim", "source.h5")}
+
+
+def test_no_other_file_is_written_to_where_references_are_copied(tmp_path):
+    before = referring(tmp_path)
+    for code, verb in enumerate([("recover",), ("convert", "--to", "zstd:3")]):
+        copy = tmp_path / f"copy{code}.h5"
+        assert "its references are in external files" in " ".join(run(*verb, tmp_path / "a.h5", "-o", copy, code=code).split())
+        assert {name: (tmp_path / name).read_bytes() for name in before} == before, verb
+        with h5py.File(copy) as file:
+            assert file[file["compact"][0]].name == file[file["piece"][0]].name == "/named"
+            assert file["named"].external and file["virtual"].is_virtual

@@ -181,7 +181,7 @@ impl Copier {
         for name in tree::attributes(&from)? {
             values::attribute(self, &from, &to, &name).map_err(|error| at(&format!("attribute {name}"), error))?;
         }
-        if is_dataset { values::references(self, &from, &to) } else { Ok(()) }
+        if is_dataset { values::references(self, path, &from, &to) } else { Ok(()) }
     }
 }
 

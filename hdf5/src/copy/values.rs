@@ -11,7 +11,7 @@ use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::object::{self, Id, c_name};
 use crate::{Error, Result};
 use darkchunk::salvage::buffer;
-use darkchunk_hdf5_abi::constants::{H5S_NULL, H5T_REFERENCE};
+use darkchunk_hdf5_abi::constants::{H5D_CHUNKED, H5D_COMPACT, H5D_CONTIGUOUS, H5D_VIRTUAL, H5S_NULL, H5T_REFERENCE};
 
 /// Elements in memory, with what they refer to there.
 struct Values<'a> {
@@ -102,9 +102,27 @@ fn chunks(from: &Id, to: &Id, space: &Id, dims: &[u64], chunk: &[u64], kind: Hid
     Ok(())
 }
 
+/// Whether what is written to a dataset goes into its own file: that of a virtual one goes to its sources, and an external one may name
+/// any file of the user's.
+fn is_in_its_file(dataset: &Id) -> Result<bool> {
+    let library = dataset.library();
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    Ok(match h5!(library, H5Pget_layout(properties.get()))? {
+        H5D_CHUNKED => true,
+        H5D_COMPACT | H5D_CONTIGUOUS => h5_optional!(library, H5Pget_external_count(properties.get()))? == 0,
+        _ => false,
+    })
+}
+
+fn is_virtual(dataset: &Id) -> Result<bool> {
+    let library = dataset.library();
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    Ok(h5!(library, H5Pget_layout(properties.get()))? == H5D_VIRTUAL)
+}
+
 /// Copies all elements at once. Elements that refer to others are of this size, and data without chunks are small or rare.
 fn all(library: &Library, from: &Id, to: &Id, kind: &Id, space: &Id) -> Result<()> {
-    if h5_tool!(library, H5Sget_simple_extent_npoints(space.get()))? <= 0 {
+    if h5_tool!(library, H5Sget_simple_extent_npoints(space.get()))? <= 0 || !is_in_its_file(to)? {
         return Ok(());
     }
     let mut values = Values::new(library, kind, space)?;
@@ -112,8 +130,8 @@ fn all(library: &Library, from: &Id, to: &Id, kind: &Id, space: &Id) -> Result<(
     h5!(library, H5Dwrite(to.get(), kind.get(), DEFAULT, DEFAULT, DEFAULT, values.data())).map(drop)
 }
 
-/// Writes the references of a dataset anew, if its elements have any.
-pub(super) fn references(copier: &mut Copier, from: &Id, to: &Id) -> Result<()> {
+/// Writes the references of the dataset `path` anew, if its elements have any.
+pub(super) fn references(copier: &mut Copier, path: &str, from: &Id, to: &Id) -> Result<()> {
     let library = &copier.library.clone();
     let kind = Id::new(library, h5!(library, H5Dget_type(from.get()))?);
     if !has_references(library, kind.get())? {
@@ -121,6 +139,14 @@ pub(super) fn references(copier: &mut Copier, from: &Id, to: &Id) -> Result<()> 
     }
     let space = Id::new(library, h5!(library, H5Dget_space(from.get()))?);
     if h5_tool!(library, H5Sget_simple_extent_npoints(space.get()))? <= 0 {
+        return Ok(());
+    }
+    if !is_in_its_file(to)? {
+        if !is_virtual(to)? {
+            let why =
+                "its references are in external files, which stay as they are: in the copy they may lead elsewhere";
+            copier.warnings.push(format!("{path}: {why}"));
+        }
         return Ok(());
     }
     let mut values = Values::new(library, &kind, &space)?;
