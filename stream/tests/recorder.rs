@@ -452,6 +452,26 @@ fn a_late_frame_and_a_number_that_jumps_are_told_and_change_nothing() {
 }
 
 #[test]
+fn the_chunk_of_a_frame_is_not_closed_to_make_room_for_that_frame() {
+    for (policy, n_workers) in [(Policy::Block, 2), (Policy::Block, 0), (Policy::Drop, 0)] {
+        let path = path("recorder_room");
+        let options = Options { n_workers, max_bytes: 8 * 2 * N_PIXELS, policy, ..Options::default() };
+        let (file, mut recorder) = create(&path, &drle(4), options);
+        let numbers = [0, 1, 2, 4, 5, 6, 8, 9, 3];
+        for number in numbers {
+            assert_eq!(recorder.push(number, camera(number)).expect("no trouble"), Pushed::Taken);
+        }
+        assert_eq!(recorder.push(7, camera(7)).expect("no trouble"), Pushed::Late, "its chunk made the room");
+        let found = recorder.finish().expect("finished");
+        assert_eq!((found.n_stored, found.n_missing), (9, 1), "{policy:?}, {n_workers} workers");
+        drop((recorder, file));
+        let expected = |number| if number == 7 { vec![0; N_PIXELS] } else { stored(&camera(number)) };
+        assert_eq!(frames(&path), (0..10).map(expected).collect::<Vec<_>>(), "{policy:?}, {n_workers} workers");
+        assert_eq!(column(&path, "frame_status"), [1, 1, 1, 1, 1, 1, 1, 0, 1, 1]);
+    }
+}
+
+#[test]
 fn what_cannot_be_right_is_refused_with_a_remedy() {
     let path = path("recorder_refusals");
     let file = File::create(&library(), &path).expect("a file");

@@ -341,29 +341,38 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
                 self.row_bytes
             )));
         }
-        let offer = self.shared.lock().order.offer(number, n_bytes);
-        let index = match offer {
-            Offer::Take(index) => index,
-            Offer::Duplicate => return Ok(Admitted::No(Pushed::Duplicate)),
-            Offer::Late => return Ok(Admitted::No(Pushed::Late)),
-            Offer::OutOfRange => return Ok(Admitted::No(Pushed::OutOfRange)),
+        let index = match self.offer(number, n_bytes) {
+            Admitted::Yes(index) => index,
+            no => return Ok(no),
         };
-        if self.make_room()? {
+        if self.has_room() {
             return Ok(Admitted::Yes(index));
+        }
+        let has_room = self.make_room(index)?;
+        // Chunks may have been closed meanwhile.
+        let again = self.offer(number, n_bytes);
+        if has_room || matches!(again, Admitted::No(_)) {
+            return Ok(again);
         }
         self.shared.lock().order.drop_frame(index, n_bytes);
         self.threads.note_dropped(index, row);
         Ok(Admitted::No(Pushed::Dropped))
     }
 
-    /// Whether there is room for a frame; waits for it where frames are not to be dropped.
-    fn make_room(&mut self) -> Result<bool> {
-        if self.has_room() {
-            return Ok(true);
+    fn offer(&self, number: u64, n_bytes: usize) -> Admitted {
+        match self.shared.lock().order.offer(number, n_bytes) {
+            Offer::Take(index) => Admitted::Yes(index),
+            Offer::Duplicate => Admitted::No(Pushed::Duplicate),
+            Offer::Late => Admitted::No(Pushed::Late),
+            Offer::OutOfRange => Admitted::No(Pushed::OutOfRange),
         }
+    }
+
+    /// Whether there is room for the frame `index`; waits for it where frames are not to be dropped.
+    fn make_room(&mut self, index: u64) -> Result<bool> {
         self.threads.store();
         while !self.has_room() {
-            if self.close_for_room() {
+            if self.close_for_room(index) {
                 self.threads.dispatch();
             } else if self.policy == Policy::Drop {
                 return Ok(false);
@@ -376,10 +385,10 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         Ok(true)
     }
 
-    /// Closes the oldest chunk that waits for frames, where nothing else will make room.
-    fn close_for_room(&self) -> bool {
+    /// Closes the oldest chunk that waits for other frames than `index`, where nothing else will make room.
+    fn close_for_room(&self, index: u64) -> bool {
         let order = &mut self.shared.lock().order;
-        order.is_idle() && order.close_oldest()
+        order.is_idle() && order.close_oldest_beside(index)
     }
 
     fn has_room(&self) -> bool {

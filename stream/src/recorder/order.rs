@@ -207,6 +207,13 @@ impl<T> Order<T> {
         is_there
     }
 
+    /// Closes the first chunk that waits for frames and is not that of the frame `index`. Says whether there was one.
+    pub(super) fn close_oldest_beside(&mut self, index: u64) -> bool {
+        let own = index / self.rules.frames_per_chunk;
+        let at = self.open.iter().position(|open| open.chunk != own);
+        at.map(|at| self.close(at)).is_some()
+    }
+
     fn close(&mut self, at: usize) {
         let Some(Open { chunk, since, mut slots, rows, n_bytes }) = self.open.remove(at) else { return };
         let n = self.rules.frames_per_chunk;

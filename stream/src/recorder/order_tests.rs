@@ -52,10 +52,22 @@ impl Model {
     }
 }
 
+/// Which chunks are closed to make room, between the offer of a frame and its being taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Closes {
+    None,
+    /// The oldest but the frame's own.
+    Beside,
+    /// All others.
+    AllBeside,
+    /// The oldest, also the frame's own.
+    Oldest,
+}
+
 /// What happens next: a frame comes for which there is memory or not, or one of the chunks under way is encoded or stored.
 #[derive(Debug, Clone)]
 enum Event {
-    Frame { number: u64, is_dropped: bool },
+    Frame { number: u64, is_dropped: bool, closes: Closes },
     Encode(usize),
     Settle { which: usize, fate: State },
     CloseOldest,
@@ -65,10 +77,13 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let fate = prop_oneof![8 => Just(State::Stored), 1 => Just(State::Vetoed), 1 => Just(State::Refused)];
     // Numbers that go on, with jitter, losses and doubles, and now and then any number.
     let number = prop_oneof![20 => (0..12_u64).prop_map(Some), 1 => Just(None)];
-    let frame = (number, any::<u16>(), prop::bool::weighted(0.1));
+    let closes = prop_oneof![
+        8 => Just(Closes::None), 2 => Just(Closes::Beside), 1 => Just(Closes::AllBeside), 1 => Just(Closes::Oldest),
+    ];
+    let frame = (number, any::<u16>(), prop::bool::weighted(0.1), closes);
     let one = prop_oneof![
-        6 => frame.prop_map(|(jitter, any, is_dropped)| Event::Frame {
-            number: jitter.map_or(u64::from(any), |jitter| (1 << 32) + jitter), is_dropped }),
+        6 => frame.prop_map(|(jitter, any, is_dropped, closes)| Event::Frame {
+            number: jitter.map_or(u64::from(any), |jitter| (1 << 32) + jitter), is_dropped, closes }),
         3 => any::<usize>().prop_map(Event::Encode),
         3 => (any::<usize>(), fate).prop_map(|(which, fate)| Event::Settle { which, fate }),
         1 => Just(Event::CloseOldest),
@@ -89,12 +104,22 @@ impl Run {
         Self { order: Order::new(rules), model: Model::default(), rules, encoding: Vec::new(), encoded: Vec::new() }
     }
 
-    fn frame(&mut self, number: u64, is_dropped: bool) {
+    fn offer(&mut self, number: u64) -> Option<u64> {
         let expected = self.model.offer(number, &self.rules);
         assert_eq!(self.order.offer(number, FRAME_BYTES), expected, "number {number}");
+        if let Offer::Take(index) = expected { Some(index) } else { None }
+    }
+
+    fn frame(&mut self, number: u64, is_dropped: bool, closes: Closes) {
+        self.model.counts.n_received += 1;
+        let Some(index) = self.offer(number) else { return };
+        self.close(index, closes);
+        let again = self.offer(number);
+        assert!(again == Some(index) || closes == Closes::Oldest, "the frame's own chunk is not closed");
+        if again.is_none() {
+            return;
+        }
         let model = &mut self.model;
-        model.counts.n_received += 1;
-        let Offer::Take(index) = expected else { return };
         if is_dropped {
             self.order.drop_frame(index, FRAME_BYTES);
             model.dropped.insert(index);
@@ -106,6 +131,18 @@ impl Run {
         }
         model.seen(index);
         self.take_jobs();
+    }
+
+    fn close(&mut self, index: u64, closes: Closes) {
+        let is_there = match closes {
+            Closes::None => false,
+            Closes::Oldest => self.order.close_oldest(),
+            Closes::Beside | Closes::AllBeside => self.order.close_oldest_beside(index),
+        };
+        self.take_jobs();
+        if is_there && closes == Closes::AllBeside {
+            self.close(index, closes);
+        }
     }
 
     /// Every chunk that comes out has the frames that the model holds of it, in their order, each with its own metadata.
@@ -202,11 +239,11 @@ proptest! {
         let mut next = 3;
         for event in events {
             match event {
-                Event::Frame { number, is_dropped } if number >= 1 << 32 => {
-                    run.frame((next + number - (1 << 32)).saturating_sub(6), is_dropped);
+                Event::Frame { number, is_dropped, closes } if number >= 1 << 32 => {
+                    run.frame((next + number - (1 << 32)).saturating_sub(6), is_dropped, closes);
                     next += 1;
                 }
-                Event::Frame { number, is_dropped } => run.frame(number % 2500, is_dropped),
+                Event::Frame { number, is_dropped, closes } => run.frame(number % 2500, is_dropped, closes),
                 Event::Encode(which) => run.encode(which),
                 Event::Settle { which, fate } => run.settle(which, fate),
                 Event::CloseOldest => {
@@ -244,7 +281,7 @@ fn a_hundred_thousand_numbers_shuffled_lost_and_doubled_are_what_a_plain_model_s
         let reorder = if is_near { 64 } else { WINDOW / 2 };
         let mut run = Run::new(Rules { max_gap: WINDOW, ..rules(frames_per_chunk, reorder) });
         for (at, number) in shuffled(100_000, is_near).into_iter().enumerate() {
-            run.frame(number, at % 100 == 99);
+            run.frame(number, at % 100 == 99, Closes::None);
             if at % 3 == 0 {
                 run.encode(at * 31);
                 run.settle(at * 17, State::Stored);
