@@ -48,12 +48,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let output = arguments.output.display().to_string();
     print(&if arguments.style.json { as_json(&input, &output, &how) } else { as_text(&input, &output, &how) })?;
     Ok(match how {
-        How::Objects { recovered, n_cut_off: 0 } if recovered.damaged.is_empty() && recovered.lost.is_empty() => {
-            Found::Nothing
-        }
+        How::Objects { recovered, n_cut_off: 0 } if is_all_good(&recovered) => Found::Nothing,
         How::Bytes { found, .. } if found.n_frames == 0 => Found::NotAll,
         _ => Found::Something,
     })
+}
+
+fn is_all_good(Recovered { damaged, not_examined, lost, .. }: &Recovered) -> bool {
+    damaged.is_empty() && not_examined.is_empty() && lost.is_empty()
 }
 
 fn as_text(input: &Input, output: &str, how: &How) -> String {
@@ -101,6 +103,9 @@ fn objects(recovered: &Recovered) -> String {
             ),
         );
     }
+    for (path, reason) in &recovered.not_examined {
+        text += &wrapped(2, &format!("{path}: copied as it is, and may be damaged: {reason}"));
+    }
     for (path, error) in &recovered.lost {
         text += &wrapped(2, &format!("{path}: LOST: {error}"));
     }
@@ -134,6 +139,9 @@ fn as_json(input: &Input, output: &str, how: &How) -> String {
                     base(path),
                     json!({ "state": "damaged", "chunks": report.n_chunks, "damaged": report.n_damaged, "frames": ranges }),
                 );
+            }
+            for (path, reason) in &recovered.not_examined {
+                add(base(path), json!({ "state": "not examined", "reason": reason }));
             }
             for (path, error) in &recovered.lost {
                 add(base(path), json!({ "state": "lost", "reason": error.to_string() }));

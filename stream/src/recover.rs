@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use darkchunk_hdf5::copy::{self, Recovered};
+use darkchunk_hdf5::copy::{self, Examined, Recovered};
 use darkchunk_hdf5::salvage::{self, FoundReport};
 use darkchunk_hdf5::{Error, File, Library};
+
+use crate::verify::{self, State, Verdict};
 
 /// How a file was recovered.
 #[derive(Debug, Clone)]
@@ -48,7 +50,7 @@ pub fn recover(
     };
     let readable = whole.as_ref().map_or(from, |whole| &whole.0);
     let result = match File::open(library, readable, false) {
-        Ok(source) => objects(library, &source, readable, to, n_threads, seen)
+        Ok(source) => objects(library, &source, readable, to, (n_threads, whole.as_ref().map(|_| n_bytes)), seen)
             .map(|recovered| Outcome::Objects { recovered, n_cut_off }),
         Err(reason) => bytes(library, from, to).map(|found| Outcome::Bytes { found, reason }),
     };
@@ -85,15 +87,25 @@ fn objects(
     source: &File,
     source_path: &Path,
     to: &Path,
-    n_threads: usize,
+    (n_threads, n_bytes): (usize, Option<u64>),
     seen: &mut dyn FnMut(&str),
 ) -> Result<Recovered, String> {
     let text = |error: Error| error.to_string();
     let target = File::create_like(library, source, source_path, to).map_err(text)?;
-    let recovered = copy::recover(library, source.id(), target.id(), n_threads, seen).map_err(text)?;
+    let mut examine = |path: &str| examined(verify::dataset(library, source.id(), path, n_threads, &|_| {}));
+    let recovered = copy::recover(library, source.id(), target.id(), n_bytes, &mut examine, seen).map_err(text)?;
     target.close().map_err(text)?;
     fs::File::open(to).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", to.display()))?;
     Ok(recovered)
+}
+
+fn examined(verdict: Verdict) -> Examined {
+    let reason = || verdict.reason.clone().unwrap_or_else(|| "it is damaged".to_owned());
+    match verdict.state {
+        State::Damaged if verdict.report.is_damaged() => Examined::Damaged(verdict.report),
+        State::Damaged | State::NotExamined => Examined::Unknown(reason()),
+        State::Empty | State::Intact | State::Decodes | State::Readable | State::Elsewhere => Examined::Sound,
+    }
 }
 
 fn bytes(library: &Library, from: &Path, to: &Path) -> Result<FoundReport, String> {

@@ -113,3 +113,34 @@ def test_no_other_file_is_written_to_where_references_are_copied(tmp_path):
         with h5py.File(copy) as file:
             assert file[file["compact"][0]].name == file[file["piece"][0]].name == "/named"
             assert file["named"].external and file["virtual"].is_virtual
+
+
+def test_what_is_beyond_the_end_of_a_cut_file_is_marked_without_a_checksum_too(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
+        file.create_dataset("chunks", data=PIXELS, chunks=(4, 33, 47))
+        file["piece"] = PIXELS
+        file["whole"] = 3
+    with h5py.File(tmp_path / "a.h5") as file:
+        chunks = file["chunks"].id
+        last = chunks.get_chunk_info(4).byte_offset
+        piece = file["piece"].id.get_offset()
+    whole = (tmp_path / "a.h5").read_bytes()
+    frame = PIXELS[0].nbytes
+    for name, cut in [("piece", piece + 7 * frame + 1), ("chunks", last + frame)]:
+        (tmp_path / "b.h5").write_bytes(whole[:cut])
+        run("recover", tmp_path / "b.h5", "-o", tmp_path / f"{name}.h5", code=1)
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            (first, end), = file[name].attrs["darkchunk_damaged_frames"].tolist()
+            assert end == len(PIXELS) and first in ((6, 7) if name == "piece" else (12, 16))
+            assert (file[name][:first] == PIXELS[:first]).all()
+
+
+def test_what_cannot_be_examined_is_not_counted_as_whole(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        unknown = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        unknown.set_chunk((4, 33, 47))
+        unknown.set_filter(32999, h5py.h5z.FLAG_OPTIONAL, ())
+        space = h5py.h5s.create_simple(PIXELS.shape)
+        h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_UINT16, space, unknown).write_direct_chunk((0, 0, 0), b"x" * 99)
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert (found[0]["path"], found[0]["state"], found[-1]["whole"]) == ("/x", "not examined", 0)

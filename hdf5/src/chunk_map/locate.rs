@@ -178,7 +178,8 @@ fn read_at(file: &File, dst: &mut [u8], address: u64) -> std::io::Result<()> {
     }
 }
 
-fn user_block(library: &Library, file: &Id) -> Result<u64> {
+/// Bytes before HDF5's part of a file.
+pub(crate) fn user_block(library: &Library, file: &Id) -> Result<u64> {
     let created = Id::new(library, h5_optional!(library, H5Fget_create_plist(file.get()))?);
     let mut n_bytes = 0;
     h5_optional!(library, H5Pget_userblock(created.get(), &raw mut n_bytes))?;

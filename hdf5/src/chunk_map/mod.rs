@@ -18,7 +18,7 @@ pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub(crate) use list::list;
 pub use locate::Located;
-pub(crate) use locate::open_again;
+pub(crate) use locate::{open_again, user_block};
 pub use sources::{Mapping, Source, SourcePart, Sources};
 
 /// One chunk as it is stored.

@@ -4,6 +4,7 @@
 //! to be stored otherwise as an empty one, whose chunks the caller writes. Attributes come last, and references with them: they lead to
 //! the copies of what they led to.
 
+mod beyond;
 mod dataset;
 mod recover;
 mod references;
@@ -18,7 +19,7 @@ use crate::tree::{self, Entry, Kind, Paths};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::H5O_COPY_WITHOUT_ATTR_FLAG;
 pub use dataset::{NewDataset, NewStorage};
-pub use recover::{Recovered, recover};
+pub use recover::{Examined, Recovered, recover};
 
 /// The group in which named datatypes are made, before anything that has them. They get their own names in the order of the file.
 const TYPES: &str = "/darkchunk: unfinished datatypes";
@@ -180,6 +181,18 @@ impl Copier {
         let to = object::open(&self.library, self.to, path)?;
         for name in tree::attributes(&from)? {
             values::attribute(self, &from, &to, &name).map_err(|error| at(&format!("attribute {name}"), error))?;
+        }
+        if is_dataset { values::references(self, path, &from, &to) } else { Ok(()) }
+    }
+
+    /// The same, as far as it goes: `lost` is told what is not copied.
+    fn values_left(&mut self, path: &str, is_dataset: bool, lost: &mut dyn FnMut(String, Error)) -> Result<()> {
+        let from = object::open(&self.library, self.from, path)?;
+        let to = object::open(&self.library, self.to, path)?;
+        for name in tree::attributes(&from)? {
+            if let Err(error) = values::attribute(self, &from, &to, &name) {
+                lost(format!("{path} (attribute {name})"), error);
+            }
         }
         if is_dataset { values::references(self, path, &from, &to) } else { Ok(()) }
     }

@@ -7,12 +7,24 @@
 use std::collections::HashMap;
 
 use super::Copier;
+use super::beyond::Cut;
 use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5_tool};
 use crate::object::{self, c_name};
 use crate::salvage::{self, Report};
 use crate::tree::{Entry, Kind};
 use crate::{Error, Result};
+
+/// What is known of a dataset before it is copied.
+#[derive(Debug, Clone)]
+pub enum Examined {
+    /// Nothing is wrong, as far as can be known.
+    Sound,
+    /// Chunks have faults.
+    Damaged(Report),
+    /// It could not be examined, for this reason.
+    Unknown(String),
+}
 
 /// What became of a file.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +33,16 @@ pub struct Recovered {
     pub n_whole: u64,
     /// Datasets of which not all is good.
     pub damaged: Vec<(String, Report)>,
+    /// Datasets that were copied as they are, and may be damaged: they could not be examined, and why.
+    pub not_examined: Vec<(String, String)>,
     /// What is not in the new file, and why.
     pub lost: Vec<(String, Error)>,
     /// References that lead nowhere now.
     pub warnings: Vec<String>,
 }
 
-/// Copies all that is good of the file `from` into `to`, a new file, with so many threads. `seen` is told each path.
+/// Copies all that is good of the file `from` into `to`, a new file. `examine` says what is known of each dataset. `n_bytes` are those
+/// that a file had which was cut off, and has zeros after them now. `seen` is told each path.
 ///
 /// # Errors
 /// Where nothing can be read at all, or the new file cannot be written.
@@ -35,42 +50,34 @@ pub fn recover(
     library: &Library,
     from: Hid,
     to: Hid,
-    n_threads: usize,
+    n_bytes: Option<u64>,
+    examine: &mut dyn FnMut(&str) -> Examined,
     seen: &mut dyn FnMut(&str),
 ) -> Result<Recovered> {
     let mut copier = Copier::tolerant(library, from, to)?;
     let mut found = Recovered::default();
-    let mut damaged = HashMap::new();
-    for Entry { path, kind } in &copier.entries {
-        if *kind != Kind::Dataset {
-            continue;
-        }
+    let mut examined = HashMap::new();
+    for Entry { path, .. } in copier.entries.iter().filter(|entry| entry.kind == Kind::Dataset) {
         seen(path);
-        if let Ok(report) = salvage::verify_with(library, from, path, n_threads, &|_| {})
-            && report.is_damaged()
-        {
-            damaged.insert(path.clone(), report);
-        }
+        examined.insert(path.clone(), examine(path));
     }
+    let cut = n_bytes.map(|n_bytes| Cut { library, file: from, n_bytes });
     copier.make(&HashMap::new(), &mut |path, made| {
         seen(path);
-        let is_damaged = damaged.contains_key(path);
-        match made {
-            Ok(()) if !is_damaged => found.n_whole += 1,
-            // A copy of damaged chunks is no better than they are.
-            made => {
-                if made.is_ok() {
-                    remove(library, to, path)?;
-                }
-                let saved = match made {
-                    Err(error) if !is_damaged => Err(error),
-                    _ => salvage::salvage(library, from, path, to, path),
-                };
-                match saved {
-                    Ok(report) => found.damaged.push((path.to_owned(), report)),
-                    Err(error) => found.lost.push((path.to_owned(), error)),
-                }
+        let Some(examined) = examined.remove(path) else {
+            match made {
+                Ok(()) => found.n_whole += 1,
+                Err(error) => found.lost.push((path.to_owned(), error)),
             }
+            return Ok(());
+        };
+        // A copy of damaged chunks is no better than they are.
+        if made.is_ok() && matches!(examined, Examined::Damaged(_)) {
+            remove(library, to, path)?;
+        }
+        match saved(library, (from, to), path, made, examined) {
+            Ok(what) => found.add(path, beyond(cut.as_ref(), path, what)),
+            Err(error) => found.lost.push((path.to_owned(), error)),
         }
         Ok(())
     })?;
@@ -80,6 +87,41 @@ pub fn recover(
     }
     found.warnings = copier.warnings;
     Ok(found)
+}
+
+/// Saves what is good of a damaged dataset, and says what is known of its copy.
+fn saved(
+    library: &Library,
+    (from, to): (Hid, Hid),
+    path: &str,
+    made: Result<()>,
+    examined: Examined,
+) -> Result<Examined> {
+    let Examined::Damaged(before) = examined else { return made.map(|()| examined) };
+    let report = salvage::salvage(library, from, path, to, path)?;
+    // Chunks that others decode are copied as they are.
+    Ok(Examined::Damaged(if report.is_damaged() { report } else { before }))
+}
+
+/// The same, with what is beyond the end of a file that was cut off.
+fn beyond(cut: Option<&Cut<'_>>, path: &str, examined: Examined) -> Examined {
+    let Some(cut) = cut else { return examined };
+    let mut report = if let Examined::Damaged(report) = &examined { report.clone() } else { Report::default() };
+    match cut.add(path, &mut report) {
+        Ok(()) if report.is_damaged() => Examined::Damaged(report),
+        Err(error) if !report.is_damaged() => Examined::Unknown(error.to_string()),
+        _ => examined,
+    }
+}
+
+impl Recovered {
+    fn add(&mut self, path: &str, examined: Examined) {
+        match examined {
+            Examined::Sound => self.n_whole += 1,
+            Examined::Damaged(report) => self.damaged.push((path.to_owned(), report)),
+            Examined::Unknown(reason) => self.not_examined.push((path.to_owned(), reason)),
+        }
+    }
 }
 
 fn remove(library: &Library, to: Hid, path: &str) -> Result<()> {
@@ -96,8 +138,10 @@ fn attributes(copier: &mut Copier, found: &mut Recovered) {
         if !matches!(kind, Kind::Group | Kind::Dataset | Kind::Datatype) || !is_there(copier) {
             continue;
         }
-        if let Err(error) = copier.values(&path, is_dataset) {
-            found.lost.push((format!("{path} (attributes)"), error));
+        let lost = &mut found.lost;
+        let copied = copier.values_left(&path, is_dataset, &mut |what, error| lost.push((what, error)));
+        if let Err(error) = copied {
+            lost.push((format!("{path} (attributes or references)"), error));
         }
     }
 }
@@ -105,7 +149,7 @@ fn attributes(copier: &mut Copier, found: &mut Recovered) {
 /// Says on the new dataset which frames are not as they were measured.
 fn mark(library: &Library, to: Hid, path: &str, report: &Report) -> Result<()> {
     const NOTE: &str = "These ranges of the first axis (first, end) are not as they were measured: what could not be decoded is the \
-                        fill value, and what a checksum contradicts may be wrong.";
+                        fill value, what was beyond the end of the file is 0, and what a checksum contradicts may be wrong.";
     let dataset = object::open(library, to, path)?;
     let mut ranges: Vec<[u64; 2]> = Vec::new();
     let faults = report.faults.iter().flat_map(|fault| [&fault.frames, &fault.doubtful_frames]);
