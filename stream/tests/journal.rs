@@ -232,6 +232,36 @@ fn a_journal_that_is_removed_is_gone_and_one_that_failed_goes_on() {
 }
 
 #[test]
+fn the_journal_of_a_recording_that_did_not_finish_is_never_replaced() {
+    let path = path("journal-kept");
+    let journal = journal::path_of(&path);
+    let file = File::create(&library(), &path).expect("a file");
+    let create = |name: &str| {
+        let dataset = Dataset { path: name.to_owned(), nexus: false, ..dataset(Compression::drle(1), 1) };
+        Recorder::<i16>::create(&library(), file.id(), &dataset, Processing::default(), Options::default())
+    };
+    std::fs::write(&journal, b"DCJRNL\n\x01").expect("one in which nothing is");
+    let mut first = create("first").expect("a recorder");
+    first.push(0, camera(0)).expect("taken");
+    first.flush(false).expect("flushed");
+    let mut second = create("second").expect("another of this process");
+    second.finish().expect("finished");
+    let left = std::fs::read(&journal).expect("the journal");
+    first.finish().expect("finished");
+    assert!(!journal.exists());
+
+    // What a crash leaves.
+    std::fs::write(&journal, &left).expect("written");
+    let refused = create("third").expect_err("refused");
+    assert!(matches!(&refused, Error::Journal { .. }), "{refused}");
+    assert!(refused.to_string().contains("did not finish: restore it, or remove it"), "{refused}");
+    assert!(matches!(Journal::create(&path), Err(Error::Journal { .. })));
+    assert_eq!(std::fs::read(&journal).expect("the journal"), left);
+    std::fs::remove_file(&journal).expect("removed");
+    create("third").expect("nothing was made before").finish().expect("finished");
+}
+
+#[test]
 fn recorders_of_one_file_have_one_journal_until_all_have_finished() {
     let [path, left] = ["journal-shared", "journal-shared-left"].map(path);
     let file = File::create(&library(), &path).expect("a file");

@@ -33,6 +33,7 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
 pub(crate) fn path(name: &str) -> PathBuf {
     let path = path_of(name);
     let _ = std::fs::remove_file(&path);
+    let _ = std::fs::remove_file(path.with_extension("h5.journal"));
     path
 }
 

@@ -12,7 +12,10 @@
 //! * every row that was given before such a chunk, or before a [`flush`](Journal::flush).
 //!
 //! A row whose frame was not written is marked *lost* in `frame_status`. The file that was left is only read. What the file had
-//! besides (dark image, sum, attributes of one's own) is not in the journal.
+//! besides (dark image, sum, attributes of one's own) is not in the journal, nor are chunks and rows of an earlier recording in the
+//! same file that has finished.
+//!
+//! A journal that a crash has left is never replaced: a recorder to the same file is refused until it is restored or removed.
 //!
 //! A killed process is not a power cut: what the system had not put on the disk is gone then, of the journal as of the file.
 //! [`sync`](Journal::sync) waits until the journal is on the disk.
@@ -99,13 +102,13 @@ impl Journal {
         &self.path
     }
 
-    /// Begins the journal of `file`, which is being made. An older one is replaced.
+    /// Begins the journal of `file`, which is being made. One in which nothing was noted is replaced.
     ///
     /// # Errors
-    /// [`Error::Journal`].
+    /// [`Error::Journal`], also where there is one of a recording that did not finish.
     pub fn create(file: &Path) -> Result<Self> {
         let path = path_of(file);
-        let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+        let file = begin(&path)?;
         let waiting = MAGIC.to_vec();
         let mut journal = Self { path, file, n_bytes: 0, is_torn: false, waiting, n_datasets: 0, n_groups: 0 };
         journal.flush()?;
@@ -222,6 +225,28 @@ impl Journal {
     fn delete(&self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|error| failed(&self.path, &error))
     }
+}
+
+/// Refuses a journal from which frames may still have to be restored. Says whether there is an empty one.
+fn check_old(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(old) if old.len() > MAGIC.len() as u64 => {
+            let reason = "it is of a recording that did not finish: restore it, or remove it".to_owned();
+            Err(Error::Journal { path: path.display().to_string(), reason })
+        }
+        old => Ok(old.is_ok()),
+    }
+}
+
+fn begin(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.write(true);
+    if check_old(path)? {
+        options.truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    options.open(path).map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Journal;
+use super::{Journal, check_old, path_of};
 use crate::Result;
 
 /// The journals that are written to.
@@ -27,10 +27,16 @@ pub(crate) struct SharedJournal {
 }
 
 impl SharedJournal {
+    /// Whether [`open`](Self::open) may begin the journal of `file`, or go on with it: nobody else's is there.
+    pub(crate) fn check(file: &Path) -> Result<()> {
+        let (open, key) = (lock(&OPEN), key_of(file));
+        if open.iter().any(|entry| entry.file == key) { Ok(()) } else { check_old(&path_of(file)).map(drop) }
+    }
+
     /// The journal of `file`, begun where there is none in this process.
     pub(crate) fn open(file: &Path) -> Result<Self> {
         let mut open = lock(&OPEN);
-        let key = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let key = key_of(file);
         let journal = match open.iter_mut().find(|entry| entry.file == key) {
             Some(entry) => {
                 entry.n_users += 1;
@@ -74,6 +80,10 @@ impl Drop for SharedJournal {
             let _ = self.leave(true);
         }
     }
+}
+
+fn key_of(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -135,7 +135,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     ///
     /// # Errors
     /// As [`Writer::create`](darkchunk_hdf5::Writer::create); [`Error::Argument`] for options that do not fit the frames, and where the
-    /// system starts no thread.
+    /// system starts no thread; [`Error::Journal`] where the journal of a recording that did not finish is beside the file.
     pub fn create(
         library: &Library,
         at: Hid,
@@ -145,6 +145,9 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     ) -> Result<Self> {
         Columns::check(&options.columns)?;
         let mut chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
+        if options.journal {
+            Noted::check(&chunks)?;
+        }
         let (shape, filter, processing) = (*chunks.shape(), chunks.filter()?, processing.into());
         let rules = options.rules(&shape, P::TYPE)?;
         let encoder = || {

@@ -20,6 +20,11 @@ pub(super) struct Noted {
 }
 
 impl Noted {
+    /// Refuses a file beside which is the journal of a recording that did not finish.
+    pub(super) fn check(chunks: &ChunkWriter) -> crate::Result<()> {
+        file_of(chunks).map_or(Ok(()), |file| SharedJournal::check(&file))
+    }
+
     /// Begins, or goes on with, the journal of the file; `None` where HDF5 does not write a plain file.
     pub(super) fn open(
         chunks: &ChunkWriter,
@@ -27,9 +32,7 @@ impl Noted {
         element: ElementType,
         columns: &[Column],
     ) -> crate::Result<Option<Self>> {
-        let Some(file) = chunks.file_path().ok().and_then(|path| std::path::absolute(path).ok()) else {
-            return Ok(None);
-        };
+        let Some(file) = file_of(chunks) else { return Ok(None) };
         let journal = SharedJournal::open(&file)?;
         let path = journal.get().path().to_owned();
         let number = journal.get().dataset(dataset, element, chunks.cd_values())?;
@@ -79,6 +82,10 @@ impl Noted {
     fn call(&self, write: impl FnOnce(&mut Journal) -> crate::Result<()>) -> Result<()> {
         write(&mut self.journal.get()).map_err(as_hdf5)
     }
+}
+
+fn file_of(chunks: &ChunkWriter) -> Option<PathBuf> {
+    chunks.file_path().ok().and_then(|path| std::path::absolute(path).ok())
 }
 
 /// What the journal's disk refuses is reported, held and tried again as what HDF5 refuses.

@@ -14,5 +14,6 @@ use std::path::{Path, PathBuf};
 pub(crate) fn path(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h5"));
     let _ = std::fs::remove_file(&path);
+    let _ = std::fs::remove_file(path.with_extension("h5.journal"));
     path
 }
