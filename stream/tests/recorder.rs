@@ -4,7 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -587,6 +587,48 @@ fn a_frame_that_was_dropped_keeps_its_metadata_and_can_come_again() {
         let pulses = column(&path, "pulse");
         dropped.iter().for_each(|n| assert_eq!(pulses[2 * usize::from(*n)..][..2], n.to_ne_bytes()));
     }
+}
+
+#[test]
+fn a_sum_that_cannot_be_stored_costs_no_frames_and_no_rows() {
+    static IS_FULL: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" fn create(
+        at: Hid,
+        name: *const c_char,
+        datatype: Hid,
+        space: Hid,
+        links: Hid,
+        properties: Hid,
+        access: Hid,
+    ) -> Hid {
+        if IS_FULL.load(Ordering::Acquire) {
+            return -1;
+        }
+        let create = api().H5Dcreate2.expect("in the table");
+        // SAFETY: the caller's own arguments.
+        unsafe { create(at, name, datatype, space, links, properties, access) }
+    }
+    let table = Api { H5Dcreate2: Some(create), ..api() };
+    // SAFETY: the function does what HDF5's does, or fails as that may.
+    let library = unsafe { Library::new(&table) }.expect("a library");
+    let (path, copy) = (path("recorder_no_sum"), common::path("recorder_no_sum_copy"));
+    let columns = vec![Column::new("pulse", Number::U8)];
+    let options = Options { flush: Flush::NEVER, columns, ..Options::default() };
+    let (file, mut recorder) = create_with(&library, &path, &drle(2), options);
+    for number in 0..5_u8 {
+        let pushed = recorder.push_with(number.into(), camera(number.into()), &[number]).expect("no trouble");
+        assert_eq!(pushed, Pushed::Taken);
+    }
+    IS_FULL.store(true, Ordering::Release);
+    let error = recorder.finish().expect_err("no sum");
+    assert!(error.to_string().contains("H5Dcreate2"), "{error}");
+    std::fs::copy(&path, &copy).expect("a copy");
+    assert_eq!(frames(&copy), (0..5).map(|number| stored(&camera(number))).collect::<Vec<_>>());
+    assert_eq!((column(&copy, "pulse"), column(&copy, "frame_status")), (vec![0, 1, 2, 3, 4], vec![1; 5]));
+    IS_FULL.store(false, Ordering::Release);
+    recorder.finish().expect("finished");
+    drop((recorder, file));
+    assert_eq!(read_sum(&path, &format!("{PATH}_darkchunk/sum")).len(), N_PIXELS);
 }
 
 #[test]

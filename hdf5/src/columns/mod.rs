@@ -35,6 +35,9 @@ const MAX_ROW_BYTES: usize = 1 << 16;
 /// The name of the column that says what became of the frames.
 const STATUS: &str = "frame_status";
 
+/// What else is in the group beside a dataset.
+const RESERVED: [&str; 2] = ["dark", "sum"];
+
 /// What a column is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "their names say it")]
@@ -150,11 +153,14 @@ impl Columns {
     ///
     /// # Errors
     /// [`Error::ReadOnly`], [`Error::Parallel`], [`Error::NameTaken`]: nothing is made then. [`Error::Unsupported`] for a name that
-    /// is empty or there twice, and rows of more than 64 KB; [`Error::MissingFunction`]: the table of functions has no `H5Pset_fill_value`; [`Error::Hdf5`].
+    /// is empty, there twice, or that of the dark image or of the sum (`dark`, `sum`), and rows of more than 64 KB; [`Error::MissingFunction`]: the table of functions has no `H5Pset_fill_value`; [`Error::Hdf5`].
     pub fn create(library: &Library, at: Hid, path: &str, columns: &[Column]) -> Result<Self> {
         let file = file_to_write(library, at)?;
         let columns = with_status(columns)?;
         let paths: Vec<String> = columns.iter().map(|column| path_of(path, &column.name)).collect();
+        if let Some(taken) = paths.iter().find(|taken| RESERVED.iter().any(|name| **taken == path_of(path, name))) {
+            return Err(refused(taken));
+        }
         for path in &paths {
             if object::exists(library, at, path)? {
                 return Err(Error::NameTaken { path: path.clone(), remedy: "give another name, or delete it" });
@@ -274,11 +280,9 @@ impl Columns {
 fn with_status(columns: &[Column]) -> Result<Vec<Column>> {
     let mut all = vec![Column::new(STATUS, Number::U8)];
     for column in columns {
-        if column.name.is_empty() || all.iter().any(|other| other.name == column.name) {
-            return Err(Error::Unsupported(format!(
-                "a column cannot be called {:?}: give each another name, and none {STATUS}",
-                column.name
-            )));
+        let name = &column.name;
+        if name.is_empty() || RESERVED.contains(&&**name) || all.iter().any(|other| other.name == *name) {
+            return Err(refused(name));
         }
         all.push(column.clone());
     }
@@ -289,6 +293,13 @@ fn with_status(columns: &[Column]) -> Result<Vec<Column>> {
         )));
     }
     Ok(all)
+}
+
+fn refused(name: &str) -> Error {
+    let [dark, sum] = RESERVED;
+    Error::Unsupported(format!(
+        "a column cannot be called {name:?}: give each another name, and none {STATUS}, {dark} or {sum}"
+    ))
 }
 
 fn path_of(group: &str, name: &str) -> String {

@@ -151,13 +151,18 @@ impl<T> Sink<T> {
     /// Stores what there is to be stored at the end, and flushes the file: `n_frames` is the length of the dataset, with missing
     /// frames.
     pub(super) fn finish(&mut self, n_frames: u64, sum: Option<(&mut Sum, bool)>, shared: &Shared<T>) -> Result<()> {
-        let first = self.first_index.unwrap_or(0);
-        let stored = self.store(shared).and_then(|()| self.chunks.extend(n_frames)).and_then(|()| match sum {
-            Some((sum, has_threshold)) => self.recording.store_sum_of(sum, has_threshold, first, &self.chunks),
+        let stored = self.store(shared).and_then(|()| self.chunks.extend(n_frames));
+        // Before the sum, which may fail, so that this costs no frames and no rows.
+        let flushed = stored.and_then(|()| self.flush(shared));
+        let summed = flushed.and_then(|()| match sum {
+            Some((sum, has_threshold)) => {
+                let first = self.first_index.unwrap_or(0);
+                self.recording.store_sum_of(sum, has_threshold, first, &self.chunks)?;
+                self.flush(shared)
+            }
             None => Ok(()),
         });
-        let flushed = stored.and_then(|()| self.flush(shared));
-        let finished = flushed.and_then(|()| self.journal.as_mut().map_or(Ok(()), Noted::finish));
+        let finished = summed.and_then(|()| self.journal.as_mut().map_or(Ok(()), Noted::finish));
         self.note(finished.clone(), shared);
         finished
     }
