@@ -632,6 +632,54 @@ fn a_sum_that_cannot_be_stored_costs_no_frames_and_no_rows() {
 }
 
 #[test]
+fn frames_are_dropped_at_once_also_while_hdf5_takes_nothing_and_their_metadata_is_kept() {
+    const N_FRAMES: u64 = 3000;
+    static STALLS: AtomicBool = AtomicBool::new(true);
+    unsafe extern "C" fn write_chunk(
+        dataset: Hid,
+        dxpl: Hid,
+        mask: u32,
+        offset: *const u64,
+        n_bytes: usize,
+        data: *const c_void,
+    ) -> c_int {
+        let start = std::time::Instant::now();
+        while STALLS.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        STALLS.store(false, Ordering::Release);
+        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
+        // SAFETY: the caller's own arguments.
+        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
+    }
+    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
+    // SAFETY: the function does what HDF5's does.
+    let library = unsafe { Library::new(&table) }.expect("a library");
+    let path = path("recorder_stalled");
+    let options = Options {
+        n_workers: 1,
+        max_bytes: 4 * 2 * N_PIXELS,
+        policy: Policy::Drop,
+        writer_thread: true,
+        columns: vec![Column::new("pulse", Number::U16)],
+        ..Options::default()
+    };
+    let (file, mut recorder) = create_with(&library, &path, &drle(1), options);
+    let mut push = |number: u64| {
+        let row = (number as u16).to_ne_bytes();
+        recorder.push_with(number, camera(number), &row).expect("no trouble") == Pushed::Dropped
+    };
+    let is_dropped: Vec<bool> = (0..N_FRAMES).map(&mut push).collect();
+    assert!(STALLS.swap(false, Ordering::AcqRel), "push has waited for HDF5");
+    let found = recorder.finish().expect("finished");
+    assert!(found.n_dropped > 2000 && found.n_stored == N_FRAMES - found.n_dropped, "{found:?}");
+    drop((recorder, file));
+    let expected: Vec<u8> = is_dropped.iter().map(|is_dropped| if *is_dropped { 3 } else { 1 }).collect();
+    assert_eq!(column(&path, "frame_status"), expected);
+    assert_eq!(column(&path, "pulse"), (0..N_FRAMES as u16).flat_map(u16::to_ne_bytes).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_file_is_flushed_by_frames_and_by_time_also_while_none_comes() {
     let path = path("recorder_flush");
     let flush = Flush { frames: Some(10), interval: None };

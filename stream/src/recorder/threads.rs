@@ -1,5 +1,6 @@
 //! The threads of a recorder: workers that encode, and where HDF5 was handed over one that writes.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -47,6 +48,8 @@ pub(super) struct Threads<P, T> {
     done: Option<Sender<Message<T>>>,
     messages: Receiver<Message<T>>,
     writer: Writer<T>,
+    /// Frames that were dropped, with their metadata, and that the thread that writes has not been told of yet.
+    dropped: VecDeque<(u64, Vec<u8>)>,
 }
 
 impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
@@ -72,7 +75,17 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
             Builder::new().name("darkchunk-encode".to_owned()).spawn(work).ok()
         };
         let workers = workers.into_iter().map_while(start).collect();
-        Ok(Self { shared, own, workers, jobs: Some(jobs), waiting, done: Some(done), messages, writer })
+        Ok(Self {
+            shared,
+            own,
+            workers,
+            jobs: Some(jobs),
+            waiting,
+            done: Some(done),
+            messages,
+            writer,
+            dropped: VecDeque::new(),
+        })
     }
 
     /// Hands the chunks that are ready to the workers; does their work where there are none.
@@ -105,6 +118,7 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
 
     /// Where this thread is the one that calls HDF5: stores what is encoded.
     pub(super) fn store(&mut self) {
+        self.tell_dropped();
         let Writer::Here(sink) = &mut self.writer else { return };
         while let Ok(message) = self.messages.try_recv() {
             handle(sink, message, &self.shared);
@@ -125,12 +139,33 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
         }
     }
 
-    /// Notes a frame for which there was no memory, with its metadata.
+    /// Notes a frame for which there was no memory, with its metadata. Does not wait for HDF5.
     pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
-        match (&mut self.writer, &self.done) {
-            (Writer::Here(sink), _) => sink.note_dropped(index, row),
-            (_, Some(messages)) => drop(messages.send(Message::Dropped(index, row.to_vec()))),
-            _ => {}
+        if let Writer::Here(sink) = &mut self.writer {
+            return sink.note_dropped(index, row);
+        }
+        self.dropped.push_back((index, row.to_vec()));
+        self.tell_dropped();
+    }
+
+    /// Tells the thread that writes of frames that were dropped, as far as there is room in its queue.
+    fn tell_dropped(&mut self) {
+        let Some(messages) = &self.done else { return };
+        while let Some((index, row)) = self.dropped.pop_front() {
+            if let Err(refused) = messages.try_send(Message::Dropped(index, row)) {
+                if let Message::Dropped(index, row) = refused.into_inner() {
+                    self.dropped.push_front((index, row));
+                }
+                return;
+            }
+        }
+    }
+
+    /// The same, and waits for the room.
+    fn tell_all_dropped(&mut self) {
+        let Some(messages) = &self.done else { return };
+        for (index, row) in self.dropped.drain(..) {
+            let _ = messages.send(Message::Dropped(index, row));
         }
     }
 
@@ -149,6 +184,7 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
     }
 
     pub(super) fn flush(&mut self, sync: bool) -> darkchunk_hdf5::Result<()> {
+        self.tell_all_dropped();
         match (&mut self.writer, &self.done) {
             (Writer::Here(sink), _) => sink.flush_now(sync, &self.shared),
             (_, Some(messages)) => {
@@ -169,6 +205,7 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
                 self.own.add_sum_of(worker);
             }
         }
+        self.tell_all_dropped();
         self.done = None;
         self.writer = match std::mem::replace(&mut self.writer, Writer::Gone) {
             Writer::Thread(thread) => thread.join().map_or(Writer::Gone, Writer::Here),
