@@ -433,6 +433,34 @@ fn a_recorder_that_is_dropped_stores_what_it_holds() {
 }
 
 #[test]
+fn a_recorder_that_is_dropped_after_a_failed_finish_tries_once_more() {
+    static IS_FULL: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
+        if IS_FULL.load(Ordering::Acquire) {
+            return -1;
+        }
+        let flush = api().H5Fflush.expect("in the table");
+        // SAFETY: the caller's own arguments.
+        unsafe { flush(object, scope) }
+    }
+    let table = Api { H5Fflush: Some(flush), ..api() };
+    // SAFETY: the function does what HDF5's does, or fails as that may.
+    let library = unsafe { Library::new(&table) }.expect("a library");
+    let path = path("recorder_dropped_again");
+    let (file, mut recorder) = create_with(&library, &path, &drle(4), Options::default());
+    (0..6).for_each(|number| assert_eq!(recorder.push(number, camera(number)).expect("taken"), Pushed::Taken));
+    IS_FULL.store(true, Ordering::Release);
+    recorder.finish().expect_err("not flushed");
+    assert!(matches!(recorder.poll(), Err(Error::Finished)));
+    IS_FULL.store(false, Ordering::Release);
+    let (monitor, journal) = (recorder.monitor(), recorder.journal().expect("a journal").to_owned());
+    drop((recorder, file));
+    assert_eq!(monitor.statistics().expect("ours").n_flushed, 6);
+    assert!(!journal.exists(), "it has finished");
+    assert_eq!(frames(&path), (0..6).map(|number| stored(&camera(number))).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_late_frame_and_a_number_that_jumps_are_told_and_change_nothing() {
     let path = path("recorder_late");
     let options = Options { reorder: 4, max_gap: 100, ..Options::default() };

@@ -127,6 +127,9 @@ struct Inner<P, B> {
     row_bytes: usize,
     journal: Option<PathBuf>,
     policy: Policy,
+    /// No frame can be pushed any more.
+    is_ended: bool,
+    /// All is stored.
     is_finished: bool,
 }
 
@@ -175,8 +178,17 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
         let (pool, policy) = (Pool::default(), options.policy);
         let monitor = Monitor { shared: Arc::clone(&shared), process: std::process::id() };
-        let inner =
-            Inner { shared, threads, pool, frame_bytes, row_bytes, journal: journal_path, policy, is_finished: false };
+        let inner = Inner {
+            shared,
+            threads,
+            pool,
+            frame_bytes,
+            row_bytes,
+            journal: journal_path,
+            policy,
+            is_ended: false,
+            is_finished: false,
+        };
         Ok(Self { inner: Some(Box::new(inner)), monitor })
     }
 
@@ -255,9 +267,10 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// [`Error::Hdf5`] with [`NotStored`](darkchunk_hdf5::Error::NotStored): make room, and call it again.
     pub fn finish(&mut self) -> Result<Statistics> {
         let inner = self.own()?;
-        inner.is_finished = true;
+        inner.is_ended = true;
         while inner.shared.lock().order.close_oldest() {}
         inner.threads.finish().map_err(|error| inner.not_stored(error))?;
+        inner.is_finished = true;
         Ok(inner.statistics())
     }
 
@@ -308,7 +321,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
 
     fn inner(&mut self) -> Result<&mut Inner<P, B>> {
         let inner = self.own()?;
-        if inner.is_finished { Err(Error::Finished) } else { Ok(inner) }
+        if inner.is_ended { Err(Error::Finished) } else { Ok(inner) }
     }
 }
 
