@@ -347,3 +347,17 @@ pub(super) fn number<T: Stored>(object: &Id, name: &str) -> Result<Option<T>> {
     h5!(library, H5Aread(attribute.get(), T::datatype(library), (&raw mut number).cast()))?;
     Ok(Some(number))
 }
+
+/// Reads an attribute of up to `most` numbers; `None` where there is none, or more.
+pub(super) fn numbers<T: Stored>(object: &Id, name: &str, most: usize) -> Result<Option<Vec<T>>> {
+    if attribute_is_missing(object, name)? {
+        return Ok(None);
+    }
+    let (library, attribute) = (object.library(), open_attribute(object, name)?);
+    let space = Id::new(library, h5!(library, H5Aget_space(attribute.get()))?);
+    let n = extent(&space)?.0.iter().fold(1, |n: u64, dim| n.saturating_mul(*dim));
+    let Some(n) = usize::try_from(n).ok().filter(|n| *n <= most) else { return Ok(None) };
+    let mut numbers = vec![T::default(); n];
+    h5!(library, H5Aread(attribute.get(), T::datatype(library), numbers.as_mut_ptr().cast()))?;
+    Ok(Some(numbers))
+}

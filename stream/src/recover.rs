@@ -7,6 +7,7 @@ use darkchunk_hdf5::copy::{self, Examined, Recovered};
 use darkchunk_hdf5::salvage::{self, FoundReport};
 use darkchunk_hdf5::{Error, File, Library};
 
+use crate::convert::copy_user_block;
 use crate::verify::{self, State, Verdict};
 
 /// How a file was recovered.
@@ -95,6 +96,7 @@ fn objects(
     let mut examine = |path: &str| examined(verify::dataset(library, source.id(), path, n_threads, &|_| {}));
     let recovered = copy::recover(library, source.id(), target.id(), n_bytes, &mut examine, seen).map_err(text)?;
     target.close().map_err(text)?;
+    copy_user_block(source_path, to).map_err(|error| format!("{}: {error}", to.display()))?;
     fs::File::open(to).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", to.display()))?;
     Ok(recovered)
 }

@@ -144,3 +144,36 @@ def test_what_cannot_be_examined_is_not_counted_as_whole(tmp_path):
         h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_UINT16, space, unknown).write_direct_chunk((0, 0, 0), b"x" * 99)
     found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
     assert (found[0]["path"], found[0]["state"], found[-1]["whole"]) == ("/x", "not examined", 0)
+
+
+def test_what_an_earlier_recovery_found_and_the_user_block_are_kept(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
+        data = file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression="gzip", fletcher32=True)
+        data.attrs["darkchunk_damaged_frames"] = np.array([[0, 2], [9, 10]], dtype="u8")
+        data.attrs["units"] = "counts"
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.write(b"#!/bin/sh\n")
+    spoil(tmp_path / "a.h5", "x", 2, "bit")
+    run("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert (tmp_path / "b.h5").read_bytes().startswith(b"#!/bin/sh\n")
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert file["x"].attrs["darkchunk_damaged_frames"].tolist() == [[0, 3], [9, 10]]
+        assert file["x"].attrs["units"] == "counts"
+
+
+def test_an_attribute_that_cannot_be_read_does_not_take_others_with_it(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = 1
+        data = file.create_dataset("references", data=[file["x"].ref], dtype=h5py.ref_dtype)
+        for name in ("first", "second", "third"):
+            data.attrs[name] = name + " " + 40 * name
+    whole = (tmp_path / "a.h5").read_bytes()
+    # The text of the second is found in a heap by a number that is not there.
+    heap = whole.index(b"second second") - 16
+    (tmp_path / "a.h5").write_bytes(whole[:heap] + b"\xee" + whole[heap + 1:])
+    found = lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", code=1)
+    assert [line["path"] for line in found[:-1]] == ["/references (attribute second)"]
+    with h5py.File(tmp_path / "b.h5") as file:
+        data = file["references"]
+        assert set(data.attrs) >= {"first", "third"} and data.attrs["third"].startswith("third third")
+        assert file[data[0]].name == "/x"

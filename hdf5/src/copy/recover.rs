@@ -83,7 +83,7 @@ pub fn recover(
     })?;
     attributes(&mut copier, &mut found);
     for (path, report) in &found.damaged {
-        mark(library, to, path, report)?;
+        mark(library, to, path, report).map_err(|error| super::at(&format!("{path}, attribute {RANGES}"), error))?;
     }
     found.warnings = copier.warnings;
     Ok(found)
@@ -146,25 +146,57 @@ fn attributes(copier: &mut Copier, found: &mut Recovered) {
     }
 }
 
+/// The attribute with the ranges.
+const RANGES: &str = "darkchunk_damaged_frames";
+
+/// An attribute has at most 64 kB.
+const MAX_RANGES: usize = 2000;
+
+/// These ranges in order, those that touch as one. The last one has all that there is no room for.
+fn merged(mut ranges: Vec<[u64; 2]>) -> Vec<[u64; 2]> {
+    ranges.retain(|[start, end]| start < end);
+    ranges.sort_unstable();
+    let mut merged: Vec<[u64; 2]> = Vec::new();
+    for [start, end] in ranges {
+        let is_full = merged.len() == MAX_RANGES;
+        match merged.last_mut().filter(|last| is_full || start <= last[1]) {
+            Some(last) => last[1] = last[1].max(end),
+            None => merged.push([start, end]),
+        }
+    }
+    merged
+}
+
 /// Says on the new dataset which frames are not as they were measured.
 fn mark(library: &Library, to: Hid, path: &str, report: &Report) -> Result<()> {
     const NOTE: &str = "These ranges of the first axis (first, end) are not as they were measured: what could not be decoded is the \
                         fill value, what was beyond the end of the file is 0, and what a checksum contradicts may be wrong.";
     let dataset = object::open(library, to, path)?;
-    let mut ranges: Vec<[u64; 2]> = Vec::new();
     let faults = report.faults.iter().flat_map(|fault| [&fault.frames, &fault.doubtful_frames]);
-    for frames in faults.filter(|frames| !frames.is_empty()) {
-        match ranges.last_mut().filter(|last| frames.start <= last[1] && frames.end >= last[0]) {
-            Some(last) => *last = [last[0].min(frames.start), last[1].max(frames.end)],
-            None => ranges.push([frames.start, frames.end]),
-        }
-    }
+    let mut ranges: Vec<[u64; 2]> = faults.map(|frames| [frames.start, frames.end]).collect();
+    // What an earlier recovery found to be damaged has good checksums now.
+    let before = object::numbers::<u64>(&dataset, RANGES, 2 * MAX_RANGES)?.unwrap_or_default();
+    ranges.extend(before.as_chunks::<2>().0);
+    let ranges = merged(ranges);
     if ranges.is_empty() {
         return Ok(());
     }
-    // An attribute has at most 64 kB.
-    ranges.truncate(2000);
-    let dims = [ranges.len() as u64, 2];
-    object::set_numbers(&dataset, "darkchunk_damaged_frames", &dims, ranges.as_flattened())?;
+    object::set_numbers(&dataset, RANGES, &[ranges.len() as u64, 2], ranges.as_flattened())?;
     object::set_string(&dataset, "darkchunk_note", NOTE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_merged_whatever_their_order() {
+        assert_eq!(merged(vec![[7, 9], [0, 2], [3, 3], [8, 12], [2, 4], [9, 8]]), [[0, 4], [7, 12]]);
+    }
+
+    #[test]
+    fn no_damage_is_left_out_where_there_is_no_room_for_more_ranges() {
+        let found = merged((0..5000).map(|n| [3 * n, 3 * n + 1]).collect());
+        assert_eq!((found.len(), found[1998], found[1999]), (MAX_RANGES, [5994, 5995], [5997, 14_998]));
+    }
 }

@@ -230,7 +230,7 @@ fn proved(
 }
 
 /// What stands before HDF5's part of the file.
-fn copy_user_block(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn copy_user_block(from: &Path, to: &Path) -> std::io::Result<()> {
     const SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
     let (mut source, mut at, mut found) = (fs::File::open(from)?, 0, [0; 8]);
     let n_bytes = source.metadata()?.len();
