@@ -1,5 +1,6 @@
 //! Room in the file, proved before it is needed. What becomes of frames that a full disk refuses is in
-//! [`writer`](super::writer) (they are held) and [`chunk_writer`](super::chunk_writer) (the extent is put back).
+//! [`writer`](super::writer) (they are held) and [`chunk_writer`](super::chunk_writer) (the extent is put back); room that is kept for
+//! closing the file, in `darkchunk-stream` (`reserve.rs`).
 
 use super::array::reserved_chunk;
 use super::library::{DEFAULT, h5};
