@@ -1,4 +1,4 @@
-//! What predictions are made from: frames of levels as [`predict`](crate::kernels::predict) takes them, and the taps.
+//! What predictions are made from: frames of levels as [`predict()`] takes them, and the taps.
 
 use super::numbers;
 use crate::codec::cursor::Cursor;
