@@ -559,7 +559,7 @@ typedef struct dc_recorder_options {
     void *keep_context;
     uint64_t first_number;   /* the number of the frame that has index 0 */
     uint64_t reorder;        /* with several frames a chunk: a chunk is closed when a frame so far after its end has come */
-    uint64_t max_gap;        /* a frame farther than this after the newest is out of range */
+    uint64_t max_gap;        /* a frame farther than this after the newest is out of range; at most 1044480 */
     const dc_column *columns;
     size_t n_columns;
     dc_release release;      /* NULL: dc_recorder_released tells which buffers are free */

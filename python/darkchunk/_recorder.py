@@ -101,7 +101,7 @@ class Recorder:
         none. `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is
         not enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a
         frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
-        range.
+        range; at most 1,044,480.
         `journal`: whether a journal is written beside the file, from which it is restored after a crash.
         """
         height, width = _frame_shape(shape)

@@ -17,7 +17,9 @@ use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::as_bytes_mut;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::{Api, Column, Dataset, Error as Hdf5Error, File, FileElement, Flush, Library, Number};
-use darkchunk_stream::recorder::{Buffer, Candidate, Measures, Options, PixelFormat, Policy, Pushed, Recorder, Veto};
+use darkchunk_stream::recorder::{
+    Buffer, Candidate, MAX_GAP, Measures, Options, PixelFormat, Policy, Pushed, Recorder, Veto,
+};
 use darkchunk_stream::{Error, Options as ReadOptions, Reader};
 
 const HEIGHT: usize = 16;
@@ -511,10 +513,12 @@ fn what_cannot_be_right_is_refused_with_a_remedy() {
     assert!(small.contains("max_bytes is 1000") && small.contains("give more"), "{small}");
     let format = refused(Options { format: PixelFormat::Mono16, ..Options::default() }, &drle(1));
     assert!(format.contains("int16") && format.contains("record uint16"), "{format}");
+    let gap = refused(Options { max_gap: MAX_GAP + 1, ..Options::default() }, &drle(1));
+    assert!(gap.contains("max_gap is 1044481, and can be 1044480 at most"), "{gap}");
     // Nothing is left of those: the name is free.
+    let most = Options { max_gap: MAX_GAP, ..Options::default() };
     let mut recorder =
-        Recorder::<i16>::create(&library(), file.id(), &drle(1), Processing::default(), Options::default())
-            .expect("made");
+        Recorder::<i16>::create(&library(), file.id(), &drle(1), Processing::default(), most).expect("made");
     let short = recorder.push(0, vec![0; 7]).expect_err("refused");
     assert_eq!(short.frame, Some(vec![0; 7]));
     assert!(short.error.to_string().contains("the frame has 14 bytes"), "{}", short.error);

@@ -51,7 +51,7 @@ use veto::Meter;
 use work::{Plan, Worker};
 
 pub use buffer::Buffer;
-pub use options::{Options, Policy};
+pub use options::{MAX_GAP, Options, Policy};
 pub use pixels::PixelFormat;
 pub use statistics::Statistics;
 pub use veto::{Candidate, Measures, Veto};

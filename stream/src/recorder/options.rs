@@ -4,6 +4,7 @@ use darkchunk::chunk::ChunkShape;
 use darkchunk::element::ElementType;
 use darkchunk_hdf5::{Column, Flush};
 
+use super::numbers::WINDOW;
 use super::order::Rules;
 use super::pixels::PixelFormat;
 use super::veto::Veto;
@@ -38,7 +39,7 @@ pub struct Options<P> {
     /// With several frames a chunk: how many frames after the end of a chunk others may come before it is closed, and those that are
     /// missing in it are late.
     pub reorder: u64,
-    /// How far after the newest frame another may be; one that is farther off is taken for an error of the source.
+    /// How far after the newest frame another may be, at most [`MAX_GAP`]; one that is farther off is taken for an error of the source.
     pub max_gap: u64,
     /// How the pixels are delivered.
     pub format: PixelFormat,
@@ -72,6 +73,11 @@ impl<P> Default for Options<P> {
     }
 }
 
+/// The most that [`Options::max_gap`] can be: of so many frames is known what became of them.
+pub const MAX_GAP: u64 = 1_044_480;
+
+const _: () = assert!(MAX_GAP == WINDOW, "those are the frames of the window");
+
 /// Chunks that may be under way. It bounds what queues take; the memory of frames is bounded by its bytes.
 pub(super) const MAX_JOBS: usize = 1024;
 
@@ -85,6 +91,10 @@ impl<P> Options<P> {
                 "max_bytes is {}, two chunks of {} frames have {least}: give more, or put fewer frames in a chunk",
                 self.max_bytes, shape.n_frames
             )));
+        }
+        if self.max_gap > MAX_GAP {
+            let found = self.max_gap;
+            return Err(Error::Argument(format!("max_gap is {found}, and can be {MAX_GAP} at most: give less")));
         }
         Ok(Rules {
             frames_per_chunk: shape.n_frames as u64,

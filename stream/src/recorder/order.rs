@@ -29,7 +29,7 @@ pub(super) struct Rules {
     pub(super) first_number: u64,
     /// How many frames after the end of a chunk others may come before it is closed.
     pub(super) reorder: u64,
-    /// How far after the newest frame another may be.
+    /// How far after the newest frame another may be, at most [`WINDOW`].
     pub(super) max_gap: u64,
     pub(super) max_bytes: usize,
     /// Chunks that may be ready or with workers.
@@ -105,7 +105,7 @@ pub(super) struct Order<T> {
 
 impl<T> Order<T> {
     pub(super) fn new(rules: Rules) -> Self {
-        let rules = Rules { reorder: rules.reorder.min(WINDOW / 2), max_gap: rules.max_gap.min(WINDOW), ..rules };
+        let rules = Rules { reorder: rules.reorder.min(WINDOW / 2), ..rules };
         Self {
             rules,
             numbers: Numbers::default(),
