@@ -237,16 +237,21 @@ fn encode<P: FileElement + Into<i64>, T: Buffer>(
 fn write<T>(mut sink: Box<Sink<T>>, messages: &Receiver<Message<T>>, shared: &Shared<T>) -> Box<Sink<T>> {
     const IDLE: Duration = Duration::from_millis(50);
     loop {
-        match messages.recv_timeout(IDLE) {
-            Ok(message) => {
-                // A fault of ours must not leave the others waiting for a thread that is gone.
-                let handled = catch_unwind(AssertUnwindSafe(|| handle(&mut sink, message, shared)));
-                handled.unwrap_or_else(|_| shared.note(Err(gone())));
-            }
-            Err(RecvTimeoutError::Timeout) => sink.go_on(shared),
+        let message = match messages.recv_timeout(IDLE) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return sink,
-        }
+        };
+        survive(shared, || match message {
+            Some(message) => handle(&mut sink, message, shared),
+            None => sink.go_on(shared),
+        });
     }
+}
+
+/// Does something that may panic: a fault of ours must not leave the others waiting for a thread that is gone.
+fn survive<T>(shared: &Shared<T>, work: impl FnOnce()) {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| shared.note(Err(gone())));
 }
 
 fn handle<T>(sink: &mut Sink<T>, message: Message<T>, shared: &Shared<T>) {
@@ -261,4 +266,24 @@ fn gone() -> darkchunk_hdf5::Error {
     let text =
         "darkchunk has a bug: the thread that writes has panicked. Finish the recording, and report the panic's text";
     darkchunk_hdf5::Error::Unsupported(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::order::{Order, Rules};
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_thread_that_writes_is_told_and_the_thread_goes_on() {
+        let rules = Rules { frames_per_chunk: 1, first_number: 0, reorder: 0, max_gap: 1, max_bytes: 1, max_jobs: 1 };
+        let shared = Shared::<()>::new(Order::new(rules));
+        survive(&shared, || panic!("a fault"));
+        survive(&shared, || {
+            let _shown = shared.lock();
+            panic!("a fault while others wait for the lock");
+        });
+        let shown = shared.lock();
+        let text = shown.trouble.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(shown.is_news && text.contains("the thread that writes has panicked"), "{text}");
+    }
 }
