@@ -712,6 +712,26 @@ fn frames_are_dropped_at_once_also_while_hdf5_takes_nothing_and_their_metadata_i
 }
 
 #[test]
+fn the_rows_of_frames_that_are_not_stored_are_flushed_by_time() {
+    let (path, copy) = (path("recorder_flush_rows"), common::path("recorder_flush_rows_copy"));
+    let options = Options {
+        n_workers: 0,
+        flush: Flush { frames: None, interval: Some(Duration::from_millis(50)) },
+        veto: Some(Veto::AtLeast(Measures { maximum: 30_000, ..Measures::default() })),
+        ..Options::default()
+    };
+    let (file, mut recorder) = create(&path, &drle(1), options);
+    (0..5).for_each(|number| assert_eq!(recorder.push(number, camera(number)).expect("taken"), Pushed::Taken));
+    std::thread::sleep(Duration::from_millis(60));
+    recorder.poll().expect("no trouble");
+    // As a process leaves it that is killed now.
+    std::fs::copy(&path, &copy).expect("a copy");
+    assert_eq!(recorder.statistics().expect("ours").n_vetoed, 5);
+    assert_eq!(column(&copy, "frame_status"), [2; 5]);
+    drop((recorder, file));
+}
+
+#[test]
 fn the_file_is_flushed_by_frames_and_by_time_also_while_none_comes() {
     let path = path("recorder_flush");
     let flush = Flush { frames: Some(10), interval: None };

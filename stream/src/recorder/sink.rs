@@ -207,10 +207,10 @@ impl<T> Sink<T> {
     fn is_flush_due(&self) -> bool {
         let Flush { frames, interval } = self.flush;
         let is_first = self.n_unflushed == self.n_counted && self.flush != Flush::NEVER;
-        self.n_unflushed > 0
-            && (is_first
-                || frames.is_some_and(|max| self.n_unflushed >= max)
-                || interval.is_some_and(|interval| self.last_flush.elapsed() >= interval))
+        let is_time = interval.is_some_and(|interval| self.last_flush.elapsed() >= interval);
+        // Rows of frames that are not stored wait for the time only.
+        self.n_unflushed > 0 && (is_first || is_time || frames.is_some_and(|max| self.n_unflushed >= max))
+            || is_time && self.columns.n_held() > 0
     }
 
     fn flush(&mut self, shared: &Shared<T>) -> Result<()> {
