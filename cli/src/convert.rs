@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::input::{Input, Inputs, Jobs, readable};
-use crate::output::{Style, bytes, complain, count, print, progress, wrapped};
+use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
 const HELP: &str = "Everything else is kept: attributes, links, references, scales, virtual\n\
@@ -172,7 +172,8 @@ impl Watch for Bar {
             Phase::Encode => "encode",
             Phase::Compare => "compare",
         };
-        self.0.set_message(format!("{doing} {}", path.rsplit('/').next().unwrap_or(path)));
+        let name = path.rsplit('/').next().unwrap_or(path);
+        self.0.set_message(format!("{doing} {}", shown(name)));
     }
 
     fn seen(&self, n_bytes: u64) {
@@ -194,7 +195,7 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
         });
         return lines.collect();
     }
-    let mut text = format!("{}: nothing is written (--dry-run)\n", input.name());
+    let mut text = format!("{}: nothing is written (--dry-run)\n", shown(&input.name()));
     for Step { path, info, storage, loss } in steps {
         let old = match &info.filters[..] {
             [] => "no filter".to_owned(),

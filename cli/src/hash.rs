@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::input::{Input, Inputs, Jobs};
-use crate::output::{Style, complain, print, progress};
+use crate::output::{Style, complain, print, progress, shown};
 use crate::{Found, Outcome};
 
 /// Print the SHA-256 of decoded pixels: the same whatever the compression
@@ -76,7 +76,7 @@ fn one_dataset(
     if !is_hashed && !style.verbose {
         return Ok(());
     }
-    bar.set_message(path.to_owned());
+    bar.set_message(shown(path).into_owned());
     let mut seen = |n_bytes| bar.inc(n_bytes);
     let hex = if is_hashed {
         let n_threads = arguments.jobs.n_threads();
@@ -90,7 +90,7 @@ fn one_dataset(
         format!("{object}\n")
     } else {
         let hex = hex.unwrap_or_else(|| format!("{:64}", "none"));
-        format!("{hex}  {}:{path}\n", input.name())
+        format!("{hex}  {}\n", shown(&format!("{}:{path}", input.name())))
     };
     bar.suspend(|| print(&text))
 }

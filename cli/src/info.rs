@@ -8,7 +8,7 @@ use darkchunk_hdf5::{File, Library, load};
 use serde_json::{Value, json};
 
 use crate::input::{Input, Inputs};
-use crate::output::{Style, bytes, complain, count, print, wrapped};
+use crate::output::{Style, bytes, complain, count, print, shown, wrapped};
 use crate::{Found, Outcome};
 
 /// Show what is in files: objects, types, shapes, filters in words, ratios
@@ -48,7 +48,7 @@ fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
     let mut needs = BTreeMap::new();
     if !style.json && !style.quiet {
         let size = std::fs::metadata(&input.file).map_or(0, |metadata| metadata.len());
-        print(&format!("{}: {}\n", input.name(), bytes(size)))?;
+        print(&format!("{}: {}\n", shown(&input.name()), bytes(size)))?;
     }
     for entry in entries {
         let item = item(library, &file, entry);

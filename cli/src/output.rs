@@ -1,5 +1,6 @@
 //! What is printed: text of 80 columns, JSON lines, progress.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -34,12 +35,23 @@ pub(crate) fn print(text: &str) -> Result<(), String> {
 
 /// Prints a message to standard error.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "darkchunk: {message}");
+    let _ = writeln!(std::io::stderr().lock(), "darkchunk: {}", shown(message));
+}
+
+/// Text with names of a file in it, as a terminal may have it: a name must not move the cursor, begin a line or turn the direction of
+/// others.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_control) {
+        return text.into();
+    }
+    let escape = |c: char| if is_control(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect::<String>().into()
 }
 
 /// `text` in lines of [`WIDTH`] columns, all of them after `indent` spaces; cut at spaces only, so that a path or a number stays whole.
 pub(crate) fn wrapped(indent: usize, text: &str) -> String {
-    let (mut lines, mut line) = (String::new(), String::new());
+    let (mut lines, mut line, text) = (String::new(), String::new(), shown(text));
     for word in text.split(' ') {
         let n_columns = indent + line.chars().count() + 1 + word.chars().count();
         if !line.is_empty() && n_columns > WIDTH {
@@ -79,6 +91,15 @@ pub(crate) fn progress(n_bytes: u64, style: Style) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_cannot_do_anything_to_a_terminal() {
+        let name = "a\u{1b}[2Jb\nall intact\r\u{9b}1m\u{202e}c\u{2066}";
+        let safe = "a\\u{1b}[2Jb\\nall intact\\r\\u{9b}1m\\u{202e}c\\u{2066}";
+        assert_eq!(shown(name), safe);
+        assert_eq!(wrapped(0, name), format!("{safe}\n"));
+        assert!(matches!(shown("\u{b5}m, \u{3c3}"), Cow::Borrowed("\u{b5}m, \u{3c3}")));
+    }
 
     #[test]
     fn lines_are_cut_at_spaces_and_fit_a_terminal() {

@@ -9,7 +9,7 @@ use darkchunk_stream::recover::{self, Outcome as How};
 use serde_json::json;
 
 use crate::input::{Input, Jobs, readable};
-use crate::output::{Style, count, print, progress, wrapped};
+use crate::output::{Style, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
 /// Save what is good of a damaged file into a new one
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let library = load::library().map_err(|error| error.to_string())?;
     let bar = progress(0, arguments.style);
-    let mut seen = |path: &str| bar.set_message(path.to_owned());
+    let mut seen = |path: &str| bar.set_message(shown(path).into_owned());
     let how = recover::recover(&library, &input.file, &arguments.output, arguments.jobs.n_threads(), &mut seen);
     bar.finish_and_clear();
     let how = how.map_err(|message| format!("{}: {message}", input.name()))?;

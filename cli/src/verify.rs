@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::input::{Input, Inputs, Jobs, is_hdf5, readable};
-use crate::output::{Style, complain, count, print, progress, wrapped};
+use crate::output::{self, Style, complain, count, print, progress, wrapped};
 use crate::{Found, Outcome};
 
 /// Faults of a dataset that are shown as text without -v.
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let bar = progress(n_bytes, style);
     let (mut is_damaged, mut is_partial) = (false, false);
     for input in inputs {
-        bar.set_message(input.name());
+        bar.set_message(output::shown(&input.name()).into_owned());
         let state = one_file(&library, &input, arguments.jobs.n_threads(), style, &bar).unwrap_or_else(|message| {
             bar.suspend(|| complain(&message));
             State::NotExamined

@@ -223,3 +223,18 @@ def test_the_hash_is_that_of_the_pixels_whatever_they_are_stored_with(tmp_path):
             assert hashlib.sha256(np.asarray(file[path][()]).tobytes()).hexdigest() == found, path
     assert run("hash", f"{tmp_path}/a.h5:/lzf").startswith(before["/lzf"] + "  ")
     assert "no hash" in run("hash", f"{tmp_path}/a.h5:/strings", code=2)
+
+
+def test_names_cannot_do_anything_to_a_terminal(tmp_path):
+    name = "x\x1b[2J\n  y: intact\r\u202ez"
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset(name, data=PIXELS, chunks=(1, 33, 47), compression="gzip", fletcher32=True)
+        file[name + " soft"] = h5py.SoftLink(name)
+    spoil(tmp_path / "a.h5", name, 2, "bit")
+    verbs = [("info", 0), ("verify", 1), ("hash", 2), ("recover", 1), ("convert", 2)]
+    for verb, code in verbs:
+        more = ("-o", tmp_path / verb) if verb in ("recover", "convert") else ()
+        more += ("--to", "zstd:3") if verb == "convert" else ()
+        text = run(verb, tmp_path / "a.h5", *more, code=code)
+        assert not [c for c in text if c != "\n" and (c < " " or c == "\u202e")], (verb, text)
+        assert "  y: intact" not in text.splitlines() and "\\u{1b}[2J\\n" in text, (verb, text)

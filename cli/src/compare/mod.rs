@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: test_name };
     let n_elements = reference.dims().iter().fold(reference.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim));
     let bar = progress(n_elements, arguments.style);
-    bar.set_message(names.test.clone());
+    bar.set_message(crate::output::shown(&names.test).into_owned());
     let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
     bar.finish_and_clear();
     let found = found.map_err(|error| error.to_string())?;
