@@ -121,7 +121,8 @@ fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Argum
         return Ok(Found::Nothing);
     }
     let (output, backup) = places(input, is_folder, arguments)?;
-    let n_bytes = steps.iter().filter(|step| step.storage.is_some()).map(|step| 2 * step.info.n_bytes).sum();
+    let changed = steps.iter().filter(|step| step.storage.is_some());
+    let n_bytes = changed.fold(0_u64, |n, step| n.saturating_add(step.info.n_bytes.saturating_mul(2)));
     let bar = Bar(progress(n_bytes, style));
     let resources =
         Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };

@@ -30,6 +30,8 @@ pub fn dataset(
     let n_rows = rows(&reader);
     // A dataset of one element has no axes.
     let n_all = dims.first().copied().unwrap_or(1);
+    // Refuses what would not end.
+    crate::convert::blocks::count(&[n_all], &[n_rows])?;
     let mut first = 0;
     while first < n_all && !dims.contains(&0) {
         let (mut start, mut count) = (vec![0; dims.len()], dims.to_vec());

@@ -98,7 +98,11 @@ fn by_reader(library: &Library, file: Hid, path: &str, report: Report) -> Verdic
     let is_known = reader.way() != Way::Hdf5 || reader.filters().all(is_own);
     let Some(chunk) = reader.chunk().filter(|_| is_known).map(<[u64]>::to_vec) else { return not_examined(report) };
     let (mut found, mut buffer) = (Report { not_examined: None, n_not_examined: 0, ..report.clone() }, Vec::new());
-    for (number, start) in (0..).zip(grid(reader.dims(), &chunk)) {
+    let places = match grid(reader.dims(), &chunk) {
+        Ok(places) => places,
+        Err(error) => return Verdict::because(State::NotExamined, error),
+    };
+    for (number, start) in (0..).zip(places) {
         match read(&reader, &start, &chunk, &mut buffer) {
             Ok(()) => {}
             Err(Error::Hdf5(darkchunk_hdf5::Error::Codec(darkchunk::Error::NoMemory { .. }))) => {
@@ -139,7 +143,11 @@ fn unchunked(library: &Library, file: Hid, path: &str, report: Report, seen: &(d
     let Ok(reader) = open(library, file, path) else { return elsewhere() };
     let mut buffer = Vec::new();
     let piece = piece(reader.dims(), reader.element().n_bytes as u64);
-    for start in grid(reader.dims(), &piece) {
+    let places = match grid(reader.dims(), &piece) {
+        Ok(places) => places,
+        Err(error) => return Verdict::because(State::NotExamined, error),
+    };
+    for start in places {
         if let Err(reason) = read(&reader, &start, &piece, &mut buffer) {
             return Verdict::because(State::Damaged, reason);
         }
@@ -162,8 +170,7 @@ fn open(library: &Library, file: Hid, path: &str) -> crate::Result<Reader> {
 fn read(reader: &Reader, start: &[u64], block: &[u64], buffer: &mut Vec<u8>) -> crate::Result<()> {
     let count: Vec<u64> =
         start.iter().zip(block).zip(reader.dims()).map(|((start, block), dim)| (*block).min(dim - start)).collect();
-    let n_elements = count.iter().product::<u64>() as usize;
-    let n_bytes = n_elements * reader.element().n_bytes;
+    let n_bytes = count.iter().fold(reader.element().n_bytes, |n, count| n.saturating_mul(*count as usize));
     if buffer.len() < n_bytes {
         *buffer = darkchunk::pipeline::buffer(n_bytes)?;
     }
@@ -171,17 +178,17 @@ fn read(reader: &Reader, start: &[u64], block: &[u64], buffer: &mut Vec<u8>) -> 
 }
 
 /// The places where blocks begin, row by row.
-fn grid(dims: &[u64], block: &[u64]) -> impl Iterator<Item = Vec<u64>> {
+fn grid(dims: &[u64], block: &[u64]) -> crate::Result<impl Iterator<Item = Vec<u64>> + use<>> {
     let sizes: Vec<(u64, u64)> = dims.iter().zip(block).map(|(dim, block)| (dim.div_ceil(*block), *block)).collect();
-    let n_blocks: u64 = sizes.iter().map(|(n, _)| n).product();
-    (0..n_blocks).map(move |mut number| {
+    let n_blocks = crate::convert::blocks::count(dims, block)?;
+    Ok((0..n_blocks).map(move |mut number| {
         let mut start = vec![0; sizes.len()];
         for (at, (n, block)) in start.iter_mut().zip(&sizes).rev() {
             *at = number % n * block;
             number /= n;
         }
         start
-    })
+    }))
 }
 
 /// A shape of so many bytes: rows of the last axes, as many as fit.

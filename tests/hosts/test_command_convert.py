@@ -332,3 +332,14 @@ def test_a_full_disk_leaves_the_source_whole(tmp_path):
         assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
         assert (tmp_path / "a.h5").read_bytes() == source
         assert [path.name for path in tmp_path.iterdir()] == ["a.h5"], done.stderr
+
+
+@pytest.mark.parametrize("shape", [(274177, 67280421310721), (2**60, 1)])
+def test_a_shape_of_more_chunks_than_can_be_is_refused_and_nothing_is_dropped(tmp_path, shape):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("x", shape, "u1", chunks=(1, 1), compression="lzf")
+        data[5, 0] = 7
+    assert "chunks" in run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "zstd:3", code=2).replace("blocks", "chunks")
+    assert not (tmp_path / "b.h5").exists()
+    run("hash", tmp_path / "a.h5", code=2)
+    run("verify", tmp_path / "a.h5", code=2)

@@ -6,13 +6,28 @@ use std::thread;
 
 use darkchunk::pipeline::buffer;
 
-use crate::{Reader, Result};
+use crate::{Error, Reader, Result};
 
 /// A dataset cut into blocks of one shape, those at the edge less.
 pub(crate) struct Blocks<'a> {
     dims: &'a [u64],
     block: &'a [u64],
     element_bytes: usize,
+    n: u64,
+}
+
+/// A dataset that claims more blocks than this (a thousand a second for three days) has a damaged extent: handling each would not end.
+const MAX_BLOCKS: u64 = 1 << 28;
+
+/// Blocks of this shape that a dataset has.
+pub(crate) fn count(dims: &[u64], block: &[u64]) -> Result<u64> {
+    let n = dims.iter().zip(block).try_fold(1_u64, |n, (dim, block)| n.checked_mul(dim.div_ceil((*block).max(1))));
+    n.filter(|n| *n <= MAX_BLOCKS).ok_or_else(|| {
+        Error::Argument(format!(
+            "the shape {dims:?} has more than {MAX_BLOCKS} blocks of {block:?}, which no recording has: the extent is damaged, set it \
+             right first (H5Dset_extent)"
+        ))
+    })
 }
 
 /// One of them.
@@ -23,12 +38,13 @@ pub(crate) struct Block {
 }
 
 impl<'a> Blocks<'a> {
-    pub(crate) fn new(dims: &'a [u64], block: &'a [u64], element_bytes: usize) -> Self {
-        Self { dims, block, element_bytes }
+    /// Refuses more of them than a recording can have.
+    pub(crate) fn new(dims: &'a [u64], block: &'a [u64], element_bytes: usize) -> Result<Self> {
+        Ok(Self { dims, block, element_bytes, n: count(dims, block)? })
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.dims.iter().zip(self.block).map(|(dim, block)| dim.div_ceil(*block)).product()
+        self.n
     }
 
     /// Bytes of a whole block.
@@ -146,13 +162,24 @@ mod tests {
     #[test]
     fn rows_of_a_part_are_put_where_they_are_in_a_whole_block() {
         let (dims, block) = ([5, 7, 9], [2, 4, 5]);
-        let blocks = Blocks::new(&dims, &block, 1);
+        let blocks = Blocks::new(&dims, &block, 1).expect("few");
         assert_eq!((blocks.len(), blocks.n_bytes()), (3 * 2 * 2, 40));
         let last = blocks.get(11);
         assert_eq!((&last.start[..], &last.count[..]), (&[4, 4, 5][..], &[1, 3, 4][..]));
         assert_eq!((0..3).map(|row| blocks.place(&last.count, row)).collect::<Vec<_>>(), [0, 5, 10]);
         let part = [2, 3, 4];
         assert_eq!((0..6).map(|row| blocks.place(&part, row)).collect::<Vec<_>>(), [0, 5, 10, 20, 25, 30]);
+    }
+
+    #[test]
+    fn more_blocks_than_there_are_numbers_are_refused_and_not_taken_for_few() {
+        // 2^64 + 1, which is 1 where only 64 bits are kept.
+        for dims in [[274_177, 67_280_421_310_721], [1 << 60, 1], [1, (1 << 28) + 1]] {
+            let error = count(&dims, &[1, 1]).expect_err("refused").to_string();
+            assert!(error.contains("the extent is damaged"), "{error}");
+        }
+        assert_eq!(count(&[1 << 60, 1 << 30], &[1 << 40, 1 << 30]).expect("few"), 1 << 20);
+        assert_eq!(count(&[], &[]).expect("one"), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! of its own; it is compared with the old one, pixel by pixel, and flushed to the disk, before it gets its name. Until then,
 //! whatever happens, there is the old file and no new one.
 
-mod blocks;
+pub(crate) mod blocks;
 mod parts;
 mod pixels;
 mod plan;

@@ -84,7 +84,7 @@ pub(super) fn encode(
     let target = NewDataset::open(library, to.id(), to_path)?;
     let filters = target.filters().iter().map(|filter| (filter.id, &filter.values[..]));
     let pipeline = Pipeline::new(filters)?;
-    let blocks = Blocks::new(source.reader.dims(), chunk, source.reader.element().n_bytes);
+    let blocks = Blocks::new(source.reader.dims(), chunk, source.reader.element().n_bytes)?;
     // What was never stored stays so where chunks are the same.
     let map = source.stored.map().ok().filter(|_| source.reader.chunk() == Some(chunk));
     let is_missing = |start: &[u64]| {
@@ -131,7 +131,7 @@ pub(super) fn compare(
         return Err(Error::Argument(format!("{path} has another shape or type in the new file")));
     }
     let chunk = new.reader.chunk().map_or_else(|| old.reader.dims().to_vec(), <[u64]>::to_vec);
-    let blocks = Blocks::new(old.reader.dims(), &chunk, element.n_bytes);
+    let blocks = Blocks::new(old.reader.dims(), &chunk, element.n_bytes)?;
     let (n_bytes, mut lost) = (blocks.n_bytes(), Lost::default());
     in_threads(
         blocks.len(),
