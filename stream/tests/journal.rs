@@ -5,6 +5,7 @@ mod common;
 #[path = "common/sink.rs"]
 mod sink;
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
 use common::{PATH, camera, compressions, library, path, path_of, read, read_all};
@@ -229,6 +230,44 @@ fn a_journal_that_is_removed_is_gone_and_one_that_failed_goes_on() {
     assert!(!journal::path_of(&left).exists());
     assert!(matches!(Journal::create(Path::new("/nowhere/at/all.h5")), Err(Error::Journal { .. })));
     assert_eq!(columns().len(), 2);
+}
+
+#[test]
+fn a_name_that_is_taken_costs_nothing() {
+    let [path, left] = ["journal-taken", "journal-taken-left"].map(path);
+    let file = File::create(&library(), &path).expect("a file");
+    let group = |name: &CStr| {
+        let _lock = common::hdf5::LOCK.lock();
+        // SAFETY: a file and a C string.
+        unsafe { common::hdf5::h5g::H5Gcreate2(file.id(), name.as_ptr(), 0, 0, 0) }
+    };
+    let data = Dataset { path: "data".into(), nexus: false, ..dataset(Compression::drle(1), 1) };
+    let create = |at: i64| {
+        let columns = vec![Column::new("pulse", Number::U8)];
+        let options = Options { n_workers: 1, columns, ..Options::default() };
+        Recorder::<i16>::create(&library(), at, &data, Processing::default(), options).expect("a recorder")
+    };
+    let mut recorders = [create(group(c"left")), create(group(c"right"))];
+    for (first, recorder) in [0, 10].into_iter().zip(&mut recorders) {
+        for frame in 0..4_u8 {
+            recorder.push_with(frame.into(), camera((first + frame).into()), &[first + frame]).expect("taken");
+        }
+        recorder.flush(false).expect("flushed");
+    }
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    drop(recorders);
+
+    let (restored, to) = restored(&left);
+    let restored = restored.expect("all of it");
+    assert_eq!((restored.n_chunks, restored.n_rows, restored.n_lost_rows), (8, 8, 0));
+    let file = File::open(&library(), &to, false).expect("it opens");
+    for (name, first) in [("data", 0), ("restored_1/data", 10)] {
+        let expected: Vec<_> = (first..first + 4).map(|frame| camera(frame.into())).collect();
+        assert_eq!(read::<i16>(&file, name), expected, "{name}");
+        let pulses = read_all(&file, &format!("{name}_darkchunk/pulse")).1;
+        assert_eq!(pulses, (first..first + 4).collect::<Vec<u8>>(), "{name}");
+    }
 }
 
 #[test]

@@ -15,6 +15,9 @@
 //! besides (dark image, sum, attributes of one's own) is not in the journal, nor are chunks and rows of an earlier recording in the
 //! same file that has finished.
 //!
+//! Paths are noted as they were given: what was recorded below a group is restored below the root. Where two datasets have the same
+//! path then, the second is put below `/restored_NUMBER`.
+//!
 //! A journal that a crash has left is never replaced: a recorder to the same file is refused until it is restored or removed.
 //!
 //! A killed process is not a power cut: what the system had not put on the disk is gone then, of the journal as of the file.

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use darkchunk_hdf5::chunk_map::max_stored_len;
-use darkchunk_hdf5::{ChunkWriter, Column, Columns, FrameStatus, Library};
+use darkchunk_hdf5::{ChunkWriter, Column, Columns, Dataset, FrameStatus, Library};
 
 use super::locate::Finder;
 use super::record::{Chunk, Record, Series, fill};
@@ -30,6 +30,9 @@ pub struct Restored {
 }
 
 /// Makes the file `to` of what the journal of `file` has, and the chunks that are in `file`, which is only read.
+///
+/// A dataset whose name another of the journal has, as with two recorders below two groups, is put below the group `/restored_NUMBER`,
+/// where its number is that in the journal, from 0; so are its columns.
 ///
 /// What is promised is said [above](super). The memory that is needed is some 200 bytes a chunk. The time is mostly that of the reading; where
 /// a noted chunk is not where it is likely to be, for instance because it was never written, the whole file is searched for it once.
@@ -139,6 +142,11 @@ fn each_record(file: &Path, mut take: impl FnMut(Record) -> Result<()>) -> Resul
     Ok(n_bytes.saturating_sub(n_read))
 }
 
+/// Where something of dataset `number` is put whose name is taken.
+fn moved(path: &str, number: u16) -> String {
+    format!("/restored_{number}/{}", path.trim_start_matches('/'))
+}
+
 struct Restorer<'a> {
     library: &'a Library,
     file: &'a Path,
@@ -168,9 +176,7 @@ impl Restorer<'_> {
 
     /// Writes a dataset's chunks, and returns how many frames it has.
     fn write_series(&mut self, at: i64, number: u16) -> Result<u64> {
-        let Series { dataset, element } = &self.contents.series[usize::from(number)];
-        let mut writer = ChunkWriter::create(self.library, at, dataset, *element)?;
-        writer.publish()?;
+        let mut writer = self.create_series(at, number)?;
         for ((_, index), (chunk, address)) in self.found.range((number, 0)..=(number, u64::MAX)) {
             let cannot = |reason: String| Error::Restore { path: self.file.display().to_string(), reason };
             let bytes = self.finder.read(chunk, *address).map_err(|error| cannot(error.to_string()))?;
@@ -180,8 +186,37 @@ impl Restorer<'_> {
         Ok(writer.n_stored())
     }
 
+    /// Makes a dataset; one whose name is taken below [another group](moved).
+    fn create_series(&self, at: i64, number: u16) -> Result<ChunkWriter> {
+        let Series { dataset, element } = &self.contents.series[usize::from(number)];
+        let create = |dataset: &Dataset| ChunkWriter::create(self.library, at, dataset, *element);
+        let writer = match create(dataset) {
+            Err(darkchunk_hdf5::Error::NameTaken { .. }) => {
+                create(&Dataset { path: moved(&dataset.path, number), nexus: false, ..dataset.clone() })
+            }
+            created => created,
+        }?;
+        writer.publish()?;
+        Ok(writer)
+    }
+
+    /// Makes a group of columns, in the same way.
+    fn create_group(&self, at: i64, Group { path, columns, dataset }: &Group) -> darkchunk_hdf5::Result<Columns> {
+        match Columns::create(self.library, at, path, columns) {
+            Err(darkchunk_hdf5::Error::NameTaken { .. }) => {
+                let of = |column: &Column| match column.name.starts_with('/') {
+                    true => Column { name: moved(&column.name, *dataset), ..column.clone() },
+                    false => column.clone(),
+                };
+                let columns: Vec<Column> = columns.iter().map(of).collect();
+                Columns::create(self.library, at, &moved(path, *dataset), &columns)
+            }
+            created => created,
+        }
+    }
+
     fn write_rows(&self, at: i64, lengths: &[u64]) -> Result<(u64, u64)> {
-        let create = |group: &Group| Columns::create(self.library, at, &group.path, &group.columns);
+        let create = |group: &Group| self.create_group(at, group);
         let mut groups = self.contents.groups.iter().map(create).collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
         let (mut n_rows, mut n_lost) = (0, 0);
         each_record(self.file, |record| {
