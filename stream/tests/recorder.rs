@@ -283,6 +283,48 @@ fn what_hdf5_refuses_is_held_reported_and_tried_again_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_chunk_that_is_refused_again_and_again_is_noted_once() {
+    static IS_FULL: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" fn write_chunk(
+        dataset: Hid,
+        dxpl: Hid,
+        mask: u32,
+        offset: *const u64,
+        n_bytes: usize,
+        data: *const c_void,
+    ) -> c_int {
+        if IS_FULL.load(Ordering::Acquire) {
+            return -1;
+        }
+        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
+        // SAFETY: the caller's own arguments.
+        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
+    }
+    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
+    // SAFETY: the function does what HDF5's does, or fails as that may.
+    let library = unsafe { Library::new(&table) }.expect("a library");
+    let path = path("recorder_noted_once");
+    let options = Options { n_workers: 0, flush: Flush::NEVER, ..Options::default() };
+    let (file, mut recorder) = create_with(&library, &path, &drle(1), options);
+    let journal = recorder.journal().expect("a journal").to_owned();
+    let n_bytes = || std::fs::metadata(&journal).expect("the journal").len();
+    assert_eq!(recorder.push(0, camera(0)).expect("taken"), Pushed::Taken);
+    let n_first = n_bytes();
+    IS_FULL.store(true, Ordering::Release);
+    recorder.push(1, camera(1)).expect_err("not stored");
+    let n_noted = n_bytes();
+    assert!(n_noted > n_first);
+    (0..20).for_each(|_| drop(recorder.flush(false).expect_err("not stored")));
+    assert_eq!(n_bytes(), n_noted, "it is there already");
+    IS_FULL.store(false, Ordering::Release);
+    assert_eq!(recorder.push(2, camera(2)).expect("taken"), Pushed::Taken);
+    recorder.flush(false).expect("flushed");
+    assert!(n_bytes() > n_noted, "the next is noted");
+    drop((recorder, file));
+    assert_eq!(frames(&path), (0..3).map(|number| stored(&camera(number))).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_was_refused_for_a_while_goes_on_by_itself() {
     let path = path("recorder_recovers");
     // The table of the other test is another one: this flag is its own.

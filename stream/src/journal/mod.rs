@@ -153,7 +153,7 @@ impl Journal {
     }
 
     /// Notes a chunk that is about to be written, with the rows of its frames: group, frame, status and bytes. Where the write of the
-    /// chunk fails, it is noted again before the next.
+    /// chunk fails, it is noted again before the next, unless `end` is as it was.
     ///
     /// # Errors
     /// [`Error::Journal`], for instance where the disk is full: neither chunk nor rows are noted, and may be once more.

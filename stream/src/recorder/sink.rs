@@ -76,6 +76,8 @@ pub(super) struct Sink<T> {
     n_unflushed: u64,
     last_flush: Instant,
     waiting: VecDeque<Done<T>>,
+    /// Where the first chunk that waits is to be by the journal; `None` where it is not noted.
+    noted: Option<Option<u64>>,
     failed: Option<Instant>,
 }
 
@@ -101,6 +103,7 @@ impl<T> Sink<T> {
             n_unflushed: 0,
             last_flush: Instant::now(),
             waiting: VecDeque::new(),
+            noted: None,
             failed: None,
         }
     }
@@ -188,9 +191,15 @@ impl<T> Sink<T> {
             let first = done.job.slots.iter().find(|slot| slot.fate == State::Stored);
             let n_frames = last.map_or(0, |slot| slot.index + 1);
             if let Some(journal) = &self.journal {
-                journal.chunk(done, n_frames, self.chunks.file_end())?;
+                let end = self.chunks.file_end();
+                // One that HDF5 did not take is noted again only where it is likely to be elsewhere.
+                if self.noted != Some(end) {
+                    journal.chunk(done, n_frames, end)?;
+                    self.noted = Some(end);
+                }
             }
             self.chunks.write(done.job.chunk, n_frames, &chunk.bytes)?;
+            self.noted = None;
             self.first_index = self.first_index.into_iter().chain(first.map(|slot| slot.index)).min();
             self.counts += done.counts;
             self.n_counted += done.n_frames;
