@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Error(Exception):
     """Anything that darkchunk refuses or that fails in it. The text says what was wrong and what to do."""
+
+    #: Of `Recorder.push_many`: what became of the frames that were pushed, in their order.
+    pushed: Sequence[str] = ()
 
 
 class ArgumentError(Error, ValueError):

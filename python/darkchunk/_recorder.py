@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 import itertools
-import struct
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -15,11 +15,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _hosted, _native
 from ._chunks import _parts
-from ._errors import Error, UnsupportedError
+from ._columns import Columns
+from ._errors import Error, NotStoredError, UnsupportedError
 from ._filters import _UINT32, Bitshuffle, _integer
 from ._writer import _element, _frame_shape, _name, _opened, _seconds
 
-_NUMBERS = {np.dtype(name): n for n, name in enumerate(("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"), 1)}
 _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
 _ROOM = 64
@@ -64,8 +64,9 @@ class Recorder:
             for number, frame in camera:
                 recorder.push(frame, number, time=now(), motors=(x, y))
 
-    A frame is used where it is, and must not change until it is released: `released()` tells, and with `copy=True` it
-    is free at once. One thread pushes; `statistics` may be asked by any. Close it before the file.
+    A frame is used where it is, and must not change until it is released: with `keep_released`, `released()` tells;
+    with `copy=True` it is free at once. One thread pushes; any may ask for `statistics`, `fault` and `released()`.
+    Close it before the file.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Recorder:
         flush_frames: int = 0,
         flush_seconds: float | None = 1.0,
         journal: bool = True,
+        keep_released: bool = False,
     ) -> None:
         """Makes the dataset.
 
@@ -101,7 +103,8 @@ class Recorder:
         none. `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is
         not enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a
         frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
-        range; at most 1,044,480.
+        range; at most 1,044,480. `keep_released`: released frames are kept until `released()` is asked for them, which
+        is to be done then.
         `journal`: whether a journal is written beside the file, from which it is restored after a crash.
         """
         height, width = _frame_shape(shape)
@@ -128,7 +131,8 @@ class Recorder:
             flush_frames=_integer(flush_frames, "flush_frames", 0, 1 << 62),
             flush_seconds=_seconds(flush_seconds),
         )
-        made = self._columns({} if columns is None else columns)
+        self._columns = Columns({} if columns is None else columns)
+        first_number = _integer(first_number, "first_number", 0, 1 << 62)
         if policy not in _POLICIES:
             raise ValueError(f"policy is {policy!r}: give 'block' or 'drop'")
         options = _native.RecorderOptions(
@@ -138,15 +142,19 @@ class Recorder:
             policy=_POLICIES[policy],
             has_least=least is not None,
             least=_measures({} if least is None else least),
-            first_number=_integer(first_number, "first_number", 0, 1 << 62),
+            first_number=first_number,
             reorder=_integer(reorder, "reorder", 0, 1 << 62),
             max_gap=_integer(max_gap, "max_gap", 0, 1 << 62),
-            columns=made,
-            n_columns=len(made),
+            columns=self._columns.structs,
+            n_columns=len(self._columns.structs),
             no_journal=not journal,
         )
-        self._lent: dict[int, NDArray[Any]] = {}
-        self._free_frames: list[NDArray[Any]] | None = None
+        # By its token: a frame as it was given, and as the library has it.
+        self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._keep_released, self._free_frames = keep_released, list[NDArray[Any]]()
+        # Held where the recorder is asked, and where it ends; not h5py's lock, which a push holds while it waits. Who
+        # holds this may take h5py's lock, never the other way.
+        self._asking = threading.Lock()
         self._tokens = itertools.count(1)
         self._next = first_number
         self._buffers, self._n_buffers, self._pushed = (c.c_void_p * _ROOM)(), c.c_size_t(), c.c_int()
@@ -174,51 +182,6 @@ class Recorder:
         self._last: Statistics | None = None
         self._free = weakref.finalize(self, _free, handle, self._lent)
 
-    def _columns(self, columns: Mapping[str, Any]) -> Any:
-        """The C structs, and how a row is packed."""
-        made, layout, self._keys, self._vectors = [], "=", [], {}
-        for name, what in columns.items():
-            dtype, n, units = (*what, "", "")[:3] if isinstance(what, tuple) else (what, 0, "")
-            found = np.dtype(dtype)
-            if found not in _NUMBERS or not found.isnative:
-                raise UnsupportedError(
-                    f"column {name}: {found!r} is no number of 8 to 64 bits in the machine's byte order"
-                )
-            length = _integer(n or 0, f"the length of column {name}", 0, 1 << 16)
-            made.append(_native.Column(_name(name), _NUMBERS[found], length, _name(units)))
-            layout += f"{max(length, 1)}{found.char if found.char not in 'lL' else {'l': 'q', 'L': 'Q'}[found.char]}"
-            self._keys.append(name)
-            self._vectors[name] = length
-        self._row = struct.Struct(layout)
-        self._has_vectors = any(self._vectors.values())
-        return (_native.Column * len(made))(*made)
-
-    def _packed(self, metadata: Mapping[str, Any]) -> bytes | None:
-        if not metadata:
-            return None
-        if len(metadata) != len(self._keys):
-            missing, unknown = set(self._keys) - set(metadata), set(metadata) - set(self._keys)
-            raise TypeError(f"metadata: {sorted(missing)} are missing, {sorted(unknown)} are no columns")
-        try:
-            values = [metadata[key] for key in self._keys]
-        except KeyError as error:
-            raise TypeError(f"metadata: the column {error} is missing") from None
-        if self._has_vectors:
-            flat: list[Any] = []
-            for key, value in zip(self._keys, values, strict=True):
-                length = self._vectors[key]
-                if not length:
-                    flat.append(value)
-                elif len(value) == length:
-                    flat.extend(value)
-                else:
-                    raise ValueError(f"column {key}: {len(value)} numbers, {length} are expected")
-            values = flat
-        try:
-            return self._row.pack(*values)
-        except struct.error as error:
-            raise ValueError(f"metadata {dict(metadata)}: {error}") from None
-
     def _checked(self, pixels: Any, what: str) -> NDArray[Any]:
         if not isinstance(pixels, np.ndarray):
             raise TypeError(f"{what} is a numpy array, not {type(pixels).__name__}")
@@ -241,54 +204,90 @@ class Recorder:
         it was taken, and is held; go on with the next. Any other error: it was not; after a `NotTakenError` push it
         again. A frame that is not contiguous is copied.
         """
-        pixels = np.ascontiguousarray(self._checked(frame, "frame"))
-        row = self._packed(metadata)
         index = self._next if number is None else number
-        if copy:
-            self._call("dc_recorder_push_copy", index, pixels.ctypes.data, row, self._pushed)
-            self._next = index + 1
-            return _PUSHED[self._pushed.value]
+        return self._push(self._checked(frame, "frame"), _number(index), self._columns.packed(metadata), copy)
+
+    def _push(self, frame: NDArray[Any], number: int, row: bytes | None, copy: bool = False) -> str:
+        pixels = np.ascontiguousarray(frame)
+        try:
+            if copy:
+                self._call("dc_recorder_push_copy", number, pixels.ctypes.data, row, self._pushed)
+            else:
+                self._lend(frame, pixels, number, row)
+        except NotStoredError:
+            self._next = number + 1
+            raise
+        self._next = number + 1
+        return _PUSHED[self._pushed.value]
+
+    def _lend(self, frame: NDArray[Any], pixels: NDArray[Any], number: int, row: bytes | None) -> None:
         if len(self._lent) >= _ROOM // 2:
             self._collect()
         token = next(self._tokens)
-        self._lent[token] = pixels
+        self._lent[token] = frame, pixels
         try:
-            self._call("dc_recorder_push", index, pixels.ctypes.data, token, row, self._pushed)
-        except Error as error:
-            if error.__class__.__name__ != "NotStoredError":
-                del self._lent[token]
+            self._call("dc_recorder_push", number, pixels.ctypes.data, token, row, self._pushed)
+        except NotStoredError:
             raise
-        self._next = index + 1
-        return _PUSHED[self._pushed.value]
+        except Error:
+            # Only these say that the library does not have it: an interrupt may come when it has.
+            del self._lent[token]
+            raise
 
     def push_many(self, frames: NDArray[Any], numbers: Sequence[int] | None = None, **metadata: Any) -> list[str]:
-        """Takes several frames (n, height, width), with n numbers and n values for each column."""
+        """Takes several frames (n, height, width), with n numbers and n values for each column.
+
+        `NotStoredError`: all were taken; go on with the next. Any other of darkchunk's errors: some were not; push
+        `frames[len(error.pushed):]` again, with their numbers and values. `pushed` of either says what became of the
+        frames. Where a frame, number or value is wrong none is taken.
+        """
         if numbers is None:
             numbers = range(self._next, self._next + len(frames))
-        names = list(metadata)
-        rows = zip(*(metadata[name] for name in names), strict=True) if names else itertools.repeat(())
-        return [
-            self.push(frame, int(number), **dict(zip(names, row, strict=True)))
-            for frame, number, row in zip(frames, numbers, rows, strict=names != [])
-        ]
+        for what, values in {"numbers": numbers, **metadata}.items():
+            if len(values) != len(frames):
+                raise ValueError(f"{what}: {len(values)} are given for {len(frames)} frames")
+        rows = zip(*metadata.values(), strict=True) if metadata else itertools.repeat((), len(frames))
+        packed = [self._columns.packed(dict(zip(metadata, row, strict=True))) for row in rows]
+        checked = [self._checked(frame, "frame") for frame in frames]
+        return self._push_all(list(zip(checked, map(_number, numbers), packed, strict=True)))
+
+    def _push_all(self, frames: list[tuple[NDArray[Any], int, bytes | None]]) -> list[str]:
+        pushed: list[str] = []
+        held: NotStoredError | None = None
+        for frame, number, row in frames:
+            try:
+                pushed.append(self._push(frame, number, row))
+            except NotStoredError as error:
+                held = error
+                pushed.append("taken")
+            except Error as error:
+                error.pushed = pushed
+                raise
+        if held is not None:
+            held.pushed = pushed
+            raise held
+        return pushed
 
     def _collect(self) -> None:
-        """Lets go of the frames that were released."""
-        while self._handle is not None:
-            _native.call("dc_recorder_released", self._handle, self._buffers, _ROOM, self._n_buffers)
-            for token in self._buffers[: self._n_buffers.value]:
-                frame = self._lent.pop(int(token or 0))
-                if self._free_frames is not None:
-                    self._free_frames.append(frame)
-            if self._n_buffers.value < _ROOM:
-                return
+        """Lets go of the frames that were released, or keeps them for `released`."""
+        free: list[NDArray[Any]] = []
+        with self._asking:
+            while self._handle is not None:
+                _native.call("dc_recorder_released", self._handle, self._buffers, _ROOM, self._n_buffers)
+                free += [self._lent.pop(int(token or 0))[0] for token in self._buffers[: self._n_buffers.value]]
+                if self._n_buffers.value < _ROOM:
+                    break
+            if self._keep_released:
+                self._free_frames += free
 
     def released(self) -> list[NDArray[Any]]:
-        """The frames that may be written to again: those that were released since the last call."""
-        if self._free_frames is None:
-            self._free_frames = []
+        """The frames that may be written to again: those that were released since the last call. Of a recorder with
+        `keep_released`. When it is closed all are free."""
+        if not self._keep_released:
+            raise UnsupportedError("released frames are not kept: make the recorder with keep_released=True")
         self._collect()
-        free, self._free_frames = self._free_frames, []
+        with self._asking:
+            free, self._free_frames = self._free_frames, []
         return free
 
     def poll(self) -> None:
@@ -313,20 +312,22 @@ class Recorder:
     @property
     def statistics(self) -> Statistics:
         """What was done so far; of a closed recorder, in all."""
-        if self._last is not None:
-            return self._last
-        if self._handle is None:
-            raise UnsupportedError("the recorder is closed")
         found = _native.RecorderStatistics(size=c.sizeof(_native.RecorderStatistics))
-        _native.call("dc_recorder_statistics_of", self._handle, found)
+        with self._asking:
+            if self._last is not None:
+                return self._last
+            if self._handle is None:
+                raise UnsupportedError("the recorder is closed")
+            _native.call("dc_recorder_statistics_of", self._handle, found)
         return Statistics(*(getattr(found, field[0]) for field in _native.RecorderStatistics._fields_[1:]))
 
     @property
     def fault(self) -> str:
         """Why the last frame that was refused was; "" where none was."""
         text = c.create_string_buffer(1000)
-        if self._handle is not None:
-            _native.call("dc_recorder_fault", self._handle, text, len(text))
+        with self._asking:
+            if self._handle is not None:
+                _native.call("dc_recorder_fault", self._handle, text, len(text))
         return text.value.decode(errors="replace")
 
     def close(self) -> None:
@@ -335,12 +336,11 @@ class Recorder:
         Where `finish` fails its error is raised, and the recorder stays: make room and call it again.
         """
         if self._handle is not None:
-            last = self.finish()
-            self._end()
-            self._last = last
+            self._end(self.finish())
 
-    def _end(self) -> None:
-        with _hosted.lock():
+    def _end(self, last: Statistics | None = None) -> None:
+        with self._asking, _hosted.lock():
+            self._last = last or self._last
             self._handle = None
             self._free()
         if self._own_file is not None:
@@ -363,7 +363,7 @@ class Recorder:
                 self._end()
 
 
-def _free(handle: c.c_void_p, lent: dict[int, NDArray[Any]]) -> None:
+def _free(handle: c.c_void_p, lent: dict[int, tuple[NDArray[Any], NDArray[Any]]]) -> None:
     """Ends a recorder, and only then lets go of the frames that it had."""
     with _hosted.lock():
         _native.library().dc_recorder_free(handle)
@@ -377,3 +377,8 @@ def _measures(least: Mapping[str, int]) -> _native.Measures:
     return _native.Measures(
         sum=least.get("sum", -(1 << 63)), n_bright=least.get("n_bright", 0), maximum=least.get("maximum", 0)
     )
+
+
+def _number(number: Any) -> int:
+    """A frame's number as the library takes it."""
+    return _integer(number, "number", 0, (1 << 64) - 1)

@@ -1,13 +1,18 @@
 """`Recorder`: frames by their number from numpy into h5py's file, and what h5py reads of them."""
 
+import gc
+import struct
 import threading
+import time
+import weakref
 
 import h5py
 import numpy as np
 import pytest
+from support import python
 
 import darkchunk
-from darkchunk import Recorder
+from darkchunk import Recorder, _columns, _native
 
 SHAPE = (33, 47)
 NAME = "/entry/instrument/detector/data"
@@ -67,24 +72,229 @@ def test_frames_in_any_order_are_read_at_their_numbers_with_metadata_and_status(
         assert np.isnan(beside["motors"][...][list(lost)]).all()
 
 
-def test_released_frames_are_told_and_others_are_kept_alive(tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_released_frames_are_told_and_others_are_kept_alive(tmp_path, workers):
     _, frames = camera(1)
-    with Recorder(tmp_path / "run.h5", "frames", SHAPE, "int16", darkchunk.DRLE(1), workers=1) as recorder:
-        assert recorder.released() == []
-        pool = [frames[0].copy() for _ in range(4)]
-        free = list(pool)
-        for number in range(100):
-            while not free:
+    options = {"workers": workers, "keep_released": True}
+    with Recorder(tmp_path / "run.h5", "frames", SHAPE, "int16", darkchunk.DRLE(1), **options) as recorder:
+        # Nobody else knows these, and they are first asked for when there are none.
+        free = [frames[0].copy() for _ in range(70)]
+        for number in range(200):
+            end = time.monotonic() + 30
+            while not free and time.monotonic() < end:
                 free += recorder.released()
             frame = free.pop()
             frame[0, 0] = number
             assert recorder.push(frame, number) == "taken"
-        for number in range(100, 200):
-            # Nobody else knows these.
-            assert recorder.push(np.full(SHAPE, number, "int16")) == "taken"
+            del frame
     with h5py.File(tmp_path / "run.h5") as file:
         assert np.array_equal(file["frames"][:, 0, 0], np.arange(200))
-        assert (file["frames"][150] == 150).all()
+
+
+def test_the_frame_that_was_given_is_released_also_where_a_copy_was_made_of_it(tmp_path):
+    frame = np.zeros(SHAPE[::-1], "int16").T
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", workers=0, keep_released=True) as recorder:
+        recorder.push(frame)
+        recorder.flush()
+        assert [found is frame for found in recorder.released()] == [True]
+
+
+def test_released_frames_that_nobody_asks_for_are_not_kept(tmp_path):
+    frames = []
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", workers=0) as recorder:
+        for _ in range(200):
+            frame = np.zeros(SHAPE, "int16")
+            frames.append(weakref.ref(frame))
+            recorder.push(frame)
+        del frame
+        gc.collect()
+        assert sum(frame() is not None for frame in frames) < 100
+        with pytest.raises(darkchunk.UnsupportedError, match="keep_released=True"):
+            recorder.released()
+
+
+FULL = """
+import sys, signal, resource, time, h5py, numpy as np, darkchunk
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+frames = np.random.default_rng(1).integers(0, 1 << 15, (40, 64, 64)).astype("int16")
+file = h5py.File(sys.argv[1], "w")
+options = {"workers": 0, "journal": False, "flush_seconds": None, "max_bytes": 20 << 13}
+recorder = darkchunk.Recorder(file, "frames", (64, 64), "int16", darkchunk.LZ4(), **options)
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+def limit(n_bytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+
+def close():
+    limit(soft)
+    recorder.close()
+    file.close()
+    assert recorder.statistics.n_stored == len(frames), recorder.statistics
+    assert recorder.statistics.n_duplicate == 0
+    with h5py.File(sys.argv[1]) as file_again:
+        assert (file_again["frames"][...] == frames).all()
+"""
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_frame_that_is_held_has_its_number(tmp_path, copy):
+    code = """
+seen = set()
+for number, frame in enumerate(frames):
+    if number == 3:
+        limit(36000)
+    while True:
+        try:
+            recorder.push(frame, copy=COPY)
+        except darkchunk.NotStoredError:
+            seen.add("not stored")
+        except darkchunk.NotTakenError:
+            seen.add("not taken")
+            assert not any(lent is frame for lent, _ in recorder._lent.values())
+            limit(soft)
+            continue
+        break
+    assert recorder._next == number + 1
+assert len(seen) == 2, seen
+close()
+"""
+    done = python(FULL + code.replace("COPY", str(copy)), tmp_path / "run.h5")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_many_frames_are_pushed_on_after_a_full_disk(tmp_path, numbered):
+    code = """
+def numbers(begin, end):
+    return range(begin, end) if NUMBERED else None
+
+recorder.push_many(frames[:3], numbers(0, 3))
+limit(36000)
+try:
+    recorder.push_many(frames[3:10], numbers(3, 10))
+except darkchunk.NotStoredError as error:
+    assert error.pushed == ["taken"] * 7
+else:
+    assert False
+assert recorder.statistics.n_received == 10
+at, tries = 10, 0
+while at < 40:
+    try:
+        recorder.push_many(frames[at:], numbers(at, 40))
+        break
+    except darkchunk.NotTakenError as error:
+        assert tries or 0 < len(error.pushed) < 30
+        at, tries = at + len(error.pushed), tries + 1
+        limit(soft)
+assert tries
+close()
+"""
+    done = python(FULL + code.replace("NUMBERED", str(numbered)), tmp_path / "run.h5")
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_of_many_frames_is_taken_where_one_is_wrong(tmp_path):
+    frames = np.zeros((3, *SHAPE), "int16")
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", columns={"shot": "u2"}) as recorder:
+        for numbers, shots, words in [
+            (range(2), range(3), "numbers: 2 are given for 3"),
+            (range(4), range(3), "numbers: 4 are given for 3"),
+            (None, range(2), "shot: 2 are given for 3"),
+            (None, [1, 2, 70000], "70000"),
+            ([0, 1, 1 << 64], range(3), "number is 18446744073709551616"),
+        ]:
+            with pytest.raises(ValueError, match=words):
+                recorder.push_many(frames, numbers, shot=shots)
+        assert recorder.statistics.n_received == 0 and recorder._lent == {}
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_number_is_any_integer_of_64_bits(tmp_path, copy):
+    frame = np.zeros(SHAPE, "int16")
+    first = np.uint32(7)
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", workers=0, first_number=first) as recorder:
+        assert recorder.push(frame, np.int64(7), copy=copy) == recorder.push(frame, copy=copy) == "taken"
+        assert recorder.push_many(frame[None], np.array([9], "u8")) == ["taken"]
+        assert recorder.push(frame, (1 << 64) - 1, copy=copy) == "out of range"
+        lent = len(recorder._lent)
+        for number, error in [(1 << 64, ValueError), (-1, ValueError), (None, ValueError), (1.0, TypeError)]:
+            with pytest.raises(error, match="number is"):
+                recorder.push(frame, number, copy=copy)
+        assert len(recorder._lent) == lent and recorder.statistics.n_received == 4
+
+
+def test_numbers_of_all_types_are_packed_as_the_library_reads_them(tmp_path):
+    columns = {name: (name, length) for name, length in zip(_columns._TYPES, (0, 3) * 5, strict=True)}
+    for dtype, (_, code) in _columns._NUMBERS.items():
+        assert struct.calcsize(f"={code}") == dtype.itemsize
+    # Of one size, and of two on other systems.
+    columns |= {"long": "l", "longlong": "q"}
+    values = {
+        name: np.array([np.iinfo(name).max if "f" not in name else 1.5] * (length or 1), name)
+        for name, (_, length) in list(columns.items())[:-2]
+    }
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", columns=columns) as recorder:
+        given = {name: value if columns[name][1] else value[0] for name, value in values.items()}
+        recorder.push(np.zeros(SHAPE, "int16"), long=-5, longlong=-6, **given)
+        sizes = [np.dtype(name).itemsize * max(length, 1) for name, length in list(columns.values())[:-2]]
+        assert recorder._columns.row_bytes == sum(sizes) + np.dtype("l").itemsize + 8
+    with h5py.File(tmp_path / "run.h5") as file:
+        beside = file["run_darkchunk"]
+        assert all(np.array_equal(np.ravel(beside[name][0]), value) for name, value in values.items())
+        assert beside["long"][0] == -5 and beside["longlong"][0] == -6
+
+
+def test_a_recorder_does_not_end_while_it_is_asked(tmp_path, monkeypatch):
+    """Where a thread is in a call and another closes the recorder, the second waits."""
+    recorder = Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", keep_released=True)
+    recorder.push(np.zeros(SHAPE, "int16"))
+    call, is_inside, may_go, seen = _native.call, threading.Event(), threading.Event(), []
+
+    def slow(name, *arguments):
+        if name == "dc_recorder_fault":
+            is_inside.set()
+            may_go.wait(60)
+            seen.append(recorder._handle is not None)
+        if recorder._handle is not None:
+            call(name, *arguments)
+
+    monkeypatch.setattr(_native, "call", slow)
+    asking = threading.Thread(target=lambda: recorder.fault)
+    asking.start()
+    assert is_inside.wait(60)
+    # As `close`, which asks for the statistics first.
+    closing = threading.Thread(target=recorder._end)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    may_go.set()
+    asking.join(60)
+    closing.join(60)
+    assert seen == [True] and not closing.is_alive()
+    assert recorder.fault == "" and recorder.released() == []
+    with pytest.raises(darkchunk.UnsupportedError, match="closed"):
+        assert recorder.statistics
+
+
+def test_a_recorder_is_asked_by_threads_until_it_is_closed(tmp_path):
+    for turn in range(20):
+        recorder = Recorder(tmp_path / f"{turn}.h5", "run", SHAPE, "int16", keep_released=True, workers=1)
+        stop, found = threading.Event(), []
+
+        def ask(recorder=recorder, stop=stop, found=found):
+            while not stop.is_set():
+                found.append((recorder.statistics.n_received, recorder.fault, len(recorder.released())))
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(10):
+            recorder.push(np.zeros(SHAPE, "int16"))
+        recorder.close()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert recorder.statistics.n_stored == 10 and {fault for _, fault, _ in found} <= {""}
 
 
 def test_dark_frames_are_vetoed_and_many_are_pushed_at_once(tmp_path):
