@@ -83,7 +83,19 @@ impl Parts {
 fn source(from: &Path) -> std::io::Result<String> {
     let metadata = fs::metadata(from)?;
     let time = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    Ok(format!("darkchunk parts 1 {} {time}", metadata.len()))
+    Ok(format!("darkchunk parts 2 {} {time}{}", metadata.len(), identity(&metadata)))
+}
+
+/// Which file it is, and when it was last changed in any way: a tool that copies files may set the time of their data.
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!(" {} {} {}.{}", metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn identity(_metadata: &fs::Metadata) -> String {
+    String::new()
 }
 
 fn line(number: usize, path: &str, NewStorage { chunk, filters }: &NewStorage) -> String {
@@ -117,4 +129,26 @@ pub(super) fn join(library: &Library, part: &Path, to: &File, path: &str) -> Res
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_put_in_the_place_of_another_with_its_length_and_time_is_another() {
+        let folder = std::env::temp_dir().join(format!("darkchunk-parts-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (a, b) = (folder.join("a"), folder.join("b"));
+        for (path, text) in [(&a, "one"), (&b, "two")] {
+            fs::write(path, text).expect("written");
+            fs::File::options().write(true).open(path).and_then(|file| file.set_modified(UNIX_EPOCH)).expect("set");
+        }
+        let before = source(&a).expect("there");
+        assert_eq!(source(&a).expect("there"), before);
+        fs::rename(&b, &a).expect("renamed");
+        let after = source(&a).expect("there");
+        fs::remove_dir_all(folder).expect("removed");
+        assert_ne!(after, before);
+    }
 }

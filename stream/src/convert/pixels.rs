@@ -176,6 +176,11 @@ fn difference(before: &[u8], after: &[u8], element: ElementType, loss: Loss) -> 
         {
             return Err(format!("has a pixel of {new} that was {old}: more than the threshold {threshold} explains"));
         }
+        if let Loss::Within(bound) = loss
+            && (old - new).unsigned_abs() > u128::from(bound)
+        {
+            return Err(format!("has a pixel of {new} that was {old}: more than the bound {bound} allows"));
+        }
         lost.n_changed += 1;
         lost.max_difference = lost.max_difference.max((old - new).unsigned_abs() as u64);
         lost.sum += old - new;
@@ -240,6 +245,14 @@ mod tests {
         assert_eq!(of(ElementClass::Unsigned, ByteOrder::Little, &[0xFF; 8]), Some(i128::from(u64::MAX)));
         assert_eq!(of(ElementClass::Signed, ByteOrder::Little, &[0xFF; 8]), Some(-1));
         assert_eq!(of(ElementClass::Other, ByteOrder::Little, &[0; 4]), None);
+    }
+
+    #[test]
+    fn no_pixel_is_off_by_more_than_an_absolute_bound() {
+        let pixels = |values: [i16; 2]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
+        let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Within(3));
+        assert_eq!(of([-5, 9], [-2, 6]).expect("within").max_difference, 3);
+        assert!(of([-5, 9], [-1, 9]).is_err() && of([-5, 9], [-5, 5]).is_err());
     }
 
     #[test]

@@ -169,8 +169,27 @@ fn is_missing(library: &Library, FilterInfo { id, values, .. }: &FilterInfo) -> 
 /// Whether a filter takes something away.
 fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
     match id {
+        // Scale-offset keeps integers whose width it finds itself.
+        6 => values.get(..2) != Some(&[2, 0]),
+        // ZFP and SZ may be without loss; that their parameters do not always say.
+        32013 | 32017 | 32024 => true,
         36114 => values.first().is_some_and(|threshold| *threshold > 1),
         36115 => values.first().is_some_and(|bound| *bound != 0),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_take_something_away_are_known() {
+        let of = |id, values: &[u32]| {
+            is_lossy(&FilterInfo { id, values: values.to_vec(), words: String::new(), plugin_from: None })
+        };
+        assert!(of(6, &[0, 3]) && of(6, &[2, 5]) && of(6, &[]) && of(32013, &[]) && of(32017, &[1]) && of(32024, &[]));
+        assert!(of(36114, &[20]) && of(36115, &[1, 3]));
+        assert!(!of(6, &[2, 0, 100]) && !of(1, &[4]) && !of(36114, &[1]) && !of(36115, &[0]));
     }
 }

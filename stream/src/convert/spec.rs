@@ -21,7 +21,9 @@ pub enum Loss {
     None,
     /// Pixels below this become 0.
     Threshold(u16),
-    /// Pixels are off by a bound.
+    /// Pixels are off by so many counts at most.
+    Within(u32),
+    /// Pixels are off by a bound that depends on them.
     Bounded,
 }
 
@@ -109,16 +111,16 @@ fn blosc(parts: &[&str]) -> Result<Spec, String> {
 }
 
 fn bounded(text: &str) -> Result<Spec, String> {
-    let lossy = |compression| Spec { loss: Loss::Bounded, ..Spec::of(compression) };
+    let lossy = |loss, compression| Spec { loss, ..Spec::of(compression) };
     if text == "exact" {
         return Ok(Spec::of(Compression::bounded_exact()));
     }
     if let Some(counts) = text.strip_prefix("absolute=") {
         let counts = u32::try_from(number(counts, "number of counts")?).map_err(|_| "counts are not negative")?;
-        return Ok(lossy(Compression::bounded_absolute(counts)));
+        return Ok(lossy(Loss::Within(counts), Compression::bounded_absolute(counts)));
     }
     let beta = text.strip_prefix("noise=").ok_or("bounded takes exact, absolute=COUNTS or noise=BETA")?;
-    fraction(beta).map(|beta| lossy(Compression::bounded_noise(beta)))
+    fraction(beta).map(|beta| lossy(Loss::Bounded, Compression::bounded_noise(beta)))
 }
 
 /// `1`, `1/2` or `0.5`.
@@ -184,7 +186,7 @@ mod tests {
         let loss = |text: &str| text.parse::<Spec>().map(|spec| spec.loss);
         assert_eq!(loss("drle:1"), Ok(Loss::None));
         assert_eq!(loss("drle:20"), Ok(Loss::Threshold(20)));
-        assert_eq!(loss("bounded:absolute=3"), Ok(Loss::Bounded));
+        assert_eq!(loss("bounded:absolute=3"), Ok(Loss::Within(3)));
         assert_eq!("keep".parse(), Ok(Spec::KEEP));
     }
 
