@@ -138,14 +138,16 @@ fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Argum
 fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(PathBuf, Option<PathBuf>), String> {
     let taken = |path: &Path| format!("{} is there already", path.display());
     let Some(output) = &arguments.output else {
-        let name = input.file.file_name().unwrap_or_default().to_string_lossy();
-        let backup = arguments.keep_backup.then(|| input.file.with_file_name(format!("{name}.before")));
+        // A symbolic link stays one: the file that it leads to is replaced.
+        let file = input.file.canonicalize().map_err(|error| format!("{}: {error}", input.name()))?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let backup = arguments.keep_backup.then(|| file.with_file_name(format!("{name}.before")));
         return match backup.filter(|backup| backup.exists()) {
             Some(backup) => Err(taken(&backup)),
-            None => Ok((
-                input.file.clone(),
-                arguments.keep_backup.then(|| input.file.with_file_name(format!("{name}.before"))),
-            )),
+            None => {
+                let backup = arguments.keep_backup.then(|| file.with_file_name(format!("{name}.before")));
+                Ok((file.clone(), backup))
+            }
         };
     };
     let place = if is_folder || output.is_dir() {

@@ -343,3 +343,18 @@ def test_a_shape_of_more_chunks_than_can_be_is_refused_and_nothing_is_dropped(tm
     assert not (tmp_path / "b.h5").exists()
     run("hash", tmp_path / "a.h5", code=2)
     run("verify", tmp_path / "a.h5", code=2)
+
+
+def test_a_link_stays_a_link_and_the_owner_the_owner_where_a_file_is_replaced(tmp_path):
+    os.mkdir(tmp_path / "real")
+    large(tmp_path / "real" / "a.h5", 10)
+    os.symlink("real/a.h5", tmp_path / "link.h5")
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(tmp_path / "real" / "a.h5", 1234, 2345)
+    before = (tmp_path / "real" / "a.h5").read_bytes()
+    run("convert", tmp_path / "link.h5", "--replace", "--keep-backup", "--to", "lz4")
+    assert (tmp_path / "link.h5").is_symlink()
+    after = (tmp_path / "real" / "a.h5").stat()
+    assert (tmp_path / "real" / "a.h5").read_bytes() != before == (tmp_path / "real" / "a.h5.before").read_bytes()
+    assert not is_root or (after.st_uid, after.st_gid) == (1234, 2345)

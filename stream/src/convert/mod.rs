@@ -112,6 +112,7 @@ pub fn convert(
     let mut temporary = Temporary(Some(place.clone()));
     let report = write(library, from, &place, steps, parts.as_ref(), resources, watch)?;
     let report = proved(library, from, &place, steps, report, resources, watch)?;
+    keep_owner(&place, to).map_err(failed)?;
     if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
         fs::hard_link(to, backup).map_err(|error| format!("{}: {error}", backup.display()))?;
@@ -248,6 +249,30 @@ pub(crate) fn copy_user_block(from: &Path, to: &Path) -> std::io::Result<()> {
         std::io::copy(&mut source.take(at), &mut target)?;
         target.flush()?;
     }
+    Ok(())
+}
+
+/// Gives a finished file the owner of the one that it replaces.
+#[cfg(unix)]
+fn keep_owner(place: &Path, to: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let Ok(old) = fs::metadata(to) else { return Ok(()) };
+    let new = fs::metadata(place)?;
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    chown(place, Some(old.uid()), Some(old.gid())).map_err(|error| {
+        let (user, group) = (old.uid(), old.gid());
+        let why = format!(
+            "it belongs to user {user} and group {group}, which cannot be given to a new file ({error}): nothing was replaced; write \
+             another file with -o"
+        );
+        std::io::Error::new(error.kind(), why)
+    })
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_place: &Path, _to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
