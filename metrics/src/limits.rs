@@ -133,6 +133,15 @@ impl Limits {
             check(checks, "counts_to_zero", self.counts_to_zero, lost.abs(), || {
                 format!("part of all counts, in {} pixels that became 0", report.pixels.n_to_zero)
             });
+        } else if report.pixels.n_changed > 0 {
+            for (name, limit) in [("flux", self.flux), ("counts_to_zero", self.counts_to_zero)] {
+                check(checks, name, limit, f64::INFINITY, || {
+                    format!(
+                        "{} pixels changed, and the sum of all counts was 0: no change is small",
+                        report.pixels.n_changed
+                    )
+                });
+            }
         }
         let excluded = report.pixels.excluded;
         let changed = excluded.n_masked_changed + excluded.n_saturated_changed + excluded.n_became_invalid;

@@ -289,3 +289,12 @@ fn window_ssim<P: Pixel>(places: &[usize], x: &[P], y: &[P], range: f64) -> f64 
     let (vx, vy, vxy) = (covariance(&x, &x, mx, mx), covariance(&y, &y, my, my), covariance(&x, &y, mx, my));
     (2.0 * mx * my + c1) * (2.0 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
 }
+
+#[test]
+fn changes_of_frames_without_a_count_fail_as_none_is_small() {
+    let x = vec![vec![0_u16; SHAPE.n_pixels()]; 4];
+    let report = compare(SHAPE, NoiseModel::COUNTER, &x, &map(&x, |_| 1.0));
+    let failed = failed(&report);
+    assert!(failed.contains(&"flux") && failed.contains(&"counts_to_zero"), "{failed:?}");
+    assert!(Limits::default().judge(&compare(SHAPE, NoiseModel::COUNTER, &x, &x)).passes);
+}
