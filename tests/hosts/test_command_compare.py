@@ -92,3 +92,9 @@ def test_masks_sentinels_and_saturation_are_left_out(tmp_path):
     excluded = found["report"]["pixels"]["excluded"]
     assert found["report"]["errors"]["max_error"] == 0
     assert (excluded["n_masked"], excluded["n_masked_changed"], excluded["n_saturated"]) == (12 + 12 + 1, 2, 1)
+
+
+def test_frames_that_no_memory_has_room_for_are_an_error(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (3, 2**24, 2**24), "u2", chunks=(1, 64, 64), compression="lzf")
+    assert "memory" in run("compare", tmp_path / "a.h5", tmp_path / "a.h5", code=2)

@@ -44,12 +44,12 @@ pub(super) struct Block {
 impl Work {
     /// Reads `n` frames from `first` on.
     pub(super) fn read(&self, first: u64, n: u64, block: &mut Block) -> Result<()> {
-        let n_bytes = n as usize * self.reference.frame_bytes();
+        let n_bytes = (n as usize).saturating_mul(self.reference.frame_bytes());
         block.first = first;
-        block.x.resize(n_bytes, 0);
+        resize(&mut block.x, n_bytes)?;
         self.reference.read(first, &mut block.x)?;
         if let Source::Dataset(test) = &self.test {
-            block.y.resize(n_bytes, 0);
+            resize(&mut block.y, n_bytes)?;
             test.read(first, &mut block.y)?;
         }
         Ok(())
@@ -66,6 +66,15 @@ impl Work {
         // Units are never cut; chunks that are read twice cost time only.
         n.div_ceil(unit) * unit
     }
+}
+
+/// Room for so many bytes. A file may claim more than there is memory for, which is an error.
+fn resize(bytes: &mut Vec<u8>, n_bytes: usize) -> Result<()> {
+    if bytes.len() < n_bytes {
+        *bytes = darkchunk::pipeline::buffer(n_bytes)?;
+    }
+    bytes.truncate(n_bytes);
+    Ok(())
 }
 
 /// What a thread has found.

@@ -59,7 +59,7 @@ pub(super) fn look<P: Stored>(work: &Work, rules: &Rules, sample: &[u64]) -> Res
         return Ok(looked);
     }
     let element = work.reference.reader.element();
-    let mut bytes = vec![0; work.reference.frame_bytes()];
+    let mut bytes = darkchunk::pipeline::buffer(work.reference.frame_bytes())?;
     for frame in sample {
         let mut read = |frame: u64| -> Result<Vec<P>> {
             let mut pixels = Vec::new();
