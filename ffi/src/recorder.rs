@@ -88,7 +88,7 @@ pub(crate) struct CStatistics {
     bytes_received: u64,
     bytes_stored: u64,
     bytes_held: u64,
-    seconds_after: f64,
+    seconds_behind: f64,
 }
 
 /// A pointer of the caller's, for which nothing but the caller's promise stands.
@@ -596,7 +596,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_statistics_of(
             bytes_received: found.bytes_received,
             bytes_stored: found.bytes_stored,
             bytes_held: found.bytes_held as u64,
-            seconds_after: found.seconds_after,
+            seconds_behind: found.seconds_behind,
         };
         Ok(())
     })

@@ -294,7 +294,7 @@ impl<T> Order<T> {
         Statistics {
             n_missing: self.n_frames - self.numbers.n_known(),
             n_queued: self.n_jobs,
-            seconds_after: oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
+            seconds_behind: oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
             ..self.counts
         }
     }

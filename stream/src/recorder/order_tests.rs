@@ -199,7 +199,7 @@ impl Run {
             bytes_received: self.model.counts.n_received * FRAME_BYTES as u64,
             n_queued: self.encoding.len(),
             bytes_held: found.bytes_held,
-            seconds_after: found.seconds_after,
+            seconds_behind: found.seconds_behind,
             ..self.model.counts
         };
         assert_eq!(found, expected);
@@ -224,7 +224,7 @@ impl Run {
         }
         self.check();
         let end = self.order.statistics(Instant::now() + Duration::from_secs(1));
-        assert_eq!((end.n_held, end.bytes_held, end.n_queued, end.seconds_after), (0, 0, 0, 0.0));
+        assert_eq!((end.n_held, end.bytes_held, end.n_queued, end.seconds_behind), (0, 0, 0, 0.0));
     }
 }
 
@@ -318,13 +318,13 @@ fn how_far_the_file_is_after_is_told_by_the_oldest_frame_that_is_held() {
     let mut order = Order::new(rules(2, 100));
     [(0, 1), (2, 2), (3, 3), (1, 4)].into_iter().for_each(|(index, second)| order.take(index, 1, at(second), (), &[]));
     let (second, first) = (order.next_job().expect("chunk 1"), order.next_job().expect("chunk 0"));
-    assert_eq!(order.statistics(at(10)).seconds_after, 9.0);
+    assert_eq!(order.statistics(at(10)).seconds_behind, 9.0);
     order.encoded(&first, 0);
     order.settle(first, 0);
-    assert_eq!(order.statistics(at(10)).seconds_after, 8.0);
+    assert_eq!(order.statistics(at(10)).seconds_behind, 8.0);
     order.encoded(&second, 0);
     order.settle(second, 0);
-    assert_eq!(order.statistics(at(10)).seconds_after, 0.0);
+    assert_eq!(order.statistics(at(10)).seconds_behind, 0.0);
 }
 
 #[test]

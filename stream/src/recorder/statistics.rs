@@ -36,7 +36,7 @@ pub struct Statistics {
     /// Bytes of memory that frames and encoded chunks take now.
     pub bytes_held: usize,
     /// How long the oldest frame has been held.
-    pub seconds_after: f64,
+    pub seconds_behind: f64,
 }
 
 impl Statistics {
