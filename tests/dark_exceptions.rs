@@ -354,7 +354,7 @@ proptest! {
     #[test]
     fn any_frame_with_any_sentinels_is_as_the_model_says(
         seed in any::<u64>(),
-        n in 0_usize..3 * BLOCK,
+        n in 1_usize..3 * BLOCK,
         sentinels in prop::collection::vec(any::<u16>(), 0..8),
         base in prop::option::of(0_i32..500),
         n_runs in 0_usize..60,
