@@ -99,10 +99,10 @@ PHOTONS = ("mx/jungfrau_module_raw_and_photons.h5", "photons_int16")
 BEADS = ("lowlight_camera/stuck_beads_camera_uint16.h5", "frames")
 REAL = [
     (TOMOGRAPHY, 16, given(noise(1, 2, *GAIN), PREVIOUS), 4.45, GAIN),
-    (TOMOGRAPHY, 16, given(noise(1, 1, *GAIN), PREVIOUS), 6.15, GAIN),
-    (TOMOGRAPHY, 16, given(noise(2, 1, *GAIN), PREVIOUS), 9.15, GAIN),
+    (TOMOGRAPHY, 16, given(noise(1, 1, *GAIN), PREVIOUS), 6.05, GAIN),
+    (TOMOGRAPHY, 16, given(noise(2, 1, *GAIN), PREVIOUS), 9.03, GAIN),
     (TOMOGRAPHY, 16, given(noise(1, 2, *GAIN), MEAN), 4.25, GAIN),
-    (TOMOGRAPHY, 16, given(noise(1, 1, *GAIN), MEAN), 5.8, GAIN),
+    (TOMOGRAPHY, 16, given(noise(1, 1, *GAIN), MEAN), 5.73, GAIN),
     (EIGER, 1, given(), 6.85, None),
     (EIGER, 1, given(noise(1)), 14.2, ((1, 1), 0)),
     (PILATUS, 1, given(), 12.95, None),
