@@ -67,6 +67,7 @@ fn rows_are_the_same_at_every_level() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and takes minutes")]
 fn sums_are_the_same_at_every_level() {
     for n_taps in 0..=16 {
         compare("sums", |level, numbers, n, _| {
@@ -94,6 +95,7 @@ fn differences_lead_back_to_the_levels() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and takes minutes")]
 fn sums_of_squares_are_the_same_to_the_last_bit() {
     compare("least squares", |level, numbers, n, _| {
         let mut sample = || {
