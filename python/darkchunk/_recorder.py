@@ -7,7 +7,6 @@ import itertools
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _hosted, _native
 from ._chunks import _parts
 from ._columns import Columns
+from ._ending import Ending
 from ._errors import Error, NotStoredError, UnsupportedError
 from ._filters import _UINT32, Bitshuffle, _integer
 from ._writer import _element, _frame_shape, _name, _opened, _seconds
@@ -50,7 +50,7 @@ class Statistics(NamedTuple):
     seconds_behind: float  #: how long the oldest frame has been held
 
 
-class Recorder:
+class Recorder(Ending):
     """Records frames by their number, in any order, into a new dataset (frames, height, width).
 
     Threads subtract the dark image, apply the threshold, sum up and encode; the pushing thread calls HDF5. The index
@@ -105,7 +105,8 @@ class Recorder:
         frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
         range; at most 1,044,480. `keep_released`: released frames are kept until `released()` is asked for them, which
         is to be done then.
-        `journal`: whether a journal is written beside the file, from which it is restored after a crash.
+        `journal`: whether a journal is written beside the file, from which `darkchunk_stream::journal::restore` (Rust)
+        makes it anew after a crash.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -345,22 +346,6 @@ class Recorder:
             self._free()
         if self._own_file is not None:
             self._own_file.close()
-
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except Error:
-            # What the block raised came first, and is what is shown.
-            if error is None:
-                raise
-        finally:
-            if self._handle is not None:
-                self._end()
 
 
 def _free(handle: c.c_void_p, lent: dict[int, tuple[NDArray[Any], NDArray[Any]]]) -> None:

@@ -6,7 +6,6 @@ import ctypes as c
 import os
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _hosted, _native
 from ._chunks import _MAX_THREADS, _parts
-from ._errors import Error, UnsupportedError
+from ._ending import Ending
+from ._errors import UnsupportedError
 from ._filters import _UINT32, Bitshuffle, _integer
 
 _ELEMENTS = {np.dtype(name): number for number, name in enumerate(("i1", "u1", "i2", "u2", "i4", "u4"), start=1)}
@@ -36,7 +36,7 @@ class Summary(NamedTuple):
     n_sentinels: int  #: pixels that are no measurements; in none of the other numbers
 
 
-class Writer:
+class Writer(Ending):
     """Writes frames into a new dataset `(frames, height, width)`, through h5py's HDF5 but not through its filters.
 
     Of each frame the dark image is subtracted, what is below the threshold set to 0, the rest summed up and encoded.
@@ -250,22 +250,6 @@ class Writer:
         self._free()
         if self._own_file is not None:
             self._own_file.close()
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except Error:
-            # What the block raised came first, and is what is shown.
-            if error is None:
-                raise
-        finally:
-            if self._handle is not None:
-                self._end()
 
 
 def _free(handle: c.c_void_p) -> None:
