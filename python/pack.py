@@ -90,12 +90,13 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"darkchunk-{options.version}-py3-none-{options.tag}.whl"
     new = path.with_suffix(".new")
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as wheel:
+    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, TIME)
             entry.external_attr = (0o100755 if name.endswith(".so") else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            wheel.writestr(entry, data)
+            # An entry of one's own takes no level from the archive.
+            wheel.writestr(entry, data, compresslevel=9)
     new.replace(path)
     print(f"{path.stat().st_size / 1e6:.2f} MB  {path}")
 
