@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::decode::Decoder;
+use super::decode::{Decoder, padded};
 use super::encode::{Encoder, NOTHING};
 use super::model::{FREQUENCY_BITS, MIN_STATE, TOTAL};
 use std::arch::x86_64::*;
@@ -52,13 +52,8 @@ fn run<const N: usize>(decoder: &mut Decoder<'_>, tables: &[u32], mask: Option<&
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
 fn last(decoder: &mut Decoder<'_>, state: &mut __m512i, tables: &[u32], mask: Option<&[u8]>, tokens: &mut [u8]) {
     let n = tokens.len().min(LANES - 1);
-    let (mut all_tables, mut all_masked) = ([0; LANES], [1; LANES]);
-    all_tables[..n].copy_from_slice(&tables[..n]);
-    match mask {
-        Some(mask) => all_masked[..n].copy_from_slice(&mask[..n]),
-        None => all_masked[..n].fill(0),
-    }
-    let found = step(decoder, state, &all_tables, unmasked(&all_masked));
+    let (tables, mask) = padded(&tables[..n], mask);
+    let found = step(decoder, state, &tables, unmasked(&mask));
     tokens[..n].copy_from_slice(&found[..n]);
 }
 

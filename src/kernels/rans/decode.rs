@@ -23,6 +23,19 @@ impl DecodingTables {
     }
 }
 
+/// The tables and the mask of fewer pixels than lanes; the lanes that have none are masked.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn padded<const LANES: usize>(tables: &[u32], mask: Option<&[u8]>) -> ([u32; LANES], [u8; LANES]) {
+    let n = tables.len();
+    let (mut all_tables, mut all_masked) = ([0; LANES], [1; LANES]);
+    all_tables[..n].copy_from_slice(tables);
+    match mask {
+        Some(mask) => all_masked[..n].copy_from_slice(&mask[..n]),
+        None => all_masked[..n].fill(0),
+    }
+    (all_tables, all_masked)
+}
+
 /// A stream being decoded.
 #[derive(Debug)]
 pub(crate) struct Decoder<'a> {
