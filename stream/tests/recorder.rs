@@ -196,46 +196,37 @@ fn memory_is_bounded_and_every_buffer_is_released() {
     }
 }
 
+/// HDF5 in which a function first asks `$is_to_be_called`, and fails where that says no.
+macro_rules! library_with {
+    ($function:ident($($argument:ident: $kind:ty),*), $is_to_be_called:expr) => {{
+        unsafe extern "C" fn asking($($argument: $kind),*) -> c_int {
+            let is_to_be_called: fn() -> bool = $is_to_be_called;
+            if !is_to_be_called() {
+                return -1;
+            }
+            let function = api().$function.expect("in the table");
+            // SAFETY: the caller's own arguments.
+            unsafe { function($($argument),*) }
+        }
+        let table = Api { $function: Some(asking), ..api() };
+        // SAFETY: the function does what HDF5's does, or fails as that may.
+        unsafe { Library::new(&table) }.expect("a library")
+    }};
+}
+
 /// HDF5 on a slow disk.
 fn slow_library() -> Library {
-    unsafe extern "C" fn write_chunk(
-        dataset: Hid,
-        dxpl: Hid,
-        mask: u32,
-        offset: *const u64,
-        n_bytes: usize,
-        data: *const c_void,
-    ) -> c_int {
+    library_with!(H5Dwrite_chunk(a: Hid, b: Hid, c: u32, d: *const u64, e: usize, f: *const c_void), || {
         std::thread::sleep(Duration::from_micros(500));
-        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
-    }
-    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
-    // SAFETY: the function does what HDF5's does.
-    unsafe { Library::new(&table) }.expect("a library")
+        true
+    })
 }
 
 /// HDF5 on a disk that is full while `REFUSES`.
 fn full_library() -> Library {
-    unsafe extern "C" fn write_chunk(
-        dataset: Hid,
-        dxpl: Hid,
-        mask: u32,
-        offset: *const u64,
-        n_bytes: usize,
-        data: *const c_void,
-    ) -> c_int {
-        if REFUSES.load(Ordering::Acquire) {
-            return -1;
-        }
-        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
-    }
-    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
-    // SAFETY: the function does what HDF5's does, or fails as that may.
-    unsafe { Library::new(&table) }.expect("a library")
+    library_with!(H5Dwrite_chunk(a: Hid, b: Hid, c: u32, d: *const u64, e: usize, f: *const c_void), || {
+        !REFUSES.load(Ordering::Acquire)
+    })
 }
 
 static REFUSES: AtomicBool = AtomicBool::new(false);
@@ -285,24 +276,9 @@ fn what_hdf5_refuses_is_held_reported_and_tried_again_and_nothing_is_lost() {
 #[test]
 fn a_chunk_that_is_refused_again_and_again_is_noted_once() {
     static IS_FULL: AtomicBool = AtomicBool::new(false);
-    unsafe extern "C" fn write_chunk(
-        dataset: Hid,
-        dxpl: Hid,
-        mask: u32,
-        offset: *const u64,
-        n_bytes: usize,
-        data: *const c_void,
-    ) -> c_int {
-        if IS_FULL.load(Ordering::Acquire) {
-            return -1;
-        }
-        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
-    }
-    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
-    // SAFETY: the function does what HDF5's does, or fails as that may.
-    let library = unsafe { Library::new(&table) }.expect("a library");
+    let library = library_with!(H5Dwrite_chunk(a: Hid, b: Hid, c: u32, d: *const u64, e: usize, f: *const c_void), || {
+        !IS_FULL.load(Ordering::Acquire)
+    });
     let path = path("recorder_noted_once");
     let options = Options { n_workers: 0, flush: Flush::NEVER, ..Options::default() };
     let (file, mut recorder) = create_with(&library, &path, &drle(1), options);
@@ -329,17 +305,7 @@ fn what_was_refused_for_a_while_goes_on_by_itself() {
     let path = path("recorder_recovers");
     // The table of the other test is another one: this flag is its own.
     static IS_FULL: AtomicBool = AtomicBool::new(false);
-    unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
-        if IS_FULL.load(Ordering::Acquire) {
-            return -1;
-        }
-        let flush = api().H5Fflush.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { flush(object, scope) }
-    }
-    let table = Api { H5Fflush: Some(flush), ..api() };
-    // SAFETY: the function does what HDF5's does, or fails as that may.
-    let library = unsafe { Library::new(&table) }.expect("a library");
+    let library = library_with!(H5Fflush(a: Hid, b: c_int), || !IS_FULL.load(Ordering::Acquire));
     let options = Options { flush: Flush { frames: Some(1), interval: None }, ..Options::default() };
     let (file, mut recorder) = create_with(&library, &path, &drle(1), options);
     assert_eq!(recorder.push(0, camera(0)).expect("taken"), Pushed::Taken);
@@ -479,17 +445,7 @@ fn a_recorder_that_is_dropped_stores_what_it_holds() {
 #[test]
 fn a_recorder_that_is_dropped_after_a_failed_finish_tries_once_more() {
     static IS_FULL: AtomicBool = AtomicBool::new(false);
-    unsafe extern "C" fn flush(object: Hid, scope: c_int) -> c_int {
-        if IS_FULL.load(Ordering::Acquire) {
-            return -1;
-        }
-        let flush = api().H5Fflush.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { flush(object, scope) }
-    }
-    let table = Api { H5Fflush: Some(flush), ..api() };
-    // SAFETY: the function does what HDF5's does, or fails as that may.
-    let library = unsafe { Library::new(&table) }.expect("a library");
+    let library = library_with!(H5Fflush(a: Hid, b: c_int), || !IS_FULL.load(Ordering::Acquire));
     let path = path("recorder_dropped_again");
     let (file, mut recorder) = create_with(&library, &path, &drle(4), Options::default());
     (0..6).for_each(|number| assert_eq!(recorder.push(number, camera(number)).expect("taken"), Pushed::Taken));
@@ -709,26 +665,14 @@ fn a_sum_that_cannot_be_stored_costs_no_frames_and_no_rows() {
 fn frames_are_dropped_at_once_also_while_hdf5_takes_nothing_and_their_metadata_is_kept() {
     const N_FRAMES: u64 = 3000;
     static STALLS: AtomicBool = AtomicBool::new(true);
-    unsafe extern "C" fn write_chunk(
-        dataset: Hid,
-        dxpl: Hid,
-        mask: u32,
-        offset: *const u64,
-        n_bytes: usize,
-        data: *const c_void,
-    ) -> c_int {
+    let library = library_with!(H5Dwrite_chunk(a: Hid, b: Hid, c: u32, d: *const u64, e: usize, f: *const c_void), || {
         let start = std::time::Instant::now();
         while STALLS.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(1));
         }
         STALLS.store(false, Ordering::Release);
-        let write_chunk = api().H5Dwrite_chunk.expect("in the table");
-        // SAFETY: the caller's own arguments.
-        unsafe { write_chunk(dataset, dxpl, mask, offset, n_bytes, data) }
-    }
-    let table = Api { H5Dwrite_chunk: Some(write_chunk), ..api() };
-    // SAFETY: the function does what HDF5's does.
-    let library = unsafe { Library::new(&table) }.expect("a library");
+        true
+    });
     let path = path("recorder_stalled");
     let options = Options {
         n_workers: 1,
