@@ -564,7 +564,8 @@ typedef struct dc_recorder_options {
     size_t n_columns;
     dc_release release;      /* NULL: dc_recorder_released tells which buffers are free */
     void *release_context;
-    int no_journal;          /* not 0: no journal is written beside the file, from which it is restored after a crash */
+    int no_journal;          /* not 0: no journal is written beside the file, from which Rust's `journal::restore` makes
+                                it anew after a crash */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \

@@ -234,7 +234,7 @@ impl Journal {
 fn check_old(path: &Path) -> Result<bool> {
     match std::fs::metadata(path) {
         Ok(old) if old.len() > MAGIC.len() as u64 => {
-            let reason = "it is of a recording that did not finish: restore it, or remove it".to_owned();
+            let reason = "it is of a recording that did not finish: restore it (`darkchunk_stream::journal::restore`), or remove it".to_owned();
             Err(Error::Journal { path: path.display().to_string(), reason })
         }
         old => Ok(old.is_ok()),
