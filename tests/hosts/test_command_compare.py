@@ -66,6 +66,28 @@ def test_the_report_is_one_page_that_needs_nothing_else(tmp_path):
     assert text.count("data:image/png;base64,") == 10
 
 
+def test_a_sweep_finds_the_largest_bound_that_keeps_the_limits(tmp_path):
+    raw, page = stored(tmp_path / "raw.h5", PROJECTIONS, chunks=(4, 60, 80)), tmp_path / "sweep.html"
+    *tried, last = lines("compare", raw, "--sweep", "--codec", "zstd:3", "--codec", "drle:9000", "--html", page)
+    assert last["largest_bound"] == "bounded:noise=1" and last["tried"][:2] == ["zstd:3", "drle:9000"]
+    passes = dict(zip(last["tried"], (found["verdict"]["passes"] for found in tried), strict=True))
+    assert passes["zstd:3"] and not passes["drle:9000"]
+    assert passes["bounded:noise=1"] and not passes["bounded:noise=3/2"]
+    (alone,) = lines("compare", raw, "--codec", "bounded:noise=3/2", code=1)
+    (swept,) = (found for found in tried if found["test"] == alone["test"])
+    assert swept["report"] == alone["report"]
+    text = page.read_text()
+    assert "bounded:noise=1<" in text and len(text) < 100_000 and not re.search(r"https?:|<script|@import|url\(", text)
+    assert "several codecs" in run("compare", raw, "--codec", "lz4", "--codec", "zstd", code=2)
+
+
+def test_a_sweep_without_sigma_is_in_counts_and_fails_where_photons_are_lost(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PHOTONS, chunks=(4, 60, 80))
+    text = run("compare", raw, "--sweep", "--noise", "none", code=1)
+    assert text.startswith("No bound keeps all limits") and "bounded:absolute=64" in text
+    assert all(len(line) <= 80 for line in text.splitlines() if " " in line.strip())
+
+
 def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
     raw = stored(tmp_path / "raw.h5", PROJECTIONS)
     other = stored(tmp_path / "other.h5", PROJECTIONS[:, :50])

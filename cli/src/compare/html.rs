@@ -17,37 +17,36 @@ h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2r
 .verdict { padding: .8rem 1rem; border-left: .4rem solid; background: var(--box); font-size: 1.15rem; font-weight: 600 }
 .kept { color: var(--good) } .broken { color: var(--bad) }
 table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
+th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .wide tr:first-child th { white-space: normal } .verdicts { overflow-wrap: normal; white-space: normal !important } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
 figure { margin: 1rem 0 1.6rem } figcaption { color: var(--soft); font-size: .92rem } svg { width: 100%; height: auto; display: block }
 .label { fill: var(--soft); font: 11px system-ui, sans-serif } .grid { stroke: var(--line); stroke-width: .7 } .axis { stroke: var(--soft) }
-.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .error { stroke: var(--mark) }
+.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) }
 .frames { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem } .frames img, .map { width: 100%; image-rendering: pixelated; display: block } .map { max-width: 32rem }
 ul { padding-left: 1.2rem } li { overflow-wrap: anywhere }";
 
-/// The whole page.
-pub(super) fn report(names: &Names, found: &Found) -> String {
-    let mut page = String::new();
-    let reference = escaped(&format!("{}:{}", names.reference.0, names.reference.1));
-    let _ = write!(
-        page,
+/// A page; the title is escaped already.
+pub(super) fn page(title: &str, body: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>darkchunk compare: {reference}</title><style>{STYLE}</style></head><body>"
-    );
+         <title>darkchunk compare: {title}</title><style>{STYLE}</style></head><body>{body}<p class=\"meaning\">darkchunk {version}. \
+         x are the counts of the reference, y those of the test, e = y &minus; x; sigma is the noise of a pixel by the model above.</p>\
+         </body></html>\n"
+    )
+}
+
+/// The report of one comparison.
+pub(super) fn report(names: &Names, found: &Found) -> String {
+    let reference = escaped(&format!("{}:{}", names.reference.0, names.reference.1));
     let class = if found.verdict.passes { "kept" } else { "broken" };
     let verdict = escaped(&text::verdict(found));
-    let _ = write!(page, "<h1>What was lost</h1><p class=\"verdict {class}\">{verdict}</p>");
-    compared(&mut page, &reference, names, found);
-    checks(&mut page, found);
-    metrics(&mut page, found);
-    plots(&mut page, found);
-    frames(&mut page, &found.previews);
-    let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(
-        page,
-        "<p class=\"meaning\">darkchunk {version}. x are the counts of the reference, y those of the test, e = y &minus; x; sigma is the noise of a \
-         pixel by the model above.</p></body></html>"
-    );
-    page
+    let mut body = format!("<h1>What was lost</h1><p class=\"verdict {class}\">{verdict}</p>");
+    compared(&mut body, &reference, names, found);
+    checks(&mut body, found);
+    metrics(&mut body, found);
+    plots(&mut body, found);
+    frames(&mut body, &found.previews);
+    page(&reference, &body)
 }
 
 fn compared(page: &mut String, reference: &str, names: &Names, found: &Found) {
@@ -89,7 +88,7 @@ fn metrics(page: &mut String, found: &Found) {
     *page += "</table>";
 }
 
-fn figure(page: &mut String, picture: &str, caption: &str) {
+pub(super) fn figure(page: &mut String, picture: &str, caption: &str) {
     if !picture.is_empty() {
         let _ = write!(page, "<figure>{picture}<figcaption>{}</figcaption></figure>", escaped(caption));
     }
@@ -170,6 +169,6 @@ fn high(values: &[f32]) -> f32 {
 }
 
 /// Text for a page.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod html;
 mod picture;
 mod plot;
+mod sweep;
 mod text;
 
 use std::path::PathBuf;
@@ -28,20 +29,25 @@ const SCHEMA: u32 = 1;
     darkchunk compare raw.h5:/entry/data/data lossy.h5:/entry/data/data\n  \
     darkchunk compare raw.h5 --codec bounded:noise=1 --html report.html\n  \
     darkchunk compare raw.h5 --codec bounded:noise=1/2 --noise 2.05,98,9\n  \
-    darkchunk compare raw.h5 --codec drle:20 --noise none --json")]
+    darkchunk compare raw.h5 --codec drle:20 --noise none --json\n  \
+    darkchunk compare raw.h5 --sweep --html sweep.html")]
 pub(crate) struct Arguments {
     /// The dataset as it was measured; without a path the largest of its file
     #[arg(value_name = "REFERENCE[:/PATH]")]
     reference: String,
     /// The dataset to be judged, of the same shape and type
-    #[arg(value_name = "TEST[:/PATH]", required_unless_present = "codec", conflicts_with = "codec")]
+    #[arg(value_name = "TEST[:/PATH]", required_unless_present_any = ["codec", "sweep"], conflicts_with_all = ["codec", "sweep"])]
     test: Option<String>,
     /// In place of TEST: a codec that is applied in memory, as for convert:
     /// bounded:noise=1, drle:20; or a filter's number and parameters, 36115:1,4
     #[arg(long, value_name = "SPEC")]
-    codec: Option<Codec>,
+    codec: Vec<Codec>,
+    /// Apply all of --codec (without one, a choice of them) and several bounds,
+    /// and say which is the largest that keeps the limits
+    #[arg(long)]
+    sweep: bool,
     /// Frames of a chunk, for --codec
-    #[arg(long, value_name = "N", requires = "codec", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", conflicts_with = "test", default_value_t = 0, hide_default_value = true)]
     chunk_frames: u64,
     /// sigma of a pixel: counter (the root of the counts), GAIN,OFFSET,VARIANCE,
     /// repeats (found from frames of a scene that stands still), or none
@@ -90,10 +96,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let (reference, reference_path) = open(&library, &arguments.reference)?;
     let options = options(&library, arguments)?;
+    if arguments.sweep {
+        return sweep::run(arguments, reference, &reference_path, &options);
+    }
     let (test, test_name) = test(&library, arguments, &reference_path)?;
     let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: test_name };
-    let n_elements = reference.dims().iter().fold(reference.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim));
-    let bar = progress(n_elements, arguments.style);
+    let bar = progress(n_bytes(&reference), arguments.style);
     bar.set_message(crate::output::shown(&names.test).into_owned());
     let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
     bar.finish_and_clear();
@@ -109,10 +117,17 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(if found.verdict.passes { Found::Nothing } else { Found::Something })
 }
 
+fn n_bytes(reader: &Reader) -> u64 {
+    reader.dims().iter().fold(reader.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim))
+}
+
 fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Result<(Test, String), String> {
-    if let Some(codec) = &arguments.codec {
+    if let [codec, more @ ..] = &arguments.codec[..] {
+        if !more.is_empty() {
+            return Err("several codecs at once: add --sweep".into());
+        }
         let (filter, cd_values) = codec.parameters(&arguments.noise)?;
-        let name = format!("{} (filter {filter}, parameters {cd_values:?}), applied in memory", codec.name());
+        let name = applied(codec.name(), filter, &cd_values);
         return Ok((Test::Codec { filter, cd_values, chunk_frames: arguments.chunk_frames }, name));
     }
     let text = arguments.test.as_deref().unwrap_or_default();
@@ -123,6 +138,11 @@ fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Resul
         if is_whole { open_input(library, &same).or_else(|_| open(library, text)) } else { open(library, text) };
     let (reader, path) = opened?;
     Ok((Test::Dataset(Box::new(reader)), format!("{}:{path}", same.name())))
+}
+
+/// What a codec is called that was applied in memory.
+fn applied(name: &str, filter: u32, cd_values: &[u32]) -> String {
+    format!("{name} (filter {filter}, parameters {cd_values:?}), applied in memory")
 }
 
 fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> {

@@ -162,6 +162,33 @@ pub(super) fn bias(points: &[BiasAtMean], limit: Option<f64>) -> String {
     plot.end()
 }
 
+/// A codec in the plane of size and error.
+pub(super) struct Point<'a> {
+    pub(super) name: &'a str,
+    pub(super) bits: f64,
+    pub(super) error: f64,
+    pub(super) passes: bool,
+}
+
+/// Bits a pixel and error of codecs.
+pub(super) fn distortion(points: &[Point<'_>], unit: &str) -> String {
+    let most = |of: fn(&Point<'_>) -> f64| points.iter().map(of).fold(0.0, f64::max).max(1e-3) * 1.15;
+    let x = Axis { from: 0.0, to: most(|point| point.bits), is_log: false };
+    let y = Axis { from: 0.0, to: most(|point| point.error), is_log: false };
+    let label = format!("rms error, {unit}");
+    let mut plot = Plot::new("Size and error", (x, "stored bits a pixel"), (y, &label));
+    for point in points {
+        let (x, y) = (plot.at_x(point.bits), plot.at_y(point.error));
+        let class = if point.passes { "point" } else { "open" };
+        let _ = write!(plot.svg, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\"/>");
+        // Those without loss are in a row on the axis: only what is lossy has its name here.
+        if point.error > 0.0 {
+            plot.text(x + 6.0, y - 4.0, "start", &super::html::escaped(point.name));
+        }
+    }
+    plot.end()
+}
+
 /// ρ of all lags: within a frame, and to the frame before. Opposite lags within a frame are the same.
 pub(super) fn autocorrelation(lags: &[Lag]) -> String {
     const CELL: f64 = 26.0;
@@ -225,6 +252,10 @@ mod tests {
         let plot = bias(&[point, BiasAtMean { mean: 50.0, ..point }], Some(0.05));
         assert_eq!((plot.matches("<circle").count(), plot.matches("class=\"limit\"").count()), (2, 2));
         assert_eq!(bias(&[], None), "");
+        let point = Point { name: "a<b", bits: 1.0, error: 0.1, passes: true };
+        let plot = distortion(&[Point { name: "exact", error: 0.0, passes: false, ..point }, point], "sigma");
+        assert_eq!((plot.matches("class=\"point\"").count(), plot.matches("class=\"open\"").count()), (1, 1));
+        assert!(plot.contains("a&lt;b") && !plot.contains("exact"));
         let lag = Lag { dx: 1, dy: 0, dt: 0, rho: 0.1, n: 100 };
         assert_eq!(autocorrelation(&[lag, Lag { dt: 1, ..lag }]).matches("<rect").count(), 3);
     }

@@ -10,6 +10,7 @@ mod frames;
 mod pass;
 mod preview;
 mod sample;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::{Error, Reader, Result};
 use codec::Applied;
 use frames::{Frames, Stored, for_element};
 pub use preview::Preview;
+pub use sweep::{Candidate, Sweep, Tried, sweep};
 
 /// What a dataset is compared with.
 #[derive(Debug)]
@@ -177,7 +179,11 @@ pub fn run(reference: Reader, test: Test, options: &Options, progress: &mut dyn 
         }
     };
     let work = Work { reference, test, options: options.clone() };
-    for_element!(work.reference.reader.element(), compare(&work, progress))
+    judge(&work, progress)
+}
+
+fn judge(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result<Found> {
+    for_element!(work.reference.reader.element(), compare(work, progress))
 }
 
 fn same_kind(reference: &Frames, test: Frames) -> Result<Frames> {
