@@ -762,6 +762,22 @@ void dc_sparse_free(dc_sparse *sparse);
 dc_status dc_reader_reduce(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, int64_t *sum, int64_t *max,
                            uint64_t *count);
 
+/* The same, to which frames are added from call to call: what a call costs is what its frames cost. A reduction belongs to no reader, and
+ * takes frames of any that have the same pixels: a reader that was refreshed, one of the next file. One thread at a time. */
+typedef struct dc_reduction dc_reduction;
+dc_status dc_reduction_new(const dc_reader *reader, const int64_t *ignore, dc_reduction **reduction);
+
+/* Adds the frames begin, begin + 1, ..., end - 1, for about so many seconds, at least a chunk of them; INFINITY: all. `next` is the first
+ * that is left, or end. After an error it may have a part of a frame: then all calls fail but dc_reduction_free. */
+dc_status dc_reduction_add(dc_reduction *reduction, const dc_reader *reader, uint64_t begin, uint64_t end, double seconds,
+                           uint64_t *next);
+
+/* Of all frames that were added; outputs as of dc_reader_reduce. */
+dc_status dc_reduction_get(const dc_reduction *reduction, int64_t *sum, int64_t *max, uint64_t *count);
+
+/* NULL is allowed. */
+void dc_reduction_free(dc_reduction *reduction);
+
 /* For each of these frames, and each label in it from 0 to n_labels - 1: the sum of its pixels, the sum of their squares, and how many there
  * are, zeros among them. `labels` has a number for each pixel of a frame; those from n_labels on are of no region. Each output is NULL,
  * or has room for (end - begin) * n_labels numbers. */

@@ -15,6 +15,7 @@ mod load;
 mod pipeline;
 mod reader;
 mod recorder;
+mod reduction;
 mod sparse;
 mod statistics;
 mod status;

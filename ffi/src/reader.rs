@@ -278,6 +278,14 @@ pub(crate) unsafe extern "C" fn dc_read_begin(
     })
 }
 
+/// A limit in time; longer than there is a time for is without one.
+pub(crate) fn seconds(seconds: f64) -> Result<Option<Duration>, Failure> {
+    if seconds >= 0.0 {
+        return Ok(Duration::try_from_secs_f64(seconds).ok());
+    }
+    Err(Failure::Argument(format!("{seconds} is no number of seconds")))
+}
+
 /// Reads on for some time.
 ///
 /// # Safety
@@ -288,12 +296,7 @@ pub(crate) unsafe extern "C" fn dc_read_step(read: *mut Read, seconds: f64, is_d
         require(is_done, "is_done")?;
         // SAFETY: promised by the caller.
         let read = unsafe { reference_mut(read, "read") }?;
-        let limit = match seconds {
-            // Longer than there is a time for is without a limit.
-            seconds if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).ok(),
-            seconds => return Err(Failure::Argument(format!("{seconds} is no number of seconds"))),
-        };
-        let done = read.0.step(limit)?;
+        let done = read.0.step(self::seconds(seconds)?)?;
         // SAFETY: promised by the caller.
         unsafe { set(is_done, c_int::from(done), "is_done") }
     })

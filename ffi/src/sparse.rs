@@ -15,7 +15,7 @@ pub(crate) struct Sparse(Core);
 
 /// # Safety
 /// `ignore` is null or a number.
-unsafe fn ignored(ignore: *const i64) -> Option<i64> {
+pub(crate) unsafe fn ignored(ignore: *const i64) -> Option<i64> {
     // SAFETY: the caller's promise.
     unsafe { ignore.as_ref() }.copied()
 }
@@ -127,13 +127,10 @@ pub(crate) unsafe extern "C" fn dc_reader_reduce(
         // SAFETY: promised by the caller.
         let state = unsafe { reference(reader, "reader") }?.state();
         // SAFETY: promised by the caller.
-        let found = state.core.reduce(begin..end, unsafe { ignored(ignore) })?;
-        // SAFETY: promised by the caller: room for the pixels of a frame.
-        unsafe { put(sum, &found.sum, "sum") }?;
-        // SAFETY: as above.
-        unsafe { put(max, &found.max, "max") }?;
-        // SAFETY: as above.
-        unsafe { put(count, &found.count, "count") }
+        let mut all = state.core.reduction(unsafe { ignored(ignore) })?;
+        all.add(&state.core, begin..end, None)?;
+        // SAFETY: promised by the caller.
+        unsafe { crate::reduction::put(&all, sum, max, count) }
     })
 }
 

@@ -245,6 +245,22 @@ static void check_frames(const dc_reader *reader) {
     CHECK(n_pixels == k);
     CHECK(dc_reader_reduce(reader, 1, n_stored, &ignore, sum, max, count) == DC_OK && !memcmp(sum, expected, sizeof sum));
     CHECK(dc_reader_reduce(reader, 1, n_stored, NULL, NULL, NULL, NULL) == DC_OK);
+    static int64_t again[FRAME], greatest[FRAME];
+    static uint64_t times[FRAME];
+    dc_reduction *reduction = NULL;
+    CHECK(dc_reduction_new(reader, &ignore, &reduction) == DC_OK);
+    for (uint64_t next = 1; next < n_stored;) {
+        uint64_t before = next;
+        CHECK(dc_reduction_add(reduction, reader, next, n_stored, 0, &next) == DC_OK && next > before);
+    }
+    CHECK(dc_reduction_get(reduction, again, greatest, times) == DC_OK && !memcmp(again, sum, sizeof sum));
+    CHECK(!memcmp(greatest, max, sizeof max) && !memcmp(times, count, sizeof count));
+    uint64_t next = 7;
+    CHECK(dc_reduction_add(reduction, reader, 1, FRAMES + 1, 1, &next) == DC_ARGUMENT && says("frames") && next == 7);
+    CHECK(dc_reduction_add(reduction, reader, 1, 2, -1, &next) == DC_ARGUMENT && says("seconds") && next == 7);
+    CHECK(dc_reduction_get(reduction, NULL, NULL, NULL) == DC_OK);
+    dc_reduction_free(reduction);
+    dc_reduction_free(NULL);
     dc_sparse_free(sparse);
     dc_sparse_free(NULL);
     CHECK(dc_reader_sparse(reader, 1, FRAMES + 1, NULL, &sparse) == DC_ARGUMENT && says("frames"));

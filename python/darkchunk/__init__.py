@@ -46,8 +46,9 @@ from ._native import PLUGIN_PATH
 from ._open import from_h5py, from_pytables, open
 from ._reader import Dataset
 from ._recorder import Recorder, Statistics
+from ._reduction import Reduced, Reduction
 from ._registry import get_config, register
-from ._sparse import Reduced, Regions, Sparse
+from ._sparse import Regions, Sparse
 from ._version import version, version_info
 from ._writer import Summary, Writer
 
@@ -79,6 +80,7 @@ __all__ = [
     "ReadError",
     "Recorder",
     "Reduced",
+    "Reduction",
     "Regions",
     "Sparse",
     "Statistics",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _hosted, _native, _sparse
+from . import _hosted, _native, _reduction, _sparse
 from ._errors import UnsupportedError
 from ._gate import Gate
 
@@ -52,23 +52,30 @@ class Frames:
         source, begin, end = self._frames_of(start, start + 1 if stop is None else stop)
         return _sparse.sparse(source, begin, end, ignore)
 
-    def reduce(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> _sparse.Reduced:
+    def reduce(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> _reduction.Reduced:
         """Sum, greatest value and count of each pixel over the frames `start` to `stop - 1`, in one pass and without
         images; pixels that are `ignore` are left out. For integers of up to 32 bits."""
-        source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
-        return _sparse.reduce(source, begin, end, ignore)
+        return self._reduction_of(start, stop, ignore).all()
 
     def sum(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.int64]:
         """The `sum` of `reduce`."""
-        return self.reduce(start, stop, ignore).sum
+        return self._reduction_of(start, stop, ignore).sum
 
     def max(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.int64]:
         """The `max` of `reduce`."""
-        return self.reduce(start, stop, ignore).max
+        return self._reduction_of(start, stop, ignore).max
 
     def count(self, start: int = 0, stop: int | None = None, ignore: int | None = None) -> NDArray[np.uint64]:
         """The `counts` of `reduce`."""
-        return self.reduce(start, stop, ignore).counts
+        return self._reduction_of(start, stop, ignore).counts
+
+    def reduction(self, ignore: int | None = None) -> _reduction.Reduction:
+        """A `Reduction` of no frame yet, for a sum that is wanted again and again while frames are added."""
+        return self._reduction_of(0, 0, ignore)
+
+    def _reduction_of(self, start: int, stop: int | None, ignore: int | None) -> _reduction.Reduction:
+        source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
+        return _reduction.reduction(source, begin, end, ignore)
 
     def regions(
         self, labels: ArrayLike, start: int = 0, stop: int | None = None, ignore: int | None = None

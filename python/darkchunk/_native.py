@@ -226,7 +226,9 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_reader_n_stored": [c.c_void_p, c.POINTER(c.c_uint64)],
     "dc_reader_sparse": [c.c_void_p, c.c_uint64, c.c_uint64, c.c_void_p, c.POINTER(c.c_void_p)],
     "dc_sparse_get": [c.c_void_p, *[c.POINTER(c.c_void_p)] * 3, c.POINTER(c.c_size_t)],
-    "dc_reader_reduce": [c.c_void_p, c.c_uint64, c.c_uint64, *[c.c_void_p] * 4],
+    "dc_reduction_new": [c.c_void_p, c.c_void_p, c.POINTER(c.c_void_p)],
+    "dc_reduction_add": [c.c_void_p, c.c_void_p, c.c_uint64, c.c_uint64, c.c_double, c.POINTER(c.c_uint64)],
+    "dc_reduction_get": [c.c_void_p] * 4,
     "dc_reader_regions": [c.c_void_p, c.c_uint64, c.c_uint64, c.c_void_p, c.c_void_p, c.c_size_t, *[c.c_void_p] * 3],
     "dc_reader_refresh": [c.c_void_p],
     "dc_read_begin": [
@@ -284,6 +286,16 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
 }
 
 
+_FREE_FUNCTIONS = (
+    "dc_read_free",
+    "dc_reader_free",
+    "dc_recorder_free",
+    "dc_reduction_free",
+    "dc_sparse_free",
+    "dc_writer_free",
+)
+
+
 def path() -> Path:
     """The file of the library in this package."""
     return FOLDER / "lib" / _NAMES.get(sys.platform, "libdarkchunk.so")
@@ -303,7 +315,7 @@ def library() -> c.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = [], c.c_char_p
     lib.dc_hdf5_size.argtypes, lib.dc_hdf5_size.restype = [], c.c_size_t
-    for name in ("dc_writer_free", "dc_recorder_free", "dc_reader_free", "dc_read_free", "dc_sparse_free"):
+    for name in _FREE_FUNCTIONS:
         function = getattr(lib, name)
         function.argtypes, function.restype = [c.c_void_p], None
     lib.dc_reader_reason.argtypes, lib.dc_reader_reason.restype = [c.c_void_p], c.c_char_p

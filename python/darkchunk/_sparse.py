@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _native
 
 # A call into the library takes about so many seconds, so that Ctrl-C is seen.
-_PIECE = 0.1
+PIECE = 0.1
 
 
 class Sparse:
@@ -77,17 +77,6 @@ class Regions(NamedTuple):
     """How many there are that are not ignored, zeros among them."""
 
 
-class Reduced(NamedTuple):
-    """What `Dataset.reduce` gives; each of the shape of a frame."""
-
-    sum: NDArray[np.int64]
-    """Over the frames."""
-    max: NDArray[np.int64]
-    """The greatest value; 0 where all are ignored."""
-    counts: NDArray[np.uint64]
-    """In how many frames the pixel is neither 0 nor ignored."""
-
-
 def _pieces(begin: int, end: int, step: int) -> Iterator[tuple[int, int]]:
     """Ranges of frames that together are all; each takes about as long as a piece may."""
     n = max(1, step)
@@ -96,7 +85,7 @@ def _pieces(begin: int, end: int, step: int) -> Iterator[tuple[int, int]]:
         yield begin, stop
         took = time.monotonic() - start
         # What a call costs whatever its frames (a sum is as large as several images) is not paid for each of them.
-        n = min(max(step, n * 2 if took < 2 * _PIECE else n if took < 4 * _PIECE else n // 2), 1 << 20)
+        n = min(max(step, n * 2 if took < 2 * PIECE else n if took < 4 * PIECE else n // 2), 1 << 20)
         begin = stop
 
 
@@ -148,22 +137,6 @@ def _copied(handle: c.c_void_p, n_frames: int, dtype: np.dtype[Any]) -> tuple[ND
         )
 
     return array(values, n.value, dtype), array(indices, n.value, np.uint32), array(offsets, n_frames + 1, np.uint64)
-
-
-def reduce(source: Source, begin: int, end: int, ignore: int | None) -> Reduced:
-    """`Dataset.reduce`."""
-    shape = source.shape[1:]
-    total = Reduced(np.zeros(shape, np.int64), np.full(shape, np.iinfo(np.int64).min), np.zeros(shape, np.uint64))
-    part = Reduced(np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.uint64))
-    places = [array.ctypes.data for array in part]
-    # A pixel that is ignored in all frames of a piece has the maximum 0 there, which no negative one may lose to.
-    at_once = end - begin if ignore is not None and source.dtype.kind == "i" else source.chunk
-    for first, last in _pieces(begin, end, at_once):
-        source.call("dc_reader_reduce", source.handle, first, last, source.ignore(ignore), *places)
-        np.add(total.sum, part.sum, out=total.sum)
-        np.maximum(total.max, part.max, out=total.max)
-        np.add(total.counts, part.counts, out=total.counts)
-    return total if end > begin else total._replace(max=np.zeros(shape, np.int64))
 
 
 def regions(source: Source, begin: int, end: int, ignore: int | None, labels: ArrayLike) -> Regions:

@@ -59,6 +59,13 @@ def test_sparse_sums_and_regions_are_those_of_the_images(tmp_path):
                 assert (found.sums[:, label] == kept.sum(axis=1)).all(), what
                 assert (found.squares[:, label] == (kept**2).sum(axis=1)).all(), what
                 assert (found.counts[:, label] == (pixels != MASKED).sum(axis=1)).all(), what
+            running = dataset.reduction(MASKED)
+            for first in range(3, 20, 4):
+                running.add(dataset, first, min(20, first + 4))
+            running.add(dataset, 20)
+            found = dataset.reduce(3, 21, MASKED)
+            assert all((one == other).all() for one, other in zip(running.all(), found, strict=True)), what
+            assert len(running) == 18 and (running.sum == found.sum).all()
             one = dataset.sparse(22)
             assert len(one) == 1 and (one.to_dense()[0] == whole[22]).all()
             with pytest.raises(IndexError):

@@ -31,5 +31,5 @@ mod reserve;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use reader::{Missing, Options, Read, Reader, Reduced, Regions, Sparse, Statistics, Way};
+pub use reader::{Missing, Options, Read, Reader, Reduced, Reduction, Regions, Sparse, Statistics, Way};
 pub use reserve::Reserve;

@@ -7,21 +7,41 @@ use std::fs::File;
 
 use darkchunk::{Error, Result};
 
+/// A type of which all bytes may be zero.
+///
+/// # Safety
+/// A value of zeros is one of its values.
+pub(super) unsafe trait Zero: Copy {}
+
+// SAFETY: a number.
+unsafe impl Zero for u8 {}
+// SAFETY: a number.
+unsafe impl Zero for u32 {}
+// SAFETY: a number.
+unsafe impl Zero for u64 {}
+// SAFETY: numbers.
+unsafe impl Zero for [u64; 2] {}
+
 /// Zeros that take no memory before they are written, so that a chunk which claims to be large and does not decode costs
 /// nothing.
 pub(super) fn zeroed(n_bytes: usize) -> Result<Vec<u8>> {
-    let none = || Error::NoMemory { n_bytes };
-    if n_bytes == 0 {
+    zeros(n_bytes)
+}
+
+/// The same, of any such type.
+pub(super) fn zeros<T: Zero>(n: usize) -> Result<Vec<T>> {
+    let none = || Error::NoMemory { n_bytes: n.saturating_mul(size_of::<T>()) };
+    if n == 0 {
         return Ok(Vec::new());
     }
-    let layout = Layout::array::<u8>(n_bytes).map_err(|_| none())?;
-    // SAFETY: the layout has a size.
-    let bytes = unsafe { alloc_zeroed(layout) };
-    if bytes.is_null() {
+    let layout = Layout::array::<T>(n).map_err(|_| none())?;
+    // SAFETY: the layout has a size: no type of `Zero` is empty.
+    let values = unsafe { alloc_zeroed(layout) };
+    if values.is_null() {
         return Err(none());
     }
-    // SAFETY: allocated just now, with this layout, all of it zeros.
-    Ok(unsafe { Vec::from_raw_parts(bytes, n_bytes, n_bytes) })
+    // SAFETY: allocated just now, with this layout, all of it zeros, which are values of the type.
+    Ok(unsafe { Vec::from_raw_parts(values.cast(), n, n) })
 }
 
 /// Tells the system that these bytes of a file will be read soon.

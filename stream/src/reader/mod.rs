@@ -42,7 +42,7 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
-pub use frames::{Reduced, Regions, Sparse};
+pub use frames::{Reduced, Reduction, Regions, Sparse};
 use partial::Counts;
 pub use partial::Statistics;
 use plan::Plan;

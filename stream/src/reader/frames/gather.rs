@@ -8,6 +8,14 @@ use crate::{Error, Result};
 
 /// Takes pixels of frames, in any order of frames.
 pub(super) trait Gather: Send + 'static {
+    /// Up to so many frames follow, all of whose pixels come before it is called again.
+    ///
+    /// # Errors
+    /// [`darkchunk::Error::NoMemory`]
+    fn begin(&mut self, _n_frames: u64) -> darkchunk::Result<()> {
+        Ok(())
+    }
+
     /// Pixels of `frame` from its pixel `first` on. No pixel that is not 0 comes twice.
     fn take(&mut self, frame: u64, first: usize, bytes: &[u8]);
 }
@@ -62,79 +70,9 @@ impl Gather for Select {
         }
         let (ignore, Some((_, pixels))) = (self.ignore, self.frames.last_mut()) else { return };
         self.kind.each(bytes, |index, value| {
-            if Some(value) != ignore {
+            if value != 0 && Some(value) != ignore {
                 pixels.push(((first + index) as u32, value));
             }
-        });
-    }
-}
-
-/// Of each pixel, over frames.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reduced {
-    /// The sum.
-    pub sum: Vec<i64>,
-    /// The greatest value; 0 where there is none that is not ignored.
-    pub max: Vec<i64>,
-    /// In how many frames it is neither 0 nor ignored.
-    pub count: Vec<u64>,
-}
-
-pub(super) struct Reduce {
-    kind: Kind,
-    ignore: Option<i64>,
-    pixels: Vec<Pixel>,
-}
-
-#[derive(Clone, Copy)]
-struct Pixel {
-    sum: i64,
-    max: i64,
-    count: u32,
-    ignored: u32,
-}
-
-impl Reduce {
-    pub(super) fn new(kind: Kind, n_pixels: usize, ignore: Option<i64>) -> Self {
-        let none = Pixel { sum: 0, max: i64::MIN, count: 0, ignored: 0 };
-        Self { kind, ignore, pixels: vec![none; n_pixels] }
-    }
-
-    pub(super) fn join(found: Vec<Self>, n_pixels: usize, n_frames: u64, ignore: Option<i64>) -> Reduced {
-        let none = Pixel { sum: 0, max: i64::MIN, count: 0, ignored: 0 };
-        let mut all = vec![none; n_pixels];
-        for part in found {
-            for (all, pixel) in all.iter_mut().zip(part.pixels) {
-                all.sum += pixel.sum;
-                all.max = all.max.max(pixel.max);
-                all.count += pixel.count;
-                all.ignored += pixel.ignored;
-            }
-        }
-        let max = |pixel: &Pixel| {
-            let has_zero = ignore != Some(0) && u64::from(pixel.count) + u64::from(pixel.ignored) < n_frames;
-            if has_zero || pixel.count == 0 { pixel.max.max(0) } else { pixel.max }
-        };
-        Reduced {
-            sum: all.iter().map(|pixel| pixel.sum).collect(),
-            max: all.iter().map(max).collect(),
-            count: all.iter().map(|pixel| pixel.count.into()).collect(),
-        }
-    }
-}
-
-impl Gather for Reduce {
-    fn take(&mut self, _frame: u64, first: usize, bytes: &[u8]) {
-        let (ignore, pixels) = (self.ignore, &mut self.pixels[first..]);
-        self.kind.each(bytes, |index, value| {
-            let pixel = &mut pixels[index];
-            if Some(value) == ignore {
-                pixel.ignored += 1;
-                return;
-            }
-            pixel.sum += value;
-            pixel.max = pixel.max.max(value);
-            pixel.count += 1;
         });
     }
 }
@@ -218,7 +156,7 @@ impl Gather for Labelled {
                 region.ignored += 1;
                 return;
             }
-            region.n += 1;
+            region.n += u64::from(value != 0);
             region.sum += value;
             region.squares += value as f64 * value as f64;
         });

@@ -6,17 +6,19 @@
 
 mod gather;
 mod pixels;
+mod reduce;
 mod walk;
 
 use std::ops::Range;
 
-pub use gather::{Reduced, Regions, Sparse};
+pub use gather::{Regions, Sparse};
+pub use reduce::{Reduced, Reduction};
 
 use super::Reader;
 use crate::{Error, Result};
-use gather::{Labelled, Reduce, Select};
+use gather::{Labelled, Select};
 use pixels::Kind;
-use walk::walk;
+use walk::walk_all;
 
 impl Reader {
     /// Pixels of a frame.
@@ -59,21 +61,8 @@ impl Reader {
     pub fn sparse(&self, frames: Range<u64>, ignore: Option<i64>) -> Result<Sparse> {
         let (kind, n_pixels) = self.frame()?;
         self.check_frames(&frames)?;
-        let found = walk(self, kind, n_pixels, frames.clone(), move || Select::new(kind, ignore))?;
+        let found = walk_all(self, kind, n_pixels, frames.clone(), move || Select::new(kind, ignore))?;
         Ok(Select::join(found, frames, kind))
-    }
-
-    /// For each pixel the sum over these frames, the greatest value, and in how many frames it is not 0; without those where it is
-    /// `ignore`.
-    ///
-    /// # Errors
-    /// As [`sparse`](Self::sparse).
-    pub fn reduce(&self, frames: Range<u64>, ignore: Option<i64>) -> Result<Reduced> {
-        let (kind, n_pixels) = self.frame()?;
-        self.check_frames(&frames)?;
-        let n_frames = frames.end - frames.start;
-        let found = walk(self, kind, n_pixels, frames, move || Reduce::new(kind, n_pixels, ignore))?;
-        Ok(Reduce::join(found, n_pixels, n_frames, ignore))
     }
 
     /// For each frame and each label the sum of its pixels, the sum of their squares, and how many there are; without those that are
@@ -90,7 +79,7 @@ impl Reader {
         let labels: std::sync::Arc<[u32]> = labels.into();
         let shared = std::sync::Arc::clone(&labels);
         let make = move || Labelled::new(kind, &shared, n_labels, ignore);
-        let found = walk(self, kind, n_pixels, frames.clone(), make)?;
+        let found = walk_all(self, kind, n_pixels, frames.clone(), make)?;
         Labelled::join(found, frames, (&labels, n_labels), ignore)
     }
 }

@@ -5,6 +5,9 @@ use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 /// Bytes that are looked at together: most are zeros.
 const AT_ONCE: usize = 64;
 
+/// Where at least one pixel of so many is not 0, all of them are taken.
+const MANY: usize = 4;
+
 /// An integer as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
@@ -24,7 +27,8 @@ impl Kind {
         matches!(element.n_bytes, 1 | 2 | 4).then_some(Self { n_bytes: element.n_bytes, is_signed, is_big })
     }
 
-    /// Calls `found` with the place and the value of each pixel that is not 0.
+    /// Calls `found` with the place and the value of each pixel that is not 0, and of zeros that are among many others: to leave
+    /// these out would cost more than to take them.
     #[inline(always)]
     pub(super) fn each(self, bytes: &[u8], mut found: impl FnMut(usize, i64)) {
         match (self.n_bytes, self.is_signed, self.is_big) {
@@ -41,6 +45,11 @@ impl Kind {
         }
     }
 
+    /// The smallest value that it can have.
+    pub(super) fn lowest(self) -> i64 {
+        if self.is_signed { -(1 << (8 * self.n_bytes - 1)) } else { 0 }
+    }
+
     /// The bytes of a value.
     pub(super) fn put(self, value: i64, to: &mut Vec<u8>) {
         let bytes = value.to_le_bytes();
@@ -55,9 +64,12 @@ fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> i64, found: &mu
         if bytes.iter().fold(0, |all, byte| all | byte) == 0 {
             continue;
         }
-        for (index, pixel) in bytes.as_chunks::<N>().0.iter().enumerate() {
-            if *pixel != [0; N] {
-                found(part * (AT_ONCE / N) + index, value(*pixel));
+        let (first, pixels) = (part * (AT_ONCE / N), bytes.as_chunks::<N>().0);
+        let n_bright = pixels.iter().filter(|pixel| **pixel != [0; N]).count();
+        let is_dense = n_bright * MANY >= pixels.len();
+        for (index, pixel) in pixels.iter().enumerate() {
+            if is_dense || *pixel != [0; N] {
+                found(first + index, value(*pixel));
             }
         }
     }

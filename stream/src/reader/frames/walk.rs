@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use darkchunk::Threads;
 use darkchunk::cpu::Level;
@@ -16,19 +17,38 @@ use crate::reader::work::{Known, read_chunk};
 use crate::reader::{Missing, Reader, Way};
 use crate::{Error, Result};
 
-/// Has every worker that `make` makes take pixels of the frames.
-pub(super) fn walk<G: Gather>(
+/// Has what `make` makes, one for each thread, take all pixels of the frames.
+pub(super) fn walk_all<G: Gather>(
     reader: &Reader,
     kind: Kind,
     n_pixels: usize,
     frames: Range<u64>,
     make: impl Fn() -> G + Send + Sync + 'static,
 ) -> Result<Vec<G>> {
+    let mut gathered = Vec::new();
+    walk(reader, kind, n_pixels, frames, &mut gathered, make, None)?;
+    Ok(gathered)
+}
+
+/// Has what is in `gathered`, and what `make` makes for more threads, take pixels of the frames until the time is over, and returns the
+/// first frame that is left.
+pub(super) fn walk<G: Gather>(
+    reader: &Reader,
+    kind: Kind,
+    n_pixels: usize,
+    frames: Range<u64>,
+    gathered: &mut Vec<G>,
+    make: impl Fn() -> G + Send + Sync + 'static,
+    deadline: Option<Instant>,
+) -> Result<u64> {
     if frames.is_empty() || n_pixels == 0 {
-        return Ok(Vec::new());
+        return Ok(frames.end);
     }
     if !has_whole_frames(reader) {
-        return images(reader, kind, n_pixels, frames, make()).map(|found| vec![found]);
+        let mut one = gathered.pop().unwrap_or_else(make);
+        let next = images(reader, kind, n_pixels, frames, &mut one, deadline);
+        gathered.push(one);
+        return next;
     }
     let known = Arc::clone(&reader.known);
     let per_chunk = known.block[0];
@@ -38,21 +58,22 @@ pub(super) fn walk<G: Gather>(
         known,
         counts: Arc::clone(&reader.counts),
         missing: reader.options.missing,
+        begin: chunks.start,
         next: AtomicU64::new(chunks.start),
         end: chunks.end,
-        frames,
+        deadline,
+        frames: frames.clone(),
         frame_bytes: n_pixels * kind.n_bytes,
         element_bytes: kind.n_bytes,
         make: Box::new(make),
         has_failed: AtomicBool::new(false),
-        found: Mutex::default(),
+        found: Mutex::new(Found { gathered: std::mem::take(gathered), error: None }),
     });
     reader.pool.run(n_threads.saturating_sub(1), Arc::clone(&walk) as Arc<dyn Share>);
-    let mut found = walk.found.lock().unwrap_or_else(PoisonError::into_inner);
-    match found.error.take() {
-        Some((_, error)) => Err(error),
-        None => Ok(std::mem::take(&mut found.gathered)),
-    }
+    let mut found = walk.found();
+    *gathered = std::mem::take(&mut found.gathered);
+    let next = walk.next.load(Ordering::Acquire).min(walk.end);
+    found.error.take().map_or(Ok(next.saturating_mul(per_chunk).min(frames.end)), |(_, error)| Err(error))
 }
 
 /// Whether chunks are whole frames that are read directly.
@@ -62,16 +83,31 @@ fn has_whole_frames(reader: &Reader) -> bool {
 }
 
 /// Frames as images, one after the other.
-fn images<G: Gather>(reader: &Reader, kind: Kind, n_pixels: usize, frames: Range<u64>, mut found: G) -> Result<G> {
+fn images<G: Gather>(
+    reader: &Reader,
+    kind: Kind,
+    n_pixels: usize,
+    frames: Range<u64>,
+    found: &mut G,
+    deadline: Option<Instant>,
+) -> Result<u64> {
     let mut image = zeroed(n_pixels * kind.n_bytes)?;
     let (mut start, mut count) = (vec![0; reader.dims().len()], reader.dims().to_vec());
     count[0] = 1;
-    for frame in frames {
+    for frame in frames.clone() {
+        if frame > frames.start && is_over(deadline) {
+            return Ok(frame);
+        }
         start[0] = frame;
         reader.read(&start, &count, None, &mut image)?;
+        found.begin(1)?;
         found.take(frame, 0, &image);
     }
-    Ok(found)
+    Ok(frames.end)
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 struct Walk<G> {
@@ -79,8 +115,10 @@ struct Walk<G> {
     counts: Arc<Counts>,
     missing: Missing,
     /// Chunks along the first axis.
+    begin: u64,
     next: AtomicU64,
     end: u64,
+    deadline: Option<Instant>,
     frames: Range<u64>,
     frame_bytes: usize,
     element_bytes: usize,
@@ -90,26 +128,21 @@ struct Walk<G> {
 }
 
 struct Found<G> {
+    /// Those that no thread is using.
     gathered: Vec<G>,
     /// Of the first chunk that failed.
     error: Option<(u64, Error)>,
 }
 
-impl<G> Default for Found<G> {
-    fn default() -> Self {
-        Self { gathered: Vec::new(), error: None }
-    }
-}
-
 impl<G: Gather> Share for Walk<G> {
     fn work(&self) {
         let (mut gather, mut stored, mut decoded) = (None, Vec::new(), Vec::new());
-        while !self.has_failed.load(Ordering::Acquire) {
+        while self.goes_on() {
             let index = self.next.fetch_add(1, Ordering::AcqRel);
             if index >= self.end {
                 break;
             }
-            let gather = gather.get_or_insert_with(&self.make);
+            let gather = gather.get_or_insert_with(|| self.gather());
             if let Err(error) = self.chunk(index, gather, &mut stored, &mut decoded) {
                 self.fail(index, error);
             }
@@ -121,6 +154,17 @@ impl<G: Gather> Share for Walk<G> {
 impl<G: Gather> Walk<G> {
     fn found(&self) -> std::sync::MutexGuard<'_, Found<G>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gather(&self) -> G {
+        let kept = self.found().gathered.pop();
+        kept.unwrap_or_else(&self.make)
+    }
+
+    /// Whether another chunk is to be begun. The first one always is, so that every call gets on.
+    fn goes_on(&self) -> bool {
+        !self.has_failed.load(Ordering::Acquire)
+            && (self.next.load(Ordering::Acquire) == self.begin || !is_over(self.deadline))
     }
 
     fn fail(&self, index: u64, error: Error) {
@@ -138,6 +182,7 @@ impl<G: Gather> Walk<G> {
         let mut offset = place.clone();
         offset[0] = index * known.block[0];
         let (Some(map), Some(located)) = (&known.map, &known.located) else { return Ok(()) };
+        gather.begin(known.block[0])?;
         let mut take = |at: usize, bytes: &[u8]| self.take(offset[0], at, bytes, gather);
         let Some(chunk) = map.get(&place) else {
             if self.missing == Missing::Error {
