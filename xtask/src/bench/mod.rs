@@ -4,14 +4,15 @@
 //! * through HDF5: `benches/hdf5/through_h5py.py`, our plugins and hdf5plugin's taking turns;
 //! * at the end the goals of the project, and what was measured of them ([`goals`]).
 //!
-//! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench bounded` is about errors
-//! within a bound ([`bounded`]), `bench robustness` about bad chunks ([`robustness`]), `bench report` about what was recorded before
-//! ([`report`]). Peers are built first ([`peers`]).
+//! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench read` reads with the
+//! reader ([`reader`]), `bench bounded` is about errors within a bound ([`bounded`]), `bench robustness` about bad chunks
+//! ([`robustness`]), `bench report` about what was recorded before ([`report`]). Peers are built first ([`peers`]).
 
 mod bounded;
 mod chart;
 mod goals;
 mod peers;
+mod reader;
 mod record;
 mod recorder;
 mod report;
@@ -34,6 +35,7 @@ pub(crate) const HELP: &str = "[--quick] [--csv FILE] [--huge-pages] [--only TEX
     limits\ntalk [--csv FILE]: recordings as in the DRLE talk, side by side\n\
     record [--quick]: the recorder beside the fused pass alone, and beside what others do\n\
     bounded [--rounds N] [--only TEXT] [--json FILE]: the bounded codec beside others, with and without loss\n\
+    read [--quick] [--csv FILE] [--rounds N] [--frames N] [--only TEXT]: the reader beside h5py and others\n\
     robustness [--all] [--json FILE]: bad chunks through hdf5plugin's plugins and ours, in every host\n\
     report [FILE.csv...]: recorded results against the goals; --write: the tables and the chart of the documents";
 
@@ -42,6 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         Some(("talk", rest)) => talk::run(rest),
         Some(("record", rest)) => recorder::run(rest),
         Some(("bounded", rest)) => bounded::run(rest),
+        Some(("read", rest)) => reader::run(rest),
         Some(("robustness", rest)) => robustness::run(rest),
         Some(("report", rest)) => report::run(rest),
         _ => race(arguments),

@@ -42,12 +42,14 @@ pub(super) struct Row {
 }
 
 /// Which command measures a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// `bench`: codecs, and through h5py.
     Codecs,
     /// `bench talk`.
     Talk,
+    /// `bench read`.
+    Reader,
 }
 
 impl Row {
@@ -71,7 +73,11 @@ impl Row {
     }
 
     pub(super) fn part(&self) -> Part {
-        if self.name.starts_with("talk ") { Part::Talk } else { Part::Codecs }
+        match self.name.split_once(' ') {
+            Some(("talk", _)) => Part::Talk,
+            Some(("read", _)) => Part::Reader,
+            _ => Part::Codecs,
+        }
     }
 
     /// Whether it went through HDF5, with h5py.
@@ -165,7 +171,7 @@ pub(super) fn write(path: &Path, part: Part, rows: &[Row]) -> Result {
     let mut all = if path.exists() { read(path)? } else { Vec::new() };
     all.retain(|row| row.part() != part);
     all.extend_from_slice(rows);
-    all.sort_by_key(|row| row.part() == Part::Talk);
+    all.sort_by_key(Row::part);
     let lines: String = all.iter().map(|row| row.to_line() + "\n").collect();
     save(path, &format!("{HEADER}\n{lines}"))?;
     let description = path.with_extension("txt");
@@ -190,7 +196,7 @@ fn described(before: &str, part: Part, machine: &[(&str, String)]) -> String {
     for (key, value) in machine.iter().filter(|(key, _)| !matches!(*key, "date" | "commit")) {
         let _ = writeln!(text, "{key}: {value}");
     }
-    for (name, of) in [("bench", Part::Codecs), ("bench talk", Part::Talk)] {
+    for (name, of) in [("bench", Part::Codecs), ("bench talk", Part::Talk), ("bench read", Part::Reader)] {
         if let Some(when) = if of == part { Some(&*measured) } else { old(name) } {
             let _ = writeln!(text, "{name}: {when}");
         }

@@ -1,7 +1,7 @@
 //! The tables that documents show of the recorded results.
 
-use super::record::Machine;
-use super::rows::{NATIVE_BITSHUFFLE, PLUGIN, Peer, Rows};
+use super::record::{Machine, Part, Row};
+use super::rows::{NATIVE_BITSHUFFLE, OURS, PLUGIN, Peer, Rows};
 use crate::Result;
 use std::fmt::Write as _;
 
@@ -97,9 +97,85 @@ pub(super) fn processors(machines: &[Machine]) -> Result<String> {
     Ok(table)
 }
 
+/// `docs/benchmarks.md`: the reader beside others; a row for each thing that it was made to read.
+pub(super) fn reader(rows: &[Row]) -> String {
+    let ours = |row: &&Row| row.part() == Part::Reader && row.by == OURS && row.level.starts_with("reader");
+    let firsts: Vec<&Row> = rows.iter().filter(ours).filter(|row| row.threads == 1).collect();
+    if firsts.is_empty() {
+        return "Not recorded yet on this machine.\n".into();
+    }
+    let head =
+        "| what | frames | h5py, hdf5plugin | h5py, our plugin | another way | reader | 2 threads | most threads |";
+    let mut table = format!("{head}\n|---|---|---:|---:|---|---:|---:|---:|\n");
+    for first in firsts {
+        let same = || rows.iter().filter(|row| (&row.name, &row.input) == (&first.name, &first.input));
+        let plugin = same().find(|row| row.by == OURS && !ours(row));
+        let peer = same().find(|row| row.by.starts_with(PLUGIN.0));
+        let others = same().filter(|row| row.by != OURS && !row.by.starts_with(PLUGIN.0));
+        let other = others.max_by(|a, b| a.gb_per_s.total_cmp(&b.gb_per_s));
+        let ours = |most: bool| {
+            let found = same().filter(|row| row.level == first.level);
+            if most { found.max_by_key(|row| row.threads) } else { found.filter(|row| row.threads == 2).next_back() }
+        };
+        let what = format!("{}{}", first.name.trim_start_matches("read "), first.level.trim_start_matches("reader"));
+        let other = other.map(|row| format!("{} ({}, {})", speed(Some(row)), row.by, threads(row.threads)));
+        let most = ours(true).filter(|row| row.threads > 2);
+        let _ = writeln!(
+            table,
+            "| {what} | {} | {} | {} | {} | {} | {} | {} |",
+            first.input,
+            speed(peer),
+            speed(plugin),
+            other.unwrap_or_default(),
+            times(first, plugin),
+            ours(false).map_or_else(String::new, |row| times(row, plugin)),
+            most.map_or_else(String::new, |row| format!("{}, {}", times(row, plugin), row.threads)),
+        );
+    }
+    table
+}
+
+fn threads(n: u64) -> String {
+    if n == 1 { "1 thread".into() } else { format!("{n} threads") }
+}
+
+fn speed(row: Option<&Row>) -> String {
+    row.map_or_else(String::new, |row| format!("{:.2}", row.gb_per_s))
+}
+
+/// A speed, and beside it how many times that of `plugin` it is.
+fn times(row: &Row, plugin: Option<&Row>) -> String {
+    let times = plugin.map(|plugin| format!(" (x{:.1})", row.gb_per_s / plugin.gb_per_s));
+    speed(Some(row)) + &times.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reader_stands_beside_h5py_with_the_same_plugin() {
+        let row = |by: &str, level: &str, threads, gb_per_s| Row {
+            name: "read all bitshuffle-lz4".into(),
+            input: "in".into(),
+            by: by.into(),
+            level: level.into(),
+            threads,
+            gb_per_s,
+            ..Row::default()
+        };
+        let rows = [
+            row(OURS, "plugin, h5py", 1, 2.0),
+            row(OURS, "reader", 1, 3.0),
+            row(OURS, "reader", 2, 5.0),
+            row("hdf5plugin 7.1.0", "wheel, h5py", 1, 1.0),
+            row("another", "wheel", 2, 1.5),
+        ];
+        let expected =
+            "| all bitshuffle-lz4 | in | 1.00 | 2.00 | 1.50 (another, 2 threads) | 3.00 (x1.5) | 5.00 (x2.5) |  |";
+        assert_eq!(reader(&rows).lines().nth(2), Some(expected));
+        assert!(reader(&[]).starts_with("Not recorded"));
+    }
 
     #[test]
     fn frames_a_second_have_three_digits() {
