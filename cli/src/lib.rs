@@ -13,6 +13,7 @@ mod hash;
 mod info;
 mod input;
 mod output;
+mod plugins;
 mod recover;
 mod verify;
 
@@ -62,6 +63,7 @@ enum Verb {
     Recover(recover::Arguments),
     Convert(convert::Arguments),
     Hash(hash::Arguments),
+    Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -81,6 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

@@ -49,6 +49,10 @@ macro_rules! for_each_hdf5_tool {
             fn H5Dget_storage_size(dataset: Hid) -> u64;
             fn H5Sget_simple_extent_type(space: Hid) -> c_int;
             fn H5Sget_simple_extent_npoints(space: Hid) -> i64;
+            fn H5Tget_fields(
+                kind: Hid, sign: *mut usize, exponent: *mut usize, exponent_bits: *mut usize, mantissa: *mut usize,
+                mantissa_bits: *mut usize,
+            ) -> c_int;
             fn H5Tget_member_name(kind: Hid, index: c_uint) -> *mut c_char;
             // A `size_t`, which is never so large.
             fn H5Tget_member_offset(kind: Hid, index: c_uint) -> isize;
@@ -58,6 +62,12 @@ macro_rules! for_each_hdf5_tool {
             fn H5Tequal(one: Hid, other: Hid) -> c_int;
             fn H5free_memory(memory: *mut c_void) -> c_int;
             fn H5Zfilter_avail(filter: c_int) -> c_int;
+            // Places on the search path for plugins.
+            fn H5PLsize(n_folders: *mut c_uint) -> c_int;
+            fn H5PLget(index: c_uint, folder: *mut c_char, n_bytes: usize) -> isize;
+            fn H5PLget_loading_state(flags: *mut c_uint) -> c_int;
+            // Since HDF5 1.10.7. The truth values have one byte or four by its version.
+            fn H5Pset_file_locking(fapl: Hid, locks: c_uint, ignores_failure: c_uint) -> c_int;
             fn H5Dvlen_reclaim(kind: Hid, space: Hid, dxpl: Hid, data: *mut c_void) -> c_int;
             fn H5Rcreate(
                 reference: *mut c_void, at: Hid, name: *const c_char, kind: c_int, space: Hid,

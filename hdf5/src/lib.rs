@@ -46,6 +46,8 @@ pub mod load;
 mod nexus;
 mod object;
 mod options;
+#[cfg(feature = "load")]
+pub mod plugins;
 mod recording;
 pub mod salvage;
 mod tools;

@@ -24,15 +24,16 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::HashSet;
 use std::ffi::c_void;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use crate::tools::Tools;
 use crate::{Api, Error, Library, Result};
 
 mod lock;
-mod module;
+pub(crate) mod module;
 mod places;
 mod table;
 
@@ -94,6 +95,29 @@ pub fn find() -> Result<Loaded> {
 
 fn none(tried: &[String]) -> Error {
     Error::NoLibrary { tried: tried.join("; ") }
+}
+
+/// An HDF5 that can be found, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) whose: String,
+    pub(crate) file: PathBuf,
+    pub(crate) loaded: std::result::Result<Loaded, String>,
+}
+
+/// All that can be found, each file once; the one that [`find`] takes is the first that can be loaded.
+pub(crate) fn candidates() -> Vec<Candidate> {
+    let mut places = vec![("in this process".to_owned(), places::in_process().files)];
+    if let Some(named) = std::env::var_os("DARKCHUNK_HDF5").filter(|path| !path.is_empty()) {
+        places.push(("DARKCHUNK_HDF5".to_owned(), vec![named.into()]));
+    }
+    places.extend(places::pythons().iter().flat_map(|python| places::packages(python).unwrap_or_default()));
+    places.push(("the system".to_owned(), places::system().files));
+    places.push(("conda".to_owned(), places::conda().files));
+    let mut seen = HashSet::new();
+    let files = places.into_iter().flat_map(|(whose, files)| files.into_iter().map(move |file| (whose.clone(), file)));
+    let new = files.filter(|(_, file)| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    new.map(|(whose, file)| Candidate { whose, loaded: load(&file), file }).collect()
 }
 
 /// [`find`], and [`Loaded::library`].

@@ -12,11 +12,11 @@ use libloading::Library;
 /// A library that is loaded, and stays so until the process ends, whether it can be used or not: once a function of HDF5 was
 /// called, the system calls HDF5 back when the process or a thread ends.
 #[derive(Debug)]
-pub(super) struct Module(ManuallyDrop<Library>);
+pub(crate) struct Module(ManuallyDrop<Library>);
 
 impl Module {
     /// Loads a file, with the libraries beside it that it needs. One that is in the process is not loaded again.
-    pub(super) fn open(file: &Path) -> Result<Self, String> {
+    pub(crate) fn open(file: &Path) -> Result<Self, String> {
         // SAFETY: the files that are asked for are HDF5's by name and place, or the caller vouches for them. HDF5 does
         // nothing when it is loaded, and is never unloaded.
         let library = unsafe { os::open(file) };
@@ -24,7 +24,7 @@ impl Module {
     }
 
     /// The program itself, with what it was linked with.
-    pub(super) fn program() -> Option<Self> {
+    pub(crate) fn program() -> Option<Self> {
         os::program().map(Self::kept)
     }
 
@@ -41,7 +41,7 @@ impl Module {
         Self(ManuallyDrop::new(library))
     }
 
-    pub(super) fn symbol(&self, name: &str) -> Option<NonNull<c_void>> {
+    pub(crate) fn symbol(&self, name: &str) -> Option<NonNull<c_void>> {
         // SAFETY: nothing is done with what is there; all that is wanted is its address.
         let symbol = unsafe { self.0.get::<*mut c_void>(name.as_bytes()) }.ok()?;
         // SAFETY: as above; the library stays loaded, so the address stays true.

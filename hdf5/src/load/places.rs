@@ -37,7 +37,7 @@ fn is_hdf5(file: &Path) -> bool {
 /// In the h5py wheel of a Python, or beside it where h5py uses conda's own.
 pub(super) fn h5py(python: &Path) -> Place {
     let shown = python.display();
-    let (looked, folders) = match ask(python) {
+    let (looked, folders) = match ask(python, "h5py") {
         Ok((Some(package), prefix)) => {
             let looked = format!("no libhdf5 in the h5py of {shown} ({})", package.display());
             let beside = package.with_file_name("h5py.libs");
@@ -49,6 +49,24 @@ pub(super) fn h5py(python: &Path) -> Place {
     Place { looked, files: folders.iter().flat_map(|folder| in_folder(folder)).collect() }
 }
 
+/// Packages of Python whose wheels have an HDF5 each: how they are called, and imported.
+const PACKAGES: [(&str, &str); 3] = [("h5py", "h5py"), ("PyTables", "tables"), ("netCDF4", "netCDF4")];
+
+/// The HDF5 in the wheel of each package of a Python, by the package; and what is in the Python's own folder.
+pub(super) fn packages(python: &Path) -> Result<Vec<(String, Vec<PathBuf>)>, String> {
+    let (mut found, mut prefixes) = (Vec::new(), Vec::new());
+    for (shown, name) in PACKAGES {
+        let (package, prefix) = ask(python, name)?;
+        prefixes = vec![prefix.join("lib"), prefix.join("Library/bin")];
+        let Some(package) = package else { continue };
+        let beside = [name.to_owned(), name.to_lowercase()].map(|name| package.with_file_name(name + ".libs"));
+        let folders = beside.into_iter().chain([package.join(".dylibs"), package]);
+        found.push((shown.to_owned(), folders.flat_map(|folder| in_folder(&folder)).collect()));
+    }
+    found.push((python.display().to_string(), prefixes.iter().flat_map(|folder| in_folder(folder)).collect()));
+    Ok(found)
+}
+
 /// The Pythons that are asked for their h5py.
 pub(super) fn pythons() -> Vec<PathBuf> {
     let (program, usual) = if cfg!(windows) { ("Scripts/python.exe", "python") } else { ("bin/python", "python3") };
@@ -57,16 +75,16 @@ pub(super) fn pythons() -> Vec<PathBuf> {
     named.into_iter().chain(active).chain([usual.into()]).collect()
 }
 
-/// The folder of a Python's h5py, and where that Python is.
-fn ask(python: &Path) -> Result<(Option<PathBuf>, PathBuf), String> {
+/// The folder of a package of a Python, and where that Python is.
+fn ask(python: &Path, package: &str) -> Result<(Option<PathBuf>, PathBuf), String> {
     // What lies in the current folder is not looked at.
     const SCRIPT: &str = "import sys
 if sys.path and not sys.path[0]: del sys.path[0]
 import importlib.util
-spec = importlib.util.find_spec('h5py')
+spec = importlib.util.find_spec(sys.argv[1])
 print((list(spec.submodule_search_locations or ['']) if spec else [''])[0])
 print(sys.prefix)";
-    let output = Command::new(python).args(["-c", SCRIPT]).output().map_err(|error| error.to_string())?;
+    let output = Command::new(python).args(["-c", SCRIPT, package]).output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.lines().collect::<Vec<_>>()[..] {
         [package, prefix] => Ok(((!package.is_empty()).then(|| package.into()), prefix.into())),
