@@ -9,6 +9,7 @@
 mod compare;
 mod completions;
 mod convert;
+mod diff;
 mod hash;
 mod info;
 mod input;
@@ -63,6 +64,7 @@ enum Verb {
     Recover(recover::Arguments),
     Convert(convert::Arguments),
     Hash(hash::Arguments),
+    Diff(diff::Arguments),
     Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
@@ -83,6 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

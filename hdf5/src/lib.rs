@@ -44,6 +44,7 @@ mod library;
 #[cfg(feature = "load")]
 pub mod load;
 mod nexus;
+pub mod number;
 mod object;
 mod options;
 #[cfg(feature = "load")]
@@ -52,6 +53,7 @@ mod recording;
 pub mod salvage;
 mod tools;
 pub mod tree;
+pub mod values;
 mod words;
 mod writer;
 

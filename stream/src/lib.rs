@@ -7,7 +7,7 @@
 //! [`recorder`] takes frames by their number, and encodes them in threads.
 //!
 //! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise; [`recover`] saves
-//! what is good of a damaged one. [`hash`] has the same value for the same pixels, whatever they are stored with.
+//! what is good of a damaged one; [`diff`] says what two files differ in. [`hash`] has the same value for the same pixels, whatever they are stored with.
 //!
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
@@ -20,6 +20,7 @@
 
 pub mod compare;
 pub mod convert;
+pub mod diff;
 mod error;
 pub mod filters;
 pub mod hash;

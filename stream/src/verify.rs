@@ -192,7 +192,7 @@ fn grid(dims: &[u64], block: &[u64]) -> crate::Result<impl Iterator<Item = Vec<u
 }
 
 /// A shape of so many bytes: rows of the last axes, as many as fit.
-fn piece(dims: &[u64], element_bytes: u64) -> Vec<u64> {
+pub(crate) fn piece(dims: &[u64], element_bytes: u64) -> Vec<u64> {
     let mut room = (PIECE_BYTES / element_bytes.max(1)).max(1);
     let mut piece = vec![1; dims.len()];
     for (size, dim) in piece.iter_mut().zip(dims).rev() {

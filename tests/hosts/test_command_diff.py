@@ -1,0 +1,100 @@
+"""`darkchunk diff` finds what was changed, and nothing else."""
+
+import shutil
+
+import h5py
+import numpy as np
+
+from common import BITSHUFFLE, DRLE
+from test_command import PIXELS, everything, lines, run
+
+
+def found(*arguments, code=1):
+    """The differences, by path, and the summary."""
+    *differences, summary = lines("diff", *arguments, code=code)
+    return {(line["path"], line["difference"]): line for line in differences}, summary
+
+
+def test_what_is_only_stored_otherwise_is_no_difference(tmp_path):
+    everything(tmp_path / "a.h5")
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "bitshuffle-lz4", "--chunk", "7,0,0", "-d", "c*=keep", "-d", "h*=keep", "-d", "scale*=keep")
+    assert run("diff", tmp_path / "a.h5", tmp_path / "b.h5") == ""
+    differences, summary = found(tmp_path / "a.h5", tmp_path / "b.h5", "-j", 3, "--memory", 1, code=0)
+    assert not differences and summary["equal"] and summary["datasets"] > 12
+    assert run("diff", f"{tmp_path}/a.h5:/entry/data", f"{tmp_path}/b.h5") == ""
+
+
+def test_each_change_is_found_and_nothing_else(tmp_path):
+    everything(tmp_path / "a.h5")
+    shutil.copy(tmp_path / "a.h5", tmp_path / "b.h5")
+    with h5py.File(tmp_path / "b.h5", "a") as file:
+        data = file["entry/data/data"]
+        pixels = data[...].astype("i8")
+        pixels[7, 3, 5] += 9
+        pixels[19, 32, 46] += 3
+        data[...] = pixels.astype("u2")
+        data.attrs["units"] = "photons"
+        del file["entry/data"].attrs["NX_class"]
+        file["entry"].attrs["new"] = [1.5, 2.5]
+        del file["soft"], file["scalar"], file["compact"]
+        file["soft"] = h5py.SoftLink("/elsewhere")
+        file["strings"][1] = "cc"
+        file["references"][0] = file["lzf"].ref
+        file["more"] = np.arange(3)
+        file["compact"] = np.arange(5, dtype="i4")
+        file["holes"].resize(90, axis=0)
+    for jobs in (1, 3):
+        differences, summary = found(tmp_path / "a.h5", tmp_path / "b.h5", "-j", jobs)
+        pixels = differences.pop(("/entry/data/data", "elements"))
+        assert (pixels["different"], pixels["first"], pixels["max_difference"]) == (2, [7, 3, 5], 9)
+        assert (int(pixels["a"]), int(pixels["b"])) == (PIXELS[7, 3, 5], PIXELS[7, 3, 5] + 9)
+        # The virtual dataset shows the same pixels.
+        assert differences.pop(("/virtual", "elements"))["different"] == 2
+        units = differences.pop(("/entry/data/data", "attribute"))
+        assert units["a"].startswith('"counts"') and units["b"].startswith('"photons"')
+        assert differences.pop(("/entry/data", "attribute"))["b"] is None
+        assert differences.pop(("/entry", "attribute"))["a"] is None
+        assert differences.pop(("/soft", "kind"))["b"] == "soft link to /elsewhere"
+        assert differences.pop(("/strings", "elements"))["b"] == '"cc"'
+        assert differences.pop(("/references", "elements"))["b"] == "-> /lzf"
+        assert differences.pop(("/scalar", "only"))["in"] == "first" and differences.pop(("/more", "only"))["in"] == "second"
+        # The numbers are the same.
+        assert differences.pop(("/compact", "type"))["b"] == "int32"
+        assert differences.pop(("/holes", "shape"))["b"] == "90 x 10"
+        assert not differences and not summary["equal"] and summary["differences"] == 12
+    text = run("diff", tmp_path / "a.h5", tmp_path / "b.h5", code=1)
+    assert "/entry/data/data: 2 of 31020 elements differ, by 9 at most; the first at" in " ".join(text.split())
+    assert run("diff", tmp_path / "a.h5", tmp_path / "b.h5", "-q", code=1) == ""
+
+
+def test_a_threshold_explains_zeros_and_nothing_else(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression=BITSHUFFLE, compression_opts=(0, 2))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(2, 33, 47), compression=DRLE, compression_opts=(20,))
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        below = np.where(PIXELS < 20, 0, PIXELS)
+        below[3, 2, 1] = 19 if PIXELS[3, 2, 1] < 19 else 7
+        file["x"] = below.astype("u2")
+    changed = int(((PIXELS < 20) & (PIXELS != 0)).sum())
+    assert changed > 0
+    a, b, c = (tmp_path / f"{name}.h5" for name in "abc")
+    assert found(a, b)[0]["/x", "elements"]["different"] == changed
+    assert found(a, b, "--within-threshold", code=0)[1]["within_threshold"] == changed
+    assert run("diff", a, c, "--within-threshold=20", code=0 if PIXELS[3, 2, 1] == 0 else 1).count("elements differ") == (PIXELS[3, 2, 1] != 0)
+    run("diff", a, b, "--within-threshold=5", code=1)
+
+
+def test_what_cannot_be_compared_ends_with_2(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression="gzip", fletcher32=True)
+        file["y"] = np.arange(3)
+        place = file["x"].id.get_chunk_info(3)
+    shutil.copy(tmp_path / "a.h5", tmp_path / "b.h5")
+    with open(tmp_path / "b.h5", "r+b") as file:
+        file.seek(place.byte_offset + 20)
+        file.write(b"damage")
+    differences, summary = found(tmp_path / "a.h5", tmp_path / "b.h5", code=2)
+    assert "[3, 0, 0]" in differences["/x", "not compared"]["reason"] and summary["not_compared"] == 1
+    assert "nothing at /z" in run("diff", f"{tmp_path}/a.h5:/z", tmp_path / "b.h5", code=2)
+    assert "No such file" in run("diff", tmp_path / "a.h5", tmp_path / "none.h5", code=2)
