@@ -9,6 +9,7 @@
 //!   with other frames, by threads or ranks, are [merged](Moments::merge); the result is the same to the last bit, in whatever order.
 //! * [`Rules`] say which pixels count: those that are not masked, no sentinels, not saturated. The others must be exact, and are
 //!   counted where they are not.
+//! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines.
 //! * [`Limits`] judge a report.
 //! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still.
 //!
@@ -53,6 +54,7 @@ mod sigma;
 mod spots;
 mod ssim;
 mod statistics;
+pub mod technique;
 mod tiles;
 
 pub use autocorrelation::{Autocorrelation, Lag};

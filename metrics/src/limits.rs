@@ -38,6 +38,28 @@ pub struct Limits {
     pub spot_charge_lost: Option<f64>,
     /// The mean shift of the centroids of spots, in pixels.
     pub centroid_shift: Option<f64>,
+    /// Of rings: the largest |residual|.
+    pub ring_residual: Option<f64>,
+    /// Of rings: |Σ(y − x) / Σx|.
+    pub ring_bias: Option<f64>,
+    /// The part of peaks that are lost.
+    pub peaks_lost: Option<f64>,
+    /// False peaks, as a part of those that there are.
+    pub peaks_false: Option<f64>,
+    /// The root of the mean square of ΔI / σ of peaks.
+    pub peak_intensity: Option<f64>,
+    /// The mean shift of the centroids of peaks, in pixels.
+    pub peak_shift: Option<f64>,
+    /// The relative change of the contrast of g2, of any label.
+    pub contrast: Option<f64>,
+    /// The relative change of the correlation time, of any label.
+    pub correlation_time: Option<f64>,
+    /// The relative change of a line's area.
+    pub line_area: Option<f64>,
+    /// The shift of its centroid, in columns.
+    pub line_shift: Option<f64>,
+    /// The relative change of its width.
+    pub line_width: Option<f64>,
 }
 
 impl Default for Limits {
@@ -57,6 +79,17 @@ impl Default for Limits {
             spots_lost: None,
             spot_charge_lost: None,
             centroid_shift: None,
+            ring_residual: Some(1.0),
+            ring_bias: Some(0.001),
+            peaks_lost: Some(0.01),
+            peaks_false: Some(0.01),
+            peak_intensity: Some(0.5),
+            peak_shift: Some(0.1),
+            contrast: Some(0.02),
+            correlation_time: Some(0.02),
+            line_area: Some(0.001),
+            line_shift: Some(0.01),
+            line_width: Some(0.01),
         }
     }
 }
@@ -83,6 +116,14 @@ pub struct Verdict {
     pub passes: bool,
     /// All that were checked.
     pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// Adds checks.
+    pub fn add(&mut self, checks: Vec<Check>) {
+        self.passes &= checks.iter().all(|check| check.is_kept);
+        self.checks.extend(checks);
+    }
 }
 
 impl Limits {
@@ -201,7 +242,13 @@ impl Limits {
     }
 }
 
-fn check(checks: &mut Vec<Check>, name: &'static str, limit: Option<f64>, found: f64, text: impl FnOnce() -> String) {
+pub(crate) fn check(
+    checks: &mut Vec<Check>,
+    name: &'static str,
+    limit: Option<f64>,
+    found: f64,
+    text: impl FnOnce() -> String,
+) {
     if let Some(limit) = limit {
         checks.push(Check { name, found, limit, is_kept: found <= limit, text: text() });
     }

@@ -88,6 +88,41 @@ def test_a_sweep_without_sigma_is_in_counts_and_fails_where_photons_are_lost(tmp
     assert all(len(line) <= 80 for line in text.splitlines() if " " in line.strip())
 
 
+def test_rings_are_those_of_numpy_and_small_losses_break_their_limits(tmp_path):
+    row, column = np.indices(SHAPE[1:])
+    radius = np.hypot(row - 30.5, column - 40)
+    x = np.random.default_rng(1).poisson(20 + 80 * np.exp(-((radius - 18) ** 2) / 8) * np.ones(SHAPE)).astype("u2")
+    raw, cut = stored(tmp_path / "raw.h5", x), stored(tmp_path / "cut.h5", x // 2 * 2)
+    page = tmp_path / "report.html"
+    options = ["--technique", "saxs=30.5,40,2", "--html", page]
+    (found,) = lines("compare", raw, cut, *options, code=1)
+    ring = radius // 2 == 9
+    expected = x[:, ring].mean(), np.sqrt(x[:, ring].sum()) / x[:, ring].size, (x // 2 * 2)[:, ring].mean()
+    (of_ring,) = (of_ring for of_ring in found["technique"]["radial"]["rings"] if of_ring["radius"] == 19)
+    assert (of_ring["before"], of_ring["sigma"], of_ring["after"]) == pytest.approx(expected, rel=1e-12)
+    broken = {check["name"] for check in found["verdict"]["checks"] if not check["is_kept"]}
+    assert {"ring_residual", "ring_bias"} <= broken
+    assert page.read_text().count("<polyline") == 4
+    assert "ring_bias" not in run("compare", raw, cut, code=1)
+    assert "peaks: " in run("compare", raw, raw, "--technique", "mx")
+    assert "saxs=ROW,COLUMN" in run("compare", raw, raw, "--technique", "tomo", code=2)
+
+
+def test_correlations_in_time_are_by_label(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PHOTONS)
+    with h5py.File(tmp_path / "labels.h5", "w") as file:
+        file["q"] = np.arange(60 * 80, dtype=">i2").reshape(60, 80) % 3 - 1
+        file["short"] = np.ones(5, "u1")
+    (found,) = lines("compare", raw, raw, "--technique", f"xpcs={tmp_path / 'labels.h5'}:/q")
+    (label,) = found["technique"]["correlation"]
+    assert (label["label"], label["n_pixels"]) == (1, 1600)
+    pixels = PHOTONS.reshape(12, -1)[:, 2::3].astype("f8")
+    mean = pixels.mean(axis=1)
+    g2 = np.mean((pixels[:-1] * pixels[1:]).mean(axis=1) / mean[:-1] / mean[1:])
+    assert label["g2"][0]["before"] == pytest.approx(g2, rel=1e-12) and label["g2"][0]["lag"] == 1
+    assert "one for each pixel" in run("compare", raw, raw, "--technique", f"xpcs={tmp_path / 'labels.h5'}:/short", code=2)
+
+
 def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
     raw = stored(tmp_path / "raw.h5", PROJECTIONS)
     other = stored(tmp_path / "other.h5", PROJECTIONS[:, :50])

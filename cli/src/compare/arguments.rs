@@ -47,6 +47,45 @@ impl NoiseChoice {
     }
 }
 
+/// What an experiment makes of its frames.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum TechniqueChoice {
+    /// Row and column of the centre, and the step of rings.
+    Rings {
+        centre: (f64, f64),
+        step: f64,
+    },
+    Crystallography,
+    /// The dataset with the labels.
+    Xpcs(String),
+    /// Columns from, to.
+    Line(usize, usize),
+    /// Velocity map and coincidence imaging: hits.
+    Hits,
+}
+
+impl FromStr for TechniqueChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = text.split_once('=').unwrap_or((text, ""));
+        let numbers: Result<Vec<f64>, _> = rest.split(',').map(str::parse).collect();
+        let columns: Vec<Option<usize>> = rest.split("..").map(|text| text.parse().ok()).collect();
+        match (name, numbers.as_deref(), &columns[..]) {
+            ("saxs" | "powder", Ok([row, column]), _) => Ok(Self::Rings { centre: (*row, *column), step: 1.0 }),
+            ("saxs" | "powder", Ok([row, column, step]), _) => Ok(Self::Rings { centre: (*row, *column), step: *step }),
+            ("mx", _, _) if rest.is_empty() => Ok(Self::Crystallography),
+            ("vmi", _, _) if rest.is_empty() => Ok(Self::Hits),
+            ("xpcs", _, _) if !rest.is_empty() => Ok(Self::Xpcs(rest.to_owned())),
+            ("line", _, [Some(from), Some(to)]) => Ok(Self::Line(*from, *to)),
+            _ => Err(
+                "give saxs=ROW,COLUMN[,STEP], powder=ROW,COLUMN[,STEP], mx, xpcs=FILE:/LABELS, vmi, or line=FROM..TO"
+                    .into(),
+            ),
+        }
+    }
+}
+
 /// A codec of ours, and what was said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Codec {
@@ -125,6 +164,19 @@ mod tests {
         assert_eq!(parameters("drle:20", "counter"), Ok((36_114, vec![20])));
         assert_eq!(parameters("32008:0,2", "counter"), Ok((32_008, vec![0, 2])));
         assert_eq!(parameters("bounded:noise=1/2", "counter"), Ok((36_115, vec![2, 1, 2])));
+    }
+
+    #[test]
+    fn techniques_have_what_they_need_and_nothing_else() {
+        let of = |text: &str| text.parse::<TechniqueChoice>();
+        assert_eq!(of("saxs=10,20.5"), Ok(TechniqueChoice::Rings { centre: (10.0, 20.5), step: 1.0 }));
+        assert_eq!(of("powder=1,2,0.5"), Ok(TechniqueChoice::Rings { centre: (1.0, 2.0), step: 0.5 }));
+        assert_eq!(of("xpcs=a.h5:/q"), Ok(TechniqueChoice::Xpcs("a.h5:/q".into())));
+        assert_eq!(of("line=10..20"), Ok(TechniqueChoice::Line(10, 20)));
+        assert_eq!((of("mx"), of("vmi")), (Ok(TechniqueChoice::Crystallography), Ok(TechniqueChoice::Hits)));
+        for text in ["saxs", "saxs=1", "saxs=a,b", "mx=1", "xpcs", "line=1", "line=5,9", "tomo", ""] {
+            assert!(of(text).is_err(), "{text}");
+        }
     }
 
     #[test]

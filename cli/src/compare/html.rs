@@ -2,11 +2,15 @@
 
 use std::fmt::Write;
 
+use darkchunk_metrics::technique::{G2, Ring, TechniqueReport};
 use darkchunk_stream::compare::{Found, Preview};
 
 use super::picture::{self, Picture};
 use super::text::{self, number};
 use super::{Names, plot};
+
+/// Labels that have a plot.
+const MAX_LABELS: usize = 12;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --page: #fcfcfb; --text: #1c1c1a; --soft: #62625c; --line: #dededa; --mark: #1f6fb2; --good: #1a7f46; --bad: #b3261e; --box: #f3f3f0 }
@@ -20,7 +24,7 @@ table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem 
 th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .wide tr:first-child th { white-space: normal } .verdicts { overflow-wrap: normal; white-space: normal !important } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
 figure { margin: 1rem 0 1.6rem } figcaption { color: var(--soft); font-size: .92rem } svg { width: 100%; height: auto; display: block }
 .label { fill: var(--soft); font: 11px system-ui, sans-serif } .grid { stroke: var(--line); stroke-width: .7 } .axis { stroke: var(--soft) }
-.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) }
+.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) } .before, .after { fill: none; stroke: var(--mark); stroke-width: 1.4 } .before { stroke: var(--soft); stroke-width: 3; opacity: .55 }
 .frames { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem } .frames img, .map { width: 100%; image-rendering: pixelated; display: block } .map { max-width: 32rem }
 ul { padding-left: 1.2rem } li { overflow-wrap: anywhere }";
 
@@ -96,6 +100,9 @@ pub(super) fn figure(page: &mut String, picture: &str, caption: &str) {
 
 fn plots(page: &mut String, found: &Found) {
     *page += "<h2>Plots</h2>";
+    if let Some(found) = &found.technique {
+        technique(page, found);
+    }
     if found.histogram.iter().any(|n| *n > 0) {
         let caption = "Errors of all pixels over their own sigma. Steps of beta sigma end at beta / 2 on both sides.";
         figure(page, &plot::histogram(&found.histogram), caption);
@@ -107,6 +114,44 @@ fn plots(page: &mut String, found: &Found) {
     if !found.report.sample.autocorrelation.is_empty() {
         let caption = "Autocorrelation of errors, of the frames of the sample. White noise has none; a pattern says that the codec smears or repeats.";
         figure(page, &plot::autocorrelation(&found.report.sample.autocorrelation), caption);
+    }
+}
+
+/// The plots of a technique: grey before, coloured after.
+fn technique(page: &mut String, technique: &TechniqueReport) {
+    match technique {
+        TechniqueReport::Radial(radial) => {
+            let points = |of: fn(&Ring) -> Option<f64>| -> Vec<(f64, f64)> {
+                radial.rings.iter().filter_map(|ring| Some((ring.radius, of(ring)?))).collect()
+            };
+            let profile = [points(|ring| Some(ring.before)), points(|ring| Some(ring.after))];
+            let plot = plot::curves(("radius, pixels", "counts a pixel"), &profile, true);
+            figure(page, &plot, "Mean of each ring over all frames: grey of the reference, coloured of the test.");
+            let residuals = [Vec::new(), points(|ring| ring.residual)];
+            let plot = plot::curves(("radius, pixels", "change / sigma"), &residuals, false);
+            figure(page, &plot, "Change of each ring's mean, in units of what it is uncertain by.");
+        }
+        TechniqueReport::Correlation(labels) => {
+            for label in labels.iter().take(MAX_LABELS) {
+                let points = |of: fn(&G2) -> f64| label.g2.iter().map(|g2| ((g2.lag as f64).log2(), of(g2))).collect();
+                let g2 = [points(|g2| g2.before), points(|g2| g2.after)];
+                let plot = plot::curves(("log2 of the lag in frames", "g2"), &g2, false);
+                let caption = format!("g2 of label {}: grey of the reference, coloured of the test.", label.label);
+                figure(page, &plot, &caption);
+            }
+        }
+        TechniqueReport::Line(line) => {
+            let points =
+                |sums: &[i128]| (line.columns.0..).zip(sums).map(|(at, sum)| (at as f64, *sum as f64)).collect();
+            let spectra = [points(&line.spectrum_before), points(&line.spectrum_after)];
+            let plot = plot::curves(("column", "counts"), &spectra, false);
+            figure(
+                page,
+                &plot,
+                "Sum of each column over all rows and frames: grey of the reference, coloured of the test.",
+            );
+        }
+        TechniqueReport::Peaks(_) => {}
     }
 }
 

@@ -9,8 +9,11 @@ mod text;
 
 use std::path::PathBuf;
 
+use darkchunk::element::{ElementClass, ElementType};
 use darkchunk_hdf5::tree::Kind;
 use darkchunk_hdf5::{File, Library, inspect, load};
+use darkchunk_metrics::Limits;
+use darkchunk_metrics::technique::{PeakSearch, Technique};
 use darkchunk_stream::Reader;
 use darkchunk_stream::compare::{self, Found as Compared, Options, Test};
 use serde_json::json;
@@ -18,7 +21,7 @@ use serde_json::json;
 use crate::input::{Input, Jobs};
 use crate::output::{Style, print, progress};
 use crate::{Found, Outcome};
-use arguments::{Codec, NoiseChoice};
+use arguments::{Codec, NoiseChoice, TechniqueChoice};
 
 /// The version of the JSON object.
 const SCHEMA: u32 = 1;
@@ -30,7 +33,8 @@ const SCHEMA: u32 = 1;
     darkchunk compare raw.h5 --codec bounded:noise=1 --html report.html\n  \
     darkchunk compare raw.h5 --codec bounded:noise=1/2 --noise 2.05,98,9\n  \
     darkchunk compare raw.h5 --codec drle:20 --noise none --json\n  \
-    darkchunk compare raw.h5 --sweep --html sweep.html")]
+    darkchunk compare raw.h5 --sweep --html sweep.html\n  \
+    darkchunk compare raw.h5 --sweep --technique saxs=512,498.5")]
 pub(crate) struct Arguments {
     /// The dataset as it was measured; without a path the largest of its file
     #[arg(value_name = "REFERENCE[:/PATH]")]
@@ -74,6 +78,11 @@ pub(crate) struct Arguments {
     /// Which frames are the sample
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// What the experiment makes of the frames, beside all else:
+    /// saxs=ROW,COLUMN or powder=ROW,COLUMN (rings; ,STEP behind it), mx (peaks),
+    /// xpcs=FILE:/LABELS, vmi (hits), line=FROM..TO (columns)
+    #[arg(long, value_name = "TECHNIQUE")]
+    technique: Option<TechniqueChoice>,
     /// Limits of your own: a JSON file, for instance {"bias": 0.005}
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
@@ -155,6 +164,8 @@ fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> 
         }
         None => defaults.limits.clone(),
     };
+    let limits = of_technique(limits, arguments.technique.as_ref());
+    let technique = arguments.technique.as_ref().map(|choice| technique(library, choice)).transpose()?.flatten();
     let mask = arguments.mask.as_ref().map(|text| mask(library, text)).transpose()?;
     let is_default = arguments.sentinel.is_empty() && arguments.saturation.is_none() && mask.is_none();
     let rules = (!is_default).then(|| darkchunk_metrics::Rules {
@@ -171,20 +182,56 @@ fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> 
         all: arguments.all,
         seed: arguments.seed,
         limits,
+        technique,
         n_threads: arguments.jobs.n_threads(),
     })
 }
 
-fn mask(library: &Library, text: &str) -> Result<std::sync::Arc<[bool]>, String> {
-    let (reader, _) = open(library, text)?;
-    if reader.element().n_bytes != 1 {
-        return Err(format!("{text}: a mask has elements of one byte, and not of {}", reader.element()));
+/// Limits of hits are checked for velocity map and coincidence imaging.
+fn of_technique(mut limits: Limits, technique: Option<&TechniqueChoice>) -> Limits {
+    if technique == Some(&TechniqueChoice::Hits) {
+        limits.spots_lost.get_or_insert(0.01);
+        limits.spot_charge_lost.get_or_insert(0.1);
+        limits.centroid_shift.get_or_insert(0.1);
     }
-    let n_bytes = reader.dims().iter().product::<u64>();
-    let mut bytes = vec![0; usize::try_from(n_bytes).map_err(|error| format!("{text}: {error}"))?];
-    let start = vec![0; reader.dims().len()];
-    reader.read(&start, reader.dims(), None, &mut bytes).map_err(|error| format!("{text}: {error}"))?;
+    limits
+}
+
+fn technique(library: &Library, choice: &TechniqueChoice) -> Result<Option<Technique>, String> {
+    Ok(Some(match choice {
+        TechniqueChoice::Rings { centre, step } => Technique::Radial { centre: *centre, step: *step },
+        TechniqueChoice::Crystallography => Technique::Peaks(PeakSearch::default()),
+        TechniqueChoice::Line(from, to) => Technique::Line(*from, *to),
+        TechniqueChoice::Xpcs(text) => Technique::Correlation(labels(library, text)?),
+        TechniqueChoice::Hits => return Ok(None),
+    }))
+}
+
+fn labels(library: &Library, text: &str) -> Result<std::sync::Arc<[u32]>, String> {
+    let (element, bytes) = all_of(library, text)?;
+    if element.class == ElementClass::Other || ![1, 2, 4].contains(&element.n_bytes) {
+        return Err(format!("{text}: labels are integers of 8, 16 or 32 bits, and not {element}"));
+    }
+    Ok(compare::labels(&bytes, element))
+}
+
+fn mask(library: &Library, text: &str) -> Result<std::sync::Arc<[bool]>, String> {
+    let (element, bytes) = all_of(library, text)?;
+    if element.n_bytes != 1 {
+        return Err(format!("{text}: a mask has elements of one byte, and not of {element}"));
+    }
     Ok(compare::mask(&bytes))
+}
+
+/// All of a dataset that is as large as a frame.
+fn all_of(library: &Library, text: &str) -> Result<(ElementType, Vec<u8>), String> {
+    let (reader, _) = open(library, text)?;
+    let failed = |error: String| format!("{text}: {error}");
+    let n_bytes = usize::try_from(n_bytes(&reader)).map_err(|error| failed(error.to_string()))?;
+    let mut bytes = darkchunk::pipeline::buffer(n_bytes).map_err(|error| failed(error.to_string()))?;
+    let start = vec![0; reader.dims().len()];
+    reader.read(&start, reader.dims(), None, &mut bytes).map_err(|error| failed(error.to_string()))?;
+    Ok((reader.element(), bytes))
 }
 
 /// A reader of what is meant, and the dataset's path.

@@ -162,6 +162,35 @@ pub(super) fn bias(points: &[BiasAtMean], limit: Option<f64>) -> String {
     plot.end()
 }
 
+/// A curve before and one after; both may be empty. Labels of x and y; a logarithmic y shows what is above 0.
+pub(super) fn curves(labels: (&str, &str), [before, after]: &[Vec<(f64, f64)>; 2], is_log: bool) -> String {
+    let shown = |curve: &[(f64, f64)]| -> Vec<(f64, f64)> {
+        curve.iter().filter(|(_, y)| y.is_finite() && (!is_log || *y > 0.0)).copied().collect()
+    };
+    let (before, after) = (shown(before), shown(after));
+    let all = || before.iter().chain(&after);
+    let range = |of: fn(&(f64, f64)) -> f64| {
+        all().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), at| (from.min(at), to.max(at)))
+    };
+    let ((left, right), (low, high)) = (range(|point| point.0), range(|point| point.1));
+    if left >= right || low > high {
+        return String::new();
+    }
+    let margin = (high - low).max(high.abs() * 1e-6).max(1e-6) * 0.05;
+    let x = Axis { from: left, to: right, is_log: false };
+    let y = match is_log {
+        true => Axis { from: low * 0.9, to: high * 1.1, is_log },
+        false => Axis { from: low - margin, to: high + margin, is_log },
+    };
+    let mut plot = Plot::new(labels.1, (x, labels.0), (y, labels.1));
+    for (class, curve) in [("before", &before), ("after", &after)] {
+        let point = |(x, y): &(f64, f64)| format!("{:.1},{:.1} ", plot.at_x(*x), plot.at_y(*y));
+        let points: String = curve.iter().map(point).collect();
+        let _ = write!(plot.svg, "<polyline class=\"{class}\" points=\"{}\"/>", points.trim_end());
+    }
+    plot.end()
+}
+
 /// A codec in the plane of size and error.
 pub(super) struct Point<'a> {
     pub(super) name: &'a str,
@@ -252,6 +281,10 @@ mod tests {
         let plot = bias(&[point, BiasAtMean { mean: 50.0, ..point }], Some(0.05));
         assert_eq!((plot.matches("<circle").count(), plot.matches("class=\"limit\"").count()), (2, 2));
         assert_eq!(bias(&[], None), "");
+        let curve = vec![(1.0, 2.0), (2.0, 0.0), (3.0, 1.0)];
+        let plot = curves(("radius", "counts"), &[curve.clone(), curve], true);
+        assert_eq!((plot.matches("<polyline").count(), plot.matches("NaN").count()), (2, 0));
+        assert_eq!(curves(("radius", "counts"), &[Vec::new(), vec![(1.0, f64::NAN)]], false), "");
         let point = Point { name: "a<b", bits: 1.0, error: 0.1, passes: true };
         let plot = distortion(&[Point { name: "exact", error: 0.0, passes: false, ..point }, point], "sigma");
         assert_eq!((plot.matches("class=\"point\"").count(), plot.matches("class=\"open\"").count()), (1, 1));

@@ -1,6 +1,7 @@
 //! The report as text of 80 columns; numbers with their meaning, for both reports.
 
 use darkchunk_metrics::Check;
+use darkchunk_metrics::technique::{LabelReport, TechniqueReport};
 use darkchunk_stream::compare::Found;
 
 use super::Names;
@@ -89,6 +90,9 @@ fn listed(frames: &[u64]) -> String {
 /// All metrics in order.
 pub(super) fn lines(found: &Found) -> Vec<Line> {
     let mut lines = Vec::new();
+    if let Some(technique) = &found.technique {
+        of_technique(technique, &mut lines);
+    }
     in_sigma(found, &mut lines);
     in_counts(found, &mut lines);
     of_sample(found, &mut lines);
@@ -185,6 +189,84 @@ fn in_counts(found: &Found, lines: &mut Vec<Line>) {
         "correlation",
         format!("of x and y {}, of errors and x {}", r(errors.pearson), r(errors.error_correlation)),
         "The second is 0 where errors do not depend on the intensity.",
+    );
+}
+
+/// A number before and after.
+fn change(before: f64, after: f64) -> String {
+    format!("{} before, {} after", number(before), number(after))
+}
+
+fn of_technique(technique: &TechniqueReport, lines: &mut Vec<Line>) {
+    match technique {
+        TechniqueReport::Radial(radial) => {
+            let worst = radial.worst.map_or(String::new(), |ring| {
+                let change = change(ring.before, ring.after);
+                format!(
+                    "; worst at radius {}: {change}, {} sigma",
+                    number(ring.radius),
+                    number(ring.residual.unwrap_or(0.0))
+                )
+            });
+            let bias = number(radial.bias.unwrap_or(0.0));
+            add(
+                lines,
+                "rings",
+                format!(
+                    "{} rings; residual rms {} sigma; bias {bias}{worst}",
+                    radial.rings.len(),
+                    number(radial.rms_residual)
+                ),
+                "The mean of all pixels of a ring, over all frames; sigma is what that mean is uncertain by.",
+            );
+        }
+        TechniqueReport::Peaks(peaks) => add(
+            lines,
+            "peaks",
+            format!(
+                "{} found, {} lost, {} false; change of intensity {} sigma rms, {} in the mean; shift {} pixels, at most {}",
+                peaks.n,
+                peaks.n_lost,
+                peaks.n_false,
+                number(peaks.rms_difference),
+                number(peaks.mean_difference),
+                number(peaks.centroid_shift),
+                number(peaks.max_centroid_shift)
+            ),
+            "Peaks found on the reference and integrated on both, less the background of a ring round them.",
+        ),
+        TechniqueReport::Correlation(labels) => labels.iter().for_each(|label| of_label(label, lines)),
+        TechniqueReport::Line(line) => {
+            let number = match (line.before, line.after) {
+                (Some(before), Some(after)) => format!(
+                    "area {}; centroid {}; width {}",
+                    change(before.area, after.area),
+                    change(before.centroid, after.centroid),
+                    change(before.width, after.width)
+                ),
+                _ => "none: nothing is above the baseline".into(),
+            };
+            add(lines, "line", number, "Of the sum of each column, over all rows and frames, less its median.");
+        }
+    }
+}
+
+fn of_label(label: &LabelReport, lines: &mut Vec<Line>) {
+    let decay = match (label.before, label.after) {
+        (Some(before), Some(after)) => format!(
+            "contrast {}; correlation time {} frames",
+            change(before.contrast, after.contrast),
+            change(before.time, after.time)
+        ),
+        (Some(_), None) => "no decay after, but before".into(),
+        (None, _) => "g2 does not decay".into(),
+    };
+    let text = format!("label {}, {} pixels: {decay}", label.label, label.n_pixels);
+    add(
+        lines,
+        "correlation in time",
+        text,
+        "The fit g2 - 1 = contrast exp(-2 tau / time). Up to 65536 pixels are followed.",
     );
 }
 

@@ -11,9 +11,11 @@ mod pass;
 mod preview;
 mod sample;
 mod sweep;
+mod technique;
 
 use std::sync::Arc;
 
+use darkchunk_metrics::technique::{Technique, TechniqueReport};
 use darkchunk_metrics::{Comparison, Limits, NoiseModel, Report, Rules, Settings, Shape, Verdict};
 use serde::Serialize;
 
@@ -67,6 +69,8 @@ pub struct Options {
     pub seed: u64,
     /// What may be lost.
     pub limits: Limits,
+    /// What the experiment makes of the frames.
+    pub technique: Option<Technique>,
     /// Threads that compare; 0: one for each processor.
     pub n_threads: usize,
 }
@@ -81,6 +85,7 @@ impl Default for Options {
             all: false,
             seed: 1,
             limits: Limits::default(),
+            technique: None,
             n_threads: 0,
         }
     }
@@ -117,6 +122,8 @@ pub struct Found {
     pub sample: Vec<u64>,
     /// All numbers.
     pub report: Report,
+    /// Those of the technique.
+    pub technique: Option<TechniqueReport>,
     /// What may be lost.
     pub limits: Limits,
     /// Whether that was kept.
@@ -266,7 +273,12 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
     let totals = pass::every_pixel::<P>(work, &mut comparison, progress)?;
     let previews = sample::add::<P>(work, &sample, &mut comparison)?;
     let report = comparison.report();
-    let verdict = work.options.limits.judge(&report);
+    let technique = work.options.technique.as_ref();
+    let technique = technique.map(|of| technique::every_frame::<P>(work, of, &settings)).transpose()?;
+    let mut verdict = work.options.limits.judge(&report);
+    if let Some(technique) = &technique {
+        verdict.add(technique.judge(&work.options.limits));
+    }
     let reference = &work.reference;
     let tile_rms = comparison.tiles().sums().iter().map(|sums| sums.rms(noise.as_ref())).collect();
     Ok(Found {
@@ -287,6 +299,7 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
         range_from,
         sample: if work.options.all { Vec::new() } else { sample },
         report,
+        technique,
         limits: work.options.limits.clone(),
         verdict,
         tile_rms,
@@ -303,4 +316,18 @@ fn setting(error: darkchunk_metrics::Error) -> Error {
 #[must_use]
 pub fn mask(bytes: &[u8]) -> Arc<[bool]> {
     bytes.iter().map(|byte| *byte != 0).collect()
+}
+
+/// Labels from the bytes of integers of 8, 16 or 32 bits; negative ones are 0, which does not count.
+#[must_use]
+pub fn labels(bytes: &[u8], element: darkchunk::element::ElementType) -> Arc<[u32]> {
+    let is_signed = element.class == darkchunk::element::ElementClass::Signed;
+    let is_big = element.order == darkchunk::element::ByteOrder::Big;
+    let label = |bytes: &[u8]| {
+        let digit = |at: usize| u32::from(bytes[if is_big { bytes.len() - 1 - at } else { at }]) << (8 * at);
+        let number = (0..bytes.len()).map(digit).sum::<u32>();
+        let is_negative = is_signed && number >> (8 * bytes.len() - 1) == 1;
+        if is_negative { 0 } else { number }
+    };
+    bytes.chunks_exact(element.n_bytes.clamp(1, 4)).map(label).collect()
 }

@@ -56,7 +56,7 @@ impl Work {
     }
 
     /// Frames of a block: whole chunks and units.
-    fn block_frames(&self) -> u64 {
+    pub(super) fn block_frames(&self) -> u64 {
         let frame_bytes = self.reference.frame_bytes();
         let (unit, fitting) = (self.unit_frames(), (BLOCK_BYTES / frame_bytes).max(1) as u64);
         let chunk = self.reference.chunk_frames;

@@ -1,5 +1,6 @@
 //! The sample of frames: which they are, what they say of range and noise, and what costs too much for every pixel.
 
+use darkchunk::element::ElementType;
 use darkchunk_metrics::{Beside, Comparison, NoiseModel, Pair, Repeats, Rules};
 
 use super::codec::Cost;
@@ -150,10 +151,7 @@ fn one_window<P: Stored>(
 ) -> Result<(Comparison, Vec<Preview>)> {
     let (shape, frame_bytes) = (work.reference.shape, work.reference.frame_bytes());
     let y = y_of(work, &window.block)?;
-    let element_y = match &work.test {
-        Source::Dataset(test) => test.reader.element(),
-        Source::Codec(_) => work.reference.reader.element(),
-    };
+    let element_y = element_y(work);
     let frames = |bytes: &[u8], element| -> Vec<Vec<P>> {
         let frame = |bytes: &[u8]| {
             let mut pixels = Vec::new();
@@ -177,8 +175,15 @@ fn one_window<P: Stored>(
     Ok((comparison, previews))
 }
 
+pub(super) fn element_y(work: &Work) -> ElementType {
+    match &work.test {
+        Source::Dataset(test) => test.reader.element(),
+        Source::Codec(_) => work.reference.reader.element(),
+    }
+}
+
 /// y of a block that begins and ends with units.
-fn y_of(work: &Work, block: &Block) -> Result<Vec<u8>> {
+pub(super) fn y_of(work: &Work, block: &Block) -> Result<Vec<u8>> {
     let Source::Codec(applied) = &work.test else { return Ok(block.y.clone()) };
     let unit_bytes = applied.chunk_frames as usize * work.reference.frame_bytes();
     let mut y = Vec::with_capacity(block.x.len());

@@ -1,0 +1,203 @@
+//! What an experiment makes of its frames, before and after: a codec is as good as what it leaves of that.
+//!
+//! | technique | numbers |
+//! |---|---|
+//! | small angle scattering, powder | [`Radial`] |
+//! | crystallography | [`Peaks`] |
+//! | XPCS | [`Correlation`] |
+//! | spectroscopy | [`Line`] |
+//!
+//! Hits and spots of velocity map and coincidence imaging are [`Spots`](crate::Spots).
+
+mod correlation;
+mod line;
+mod peaks;
+mod radial;
+
+use std::sync::Arc;
+
+pub use correlation::{Correlation, Decay, G2, LabelReport};
+pub use line::{Line, LineReport, LineShape};
+pub use peaks::{PeakSearch, Peaks, PeaksReport};
+pub use radial::{Radial, RadialReport, Ring};
+
+use crate::limits::check;
+use crate::{Check, Exactness, Limits, NoiseModel, Pair, Pixel, Result, Rules, Shape};
+
+/// What is computed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Technique {
+    /// [`Radial`]: the centre's row and column, and the step in pixels.
+    Radial {
+        /// Row and column.
+        centre: (f64, f64),
+        /// In pixels.
+        step: f64,
+    },
+    /// [`Peaks`].
+    Peaks(PeakSearch),
+    /// [`Correlation`]: a label for each pixel, 0 for those that do not count.
+    Correlation(Arc<[u32]>),
+    /// [`Line`]: the columns, from, to (not included).
+    Line(usize, usize),
+}
+
+/// The accumulator of a technique. Frames are added in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    rules: Rules,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Radial(Radial),
+    Peaks(Peaks),
+    Correlation(Correlation),
+    Line(Line),
+}
+
+/// The numbers of a technique.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TechniqueReport {
+    /// Of [`Radial`].
+    Radial(RadialReport),
+    /// Of [`Peaks`].
+    Peaks(PeaksReport),
+    /// Of [`Correlation`], for each label.
+    Correlation(Vec<LabelReport>),
+    /// Of [`Line`].
+    Line(LineReport),
+}
+
+impl Metrics {
+    /// For frames of this shape. Without a model of the noise σ is that of a photon counter.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for what means nothing.
+    pub fn new(technique: &Technique, shape: Shape, rules: Rules, noise: Option<NoiseModel>) -> Result<Self> {
+        rules.check(shape)?;
+        let noise = noise.unwrap_or(NoiseModel::COUNTER);
+        let kind = match technique {
+            Technique::Radial { centre, step } => Kind::Radial(Radial::new(shape, *centre, *step, noise)?),
+            Technique::Peaks(search) => Kind::Peaks(Peaks::new(shape, *search, noise)?),
+            Technique::Correlation(labels) => Kind::Correlation(Correlation::new(shape, labels)?),
+            Technique::Line(from, to) => Kind::Line(Line::new(shape, (*from, *to))?),
+        };
+        Ok(Self { rules, kind })
+    }
+
+    /// Adds the next frame, of the shape that was said.
+    pub fn add<P: Pixel>(&mut self, pair: &Pair<'_, P>) {
+        let mut valid = Vec::new();
+        if !self.rules.apply(pair, &mut valid, &mut Exactness::default()) {
+            valid.clear();
+        }
+        match &mut self.kind {
+            Kind::Radial(radial) => radial.add(pair.x, pair.y, &valid),
+            Kind::Peaks(peaks) => peaks.add(pair.x, pair.y, &valid),
+            Kind::Correlation(correlation) => correlation.add(pair.x, pair.y, &valid),
+            Kind::Line(line) => line.add(pair.x, pair.y, &valid),
+        }
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub fn report(&self) -> TechniqueReport {
+        match &self.kind {
+            Kind::Radial(radial) => TechniqueReport::Radial(radial.report()),
+            Kind::Peaks(peaks) => TechniqueReport::Peaks(peaks.report()),
+            Kind::Correlation(correlation) => TechniqueReport::Correlation(correlation.report()),
+            Kind::Line(line) => TechniqueReport::Line(line.report()),
+        }
+    }
+}
+
+impl TechniqueReport {
+    /// Whether the limits of this technique are kept. What cannot be computed of y, though of x, breaks its limit.
+    #[must_use]
+    pub fn judge(&self, limits: &Limits) -> Vec<Check> {
+        let mut checks = Vec::new();
+        match self {
+            Self::Radial(report) => judge_radial(report, limits, &mut checks),
+            Self::Peaks(report) => judge_peaks(report, limits, &mut checks),
+            Self::Correlation(labels) => judge_correlation(labels, limits, &mut checks),
+            Self::Line(report) => judge_line(report, limits, &mut checks),
+        }
+        checks
+    }
+}
+
+fn judge_radial(report: &RadialReport, limits: &Limits, checks: &mut Vec<Check>) {
+    let worst = report.worst.and_then(|ring| ring.residual).map_or(0.0, f64::abs);
+    let found = if report.n_changed_without_sigma > 0 { f64::INFINITY } else { worst };
+    check(checks, "ring_residual", limits.ring_residual, found, || match report.worst {
+        Some(ring) => format!(
+            "|change of I| / its sigma, of the worst of {} rings: that of radius {:.1}",
+            report.rings.len(),
+            ring.radius
+        ),
+        None => "no ring has a sigma".into(),
+    });
+    check(checks, "ring_bias", limits.ring_bias, report.bias.map_or(0.0, f64::abs), || {
+        "relative change of the sum of all rings".into()
+    });
+}
+
+fn judge_peaks(report: &PeaksReport, limits: &Limits, checks: &mut Vec<Check>) {
+    let part = |n: u64| if report.n > 0 { n as f64 / report.n as f64 } else { n as f64 };
+    check(checks, "peaks_lost", limits.peaks_lost, part(report.n_lost), || {
+        format!("{} of {} peaks are lost", report.n_lost, report.n)
+    });
+    check(checks, "peaks_false", limits.peaks_false, part(report.n_false), || {
+        format!("{} peaks are false, and {} true", report.n_false, report.n)
+    });
+    check(checks, "peak_intensity", limits.peak_intensity, report.rms_difference, || {
+        format!("change of a peak's intensity over its sigma, rms; the mean is {:.4}", report.mean_difference)
+    });
+    check(checks, "peak_shift", limits.peak_shift, report.centroid_shift, || {
+        format!("mean shift of a peak's centroid in pixels; the largest is {:.3}", report.max_centroid_shift)
+    });
+}
+
+/// How much a number changed; infinitely where it is no longer there.
+fn change(before: f64, after: Option<f64>) -> f64 {
+    after.map_or(f64::INFINITY, |after| (after / before - 1.0).abs())
+}
+
+fn judge_correlation(labels: &[LabelReport], limits: &Limits, checks: &mut Vec<Check>) {
+    type Of = fn(&Decay) -> f64;
+    let of: [(&'static str, Option<f64>, Of, &str); 2] = [
+        ("contrast", limits.contrast, |decay| decay.contrast, "relative change of the contrast of g2"),
+        ("correlation_time", limits.correlation_time, |decay| decay.time, "relative change of the correlation time"),
+    ];
+    for (name, limit, of, what) in of {
+        let changes = labels.iter().filter_map(|label| {
+            let before = label.before.as_ref()?;
+            Some((label.label, of(before), label.after.as_ref().map(of)))
+        });
+        let worst = changes.max_by(|a, b| change(a.1, a.2).total_cmp(&change(b.1, b.2)));
+        if let Some((label, before, after)) = worst {
+            check(checks, name, limit, change(before, after), || {
+                let after = after.map_or("none".into(), |after| format!("{after:.5}"));
+                format!("{what}: {before:.5} before, {after} after, of label {label}")
+            });
+        }
+    }
+}
+
+fn judge_line(report: &LineReport, limits: &Limits, checks: &mut Vec<Check>) {
+    let Some(before) = report.before else { return };
+    let after = report.after;
+    check(checks, "line_area", limits.line_area, change(before.area, after.map(|line| line.area)), || {
+        format!("relative change of the line's area: {:.1} before", before.area)
+    });
+    let shift = after.map_or(f64::INFINITY, |line| (line.centroid - before.centroid).abs());
+    check(checks, "line_shift", limits.line_shift, shift, || {
+        format!("shift of the line's centroid in columns: {:.3} before", before.centroid)
+    });
+    check(checks, "line_width", limits.line_width, change(before.width, after.map(|line| line.width)), || {
+        format!("relative change of the line's width: {:.3} columns before", before.width)
+    });
+}
