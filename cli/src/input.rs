@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use darkchunk_hdf5::tree::{self, Entry};
-use darkchunk_hdf5::{File, Library};
+use darkchunk_hdf5::tree::{self, Entry, Kind};
+use darkchunk_hdf5::{File, Library, inspect};
 
 /// Ends of names that HDF5 files have in a folder.
 const EXTENSIONS: [&str; 10] = ["h5", "hdf5", "hdf", "he5", "nxs", "nx", "nc", "nc4", "cxi", "h5ad"];
@@ -76,6 +76,15 @@ impl Input {
     /// All that is meant of the open file.
     pub(crate) fn entries(&self, library: &Library, file: &File) -> Result<Vec<Entry>, String> {
         tree::walk(library, file.id(), &self.path).map_err(|error| format!("{}: {error}", self.name()))
+    }
+
+    /// The dataset with the most bytes of those that are meant.
+    pub(crate) fn largest(&self, library: &Library, file: &File) -> Result<String, String> {
+        let entries = self.entries(library, file)?;
+        let datasets = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Dataset)).map(|entry| entry.path);
+        let size = |path: &String| inspect::dataset(library, file.id(), path).map_or(0, |info| info.n_bytes);
+        let largest = datasets.map(|path| (size(&path), path)).max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        largest.map(|(_, path)| path).ok_or_else(|| format!("{} has no dataset at {}", self.name(), self.path))
     }
 }
 

@@ -16,6 +16,7 @@ mod input;
 mod output;
 mod plugins;
 mod recover;
+mod trial;
 mod verify;
 
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ enum Verb {
     Verify(verify::Arguments),
     Recover(recover::Arguments),
     Convert(convert::Arguments),
+    Try(trial::Arguments),
     Hash(hash::Arguments),
     Diff(diff::Arguments),
     Plugins(plugins::Arguments),
@@ -84,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Verify(arguments) => verify::run(&arguments),
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::Convert(arguments) => convert::run(&arguments),
+        Verb::Try(arguments) => trial::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),

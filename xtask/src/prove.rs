@@ -42,6 +42,7 @@ const PROOFS: &[Proof] = &[
         run: metrics,
     },
     Proof { name: "convert", help: "darkchunk convert killed at 100 moments, and on a full disk", run: convert },
+    Proof { name: "try", help: "darkchunk try: a sample against a full run, on six kinds of real data", run: trials },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
@@ -87,6 +88,15 @@ fn convert(tally: &mut Tally) -> Result {
     pytest.arg("tests/hosts/test_command_convert.py").env("DARKCHUNK_PROVE", "1");
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
     tally.step("darkchunk convert", &mut pytest);
+    Ok(())
+}
+
+/// A sample chooses what all frames would.
+fn trials(tally: &mut Tally) -> Result {
+    dist::build()?;
+    let command = root().join("dist/bin").join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX));
+    let mut python = program(setup::python()?);
+    tally.step("darkchunk try", python.arg(root().join("tests/hosts/trials.py")).arg(command));
     Ok(())
 }
 

@@ -10,8 +10,7 @@ mod text;
 use std::path::PathBuf;
 
 use darkchunk::element::{ElementClass, ElementType};
-use darkchunk_hdf5::tree::Kind;
-use darkchunk_hdf5::{File, Library, inspect, load};
+use darkchunk_hdf5::{Library, load};
 use darkchunk_metrics::Limits;
 use darkchunk_metrics::technique::{PeakSearch, Technique};
 use darkchunk_stream::Reader;
@@ -241,19 +240,10 @@ fn open(library: &Library, text: &str) -> Result<(Reader, String), String> {
 
 fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), String> {
     let file = input.open(library)?;
-    let path = largest(library, input, &file)?;
+    let path = input.largest(library, &file)?;
     let failed = |error: darkchunk_stream::Error| format!("{}:{path}: {error}", input.name());
     let reader = Reader::open_path(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
     Ok((reader, path.clone()))
-}
-
-/// The dataset with the most bytes of those that are meant.
-fn largest(library: &Library, input: &Input, file: &File) -> Result<String, String> {
-    let entries = input.entries(library, file)?;
-    let datasets = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Dataset)).map(|entry| entry.path);
-    let size = |path: &String| inspect::dataset(library, file.id(), path).map_or(0, |info| info.n_bytes);
-    let largest = datasets.map(|path| (size(&path), path)).max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-    largest.map(|(_, path)| path).ok_or_else(|| format!("{} has no dataset at {}", input.name(), input.path))
 }
 
 fn as_json(names: &Names, found: &Compared) -> Result<String, String> {

@@ -8,7 +8,7 @@
 pub(crate) mod blocks;
 mod parts;
 mod pixels;
-mod plan;
+pub(crate) mod plan;
 pub mod spec;
 
 use std::collections::HashMap;

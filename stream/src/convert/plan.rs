@@ -108,7 +108,7 @@ fn storage(
 }
 
 /// Why a dataset cannot be stored otherwise.
-fn why_not(info: &DatasetInfo) -> Option<&'static str> {
+pub(crate) fn why_not(info: &DatasetInfo) -> Option<&'static str> {
     match &info.dims {
         None => Some("it has no elements"),
         Some(dims) if dims.is_empty() || dims.contains(&0) => Some("it has no chunks and cannot have any"),
@@ -121,7 +121,7 @@ fn why_not(info: &DatasetInfo) -> Option<&'static str> {
 }
 
 /// The shape of a chunk.
-fn chunk(info: &DatasetInfo, dims: &[u64], asked: Option<&[u64]>) -> Result<Vec<u64>, String> {
+pub(crate) fn chunk(info: &DatasetInfo, dims: &[u64], asked: Option<&[u64]>) -> Result<Vec<u64>, String> {
     if let Some(asked) = asked {
         if asked.len() != dims.len() {
             return Err(format!("it has {} axes, --chunk has {}", dims.len(), asked.len()));
