@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cat;
 mod compare;
 mod completions;
 mod convert;
@@ -67,6 +68,7 @@ enum Verb {
     Try(trial::Arguments),
     Hash(hash::Arguments),
     Diff(diff::Arguments),
+    Cat(cat::Arguments),
     Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
@@ -89,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Try(arguments) => trial::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
+        Verb::Cat(arguments) => cat::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

@@ -9,6 +9,8 @@
 //! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise; [`recover`] saves
 //! what is good of a damaged one; [`diff`] says what two files differ in. [`hash`] has the same value for the same pixels, whatever they are stored with.
 //!
+//! [`extract`] writes a part of a dataset as an array or a picture.
+//!
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
@@ -22,6 +24,7 @@ pub mod compare;
 pub mod convert;
 pub mod diff;
 mod error;
+pub mod extract;
 pub mod filters;
 pub mod hash;
 pub mod journal;

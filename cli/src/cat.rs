@@ -1,0 +1,154 @@
+//! `cat`: a part of a dataset as bytes, a numpy array or a TIFF.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::load;
+use darkchunk_stream::extract::{Extract, Format, Slice};
+
+use crate::input::{Input, Jobs};
+use crate::output::{Style, bytes, progress, shown};
+use crate::{Found, Outcome};
+
+const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, for each axis after\n\
+    commas; axes that are not named are whole.\n\n\
+    Examples:\n  darkchunk cat 'run12.h5:/entry/data/data[10:20]' -o part.npy\n  \
+    darkchunk cat 'run12.h5:/entry/data/data[7]' -o frame.tif\n  \
+    darkchunk cat 'run12.h5:/entry/data/data[:,100:200,100:200]' --as raw | xxd | head";
+
+/// Write a part of a dataset as raw bytes, a numpy array or a TIFF
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// The dataset, and what of it
+    #[arg(value_name = "FILE:/PATH[SELECTION]")]
+    dataset: String,
+    /// The new file; without it, standard output
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// What is written; without it as the file's name says (.npy, .tif), else raw
+    #[arg(long = "as", value_name = "FORMAT")]
+    format: Option<Choice>,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Choice {
+    /// The elements as the file has them
+    Raw,
+    /// numpy's own
+    Npy,
+    /// A page a frame, without compression
+    Tiff,
+}
+
+impl Choice {
+    fn of(output: Option<&Path>) -> Self {
+        let extension = output.and_then(Path::extension).unwrap_or_default().to_string_lossy().to_lowercase();
+        match &*extension {
+            "npy" => Self::Npy,
+            "tif" | "tiff" | "btf" | "tf8" => Self::Tiff,
+            _ => Self::Raw,
+        }
+    }
+
+    fn format(self) -> Format {
+        match self {
+            Self::Raw => Format::Raw,
+            Self::Npy => Format::Npy,
+            Self::Tiff => Format::Tiff,
+        }
+    }
+}
+
+/// The dataset's own text, and its selection.
+fn parse(text: &str) -> Result<(Input, Vec<Slice>), String> {
+    let whole = Input::parse(text);
+    let Some((path, selection)) = whole.path.strip_suffix(']').and_then(|path| path.rsplit_once('[')) else {
+        return Ok((whole, Vec::new()));
+    };
+    let slices = Slice::parse_all(selection)?;
+    Ok((Input { path: path.to_owned(), ..whole }, slices))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let (input, slices) = parse(&arguments.dataset)?;
+    if input.path == "/" {
+        return Err(format!("name the dataset, too: {}:/PATH", input.name()));
+    }
+    let output = arguments.output.as_deref();
+    let format = arguments.format.unwrap_or_else(|| Choice::of(output)).format();
+    if output.is_none() && io::stdout().is_terminal() {
+        return Err("these are bytes, which a terminal cannot show: name a file with -o, or pipe them".to_owned());
+    }
+    if let Some(output) = output.filter(|output| output.exists()) {
+        return Err(format!("{} is there already: give the name of a new file", output.display()));
+    }
+    let library = load::library().map_err(|error| error.to_string())?;
+    let file = input.open(&library)?;
+    let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
+    let threads = arguments.jobs.n_threads();
+    let part = Extract::open(&library, file.id(), &input.path, &slices, threads).map_err(failed)?;
+    let bar = progress(part.n_bytes(), Style { json: output.is_none(), ..arguments.style });
+    bar.set_message(shown(&input.path).into_owned());
+    let mut seen = |n_bytes| bar.inc(n_bytes);
+    let written = match output {
+        None => part.write(format, &mut Standard(io::stdout().lock()), &mut seen).map_err(failed),
+        Some(output) => to_file(output, |file| part.write(format, file, &mut seen).map_err(failed)),
+    };
+    bar.finish_and_clear();
+    written?;
+    if let Some(output) = output.filter(|_| arguments.style.verbose) {
+        eprintln!("{}: shape {:?}, {}", shown(&output.display().to_string()), part.shape(), bytes(part.n_bytes()));
+    }
+    Ok(Found::Nothing)
+}
+
+/// Standard output. Whoever reads it may have enough.
+struct Standard<'a>(io::StdoutLock<'a>);
+
+impl Write for Standard<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(2),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A file that has its name when all of it is there.
+fn to_file(output: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), String>) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", output.display());
+    let name = output.file_name().ok_or_else(|| format!("{} is no name of a file", output.display()))?;
+    let place = output.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id()));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&place).map_err(failed)?);
+    let written = write(&mut file)
+        .and_then(|()| file.flush().map_err(failed))
+        .and_then(|()| std::fs::rename(&place, output).map_err(failed));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&place);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_is_told_from_the_path() {
+        let of = |text: &str| parse(text).map(|(input, slices)| (input.path, slices.len()));
+        assert_eq!(of("a.h5:/x/y[1:2,3]"), Ok(("/x/y".into(), 2)));
+        assert_eq!(of("a.h5:/x/y[...]"), Ok(("/x/y".into(), 1)));
+        assert_eq!(of("a.h5:/x"), Ok(("/x".into(), 0)));
+        assert!(of("a.h5:/x[b]").is_err());
+    }
+}
