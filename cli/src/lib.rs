@@ -19,6 +19,7 @@ mod plugins;
 mod recover;
 mod trial;
 mod verify;
+mod with;
 
 use std::ffi::OsString;
 
@@ -69,6 +70,7 @@ enum Verb {
     Hash(hash::Arguments),
     Diff(diff::Arguments),
     Cat(cat::Arguments),
+    With(with::Arguments),
     Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
@@ -92,6 +94,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Cat(arguments) => cat::run(&arguments),
+        Verb::With(arguments) => match with::run(&arguments) {
+            Ok(code) => return code,
+            Err(message) => Err(message),
+        },
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

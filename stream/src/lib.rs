@@ -9,7 +9,7 @@
 //! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise; [`recover`] saves
 //! what is good of a damaged one; [`diff`] says what two files differ in. [`hash`] has the same value for the same pixels, whatever they are stored with.
 //!
-//! [`extract`] writes a part of a dataset as an array or a picture.
+//! [`extract`] writes a part of a dataset as an array or a picture; [`unpacked`] is a file without its filters, for a while.
 //!
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
@@ -33,6 +33,7 @@ pub mod recorder;
 pub mod recover;
 mod reserve;
 pub mod trial;
+pub mod unpacked;
 pub mod verify;
 
 pub use error::{Error, Result};

@@ -1,0 +1,141 @@
+"""`darkchunk with` runs programs on a file without filters, and leaves nothing; `watch` follows a recording."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+
+from common import DRLE
+from test_command import COMMAND, PIXELS, everything
+
+READS = """
+import sys, h5py
+with h5py.File(sys.argv[1]) as file:
+    filters = [file[path].compression or file[path].id.get_create_plist().get_nfilters() for path in ("drle", "lzf", "virtual")]
+    print(sys.argv[1], filters, int(file["drle"][7].sum()), int(file["virtual"][7].sum()))
+sys.exit(int(sys.argv[2]))
+"""
+
+
+def start(*arguments):
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
+    # The program has no plugins.
+    environment.pop("HDF5_PLUGIN_PATH", None)
+    command = [str(part) for part in (COMMAND, *arguments)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process, code=0):
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == code, (process.returncode, out, error)
+    assert "panicked" not in error
+    return out, error
+
+
+def test_a_program_without_plugins_reads_the_file(tmp_path):
+    everything(tmp_path / "a.h5")
+    into = tmp_path / "into"
+    into.mkdir()
+    for code in (0, 3):
+        out, _ = ended(start("with", tmp_path / "a.h5", "--into", into, "--", sys.executable, "-c", READS, "{}", code), code)
+        assert out.startswith(str(into)) and "a.h5 [0, 0, 0]" in out
+        assert out.split()[-2:] == [str(int(PIXELS[7].sum()))] * 2
+        assert not list(into.iterdir())
+    out, _ = ended(start("with", tmp_path / "a.h5", "-q", "--", "ls"))
+    assert out.startswith("/dev/shm/") and not list(Path("/dev/shm").glob("darkchunk-with-*"))
+
+
+def test_files_that_it_leads_to_are_there_and_decompressed(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with h5py.File(folder / "data.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression=DRLE, compression_opts=(1,))
+    with h5py.File(folder / "master.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("data.h5", "x")
+    (folder / "notes.txt").write_text("notes")
+    program = "import sys, h5py, os; print(int(h5py.File(sys.argv[1])['x'][3].sum()), sorted(os.listdir(os.path.dirname(sys.argv[1]))))"
+    out, _ = ended(start("with", folder / "master.h5", "--", sys.executable, "-c", program))
+    assert out.split()[0] == str(int(PIXELS[3].sum())) and "['data.h5', 'master.h5', 'notes.txt']" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["data.h5", "master.h5", "notes.txt"]
+
+
+def test_nothing_is_left_whatever_ends_it(tmp_path):
+    everything(tmp_path / "a.h5")
+    into = tmp_path / "into"
+    into.mkdir()
+    (into / "darkchunk-with-999999999").mkdir()
+    sleeps = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = start("with", tmp_path / "a.h5", "--into", into, "--", *sleeps)
+        assert process.stdout.readline() == "up\n" and len(list(into.iterdir())) == 1
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert process.returncode in (1, 128 + number) and not list(into.iterdir())
+    _, error = ended(start("with", tmp_path / "a.h5", "--into", into, "--", "/no/such/program"), 2)
+    assert "cannot be started" in error and not list(into.iterdir())
+    out, error = ended(start("with", tmp_path / "a.h5", "--into", into, "--", "sh", "-c", "echo new > $(dirname {})/new.txt"))
+    (left,) = into.iterdir()
+    assert "has left files" in error and [path.name for path in left.iterdir()] == ["new.txt"]
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (1 << 16, 1 << 12, 1 << 12), "u4", chunks=(1, 1 << 12, 1 << 12), compression="gzip")
+    _, error = ended(start("with", tmp_path / "a.h5", "--", "true"), 2)
+    assert "has room for" in error and "--into" in error and not list(Path("/dev/shm").glob("darkchunk-with-*"))
+
+
+WRITES = """
+import sys, time, h5py, numpy as np
+swmr = sys.argv[2] == "swmr"
+file = h5py.File(sys.argv[1], "w", libver="latest" if swmr else None)
+data = file.create_dataset("entry/data/data", (0, 32, 48), "u2", maxshape=(None, 32, 48), chunks=(1, 32, 48), compression="gzip")
+if swmr:
+    file.swmr_mode = True
+file.flush()
+print("up", flush=True)
+for number in range(30):
+    data.resize(number + 1, axis=0)
+    if number != 5:
+        data[number] = np.full((32, 48), number + 1)
+    data.flush() if swmr else file.flush()
+    time.sleep(0.1)
+file.close()
+"""
+
+
+def test_a_recording_is_followed_until_it_ends(tmp_path):
+    for kind in ("flushed", "swmr"):
+        path = tmp_path / f"{kind}.h5"
+        writer = subprocess.Popen([sys.executable, "-c", WRITES, str(path), kind], stdout=subprocess.PIPE, text=True)
+        writer.stdout.readline()
+        out, _ = ended(start("watch", path, "--every", "0.4", "--json"), 1)
+        writer.communicate(timeout=60)
+        *lines, last = [json.loads(line) for line in out.splitlines()]
+        frames = [line["frames"] for line in lines if line["state"] == "open"]
+        assert len(frames) > 3 and frames == sorted(frames) and frames[0] < 30, frames
+        assert (last["state"], last["path"], last["frames"], last["missing"]) == ("ended", "/entry/data/data", 30, 1)
+        rates = [line["frames_per_second"] for line in lines if line["frames_per_second"]]
+        assert rates and max(rates) < 40
+        assert last["bytes"] == 29 * 32 * 48 * 2 and last["ratio"] > 5
+
+
+def test_a_watch_ends_by_ctrl_c_and_where_nobody_writes(tmp_path):
+    path = tmp_path / "a.h5"
+    writer = subprocess.Popen([sys.executable, "-c", WRITES, str(path), "flushed"], stdout=subprocess.PIPE, text=True)
+    writer.stdout.readline()
+    process = start("watch", path, "--every", "0.1")
+    assert "frames" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode in (0, 1) and "it goes on" in out and max(map(len, out.splitlines())) <= 80
+    writer.kill()
+    writer.communicate()
+    with h5py.File(tmp_path / "done.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), maxshape=(None, 33, 47))
+    out, _ = ended(start("watch", tmp_path / "done.h5"))
+    assert "the recording has ended: 20 frames: 20 written" in " ".join(out.split())
