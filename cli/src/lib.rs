@@ -19,6 +19,7 @@ mod plugins;
 mod recover;
 mod trial;
 mod verify;
+mod watch;
 mod with;
 
 use std::ffi::OsString;
@@ -71,6 +72,7 @@ enum Verb {
     Diff(diff::Arguments),
     Cat(cat::Arguments),
     With(with::Arguments),
+    Watch(watch::Arguments),
     Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
@@ -98,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             Ok(code) => return code,
             Err(message) => Err(message),
         },
+        Verb::Watch(arguments) => watch::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

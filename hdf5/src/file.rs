@@ -9,7 +9,7 @@ use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use super::object::{self, Id, c_name, property_list};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::{
-    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110,
+    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_SWMR_READ, H5F_ACC_TRUNC, H5F_LIBVER_EARLIEST, H5F_LIBVER_V110,
 };
 
 /// An open HDF5 file, closed when dropped.
@@ -39,6 +39,20 @@ impl File {
     pub fn open(library: &Library, path: &Path, to_write: bool) -> Result<Self> {
         let name = file_name(path)?;
         let id = h5!(library, H5Fopen(name.as_ptr(), if to_write { H5F_ACC_RDWR } else { H5F_ACC_RDONLY }, DEFAULT))?;
+        Ok(Self(Id::new(library, id)))
+    }
+
+    /// Opens a file that another program may be writing to, to read: as SWMR has it where its writer does, and without HDF5's lock.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`], also where it is being changed at this moment.
+    pub fn open_growing(library: &Library, path: &Path) -> Result<Self> {
+        let access = property_list(library, library.ids().file_access)?;
+        // HDF5 before 1.10.7 has the variable HDF5_USE_FILE_LOCKING alone.
+        let _ = h5_tool!(library, H5Pset_file_locking(access.get(), 0, 1));
+        let name = file_name(path)?;
+        let open = |flags| h5!(library, H5Fopen(name.as_ptr(), flags, access.get()));
+        let id = open(H5F_ACC_RDONLY | H5F_ACC_SWMR_READ).or_else(|_| open(H5F_ACC_RDONLY))?;
         Ok(Self(Id::new(library, id)))
     }
 

@@ -9,7 +9,8 @@
 //! [`verify`] says whether a dataset is what was written; [`convert`] makes a file anew, with datasets stored otherwise; [`recover`] saves
 //! what is good of a damaged one; [`diff`] says what two files differ in. [`hash`] has the same value for the same pixels, whatever they are stored with.
 //!
-//! [`extract`] writes a part of a dataset as an array or a picture; [`unpacked`] is a file without its filters, for a while.
+//! [`extract`] writes a part of a dataset as an array or a picture; [`unpacked`] is a file without its filters, for a while; [`watch`] says what a recording in
+//! progress has.
 //!
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
@@ -35,6 +36,7 @@ mod reserve;
 pub mod trial;
 pub mod unpacked;
 pub mod verify;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use reader::{Missing, Options, Read, Reader, Reduced, Reduction, Regions, Sparse, Statistics, Way};

@@ -29,6 +29,7 @@
 //! with its numbers, all little-endian. What follows a record that is not whole is not read.
 
 mod locate;
+mod progress;
 mod record;
 mod restore;
 mod shared;
@@ -41,6 +42,7 @@ use darkchunk::element::ElementType;
 use darkchunk_hdf5::{Column, Dataset, FrameStatus};
 
 use crate::{Error, Result};
+pub use progress::Progress;
 use record::{Chunk, Record, Series};
 pub use restore::{Restored, restore};
 pub(crate) use shared::SharedJournal;
