@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use darkchunk_hdf5::salvage::{Fault, Report};
 use darkchunk_hdf5::tree::Kind;
 use darkchunk_hdf5::{File, Library, load};
+use darkchunk_stream::compare::proof::{self, Proof};
 use darkchunk_stream::verify::{self, State, Verdict};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ fn one_file(
         Err(error) if is_hdf5(&input.file) => {
             let verdict = Verdict { state: State::Damaged, report: Report::default(), reason: Some(error.to_string()) };
             shown(if style.json {
-                json_line(input, "/", &verdict)
+                json_line(input, "/", &verdict, &Ok(None))
             } else {
                 dataset_text(&input.name(), &verdict, style, 0)
             })?;
@@ -80,6 +81,7 @@ fn one_file(
     let mut text = String::new();
     for entry in input.entries(library, &file)? {
         let seen = |n_bytes| bar.inc(n_bytes);
+        let is_dataset = matches!(entry.kind, Kind::Dataset);
         let verdict = match entry.kind {
             Kind::Dataset => verify::dataset(library, file.id(), &entry.path, n_threads, &seen),
             Kind::Unreadable(error) => {
@@ -87,11 +89,20 @@ fn one_file(
             }
             _ => continue,
         };
+        let proof = if is_dataset && verdict.state < State::NotExamined {
+            proof::check(library, file.id(), &entry.path)
+        } else {
+            Ok(None)
+        };
+        let verdict = with_proof(verdict, &proof);
         *states.entry(verdict.state).or_default() += 1;
         if style.json {
-            shown(json_line(input, &entry.path, &verdict))?;
+            shown(json_line(input, &entry.path, &verdict, &proof))?;
         } else if style.verbose || verdict.state >= State::NotExamined {
             text += &dataset_text(&entry.path, &verdict, style, 2);
+        }
+        if let (Ok(Some(proof)), false) = (&proof, style.json) {
+            text += &wrapped(2, &format!("{}: {}", entry.path, proof_text(proof)));
         }
     }
     let worst = states.keys().next_back().copied().unwrap_or(State::Empty);
@@ -99,6 +110,25 @@ fn one_file(
         shown(wrapped(0, &format!("{}: {}", input.name(), summary(&states, worst))) + &text)?;
     }
     Ok(worst)
+}
+
+/// What a comparison says that is beside the data counts, too: a dataset that is not what was compared is damaged.
+fn with_proof(verdict: Verdict, proof: &Result<Option<Proof>, darkchunk_stream::Error>) -> Verdict {
+    let reason = match proof {
+        Ok(Some(proof)) if !proof.holds => "its elements are not those that were compared".to_owned(),
+        Ok(_) => return verdict,
+        Err(error) => error.to_string(),
+    };
+    Verdict { state: State::Damaged, reason: Some(reason), ..verdict }
+}
+
+/// `compared with raw.h5:/data: all limits were kept`.
+fn proof_text(proof: &Proof) -> String {
+    let limits = match &proof.broken[..] {
+        _ if proof.passes => "all limits were kept".to_owned(),
+        broken => format!("limits were broken: {}", broken.join(", ")),
+    };
+    format!("compared with {} by darkchunk {}: {limits}", proof.reference, proof.version)
 }
 
 /// `sound: 3 datasets: 2 intact, 1 decodes`.
@@ -154,7 +184,21 @@ fn fault_text(Fault { chunk, frames, doubtful_frames, damage, .. }: &Fault) -> S
     format!("chunk {chunk}{lost}: {}", damage.reason)
 }
 
-fn json_line(input: &Input, path: &str, Verdict { state, report, reason }: &Verdict) -> String {
+fn json_line(
+    input: &Input,
+    path: &str,
+    Verdict { state, report, reason }: &Verdict,
+    proof: &Result<Option<Proof>, darkchunk_stream::Error>,
+) -> String {
+    let proof = proof.as_ref().ok().and_then(Option::as_ref).map(|proof| {
+        json!({
+            "reference": proof.reference,
+            "version": proof.version,
+            "passes": proof.passes,
+            "broken": proof.broken,
+            "holds": proof.holds,
+        })
+    });
     let faults = report.faults.iter().map(|fault| {
         json!({
             "chunk": fault.chunk,
@@ -177,6 +221,7 @@ fn json_line(input: &Input, path: &str, Verdict { state, report, reason }: &Verd
         "not_examined": report.n_not_examined,
         "missing": report.missing.iter().map(|range| [range.start, range.end]).collect::<Vec<_>>(),
         "faults": faults.collect::<Vec<_>>(),
+        "comparison": proof,
     });
     format!("{object}\n")
 }

@@ -304,6 +304,30 @@ fn text(bytes: &[u8]) -> &[u8] {
     text.trim_ascii_end()
 }
 
+/// The attribute `name` of the object at `path`, where it is one string of UTF-8; `None` where there is none, or something else.
+///
+/// # Errors
+/// What HDF5 says.
+pub fn string(library: &Library, file: Hid, path: &str, name: &str) -> Result<Option<String>> {
+    let object = object::open(library, file, path)?;
+    if object::attribute_is_missing(&object, name)? {
+        return Ok(None);
+    }
+    let objects = Objects { library: library.clone(), file, paths: Paths::default() };
+    Ok(match objects.attribute(&object, name.to_owned())?.values.as_deref() {
+        Ok([Value::Text(text)]) => String::from_utf8(text.clone()).ok(),
+        _ => None,
+    })
+}
+
+/// Sets the attribute `name` of the object at `path` to a string; one that is there is replaced.
+///
+/// # Errors
+/// What HDF5 says, for instance of a file that is open to be read only; [`Error::Unsupported`] for a string with a null byte.
+pub fn set_string(library: &Library, file: Hid, path: &str, name: &str, text: &str) -> Result<()> {
+    object::set_string(&object::open(library, file, path)?, name, text)
+}
+
 /// Whether two datatypes, of any files, are the same.
 ///
 /// # Errors

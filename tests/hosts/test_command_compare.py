@@ -1,5 +1,6 @@
 """The command's verb `compare` on files of h5py: its numbers are numpy's, its verdict ends the program."""
 
+import json
 import re
 import zlib
 
@@ -121,6 +122,30 @@ def test_correlations_in_time_are_by_label(tmp_path):
     g2 = np.mean((pixels[:-1] * pixels[1:]).mean(axis=1) / mean[:-1] / mean[1:])
     assert label["g2"][0]["before"] == pytest.approx(g2, rel=1e-12) and label["g2"][0]["lag"] == 1
     assert "one for each pixel" in run("compare", raw, raw, "--technique", f"xpcs={tmp_path / 'labels.h5'}:/short", code=2)
+
+
+def test_what_was_found_is_kept_beside_the_data_and_verify_shows_it(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PROJECTIONS)
+    lossy = stored(tmp_path / "lossy.h5", (PROJECTIONS // 16 * 16 + 8).astype("u2"), chunks=(1, 60, 80), compression="gzip")
+    (found,) = lines("compare", raw, lossy, "--store")
+    with h5py.File(lossy) as file:
+        assert json.loads(file["entry/data/data"].attrs["darkchunk_comparison"]) == found
+    text = " ".join(run("verify", lossy).split())
+    assert "compared with" in text and "all limits were kept" in text
+    # It may be judged again.
+    limits = tmp_path / "limits.json"
+    limits.write_text('{"max_error": 0.001}')
+    run("compare", raw, lossy, "--store", "--limits", limits, code=1)
+    proofs = [line["comparison"] for line in lines("verify", lossy) if line["comparison"]]
+    assert proofs == [
+        {"reference": f"{raw}:/entry/data/data", "version": found["version"], "passes": False, "broken": ["max_error"], "holds": True}
+    ]
+    with h5py.File(lossy, "r+") as file:
+        file["entry/data/data"][3, 4, 5] += 1
+    assert "not those that were compared" in " ".join(run("verify", lossy, code=1).split())
+    with h5py.File(lossy, "r+") as file:
+        file["entry/data/data"].attrs["darkchunk_comparison"] = "{}"
+    assert "not what `darkchunk compare --store` writes" in " ".join(run("verify", lossy, code=1).split())
 
 
 def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):

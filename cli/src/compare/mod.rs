@@ -85,6 +85,10 @@ pub(crate) struct Arguments {
     /// Limits of your own: a JSON file, for instance {"bias": 0.005}
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
+    /// Put what was found beside TEST: an attribute of the dataset, that verify
+    /// shows
+    #[arg(long, requires = "test", conflicts_with = "sweep")]
+    store: bool,
     /// Write a report as one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -107,8 +111,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if arguments.sweep {
         return sweep::run(arguments, reference, &reference_path, &options);
     }
-    let (test, test_name) = test(&library, arguments, &reference_path)?;
-    let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: test_name };
+    let (test, tested) = test(&library, arguments, &reference_path)?;
+    let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: tested.name() };
     let bar = progress(n_bytes(&reference), arguments.style);
     bar.set_message(crate::output::shown(&names.test).into_owned());
     let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
@@ -116,6 +120,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let found = found.map_err(|error| error.to_string())?;
     if let Some(path) = &arguments.html {
         std::fs::write(path, html::report(&names, &found)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if arguments.store {
+        store(&library, &tested, &as_json(&names, &found)?)?;
     }
     if arguments.style.json {
         print(&as_json(&names, &found)?)?;
@@ -129,14 +136,38 @@ fn n_bytes(reader: &Reader) -> u64 {
     reader.dims().iter().fold(reader.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim))
 }
 
-fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Result<(Test, String), String> {
+/// What is judged.
+enum Tested {
+    Codec(String),
+    Dataset(Input),
+}
+
+impl Tested {
+    fn name(&self) -> String {
+        match self {
+            Self::Codec(name) => name.clone(),
+            Self::Dataset(input) => format!("{}:{}", input.name(), input.path),
+        }
+    }
+}
+
+/// Puts the object beside the dataset that was judged, which is closed by now.
+fn store(library: &Library, tested: &Tested, json: &str) -> Result<(), String> {
+    let Tested::Dataset(input) = tested else { return Ok(()) };
+    let failed = |error: String| format!("{}: what was found is not stored: {error}", tested.name());
+    let file = File::open(library, &input.file, true).map_err(|error| failed(error.to_string()))?;
+    compare::proof::store(library, file.id(), &input.path, json).map_err(|error| failed(error.to_string()))?;
+    file.close().map_err(|error| failed(error.to_string()))
+}
+
+fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Result<(Test, Tested), String> {
     if let [codec, more @ ..] = &arguments.codec[..] {
         if !more.is_empty() {
             return Err("several codecs at once: add --sweep".into());
         }
         let (filter, cd_values) = codec.parameters(&arguments.noise)?;
         let name = applied(codec.name(), filter, &cd_values);
-        return Ok((Test::Codec { filter, cd_values, chunk_frames: arguments.chunk_frames }, name));
+        return Ok((Test::Codec { filter, cd_values, chunk_frames: arguments.chunk_frames }, Tested::Codec(name)));
     }
     let text = arguments.test.as_deref().unwrap_or_default();
     // Without a path the same as in the reference, where it is there.
@@ -145,7 +176,7 @@ fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Resul
     let opened =
         if is_whole { open_input(library, &same).or_else(|_| open(library, text)) } else { open(library, text) };
     let (reader, path) = opened?;
-    Ok((Test::Dataset(Box::new(reader)), format!("{}:{path}", same.name())))
+    Ok((Test::Dataset(Box::new(reader)), Tested::Dataset(Input { path, ..same })))
 }
 
 /// What a codec is called that was applied in memory.

@@ -9,6 +9,7 @@ mod codec;
 mod frames;
 mod pass;
 mod preview;
+pub mod proof;
 mod sample;
 mod sweep;
 mod technique;
