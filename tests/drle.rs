@@ -292,8 +292,8 @@ fn parameters_that_mean_nothing_are_refused() {
     };
     refused(&[0], 0);
     refused(&[32768], 0);
-    refused(&[5, 2], 1);
-    refused(&[5, 0, 0, 3], 3);
+    refused(&[5, 3], 1);
+    refused(&[5, 0, 0, 4], 3);
     refused(&[5, 0, 0, 1, 5], 4);
     refused(&[5, 0, 0, 1, 0], 4);
     refused(&[5, 0, 0, 1, 1, 0], 5);

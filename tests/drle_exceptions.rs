@@ -237,9 +237,9 @@ fn every_mutation_with_right_checksums_is_an_error_or_a_whole_frame() {
 #[test]
 fn a_newer_version_is_refused_with_what_to_do() {
     let (codec, mut chunk, kept) = small();
-    chunk[VERSION_AT] = 3;
+    chunk[VERSION_AT] = 4;
     let text = decode(&codec, &chunk, kept.len()).unwrap_err().to_string();
-    assert!(text.contains("version 3") && text.contains("newer darkchunk"), "{text}");
+    assert!(text.contains("version 4") && text.contains("newer darkchunk"), "{text}");
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn drle_is_stored_as_ever() {
         ("drle-uint16-le", ElementClass::Unsigned, ByteOrder::Little, Mode::Container),
         ("drle-uint16-be", ElementClass::Unsigned, ByteOrder::Big, Mode::Container),
         ("drle-bare", ElementClass::Signed, ByteOrder::Little, Mode::Bare),
+        ("drle-packed-int16-le", ElementClass::Signed, ByteOrder::Little, Mode::Packed),
+        ("drle-packed-uint16-be", ElementClass::Unsigned, ByteOrder::Big, Mode::Packed),
     ] {
         let codec = Drle::new(THRESHOLD).and_then(|drle| drle.with_mode(mode).for_layout(&layout(class, order)));
         check(name, &codec.expect("parameters"), &bytes_of(&pixels, order), &bytes_of(&kept, order));

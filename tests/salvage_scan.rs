@@ -2,7 +2,7 @@
 
 use darkchunk::Exec;
 use darkchunk::codec::Codec;
-use darkchunk::codec::drle::{Drle, HEADER_BYTES};
+use darkchunk::codec::drle::{Drle, HEADER_BYTES, Mode, VERSION_PACKED};
 use darkchunk::element::ElementType;
 use darkchunk::salvage::scan::Scan;
 use darkchunk_sim::Rng;
@@ -27,8 +27,17 @@ fn frame(number: usize) -> Vec<u8> {
 
 /// A container of these frames.
 fn container(numbers: std::ops::Range<usize>) -> Vec<u8> {
+    container_of(Mode::Container, numbers)
+}
+
+fn container_of(mode: Mode, numbers: std::ops::Range<usize>) -> Vec<u8> {
     let pixels: Vec<u8> = numbers.flat_map(frame).collect();
-    let drle = Drle::new(20).unwrap().with_segment_pixels(N_PIXELS as u32).with_sentinels(&[SENTINEL]).unwrap();
+    let drle = Drle::new(20)
+        .unwrap()
+        .with_mode(mode)
+        .with_segment_pixels(N_PIXELS as u32)
+        .with_sentinels(&[SENTINEL])
+        .unwrap();
     let mut chunk = vec![0; drle.max_encoded_len(pixels.len())];
     let n_bytes = drle.encode(Exec::current(), &pixels, &mut chunk).unwrap();
     chunk.truncate(n_bytes);
@@ -125,6 +134,19 @@ fn frames_of_the_other_byte_order_are_those_of_this_machine() {
         let native = pixels.as_chunks::<2>().0.iter().flat_map(|pixel| u16::from_le_bytes(*pixel).to_ne_bytes());
         assert!(decoded == native.collect::<Vec<_>>(), "type {code}");
     }
+}
+
+#[test]
+fn frames_of_packed_containers_are_found_but_for_those_that_are_damaged() {
+    let chunk = container_of(Mode::Packed, 0..9);
+    assert_eq!(chunk[4], VERSION_PACKED);
+    let mut bytes = [noise(30), chunk, noise(20)].concat();
+    let mut frames: Vec<_> = (0..9).map(|number| Some(frame(number))).collect();
+    assert_eq!(scan(&bytes[..]).0, [(30, frames.clone())]);
+    let in_last = bytes.len() - 24;
+    bytes[in_last] ^= 1;
+    frames[8] = None;
+    assert_eq!(scan(&bytes[..]).0, [(30, frames)]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ typedef enum dc_element {
 } dc_element;
 
 /* HDF5 filter numbers, and the parameters (cd_values) a caller gives:
- *   DC_DRLE        threshold (1 to 32767); int16 and uint16 only
+ *   DC_DRLE        threshold (1 to 32767); then 2: packed, about half as large and slower; int16 and uint16 only
  *   DC_BITSHUFFLE  block elements (0 = default), 0 none or 2 LZ4 (default) or 3 Zstd, level for Zstd
  *   DC_BLOSC       level 0-9, 0 none or 1 byte or 2 bit shuffle, 0 blosclz, 1 lz4, 2 lz4hc, 3 snappy, 4 zlib, 5 zstd;
  *                  or the same after 0, 0, 0, 0

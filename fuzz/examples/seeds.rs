@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAX_INPUT_BYTES: usize = 4096;
 
 /// The golden chunks by the beginning of their names: filter, and parameters as stored for them.
-const GOLDEN: [(&str, u32, &[u32]); 23] = [
+const GOLDEN: [(&str, u32, &[u32]); 25] = [
     ("drle-exceptions-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
     ("drle-exceptions-uint16-be", 36114, &[20, 0, 0, 1, 4, 351, 1404]),
     ("drle-exceptions-int16-le", 36114, &[20, 0, 0, 2, 1, 351, 1404, 0, 2, 65_535, 65_534]),
@@ -27,6 +27,8 @@ const GOLDEN: [(&str, u32, &[u32]); 23] = [
     ("drle-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
     ("drle-uint16-be", 36114, &[20, 0, 0, 1, 4, 351, 1404]),
     ("drle-bare", 36114, &[20, 1, 0, 1, 1, 351, 1404]),
+    ("drle-packed-int16-le", 36114, &[20, 2, 0, 3, 1, 351, 1404]),
+    ("drle-packed-uint16-be", 36114, &[20, 2, 0, 3, 4, 351, 1404]),
     ("bitshuffle-plain-1", 32008, &[0, 4, 1, 128, 0, 0, 1404]),
     ("bitshuffle-plain-2", 32008, &[0, 4, 2, 128, 0, 0, 1404]),
     ("bitshuffle-plain-4", 32008, &[0, 4, 4, 128, 0, 0, 1404]),
@@ -45,11 +47,12 @@ const GOLDEN: [(&str, u32, &[u32]); 23] = [
 ];
 
 /// Parameters as callers give them, for every way of each filter.
-const GIVEN: [(u32, &[u32]); 28] = [
+const GIVEN: [(u32, &[u32]); 29] = [
     (36114, &[20]),
     (36114, &[1, 0, 0, 2, 0, 0, 0, 0, 2, 65_535, 3]),
     (36114, &[1, 0, 100]),
     (36114, &[20, 1]),
+    (36114, &[1, 2]),
     (32008, &[0, 0]),
     (32008, &[0, 2]),
     (32008, &[64, 2]),

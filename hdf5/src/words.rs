@@ -121,7 +121,14 @@ pub(crate) fn filter(StoredFilter { id, values }: &StoredFilter) -> String {
             other => format!("bitshuffle, compression {other}"),
         },
         32015 => format!("Zstd, level {}", signed(0)),
-        36114 => format!("DRLE, threshold {}{}", at(0), if at(1) == 1 { ", bare stream" } else { "" }),
+        36114 => {
+            let mode = match at(1) {
+                1 => ", bare stream",
+                2 => ", packed",
+                _ => "",
+            };
+            format!("DRLE, threshold {}{mode}", at(0))
+        }
         36115 => match at(0) {
             0 => "bounded, exact".to_owned(),
             1 => format!("bounded, off by {} at most", at(1)),
@@ -184,6 +191,7 @@ mod tests {
             (32008, &[0, 4, 2, 0, 3, u32::MAX - 1], "bitshuffle, Zstd level -2"),
             (32015, &[], "Zstd, level 0"),
             (36114, &[20, 0], "DRLE, threshold 20"),
+            (36114, &[20, 2], "DRLE, threshold 20, packed"),
             (36115, &[2, 1, 2], "bounded, noise 1/2"),
             (32013, &[], "ZFP"),
             (4711, &[], "filter 4711, which is not known here"),

@@ -115,13 +115,13 @@ class DRLE(Filter):
     """Run lengths of dark pixels, for 16-bit integers.
 
     `threshold`: pixels below it become 0, 1 to 32767; 1 loses nothing but negative pixels. `mode`: "container", with
-    a checksum a segment, or "bare". `segment`: pixels that are encoded by themselves, 0 for one frame. `sentinels`: up
+    a checksum a segment, "packed", the same with an entropy coder after it, or "bare". `segment`: pixels that are encoded by themselves, 0 for one frame. `sentinels`: up
     to 7 values that are no measurements, and are kept exactly; None for the type's own (65535 of uint16).
     """
 
     filter_id = DRLE_ID
     filter_name = "drle"
-    _MODES = ("container", "bare")
+    _MODES = ("container", "bare", "packed")
 
     def __init__(
         self, threshold: int = 1, mode: str = "container", segment: int = 0, sentinels: Sequence[int] | None = None
@@ -147,7 +147,7 @@ class DRLE(Filter):
 
     @property
     def mode(self) -> str:
-        """Either "container" or "bare"."""
+        """One of "container", "bare" and "packed"."""
         return self._config["mode"]
 
     @property
@@ -164,7 +164,7 @@ class DRLE(Filter):
     def _from_filter_options(cls, values: Sequence[int]) -> DRLE:
         threshold, mode, segment = (*values[:3], *(1, 0, 0)[len(values[:3]) :])
         sentinels = None
-        if len(values) > 8 and values[3] == 2:
+        if len(values) > 8 and values[3] in (2, 3):
             named = values[9 : 9 + values[8]]
             sentinels = tuple(value - _UINT32 if value >= _UINT32 // 2 else value for value in named) or None
         if mode >= len(cls._MODES):

@@ -23,6 +23,7 @@ SHAPE = (4, 33, 47)
 FILTERS = [
     darkchunk.DRLE(),
     darkchunk.DRLE(mode="bare"),
+    darkchunk.DRLE(mode="packed"),
     darkchunk.Bitshuffle(),
     darkchunk.Bitshuffle(cname="none"),
     darkchunk.Bitshuffle(cname="zstd", clevel=5),

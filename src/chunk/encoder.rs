@@ -2,7 +2,7 @@
 
 use super::pixels::{self, FrameElement};
 use super::{ChunkShape, Filter};
-use crate::codec::drle::{ContainerWriter, Drle, Mode, close_segment};
+use crate::codec::drle::{ContainerWriter, Drle, Mode, Packer, close_segment};
 use crate::cpu::Level;
 use crate::element::as_bytes;
 use crate::kernels::drle::{BatchFrame, Correction, Encoded, Exceptions, FrameCounts};
@@ -29,8 +29,8 @@ pub struct ChunkEncoder<P> {
 #[derive(Debug)]
 enum Store<P> {
     /// DRLE: the container with the segments of the frames that are done. `exceptions` are those of the last frame, and `fill`
-    /// is the dataset's fill value, where that is a sentinel.
-    Container { writer: ContainerWriter<Vec<u8>>, exceptions: Exceptions, fill: Option<u16> },
+    /// is the dataset's fill value, where that is a sentinel. A `packer` packs the finished container.
+    Container { writer: ContainerWriter<Vec<u8>>, exceptions: Exceptions, fill: Option<u16>, packer: Option<Packer> },
     /// DRLE without a container: the streams, one after the other, which are the stream of all the pixels.
     Bare { threshold: u16, n_bytes: usize, chunk: Vec<u8> },
     /// The corrected pixels, and room for the encoded chunk where there is a codec.
@@ -192,7 +192,10 @@ impl<P: FrameElement> ChunkEncoder<P> {
         let n_missing = self.shape.n_frames - self.n_frames;
         let frame_pixels = self.shape.frame_pixels();
         match &mut self.store {
-            Store::Container { writer, fill, .. } => writer.padded(*fill),
+            Store::Container { writer, fill, packer, .. } => {
+                let container = writer.padded(*fill)?;
+                packer.as_mut().map_or(Ok(container), |packer| packer.pack(self.exec.level, container))
+            }
             Store::Bare { threshold, n_bytes, chunk } => {
                 let (padding, correction) = (vec![P::default(); frame_pixels], Correction::threshold(*threshold));
                 let mut end = *n_bytes;
@@ -289,7 +292,7 @@ impl<P> Store<P> {
         let header = drle.header(2 * shape.chunk_pixels())?;
         match drle.mode() {
             // A frame that is encoded, and so in the sum, must never be one too many for the chunk.
-            Mode::Container if u32::try_from(header.max_container_len()).is_err() => Err(Error::Argument(
+            Mode::Container | Mode::Packed if u32::try_from(header.max_container_len()).is_err() => Err(Error::Argument(
                 "with its table, a DRLE chunk of this shape may pass the 4 GiB that it can have: use fewer frames a chunk"
                     .into(),
             )),
@@ -298,12 +301,13 @@ impl<P> Store<P> {
                 n_bytes: 0,
                 chunk: vec![0; shape.n_frames * room_bytes(2 * shape.frame_pixels())],
             }),
-            Mode::Container if header.segment_pixels as usize == shape.frame_pixels() => {
+            Mode::Container | Mode::Packed if header.segment_pixels as usize == shape.frame_pixels() => {
                 let n_bytes = header.payload_start() + shape.n_frames * room_bytes(header.max_segment_len());
                 let writer = ContainerWriter::new(vec![0; n_bytes], header)?;
-                Ok(Self::Container { writer, exceptions: Exceptions::new(drle.sentinels()), fill: drle.fill() })
+                let packer = (drle.mode() == Mode::Packed).then(Packer::default);
+                Ok(Self::Container { writer, exceptions: Exceptions::new(drle.sentinels()), fill: drle.fill(), packer })
             }
-            Mode::Container => Err(Error::Argument(format!(
+            Mode::Container | Mode::Packed => Err(Error::Argument(format!(
                 "the DRLE parameters ask for segments of {} pixels: frames of {} pixels are pushed as one segment \
                  each, so give 0 or that number",
                 header.segment_pixels,

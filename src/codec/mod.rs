@@ -12,6 +12,7 @@ pub mod blosc;
 pub mod bounded;
 pub(crate) mod cursor;
 pub mod drle;
+pub(crate) mod entropy;
 pub(crate) mod framing;
 mod index;
 mod interface;

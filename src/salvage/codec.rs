@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub(super) fn salvage(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Vec<Damage> {
     let Err(reason) = whole(level, filter, stored, dst) else { return Vec::new() };
     match filter {
-        Filter::Drle(drle) if drle.mode() == Mode::Container => drle_container(level, drle, stored, dst, reason),
+        Filter::Drle(drle) if drle.mode() != Mode::Bare => drle_container(level, drle, stored, dst, reason),
         Filter::Bitshuffle(codec) if codec.is_compressed() => framed::bitshuffle(level, codec, stored, dst),
         Filter::Bitshuffle(codec) => bitshuffled(level, codec, stored, dst, reason),
         #[cfg(feature = "lz4")]
@@ -42,7 +42,7 @@ fn whole(level: Level, filter: &Filter, stored: &[u8], dst: &mut [u8]) -> Result
 /// Whether the codec has proved by checksums what it has saved of a chunk.
 pub(super) fn is_proved(filter: &Filter, stored: &[u8]) -> bool {
     match filter {
-        Filter::Drle(drle) => drle.mode() == Mode::Container,
+        Filter::Drle(drle) => drle.mode() != Mode::Bare,
         other => other.open(stored).is_ok_and(|chunk| chunk.has_checksum()),
     }
 }

@@ -14,6 +14,7 @@ use crate::Result;
 use crate::codec::drle::{Container, ContainerWriter, HEADER_BYTES, Header, MAGIC, PixelType};
 use crate::element::ElementType;
 use crate::memory::buffer;
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -53,7 +54,7 @@ pub struct Found<'a> {
 #[derive(Debug, Clone)]
 pub struct FoundFrame<'a> {
     header: Header,
-    stored: &'a [u8],
+    stored: Cow<'a, [u8]>,
 }
 
 /// Where a container is in the window, and where the search goes on after it.
@@ -187,7 +188,7 @@ fn frame<'a>(container: &Container<'a>, index: usize) -> Result<FoundFrame<'a>> 
     // What is stored of pixels is the same in both byte orders.
     let element = PixelType::try_from(if header.element.is_signed() { ElementType::I16 } else { ElementType::U16 })?;
     let header = Header { element, segment_pixels: n_pixels, n_bytes: 2 * n_pixels, ..header };
-    Ok(FoundFrame { header, stored: segment.stored })
+    Ok(FoundFrame { header, stored: container.plain_segment(&segment)? })
 }
 
 impl<'a> Found<'a> {
@@ -229,7 +230,7 @@ impl FoundFrame<'_> {
     pub fn to_container(&self) -> Result<Vec<u8>> {
         let mut chunk = buffer(self.header.payload_start() + self.stored.len())?;
         let mut writer = ContainerWriter::new(&mut chunk, self.header)?;
-        writer.append_segment(self.stored)?;
+        writer.append_segment(&self.stored)?;
         let n_bytes = writer.finish()?;
         chunk.truncate(n_bytes);
         Ok(chunk)

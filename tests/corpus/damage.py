@@ -208,7 +208,7 @@ def of_drle(chunk, data):
     yield "threshold-40000", drle_frame(both, n_bytes, threshold=40000), "threshold 40000", "error"
     yield "element", drle_frame(both, n_bytes, element=3), "another element type than the dataset's", "error"
     yield "element-9", drle_frame(both, n_bytes, element=9), "no such element type", "error"
-    yield "version", drle_frame(both, n_bytes, version=3), "another version", "error"
+    yield "version", drle_frame(both, n_bytes, version=4), "another version", "error"
     yield "version-2", drle_frame(both, n_bytes, version=2), "nothing: version 2, in which no segment has a list", "right"
     odd = closed(first, record(0, 0))
     yield "list-in-version-1", drle_frame([odd, second], n_bytes), "a list in a container of version 1", "error"
@@ -322,7 +322,7 @@ def of_drle_list(chunk, data):
     yield "stream-missing", chunk_of(closed(b"", whole)), "a list of all pixels and no stream", "error"
     yield "bomb", chunk_of(closed(tokens(*[-32768] * 512), record(0, 1, 2**31))), "2^31 sentinels", "error"
     yield "version-1", chunk_of(closed(stream, right), version=1), "a list in a container of version 1", "error"
-    yield "version", chunk_of(closed(stream, right), version=3), "another version", "error"
+    yield "version", chunk_of(closed(stream, right), version=4), "another version", "error"
 
 
 def of_drle_bare(n_pixels):

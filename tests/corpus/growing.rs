@@ -30,6 +30,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     ("bounded: frames of one level", 36115, &[], |n| bounded(n / 11, 20)),
     ("DRLE: one pixel a segment", 36114, &[1], |n| drle(n / 10)),
     ("DRLE: single pixels", 36114, &[1, 1], |n| vec![0; n & !1]),
+    ("packed DRLE: one pixel a segment", 36114, &[1, 2], |n| packed(n / 16)),
 ];
 
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -62,6 +63,20 @@ fn drle(n_segments: usize) -> Vec<u8> {
         (1..=n_segments as u32).flat_map(|index| [(payload + 2 * index).to_le_bytes(), checksum].concat()).collect();
     let sum = crc32(&[&head[..], &table].concat()).to_le_bytes();
     [&head[..], &sum, &table, &vec![0; 2 * n_segments]].concat()
+}
+
+/// Segments of one bright pixel, with tables of one token each.
+fn packed(n_segments: usize) -> Vec<u8> {
+    let (codes, segment) = ([1, 0x80, 0x10, 1, 0x80, 0x10], [1, 1, 0, 4, 0, 0x80, 0, 0]);
+    let n_bytes = (2 * n_segments as u32).to_le_bytes();
+    let head = [&b"DRLE\x03\x01\0\0"[..], &[1, 0, 0, 0], &1u32.to_le_bytes(), &n_bytes].concat();
+    let start = (24 + 8 * (1 + n_segments) + codes.len()) as u32;
+    let checksum = crc32(&segment).to_le_bytes();
+    let ends = (1..=n_segments as u32).map(|index| start + segment.len() as u32 * index);
+    let mut table = [start.to_le_bytes(), crc32(&codes).to_le_bytes()].concat();
+    table.extend(ends.flat_map(|end| [end.to_le_bytes(), checksum].concat()));
+    let sum = crc32(&[&head[..], &table].concat()).to_le_bytes();
+    [&head[..], &sum, &table, &codes, &segment.repeat(n_segments)].concat()
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -18,6 +18,7 @@ import numpy as np
 
 import bounded
 import damage
+import packed
 
 FOLDER = Path(__file__).resolve().parent / "chunks"
 SHAPE = (2, 25, 31)
@@ -43,6 +44,7 @@ FORMATS = {
         DRLE, (10, 0, 0, 2, 0, 0, 0, 0, 2, *SENTINELS), (10, 0, 0, 2, 1, 775, N_BYTES, 0, 2, *SENTINELS), None
     ),
     "drle-bare": (DRLE, (10, 1), (10, 1, 0, 1, 1, 775, N_BYTES), None),
+    "drle-packed": (DRLE, (10, 2), (10, 2, 0, 3, 1, 775, N_BYTES), None),
     "bitshuffle": (BITSHUFFLE, (256, 0), (0, 4, 2, 256, 0, 0, N_BYTES), (0, 4, 2, 256)),
     "bitshuffle-lz4": (BITSHUFFLE, (256, 2), (0, 4, 2, 256, 2, 0, N_BYTES), (0, 4, 2, 256, 2)),
     "bitshuffle-zstd": (BITSHUFFLE, (256, 3, 3), (0, 4, 2, 256, 3, 3, N_BYTES), (0, 4, 2, 256, 3, 3)),
@@ -84,6 +86,8 @@ def sound_chunk(name, data, folder):
         return damage.drle_with_sentinels(data, 10, SENTINELS)
     if name == "drle-bare":
         return damage.drle_stream(data.reshape(-1), 10)
+    if name == "drle-packed":
+        return packed.chunk(data)
     if name.startswith("bounded"):
         return bounded.chunk(data, is_sparse=name.endswith("sparse"))
     if name == "blosc-copy":
@@ -102,7 +106,8 @@ def rows(data, folder):
         expected = "other size" if name == "zstd" else "error"
         yield f"{name}-short", name, short, "a sound chunk that decodes to too little", expected
         yield f"{name}-long", name, long, "a sound chunk that decodes to twice the size", expected
-        damages = bounded.damages(data) if name == "bounded" else damage.of_format(name, chunk, data)
+        by_hand = {"bounded": bounded.damages, "drle-packed": packed.damages}
+        damages = by_hand[name](data) if name in by_hand else damage.of_format(name, chunk, data)
         for what, bad, wrong, expected in damages:
             yield f"{name}-{what}", name, bad, wrong, expected
 

@@ -26,6 +26,7 @@ HOSTS = ["h5py", "tables", "netCDF4"]
 CONFIGS = {
     "drle": (DRLE, (1,)),
     "drle-bare": (DRLE, (1, 1)),
+    "drle-packed": (DRLE, (1, 2)),
     "drle-segments": (DRLE, (1, 0, 500)),
     "bitshuffle": (BITSHUFFLE, (0, 0)),
     "bitshuffle-lz4": (BITSHUFFLE, (0, 2)),

@@ -17,6 +17,7 @@ import cases as corpus  # noqa: E402
 import drle_reader  # noqa: E402
 
 GOLDENS = {"int16-le": "<i2", "int16-be": ">i2", "uint16-le": "<u2", "uint16-be": ">u2", "bare": "<i2"}
+GOLDENS |= {"packed-int16-le": "<i2", "packed-uint16-be": ">u2"}
 THRESHOLD, GOLDEN_SHAPE = 20, (2, 13, 27)
 
 
@@ -60,7 +61,7 @@ def test_the_examples_of_the_format_description_are_read(section, pixels):
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", ">u2"])
-@pytest.mark.parametrize("given", [(1,), (1, 1), (1, 0, 500)])
+@pytest.mark.parametrize("given", [(1,), (1, 1), (1, 0, 500), (1, 2), (1, 2, 500)])
 def test_every_chunk_that_the_plugin_writes_is_read(tmp_path, given, dtype):
     data = frames(n_frames=CHUNKS[0], dtype=dtype)
     with h5py.File(tmp_path / "file.h5", "w") as file:

@@ -14,7 +14,7 @@ REFUSED = {
     "threshold-0": (dict(values=(0,)), "cd_values[0] = 0: the threshold must be from 1 to 32767"),
     "threshold-large": (dict(values=(40000,)), "cd_values[0] = 40000: the threshold must be from 1"),
     "threshold-negative": (dict(values=(2**32 - 1,)), "the threshold must be from 1 to 32767"),
-    "mode": (dict(values=(1, 7)), "cd_values[1] = 7: the mode must be 0 (container) or 1 (bare stream)"),
+    "mode": (dict(values=(1, 7)), "cd_values[1] = 7: the mode must be 0 (container), 1 (bare stream) or 2 (packed container)"),
     "version": (dict(values=(1, 0, 0, 3, 1, 1551, 12408)), "DRLE parameters of another version"),
     "too-many": (dict(values=(1, 0, 0, 1, 1, 1551, 12408, 7)), "cd_values[7] = 7: DRLE takes [threshold, mode, segment]"),
     "sentinels-bare": (dict(values=(1, 1, 0, 2, 0, 0, 0, 0, 1, 9)), "cd_values[1] = 1: a bare stream has no sentinels"),

@@ -6,9 +6,9 @@ use super::front::Front;
 use super::mask::Rows;
 use super::numbers;
 use super::planes::{Plane, predict};
-use super::rans;
 use super::segment::{Head, Mode, sparse_lanes};
-use super::tokens::{BitReader, N_PLAIN, base};
+use super::stream;
+use super::tokens::{BitReader, N_PLAIN, base, folded};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::predict::{self as kernel, Scale, unfold};
@@ -133,7 +133,7 @@ impl FrameDecoder<'_> {
         if reference.is_none() && model.taps.iter().any(|tap| tap.is_reference) {
             return Err(Error::Corrupt { at: 0, what: "a frame is predicted from one that is not there" });
         }
-        let mut decoder = rans::open(tables, self.coding.n_lanes, numbers::get_bytes(cursor)?)?;
+        let mut decoder = stream::open(tables, self.coding.n_lanes, numbers::get_bytes(cursor)?)?;
         let mut bits = BitReader::new(cursor);
         let mut block = Block::new(self.width());
         for y in 0..self.height() {
@@ -154,7 +154,7 @@ impl FrameDecoder<'_> {
             }
             output.end_row(y);
         }
-        rans::finish(&decoder)?;
+        stream::finish(&decoder)?;
         if bits.is_at_end() {
             Ok(())
         } else {
@@ -171,7 +171,7 @@ impl FrameDecoder<'_> {
             return Err(Error::Corrupt { at: cursor.at(), what: "a sparse frame has more values than pixels" });
         }
         let n_lanes = sparse_lanes(2 * n_values);
-        let decoder = rans::open(tables, n_lanes, numbers::get_bytes(cursor)?)?;
+        let decoder = stream::open(tables, n_lanes, numbers::get_bytes(cursor)?)?;
         let mut values = Values { decoder, bits: BitReader::new(cursor), n_lanes, n_values, n_read: 0, run: 0 };
         values.next_run();
         let mut block = Block::new(self.width());
@@ -284,14 +284,6 @@ fn add_bits(tokens: &[u8], folded: &mut [i32], bits: &mut BitReader<'_>) {
     }
 }
 
-fn folded(token: u8, bits: &mut BitReader<'_>) -> u32 {
-    if token < N_PLAIN {
-        return token.into();
-    }
-    let (least, n_bits) = base(token);
-    least | bits.get(n_bits)
-}
-
 /// The runs and values of a sparse frame.
 struct Values<'a> {
     decoder: Decoder<'a>,
@@ -341,7 +333,7 @@ impl Values<'_> {
     }
 
     fn finish(&self) -> Result<()> {
-        rans::finish(&self.decoder)?;
+        stream::finish(&self.decoder)?;
         if self.n_read == self.n_values && self.bits.is_at_end() {
             return Ok(());
         }

@@ -29,15 +29,11 @@ mod frame;
 mod front;
 mod levels;
 mod mask;
-mod numbers;
 mod parameters;
 mod planes;
-mod rans;
 mod salvage;
 mod segment;
 mod symbols;
-mod tables;
-mod tokens;
 mod values;
 mod work;
 
@@ -46,6 +42,7 @@ pub use element::IntegerType;
 pub use front::Achieved;
 pub use parameters::MAX_NAMED_SENTINELS;
 
+use super::entropy::{numbers, stream, tables, tokens};
 use super::range::{Piece, Wanted};
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;

@@ -90,7 +90,7 @@ fn put_bits(folded: &[u32], symbols: &mut [u16], bits: &mut BitWriter) {
     for (symbol, folded) in symbols.iter_mut().zip(folded) {
         if *symbol & TOKENS >= u16::from(N_PLAIN) && *symbol != NOTHING {
             let (token, n_bits) = token(*folded);
-            bits.put(*folded, n_bits);
+            bits.put((*folded).into(), n_bits);
             *symbol = *symbol & !TOKENS | u16::from(token);
         }
     }
@@ -147,7 +147,7 @@ impl Sparse {
             }
             for (folded, counts) in [run, fold(*level).wrapping_sub(1)].into_iter().zip(counts.iter_mut()) {
                 let (token, n_bits) = token(folded);
-                bits.put(folded, n_bits);
+                bits.put(folded.into(), n_bits);
                 counts[usize::from(token)] += 1;
                 tokens.push(token);
             }

@@ -2,7 +2,6 @@
 
 use super::container::Container;
 use super::list::List;
-use super::segment;
 use crate::codec::range::Piece;
 use crate::cpu::Level;
 use crate::element::ByteOrder;
@@ -12,13 +11,13 @@ use crate::{Error, Result};
 /// Hands on each run of bright pixels of all segments, after them the exceptions of the segment.
 pub(super) fn visit(container: &Container<'_>, level: Level, visit: &mut dyn FnMut(usize, &[u8])) -> Result<()> {
     container.justified_len()?;
-    let (header, mut piece) = (container.header(), Piece::default());
+    let (header, mut piece, mut scratch) = (container.header(), Piece::default(), Vec::new());
     for index in 0..container.n_segments() {
         let found = container.segment(index)?;
         let start = 2 * found.pixels.start;
         found.verify()?;
-        let (stream, list) = segment::split(container.bytes(), found.bytes)?;
-        let (stream, n_pixels) = (&container.bytes()[stream], found.pixels.len());
+        let n_pixels = found.pixels.len();
+        let (stream, list) = container.open_segment(level, found.bytes, n_pixels, &mut scratch)?;
         // Tokens are little-endian.
         if header.element.order() == ByteOrder::Big || has_bright_exceptions(stream, &list, n_pixels)? {
             let decoded = start..2 * found.pixels.end;

@@ -4,13 +4,18 @@
 //! A container is opened in one of two ways: [`Container::open`] refuses everything that is not exactly as the format
 //! says; [`Container::salvage`] takes the header from the dataset's parameters and judges each segment on its own.
 
+use super::list::List;
+use super::packed;
 use super::pixels::{self, PixelType};
 use super::segment;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::drle::MAX_THRESHOLD;
+use crate::kernels::rans::DecodingTables;
 use crate::{Error, Exec, Result};
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The first four bytes of a container.
 pub const MAGIC: [u8; 4] = *b"DRLE";
@@ -21,6 +26,9 @@ pub const VERSION: u8 = 1;
 /// The version of a container of which a segment has a list of exceptions.
 pub const VERSION_WITH_EXCEPTIONS: u8 = 2;
 
+/// The version of a packed container.
+pub const VERSION_PACKED: u8 = 3;
+
 /// Bytes before the table.
 pub const HEADER_BYTES: usize = 24;
 
@@ -28,7 +36,7 @@ pub const HEADER_BYTES: usize = 24;
 pub const TABLE_ENTRY_BYTES: usize = 8;
 
 /// Bytes of the header that its checksum covers, and after which it stands.
-const CHECKED_HEADER_BYTES: usize = 20;
+pub(super) const CHECKED_HEADER_BYTES: usize = 20;
 
 /// What a container says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +77,7 @@ impl Header {
         segment::max_len(self.pixels(0).len())
     }
 
-    /// Bytes of header and table: where the first segment begins.
+    /// Bytes of header and table: where the first segment begins, but in a packed container.
     #[must_use]
     pub fn payload_start(&self) -> usize {
         HEADER_BYTES + self.n_segments() * TABLE_ENTRY_BYTES
@@ -113,10 +121,9 @@ impl Header {
             return Err(Error::Corrupt { at: 0, what: "it does not begin as a DRLE container" });
         }
         let version = cursor.u8()?;
-        if !(VERSION..=VERSION_WITH_EXCEPTIONS).contains(&version) {
+        if !(VERSION..=VERSION_PACKED).contains(&version) {
             return Err(Error::Unsupported(format!(
-                "it is a DRLE container of version {version}, and up to {VERSION_WITH_EXCEPTIONS} can be read: use a newer \
-                 darkchunk"
+                "it is a DRLE container of version {version}, and up to {VERSION_PACKED} can be read: use a newer darkchunk"
             )));
         }
         let element = PixelType::from_code(cursor.u8()?.into());
@@ -140,7 +147,7 @@ pub struct Segment<'a> {
     pub pixels: Range<usize>,
     /// Its bytes, counted in the chunk.
     pub bytes: Range<usize>,
-    /// All of them: its stream and, where it has one, its list of exceptions.
+    /// All of them: its stream and, where it has one, its list of exceptions; both packed, in a packed container.
     pub stored: &'a [u8],
     /// The checksum that the table has for it.
     pub checksum: u32,
@@ -163,6 +170,8 @@ pub struct Container<'a> {
     header: Header,
     /// Its version; where that is not known, the one that may have more.
     version: u8,
+    /// What the segments of a packed container are read with, where that is sound.
+    codes: Option<Arc<DecodingTables>>,
     /// Whether every segment is known to be as its checksum says.
     is_proved: bool,
 }
@@ -175,6 +184,9 @@ impl<'a> Container<'a> {
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
         let container = Self::open_front(bytes)?;
         container.check_table()?;
+        if container.is_packed() && container.codes.is_none() {
+            container.read_codes()?;
+        }
         Ok(container)
     }
 
@@ -183,24 +195,76 @@ impl<'a> Container<'a> {
         let mut cursor = Cursor::new(bytes);
         let (header, version) = Header::read(&mut cursor)?;
         let stored = cursor.u32_le()?;
-        let table = cursor.take(header.n_segments() * TABLE_ENTRY_BYTES)?;
+        let table = cursor.take(n_entries(&header, version) * TABLE_ENTRY_BYTES)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&bytes[..CHECKED_HEADER_BYTES]);
         hasher.update(table);
         verify_crc32(stored, hasher.finalize())?;
-        Ok(Self { bytes, header, version, is_proved: false })
+        let mut container = Self::salvage_as(bytes, header, version);
+        container.codes = container.read_codes().ok();
+        Ok(container)
     }
 
     /// Bytes of the header and table that `bytes` begins with, if the header says the truth: nothing has been checked.
     pub(crate) fn front_len(bytes: &[u8]) -> Result<usize> {
-        Ok(Header::read(&mut Cursor::new(bytes))?.0.payload_start())
+        let (header, version) = Header::read(&mut Cursor::new(bytes))?;
+        Ok(HEADER_BYTES + n_entries(&header, version) * TABLE_ENTRY_BYTES)
     }
 
     /// Opens what is left of a damaged container, with the header the dataset's parameters give it (see
     /// [`Drle::header`](super::Drle::header)). Nothing of the chunk is believed but what a segment's own checksum proves.
     #[must_use]
     pub fn salvage(bytes: &'a [u8], header: Header) -> Self {
-        Self { bytes, header, version: VERSION_WITH_EXCEPTIONS, is_proved: false }
+        Self::salvage_as(bytes, header, VERSION_WITH_EXCEPTIONS)
+    }
+
+    /// [`salvage`](Self::salvage) of a container of this version; of a packed one without what its segments are read with.
+    pub(super) fn salvage_as(bytes: &'a [u8], header: Header, version: u8) -> Self {
+        Self { bytes, header, version, codes: None, is_proved: false }
+    }
+
+    /// The same with these tables.
+    pub(super) fn with_codes(self, codes: DecodingTables) -> Self {
+        Self { codes: Some(Arc::new(codes)), ..self }
+    }
+
+    /// The tables of a packed container, which the table of segments has the end and the checksum of.
+    fn read_codes(&self) -> Result<Arc<DecodingTables>> {
+        let (start, (end, checksum)) = (self.front_end(), self.table_entry(0)?);
+        let available = self.bytes.len().saturating_sub(start);
+        let stored = self.bytes.get(start..end.max(start));
+        let stored = stored.ok_or(Error::Truncated { at: start, needed: end.saturating_sub(start), available })?;
+        verify_crc32(checksum, crc32fast::hash(stored))?;
+        match packed::codes(stored)? {
+            (codes, n_bytes) if n_bytes == stored.len() => Ok(Arc::new(codes)),
+            _ => Err(Error::Corrupt { at: start, what: "the tables of a packed container have another length" }),
+        }
+    }
+
+    /// Whether its segments are packed.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.version == VERSION_PACKED
+    }
+
+    /// Where the first segment begins, if that is proved: after the table and, in a packed container, after its tables.
+    pub(super) fn payload_start(&self) -> Option<usize> {
+        match &self.codes {
+            Some(_) => {
+                packed::codes(&self.bytes[self.front_end()..]).ok().map(|(_, n_bytes)| self.front_end() + n_bytes)
+            }
+            None => Some(self.front_end()).filter(|_| !self.is_packed()),
+        }
+    }
+
+    /// Entries that the table has before those of the segments.
+    pub(super) fn n_entries_before(&self) -> usize {
+        usize::from(self.is_packed())
+    }
+
+    /// Where header and table end.
+    pub(super) fn front_end(&self) -> usize {
+        HEADER_BYTES + n_entries(&self.header, self.version) * TABLE_ENTRY_BYTES
     }
 
     /// The stored chunk.
@@ -230,9 +294,10 @@ impl<'a> Container<'a> {
             let n_segments = self.n_segments();
             return Err(Error::Argument(format!("segment {index} of a chunk that has {n_segments}")));
         }
-        let start = if index == 0 { self.header.payload_start() } else { self.entry(index - 1)?.0 };
+        let before = (self.n_entries_before() + index).checked_sub(1);
+        let start = before.map_or(Ok(self.front_end()), |before| self.table_entry(before).map(|(end, _)| end))?;
         let (end, checksum) = self.entry(index)?;
-        if end < start || start < self.header.payload_start() {
+        if end < start || start < self.front_end() {
             return Err(Error::Corrupt { at: entry_at(index), what: "a segment ends before the one before it" });
         }
         if self.version == VERSION && !(end - start).is_multiple_of(2) {
@@ -247,8 +312,8 @@ impl<'a> Container<'a> {
 
     /// Bytes of the whole container, as the table says.
     pub(crate) fn stored_len(&self) -> usize {
-        let last = self.n_segments().checked_sub(1);
-        last.and_then(|last| self.entry(last).ok()).map_or(self.header.payload_start(), |(end, _)| end)
+        let last = n_entries(&self.header, self.version).checked_sub(1);
+        last.and_then(|last| self.table_entry(last).ok()).map_or(self.front_end(), |(end, _)| end)
     }
 
     /// Segment `index`, which is there, as its checksum says, and decodes to its pixels.
@@ -258,18 +323,20 @@ impl<'a> Container<'a> {
     pub(crate) fn sound_segment(&self, index: usize) -> Result<Segment<'a>> {
         let segment = self.segment(index)?;
         segment.verify()?;
-        let (stream, list) = segment::split(self.bytes, segment.bytes.clone())?;
-        if !pixels::is_stream_of(&self.bytes[stream], 2 * segment.pixels.len()) {
-            let what = "a segment's stream stands for another number of pixels";
-            return Err(Error::Corrupt { at: segment.bytes.start, what });
+        let mut scratch = Vec::new();
+        let (stream, list) =
+            self.open_segment(Level::current(), segment.bytes.clone(), segment.pixels.len(), &mut scratch)?;
+        if !pixels::is_stream_of(stream, 2 * segment.pixels.len()) {
+            return Err(segment::corrupt_segment(segment.bytes.start));
         }
         list.check(segment.pixels.len())?;
         Ok(segment)
     }
 
     /// Whether every segment is there, as its checksum says, and decodes to its pixels. Then no checksum is computed again.
+    /// Of a packed container that is not found without unpacking it.
     pub(super) fn prove(&mut self) -> bool {
-        self.is_proved = (0..self.n_segments()).all(|index| self.sound_segment(index).is_ok());
+        self.is_proved = !self.is_packed() && (0..self.n_segments()).all(|index| self.sound_segment(index).is_ok());
         self.is_proved
     }
 
@@ -301,8 +368,41 @@ impl<'a> Container<'a> {
         dst: &mut [u8],
         is_zeroed: bool,
     ) -> Result<()> {
+        let mut scratch = Vec::new();
+        let (stream, list) = self.open_segment(level, bytes, dst.len() / 2, &mut scratch)?;
+        pixels::decode(level, self.header.element, (stream, &list), dst, is_zeroed)
+    }
+
+    /// The stream of the segment of `n_pixels` whose bytes are at `bytes`, where it is stored or, if it is packed, in `scratch`; and the
+    /// list of its exceptions.
+    pub(super) fn open_segment<'s>(
+        &'s self,
+        level: Level,
+        bytes: Range<usize>,
+        n_pixels: usize,
+        scratch: &'s mut Vec<u8>,
+    ) -> Result<(&'s [u8], List<'s>)> {
+        if self.is_packed() {
+            let threshold = self.header.threshold;
+            return packed::open(level, self.codes.as_deref(), threshold, (self.bytes, bytes), n_pixels, scratch);
+        }
         let (stream, list) = segment::split(self.bytes, bytes)?;
-        pixels::decode(level, self.header.element, (&self.bytes[stream], &list), dst, is_zeroed)
+        Ok((&self.bytes[stream], list))
+    }
+
+    /// The bytes of a segment as they are in a container that is not packed.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] and others for a packed segment that does not unpack.
+    pub(crate) fn plain_segment(&self, segment: &Segment<'a>) -> Result<Cow<'a, [u8]>> {
+        if !self.is_packed() {
+            return Ok(Cow::Borrowed(segment.stored));
+        }
+        let (mut scratch, mut plain) = (Vec::new(), Vec::new());
+        let (stream, list) =
+            self.open_segment(Level::current(), segment.bytes.clone(), segment.pixels.len(), &mut scratch)?;
+        segment::join(stream, &list, &mut plain)?;
+        Ok(Cow::Owned(plain))
     }
 
     /// Decodes all segments into the whole of `dst`.
@@ -333,8 +433,13 @@ impl<'a> Container<'a> {
 
     /// The decoded size, where the segments are long enough for it to be true.
     pub(super) fn justified_len(&self) -> Result<usize> {
-        let n_tokens = (self.bytes.len() - self.header.payload_start()) as u64 / 2;
-        if n_tokens * 0x1_0000 < u64::from(self.header.n_bytes) {
+        let n_stored = self.bytes.len() - self.front_end();
+        let is_justified = if self.is_packed() {
+            packed::is_justified(n_stored, self.header.n_bytes as usize)
+        } else {
+            n_stored as u64 / 2 * 0x1_0000 >= u64::from(self.header.n_bytes)
+        };
+        if !is_justified {
             return Err(Error::Corrupt { at: 16, what: "its segments are too short for its decoded size" });
         }
         Ok(self.header.n_bytes as usize)
@@ -342,13 +447,18 @@ impl<'a> Container<'a> {
 
     /// End and checksum of a segment, as the table has them.
     pub(super) fn entry(&self, index: usize) -> Result<(usize, u32)> {
+        self.table_entry(self.n_entries_before() + index)
+    }
+
+    /// An entry of the table, which may have one before those of the segments.
+    pub(super) fn table_entry(&self, entry: usize) -> Result<(usize, u32)> {
         let mut cursor = Cursor::new(self.bytes);
-        cursor.take(entry_at(index))?;
+        cursor.take(entry_at(entry))?;
         Ok((cursor.u32_le()? as usize, cursor.u32_le()?))
     }
 
     fn check_table(&self) -> Result<()> {
-        let mut end = self.header.payload_start();
+        let mut end = if self.is_packed() { self.table_entry(0)?.0 } else { self.front_end() };
         for index in 0..self.n_segments() {
             end = self.segment(index)?.bytes.end;
         }
@@ -359,9 +469,14 @@ impl<'a> Container<'a> {
     }
 }
 
-/// Where the table has segment `index`.
-pub(super) fn entry_at(index: usize) -> usize {
-    HEADER_BYTES + index * TABLE_ENTRY_BYTES
+/// Entries of the table: one a segment and, in a packed container, one for its tables before them.
+fn n_entries(header: &Header, version: u8) -> usize {
+    header.n_segments() + usize::from(version == VERSION_PACKED)
+}
+
+/// Where the table has this entry.
+pub(super) fn entry_at(entry: usize) -> usize {
+    HEADER_BYTES + entry * TABLE_ENTRY_BYTES
 }
 
 fn verify_crc32(stored: u32, computed: u32) -> Result<()> {

@@ -81,6 +81,11 @@ impl List<'_> {
         self.start == self.chunk.len()
     }
 
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.chunk[self.start..]
+    }
+
     /// Puts the exceptions into their places in `pixels`, which are little-endian.
     pub(super) fn apply(&self, pixels: &mut [u8]) -> Result<()> {
         let mut records = Records::new(self, pixels.len() / 2);

@@ -12,9 +12,9 @@
 //! | slot | meaning |
 //! |---|---|
 //! | 0 | threshold, 1 to 32767: the least value that is kept |
-//! | 1 | mode: 0 container, 1 bare stream |
+//! | 1 | mode: 0 container, 1 bare stream, 2 packed container |
 //! | 2 | pixels a segment; 0 = one frame, the product of the chunk's last two dimensions |
-//! | 3 | version of these parameters: 1, or 2 where there are more slots than seven |
+//! | 3 | version of these parameters: 1, or 2 where there are more slots than seven; 3 where containers are packed |
 //! | 4 | element type: 1 int16 LE, 2 int16 BE, 3 uint16 LE, 4 uint16 BE |
 //! | 5 | pixels a segment, resolved |
 //! | 6 | bytes of a decoded chunk |
@@ -26,6 +26,8 @@ mod bright;
 mod container;
 mod encode;
 mod list;
+mod packed;
+mod packer;
 mod parameters;
 mod pixels;
 mod salvage;
@@ -33,8 +35,10 @@ mod segment;
 mod writer;
 
 pub use container::{
-    Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS,
+    Container, HEADER_BYTES, Header, MAGIC, Segment, TABLE_ENTRY_BYTES, VERSION, VERSION_PACKED,
+    VERSION_WITH_EXCEPTIONS,
 };
+pub use packer::{Packer, unpack};
 pub use parameters::MAX_NAMED_SENTINELS;
 pub use pixels::PixelType;
 pub(crate) use segment::close as close_segment;
@@ -58,6 +62,8 @@ pub enum Mode {
     Container,
     /// One stream and nothing else.
     Bare,
+    /// A container whose segments are entropy-coded, where it is shorter then.
+    Packed,
 }
 
 /// DRLE with one set of parameters.
@@ -148,7 +154,7 @@ impl Drle {
         let fill = self.fill.filter(|fill| !named.contains(fill));
         match self.mode {
             // There is room for one more than can be named.
-            Mode::Container => Sentinels::new(named.iter().copied().chain(fill)).unwrap_or(self.named),
+            Mode::Container | Mode::Packed => Sentinels::new(named.iter().copied().chain(fill)).unwrap_or(self.named),
             Mode::Bare => Sentinels::NONE,
         }
     }
@@ -182,6 +188,12 @@ impl Drle {
     fn encode_bare(&self, level: Level, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         let Header { element, threshold, .. } = self.header(src.len())?;
         Encoding { level, element, threshold }.encode(src, None, dst)
+    }
+
+    fn encode_container(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
+        let exec = exec.worth(Pace::Memory, src.len());
+        let header = self.header(src.len())?;
+        ChunkEncoding { level: exec.level, header, sentinels: self.sentinels() }.container(exec.threads, src, dst)
     }
 
     /// A bare stream says nothing of its size: it is what the parameters say, or else what its tokens add up to.
@@ -238,7 +250,7 @@ impl Codec for Drle {
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         match self.mode {
             Mode::Bare => n_bytes,
-            Mode::Container => {
+            Mode::Container | Mode::Packed => {
                 let n_pixels = n_bytes / 2;
                 let segment_pixels = self.segment_pixels.map_or(n_pixels, |n_pixels| n_pixels as usize).max(1);
                 let (whole, rest) = (n_pixels / segment_pixels, n_pixels % segment_pixels);
@@ -252,14 +264,12 @@ impl Codec for Drle {
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize> {
         match self.mode {
             Mode::Bare => self.encode_bare(exec.level, src, dst),
-            Mode::Container => {
-                let exec = exec.worth(Pace::Memory, src.len());
-                let header = self.header(src.len())?;
-                ChunkEncoding { level: exec.level, header, sentinels: self.sentinels() }.container(
-                    exec.threads,
-                    src,
-                    dst,
-                )
+            Mode::Container => self.encode_container(exec, src, dst),
+            Mode::Packed => {
+                let (n_bytes, mut packer) = (self.encode_container(exec, src, dst)?, Packer::default());
+                let packed = packer.pack(exec.level, &dst[..n_bytes])?.to_vec();
+                dst[..packed.len()].copy_from_slice(&packed);
+                Ok(packed.len())
             }
         }
     }
@@ -267,7 +277,7 @@ impl Codec for Drle {
     fn open<'a>(&'a self, src: &'a [u8]) -> Result<OpenDrle<'a>> {
         let content = match self.mode {
             Mode::Bare => Content::Bare(src),
-            Mode::Container => {
+            Mode::Container | Mode::Packed => {
                 let container = Container::open(src)?;
                 self.check(&container)?;
                 Content::Container(container)

@@ -11,6 +11,9 @@ const VERSION: u32 = 1;
 /// The version where they are not.
 const VERSION_WITH_SENTINELS: u32 = 2;
 
+/// The version where containers are packed: all slots are there, or those of version 1.
+const VERSION_PACKED: u32 = 3;
+
 /// The fill value where it is a sentinel, the number of named sentinels, the first of these.
 const FILL: usize = 7;
 const N_NAMED: usize = 8;
@@ -61,8 +64,11 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
         Some(fill) => Some(fill as u16).filter(|fill| asked.loses(*fill, element)),
         None => asked.fill,
     };
+    if asked.mode == Mode::Packed {
+        values[3] = VERSION_PACKED;
+    }
     if fill.is_some() || asked.named != Sentinels::NONE {
-        values[3] = VERSION_WITH_SENTINELS;
+        values[3] = values[3].max(VERSION_WITH_SENTINELS);
         values.extend([fill.map_or(0, u32::from), asked.named.values().len() as u32]);
         values.extend(asked.named.values().iter().map(|value| u32::from(*value)));
     }
@@ -114,7 +120,9 @@ fn without_end(cd_values: &[u32]) -> Result<&[u32]> {
     let end = match cd_values[3] {
         VERSION => FILL,
         // A number that is too large is refused for itself.
-        VERSION_WITH_SENTINELS => NAMED.saturating_add(cd_values.get(N_NAMED).map_or(0, |n| *n as usize)),
+        VERSION_WITH_SENTINELS | VERSION_PACKED => {
+            NAMED.saturating_add(cd_values.get(N_NAMED).map_or(0, |n| *n as usize))
+        }
         _ => cd_values.len(),
     };
     match cd_values.iter().skip(end).position(|value| !is_zero(value)) {
@@ -136,7 +144,7 @@ fn asked(cd_values: &[u32], element: Option<PixelType>) -> Result<Asked> {
     let slot = |at: usize| cd_values.get(at).copied();
     let refused = |index, what| refusal(cd_values, index, what);
     let version = slot(3).unwrap_or(VERSION);
-    if !(VERSION..=VERSION_WITH_SENTINELS).contains(&version) {
+    if !(VERSION..=VERSION_PACKED).contains(&version) {
         return Err(refused(3, "these are DRLE parameters of another version: use a newer darkchunk"));
     }
     let threshold = slot(0).map(|value| match u16::try_from(value) {
@@ -146,10 +154,14 @@ fn asked(cd_values: &[u32], element: Option<PixelType>) -> Result<Asked> {
     let mode = match slot(1).unwrap_or(0) {
         0 => Mode::Container,
         1 => Mode::Bare,
-        _ => return Err(refused(1, "the mode must be 0 (container) or 1 (bare stream)")),
+        2 => Mode::Packed,
+        _ => return Err(refused(1, "the mode must be 0 (container), 1 (bare stream) or 2 (packed container)")),
     };
+    if version == VERSION_PACKED && mode != Mode::Packed {
+        return Err(refused(3, "version 3 is that of mode 2 (packed container)"));
+    }
     let (fill, named) =
-        if version == VERSION_WITH_SENTINELS { sentinels(cd_values, element)? } else { (None, Sentinels::NONE) };
+        if version >= VERSION_WITH_SENTINELS { sentinels(cd_values, element)? } else { (None, Sentinels::NONE) };
     if mode == Mode::Bare && (fill.is_some() || named != Sentinels::NONE) {
         return Err(refused(1, "a bare stream has no sentinels: give mode 0 (container)"));
     }
@@ -193,7 +205,7 @@ impl Asked {
     fn loses(&self, bits: u16, element: PixelType) -> bool {
         let value = if element.is_signed() { i32::from(bits.cast_signed()) } else { i32::from(bits) };
         let is_dark = self.threshold.is_some_and(|threshold| value < threshold.into());
-        self.mode == Mode::Container && value != 0 && (is_dark || value > MAX_THRESHOLD.into())
+        self.mode != Mode::Bare && value != 0 && (is_dark || value > MAX_THRESHOLD.into())
     }
 }
 
@@ -206,6 +218,7 @@ impl Drle {
         let mode = match self.mode {
             Mode::Container => 0,
             Mode::Bare => 1,
+            Mode::Packed => 2,
         };
         let threshold = self.threshold.map_or(0, u32::from);
         let mut values = vec![threshold, mode, self.asked_segment_pixels];

@@ -5,8 +5,10 @@
 //! damaged is looked for: it ends where its checksum fits. One whose checksum is damaged is proved by the header's
 //! checksum, which fits once the right one is put into the table.
 
-use super::container::{Container, HEADER_BYTES, Header, TABLE_ENTRY_BYTES, VERSION, VERSION_WITH_EXCEPTIONS};
-use super::{Drle, segment};
+use super::container::{
+    CHECKED_HEADER_BYTES, Container, HEADER_BYTES, VERSION, VERSION_PACKED, VERSION_WITH_EXCEPTIONS, entry_at,
+};
+use super::{Drle, Header, Mode, packed, segment};
 use crate::cpu::Level;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -37,19 +39,48 @@ impl Drle {
                 }
                 container
             }
-            Err(_) => Container::salvage(stored, self.header(dst.len())?),
+            Err(_) => {
+                let header = self.header(dst.len())?;
+                if self.mode() == Mode::Packed {
+                    let failed = failed_of(level, &packed_container(stored, header), front_is_sound, dst);
+                    if failed.len() < header.n_segments() {
+                        return Ok(Recovered { failed, front_is_sound });
+                    }
+                }
+                Container::salvage(stored, header)
+            }
         };
-        let mut failed = segments(level, &container, front_is_sound, dst);
-        if let ([(index, pixels, _)], false) = (&failed[..], front_is_sound)
-            && proves_segment(stored, &container, *index)
-            && let Ok(segment) = container.segment(*index)
-            && let dst = &mut dst[2 * pixels.start..2 * pixels.end]
-            && container.decode_bytes(level, segment.bytes, dst, false).is_ok()
-        {
-            failed.clear();
-        }
-        Ok(Recovered { failed, front_is_sound })
+        Ok(Recovered { failed: failed_of(level, &container, front_is_sound, dst), front_is_sound })
     }
+}
+
+/// A packed container of which header or table is damaged, with its tables if they can be proved.
+fn packed_container(stored: &[u8], header: Header) -> Container<'_> {
+    let container = Container::salvage_as(stored, header, VERSION_PACKED);
+    let bytes = stored.get(container.front_end()..).unwrap_or(&[]);
+    let Ok((codes, n_bytes)) = packed::codes(bytes) else { return container };
+    let checksum = crc32fast::hash(&bytes[..n_bytes]);
+    let is_entered = container.table_entry(0).is_ok_and(|(_, entered)| entered == checksum);
+    if is_entered || proves(&container, 0, checksum) { container.with_codes(codes) } else { container }
+}
+
+/// Decodes the segments that can be proved, the last one perhaps by the header; returns the others.
+fn failed_of(
+    level: Level,
+    container: &Container<'_>,
+    front_is_sound: bool,
+    dst: &mut [u8],
+) -> Vec<(usize, Range<usize>, Error)> {
+    let mut failed = segments(level, container, front_is_sound, dst);
+    if let ([(index, pixels, _)], false) = (&failed[..], front_is_sound)
+        && let Ok(segment) = container.segment(*index)
+        && proves(container, container.n_entries_before() + index, crc32fast::hash(segment.stored))
+        && let dst = &mut dst[2 * pixels.start..2 * pixels.end]
+        && container.decode_bytes(level, segment.bytes, dst, false).is_ok()
+    {
+        failed.clear();
+    }
+    failed
 }
 
 /// Decodes the segments that can be proved; returns the others.
@@ -62,7 +93,7 @@ fn segments(
     let header = *container.header();
     let mut failed = Vec::new();
     // Where the next segment begins, where that is proved.
-    let mut start = Some(header.payload_start());
+    let mut start = container.payload_start();
     for (index, dst) in dst.chunks_mut(2 * header.segment_pixels as usize).enumerate() {
         let end = match container.decode_segment(level, index, dst) {
             Ok(()) => container.entry(index).map(|(end, _)| end).ok(),
@@ -95,22 +126,22 @@ fn find_end(level: Level, container: &Container<'_>, index: usize, start: usize,
     Some(start + n_bytes)
 }
 
-/// Whether the header's checksum fits once the table has the checksum of the bytes that segment `index` has.
-fn proves_segment(stored: &[u8], container: &Container<'_>, index: usize) -> bool {
-    let (header, at): (&Header, _) = (container.header(), HEADER_BYTES + index * TABLE_ENTRY_BYTES + 4);
-    let Ok(segment) = container.segment(index) else { return false };
+/// Whether the header's checksum fits once this entry of the table has this checksum.
+fn proves(container: &Container<'_>, entry: usize, checksum: u32) -> bool {
+    let (stored, at) = (container.bytes(), entry_at(entry) + 4 - HEADER_BYTES);
     let (Some(table), Some(expected)) =
-        (stored.get(HEADER_BYTES..header.payload_start()), stored.get(20..HEADER_BYTES))
+        (stored.get(HEADER_BYTES..container.front_end()), stored.get(CHECKED_HEADER_BYTES..HEADER_BYTES))
     else {
         return false;
     };
     let is_of_version = |version| {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&header.to_bytes(version));
-        hasher.update(&table[..at - HEADER_BYTES]);
-        hasher.update(&crc32fast::hash(segment.stored).to_le_bytes());
-        hasher.update(&table[at - HEADER_BYTES + 4..]);
+        hasher.update(&container.header().to_bytes(version));
+        hasher.update(&table[..at]);
+        hasher.update(&checksum.to_le_bytes());
+        hasher.update(&table[at + 4..]);
         hasher.finalize().to_le_bytes() == expected
     };
-    [VERSION, VERSION_WITH_EXCEPTIONS].into_iter().any(is_of_version)
+    let versions: &[u8] = if container.is_packed() { &[VERSION_PACKED] } else { &[VERSION, VERSION_WITH_EXCEPTIONS] };
+    versions.iter().copied().any(is_of_version)
 }

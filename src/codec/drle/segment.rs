@@ -64,6 +64,17 @@ fn close_with(room: &mut [u8], n_bytes: usize, n_pixels: usize, exceptions: &Exc
     put_list(room, n_bytes, &list)
 }
 
+/// Appends the segment of a stream and a list to `out`.
+pub(super) fn join(stream: &[u8], list: &List<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    out.extend_from_slice(stream);
+    if !list.is_empty() {
+        out.resize(out.len() + tail_len(list.bytes().len()), 0);
+        put_list(&mut out[start..], stream.len(), list.bytes())?;
+    }
+    Ok(())
+}
+
 /// Puts a list after the first `n_bytes` of `room`.
 fn put_list(room: &mut [u8], n_bytes: usize, list: &[u8]) -> Result<usize> {
     let (needed, available) = (n_bytes + tail_len(list.len()), room.len());
@@ -78,6 +89,10 @@ fn put_list(room: &mut [u8], n_bytes: usize, list: &[u8]) -> Result<usize> {
         tail[tail.len() - 1] = length[0];
     }
     Ok(needed)
+}
+
+pub(super) fn corrupt_segment(at: usize) -> Error {
+    Error::Corrupt { at, what: "a segment's stream stands for another number of pixels" }
 }
 
 /// Where in `chunk` the stream and the list of a segment are whose bytes are at `segment`.

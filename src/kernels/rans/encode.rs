@@ -82,7 +82,11 @@ impl Encoder {
         let states = self.states[..self.n_lanes].iter().flat_map(|state| state.to_le_bytes());
         let mut stream = Vec::with_capacity(4 * self.n_lanes + 2 * (self.words.len() - self.at));
         stream.extend(states);
-        stream.extend(self.words[self.at..].iter().flat_map(|word| word.to_le_bytes()));
+        let (words, start) = (&self.words[self.at..], stream.len());
+        stream.resize(start + 2 * words.len(), 0);
+        for (to, word) in stream[start..].as_chunks_mut::<2>().0.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
+        }
         stream
     }
 }

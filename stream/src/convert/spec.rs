@@ -7,7 +7,7 @@ use darkchunk::codec::blosc::{Compressor, Shuffle};
 
 /// All that can be written, for messages.
 pub const WORDS: &str = "none, keep, lz4, zstd[:LEVEL], gzip[:LEVEL], shuffle-gzip[:LEVEL], bitshuffle-lz4, \
-    bitshuffle-zstd[:LEVEL], blosc[:COMPRESSOR[:LEVEL[:none|byte|bit]]], drle[:THRESHOLD], bounded:exact, \
+    bitshuffle-zstd[:LEVEL], blosc[:COMPRESSOR[:LEVEL[:none|byte|bit]]], drle[:THRESHOLD[:packed]], bounded:exact, \
     bounded:absolute=COUNTS, bounded:noise=BETA";
 
 /// HDF5's own filters.
@@ -60,7 +60,8 @@ impl FromStr for Spec {
 fn parse(name: &str, parts: &[&str]) -> Result<Spec, String> {
     let most = match name {
         "blosc" => 3,
-        "zstd" | "gzip" | "shuffle-gzip" | "bitshuffle-zstd" | "drle" | "bounded" => 1,
+        "zstd" | "gzip" | "shuffle-gzip" | "bitshuffle-zstd" | "bounded" => 1,
+        "drle" => 2,
         _ => 0,
     };
     if parts.len() > most {
@@ -87,7 +88,12 @@ fn parse(name: &str, parts: &[&str]) -> Result<Spec, String> {
             let threshold = number(text.strip_prefix("threshold=").unwrap_or(text), "threshold")?;
             let threshold = u16::try_from(threshold).ok().filter(|n| *n > 0).ok_or("a threshold is 1 to 65535")?;
             let loss = if threshold > 1 { Loss::Threshold(threshold) } else { Loss::None };
-            Spec { loss, ..Spec::of(Compression::drle(threshold)) }
+            let compression = match parts.get(1).copied() {
+                None => Compression::drle(threshold),
+                Some("packed") => Compression::drle_packed(threshold),
+                Some(_) => return Err("after DRLE's threshold there can be \"packed\"".to_owned()),
+            };
+            Spec { loss, ..Spec::of(compression) }
         }
         "bounded" => bounded(parts.first().copied().unwrap_or("exact"))?,
         _ => return Err("it is not known".to_owned()),
@@ -181,6 +187,7 @@ mod tests {
         assert_eq!(filters("blosc:zstd:5:bit"), [(32001, vec![0, 0, 0, 0, 5, 2, 5])]);
         assert_eq!(filters("shuffle-gzip"), [(2, vec![]), (1, vec![4])]);
         assert_eq!(filters("drle:20"), filters("drle:threshold=20"));
+        assert_eq!(filters("drle:20:packed"), [(36114, vec![20, 2])]);
         assert_eq!(filters("bounded:noise=1"), [(36115, vec![2, 1, 1])]);
         assert_eq!(filters("bounded:noise=0.5"), [(36115, vec![2, 5, 10])]);
         let loss = |text: &str| text.parse::<Spec>().map(|spec| spec.loss);
@@ -199,6 +206,7 @@ mod tests {
             "gzip:x",
             "drle:0",
             "drle:70000",
+            "drle:20:small",
             "lz4:3",
             "blosc:zstd:5:bit:9",
             "blosc:x",

@@ -6,16 +6,16 @@ use crate::kernels::rans::{Frequencies, N_TOKENS, TOTAL};
 use crate::{Error, Result};
 
 /// How often each token comes.
-pub(super) type Counts = [u32; N_TOKENS];
+pub(crate) type Counts = [u32; N_TOKENS];
 
 /// Tables of a model at most.
-pub(super) const MAX_TABLES: usize = 16;
+pub(crate) const MAX_TABLES: usize = 16;
 
 /// What a token costs in the table that is stored, in 1/65536 bit.
 const COST_OF_ENTRY: u64 = 7 << 16;
 
 /// 65536 · log2(n), in integers, so that every machine decides the same.
-pub(super) fn log2(n: u32) -> u64 {
+pub(crate) fn log2(n: u32) -> u64 {
     if n < 2 {
         return 0;
     }
@@ -58,7 +58,7 @@ struct Cluster {
 
 /// Merges neighbouring classes until there are at most `most` and nothing is gained any more. Gives for each table its first
 /// class and its counts; at least one.
-pub(super) fn cluster(classes: &[Counts], most: usize) -> Vec<(usize, Counts)> {
+pub(crate) fn cluster(classes: &[Counts], most: usize) -> Vec<(usize, Counts)> {
     let is_used = |counts: &Counts| counts.iter().any(|n| *n > 0);
     let used = classes.iter().enumerate().filter(|(_, counts)| is_used(counts));
     let mut clusters: Vec<Cluster> =
@@ -99,7 +99,7 @@ fn renew_gain(clusters: &mut [Cluster], at: usize) {
 }
 
 /// Frequencies near to the shares of the counts: at least 1 for each token that there is. Without any, the first one has all.
-pub(super) fn frequencies(counts: &Counts) -> Frequencies {
+pub(crate) fn frequencies(counts: &Counts) -> Frequencies {
     let total: u64 = counts.iter().map(|n| u64::from(*n)).sum();
     let mut frequencies = [0_u16; N_TOKENS];
     if total == 0 {
@@ -120,13 +120,13 @@ pub(super) fn frequencies(counts: &Counts) -> Frequencies {
     frequencies
 }
 
-pub(super) fn put(out: &mut Vec<u8>, frequencies: &Frequencies) {
+pub(crate) fn put(out: &mut Vec<u8>, frequencies: &Frequencies) {
     let n = frequencies.iter().rposition(|n| *n > 0).map_or(0, |last| last + 1);
     numbers::put(out, n as u64);
     frequencies[..n].iter().for_each(|frequency| numbers::put(out, (*frequency).into()));
 }
 
-pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<Frequencies> {
+pub(crate) fn get(cursor: &mut Cursor<'_>) -> Result<Frequencies> {
     let at = cursor.at();
     let n = numbers::get_u32(cursor)? as usize;
     let mut frequencies = [0; N_TOKENS];

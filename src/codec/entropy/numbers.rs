@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// Bytes of a number at most: those of 64 bits.
 const MAX_BYTES: u32 = 10;
 
-pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -16,11 +16,11 @@ pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// A number that may be negative: 0, −1, 1, −2, … are stored as 0, 1, 2, 3, …
-pub(super) fn put_signed(out: &mut Vec<u8>, number: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
     put(out, (number << 1 ^ number >> 63).cast_unsigned());
 }
 
-pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<u64> {
+pub(crate) fn get(cursor: &mut Cursor<'_>) -> Result<u64> {
     let at = cursor.at();
     let mut number = 0;
     for index in 0..MAX_BYTES {
@@ -37,24 +37,24 @@ pub(super) fn get(cursor: &mut Cursor<'_>) -> Result<u64> {
     Err(Error::Corrupt { at, what: "a number has more than 64 bits" })
 }
 
-pub(super) fn get_signed(cursor: &mut Cursor<'_>) -> Result<i64> {
+pub(crate) fn get_signed(cursor: &mut Cursor<'_>) -> Result<i64> {
     let number = get(cursor)?;
     Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
 }
 
 /// A number of at most 32 bits.
-pub(super) fn get_u32(cursor: &mut Cursor<'_>) -> Result<u32> {
+pub(crate) fn get_u32(cursor: &mut Cursor<'_>) -> Result<u32> {
     let at = cursor.at();
     u32::try_from(get(cursor)?).map_err(|_| Error::Corrupt { at, what: "a number has more than 32 bits" })
 }
 
 /// As many bytes as a number before them says.
-pub(super) fn get_bytes<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
+pub(crate) fn get_bytes<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]> {
     let n_bytes = get_u32(cursor)?;
     cursor.take(n_bytes as usize)
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }

@@ -5,7 +5,7 @@ use crate::kernels::rans::{Decoder, DecodingTables, END_STATE, MAX_LANES, MIN_ST
 use crate::{Error, Result};
 
 /// Begins with the states of `n_lanes`.
-pub(super) fn open<'a>(tables: &'a DecodingTables, n_lanes: usize, stream: &'a [u8]) -> Result<Decoder<'a>> {
+pub(crate) fn open<'a>(tables: &'a DecodingTables, n_lanes: usize, stream: &'a [u8]) -> Result<Decoder<'a>> {
     let mut cursor = Cursor::new(stream);
     let mut states = [MIN_STATE; MAX_LANES];
     for state in states.iter_mut().take(n_lanes) {
@@ -22,7 +22,7 @@ pub(super) fn open<'a>(tables: &'a DecodingTables, n_lanes: usize, stream: &'a [
 }
 
 /// Whether a stream was read to its end, and no further.
-pub(super) fn finish(decoder: &Decoder<'_>) -> Result<()> {
+pub(crate) fn finish(decoder: &Decoder<'_>) -> Result<()> {
     if decoder.is_at_end() {
         return Ok(());
     }
