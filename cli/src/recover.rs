@@ -1,10 +1,11 @@
-//! `recover`: what is good of a damaged file.
+//! `recover`: what is good of a damaged file, and what a recording that was killed has left.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::copy::Recovered;
 use darkchunk_hdf5::load;
 use darkchunk_hdf5::salvage::{FoundReport, Report};
+use darkchunk_stream::journal;
 use darkchunk_stream::recover::{self, Outcome as How};
 use serde_json::json;
 
@@ -12,18 +13,25 @@ use crate::input::{Input, Jobs, readable};
 use crate::output::{Style, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
-/// Save what is good of a damaged file into a new one
+mod left;
+
+/// Save what is good of a damaged file, or of a killed recording, into a new one
 #[derive(Debug, clap::Args)]
-#[command(after_help = "All that can be read is copied, with attributes and links. Of a damaged dataset\n\
+#[command(after_help = "Where a recording was killed it has left FILE.journal: every frame whose chunk was\n\
+    written is in the new file then, with its metadata, also where FILE does not open.\n\nElse all that can be read is copied, with attributes and links. Of a damaged dataset\n\
     each good block is saved; its attribute darkchunk_damaged_frames says which frames\n\
     are not as they were measured. Where HDF5 cannot open the file, DRLE frames are\n\
-    looked for by their bytes.\n\nExample:\n  darkchunk recover run12.h5 -o saved.h5")]
+    looked for by their bytes.\n\nExamples:\n  darkchunk recover run12.h5 -o saved.h5\n  \
+    darkchunk recover run12.h5 --in-place")]
 pub(crate) struct Arguments {
     /// The damaged file, which is only read
     file: String,
     /// The new file
-    #[arg(short, long)]
-    output: PathBuf,
+    #[arg(short, long, required_unless_present = "in_place")]
+    output: Option<PathBuf>,
+    /// Restore a killed recording under its own name; what it left is kept as FILE.left
+    #[arg(long, conflicts_with = "output")]
+    in_place: bool,
     #[command(flatten)]
     jobs: Jobs,
     #[command(flatten)]
@@ -36,17 +44,31 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         return Err("a whole file is recovered: name it without a path in it".to_owned());
     }
     readable(&input.file)?;
-    if arguments.output.exists() {
-        return Err(format!("{} is there already: give the name of a new file", arguments.output.display()));
+    if let Some(output) = arguments.output.as_ref().filter(|output| output.exists()) {
+        return Err(format!("{} is there already: give the name of a new file", output.display()));
     }
+    if journal::path_of(&input.file).exists() {
+        return left::restore(&input.file, arguments.output.as_deref(), arguments.style);
+    }
+    let Some(output) = &arguments.output else {
+        let journal = journal::path_of(&input.file);
+        return Err(format!(
+            "there is no {}, which a killed recording leaves: give the name of a new file with -o",
+            journal.display()
+        ));
+    };
+    salvage(&input, output, arguments)
+}
+
+fn salvage(input: &Input, output: &Path, arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let bar = progress(0, arguments.style);
     let mut seen = |path: &str| bar.set_message(shown(path).into_owned());
-    let how = recover::recover(&library, &input.file, &arguments.output, arguments.jobs.n_threads(), &mut seen);
+    let how = recover::recover(&library, &input.file, output, arguments.jobs.n_threads(), &mut seen);
     bar.finish_and_clear();
     let how = how.map_err(|message| format!("{}: {message}", input.name()))?;
-    let output = arguments.output.display().to_string();
-    print(&if arguments.style.json { as_json(&input, &output, &how) } else { as_text(&input, &output, &how) })?;
+    let output = output.display().to_string();
+    print(&if arguments.style.json { as_json(input, &output, &how) } else { as_text(input, &output, &how) })?;
     Ok(match how {
         How::Objects { recovered, n_cut_off: 0 } if is_all_good(&recovered) => Found::Nothing,
         How::Bytes { found, .. } if found.n_frames == 0 => Found::NotAll,

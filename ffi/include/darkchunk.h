@@ -307,6 +307,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Tequal;
     dc_function fn_H5Pset_fill_value;
     dc_function fn_H5Fget_filesize;
+    dc_function fn_H5Iget_name;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -404,6 +405,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
 #endif
     DC_SET(H5Pset_fill_value)
     DC_SET(H5Fget_filesize)
+    DC_SET(H5Iget_name)
     return table;
 }
 
@@ -564,8 +566,8 @@ typedef struct dc_recorder_options {
     size_t n_columns;
     dc_release release;      /* NULL: dc_recorder_released tells which buffers are free */
     void *release_context;
-    int no_journal;          /* not 0: no journal is written beside the file, from which Rust's `journal::restore` makes
-                                it anew after a crash */
+    int no_journal;          /* not 0: no journal is written beside the file, from which dc_journal_restore makes it anew after
+                                a crash */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
@@ -638,6 +640,32 @@ dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capa
 
 /* Finishes what can be finished, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
 void dc_recorder_free(dc_recorder *recorder);
+
+/* A recorder writes a journal beside the file run.h5, run.h5.journal, and removes it when the recording is finished. What a killed process
+ * has left, also where the file does not open, becomes a file again by dc_journal_restore, or by the command `darkchunk recover`. */
+typedef struct dc_restored {
+    size_t size;            /* sizeof(dc_restored), set before the call */
+    uint64_t n_chunks;      /* chunks of frames that are in the new file */
+    uint64_t n_lost_chunks; /* chunks that were noted, and that HDF5 had not written */
+    uint64_t n_rows;        /* rows of metadata that are in the new file */
+    uint64_t n_lost_rows;   /* rows whose frames were lost: marked so in frame_status */
+    uint64_t n_unread_bytes;/* bytes at the journal's end that are no whole record */
+    uint64_t n_copied;      /* other objects of the file that were copied */
+    uint64_t n_lost;        /* those that could not be, see `lost` */
+} dc_restored;
+
+#define DC_RESTORED_INIT {sizeof(dc_restored), 0, 0, 0, 0, 0, 0, 0}
+
+/* Makes the file `to`, which must not be there, of the journal of `file` and of what `file` has besides, where it opens: dark image,
+ * attributes, other datasets. `to` NULL: the new file gets the name of `file`, which is kept with its journal as FILE.left.
+ * `hdf5` NULL: as dc_hdf5_load finds one. With a table of a program that hides the names of its HDF5 (one linked statically, without
+ * -rdynamic) only what is in the journal is restored. `restored` may be NULL; `lost`, with room for `capacity` characters, or NULL, gets what
+ * could not be copied and why, a line each; what is longer is cut.
+ *
+ *   DC_OTHER    there is no journal, it is none, or a file cannot be read or is there already; there is no new file then
+ *   DC_HDF5     the new file cannot be written, and is removed; or the journal says what no file has */
+dc_status dc_journal_restore(const dc_hdf5 *hdf5, const char *file, const char *to, dc_restored *restored, char *lost,
+                             size_t capacity);
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 

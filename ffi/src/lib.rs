@@ -16,6 +16,7 @@ mod pipeline;
 mod reader;
 mod recorder;
 mod reduction;
+mod restore;
 mod sparse;
 mod statistics;
 mod status;

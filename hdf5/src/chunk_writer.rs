@@ -184,6 +184,13 @@ impl ChunkWriter {
         locate::path_of(self.library(), &self.file)
     }
 
+    /// Where in the file the group is that the dataset's path starts from: `/` or `/group`; `None` where it has no name, and with an earlier
+    /// table of functions.
+    #[must_use]
+    pub fn group_path(&self) -> Option<String> {
+        object::name(&self.place.at).ok().flatten()
+    }
+
     /// The file's length by HDF5's account, in which it has not been written everywhere: where the next chunk will most likely
     /// begin. `None` where the table of functions has none to ask.
     #[must_use]

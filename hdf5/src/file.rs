@@ -148,6 +148,26 @@ impl OpenDataset {
     }
 }
 
+/// An open group, closed when dropped.
+#[derive(Debug)]
+pub struct Group(Id);
+
+impl Group {
+    /// The group `path` below the file or group `at`, made with all groups above it where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`].
+    pub fn open_or_create(library: &Library, at: Hid, path: &str) -> Result<Self> {
+        object::group(library, at, path).map(Self)
+    }
+
+    /// HDF5's identifier of the group, which stays the property of this value.
+    #[must_use]
+    pub fn id(&self) -> Hid {
+        self.0.get()
+    }
+}
+
 fn file_name(path: &Path) -> Result<std::ffi::CString> {
     let name = path.to_str().ok_or_else(|| Error::Unsupported(format!("{} is not UTF-8", path.display())))?;
     c_name(name)

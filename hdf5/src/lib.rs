@@ -63,7 +63,7 @@ pub use columns::{Column, Columns, FrameStatus, Number};
 pub use darkchunk::chunk::Processing;
 pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};
-pub use file::{File, OpenDataset};
+pub use file::{File, Group, OpenDataset};
 pub use library::Library;
 pub use options::{Dataset, Flush, Summary};
 pub use recording::Recording;

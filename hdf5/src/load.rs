@@ -156,6 +156,32 @@ pub unsafe fn of_handle(handle: NonNull<c_void>) -> Result<Loaded> {
     Ok(Loaded { api, tools, origin: "the library that was given".to_owned() })
 }
 
+/// The HDF5 of a table that a program handed in, with the functions for whole files that no table has, where it is found by its names
+/// among what is loaded; without them where it is not.
+///
+/// # Errors
+/// As [`Library::new`].
+///
+/// # Safety
+/// As [`Library::new`].
+pub unsafe fn of_table(api: &Api) -> Result<Library> {
+    let open = api.H5open.map(|open| open as *const ());
+    let is_of = |module: &Module| {
+        let found = module.symbol("H5open").map(|found| found.as_ptr().cast_const().cast::<()>());
+        found.is_some() && found == open
+    };
+    let files = places::in_process().files;
+    let modules = Module::program().into_iter().chain(files.iter().filter_map(|file| Module::open(file).ok()));
+    let mut tools = Tools::default();
+    if let Some(module) = modules.into_iter().find(is_of) {
+        let look_up = |name: &str| module.symbol(name);
+        // SAFETY: it has the `H5open` of the table, so it is that HDF5.
+        tools = unsafe { table::tools(&look_up, &in_program) };
+    }
+    // SAFETY: the caller's promise; the tools are of the same library.
+    unsafe { Library::with_tools(api, tools) }
+}
+
 /// The first that is one, in any of these places; or why there is none.
 fn first_of(places: impl IntoIterator<Item = Place>, tried: &mut Vec<String>) -> Option<Loaded> {
     for Place { looked, files } in places {
@@ -192,9 +218,13 @@ fn program(tried: &mut Vec<String>) -> Option<Loaded> {
     }
 }
 
+/// What the program itself has of a name.
+fn in_program(name: &str) -> Option<NonNull<c_void>> {
+    Module::program().and_then(|program| program.symbol(name))
+}
+
 fn fill(module: &Module) -> Result<(Api, Tools)> {
-    let in_program = |name: &str| Module::program().and_then(|program| program.symbol(name));
-    let look_up = |name: &str| -> Option<NonNull<c_void>> { module.symbol(name) };
+    let look_up = |name: &str| module.symbol(name);
     // SAFETY: a library that has HDF5's names is HDF5; a `Module` is never unloaded.
     let api = unsafe { table(&look_up, &in_program) }?;
     // SAFETY: as above.

@@ -48,6 +48,7 @@ from ._reader import Dataset
 from ._recorder import Recorder, Statistics
 from ._reduction import Reduced, Reduction
 from ._registry import get_config, register
+from ._restore import Restored, restore
 from ._sparse import Regions, Sparse
 from ._version import version, version_info
 from ._writer import Summary, Writer
@@ -82,6 +83,7 @@ __all__ = [
     "Reduced",
     "Reduction",
     "Regions",
+    "Restored",
     "Sparse",
     "Statistics",
     "Summary",
@@ -100,6 +102,7 @@ __all__ = [
     "get_filters",
     "open",
     "register",
+    "restore",
     "talk",
     "version",
     "version_info",

@@ -199,6 +199,21 @@ class RecorderStatistics(c.Structure):
     ]
 
 
+class Restored(c.Structure):
+    """`dc_restored`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("n_chunks", c.c_uint64),
+        ("n_lost_chunks", c.c_uint64),
+        ("n_rows", c.c_uint64),
+        ("n_lost_rows", c.c_uint64),
+        ("n_unread_bytes", c.c_uint64),
+        ("n_copied", c.c_uint64),
+        ("n_lost", c.c_uint64),
+    ]
+
+
 _OUT_SIZE = c.POINTER(c.c_size_t)
 _ARRAY = c.POINTER(Array)
 _NUMBERS = c.POINTER(c.c_uint64)
@@ -258,6 +273,14 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_recorder_finish": [c.c_void_p],
     "dc_recorder_statistics_of": [c.c_void_p, c.POINTER(RecorderStatistics)],
     "dc_recorder_fault": [c.c_void_p, c.c_char_p, c.c_size_t],
+    "dc_journal_restore": [
+        c.c_void_p,
+        c.c_char_p,
+        c.c_char_p,
+        c.POINTER(Restored),
+        c.c_char_p,
+        c.c_size_t,
+    ],
     "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
     "dc_writer_create": [
         c.c_void_p,

@@ -105,8 +105,8 @@ class Recorder(Ending):
         frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
         range; at most 1,044,480. `keep_released`: released frames are kept until `released()` is asked for them, which
         is to be done then.
-        `journal`: whether a journal is written beside the file, from which `darkchunk_stream::journal::restore` (Rust)
-        makes it anew after a crash.
+        `journal`: whether a journal is written beside the file, from which `darkchunk.restore` makes it anew after a
+        crash.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)

@@ -13,7 +13,7 @@ use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::ElementType;
 use darkchunk_hdf5::{Column, Dataset, File, Flush, FrameStatus, Number};
 use darkchunk_stream::Error;
-use darkchunk_stream::journal::{self, Journal, Note, Restored, restore};
+use darkchunk_stream::journal::{self, Journal, Note, Restored, restore, restore_file};
 use darkchunk_stream::recorder::{Options, Recorder};
 use sink::{GROUP, Sink, columns, dataset, row};
 
@@ -233,7 +233,7 @@ fn a_journal_that_is_removed_is_gone_and_one_that_failed_goes_on() {
 }
 
 #[test]
-fn a_name_that_is_taken_costs_nothing() {
+fn what_was_recorded_below_groups_is_restored_there() {
     let [path, left] = ["journal-taken", "journal-taken-left"].map(path);
     let file = File::create(&library(), &path).expect("a file");
     let group = |name: &CStr| {
@@ -262,7 +262,7 @@ fn a_name_that_is_taken_costs_nothing() {
     let restored = restored.expect("all of it");
     assert_eq!((restored.n_chunks, restored.n_rows, restored.n_lost_rows), (8, 8, 0));
     let file = File::open(&library(), &to, false).expect("it opens");
-    for (name, first) in [("data", 0), ("restored_1/data", 10)] {
+    for (name, first) in [("left/data", 0), ("right/data", 10)] {
         let expected: Vec<_> = (first..first + 4).map(|frame| camera(frame.into())).collect();
         assert_eq!(read::<i16>(&file, name), expected, "{name}");
         let pulses = read_all(&file, &format!("{name}_darkchunk/pulse")).1;
@@ -334,4 +334,41 @@ fn recorders_of_one_file_have_one_journal_until_all_have_finished() {
     assert!((0..10).all(|frame| read::<i16>(&file, PATH)[frame] == camera(frame)));
     let spectra = read::<i16>(&file, "/entry/instrument/spectrometer/data");
     assert!((0..10).all(|frame| spectra[frame] == spectrum(frame)));
+}
+
+#[test]
+fn nexus_below_a_group_and_two_datasets_of_one_name_are_restored() {
+    let [path, left] = ["journal-nexus-group", "journal-nexus-group-left"].map(path);
+    let file = File::create(&library(), &path).expect("a file");
+    let group = darkchunk_hdf5::Group::open_or_create(&library(), file.id(), "scans/first").expect("a group");
+    let data = Dataset { path: PATH.trim_start_matches('/').into(), ..dataset(Compression::drle(1), 1) };
+    let made = Recorder::<i16>::create(&library(), group.id(), &data, Processing::default(), Options::default());
+    let mut recorder = made.expect("a recorder");
+    recorder.push(0, camera(3)).expect("taken");
+    recorder.flush(false).expect("flushed");
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    drop(recorder);
+    let (restored, to) = restored(&left);
+    assert_eq!(restored.expect("restored").n_chunks, 1);
+    let file = File::open(&library(), &to, false).expect("it opens");
+    for name in [PATH, "/entry/data/data"] {
+        assert_eq!(read::<i16>(&file, &format!("/scans/first{name}")), [camera(3)], "{name}");
+    }
+
+    let twice = path_of("journal-twice");
+    std::fs::copy(&left, &twice).expect("a copy");
+    let _ = std::fs::remove_file(journal::path_of(&twice));
+    let mut journal = Journal::create(&twice).expect("a journal");
+    let plain = Dataset { nexus: false, ..dataset(Compression::NONE, 1) };
+    for _ in 0..2 {
+        let number = journal.dataset(&plain, ElementType::I16, None).expect("noted");
+        journal.columns("beside", &[], number).expect("noted");
+    }
+    drop(journal);
+    let to = twice.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    let made = restore_file(&library(), &twice, &to).expect("restored");
+    let paths: Vec<&str> = made.datasets.iter().map(|dataset| &*dataset.path).collect();
+    assert_eq!(paths, [PATH.to_owned(), format!("/restored_1{PATH}")]);
 }

@@ -13,14 +13,20 @@ HEADERS = PLUGINS.parent / "include"
 FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"]
 
 
-def record(source, folder, plugin_path):
-    """Compiles a program, runs it, and returns the file it wrote."""
-    program, file = folder / "program", folder / "recorded.h5"
+def compile_program(source, folder):
+    """A program of the repository, linked with Debian's HDF5 and our library."""
+    program = folder / "program"
     multiarch = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
     hdf5 = ["-I/usr/include/hdf5/serial", f"-L/usr/lib/{multiarch}/hdf5/serial", "-lhdf5"]
     ours = [f"-I{HEADERS}", f"-L{LIBRARY}", "-ldarkchunk", f"-Wl,-rpath,{LIBRARY}"]
     command = ["gcc", *FLAGS, str(ROOT / source), "-o", str(program), *ours, *hdf5, "-lm", "-lpthread"]
     subprocess.run(command, check=True)
+    return program
+
+
+def record(source, folder, plugin_path):
+    """Compiles a program, runs it, and returns the file it wrote."""
+    program, file = compile_program(source, folder), folder / "recorded.h5"
     done = subprocess.run([program, file], env=environment(plugin_path), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return file

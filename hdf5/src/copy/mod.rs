@@ -8,6 +8,7 @@ mod beyond;
 mod dataset;
 mod recover;
 mod references;
+mod rest;
 mod values;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::H5O_COPY_WITHOUT_ATTR_FLAG;
 pub use dataset::{NewDataset, NewStorage};
 pub use recover::{Examined, Recovered, recover};
+pub use rest::{Rest, rest};
 
 /// The group in which named datatypes are made, before anything that has them. They get their own names in the order of the file.
 const TYPES: &str = "/darkchunk: unfinished datatypes";

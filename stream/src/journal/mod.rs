@@ -12,11 +12,11 @@
 //! * every row that was given before such a chunk, or before a [`flush`](Journal::flush).
 //!
 //! A row whose frame was not written is marked *lost* in `frame_status`. The file that was left is only read. What the file had
-//! besides (dark image, sum, attributes of one's own) is not in the journal, nor are chunks and rows of an earlier recording in the
-//! same file that has finished.
+//! besides (dark image, attributes of one's own, what an earlier recording has finished) is not in the journal: [`restore_file`] copies
+//! it from a file that opens, and [`restore_in_place`] puts the new file in the old one's place.
 //!
-//! Paths are noted as they were given: what was recorded below a group is restored below the root. Where two datasets have the same
-//! path then, the second is put below `/restored_NUMBER`.
+//! A recorder notes paths from the file's root. What was recorded below a group that has no name is restored below the root; where two
+//! datasets have the same path then, the second is put below `/restored_NUMBER`.
 //!
 //! A journal that a crash has left is never replaced: a recorder to the same file is refused until it is restored or removed.
 //!
@@ -33,6 +33,7 @@ mod progress;
 mod record;
 mod restore;
 mod shared;
+mod whole;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -44,11 +45,15 @@ use darkchunk_hdf5::{Column, Dataset, FrameStatus};
 use crate::{Error, Result};
 pub use progress::Progress;
 use record::{Chunk, Record, Series};
-pub use restore::{Restored, restore};
+pub use restore::{Restored, RestoredDataset, restore};
 pub(crate) use shared::SharedJournal;
+pub use whole::{Rest, RestoredFile, left_of, restore_file, restore_in_place};
 
 /// How a journal begins; the last byte is the version.
 const MAGIC: [u8; 8] = *b"DCJRNL\n\x01";
+
+/// What a journal's name has after the file's.
+const EXTENSION: &str = ".journal";
 
 /// Rows that wait for a chunk go out when they are so many bytes.
 const MAX_WAITING: usize = 1 << 16;
@@ -63,7 +68,7 @@ pub fn checksum(stored: &[u8]) -> u32 {
 #[must_use]
 pub fn path_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".journal");
+    name.push(EXTENSION);
     name.into()
 }
 
@@ -236,8 +241,13 @@ impl Journal {
 fn check_old(path: &Path) -> Result<bool> {
     match std::fs::metadata(path) {
         Ok(old) if old.len() > MAGIC.len() as u64 => {
-            let reason = "it is of a recording that did not finish: restore it (`darkchunk_stream::journal::restore`), or remove it".to_owned();
-            Err(Error::Journal { path: path.display().to_string(), reason })
+            let path = path.display().to_string();
+            let file = path.strip_suffix(EXTENSION).unwrap_or(&path);
+            let reason = format!(
+                "it is of a recording that did not finish: restore it with `darkchunk recover {file} --in-place` (in Python \
+                 darkchunk.restore, in C dc_journal_restore), or remove it"
+            );
+            Err(Error::Journal { reason, path })
         }
         old => Ok(old.is_ok()),
     }

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use darkchunk_hdf5::chunk_map::max_stored_len;
-use darkchunk_hdf5::{ChunkWriter, Column, Columns, Dataset, FrameStatus, Library};
+use darkchunk_hdf5::{ChunkWriter, Column, Columns, Dataset, FrameStatus, Group as Hdf5Group, Library};
 
 use super::locate::Finder;
 use super::record::{Chunk, Record, Series, fill};
@@ -31,8 +31,8 @@ pub struct Restored {
 
 /// Makes the file `to` of what the journal of `file` has, and the chunks that are in `file`, which is only read.
 ///
-/// A dataset whose name another of the journal has, as with two recorders below two groups, is put below the group `/restored_NUMBER`,
-/// where its number is that in the journal, from 0; so are its columns.
+/// A dataset whose name another of the journal has, as with two recorders below groups that have no name, is put below the group
+/// `/restored_NUMBER`, where its number is that in the journal, from 0; so are its columns.
 ///
 /// What is promised is said [above](super). The memory that is needed is some 200 bytes a chunk. The time is mostly that of the reading; where
 /// a noted chunk is not where it is likely to be, for instance because it was never written, the whole file is searched for it once.
@@ -41,6 +41,11 @@ pub struct Restored {
 /// [`Error::Journal`]: there is none, or it is none. [`Error::Restore`]: `to` is there already, or `file` cannot be read.
 /// [`Error::Hdf5`]: the new file cannot be written, or the journal says what no file has. Then `to` is removed.
 pub fn restore(library: &Library, file: &Path, to: &Path) -> Result<Restored> {
+    restore_datasets(library, file, to).map(|(restored, _)| restored)
+}
+
+/// The same, and says which datasets.
+pub(super) fn restore_datasets(library: &Library, file: &Path, to: &Path) -> Result<(Restored, Vec<RestoredDataset>)> {
     let contents = Contents::read(file)?;
     let refused = |path: &Path, reason: String| Error::Restore { path: path.display().to_string(), reason };
     File::create_new(to).map_err(|error| refused(to, error.to_string()))?;
@@ -52,6 +57,17 @@ pub fn restore(library: &Library, file: &Path, to: &Path) -> Result<Restored> {
         // It is of no use, and the error says why.
         let _ = std::fs::remove_file(to);
     })
+}
+
+/// A dataset that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoredDataset {
+    /// Its path in the new file.
+    pub path: String,
+    /// Frames that it has, those between others that are missing among them.
+    pub n_frames: u64,
+    /// Chunks of it that are in the new file.
+    pub n_chunks: u64,
 }
 
 /// What a journal has, but for the rows.
@@ -147,6 +163,13 @@ fn moved(path: &str, number: u16) -> String {
     format!("/restored_{number}/{}", path.trim_start_matches('/'))
 }
 
+/// The group in which a dataset's NeXus entry is, where that is not the root, and its path from there.
+fn below(dataset: &Dataset) -> (Option<&str>, &str) {
+    let path = &dataset.path;
+    let entry = path.rmatch_indices('/').nth(3).map_or(0, |(at, _)| at);
+    if dataset.nexus && entry > 0 { (Some(&path[..entry]), &path[entry + 1..]) } else { (None, path) }
+}
+
 struct Restorer<'a> {
     library: &'a Library,
     file: &'a Path,
@@ -156,48 +179,59 @@ struct Restorer<'a> {
 }
 
 impl Restorer<'_> {
-    fn write(mut self, to: &Path) -> Result<Restored> {
+    fn write(mut self, to: &Path) -> Result<(Restored, Vec<RestoredDataset>)> {
         let file = darkchunk_hdf5::File::create(self.library, to)?;
-        let mut lengths = Vec::new();
+        let mut datasets = Vec::new();
         for number in 0..self.contents.series.len() {
-            lengths.push(self.write_series(file.id(), number as u16)?);
+            datasets.push(self.write_series(file.id(), number as u16)?);
         }
+        let lengths: Vec<u64> = datasets.iter().map(|dataset| dataset.n_frames).collect();
         let (n_rows, n_lost_rows) = self.write_rows(file.id(), &lengths)?;
         file.close()?;
         let noted: BTreeSet<_> = self.contents.chunks.iter().map(Chunk::key).collect();
-        Ok(Restored {
+        let restored = Restored {
             n_chunks: self.found.len() as u64,
             n_lost_chunks: (noted.len() - self.found.len()) as u64,
             n_rows,
             n_lost_rows,
             n_unread_bytes: self.contents.n_unread_bytes,
-        })
+        };
+        Ok((restored, datasets))
     }
 
-    /// Writes a dataset's chunks, and returns how many frames it has.
-    fn write_series(&mut self, at: i64, number: u16) -> Result<u64> {
-        let mut writer = self.create_series(at, number)?;
+    /// Writes a dataset with its chunks.
+    fn write_series(&mut self, at: i64, number: u16) -> Result<RestoredDataset> {
+        let (path, mut writer) = self.create_series(at, number)?;
+        let mut n_chunks = 0;
         for ((_, index), (chunk, address)) in self.found.range((number, 0)..=(number, u64::MAX)) {
             let cannot = |reason: String| Error::Restore { path: self.file.display().to_string(), reason };
             let bytes = self.finder.read(chunk, *address).map_err(|error| cannot(error.to_string()))?;
             let bytes = bytes.ok_or_else(|| cannot("it has changed meanwhile".to_owned()))?;
             writer.write_masked(*index, chunk.n_frames, chunk.mask, bytes)?;
+            n_chunks += 1;
         }
-        Ok(writer.n_stored())
+        Ok(RestoredDataset { path, n_frames: writer.n_stored(), n_chunks })
     }
 
     /// Makes a dataset; one whose name is taken below [another group](moved).
-    fn create_series(&self, at: i64, number: u16) -> Result<ChunkWriter> {
+    fn create_series(&self, at: i64, number: u16) -> Result<(String, ChunkWriter)> {
         let Series { dataset, element } = &self.contents.series[usize::from(number)];
-        let create = |dataset: &Dataset| ChunkWriter::create(self.library, at, dataset, *element);
-        let writer = match create(dataset) {
+        let create = |at: i64, dataset: &Dataset| ChunkWriter::create(self.library, at, dataset, *element);
+        let (group, path) = below(dataset);
+        let group = match group {
+            Some(group) => Some(Hdf5Group::open_or_create(self.library, at, group)?),
+            None => None,
+        };
+        let place = group.as_ref().map_or(at, Hdf5Group::id);
+        let (path, writer) = match create(place, &Dataset { path: path.to_owned(), ..dataset.clone() }) {
             Err(darkchunk_hdf5::Error::NameTaken { .. }) => {
-                create(&Dataset { path: moved(&dataset.path, number), nexus: false, ..dataset.clone() })
+                let path = moved(&dataset.path, number);
+                (path.clone(), create(at, &Dataset { path, nexus: false, ..dataset.clone() })?)
             }
-            created => created,
-        }?;
+            created => (dataset.path.clone(), created?),
+        };
         writer.publish()?;
-        Ok(writer)
+        Ok((path, writer))
     }
 
     /// Makes a group of columns, in the same way.

@@ -35,7 +35,8 @@ impl Noted {
         let Some(file) = file_of(chunks) else { return Ok(None) };
         let journal = SharedJournal::open(&file)?;
         let path = journal.get().path().to_owned();
-        let number = journal.get().dataset(dataset, element, chunks.cd_values())?;
+        let dataset = Dataset { path: from_root(chunks, &dataset.path), ..dataset.clone() };
+        let number = journal.get().dataset(&dataset, element, chunks.cd_values())?;
         let group = journal.get().columns(&format!("{}_darkchunk", dataset.path), columns, number)?;
         Ok(Some(Self { journal, path, dataset: number, group }))
     }
@@ -82,6 +83,12 @@ impl Noted {
     fn call(&self, write: impl FnOnce(&mut Journal) -> crate::Result<()>) -> Result<()> {
         write(&mut self.journal.get()).map_err(as_hdf5)
     }
+}
+
+/// The path from the file's root, where the group has a name that it starts from; else as it is.
+fn from_root(chunks: &ChunkWriter, path: &str) -> String {
+    let group = chunks.group_path().filter(|_| !path.starts_with('/'));
+    group.map_or_else(|| path.to_owned(), |group| format!("{}/{path}", group.trim_end_matches('/')))
 }
 
 fn file_of(chunks: &ChunkWriter) -> Option<PathBuf> {

@@ -1,0 +1,69 @@
+"""`restore`: what a recording has left that was killed (SIGKILL)."""
+
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from support import environment
+
+import darkchunk
+
+RECORD = """
+import sys, h5py, numpy as np, darkchunk
+with h5py.File(sys.argv[1], "w") as file:
+    file["sample"] = "crystal 7"
+    group = file.create_group("scan")
+    columns = {"pulse": "u8"}
+    options = {"columns": columns, "flush_seconds": None, "frames_per_chunk": 1}
+    recorder = darkchunk.Recorder(group, "data", (8, 16), "uint16", darkchunk.Bitshuffle(), **options)
+    number = 0
+    while True:
+        recorder.push(np.full((8, 16), number % 60000 + 1, "u2"), number, pulse=number)
+        number += 1
+        print(recorder.statistics.n_stored, flush=True)
+"""
+
+
+@pytest.fixture
+def left(tmp_path):
+    file = tmp_path / "run.h5"
+    command = [sys.executable, "-c", RECORD, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as recording:
+        n_written = 0
+        while n_written < 300:
+            n_written = int(recording.stdout.readline())
+        recording.kill()
+        said = [int(line) for line in recording.stdout.read().split("\n")[:-1]]
+    return file, max([n_written, *said])
+
+
+def check(path, n_written, found):
+    with h5py.File(path) as file:
+        frames = file["scan/data"][:]
+        assert len(frames) >= n_written and found.n_chunks == len(frames)
+        number = np.arange(len(frames))
+        assert (frames == (number % 60000 + 1)[:, None, None]).all()
+        assert (file["scan/data_darkchunk/pulse"][: len(frames)] == number).all()
+        assert file["sample"][()] == b"crystal 7"
+    assert found.lost == [] and found.n_copied == 1
+
+
+def test_every_frame_that_was_written_comes_back(left, tmp_path):
+    file, n_written = left
+    check(tmp_path / "new.h5", n_written, darkchunk.restore(file, tmp_path / "new.h5"))
+    with pytest.raises(darkchunk.Error, match="new.h5"):
+        darkchunk.restore(file, tmp_path / "new.h5")
+    check(file, n_written, darkchunk.restore(file))
+    assert {path.name for path in tmp_path.iterdir()} == {"run.h5", "new.h5", "run.h5.left", "run.h5.left.journal"}
+    with pytest.raises(darkchunk.Error, match="journal"):
+        darkchunk.restore(tmp_path / "new.h5", tmp_path / "other.h5")
+
+
+def test_a_recorder_beside_a_left_journal_is_refused_and_told_what_to_type(left, tmp_path):
+    other = tmp_path / "other.h5"
+    shutil.copy(f"{left[0]}.journal", f"{other}.journal")
+    with pytest.raises(darkchunk.Error, match=r"darkchunk recover .*other.h5 --in-place.* darkchunk.restore"):
+        darkchunk.Recorder(other, "more", (8, 16), "uint16")
