@@ -619,6 +619,27 @@ dc_status dc_recorder_push_strips(const dc_recorder *recorder, uint64_t number, 
 /* The same of a frame that is copied first: its memory is the caller's again at once. */
 dc_status dc_recorder_push_copy(const dc_recorder *recorder, uint64_t number, const void *frame, const void *row, int *pushed);
 
+/* What the bytes of a frame are that is encoded already. */
+enum {
+    DC_ENCODED_CHUNK = 1, /* the chunk, as the dataset's filter makes it: bitshuffle with LZ4 as a detector delivers it */
+    DC_ENCODED_STREAM = 2 /* a DRLE stream of one frame, for a dataset with DRLE: what makes it a chunk is added */
+};
+
+/* Takes a frame that is encoded already, lent as in dc_recorder_push, and writes it as it is. It is looked at first, and the first one and
+ * each n-th are decoded; one that is not what the dataset's filter would have made is refused, marked and counted: dc_recorder_fault.
+ * DC_ARGUMENT where the recorder has several frames a chunk, or is to do something with pixels: a dark image, a threshold, the sum
+ * (dc_processing.no_sum), a veto. */
+dc_status dc_recorder_push_encoded(const dc_recorder *recorder, uint64_t number, int kind, const void *bytes, size_t n_bytes,
+                                   void *buffer, const void *row, int *pushed);
+
+/* Of how many frames that are encoded already one is decoded, 100 unless told otherwise; 0: the first only. */
+dc_status dc_recorder_check_every(const dc_recorder *recorder, uint64_t n_frames);
+
+/* Takes a frame given as its n_pixels pixels that are not 0: places[i], row by row, has values[i], an element of the dataset. The later of
+ * two at the same place counts. Nothing is lent. DC_ARGUMENT for a place that is not in the frame. */
+dc_status dc_recorder_push_pixels(const dc_recorder *recorder, uint64_t number, const uint32_t *places, const void *values,
+                                  size_t n_pixels, const void *row, int *pushed);
+
 /* Without options.release: up to `capacity` buffers that were released since. */
 dc_status dc_recorder_released(const dc_recorder *recorder, void **buffers, size_t capacity, size_t *n_buffers);
 

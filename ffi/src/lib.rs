@@ -9,6 +9,7 @@
 mod array;
 mod chunk;
 mod element;
+mod encoded;
 mod encoder;
 mod frames;
 mod load;

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use darkchunk_core::chunk::Processing;
 use darkchunk_hdf5::{Api, Column, Dataset, FileElement, Flush, Library, Number};
 use darkchunk_stream::recorder::{
-    Buffer, Candidate, Measures, Monitor, Options, PixelFormat, Policy, Pushed, Recorder as Core, Statistics, Veto,
+    Buffer, Candidate, Encoded, Measures, Monitor, NotPushed, Options, PixelFormat, Policy, Pushed, Recorder as Core,
+    Statistics, Veto,
 };
 
 use crate::element::with_element;
@@ -145,11 +146,22 @@ impl Drop for Lent {
 }
 
 /// A recorder of some element type.
-trait Recording: Send {
+pub(crate) trait Recording: Send {
     fn frame_bytes(&self) -> usize;
     fn row_bytes(&self) -> usize;
     fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure>;
     fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure>;
+    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure>;
+    /// # Safety
+    /// `values` is as long as `places`, and of the recorder's pixels.
+    unsafe fn push_pixels(
+        &mut self,
+        number: u64,
+        places: &[u32],
+        values: *const c_void,
+        row: &[u8],
+    ) -> Result<Pushed, Failure>;
+    fn check_every(&self, n_frames: u64);
     fn poll(&mut self) -> Result<(), Failure>;
     fn flush(&mut self, sync: bool) -> Result<(), Failure>;
     fn finish(&mut self) -> Result<Statistics, Failure>;
@@ -165,12 +177,27 @@ impl<P: FileElement + Into<i64>> Recording for Core<P, Lent> {
     }
 
     fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
-        Core::push_with(self, number, frame, row).map_err(|refused| {
-            if let Some(mut frame) = refused.frame {
-                frame.home = None;
-            }
-            refused.error.into()
-        })
+        Core::push_with(self, number, frame, row).map_err(kept)
+    }
+
+    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+        Core::push_encoded(self, number, kind, frame, row).map_err(kept)
+    }
+
+    unsafe fn push_pixels(
+        &mut self,
+        number: u64,
+        places: &[u32],
+        values: *const c_void,
+        row: &[u8],
+    ) -> Result<Pushed, Failure> {
+        // SAFETY: the caller's promise.
+        let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
+        Ok(Core::push_pixels(self, number, places, values, row)?)
+    }
+
+    fn check_every(&self, n_frames: u64) {
+        Core::check_every(self, n_frames);
     }
 
     fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
@@ -188,6 +215,14 @@ impl<P: FileElement + Into<i64>> Recording for Core<P, Lent> {
     fn finish(&mut self) -> Result<Statistics, Failure> {
         Ok(Core::finish(self)?)
     }
+}
+
+/// A frame that was not taken stays the caller's.
+fn kept(refused: NotPushed<Lent>) -> Failure {
+    if let Some(mut frame) = refused.frame {
+        frame.home = None;
+    }
+    refused.error.into()
 }
 
 impl From<Measures> for CMeasures {
@@ -307,7 +342,13 @@ fn code(pushed: Pushed) -> c_int {
 }
 
 impl Recorder {
-    fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Recording>>, Failure> {
+    /// Memory of the caller's, which goes home when it is dropped.
+    pub(crate) fn lent(&self, bytes: *const c_void, n_bytes: usize, buffer: *mut c_void) -> Lent {
+        let first = (Context(bytes.cast_mut()), n_bytes);
+        Lent { first, others: Vec::new(), buffer: Context(buffer), home: Some(Arc::clone(&self.home)) }
+    }
+
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Recording>>, Failure> {
         match self.recording.try_lock() {
             Ok(recording) => Ok(recording),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
@@ -322,7 +363,7 @@ impl Recorder {
 ///
 /// # Safety
 /// `row` is null or has as many bytes as the recorder's columns.
-unsafe fn row<'a>(row: *const c_void, recording: &dyn Recording) -> Result<&'a [u8], Failure> {
+pub(crate) unsafe fn row<'a>(row: *const c_void, recording: &dyn Recording) -> Result<&'a [u8], Failure> {
     if row.is_null() {
         return Ok(&[]);
     }
@@ -472,7 +513,7 @@ unsafe fn push(
 
 /// # Safety
 /// `pushed` may be null or written.
-unsafe fn hand_out(pushed: *mut c_int, found: Pushed) -> Result<(), Failure> {
+pub(crate) unsafe fn hand_out(pushed: *mut c_int, found: Pushed) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
     if pushed.is_null() { Ok(()) } else { unsafe { set(pushed, code(found), "pushed") } }
 }

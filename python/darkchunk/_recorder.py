@@ -22,6 +22,7 @@ from ._writer import _element, _frame_shape, _name, _opened, _seconds
 
 _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
+_ENCODED = {"chunk": 1, "stream": 2}
 _ROOM = 64
 
 
@@ -214,26 +215,77 @@ class Recorder(Ending):
             if copy:
                 self._call("dc_recorder_push_copy", number, pixels.ctypes.data, row, self._pushed)
             else:
-                self._lend(frame, pixels, number, row)
+                self._lend(frame, pixels, "dc_recorder_push", (number, pixels.ctypes.data), row)
         except NotStoredError:
             self._next = number + 1
             raise
         self._next = number + 1
         return _PUSHED[self._pushed.value]
 
-    def _lend(self, frame: NDArray[Any], pixels: NDArray[Any], number: int, row: bytes | None) -> None:
+    def _lend(
+        self, frame: NDArray[Any], pixels: NDArray[Any], name: str, data: tuple[int, ...], row: bytes | None
+    ) -> None:
         if len(self._lent) >= _ROOM // 2:
             self._collect()
         token = next(self._tokens)
         self._lent[token] = frame, pixels
         try:
-            self._call("dc_recorder_push", number, pixels.ctypes.data, token, row, self._pushed)
+            self._call(name, *data, token, row, self._pushed)
         except NotStoredError:
             raise
         except Error:
             # Only these say that the library does not have it: an interrupt may come when it has.
             del self._lent[token]
             raise
+
+    def push_encoded(self, data: Any, number: int | None = None, *, kind: str = "chunk", **metadata: Any) -> str:
+        """Takes a frame that is encoded already, as bytes, and writes it as it is.
+
+        `kind`: "chunk", what the dataset's filter makes, such as a detector's bitshuffle-LZ4; or "stream", a DRLE
+        stream of one frame. It is looked at first, and the first one and each n-th (`check_every`) are decoded; one
+        that is not what it should be is refused, marked and counted, and `fault` says why. Its memory must not change
+        until it is released, as with `push`. The recorder has one frame a chunk, `sum=False`, and neither dark image,
+        threshold nor `least`.
+        """
+        if kind not in _ENCODED:
+            raise ValueError(f"kind is {kind!r}: give 'chunk' or 'stream'")
+        index = _number(self._next if number is None else number)
+        view = np.frombuffer(data, np.uint8)
+        lent = index, _ENCODED[kind], view.ctypes.data, view.size
+        row = self._columns.packed(metadata)
+        try:
+            self._lend(view, view, "dc_recorder_push_encoded", lent, row)
+        except NotStoredError:
+            self._next = index + 1
+            raise
+        self._next = index + 1
+        return _PUSHED[self._pushed.value]
+
+    def push_pixels(self, places: Any, values: Any, number: int | None = None, **metadata: Any) -> str:
+        """Takes a frame given as its pixels that are not 0: their places, row by row, and their values.
+
+        Nothing is lent. The later value of two at the same place counts.
+        """
+        index = _number(self._next if number is None else number)
+        at = np.ascontiguousarray(_whole(places), np.uint32)
+        of = np.ascontiguousarray(values)
+        if of.dtype != self._dtype:
+            raise TypeError(f"values are of {of.dtype}, the dataset of {self._dtype}")
+        if at.shape != of.shape or at.ndim != 1:
+            raise ValueError(f"places have shape {at.shape}, values {of.shape}: give a value for each place")
+        row = self._columns.packed(metadata)
+        data = at.ctypes.data, of.ctypes.data, at.size
+        try:
+            self._call("dc_recorder_push_pixels", index, *data, row, self._pushed)
+        except NotStoredError:
+            self._next = index + 1
+            raise
+        self._next = index + 1
+        return _PUSHED[self._pushed.value]
+
+    def check_every(self, n_frames: int) -> None:
+        """Of how many encoded frames one is decoded, 100 unless told otherwise; 0: the first only."""
+        self._call("dc_recorder_check_every", _integer(n_frames, "n_frames", 0, 1 << 62))
 
     def push_many(self, frames: NDArray[Any], numbers: Sequence[int] | None = None, **metadata: Any) -> list[str]:
         """Takes several frames (n, height, width), with n numbers and n values for each column.
@@ -362,6 +414,16 @@ def _measures(least: Mapping[str, int]) -> _native.Measures:
     return _native.Measures(
         sum=least.get("sum", -(1 << 63)), n_bright=least.get("n_bright", 0), maximum=least.get("maximum", 0)
     )
+
+
+def _whole(places: Any) -> NDArray[Any]:
+    """Places of pixels, none of which a smaller type would change."""
+    at = np.asarray(places)
+    if at.dtype.kind not in "iu" and at.size:
+        raise TypeError(f"places are whole numbers, not {at.dtype}")
+    if at.size and (at.min() < 0 or at.max() > _UINT32 - 1):
+        raise ValueError("a place is not in the frame")
+    return at
 
 
 def _number(number: Any) -> int:

@@ -27,8 +27,8 @@ def restore(path: str | os.PathLike[str], to: str | os.PathLike[str] | None = No
     """Makes a file of what a killed recording has left: `path`, and the journal beside it, `path` + ".journal".
 
     Every frame whose chunk was written is in the new file, with its metadata, also where `path` does not open; and what
-    else `path` has, where it opens. `to`: the new file, which must not be there. None: it gets the name `path`, and what
-    was left is kept as `path` + ".left", with its journal. The file must not be open.
+    else `path` has, where it opens. `to`: the new file, which must not be there. None: it gets the name `path`, and
+    what was left is kept as `path` + ".left", with its journal. The file must not be open.
     """
     found = _native.Restored(size=c.sizeof(_native.Restored))
     lost = c.create_string_buffer(_ROOM)

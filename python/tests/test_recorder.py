@@ -360,3 +360,35 @@ def test_a_python_thread_goes_on_while_frames_are_pushed(tmp_path):
         stop.set()
         thread.join()
     assert len(ticks) > 10
+
+
+def test_encoded_frames_and_pixels_are_what_they_say(tmp_path):
+    filter, frame = darkchunk.Bitshuffle(), np.arange(SHAPE[0] * SHAPE[1], dtype="uint16").reshape(SHAPE)
+    chunk = darkchunk.encode_chunk(frame[None], filter)
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        with Recorder(file, "frames", SHAPE, "uint16", filter, sum=False, columns={"shot": "u4"}) as recorder:
+            recorder.check_every(1)
+            assert recorder.push_encoded(chunk, shot=7) == "taken"
+            assert recorder.push_encoded(memoryview(chunk[:40]), 2) == "taken"
+            assert recorder.push_pixels([3, 1, 3], np.array([9, 8, 7], "u2"), 1, shot=5) == "taken"
+            for places, values in [([-1], [1]), ([1 << 32], [1]), ([frame.size], [1]), ([1, 2], [1]), ([0.5], [1])]:
+                with pytest.raises((ValueError, TypeError, darkchunk.ArgumentError)):
+                    recorder.push_pixels(places, np.array(values, "u2"))
+            with pytest.raises(ValueError, match="kind"):
+                recorder.push_encoded(chunk, kind="drle")
+            with pytest.raises(darkchunk.ArgumentError, match="DRLE"):
+                recorder.push_encoded(chunk, kind="stream")
+            with pytest.raises(TypeError, match="dataset"):
+                recorder.push_pixels([1], np.array([1], "f4"))
+            statistics = recorder.finish()
+            assert "frame 2" in recorder.fault
+        assert (statistics.n_stored, statistics.n_refused) == (2, 1)
+        assert file["frames"].id.read_direct_chunk((0, 0, 0)) == (0, bytes(chunk))
+        expected = np.zeros(frame.size, "u2")
+        expected[[1, 3]] = 8, 7
+        assert (file["frames"][0] == frame).all() and (file["frames"][1].ravel() == expected).all()
+        assert file["frames_darkchunk/frame_status"][:].tolist() == [1, 1, 4]
+        assert file["frames_darkchunk/shot"][:2].tolist() == [7, 5]
+    recorder = Recorder(tmp_path / "sum.h5", "frames", SHAPE, "uint16", filter)
+    with recorder, pytest.raises(darkchunk.ArgumentError, match="without the sum"):
+        recorder.push_encoded(chunk)

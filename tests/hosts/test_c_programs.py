@@ -13,13 +13,13 @@ HEADERS = PLUGINS.parent / "include"
 FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"]
 
 
-def compile_program(source, folder):
-    """A program of the repository, linked with Debian's HDF5 and our library."""
+def compile_program(source, folder, more=()):
+    """A program of the repository, linked with Debian's HDF5, our library, and what `more` says."""
     program = folder / "program"
     multiarch = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
     hdf5 = ["-I/usr/include/hdf5/serial", f"-L/usr/lib/{multiarch}/hdf5/serial", "-lhdf5"]
     ours = [f"-I{HEADERS}", f"-L{LIBRARY}", "-ldarkchunk", f"-Wl,-rpath,{LIBRARY}"]
-    command = ["gcc", *FLAGS, str(ROOT / source), "-o", str(program), *ours, *hdf5, "-lm", "-lpthread"]
+    command = ["gcc", *FLAGS, str(ROOT / source), "-o", str(program), *more, *ours, *hdf5, "-lm", "-lpthread"]
     subprocess.run(command, check=True)
     return program
 

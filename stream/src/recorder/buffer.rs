@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use darkchunk::element::{Element, as_bytes};
 
+use super::encoded::Encoded;
+
 /// The memory of a frame that is handed to a recorder, and **released by being dropped**, on any thread, as soon as the frame is
 /// encoded (with several frames a chunk: when the chunk is). A camera's buffer goes back to the camera in its `drop`.
 pub trait Buffer: Send + 'static {
@@ -70,12 +72,25 @@ impl Drop for Pooled {
 pub(super) enum Held<B> {
     Given(B),
     Copied(Pooled),
+    Encoded(Encoded, B),
+}
+
+/// A frame that may be encoded already.
+pub(super) trait Frame: Buffer {
+    /// What it is encoded as; `None` for pixels.
+    fn encoded(&self) -> Option<Encoded>;
+}
+
+impl<B: Buffer> Frame for Held<B> {
+    fn encoded(&self) -> Option<Encoded> {
+        if let Self::Encoded(kind, _) = self { Some(*kind) } else { None }
+    }
 }
 
 impl<B: Buffer> Buffer for Held<B> {
     fn piece(&self, index: usize) -> Option<&[u8]> {
         match self {
-            Self::Given(buffer) => buffer.piece(index),
+            Self::Given(buffer) | Self::Encoded(_, buffer) => buffer.piece(index),
             Self::Copied(pooled) => (index == 0).then_some(&pooled.bytes[..]),
         }
     }

@@ -21,6 +21,7 @@
 //! * After a `fork` the recorder can be used in the parent only; the child is told so, and its copy does nothing.
 
 mod buffer;
+mod encoded;
 mod noted;
 mod numbers;
 mod options;
@@ -43,6 +44,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Record
 
 use crate::{Error, Result};
 use buffer::{Held, Pool};
+use encoded::Checks;
 use noted::Noted;
 use order::{Offer, Order};
 use sink::{Shared, Sink};
@@ -51,6 +53,7 @@ use veto::Meter;
 use work::{Plan, Worker};
 
 pub use buffer::Buffer;
+pub use encoded::Encoded;
 pub use options::{MAX_GAP, Options, Policy};
 pub use pixels::PixelFormat;
 pub use statistics::Statistics;
@@ -126,6 +129,7 @@ struct Inner<P, B> {
     frame_bytes: usize,
     row_bytes: usize,
     journal: Option<PathBuf>,
+    checks: Arc<Checks>,
     policy: Policy,
     /// No frame can be pushed any more.
     is_ended: bool,
@@ -168,7 +172,16 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let row_bytes = columns.row_bytes();
         let meter = Arc::new(Meter::new(&own, filter.as_ref()));
         let first_number = options.first_number;
-        let plan = Plan { format: options.format, veto: options.veto, meter, first_number, chunks: Pool::default() };
+        let checks = Arc::new(Checks::new(&shape, filter, &processing, &options));
+        let (chunks_pool, own_checks) = (Pool::default(), Arc::clone(&checks));
+        let plan = Plan {
+            format: options.format,
+            veto: options.veto,
+            meter,
+            first_number,
+            chunks: chunks_pool,
+            checks: own_checks,
+        };
         let worker = |encoder| Worker::new(encoder, plan.clone());
         let shared = Arc::new(Shared::new(Order::new(rules)));
         let sink = Sink::new(chunks, columns, recording, journal, options.flush);
@@ -185,6 +198,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
             frame_bytes,
             row_bytes,
             journal: journal_path,
+            checks,
             policy,
             is_ended: false,
             is_finished: false,
@@ -212,9 +226,10 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
             Ok(inner) => inner,
             Err(error) => return Err(NotPushed { frame: Some(frame), error }),
         };
-        match inner.admit(number, buffer::n_bytes(&frame), row) {
+        let n_bytes = buffer::n_bytes(&frame);
+        match inner.check_size(n_bytes).and_then(|()| inner.admit(number, n_bytes, row)) {
             Ok(Admitted::Yes(index)) => {
-                inner.take(index, Held::Given(frame), row);
+                inner.take(index, n_bytes, Held::Given(frame), row);
                 inner.news().map(|()| Pushed::Taken).map_err(|error| NotPushed { frame: None, error })
             }
             Ok(Admitted::No(pushed)) => Ok(pushed),
@@ -228,11 +243,13 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// As [`push_with`](Self::push_with).
     pub fn push_copy(&mut self, number: u64, pieces: &[&[u8]], row: &[u8]) -> Result<Pushed> {
         let inner = self.inner()?;
-        match inner.admit(number, pieces.iter().map(|piece| piece.len()).sum(), row)? {
+        let n_bytes = pieces.iter().map(|piece| piece.len()).sum();
+        inner.check_size(n_bytes)?;
+        match inner.admit(number, n_bytes, row)? {
             Admitted::Yes(index) => {
                 let mut copy = inner.pool.take();
                 pieces.iter().for_each(|piece| copy.bytes.extend_from_slice(piece));
-                inner.take(index, Held::Copied(copy), row);
+                inner.take(index, n_bytes, Held::Copied(copy), row);
                 inner.news().map(|()| Pushed::Taken)
             }
             Admitted::No(pushed) => Ok(pushed),
@@ -344,12 +361,15 @@ enum Admitted {
 }
 
 impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
+    /// Refuses a frame of another size.
+    fn check_size(&self, found: usize) -> Result<()> {
+        let expected = self.frame_bytes;
+        let size = darkchunk::Error::BufferSize { what: "the frame", expected, found };
+        if found == expected { Ok(()) } else { Err(darkchunk_hdf5::Error::from(size).into()) }
+    }
+
     /// Says what is to be done with a frame, and makes room for one that is to be taken.
     fn admit(&mut self, number: u64, n_bytes: usize, row: &[u8]) -> Result<Admitted> {
-        if n_bytes != self.frame_bytes {
-            let size = darkchunk::Error::BufferSize { what: "the frame", expected: self.frame_bytes, found: n_bytes };
-            return Err(darkchunk_hdf5::Error::from(size).into());
-        }
         if !row.is_empty() && row.len() != self.row_bytes {
             return Err(Error::Argument(format!(
                 "the metadata of a frame has {} bytes, the columns have {}: give a number for each, or none",
@@ -361,10 +381,10 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
             Admitted::Yes(index) => index,
             no => return Ok(no),
         };
-        if self.has_room() {
+        if self.has_room(n_bytes) {
             return Ok(Admitted::Yes(index));
         }
-        let has_room = self.make_room(index)?;
+        let has_room = self.make_room(index, n_bytes)?;
         // Chunks may have been closed meanwhile.
         let again = self.offer(number, n_bytes);
         if has_room || matches!(again, Admitted::No(_)) {
@@ -385,9 +405,9 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
     }
 
     /// Whether there is room for the frame `index`; waits for it where frames are not to be dropped.
-    fn make_room(&mut self, index: u64) -> Result<bool> {
+    fn make_room(&mut self, index: u64, n_bytes: usize) -> Result<bool> {
         self.threads.store();
-        while !self.has_room() {
+        while !self.has_room(n_bytes) {
             if self.close_for_room(index) {
                 self.threads.dispatch();
             } else if self.policy == Policy::Drop {
@@ -407,12 +427,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         order.is_idle() && order.close_oldest_beside(index)
     }
 
-    fn has_room(&self) -> bool {
-        self.shared.lock().order.has_room(self.frame_bytes)
+    fn has_room(&self, n_bytes: usize) -> bool {
+        self.shared.lock().order.has_room(n_bytes)
     }
 
-    fn take(&mut self, index: u64, frame: Held<B>, row: &[u8]) {
-        self.shared.lock().order.take(index, self.frame_bytes, Instant::now(), frame, row);
+    fn take(&mut self, index: u64, n_bytes: usize, frame: Held<B>, row: &[u8]) {
+        self.shared.lock().order.take(index, n_bytes, Instant::now(), frame, row);
         self.threads.dispatch();
         self.threads.store();
     }

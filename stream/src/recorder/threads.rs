@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use darkchunk_hdf5::FileElement;
 
-use super::buffer::Buffer;
+use super::buffer::Frame;
 use super::options::MAX_JOBS;
 use super::order::Job;
 use super::sink::{Shared, Sink};
@@ -52,7 +52,7 @@ pub(super) struct Threads<P, T> {
     dropped: VecDeque<(u64, Vec<u8>)>,
 }
 
-impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
+impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
     /// Starts a thread for each of `workers`. Where one cannot be started, there are fewer.
     pub(super) fn start(
         shared: Arc<Shared<T>>,
@@ -220,7 +220,7 @@ impl<P: FileElement + Into<i64>, T: Buffer> Threads<P, T> {
     }
 }
 
-fn encode<P: FileElement + Into<i64>, T: Buffer>(
+fn encode<P: FileElement + Into<i64>, T: Frame>(
     mut worker: Worker<P>,
     waiting: &Receiver<Job<T>>,
     done: &Sender<Message<T>>,

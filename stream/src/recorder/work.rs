@@ -8,7 +8,8 @@ use darkchunk::kernels::drle::FrameCounts;
 
 use crate::journal::checksum;
 
-use super::buffer::{Buffer, Pool, Pooled};
+use super::buffer::{Frame, Pool, Pooled};
+use super::encoded::{Checks, Encoded};
 use super::numbers::State;
 use super::order::{Job, Slot};
 use super::pixels::{PixelFormat, Scratch, Strips, in_one_piece};
@@ -40,6 +41,7 @@ pub(super) struct Plan<P> {
     pub(super) meter: Arc<Meter>,
     pub(super) first_number: u64,
     pub(super) chunks: Pool,
+    pub(super) checks: Arc<Checks>,
 }
 
 /// Encodes one chunk after the other.
@@ -50,17 +52,26 @@ pub(super) struct Worker<P> {
     scratch: Scratch<P>,
     /// A frame of zeros, once one is missing in a chunk.
     zeros: Vec<P>,
+    /// A frame that was encoded already, decoded.
+    decoded: Vec<u8>,
     /// Whether frames are in the sum that are in no chunk.
     is_sum_spoilt: bool,
 }
 
 impl<P: FrameElement + Into<i64>> Worker<P> {
     pub(super) fn new(encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
-        Self { encoder, plan, scratch: Scratch::default(), zeros: Vec::new(), is_sum_spoilt: false }
+        Self {
+            encoder,
+            plan,
+            scratch: Scratch::default(),
+            zeros: Vec::new(),
+            decoded: Vec::new(),
+            is_sum_spoilt: false,
+        }
     }
 
     /// Encodes a chunk. A panic, which would be a fault of ours or of the veto's, costs its frames.
-    pub(super) fn work<T: Buffer>(&mut self, mut job: Job<T>) -> Done<T> {
+    pub(super) fn work<T: Frame>(&mut self, mut job: Job<T>) -> Done<T> {
         let mut fault = None;
         let result = catch_unwind(AssertUnwindSafe(|| self.encode(&mut job, &mut fault)));
         let chunk = result.unwrap_or_else(|panic| {
@@ -78,7 +89,12 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         Done { job, chunk, checksum, n_frames, counts, fault }
     }
 
-    fn encode<T: Buffer>(&mut self, job: &mut Job<T>, fault: &mut Option<String>) -> Option<Pooled> {
+    fn encode<T: Frame>(&mut self, job: &mut Job<T>, fault: &mut Option<String>) -> Option<Pooled> {
+        if let [slot] = &mut job.slots[..]
+            && let Some(kind) = slot.frame.as_ref().and_then(Frame::encoded)
+        {
+            return self.encoded(slot, kind, fault);
+        }
         let first = job.chunk * self.encoder.shape().n_frames as u64;
         let mut rest = &mut job.slots[..];
         while !rest.is_empty() {
@@ -111,9 +127,17 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         }
     }
 
+    /// The chunk of a frame that is encoded already, and releases it.
+    fn encoded<T: Frame>(&mut self, slot: &mut Slot<T>, kind: Encoded, fault: &mut Option<String>) -> Option<Pooled> {
+        let frame = slot.frame.take()?;
+        let chunk = self.plan.checks.chunk(kind, &frame, &self.plan.chunks, &mut self.decoded);
+        slot.fate = if chunk.is_ok() { State::Stored } else { State::Refused };
+        chunk.inspect_err(|error| *fault = Some(format!("frame {}: {error}", slot.index + self.plan.first_number))).ok()
+    }
+
     /// Puts frames that follow each other into the chunk at once, which is faster with DRLE, and releases them. Says how many: none
     /// where there are not two, or where each is to be looked at.
-    fn several<T: Buffer>(&mut self, slots: &mut [Slot<T>], first: u64) -> usize {
+    fn several<T: Frame>(&mut self, slots: &mut [Slot<T>], first: u64) -> usize {
         if self.plan.veto.is_some() || slots.len() < 2 {
             return 0;
         }
@@ -137,7 +161,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     }
 
     /// Puts one frame into the chunk, if the veto lets it pass.
-    fn frame(&mut self, index: u64, place: usize, frame: &impl Buffer) -> darkchunk::Result<State> {
+    fn frame(&mut self, index: u64, place: usize, frame: &impl Frame) -> darkchunk::Result<State> {
         let n_pixels = self.encoder.shape().frame_pixels();
         let Self { encoder, plan, scratch, zeros, .. } = self;
         let strips = Strips::of(frame, plan.format, n_pixels, scratch);

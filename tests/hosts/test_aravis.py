@@ -1,0 +1,78 @@
+"""`examples/aravis_recorder.c`: a GenICam camera in the program, and a GigE Vision camera whose packets get lost on the way."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from common import PLUGINS, environment
+from test_c_programs import compile_program
+
+NAME = "/entry/instrument/detector/data"
+SERVER = shutil.which("arv-fake-gv-camera-0.8")
+
+
+def aravis_flags():
+    done = subprocess.run(["pkg-config", "--cflags", "--libs", "aravis-0.8"], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip("Aravis is not here: apt-get install libaravis-dev libusb-1.0-0-dev aravis-tools-cli")
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return compile_program("examples/aravis_recorder.c", tmp_path_factory.mktemp("aravis"), aravis_flags())
+
+
+def record(program, camera, n_frames, file, rate):
+    command = [program, camera, str(n_frames), file, str(rate)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(PLUGINS))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(found)
+    assert found["stored"] >= n_frames
+    return found
+
+
+def check(file, found):
+    """What the file, the recorder and the source say of the frames is the same."""
+    assert found["incomplete"] == found["source_incomplete"]
+    # Aravis counts how often frames were lost as a whole, not how many.
+    assert (found["lost"] > 0) == (found["source_gaps"] > 0) and found["lost"] >= found["source_gaps"]
+    assert found["missing"] + found["after_last"] == found["incomplete"] + found["lost"]
+    with h5py.File(file) as opened:
+        frames, beside = opened[NAME][:], opened[f"{NAME}_darkchunk"]
+        status = beside["frame_status"][:]
+        assert len(frames) == len(status) == found["stored"] + found["missing"]
+        assert (status == 1).sum() == found["stored"] and (status == 0).sum() == found["missing"]
+        stored = np.flatnonzero(status == 1)
+        assert (np.diff(beside["host_time"][:][stored].astype("i8")) >= 0).all()
+        assert not frames[status == 0].any() and all(frames[number].any() for number in stored)
+    return frames, stored
+
+
+def test_a_camera_in_the_program_is_recorded_without_a_loss(program, tmp_path):
+    # Its numbers begin with 65401: they pass the end of what GigE Vision counts to.
+    found = record(program, "Fake_1", 200, tmp_path / "run.h5", 300)
+    frames, stored = check(tmp_path / "run.h5", found)
+    assert (found["incomplete"], found["lost"], found["missing"]) == (0, 0, 0)
+    # It goes on while the program ends.
+    assert found["stored"] <= found["source_completed"]
+    # The camera's pattern moves from frame to frame.
+    assert frames.dtype == np.uint8 and (frames[stored[0]] != frames[stored[1]]).any()
+
+
+@pytest.mark.skipif(SERVER is None, reason="no arv-fake-gv-camera-0.8: apt-get install aravis-tools-cli")
+def test_frames_that_a_network_has_torn_are_missing_as_the_source_counts_them(program, tmp_path):
+    with subprocess.Popen([SERVER, "-i", "127.0.0.1", "-s", "GV01"], stdout=subprocess.DEVNULL) as camera:
+        try:
+            time.sleep(1)
+            found = record(program, "Aravis-Fake-GV01", 60, tmp_path / "run.h5", 100)
+        finally:
+            camera.kill()
+    assert found["stored"] == found["source_completed"]
+    check(tmp_path / "run.h5", found)
