@@ -204,6 +204,47 @@ static void check_veto(hid_t file, const uint32_t *threshold) {
     }
 }
 
+/* Chunks as the filter makes them, and pixels by their places. */
+static void check_encoded(hid_t file, const uint32_t *threshold) {
+    static int16_t frame[N_PIXELS];
+    static unsigned char bytes[1 << 16];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(threshold);
+    dc_processing with = DC_PROCESSING_INIT;
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder;
+    size_t n_bytes = 0;
+    make_frame(frame, 3);
+    const void *const frames[] = {frame};
+    CHECK(dc_encode_chunk(&chunk, NULL, frames, 1, NULL, bytes, sizeof bytes, &n_bytes, NULL) == DC_OK);
+    CHECK(dc_recorder_create(&hdf5, file, "summed", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_push_encoded(recorder, 0, DC_ENCODED_CHUNK, bytes, n_bytes, bytes, NULL, NULL) == DC_ARGUMENT);
+    CHECK(says("without the sum"));
+    dc_recorder_free(recorder);
+    with.no_sum = 1;
+    CHECK(dc_recorder_create(&hdf5, file, "encoded", &chunk, 0, &with, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_check_every(recorder, 1) == DC_OK);
+    CHECK(dc_recorder_push_encoded(recorder, 0, 7, bytes, n_bytes, bytes, NULL, NULL) == DC_ARGUMENT && says("kind is 7"));
+    CHECK(dc_recorder_push_encoded(recorder, 0, DC_ENCODED_CHUNK, NULL, n_bytes, NULL, NULL, NULL) == DC_NULL);
+    int pushed = -1;
+    CHECK(dc_recorder_push_encoded(recorder, 0, DC_ENCODED_CHUNK, bytes, n_bytes, bytes, NULL, &pushed) == DC_OK);
+    CHECK(dc_recorder_push_encoded(recorder, 1, DC_ENCODED_CHUNK, bytes, n_bytes - 3, bytes, NULL, NULL) == DC_OK);
+    const uint32_t places[] = {5, N_PIXELS};
+    const int16_t values[] = {300, 7};
+    CHECK(pushed == DC_TAKEN && dc_recorder_push_pixels(recorder, 2, places, values, 1, NULL, &pushed) == DC_OK);
+    CHECK(dc_recorder_push_pixels(recorder, 3, places, values, 2, NULL, NULL) == DC_ARGUMENT && says("not in a frame"));
+    CHECK(dc_recorder_finish(recorder) == DC_OK);
+    dc_recorder_statistics found = statistics(recorder);
+    CHECK(found.n_stored == 2 && found.n_refused == 1 && found.n_received == 3);
+    char text[100] = "";
+    CHECK(dc_recorder_fault(recorder, text, sizeof text) == DC_OK && strstr(text, "frame 1"));
+    dc_recorder_free(recorder);
+    hid_t dataset = H5Dopen2(file, "encoded", H5P_DEFAULT);
+    hsize_t offset[3] = {0, 0, 0}, n_stored;
+    CHECK(H5Dget_chunk_storage_size(dataset, offset, &n_stored) >= 0 && n_stored == n_bytes);
+    H5Dclose(dataset);
+}
+
 /* Each bad use has a number and a text. */
 static void check_bad_use(hid_t file, const uint32_t *threshold) {
     static int16_t frame[N_PIXELS];
@@ -256,6 +297,7 @@ int main(int argc, char **argv) {
         record(file, &threshold, writer_thread);
         check_file(file);
         check_veto(file, &threshold);
+        check_encoded(file, &threshold);
         check_bad_use(file, &threshold);
         CHECK(H5Fclose(file) >= 0);
     }

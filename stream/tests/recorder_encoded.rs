@@ -63,8 +63,8 @@ fn what_is_pushed_encoded_is_stored_byte_by_byte_and_reads_back() {
         assert_eq!(recorder.fault().expect("this process"), None, "{compression:?}");
         assert_eq!((statistics.n_stored, statistics.n_missing, statistics.bytes_stored), (4, 0, n_bytes));
         let frames = read::<i16>(&file, PATH);
-        for index in 0..4 {
-            assert_eq!(frames[index], camera(index), "{compression:?}: frame {index}");
+        for (index, frame) in frames.iter().enumerate() {
+            assert_eq!(*frame, camera(index), "{compression:?}: frame {index}");
         }
         assert_eq!(statuses(&file), [1; 4]);
     }

@@ -44,6 +44,11 @@ const PROOFS: &[Proof] = &[
     Proof { name: "convert", help: "darkchunk convert killed at 100 moments, and on a full disk", run: convert },
     Proof { name: "try", help: "darkchunk try: a sample against a full run, on six kinds of real data", run: trials },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
+    Proof {
+        name: "sources",
+        help: "the examples that record from cameras and detectors, with their packages, which are installed",
+        run: sources,
+    },
     Proof { name: "hosts", help: "the host tests, with all cases", run: hosts },
     Proof { name: "wheel", help: "the manylinux wheel, built by zig, and all orders of imports", run: wheel::prove },
     Proof { name: "wheels", help: "wheels and archives of all systems; qemu and wine run some", run: foreign::prove },
@@ -97,6 +102,27 @@ fn trials(tally: &mut Tally) -> Result {
     let command = root().join("dist/bin").join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX));
     let mut python = program(setup::python()?);
     tally.step("darkchunk try", python.arg(root().join("tests/hosts/trials.py")).arg(command));
+    Ok(())
+}
+
+/// Aravis from Debian, the others from PyPI, in an environment of their own.
+fn sources(tally: &mut Tally) -> Result {
+    let header = |package, path| System::File { package, path };
+    setup::system(&[
+        System::Hdf5Headers,
+        header("libaravis-dev", "/usr/include/aravis-0.8/arv.h"),
+        header("libusb-1.0-0-dev", "/usr/include/libusb-1.0/libusb.h"),
+        header("aravis-tools-cli", "/usr/bin/arv-fake-gv-camera-0.8"),
+    ])?;
+    dist::build()?;
+    let mut pytest = program(setup::python()?);
+    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/hosts/test_aravis.py"]);
+    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    tally.step("Aravis", &mut pytest);
+    let python = wheel::environment_with("sources-tests", "examples/requirements.txt")?;
+    let mut pytest = program(python);
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests/test_sources.py"]);
+    tally.step("stream2 and GenTL", pytest.env("DARKCHUNK_FULL", "1").env_remove("HDF5_PLUGIN_PATH"));
     Ok(())
 }
 

@@ -86,22 +86,29 @@ fn check_size(wheel: &Path, to: &Target) -> Result {
 
 /// The wheel of what `dist` has built for this machine, and its tests: a sample.
 pub(crate) fn test(tally: &mut Tally) {
-    let wheel = |(): ()| {
-        let folder = target()?.join("wheel/host");
-        let plugins = dist::plugins();
-        lay_out(&folder.join("plugins"), &PLUGINS.map(|name| plugins.join(shared_library(name))))?;
-        lay_out(&folder.join("lib"), &[root().join("dist/lib").join(shared_library("darkchunk"))])?;
-        for name in PLUGINS {
-            check_exports(&folder.join("plugins").join(shared_library(name)))?;
-        }
-        licences::lay_out(&folder.join("licences"), &[])?;
-        pack(&folder, &shared_library("darkchunk"), "linux_x86_64")
-    };
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        tests(tally, wheel(()), false);
+        tests(tally, host(), false);
     } else {
         println!("note: the wheel is built and tested on Linux x86-64 only");
     }
+}
+
+/// The wheel of what `dist` has built for this machine.
+fn host() -> Result<PathBuf> {
+    let folder = target()?.join("wheel/host");
+    let plugins = dist::plugins();
+    lay_out(&folder.join("plugins"), &PLUGINS.map(|name| plugins.join(shared_library(name))))?;
+    lay_out(&folder.join("lib"), &[root().join("dist/lib").join(shared_library("darkchunk"))])?;
+    for name in PLUGINS {
+        check_exports(&folder.join("plugins").join(shared_library(name)))?;
+    }
+    licences::lay_out(&folder.join("licences"), &[])?;
+    pack(&folder, &shared_library("darkchunk"), "linux_x86_64")
+}
+
+/// The Python of an environment `target/NAME` that has this wheel and what else a file asks for.
+pub(crate) fn environment_with(name: &str, requirements: &str) -> Result<PathBuf> {
+    install(&host()?, &target()?.join(name), &[&[requirements], &REQUIREMENTS[..]].concat())
 }
 
 /// The manylinux wheel, and all of its tests.
@@ -114,7 +121,7 @@ pub(crate) fn prove(tally: &mut Tally) -> Result {
 fn tests(tally: &mut Tally, wheel: Result<PathBuf>, is_full: bool) {
     let mut installed = Err(String::new());
     tally.check("wheel", || {
-        installed = wheel.and_then(|wheel| install(&wheel));
+        installed = wheel.and_then(|wheel| install(&wheel, &target()?.join("wheel-tests"), &REQUIREMENTS));
         installed.as_ref().map(drop).map_err(Clone::clone)
     });
     let Ok(python) = installed else { return };
@@ -141,9 +148,8 @@ fn tests(tally: &mut Tally, wheel: Result<PathBuf>, is_full: bool) {
 }
 
 /// The Python of an environment that has this wheel.
-fn install(wheel: &Path) -> Result<PathBuf> {
-    let folder = target()?.join("wheel-tests");
-    let python = environment(&folder, &REQUIREMENTS)?;
+fn install(wheel: &Path, folder: &Path, requirements: &[&str]) -> Result<PathBuf> {
+    let python = environment(folder, requirements)?;
     let pip = ["-m", "pip", "--python"];
     let mut install = program(crate::setup::python()?);
     install.args(pip).arg(&python).args([
