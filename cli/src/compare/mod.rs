@@ -10,7 +10,7 @@ mod text;
 use std::path::PathBuf;
 
 use darkchunk::element::{ElementClass, ElementType};
-use darkchunk_hdf5::{Library, load};
+use darkchunk_hdf5::{File, Library, load};
 use darkchunk_metrics::Limits;
 use darkchunk_metrics::technique::{PeakSearch, Technique};
 use darkchunk_stream::Reader;
