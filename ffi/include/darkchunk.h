@@ -854,6 +854,13 @@ typedef struct dc_filter {
 dc_status dc_decode_pipeline(const dc_filter *filters, size_t n_filters, uint32_t mask, const void *src, size_t src_len,
                              void *dst, size_t dst_len);
 
+/* Runs the command `darkchunk` (docs/command.md) as this process: n_arguments words, the program's name first, in the system's
+ * encoding (Windows: UTF-8). *code is its exit code: 0 all is well, 1 it found something, 2 it could not do what was asked, which
+ * standard error explains. It uses the first HDF5 that is found, as dc_hdf5_load does; where standard output is a pipe that
+ * nobody reads any more, it ends the process. For the Python package: the libraries of the archives do not have it
+ * (cargo's feature `command`). */
+dc_status dc_command(size_t n_arguments, const char *const *arguments, int *code);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,8 @@
 
 mod array;
 mod chunk;
+#[cfg(feature = "command")]
+mod command;
 mod element;
 mod encoded;
 mod encoder;

@@ -82,18 +82,28 @@ def child() -> None:
 def of_hosts(hosts: list[str] | None = None) -> dict[str, Any]:
     """A report of each host that is installed, in a fresh process: with it alone, and with `import darkchunk`."""
     installed = {host: name for host, name in HOSTS.items() if (hosts is None or host in hosts) and _is_there(name)}
+    found = {
+        host: {"alone": _in_child(name, "0"), "with darkchunk": _in_child(name, "1")}
+        for host, name in installed.items()
+    }
     return {
         "python": sys.executable,
         "plugins": PLUGIN_PATH,
         _search_path.VARIABLE: _variable_of_the_caller(),
         _PRELOAD: os.environ.get(_PRELOAD),
-        "used": next(iter(installed), None),
+        "used": _used(found),
         "missing": [host for host in HOSTS if (hosts is None or host in hosts) and host not in installed],
-        "hosts": {
-            host: {"alone": _in_child(name, "0"), "with darkchunk": _in_child(name, "1")}
-            for host, name in installed.items()
-        },
+        "hosts": found,
     }
+
+
+def _used(found: dict[str, Any]) -> str | None:
+    """Whose HDF5 darkchunk itself uses where none is given to it: that of h5py, of PyTables, the one that is named.
+    None: the library looks for the system's."""
+    for host in ("h5py", "PyTables"):
+        if "error" not in found[host]["alone"] if host in found else _is_there(HOSTS[host]):
+            return host
+    return os.environ.get("DARKCHUNK_HDF5") or None
 
 
 def _is_there(package: str) -> bool:
@@ -135,7 +145,7 @@ def text(reports: dict[str, Any]) -> str:
     lines += [f"{_search_path.VARIABLE:18}{reports[_search_path.VARIABLE] or 'not set'}"]
     if reports[_PRELOAD]:
         lines += [f"{_PRELOAD:18}{reports[_PRELOAD]}: HDF5 loads no plugin at all. Unset it."]
-    lines += [f"HDF5 of darkchunk {reports['used'] or 'none of h5py, PyTables, netCDF4 is here'}"]
+    lines += [f"HDF5 of darkchunk {reports['used'] or 'the system, where it has one (DARKCHUNK_HDF5 names a file)'}"]
     for host, both in reports["hosts"].items():
         lines += ["", *_host_lines(host, both)]
     lines += ["", *(f"{host} is not installed." for host in reports["missing"]), _advice(reports)]

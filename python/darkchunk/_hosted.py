@@ -5,9 +5,12 @@ Every call that uses HDF5 is made with `lock()` held: the HDF5 of h5py's wheel i
 
 from __future__ import annotations
 
+import contextlib
 import ctypes as c
 import functools
+import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from . import _native
@@ -29,6 +32,18 @@ def table() -> Any:
     with lock():
         _native.call("dc_hdf5_load", None, _module()._handle, buffer)
     return buffer
+
+
+@contextlib.contextmanager
+def loaded() -> Iterator[None]:
+    """The library finds an HDF5 by itself, first of all one in this process: so that it is h5py's, or PyTables' where
+    there is no h5py. Without both it looks further: DARKCHUNK_HDF5, the system's. With h5py's lock held."""
+    for package in ("h5py", "tables"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(package)
+            break
+    with lock() if "h5py._objects" in sys.modules else contextlib.nullcontext():
+        yield
 
 
 def _module() -> c.CDLL:

@@ -302,6 +302,7 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.c_size_t,
     ],
     "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
+    "dc_command": [c.c_size_t, c.POINTER(c.c_char_p), c.POINTER(c.c_int)],
     "dc_writer_create": [
         c.c_void_p,
         c.c_int64,

@@ -1,10 +1,14 @@
 """The command, `explain`, and what is in the wheel."""
 
+import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -121,6 +125,58 @@ def file(tmp_path):
         space = h5py.h5s.create_simple(SHAPE)
         h5py.h5d.create(file.id, b"foreign", h5py.h5t.STD_I16LE, space, dcpl)
     return tmp_path / "file.h5"
+
+
+def test_the_verbs_of_the_library_find_and_convert(file, tmp_path):
+    code, out, error = command("info", f"{file}:/entry", "--json")
+    (entry,) = (row for row in map(json.loads, out.splitlines()) if row["kind"] == "dataset")
+    assert code == 0 and not error and entry["filters"][0]["id"] == darkchunk.DRLE_ID
+    assert command("verify", f"{file}:/entry", "-q") == (0, "", "")
+    pixels = hashlib.sha256(frames().tobytes()).hexdigest()
+    assert pixels in command("hash", f"{file}:/entry/data")[1]
+    new = tmp_path / "neu-\u00b5.h5"
+    code, _, error = command("convert", file, "-o", new, "--to", "keep", "-d", "/entry/*=bitshuffle-lz4")
+    assert code == 0, error
+    with h5py.File(new) as converted:
+        assert converted["entry/data"].id.get_create_plist().get_filter(0)[0] == darkchunk.BSHUF_ID
+        assert np.array_equal(converted["entry/data"], frames())
+
+
+def test_the_verbs_of_the_library_end_as_they_say(file, tmp_path):
+    with h5py.File(file, "r+") as opened:
+        opened["entry/data"].id.write_direct_chunk((4, 0, 0), b"damaged")
+    code, out, _ = command("verify", f"{file}:/entry")
+    assert code == 1 and "damaged" in out
+    code, out, error = command("info", tmp_path / "none.h5")
+    assert code == 2 and not out and "none.h5" in error
+    assert command("info")[0] == 2 and command("verify", "--nothing", file)[0] == 2
+    code, out, _ = command("--help")
+    assert code == 0 and "verify" in out and "plugins doctor" in out
+    assert "plugins doctor" in command()[2]
+
+
+def test_the_command_uses_the_hdf5_of_h5py_and_after_it_others(file, tmp_path):
+    """The order is fixed: h5py's, PyTables', the one that DARKCHUNK_HDF5 names."""
+    assert command("hash", f"{file}:/plain", DARKCHUNK_HDF5="/none.so")[0] == 0
+    blocked(tmp_path)
+    (tmp_path / "h5py.py").write_text("raise ImportError('broken on purpose')")
+    code, _, error = command("hash", f"{file}:/plain", DARKCHUNK_HDF5="/none.so", PYTHONPATH=tmp_path)
+    assert code == 2 and "DARKCHUNK_HDF5=/none.so" in error
+    tables = next(Path(importlib.util.find_spec("tables").origin).parents[1].glob("tables.libs/libhdf5-*"))
+    assert command("hash", f"{file}:/plain", DARKCHUNK_HDF5=tables, PYTHONPATH=tmp_path)[0] == 0
+
+
+def test_ctrl_c_ends_the_command(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    script = Path(sys.executable).with_name("darkchunk")
+    with subprocess.Popen([script, "info", tmp_path / "pipe"], env=environment(), stderr=subprocess.PIPE) as running:
+        # Within the library it waits for somebody who writes to the pipe.
+        end = time.monotonic() + 60
+        while "wait_for_partner" not in Path(f"/proc/{running.pid}/wchan").read_text() and time.monotonic() < end:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=20) == -signal.SIGINT
+        assert not running.stderr.read()
 
 
 def test_explain_names_the_filters_of_a_file_and_what_is_missing(file):

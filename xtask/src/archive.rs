@@ -2,7 +2,7 @@
 //! works wherever it is put.
 
 use crate::Result;
-use crate::cross;
+use crate::cross::{self, For};
 use crate::dist::{PLUGINS, lay_out_stripped};
 use crate::process::{output, program};
 use crate::setup::python;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// The archive of a system, built and checked.
 pub(crate) fn build(to: &Target) -> Result<PathBuf> {
     let tools = cross::tools()?;
-    let libraries = cross::build(&tools, to)?;
+    let libraries = cross::build(&tools, to, For::Programs)?;
     let folder = target()?.join("wheel").join(to.name);
     lay_out_stripped(&folder.join("plugins"), &PLUGINS.map(|name| libraries.join(to.shared(name))))?;
     cross::lay_out_licences(&tools, to, &folder.join("licences"))?;

@@ -44,8 +44,17 @@ pub(crate) fn tools() -> Result<PathBuf> {
     python.parent().map(Path::to_path_buf).ok_or_else(|| "the environment of the tools has no folder".into())
 }
 
+/// What the C library is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The Python package, whose command is a function of it.
+    Python,
+    /// Programs, beside which the command is a program.
+    Programs,
+}
+
 /// Builds the plugins, the C library and the command; their folder. They are stripped and checked.
-pub(crate) fn build(tools: &Path, to: &Target) -> Result<PathBuf> {
+pub(crate) fn build(tools: &Path, to: &Target, purpose: For) -> Result<PathBuf> {
     let installed = output(program("rustup").args(["target", "list", "--installed"])).unwrap_or_default();
     if !installed.lines().any(|line| line == to.name) {
         run(program("rustup").args(["target", "add", to.name]))?;
@@ -62,10 +71,13 @@ pub(crate) fn build(tools: &Path, to: &Target) -> Result<PathBuf> {
     let with_glibc = if to.glibc.is_empty() { to.name.into() } else { format!("{}.{}", to.name, to.glibc) };
     command.args(["zigbuild", "--release", "--target", &with_glibc, "--package", "darkchunk-ffi"]);
     command.args(["--package", "darkchunk-cli"]);
+    if purpose == For::Programs {
+        command.arg("--no-default-features");
+    }
     link(tools, to, &mut command)?;
     run(command.args(PLUGINS.iter().flat_map(|plugin| ["--package", plugin])))?;
     let folder = built.join(to.name).join("release");
-    check(tools, to, &folder)?;
+    check(tools, to, purpose, &folder)?;
     Ok(folder)
 }
 
@@ -145,12 +157,14 @@ exec "{}" zig cc -- -g -fno-sanitize=all -target {zig} "$@"
 }
 
 /// The libraries export what they have to and nothing else, need nothing but the system, and are of this processor.
-fn check(tools: &Path, to: &Target, folder: &Path) -> Result {
+fn check(tools: &Path, to: &Target, purpose: For, folder: &Path) -> Result {
     let libraries: Vec<PathBuf> = PLUGINS.into_iter().chain(["darkchunk"]).map(|l| folder.join(to.shared(l))).collect();
     for found in examined(&tools.join("python"), &libraries)? {
         let file = found["file"].as_str().unwrap_or_default();
         let is_c = file.ends_with(&to.shared("darkchunk"));
-        exports(&found, is_c).and_then(|()| needs(&found, to)).map_err(|e| format!("{file}: {e}"))?;
+        exports(&found, is_c.then_some(purpose))
+            .and_then(|()| needs(&found, to))
+            .map_err(|e| format!("{file}: {e}"))?;
     }
     Ok(())
 }
@@ -161,13 +175,16 @@ pub(crate) fn examined(python: &Path, files: &[PathBuf]) -> Result<Vec<Value>> {
     serde_json::from_str(&text).map_err(|e| format!("binary.py: {e}"))
 }
 
-/// A plugin's two functions, or those of the C library.
-fn exports(found: &Value, is_c: bool) -> Result {
+/// A plugin's two functions, or those of the C library; the command only where that is what it is for.
+fn exports(found: &Value, c_library: Option<For>) -> Result {
     let mut names = strings(&found["exports"]);
     names.sort_unstable();
-    let is_right =
-        if is_c { names.iter().all(|name| name.starts_with("dc_")) && names.len() > 20 } else { names == EXPORTS };
-    let expected = if is_c { "its dc_ functions".into() } else { EXPORTS.join(" and ") };
+    let has_command = names.contains(&"dc_command");
+    let is_right = c_library.map_or(names == EXPORTS, |purpose| {
+        let is_complete = names.iter().all(|name| name.starts_with("dc_")) && names.len() > 20;
+        is_complete && has_command == (purpose == For::Python)
+    });
+    let expected = c_library.map_or(EXPORTS.join(" and "), |purpose| format!("its dc_ functions for {purpose:?}"));
     if is_right { Ok(()) } else { Err(format!("exports {} names, not {expected}: {names:.20?}", names.len())) }
 }
 

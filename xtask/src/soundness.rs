@@ -143,6 +143,7 @@ fn c_library_with_threads(tally: &mut Tally) {
 fn build_c_test_for_threads() -> Result<PathBuf> {
     let mut build = program("rustup");
     build.args(["run", "nightly", "cargo", "build", "--quiet", "-Zbuild-std", "--package", "darkchunk-ffi"]);
+    build.arg("--no-default-features");
     let folder = sanitize(&mut build, "thread")?;
     run_program(&mut build)?;
     let sysroot = output(program("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]))?;
