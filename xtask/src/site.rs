@@ -1,4 +1,5 @@
-//! `site`: the documentation for users in `dist/site`, from the pages in `docs/site` and the docstrings of the package.
+//! `site`: the documentation for users in `dist/site`, from the pages and notebooks in `docs/site` and the docstrings of the
+//! package.
 
 use crate::Result;
 use crate::process::{output, program, run as run_program};
@@ -27,6 +28,11 @@ fn build() -> Result<PathBuf> {
     let _ = fs::remove_dir_all(&folder);
     let pages = folder.join("docs");
     copy(&root().join("docs/site"), &pages)?;
+    for notebook in notebooks(&pages)? {
+        run_program(
+            program(python()?).arg(root().join("xtask/python/notebook.py")).arg("page").arg(notebook).arg(&pages),
+        )?;
+    }
     let mut api = program(python()?);
     api.arg(root().join("xtask/python/api.py")).env("PYTHONPATH", root().join("python")).env("DARKCHUNK_AUTO", "0");
     write(&pages.join("api.md"), &output(&mut api)?)?;
@@ -50,6 +56,13 @@ fn copy(from: &Path, to: &Path) -> Result {
         }
     }
     Ok(())
+}
+
+/// The notebooks of a folder, each of which becomes a page with what is stored in it.
+fn notebooks(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "ipynb")).collect())
 }
 
 fn write(file: &Path, text: &str) -> Result {
