@@ -115,8 +115,9 @@ class DRLE(Filter):
     """Run lengths of dark pixels, for 16-bit integers.
 
     `threshold`: pixels below it become 0, 1 to 32767; 1 loses nothing but negative pixels. `mode`: "container", with
-    a checksum a segment, "packed", the same with an entropy coder after it, or "bare". `segment`: pixels that are encoded by themselves, 0 for one frame. `sentinels`: up
-    to 7 values that are no measurements, and are kept exactly; None for the type's own (65535 of uint16).
+    a checksum a segment, "packed", the same with an entropy coder after it, or "bare". `segment`: pixels that are
+    encoded by themselves, 0 for one frame. `sentinels`: up to 7 values that are no measurements, and are kept exactly;
+    None for the type's own (65535 of uint16).
     """
 
     filter_id = DRLE_ID
