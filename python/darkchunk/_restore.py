@@ -36,4 +36,5 @@ def restore(path: str | os.PathLike[str], to: str | os.PathLike[str] | None = No
     with _hosted.lock():
         _native.call("dc_journal_restore", _hosted.table(), os.fspath(path).encode(), name, found, lost, len(lost))
     numbers = (getattr(found, field[0]) for field in _native.Restored._fields_[1:-1])
-    return Restored(*numbers, [line for line in lost.value.decode(errors="replace").split("\n") if line])
+    lines = [line for line in lost.value.decode(errors="replace").split("\n") if line]
+    return Restored._make([*numbers, lines])
