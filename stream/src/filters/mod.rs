@@ -24,9 +24,15 @@ pub struct Chain {
 enum Link {
     /// One that a [`Pipeline`] knows, alone in it.
     Pipeline(Pipeline),
+    /// One that is decoded here.
+    Here(Here),
+    Unknown(Error),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Here {
     Lzf,
     Lzo,
-    Unknown(Error),
 }
 
 impl Chain {
@@ -112,8 +118,8 @@ fn whole(bytes: &[u8], dst: &mut [u8]) -> Result<()> {
 impl Link {
     fn new(id: u32, values: &[u32]) -> Result<Self> {
         Ok(match id {
-            lzf::ID => Self::Lzf,
-            lzo::ID => Self::Lzo,
+            lzf::ID => Self::Here(Here::Lzf),
+            lzo::ID => Self::Here(Here::Lzo),
             _ => {
                 let pipeline = Pipeline::new([(id, values)])?;
                 match pipeline.steps() {
@@ -125,9 +131,31 @@ impl Link {
     }
 
     fn decode(&self, exec: Exec, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
-        if let Self::Pipeline(pipeline) = self {
-            return pipeline.decode(exec, 0, bytes, dst).map(drop);
+        match self {
+            Self::Pipeline(pipeline) => pipeline.decode(exec, 0, bytes, dst).map(drop),
+            Self::Here(here) => here.decode(bytes, dst),
+            Self::Unknown(reason) => Err(reason.clone()),
         }
+    }
+
+    /// Decodes to `known` bytes; without them to as many as there are, if a chunk of `chunk_bytes` can be so long between filters.
+    fn decode_to_vec(&self, exec: Exec, bytes: &[u8], known: Option<usize>, chunk_bytes: usize) -> Result<Vec<u8>> {
+        if let Some(known) = known {
+            let mut decoded = buffer(known)?;
+            self.decode(exec, bytes, &mut decoded)?;
+            return Ok(decoded);
+        }
+        let most = chunk_bytes.saturating_mul(2).saturating_add(SLACK_BYTES);
+        match self {
+            Self::Pipeline(pipeline) => pipeline.decode_unsized(exec, 0, bytes, most),
+            Self::Here(here) => here.decode_unsized(bytes, most),
+            Self::Unknown(reason) => Err(reason.clone()),
+        }
+    }
+}
+
+impl Here {
+    fn decode(self, bytes: &[u8], dst: &mut [u8]) -> Result<()> {
         let found = match self.decode_to_front(bytes, dst) {
             Err(Error::OutputTooSmall { needed, .. }) => needed,
             found => found?,
@@ -135,40 +163,22 @@ impl Link {
         if found == dst.len() { Ok(()) } else { Err(Error::WrongSize { expected: dst.len(), found }) }
     }
 
-    /// One that is not in a pipeline.
-    fn decode_to_front(&self, bytes: &[u8], dst: &mut [u8]) -> Result<usize> {
+    fn decode_to_front(self, bytes: &[u8], dst: &mut [u8]) -> Result<usize> {
         match self {
-            Self::Pipeline(_) => Err(Error::Unsupported("a filter of a pipeline decodes to a known size".into())),
             Self::Lzf => lzf::decode(bytes, dst),
             Self::Lzo => lzo::decode(bytes, dst),
-            Self::Unknown(reason) => Err(reason.clone()),
         }
     }
 
-    /// Decodes to `known` bytes; without them to as many as there are, if a chunk of `chunk_bytes` can be so long between filters.
-    fn decode_to_vec(&self, exec: Exec, bytes: &[u8], known: Option<usize>, chunk_bytes: usize) -> Result<Vec<u8>> {
-        let most = chunk_bytes.saturating_mul(2).saturating_add(SLACK_BYTES);
-        if let (Self::Pipeline(pipeline), None) = (self, known) {
-            return pipeline.decode_unsized(exec, 0, bytes, most);
-        }
-        let room = known.unwrap_or_else(|| most.min(self.most_decoded(bytes.len())));
-        let mut decoded = buffer(room)?;
-        if known.is_some() {
-            self.decode(exec, bytes, &mut decoded)?;
-            return Ok(decoded);
-        }
+    fn decode_unsized(self, bytes: &[u8], most: usize) -> Result<Vec<u8>> {
+        let ratio = match self {
+            Self::Lzf => lzf::MAX_RATIO,
+            Self::Lzo => lzo::MAX_RATIO,
+        };
+        let mut decoded = buffer(most.min(bytes.len().saturating_mul(ratio).saturating_add(1)))?;
         let found = self.decode_to_front(bytes, &mut decoded)?;
         decoded.truncate(found);
         Ok(decoded)
-    }
-
-    /// The most that `n_bytes` of this filter can decode to.
-    fn most_decoded(&self, n_bytes: usize) -> usize {
-        let ratio = match self {
-            Self::Lzf => lzf::MAX_RATIO,
-            _ => lzo::MAX_RATIO,
-        };
-        n_bytes.saturating_mul(ratio).saturating_add(1)
     }
 }
 

@@ -38,6 +38,11 @@ pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Know
         Ok(located) => (Way::Direct, String::new(), Some(located)),
         Err((way, reason)) => (way, reason, None),
     };
+    Ok((Known { chain, map: map.ok(), located, ..plain(dataset, way) }, way, reason))
+}
+
+/// What is known of every dataset that is read in this way.
+fn plain(dataset: &StoredDataset, way: Way) -> Known {
     let (dims, element_bytes) = (dataset.dims().to_vec(), dataset.element().n_bytes);
     let (is_chunked, edges_are_raw, unit) = match dataset.storage() {
         Storage::Chunked { chunk, edges_are_raw } => (true, *edges_are_raw, chunk.clone()),
@@ -52,25 +57,21 @@ pub(super) fn examine(dataset: &StoredDataset, options: Options) -> Result<(Know
     // H5Dread fills in by itself.
     let fill_bytes = if way == Way::Hdf5 { 0 } else { element_bytes };
     let fill = dataset.fill().map_or_else(|| vec![0; fill_bytes], <[u8]>::to_vec);
-    let map = map.ok();
-    Ok((
-        Known {
-            dims,
-            block,
-            block_bytes,
-            element_bytes,
-            is_chunked,
-            edges_are_raw,
-            fill,
-            chain,
-            map,
-            located,
-            sources: None,
-            indices: Indices::default(),
-        },
-        way,
-        reason,
-    ))
+    let (chain, map, located, sources, indices) = (Chain::default(), None, None, None, Indices::default());
+    Known {
+        dims,
+        block,
+        block_bytes,
+        element_bytes,
+        is_chunked,
+        edges_are_raw,
+        fill,
+        chain,
+        map,
+        located,
+        sources,
+        indices,
+    }
 }
 
 /// A virtual dataset all of whose sources are read directly; or why it is not one.
@@ -96,26 +97,7 @@ fn virtual_known(dataset: &StoredDataset, options: Options) -> Result<std::resul
             Err(error) => return refused(format!("its source {}: {error}", found.sources[mapping.source])),
         }
     }
-    let (dims, element_bytes) = (dataset.dims().to_vec(), dataset.element().n_bytes);
-    let block = blocks(&dims, &vec![1; dims.len()], element_bytes, PIECE_BYTES);
-    let block_bytes = n_bytes(&block, element_bytes).unwrap_or(usize::MAX);
-    let fill = dataset.fill().map_or_else(|| vec![0; element_bytes], <[u8]>::to_vec);
-    let (is_chunked, edges_are_raw, chain) = (false, false, Chain::default());
-    let (map, located, sources) = (None, None, Some(parts));
-    Ok(Ok(Known {
-        dims,
-        block,
-        block_bytes,
-        element_bytes,
-        is_chunked,
-        edges_are_raw,
-        fill,
-        chain,
-        map,
-        located,
-        sources,
-        indices: Indices::default(),
-    }))
+    Ok(Ok(Known { sources: Some(parts), ..plain(dataset, Way::Direct) }))
 }
 
 /// A source that is read directly; or why it is not. It is open in HDF5 only meanwhile.
@@ -171,15 +153,18 @@ fn direct(
         Ok(map) => dataset.locate(Some(map)),
         Err(error) => Err(error.clone()),
     };
-    Ok(located.map_err(|error| match error {
+    Ok(located.map_err(|error| (other_way(&error, dataset, map), error.to_string())))
+}
+
+/// The way that is left for chunks that cannot be located.
+fn other_way(error: &darkchunk_hdf5::Error, dataset: &StoredDataset, map: &darkchunk_hdf5::Result<ChunkMap>) -> Way {
+    match error {
         // A damaged index, where HDF5 says so when it reads; or chunks that cannot be fetched as they are stored.
-        darkchunk_hdf5::Error::Hdf5 { .. } | darkchunk_hdf5::Error::MissingFunction { .. } => {
-            (Way::Hdf5, error.to_string())
-        }
+        darkchunk_hdf5::Error::Hdf5 { .. } | darkchunk_hdf5::Error::MissingFunction { .. } => Way::Hdf5,
         // Without filters nothing is won by chunks, and HDF5 1.x goes through its index for each.
-        _ if dataset.filters().is_empty() && sizes_are_right(dataset, map) => (Way::Hdf5, error.to_string()),
-        _ => (Way::Chunks, error.to_string()),
-    }))
+        _ if dataset.filters().is_empty() && sizes_are_right(dataset, map) => Way::Hdf5,
+        _ => Way::Chunks,
+    }
 }
 
 /// Whether no chunk of a dataset without filters is known to be stored in another size than a chunk has. HDF5 1.x would read
