@@ -1,7 +1,7 @@
 //! A part of a chunk is what a whole decode gives there, and what no part of it says is not looked at.
 
 use darkchunk::Exec;
-use darkchunk::codec::{ChunkLayout, Filter};
+use darkchunk::codec::{BlockIndex, ChunkLayout, Filter};
 use darkchunk::cpu::Level;
 use darkchunk::element::ElementType;
 use darkchunk_sim::Rng;
@@ -142,6 +142,18 @@ fn with_an_index_the_bytes_of_the_blocks_are_enough_and_those_of_another_chunk_a
             let decoded = filter.decode_by_index(&index, level, range.clone(), &stored[place.clone()], &mut found);
             let (n_parts, expected) = decode_range(&filter, &stored, range.clone()).expect(&name);
             assert_eq!((decoded, &found), (Ok(n_parts), &expected), "{name} {range:?}");
+            let places: Vec<usize> = index.places().collect();
+            let blocks = index.parts().blocks(index.n_raw(), &range);
+            let some = &places[blocks.start..=blocks.end];
+            let some = BlockIndex::of_some(index.parts(), index.n_raw(), blocks.start, some).expect(&name);
+            assert_eq!(some.stored(&range), place, "{name} {range:?}");
+            let again = filter.decode_by_index(&some, level, range.clone(), &stored[place.clone()], &mut found);
+            assert_eq!((again, &found), (Ok(n_parts), &expected), "{name} {range:?}: by some blocks");
+            // What has blocks that are not known is refused.
+            let (all, n) = (0..pixels.len(), stored.len());
+            let is_all = blocks == index.parts().blocks(index.n_raw(), &all);
+            let whole = filter.decode_by_index(&some, level, all, &stored[12..n], &mut vec![0; pixels.len()]);
+            assert!(is_all || whole.is_err(), "{name} {range:?}");
             if let Some(bytes) = other.stored.get(place) {
                 let decoded = filter.decode_by_index(&index, level, range.clone(), bytes, &mut found);
                 let is_right = decoded.is_err() || found == other.pixels[range.clone()];

@@ -833,9 +833,43 @@ void dc_reduction_free(dc_reduction *reduction);
 dc_status dc_reader_regions(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, const uint32_t *labels,
                             size_t n_labels, int64_t *sums, double *squares, uint64_t *counts);
 
+/* How much of each pixel belongs to each bin, as where pixels are split among azimuthal bins: a sparse matrix in compressed rows. Bin i has the
+ * pixels indices[k] (row by row of the frame, below n_pixels) with weights[k], for k from starts[i] to starts[i + 1] - 1; starts[0] is 0,
+ * starts[n_bins] the number of entries. All is copied. Any number of threads may use it. */
+typedef struct dc_bins dc_bins;
+dc_status dc_bins_new(size_t n_pixels, size_t n_bins, const uint64_t *starts, const uint32_t *indices, const float *weights,
+                      dc_bins **bins);
+
+/* As dc_reader_regions, for each bin: the sum of weight and pixel, that of weight and the pixel's square, and that of the weights of the
+ * pixels that are not ignored. Each output is NULL, or has room for (end - begin) * n_bins numbers. */
+dc_status dc_reader_integrate(const dc_reader *reader, uint64_t begin, uint64_t end, const int64_t *ignore, const dc_bins *bins,
+                              double *sums, double *squares, double *weights);
+
+/* NULL is allowed. */
+void dc_bins_free(dc_bins *bins);
+
+/* Walks all chunks once, and writes to the file `path` where their blocks are: of bitshuffle with a compression, and of LZ4. It is there when
+ * the last step is done, in the place of one that was there before; meanwhile PATH.part is. HDF5 is not called. DC_ARGUMENT where the way
+ * is not DC_WAY_DIRECT or there are no chunks, DC_UNSUPPORTED where none has such blocks or the file cannot be written. */
+typedef struct dc_index dc_index;
+dc_status dc_index_begin(const dc_reader *reader, const char *path, dc_index **index);
+
+/* Walks on for about so many seconds, at least one chunk; INFINITY: to the end. */
+dc_status dc_index_step(dc_index *index, double seconds, int *is_done);
+
+/* NULL is allowed. */
+void dc_index_free(dc_index *index);
+
+/* Uses such a file: of a chunk of which a small part is wanted no other bytes are read than those of its blocks. What it says is compared with
+ * the chunk's place and size, and each block with its checksum: what does not agree is read as without it. `n_chunks`: of how many of
+ * the dataset's chunks it says something. DC_UNSUPPORTED where it is damaged or no index. */
+dc_status dc_reader_load_index(const dc_reader *reader, const char *path, uint64_t *n_chunks);
+
 /* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
- * another thread is in dc_reader_read; other calls wait. On an error the reader is as it was, except where HDF5 does not open the
- * dataset again: it has to be closed for H5Drefresh. Then DC_WAY_DIRECT still reads what was there, the other ways fail. */
+ * another thread is in dc_reader_read; other calls wait. The process may have no other identifier of the dataset than the one that
+ * dc_reader_open was given, nor another reader of it: HDF5 (1.10 and 2.0 were seen) breaks a dataset that is open twice when it refreshes
+ * one, and crashes. On an error the reader is as it was, except where HDF5 does not open the dataset again: it has to be closed for
+ * H5Drefresh. Then DC_WAY_DIRECT still reads what was there, and the other ways fail until a refresh succeeds. */
 dc_status dc_reader_refresh(dc_reader *reader);
 
 /* NULL is allowed. Free the reader's dc_reads before: the last that is freed closes the dataset, with HDF5. */

@@ -14,6 +14,8 @@ mod element;
 mod encoded;
 mod encoder;
 mod frames;
+mod index;
+mod integrate;
 mod load;
 mod pipeline;
 mod reader;

@@ -24,7 +24,7 @@ pub(crate) unsafe fn ignored(ignore: *const i64) -> Option<i64> {
 ///
 /// # Safety
 /// `to` is null, or has room for as many.
-unsafe fn put<T: Copy>(to: *mut T, from: &[T], name: &'static str) -> Result<(), Failure> {
+pub(crate) unsafe fn put<T: Copy>(to: *mut T, from: &[T], name: &'static str) -> Result<(), Failure> {
     if !to.is_null() {
         // SAFETY: the caller's promise.
         unsafe { slice_mut(to, from.len(), name) }?.copy_from_slice(from);

@@ -92,6 +92,7 @@ impl Failure {
             Self::Reading(Reading::Chunk { source, .. }) => codec_status(source),
             Self::Reading(Reading::Missing { .. }) => MISSING,
             Self::Reading(Reading::Read { .. }) => READ,
+            Self::Reading(Reading::Index { .. }) => UNSUPPORTED,
             Self::Reading(Reading::Forked | Reading::Finished) => ARGUMENT,
             Self::Library(_) | Self::Reading(_) => OTHER,
         }

@@ -207,6 +207,24 @@ static void check_arguments(dc_reader *reader, hid_t dataset, hid_t file) {
     dc_reader_free(other);
 }
 
+/* Of gzip there are no blocks. */
+static void check_index(const dc_reader *reader, const char *path) {
+    char name[4096];
+    snprintf(name, sizeof name, "%s.blocks", path);
+    dc_index *index = NULL;
+    int is_done = 0;
+    uint64_t n_chunks = 7;
+    CHECK(dc_index_begin(reader, NULL, &index) == DC_NULL && dc_index_begin(NULL, name, &index) == DC_NULL);
+    CHECK(dc_index_begin(reader, "/no/folder/index", &index) == DC_UNSUPPORTED && says("/no/folder/index"));
+    CHECK(dc_index_begin(reader, name, &index) == DC_OK);
+    CHECK(dc_index_step(index, -1, &is_done) == DC_ARGUMENT && dc_index_step(index, 1, NULL) == DC_NULL);
+    CHECK(dc_index_step(index, INFINITY, &is_done) == DC_UNSUPPORTED && says("blocks"));
+    dc_index_free(index);
+    dc_index_free(NULL);
+    CHECK(dc_reader_load_index(reader, name, &n_chunks) == DC_UNSUPPORTED && says(name) && n_chunks == 7);
+    CHECK(dc_reader_load_index(reader, path, &n_chunks) == DC_UNSUPPORTED && says("no index"));
+}
+
 /* What is asked of frames and is no image, of all that are stored. */
 static void check_frames(const dc_reader *reader) {
     enum { FRAME = HEIGHT * WIDTH };
@@ -261,6 +279,22 @@ static void check_frames(const dc_reader *reader) {
     CHECK(dc_reduction_get(reduction, NULL, NULL, NULL) == DC_OK);
     dc_reduction_free(reduction);
     dc_reduction_free(NULL);
+    uint64_t starts[3] = {0, 2, 3};
+    uint32_t of_bins[3] = {0, 7, 7};
+    float weights[3] = {1, 0.25f, 0.75f};
+    double weighted[FRAMES * 2], weight[FRAMES * 2];
+    dc_bins *bins = NULL;
+    CHECK(dc_bins_new(FRAME, 2, starts, of_bins, weights, &bins) == DC_OK);
+    CHECK(dc_reader_integrate(reader, 1, n_stored, NULL, bins, weighted, NULL, weight) == DC_OK);
+    for (uint64_t f = 1; f < n_stored; f++) {
+        double first = pixels[f * FRAME], other = pixels[f * FRAME + 7];
+        CHECK(weighted[(f - 1) * 2] == first + 0.25 * other && weighted[(f - 1) * 2 + 1] == 0.75 * other);
+        CHECK(weight[(f - 1) * 2] == 1.25 && weight[(f - 1) * 2 + 1] == 0.75);
+    }
+    dc_bins_free(bins);
+    dc_bins_free(NULL);
+    CHECK(dc_bins_new(7, 2, starts, of_bins, weights, &bins) == DC_ARGUMENT && says("pixel"));
+    CHECK(dc_bins_new(FRAME, 2, NULL, of_bins, weights, &bins) == DC_NULL);
     dc_sparse_free(sparse);
     dc_sparse_free(NULL);
     CHECK(dc_reader_sparse(reader, 1, FRAMES + 1, NULL, &sparse) == DC_ARGUMENT && says("frames"));
@@ -303,6 +337,7 @@ int main(int argc, char **argv) {
             check_threads(reader);
             check_refresh_beside_reads(reader);
             check_chunks(reader, path);
+            check_index(reader, path);
             check_frames(reader);
         }
         check_arguments(reader, dataset, file);

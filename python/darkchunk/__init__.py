@@ -13,6 +13,7 @@ does not). Then the hosts read and write them:
 from __future__ import annotations
 
 from . import _registry, talk
+from ._bins import Bins, Integrated
 from ._bounded import BOUNDED_ID, Bounded
 from ._chunks import decode_chunk, encode_chunk
 from ._errors import (
@@ -67,6 +68,7 @@ __all__ = [
     "PLUGIN_PATH",
     "ZSTD_ID",
     "ArgumentError",
+    "Bins",
     "Bitshuffle",
     "Blosc",
     "Bounded",
@@ -75,6 +77,7 @@ __all__ = [
     "Error",
     "Filter",
     "Hdf5Error",
+    "Integrated",
     "MissingError",
     "NotStoredError",
     "NotTakenError",

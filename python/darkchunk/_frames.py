@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _hosted, _native, _reduction, _sparse
+from . import _bins, _hosted, _native, _reduction, _sparse
 from ._errors import UnsupportedError
 from ._gate import Gate
 
@@ -84,6 +84,15 @@ class Frames:
         many there are. `labels`: integers of the shape of a frame; negative ones are of no region."""
         source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
         return _sparse.regions(source, begin, end, ignore, labels)
+
+    def integrate(
+        self, bins: _bins.Bins, start: int = 0, stop: int | None = None, ignore: int | None = None
+    ) -> _bins.Integrated:
+        """For each of the frames `start` to `stop - 1` and each bin of `Bins` the weighted sum of its pixels, that of
+        their squares, and that of the weights; pixels that are `ignore` are left out. What pyFAI calls an integration,
+        with `sums / weights` its average where there is no correction."""
+        source, begin, end = self._frames_of(start, self._shape[0] if stop is None and self._shape else stop)
+        return _bins.integrate(source, begin, end, ignore, bins)
 
     def _frames_of(self, start: int, stop: int | None) -> tuple[_sparse.Source, int, int]:
         """What frames are read from, and which."""

@@ -245,6 +245,11 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_reduction_add": [c.c_void_p, c.c_void_p, c.c_uint64, c.c_uint64, c.c_double, c.POINTER(c.c_uint64)],
     "dc_reduction_get": [c.c_void_p] * 4,
     "dc_reader_regions": [c.c_void_p, c.c_uint64, c.c_uint64, c.c_void_p, c.c_void_p, c.c_size_t, *[c.c_void_p] * 3],
+    "dc_bins_new": [c.c_size_t, c.c_size_t, *[c.c_void_p] * 3, c.POINTER(c.c_void_p)],
+    "dc_reader_integrate": [c.c_void_p, c.c_uint64, c.c_uint64, *[c.c_void_p] * 5],
+    "dc_index_begin": [c.c_void_p, c.c_char_p, c.POINTER(c.c_void_p)],
+    "dc_index_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
+    "dc_reader_load_index": [c.c_void_p, c.c_char_p, c.POINTER(c.c_uint64)],
     "dc_reader_refresh": [c.c_void_p],
     "dc_read_begin": [
         c.c_void_p,
@@ -331,6 +336,8 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
 
 
 _FREE_FUNCTIONS = (
+    "dc_bins_free",
+    "dc_index_free",
     "dc_read_free",
     "dc_reader_free",
     "dc_recorder_free",

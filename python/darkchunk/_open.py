@@ -15,6 +15,7 @@ def open(
     threads: int | None = None,
     missing: str | None = None,
     swmr: bool = False,
+    index: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Opens a dataset for reading by several threads.
 
@@ -22,7 +23,8 @@ def open(
     that read and decode; None for one a processor. `missing`: what a chunk that was never stored is: "fill", its fill
     value, as in h5py (the default); "raise", a `MissingError` (the default with `swmr`: it may not be written yet);
     "mask", masked in a masked array. `swmr`: the file is being written by a SWMR writer; `refresh` sees what it has
-    added, `wait` waits for it.
+    added, `wait` waits for it. `index`: a file that `Dataset.write_index` has written for this dataset; with it a small
+    part of a chunk needs no other bytes than those of its blocks, from the first read on.
     """
     import h5py
     from h5py import h5f
@@ -33,10 +35,18 @@ def open(
     try:
         file = h5py.File(opened)
         found = _default(file) if dataset is None else file[dataset]
-        arguments = (os.path.abspath(name), found.name, threads, missing, swmr)
-        return Dataset(_checked(found), threads, missing, opened, arguments)
+        beside = None if index is None else os.path.abspath(index)
+        arguments = (os.path.abspath(name), found.name, threads, missing, swmr, beside)
+        made = Dataset(_checked(found), threads, missing, opened, arguments)
     except BaseException:
         opened.close()
+        raise
+    try:
+        if beside is not None:
+            made.load_index(beside)
+        return made
+    except BaseException:
+        made.close()
         raise
 
 

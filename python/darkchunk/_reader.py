@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _hosted, _keys, _native, _statistics
+from . import _hosted, _index, _keys, _native, _statistics
 from ._errors import UnsupportedError
 from ._filters import _integer
 from ._frames import Frames
@@ -270,9 +270,11 @@ class Dataset(Frames):
 
     def refresh(self) -> tuple[int, ...]:
         """Looks for what a writer has added since; the new shape. It waits for reads that have begun, and reads that
-        begin wait for it. An iterator goes on with the indices that it began with."""
+        begin wait for it. An iterator goes on with the indices that it began with. An `UnsupportedError` where this
+        process has the dataset open a second time, through h5py or as another `Dataset`: HDF5 breaks it then."""
         with self._gate.exclusive(), _hosted.lock():
             source = self._source
+            _check_alone(source, 1 if self._handle is None else 2)
             if self._handle is None:
                 source.id.refresh()
             else:
@@ -282,6 +284,23 @@ class Dataset(Frames):
             self._source = type(source)(source.id)
             self._look()
             return self._shape
+
+    def write_index(self, path: str | os.PathLike[str]) -> None:
+        """Walks all chunks once and writes to a new file where their blocks are, for `darkchunk.open(index=path)`: of
+        bitshuffle with a compression, and of LZ4; those of other filters need none, or have none."""
+        _index.write(self._readable(), self._gate, path)
+
+    def load_index(self, path: str | os.PathLike[str]) -> int:
+        """Uses such a file, and returns of how many chunks it says something. What the file says is compared with each
+        chunk and each block: one that was written anew since is read as without it."""
+        handle = self._readable()
+        with self._gate.inside():
+            return _index.load(handle, path)
+
+    def _readable(self) -> c.c_void_p:
+        if self._handle is None:
+            raise UnsupportedError(f"there is no index of what h5py reads: {self.reason}")
+        return self._handle
 
     def close(self) -> None:
         """Ends it, and closes the file if `open` has opened it. May be called again."""
@@ -384,6 +403,24 @@ def _is_plain(source: Any) -> bool:
     with contextlib.suppress(TypeError, ValueError):
         return any(h5t.py_create(dtype, logical=logical).equal(stored) for logical in (True, False))
     return False
+
+
+def _check_alone(source: Any, expected: int) -> None:
+    """Refuses a dataset that has more identifiers in h5py's HDF5 than `expected`: after `H5Drefresh` the others have
+    memory that is not theirs (HDF5 1.10 and 2.0 were seen)."""
+    from h5py import h5f, h5o
+
+    def place(identifier: Any) -> tuple[int, int]:
+        found = h5o.get_info(identifier)
+        return found.fileno, found.addr
+
+    own = place(source.id)
+    found = sum(place(other) == own for other in h5f.get_obj_ids(h5f.OBJ_ALL, h5f.OBJ_DATASET))
+    if found > expected:
+        raise UnsupportedError(
+            f"{source.name!r} is open more than once in this process, and HDF5 breaks a dataset that is refreshed "
+            "then: close what else has it open"
+        )
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ class Regions(NamedTuple):
     """How many there are that are not ignored, zeros among them."""
 
 
-def _pieces(begin: int, end: int, step: int) -> Iterator[tuple[int, int]]:
+def pieces(begin: int, end: int, step: int) -> Iterator[tuple[int, int]]:
     """Ranges of frames that together are all; each takes about as long as a piece may."""
     n = max(1, step)
     while begin < end:
@@ -107,7 +107,7 @@ class Source(NamedTuple):
 def sparse(source: Source, begin: int, end: int, ignore: int | None) -> Sparse:
     """`Dataset.sparse`."""
     values, indices, offsets, n = [], [], [np.zeros(1, np.uint64)], 0
-    for first, last in _pieces(begin, end, source.chunk):
+    for first, last in pieces(begin, end, source.chunk):
         handle = c.c_void_p()
         source.call("dc_reader_sparse", source.handle, first, last, source.ignore(ignore), handle)
         try:
@@ -151,7 +151,7 @@ def regions(source: Source, begin: int, end: int, ignore: int | None, labels: Ar
     plain = np.ascontiguousarray(np.where(given < 0, 2**32 - 1, given), np.uint32)
     shape = (end - begin, n_labels)
     found = Regions(np.zeros(shape, np.int64), np.zeros(shape, np.float64), np.zeros(shape, np.uint64))
-    for first, last in _pieces(begin, end, source.chunk):
+    for first, last in pieces(begin, end, source.chunk):
         places = [array[first - begin :].ctypes.data for array in found]
         arguments = (plain.ctypes.data, n_labels, *places)
         source.call("dc_reader_regions", source.handle, first, last, source.ignore(ignore), *arguments)

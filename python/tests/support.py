@@ -14,6 +14,8 @@ import darkchunk
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+# Frames of real detectors, which need not be there.
+DATA = Path(os.environ.get("DARKCHUNK_DATA", ROOT.parent / "shared" / "data"))
 HOSTS = ["h5py", "tables", "netCDF4"]
 # `cargo xtask prove wheel` asks for all cases.
 IS_FULL = os.environ.get("DARKCHUNK_FULL") == "1"

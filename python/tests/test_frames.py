@@ -83,6 +83,23 @@ def test_what_has_no_frames_of_small_integers_is_refused(tmp_path):
             dataset.sparse(0)
 
 
+def test_a_refresh_beside_a_second_opening_of_the_dataset_is_refused_as_hdf5_breaks_it_then(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=stack(), chunks=(1, 33, 47), compression=darkchunk.Bitshuffle())
+        file["b"] = 5
+    with darkchunk.open(path, "a") as dataset, h5py.File(path) as file:
+        for other in (lambda: darkchunk.open(path, "a"), lambda: darkchunk.from_h5py(file["a"]), lambda: file["a"]):
+            opened, others = other(), file["b"]
+            with pytest.raises(darkchunk.UnsupportedError, match="open more than once"):
+                dataset.refresh()
+            assert (dataset[7] == stack()[7]).all() and (opened[7] == stack()[7]).all() and others[()] == 5
+            if isinstance(opened, darkchunk.Dataset):
+                opened.close()
+            del opened
+            assert dataset.refresh() == SHAPE and (dataset[7] == stack()[7]).all()
+
+
 # Frame i is all i + 1; the extent grows some frames before they are written.
 WRITER = """
 import sys, h5py, numpy as np, darkchunk

@@ -12,6 +12,19 @@ pub struct Parts {
     pub part_bytes: usize,
 }
 
+impl Parts {
+    /// The parts that have any of `range`, where the last `n_raw` bytes are in none.
+    #[must_use]
+    pub fn blocks(self, n_raw: usize, range: &Range<usize>) -> Range<usize> {
+        if range.is_empty() || self.part_bytes == 0 {
+            return 0..0;
+        }
+        let n_blocks = self.n_bytes.saturating_sub(n_raw).div_ceil(self.part_bytes);
+        let end = range.end.div_ceil(self.part_bytes).min(n_blocks);
+        (range.start / self.part_bytes).min(end)..end
+    }
+}
+
 /// A range of a chunk's decoded bytes, and where it goes.
 pub(super) struct Wanted<'a> {
     range: Range<usize>,

@@ -72,6 +72,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// An index of blocks could not be written, or used.
+    #[error("the index of blocks {path}: {reason}")]
+    Index {
+        /// The index's file.
+        path: String,
+        /// What the system says, or what is wrong with it.
+        reason: String,
+    },
     /// Room on the disk could not be kept.
     #[error("{n_bytes} bytes cannot be kept in reserve: {reason}")]
     Reserve {

@@ -39,5 +39,7 @@ pub mod verify;
 pub mod watch;
 
 pub use error::{Error, Result};
-pub use reader::{Missing, Options, Read, Reader, Reduced, Reduction, Regions, Sparse, Statistics, Way};
+pub use reader::{
+    Bins, IndexWriter, Integrated, Missing, Options, Read, Reader, Reduced, Reduction, Regions, Sparse, Statistics, Way,
+};
 pub use reserve::Reserve;

@@ -10,7 +10,7 @@ use darkchunk::codec::ChunkLayout;
 use darkchunk::element::ElementType;
 use darkchunk::pipeline::Pipeline;
 use darkchunk_sim::Rng;
-use darkchunk_stream::{Error, Missing, Options, Reader, Way};
+use darkchunk_stream::{Bins, Error, Missing, Options, Reader, Way};
 
 const DIMS: [u64; 3] = [11, 37, 53];
 const PIXELS: usize = 37 * 53;
@@ -164,6 +164,105 @@ fn sums_of_regions_are_those_of_the_images_frame_by_frame() {
 }
 
 #[test]
+fn weighted_sums_over_bins_are_those_of_the_images_frame_by_frame() {
+    const BINS: usize = 7;
+    let mut rng = Rng::new(11);
+    // Each pixel in up to three bins; the last bin has none.
+    let (mut starts, mut indices, mut weights) = (vec![0], Vec::new(), Vec::<f32>::new());
+    for bin in 0..BINS as u64 {
+        for pixel in 0..PIXELS as u32 {
+            if bin + 1 < BINS as u64 && rng.below(3) == 0 {
+                indices.push(pixel);
+                weights.push(rng.below(1000) as f32 / 1000.0);
+            }
+        }
+        starts.push(indices.len() as u64);
+    }
+    let bins = std::sync::Arc::new(Bins::new(PIXELS, &starts, &indices, &weights).expect("a matrix"));
+    each("frames_integrated", |reader, pixels, what| {
+        for ignore in [None, Some(MASKED), Some(0)] {
+            let found = reader.integrate(1..10, ignore.map(i64::from), &bins).expect(what);
+            assert_eq!(found.sums.len(), 9 * BINS);
+            for (row, frame) in (1..10).enumerate() {
+                let image = &pixels[frame * PIXELS..][..PIXELS];
+                for bin in 0..BINS {
+                    let (mut sum, mut squares, mut weight) = (0.0, 0.0, 0.0);
+                    for k in starts[bin] as usize..starts[bin + 1] as usize {
+                        let pixel = image[indices[k] as usize];
+                        if Some(pixel) != ignore {
+                            let (w, pixel) = (f64::from(weights[k]), f64::from(pixel));
+                            (sum, squares, weight) = (sum + w * pixel, squares + w * pixel * pixel, weight + w);
+                        }
+                    }
+                    let at = row * BINS + bin;
+                    let found = [found.sums[at], found.squares[at], found.weights[at]];
+                    for (found, expected) in found.into_iter().zip([sum, squares, weight]) {
+                        let error = (found - expected).abs();
+                        assert!(
+                            error <= 1e-9 * expected.abs(),
+                            "{what}, {frame}, {bin}, {ignore:?}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_bin_of_which_all_is_masked_has_no_weight_at_all() {
+    let (path, pixels) = make("frames_masked", Some((32008, &[64, 2])), 1, 0);
+    let file = open(&path);
+    let reader = Reader::open(&library(), open_dataset(&file, "data").0, Options::default()).expect("a dataset");
+    let masked: Vec<u32> = (0..PIXELS as u32).filter(|pixel| pixels[*pixel as usize] == MASKED).collect();
+    let weights: Vec<f32> = (0..masked.len()).map(|n| 0.1 + n as f32 / 3.0).collect();
+    assert!(masked.len() > 2);
+    let bins = Bins::new(PIXELS, &[0, masked.len() as u64], &masked, &weights).expect("a matrix");
+    let found = reader.integrate(0..1, Some(MASKED.into()), &std::sync::Arc::new(bins)).expect("frames");
+    assert_eq!((&found.weights[..], &found.sums[..]), (&[0.0][..], &[0.0][..]));
+}
+
+#[test]
+fn what_is_no_matrix_of_frames_is_refused() {
+    let refused = |starts: &[u64], indices: &[u32], weights: &[f32]| Bins::new(4, starts, indices, weights).is_err();
+    assert!(!refused(&[0, 1, 2], &[3, 0], &[1.0, 0.5]));
+    assert!(!refused(&[0], &[], &[]), "no bins");
+    for (starts, indices, weights) in [
+        (&[][..], &[][..], &[][..]),
+        (&[0, 1], &[4], &[1.0]),
+        (&[0, 2], &[1], &[1.0]),
+        (&[1, 1], &[1], &[1.0]),
+        (&[0, 2, 1, 2], &[1, 2], &[1.0, 1.0]),
+        (&[0, 1], &[1], &[f32::NAN]),
+        (&[0, 1], &[1], &[1.0, 1.0]),
+    ] {
+        assert!(refused(starts, indices, weights), "{starts:?} {indices:?}");
+    }
+}
+
+/// In pieces, from several readers, and after a refused call: as in one call.
+#[test]
+fn a_reduction_that_frames_are_added_to_is_that_of_all_of_them() {
+    each("frames_added", |reader, _, what| {
+        let ignore = Some(i64::from(MASKED));
+        let mut all = reader.reduction(ignore).expect(what);
+        assert!(matches!(all.add(reader, 5..12, None), Err(Error::Argument(_))));
+        let (mut next, mut n_calls) = (1, 0);
+        while next < 10 {
+            next = all.add(reader, next..10, Some(std::time::Duration::ZERO)).expect(what);
+            n_calls += 1;
+        }
+        assert!(n_calls > 1 && all.n_frames() == 9, "{what}: {n_calls}");
+        assert_eq!(all.add(reader, 10..11, None), Ok(11));
+        let expected = reader.reduce(1..11, ignore).expect(what);
+        let (mut sum, mut max, mut count) = (vec![1; PIXELS], vec![1; PIXELS], vec![1; PIXELS]);
+        all.put(Some(&mut sum), Some(&mut max), Some(&mut count)).expect("room");
+        assert!((sum, max, count) == (expected.sum, expected.max, expected.count), "{what}");
+        assert!(all.put(Some(&mut [0; 3]), None, None).is_err());
+    });
+}
+
+#[test]
 fn what_is_not_there_or_means_nothing_is_refused() {
     let (path, _) = make("frames_refused", Some((36114, &[1])), 1, 0);
     let file = open(&path);
@@ -177,4 +276,10 @@ fn what_is_not_there_or_means_nothing_is_refused() {
     let reader = open(Missing::Error);
     assert_eq!(reader.sparse(0..11, None), Err(Error::Missing { offset: vec![4, 0, 0] }));
     assert!(reader.reduce(5..11, None).is_ok());
+    let mut reduction = reader.reduction(None).expect("frames");
+    assert_eq!(reduction.add(&reader, 0..11, None), Err(Error::Missing { offset: vec![4, 0, 0] }));
+    assert!(reduction.put(None, None, None).is_err(), "a part of a frame may be in it");
+    assert!(reduction.add(&reader, 5..6, None).is_err());
+    let few = std::sync::Arc::new(Bins::new(3, &[0], &[], &[]).expect("a matrix"));
+    assert!(matches!(reader.integrate(5..6, None, &few), Err(Error::Argument(_))));
 }

@@ -160,7 +160,11 @@ fn is_there(file: &File, address: Option<u64>, bytes: &[u8]) -> bool {
     address.is_some_and(|address| read_at(file, &mut found, address).is_ok()) && found == bytes
 }
 
-fn read_at(file: &File, dst: &mut [u8], address: u64) -> std::io::Result<()> {
+/// Fills `dst` with what is in a file from `address` on, wherever other readers of it are.
+///
+/// # Errors
+/// What the system says; `UnexpectedEof` where the file ends before.
+pub fn read_at(file: &File, dst: &mut [u8], address: u64) -> std::io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_exact_at(file, dst, address);
     #[cfg(windows)]

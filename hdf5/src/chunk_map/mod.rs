@@ -17,7 +17,7 @@ pub use crate::dataset::max_stored_len;
 pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub(crate) use list::list;
-pub use locate::Located;
+pub use locate::{Located, read_at};
 pub(crate) use locate::{open_again, user_block};
 pub use sources::{Mapping, Source, SourcePart, Sources};
 

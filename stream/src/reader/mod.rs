@@ -18,7 +18,8 @@
 //!
 //! Elements are those of the file: its datatype, its byte order. Where a chunk is a contiguous part of the destination it is decoded
 //! there; otherwise through a thread's own memory. Of a chunk of which a small part is wanted, and whose only filter can do that, no
-//! other blocks are decoded; where its blocks are is kept, so that the next time no others are read.
+//! other blocks are decoded; where its blocks are is kept, so that the next time no others are read. An [`IndexWriter`] writes that to a
+//! file, for readers to come.
 
 #![allow(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod partial;
 mod plan;
 mod pool;
 mod selection;
+mod side;
 mod target;
 mod work;
 
@@ -42,12 +44,13 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
-pub use frames::{Reduced, Reduction, Regions, Sparse};
+pub use frames::{Bins, Integrated, Reduced, Reduction, Regions, Sparse};
 use partial::Counts;
 pub use partial::Statistics;
 use plan::Plan;
 use pool::Pool;
 use selection::Selection;
+pub use side::IndexWriter;
 use target::Target;
 use work::{Batch, Known};
 
@@ -144,6 +147,7 @@ impl Reader {
     pub fn refresh(&mut self) -> Result<()> {
         self.dataset.refresh()?;
         let (known, way, reason) = open::examine(&self.dataset, self.options)?;
+        known.indices.set_side(self.known.indices.side());
         (self.known, self.way, self.reason) = (Arc::new(known), way, reason);
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use darkchunk::chunk::Filter;
 use darkchunk::codec::{BlockIndex, Parts};
@@ -13,6 +13,7 @@ use darkchunk::cpu::Level;
 use darkchunk_hdf5::chunk_map::{Located, StoredChunk};
 
 use super::buffer::zeroed;
+use super::side::{Blocks, Side};
 use super::target::Source;
 use super::work::{Block, Order, Scratch, is_dense, resized};
 use crate::Result;
@@ -72,7 +73,7 @@ pub(super) fn is_worth(range: &Range<usize>, chunk_bytes: usize, parts: Option<P
     is_of_chunk && range.len().saturating_add(part_bytes.saturating_mul(2)) <= chunk_bytes / 2
 }
 
-/// Where the blocks of chunks are that were walked.
+/// Where the blocks of chunks are that were walked, here or in what wrote a file beside the dataset's.
 #[derive(Debug, Default)]
 pub(super) struct Indices(Mutex<Kept>);
 
@@ -81,21 +82,38 @@ struct Kept {
     /// By the chunk's address, with its stored bytes.
     chunks: HashMap<u64, (u64, Arc<BlockIndex>)>,
     n_bytes: usize,
+    side: Option<Arc<Side>>,
 }
 
 impl Indices {
-    pub(super) fn get(&self, chunk: StoredChunk) -> Option<Arc<BlockIndex>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.chunks
-            .get(&chunk.address)
-            .filter(|(n_bytes, _)| *n_bytes == chunk.n_bytes)
-            .map(|(_, index)| Arc::clone(index))
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_side(&self, side: Option<Arc<Side>>) {
+        self.kept().side = side;
+    }
+
+    pub(super) fn side(&self) -> Option<Arc<Side>> {
+        self.kept().side.clone()
+    }
+
+    /// The blocks that have `range` of a chunk of `n_bytes`, if it is known where they are.
+    fn find(&self, located: &Located, chunk: StoredChunk, n_bytes: usize, range: &Range<usize>) -> Option<Blocks> {
+        let kept = self.kept();
+        let walked = kept.chunks.get(&chunk.address).filter(|(n_bytes, _)| *n_bytes == chunk.n_bytes);
+        if let Some((_, index)) = walked {
+            return Some(Blocks { index: Arc::clone(index), checks: None });
+        }
+        let side = kept.side.clone();
+        drop(kept);
+        side?.blocks(located, chunk, n_bytes, range)
     }
 
     /// Walks a chunk and keeps where its blocks are, if there is room.
     pub(super) fn keep(&self, chunk: StoredChunk, filter: &Filter, stored: &[u8]) {
         let Ok(Some(index)) = filter.open(stored).and_then(|open| open.index()) else { return };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if kept.n_bytes + index.memory() <= MAX_INDEX_BYTES {
             kept.n_bytes += index.memory();
             kept.chunks.insert(chunk.address, (chunk.n_bytes, Arc::new(index)));
@@ -103,7 +121,7 @@ impl Indices {
     }
 
     pub(super) fn forget(&self, chunk: StoredChunk) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if let Some((_, index)) = kept.chunks.remove(&chunk.address) {
             kept.n_bytes -= index.memory();
         }
@@ -161,7 +179,7 @@ impl Order {
         Ok(self.known.chain.alone(mask).map(|filter| (filter, range, strides)))
     }
 
-    /// Reads and decodes no other blocks than those that are wanted, where the chunk was walked before. Says whether that is done.
+    /// Reads and decodes no other blocks than those that are wanted, where it is known where they are. Says whether that is done.
     fn by_index(
         &self,
         block: &Block,
@@ -170,7 +188,9 @@ impl Order {
         (filter, range, strides): &Part<'_>,
         scratch: &mut Scratch,
     ) -> Result<bool> {
-        let Some(index) = self.known.indices.get(chunk) else { return Ok(false) };
+        let found = self.known.indices.find(located, chunk, self.known.block_bytes, range);
+        let Some(blocks) = found else { return Ok(false) };
+        let index = &*blocks.index;
         let place = index.stored(range);
         if !is_worth(range, self.known.block_bytes, Some(index.parts())) || place.end as u64 > chunk.n_bytes {
             return Ok(false);
@@ -178,8 +198,8 @@ impl Order {
         let Scratch { stored, decoded } = scratch;
         let bytes = resized(stored, place.len(), block, chunk)?;
         self.fetch(located, bytes, block, chunk, place.start as u64)?;
-        let decode = |dst: &mut [u8]| filter.decode_by_index(&index, Level::current(), range.clone(), bytes, dst);
-        let is_done = self.put(block, range, strides, decoded, decode).is_ok();
+        let decode = |dst: &mut [u8]| filter.decode_by_index(index, Level::current(), range.clone(), bytes, dst);
+        let is_done = blocks.agree(bytes) && self.put(block, range, strides, decoded, decode).is_ok();
         if !is_done {
             // It is damaged, or another chunk than it was: what the whole of it says is what counts.
             self.known.indices.forget(chunk);

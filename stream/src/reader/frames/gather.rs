@@ -34,7 +34,22 @@ pub struct Sparse {
 pub(super) struct Select {
     kind: Kind,
     ignore: Option<i64>,
-    frames: Vec<(u64, Vec<(u32, i64)>)>,
+    frames: Vec<(u64, Pixels)>,
+}
+
+/// Places and values; values as their lowest 32 bits.
+#[derive(Default)]
+struct Pixels {
+    indices: Vec<u32>,
+    values: Vec<u32>,
+}
+
+impl Pixels {
+    fn sort(&mut self) {
+        let mut both: Vec<(u32, u32)> = self.indices.iter().copied().zip(self.values.iter().copied()).collect();
+        both.sort_unstable_by_key(|(index, _)| *index);
+        (self.indices, self.values) = both.into_iter().unzip();
+    }
 }
 
 impl Select {
@@ -45,17 +60,17 @@ impl Select {
     pub(super) fn join(found: Vec<Self>, frames: Range<u64>, kind: Kind) -> Sparse {
         let mut all: Vec<_> = found.into_iter().flat_map(|part| part.frames).collect();
         all.sort_by_key(|(frame, _)| *frame);
-        let mut joined = Sparse { offsets: vec![0], ..Sparse::default() };
+        let n: usize = all.iter().map(|(_, pixels)| pixels.indices.len()).sum();
+        let (indices, values) = (Vec::with_capacity(n), Vec::with_capacity(n * kind.n_bytes));
+        let mut joined = Sparse { offsets: vec![0], indices, values };
         let mut all = all.into_iter().peekable();
         for frame in frames {
             while let Some((_, mut pixels)) = all.next_if(|(found, _)| *found == frame) {
-                if !pixels.is_sorted_by_key(|(index, _)| *index) {
-                    pixels.sort_unstable_by_key(|(index, _)| *index);
+                if !pixels.indices.is_sorted() {
+                    pixels.sort();
                 }
-                for (index, value) in pixels {
-                    joined.indices.push(index);
-                    kind.put(value, &mut joined.values);
-                }
+                joined.indices.extend_from_slice(&pixels.indices);
+                kind.put_all(&pixels.values, &mut joined.values);
             }
             joined.offsets.push(joined.indices.len() as u64);
         }
@@ -66,12 +81,13 @@ impl Select {
 impl Gather for Select {
     fn take(&mut self, frame: u64, first: usize, bytes: &[u8]) {
         if self.frames.last().is_none_or(|(last, _)| *last != frame) {
-            self.frames.push((frame, Vec::new()));
+            self.frames.push((frame, Pixels::default()));
         }
         let (ignore, Some((_, pixels))) = (self.ignore, self.frames.last_mut()) else { return };
         self.kind.each(bytes, |index, value| {
             if value != 0 && Some(value) != ignore {
-                pixels.push(((first + index) as u32, value));
+                pixels.indices.push((first + index) as u32);
+                pixels.values.push(value as u32);
             }
         });
     }

@@ -5,6 +5,7 @@
 //! streams. Where chunks are not whole frames, or the dataset is not read directly, frames are read as images.
 
 mod gather;
+mod integrate;
 mod pixels;
 mod reduce;
 mod walk;
@@ -12,13 +13,14 @@ mod walk;
 use std::ops::Range;
 
 pub use gather::{Regions, Sparse};
+pub use integrate::{Bins, Integrated};
 pub use reduce::{Reduced, Reduction};
 
 use super::Reader;
 use crate::{Error, Result};
 use gather::{Labelled, Select};
 use pixels::Kind;
-use walk::walk_all;
+use walk::{Wanted, walk_all};
 
 impl Reader {
     /// Pixels of a frame.
@@ -61,7 +63,7 @@ impl Reader {
     pub fn sparse(&self, frames: Range<u64>, ignore: Option<i64>) -> Result<Sparse> {
         let (kind, n_pixels) = self.frame()?;
         self.check_frames(&frames)?;
-        let found = walk_all(self, kind, n_pixels, frames.clone(), move || Select::new(kind, ignore))?;
+        let found = walk_all(self, Wanted::all(kind, n_pixels, frames.clone()), move || Select::new(kind, ignore))?;
         Ok(Select::join(found, frames, kind))
     }
 
@@ -79,7 +81,7 @@ impl Reader {
         let labels: std::sync::Arc<[u32]> = labels.into();
         let shared = std::sync::Arc::clone(&labels);
         let make = move || Labelled::new(kind, &shared, n_labels, ignore);
-        let found = walk_all(self, kind, n_pixels, frames.clone(), make)?;
+        let found = walk_all(self, Wanted::all(kind, n_pixels, frames.clone()), make)?;
         Labelled::join(found, frames, (&labels, n_labels), ignore)
     }
 }

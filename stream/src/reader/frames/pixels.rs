@@ -50,11 +50,15 @@ impl Kind {
         if self.is_signed { -(1 << (8 * self.n_bytes - 1)) } else { 0 }
     }
 
-    /// The bytes of a value.
-    pub(super) fn put(self, value: i64, to: &mut Vec<u8>) {
-        let bytes = value.to_le_bytes();
-        let stored = &bytes[..self.n_bytes];
-        if self.is_big { to.extend(stored.iter().rev()) } else { to.extend(stored) }
+    /// The bytes of values, of which only the lowest 32 bits are given.
+    pub(super) fn put_all(self, values: &[u32], to: &mut Vec<u8>) {
+        match (self.n_bytes, self.is_big) {
+            (1, _) => to.extend(values.iter().map(|value| *value as u8)),
+            (2, false) => to.extend(values.iter().flat_map(|value| (*value as u16).to_le_bytes())),
+            (2, true) => to.extend(values.iter().flat_map(|value| (*value as u16).to_be_bytes())),
+            (_, false) => to.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            (_, true) => to.extend(values.iter().flat_map(|value| value.to_be_bytes())),
+        }
     }
 }
 

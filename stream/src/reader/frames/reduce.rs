@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::gather::Gather;
 use super::pixels::Kind;
-use super::walk::walk;
+use super::walk::{Wanted, walk};
 use crate::reader::Reader;
 use crate::reader::buffer::zeros;
 use crate::{Error, Result};
@@ -90,7 +90,7 @@ impl Reduction {
         let (kind, n_pixels, ignore) = (self.kind, self.n_pixels, self.ignore);
         self.has_failed = true;
         let make = move || Reduce::new(kind, n_pixels, ignore);
-        let next = walk(reader, kind, n_pixels, frames.clone(), &mut self.parts, make, deadline)?;
+        let next = walk(reader, Wanted { kind, n_pixels, frames: frames.clone(), deadline }, &mut self.parts, make)?;
         self.has_failed = false;
         self.n_frames += next - frames.start;
         Ok(next)
@@ -324,7 +324,7 @@ mod tests {
         ] {
             let kind = Kind::new(element).expect("an integer");
             let mut bytes = Vec::new();
-            values.iter().for_each(|value| kind.put(*value, &mut bytes));
+            kind.put_all(&values.map(|value| value as u32), &mut bytes);
             let (n, ignore) = (3 * MOST + 7, Some(-1));
             let mut part = Reduce::new(kind, values.len(), ignore);
             for frame in 0..n {

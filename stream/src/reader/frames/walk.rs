@@ -17,16 +17,34 @@ use crate::reader::work::{Known, read_chunk};
 use crate::reader::{Missing, Reader, Way};
 use crate::{Error, Result};
 
+/// Which frames are walked, and until when.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) kind: Kind,
+    /// Of a frame.
+    pub(super) n_pixels: usize,
+    pub(super) frames: Range<u64>,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Wanted {
+    pub(super) fn all(kind: Kind, n_pixels: usize, frames: Range<u64>) -> Self {
+        Self { kind, n_pixels, frames, deadline: None }
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
 /// Has what `make` makes, one for each thread, take all pixels of the frames.
 pub(super) fn walk_all<G: Gather>(
     reader: &Reader,
-    kind: Kind,
-    n_pixels: usize,
-    frames: Range<u64>,
+    wanted: Wanted,
     make: impl Fn() -> G + Send + Sync + 'static,
 ) -> Result<Vec<G>> {
     let mut gathered = Vec::new();
-    walk(reader, kind, n_pixels, frames, &mut gathered, make, None)?;
+    walk(reader, wanted, &mut gathered, make)?;
     Ok(gathered)
 }
 
@@ -34,46 +52,25 @@ pub(super) fn walk_all<G: Gather>(
 /// first frame that is left.
 pub(super) fn walk<G: Gather>(
     reader: &Reader,
-    kind: Kind,
-    n_pixels: usize,
-    frames: Range<u64>,
+    wanted: Wanted,
     gathered: &mut Vec<G>,
     make: impl Fn() -> G + Send + Sync + 'static,
-    deadline: Option<Instant>,
 ) -> Result<u64> {
-    if frames.is_empty() || n_pixels == 0 {
-        return Ok(frames.end);
+    if wanted.frames.is_empty() || wanted.n_pixels == 0 {
+        return Ok(wanted.frames.end);
     }
     if !has_whole_frames(reader) {
         let mut one = gathered.pop().unwrap_or_else(make);
-        let next = images(reader, kind, n_pixels, frames, &mut one, deadline);
+        let next = images(reader, &wanted, &mut one);
         gathered.push(one);
         return next;
     }
-    let known = Arc::clone(&reader.known);
-    let per_chunk = known.block[0];
-    let chunks = frames.start / per_chunk..frames.end.div_ceil(per_chunk);
-    let n_threads = (reader.options.n_threads as u64).min(chunks.end - chunks.start) as usize;
-    let walk = Arc::new(Walk {
-        known,
-        counts: Arc::clone(&reader.counts),
-        missing: reader.options.missing,
-        begin: chunks.start,
-        next: AtomicU64::new(chunks.start),
-        end: chunks.end,
-        deadline,
-        frames: frames.clone(),
-        frame_bytes: n_pixels * kind.n_bytes,
-        element_bytes: kind.n_bytes,
-        make: Box::new(make),
-        has_failed: AtomicBool::new(false),
-        found: Mutex::new(Found { gathered: std::mem::take(gathered), error: None }),
-    });
+    let walk = Arc::new(Walk::new(reader, wanted, std::mem::take(gathered), Box::new(make)));
+    let n_threads = (reader.options.n_threads as u64).min(walk.end - walk.begin) as usize;
     reader.pool.run(n_threads.saturating_sub(1), Arc::clone(&walk) as Arc<dyn Share>);
     let mut found = walk.found();
     *gathered = std::mem::take(&mut found.gathered);
-    let next = walk.next.load(Ordering::Acquire).min(walk.end);
-    found.error.take().map_or(Ok(next.saturating_mul(per_chunk).min(frames.end)), |(_, error)| Err(error))
+    found.error.take().map_or_else(|| Ok(walk.first_left()), |(_, error)| Err(error))
 }
 
 /// Whether chunks are whole frames that are read directly.
@@ -83,19 +80,12 @@ fn has_whole_frames(reader: &Reader) -> bool {
 }
 
 /// Frames as images, one after the other.
-fn images<G: Gather>(
-    reader: &Reader,
-    kind: Kind,
-    n_pixels: usize,
-    frames: Range<u64>,
-    found: &mut G,
-    deadline: Option<Instant>,
-) -> Result<u64> {
-    let mut image = zeroed(n_pixels * kind.n_bytes)?;
+fn images<G: Gather>(reader: &Reader, wanted: &Wanted, found: &mut G) -> Result<u64> {
+    let mut image = zeroed(wanted.n_pixels * wanted.kind.n_bytes)?;
     let (mut start, mut count) = (vec![0; reader.dims().len()], reader.dims().to_vec());
     count[0] = 1;
-    for frame in frames.clone() {
-        if frame > frames.start && is_over(deadline) {
+    for frame in wanted.frames.clone() {
+        if frame > wanted.frames.start && wanted.is_over() {
             return Ok(frame);
         }
         start[0] = frame;
@@ -103,25 +93,18 @@ fn images<G: Gather>(
         found.begin(1)?;
         found.take(frame, 0, &image);
     }
-    Ok(frames.end)
-}
-
-fn is_over(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    Ok(wanted.frames.end)
 }
 
 struct Walk<G> {
     known: Arc<Known>,
     counts: Arc<Counts>,
     missing: Missing,
+    wanted: Wanted,
     /// Chunks along the first axis.
     begin: u64,
     next: AtomicU64,
     end: u64,
-    deadline: Option<Instant>,
-    frames: Range<u64>,
-    frame_bytes: usize,
-    element_bytes: usize,
     make: Box<dyn Fn() -> G + Send + Sync>,
     has_failed: AtomicBool,
     found: Mutex<Found<G>>,
@@ -152,6 +135,25 @@ impl<G: Gather> Share for Walk<G> {
 }
 
 impl<G: Gather> Walk<G> {
+    fn new(reader: &Reader, wanted: Wanted, gathered: Vec<G>, make: Box<dyn Fn() -> G + Send + Sync>) -> Self {
+        let (known, counts, missing) = (Arc::clone(&reader.known), Arc::clone(&reader.counts), reader.options.missing);
+        let per_chunk = known.block[0];
+        let (begin, end) = (wanted.frames.start / per_chunk, wanted.frames.end.div_ceil(per_chunk));
+        let (next, has_failed) = (AtomicU64::new(begin), AtomicBool::new(false));
+        let found = Mutex::new(Found { gathered, error: None });
+        Self { known, counts, missing, wanted, begin, next, end, make, has_failed, found }
+    }
+
+    /// The first frame of the chunks that nobody has taken.
+    fn first_left(&self) -> u64 {
+        let next = self.next.load(Ordering::Acquire).min(self.end);
+        next.saturating_mul(self.known.block[0]).min(self.wanted.frames.end)
+    }
+
+    fn frame_bytes(&self) -> usize {
+        self.wanted.n_pixels * self.wanted.kind.n_bytes
+    }
+
     fn found(&self) -> std::sync::MutexGuard<'_, Found<G>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,7 +166,7 @@ impl<G: Gather> Walk<G> {
     /// Whether another chunk is to be begun. The first one always is, so that every call gets on.
     fn goes_on(&self) -> bool {
         !self.has_failed.load(Ordering::Acquire)
-            && (self.next.load(Ordering::Acquire) == self.begin || !is_over(self.deadline))
+            && (self.next.load(Ordering::Acquire) == self.begin || !self.wanted.is_over())
     }
 
     fn fail(&self, index: u64, error: Error) {
@@ -202,7 +204,7 @@ impl<G: Gather> Walk<G> {
         if let Some(filter) = known.chain.alone(chunk.mask).filter(|_| !is_raw) {
             let open = filter.open(bytes).map_err(fault)?;
             if open.parts().is_some_and(|parts| parts.n_bytes == known.block_bytes) {
-                return open.visit(Level::current(), self.element_bytes, &mut take).map_err(fault);
+                return open.visit(Level::current(), self.wanted.kind.n_bytes, &mut take).map_err(fault);
             }
         }
         if decoded.len() != known.block_bytes {
@@ -217,11 +219,12 @@ impl<G: Gather> Walk<G> {
 
     /// Hands on what a piece of a chunk has of each frame that is wanted.
     fn take(&self, first_frame: u64, mut at: usize, mut bytes: &[u8], gather: &mut G) {
+        let frame_bytes = self.frame_bytes();
         while !bytes.is_empty() {
-            let (frame, inside) = (first_frame + (at / self.frame_bytes) as u64, at % self.frame_bytes);
-            let (piece, rest) = bytes.split_at(bytes.len().min(self.frame_bytes - inside));
-            if self.frames.contains(&frame) {
-                gather.take(frame, inside / self.element_bytes, piece);
+            let (frame, inside) = (first_frame + (at / frame_bytes) as u64, at % frame_bytes);
+            let (piece, rest) = bytes.split_at(bytes.len().min(frame_bytes - inside));
+            if self.wanted.frames.contains(&frame) {
+                gather.take(frame, inside / self.wanted.kind.n_bytes, piece);
             }
             (at, bytes) = (at + piece.len(), rest);
         }
