@@ -27,22 +27,20 @@ pub(crate) struct Arguments {
     /// The new file; without it, standard output
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// What is written; without it as the file's name says (.npy, .tif), else raw
+    /// As the file's name says (.npy, .tif), else raw
     #[arg(long = "as", value_name = "FORMAT")]
     format: Option<Choice>,
     #[command(flatten)]
     jobs: Jobs,
-    #[command(flatten)]
-    style: Style,
+    /// Say what was written
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Choice {
-    /// The elements as the file has them
     Raw,
-    /// numpy's own
     Npy,
-    /// A page a frame, without compression
     Tiff,
 }
 
@@ -93,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
     let threads = arguments.jobs.n_threads();
     let part = Extract::open(&library, file.id(), &input.path, &slices, threads).map_err(failed)?;
-    let bar = progress(part.n_bytes(), Style { json: output.is_none(), ..arguments.style });
+    let bar = progress(part.n_bytes(), Style { json: output.is_none(), quiet: false, verbose: false });
     bar.set_message(shown(&input.path).into_owned());
     let mut seen = |n_bytes| bar.inc(n_bytes);
     let written = match output {
@@ -102,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     bar.finish_and_clear();
     written?;
-    if let Some(output) = output.filter(|_| arguments.style.verbose) {
+    if let Some(output) = output.filter(|_| arguments.verbose) {
         eprintln!("{}: shape {:?}, {}", shown(&output.display().to_string()), part.shape(), bytes(part.n_bytes()));
     }
     Ok(Found::Nothing)

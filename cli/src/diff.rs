@@ -11,7 +11,9 @@ use crate::{Found, Outcome};
 
 /// Say what two files differ in: links, types, shapes, attributes, pixels
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Only differences are printed. What data are stored with (filters, chunks) is none.\n\
+#[command(after_help = "Only differences are printed. What data are stored with (filters, chunks) is no\n\
+    difference. With --within-threshold values below the threshold that are 0 in the\n\
+    other count as equal: that of the dataset's DRLE filter, or N.\n\n\
     Ends with 0 if there is none, 1 if there are some, 2 if something could not be\ncompared.\n\nExamples:\n  \
     darkchunk diff old.h5 new.h5\n  darkchunk diff raw.h5:/entry/data/data drle.h5 --within-threshold\n  \
     darkchunk diff old.h5 new.h5 -q && rm old.h5")]
@@ -22,8 +24,7 @@ pub(crate) struct Arguments {
     /// The second; without a path that of the first
     #[arg(value_name = "B[:/PATH]")]
     b: String,
-    /// Values below the threshold that are 0 in the other count as equal; without
-    /// a number that of the dataset's DRLE filter
+    /// Take 0 for values below N; without N, DRLE's
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "filter",
         value_parser = threshold)]
     within_threshold: Option<Threshold>,

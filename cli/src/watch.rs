@@ -8,12 +8,13 @@ use darkchunk_stream::watch::{Phase, Recording, State};
 use serde_json::json;
 
 use crate::input::Input;
-use crate::output::{bytes, complain, print, shown, wrapped};
+use crate::output::{bytes, print, shown, wrapped};
 use crate::{Found, Outcome};
 
-const HELP: &str = "One line for each interval: frames so far, frames a second, ratio, frames that are\n\
-    missing and that the recorder lost. It ends when the recording ends, or by Ctrl-C,\n\
-    with 1 if frames are missing or lost. The file is only read, without a lock.\n\n\
+const HELP: &str = "A line for each interval: frames so far, frames a second, ratio, frames that are\n\
+    missing and that the recorder lost. It ends when the recording ends, or by\n\
+    Ctrl-C, with 1 if frames are missing or lost. The file is only read, without a\n\
+    lock.\n\n\
     Examples:\n  darkchunk watch run12.h5\n  darkchunk watch run12.h5:/entry/data/data --json >> log.jsonl";
 
 /// Show what a recording in progress has: frames/s, ratio, what is missing
@@ -146,16 +147,15 @@ impl Lines<'_> {
     fn end(&self, state: &State, phase: Phase, is_idle: bool) -> Result<(), String> {
         let seconds = self.begin.elapsed().as_secs_f64();
         let (word, text) = match phase {
-            Phase::Broken => ("broken", "the recorder has ended without closing the file: restore it from its journal"),
+            Phase::Broken => {
+                ("broken", "the recorder has ended without closing the file: darkchunk recover restores it")
+            }
             Phase::Ended => ("ended", "the recording has ended"),
             Phase::Open if is_idle => ("idle", "no new frames"),
             Phase::Open => ("open", "it goes on"),
         };
         if self.json {
             return self.json_line(state, seconds, None, word, None);
-        }
-        if phase == Phase::Broken {
-            complain(text);
         }
         let kinds = FrameStatus::ALL.iter().zip(FrameStatus::WORDS).filter(|(status, _)| state.count(**status) > 0);
         let kinds: Vec<String> = kinds.map(|(status, word)| format!("{} {word}", state.count(*status))).collect();

@@ -18,9 +18,9 @@ use crate::output::{Style, bytes, complain, progress, shown};
 const PAUSE: Duration = Duration::from_millis(20);
 
 const HELP: &str = "For programs that read with one core, or lack a plugin. {} stands for the file\n\
-    without filters; without it, the file is the last argument. Its folder looks like\n\
-    that of FILE: the other files are there as links. Ends with the program's own\n\
-    exit code.\n\n\
+    without filters; where it is missing, the file is the last argument. Its folder\n\
+    looks like that of FILE: the other files are there as links. Ends with the\n\
+    program's own exit code.\n\n\
     Examples:\n  darkchunk with run12.h5 -- viewer {}\n  \
     darkchunk with run12.h5 --into /scratch -- python3 analyse.py {} --frames 10";
 
@@ -30,10 +30,10 @@ const HELP: &str = "For programs that read with one core, or lack a plugin. {} s
 pub(crate) struct Arguments {
     /// The file, which is only read
     file: String,
-    /// The folder that it is decompressed into, which must have room
+    /// Where it is put; there must be room
     #[arg(long, value_name = "FOLDER", default_value = "/dev/shm")]
     into: PathBuf,
-    /// Memory for pixels while decompressing, in MB
+    /// Memory for pixels, in MB
     #[arg(long, value_name = "MB", default_value_t = 1000)]
     memory: u64,
     #[command(flatten)]
