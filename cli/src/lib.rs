@@ -17,6 +17,7 @@ mod input;
 mod output;
 mod plugins;
 mod recover;
+mod threshold;
 mod trial;
 mod verify;
 mod watch;
@@ -73,6 +74,7 @@ enum Verb {
     Cat(cat::Arguments),
     With(with::Arguments),
     Watch(watch::Arguments),
+    Threshold(threshold::Arguments),
     Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
@@ -101,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             Err(message) => Err(message),
         },
         Verb::Watch(arguments) => watch::run(&arguments),
+        Verb::Threshold(arguments) => threshold::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

@@ -10,6 +10,7 @@
 //! * [`Rules`] say which pixels count: those that are not masked, no sentinels, not saturated. The others must be exact, and are
 //!   counted where they are not.
 //! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines.
+//! * [`ThresholdSweep`] says what several thresholds take from frames, and of their spots.
 //! * [`Limits`] judge a report.
 //! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still.
 //!
@@ -55,6 +56,7 @@ mod spots;
 mod ssim;
 mod statistics;
 pub mod technique;
+mod threshold;
 mod tiles;
 
 pub use autocorrelation::{Autocorrelation, Lag};
@@ -78,4 +80,5 @@ pub use sigma::ErrorInSigma;
 pub use spots::{SpotClass, Spots, SpotsReport};
 pub use ssim::Ssim;
 pub use statistics::{kolmogorov, z_limit};
+pub use threshold::{ThresholdLevel, ThresholdReport, ThresholdSweep};
 pub use tiles::{Sums, TILE_SIDE, Tile, Tiles, TilesReport};

@@ -171,7 +171,7 @@ impl Class {
 }
 
 /// The pixels that are connected with `first`, which are closed.
-fn collect(shape: Shape, first: usize, is_open: &mut [bool], spot: &mut Vec<usize>) {
+pub(crate) fn collect(shape: Shape, first: usize, is_open: &mut [bool], spot: &mut Vec<usize>) {
     spot.clear();
     spot.push(first);
     is_open[first] = false;

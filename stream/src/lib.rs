@@ -15,7 +15,8 @@
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
-//! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory; [`trial`], which filter and which chunks are best for it.
+//! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory; [`trial`], which filter and which chunks are best for it; [`threshold`],
+//! what thresholds would take away.
 //!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
@@ -33,6 +34,7 @@ mod reader;
 pub mod recorder;
 pub mod recover;
 mod reserve;
+pub mod threshold;
 pub mod trial;
 pub mod unpacked;
 pub mod verify;

@@ -12,7 +12,7 @@ use super::{Names, plot};
 /// Labels that have a plot.
 const MAX_LABELS: usize = 12;
 
-const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root { color-scheme: light dark; --page: #fcfcfb; --text: #1c1c1a; --soft: #62625c; --line: #dededa; --mark: #1f6fb2; --good: #1a7f46; --bad: #b3261e; --box: #f3f3f0 }
 @media (prefers-color-scheme: dark) { :root { --page: #171716; --text: #ececea; --soft: #a3a39c; --line: #3a3a37; --mark: #6db3ee; --good: #5cc98a; --bad: #ff8a80; --box: #21211f } }
 @media print { :root { --page: #fff; --text: #000; --soft: #444; --line: #ccc; --mark: #1f6fb2; --good: #146c3a; --bad: #a01c16; --box: #f3f3f3 } figure, tr { break-inside: avoid } h2 { break-after: avoid } }
@@ -92,7 +92,7 @@ fn metrics(page: &mut String, found: &Found) {
     *page += "</table>";
 }
 
-pub(super) fn figure(page: &mut String, picture: &str, caption: &str) {
+pub(crate) fn figure(page: &mut String, picture: &str, caption: &str) {
     if !picture.is_empty() {
         let _ = write!(page, "<figure>{picture}<figcaption>{}</figcaption></figure>", escaped(caption));
     }
@@ -214,6 +214,6 @@ fn high(values: &[f32]) -> f32 {
 }
 
 /// Text for a page.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,9 +1,9 @@
 //! `compare`: what a codec or a threshold did to the data, and whether that is within limits.
 
 mod arguments;
-mod html;
-mod picture;
-mod plot;
+pub(crate) mod html;
+pub(crate) mod picture;
+pub(crate) mod plot;
 mod sweep;
 mod text;
 

@@ -3,15 +3,15 @@
 use std::io::Write;
 
 /// A picture of RGB.
-pub(super) struct Picture {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) rgb: Vec<[u8; 3]>,
+pub(crate) struct Picture {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) rgb: Vec<[u8; 3]>,
 }
 
 impl Picture {
     /// `data:image/png;base64,…`
-    pub(super) fn data_uri(&self) -> String {
+    pub(crate) fn data_uri(&self) -> String {
         format!("data:image/png;base64,{}", base64(&self.png()))
     }
 
@@ -61,7 +61,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// Black to white by the root, for counts from 0 to `most`; grey-blue where no pixel counts.
-pub(super) fn intensity(value: f32, most: f32) -> [u8; 3] {
+pub(crate) fn intensity(value: f32, most: f32) -> [u8; 3] {
     if value.is_nan() {
         return [70, 80, 110];
     }

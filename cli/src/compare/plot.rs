@@ -13,10 +13,10 @@ const BOTTOM: f64 = 40.0;
 
 /// An axis: from, to, and whether it is logarithmic.
 #[derive(Clone, Copy)]
-struct Axis {
-    from: f64,
-    to: f64,
-    is_log: bool,
+pub(crate) struct Axis {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) is_log: bool,
 }
 
 impl Axis {
@@ -46,14 +46,15 @@ impl Axis {
     }
 }
 
-struct Plot {
+/// A plot within the page.
+pub(crate) struct Plot {
     svg: String,
     x: Axis,
     y: Axis,
 }
 
 impl Plot {
-    fn new(label: &str, x: (Axis, &str), y: (Axis, &str)) -> Self {
+    pub(crate) fn new(label: &str, x: (Axis, &str), y: (Axis, &str)) -> Self {
         let mut plot = Self { svg: String::new(), x: x.0, y: y.0 };
         let _ = write!(plot.svg, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
         for tick in plot.x.ticks() {
@@ -95,7 +96,23 @@ impl Plot {
             write!(self.svg, "<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
     }
 
-    fn end(mut self) -> String {
+    /// A line through points.
+    pub(crate) fn curve(&mut self, class: &str, points: &[(f64, f64)]) {
+        let places = points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.at_x(*x), self.at_y(*y)));
+        let places = places.collect::<Vec<_>>().join(" ");
+        let _ = write!(self.svg, "<polyline class=\"{class}\" points=\"{places}\"/>");
+    }
+
+    /// A mark at a point, which says its numbers.
+    pub(crate) fn dot(&mut self, class: &str, (x, y): (f64, f64)) {
+        let (at_x, at_y, shown_x, shown_y) = (self.at_x(x), self.at_y(y), shown(x), shown(y));
+        let _ = write!(
+            self.svg,
+            "<circle class=\"{class}\" cx=\"{at_x:.1}\" cy=\"{at_y:.1}\" r=\"2.6\"><title>{shown_x}: {shown_y}</title></circle>"
+        );
+    }
+
+    pub(crate) fn end(mut self) -> String {
         self.svg += "</svg>";
         self.svg
     }
