@@ -114,8 +114,8 @@ pub(super) fn reader(rows: &[Row]) -> String {
         let others = same().filter(|row| row.by != OURS && !row.by.starts_with(PLUGIN.0));
         let other = others.max_by(|a, b| a.gb_per_s.total_cmp(&b.gb_per_s));
         let ours = |most: bool| {
-            let found = same().filter(|row| row.level == first.level);
-            if most { found.max_by_key(|row| row.threads) } else { found.filter(|row| row.threads == 2).next_back() }
+            let mut found = same().filter(|row| row.level == first.level);
+            if most { found.max_by_key(|row| row.threads) } else { found.rfind(|row| row.threads == 2) }
         };
         let what = format!("{}{}", first.name.trim_start_matches("read "), first.level.trim_start_matches("reader"));
         let other = other.map(|row| format!("{} ({}, {})", speed(Some(row)), row.by, threads(row.threads)));
