@@ -11,6 +11,8 @@ use crate::tally::Tally;
 use crate::workspace::root;
 use crate::{Result, dist, foreign, setup, soundness, test, wheel};
 
+mod record;
+
 pub(crate) const HELP: &str = "the full numbers of what `test` samples; without a name: which proofs there are
 NAME...: these proofs, one after the other";
 
@@ -30,6 +32,11 @@ const PROOFS: &[Proof] = &[
         name: "replay",
         help: "what is left, and restored by the journal, after each of 30 000 writes, 120 kills, 420 full disks, on each HDF5",
         run: replay,
+    },
+    Proof {
+        name: "record",
+        help: "the recorder: thread sanitizer, fork, 20 full disks, 5 million frames, full rate, 1 kHz; DARKCHUNK_SECONDS: of each of these",
+        run: record::run,
     },
     Proof {
         name: "reader",
@@ -157,7 +164,7 @@ fn replay(tally: &mut Tally) -> Result {
         let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
         let chosen = library.as_ref().map(|library| ("DARKCHUNK_HDF5", library));
         tally.step(&format!("replay, {name}"), tests.envs(chosen));
-        let mut tests = full("darkchunk-stream", &["replay", "full_disk"]);
+        let mut tests = full("darkchunk-stream", &["replay", "full_disk", "recorder_disk"]);
         tally.step(&format!("journal, {name}"), tests.envs(chosen));
     }
     Ok(())

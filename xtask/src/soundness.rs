@@ -131,6 +131,16 @@ fn thread_sanitizer() -> Result<Command> {
     sanitized("thread", &["-Zbuild-std", "--test", "threads"], &slow)
 }
 
+/// All that a recorder's threads do, with HDF5 as it is: under the lock of its table, which the sanitizer sees.
+pub(crate) fn recorder_with_thread_sanitizer() -> Result<Command> {
+    set_up()?;
+    let mut command = program("rustup");
+    command.args(["run", "nightly", "cargo", "test", "-Zbuild-std", "--package", "darkchunk-stream"]);
+    command.args(["--test", "recorder"]);
+    sanitize(&mut command, "thread")?;
+    Ok(command)
+}
+
 /// The C test, several threads of which have several threads work for them.
 fn c_library_with_threads(tally: &mut Tally) {
     const NAME: &str = "thread sanitizer, C library";
