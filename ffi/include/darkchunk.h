@@ -308,6 +308,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Pset_fill_value;
     dc_function fn_H5Fget_filesize;
     dc_function fn_H5Iget_name;
+    dc_function fn_H5Fstart_swmr_write;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -406,6 +407,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Pset_fill_value)
     DC_SET(H5Fget_filesize)
     DC_SET(H5Iget_name)
+    DC_SET(H5Fstart_swmr_write)
     return table;
 }
 
@@ -505,9 +507,12 @@ void dc_writer_free(dc_writer *writer);
 /* Frames by their number, in any order, with losses and doubles: encoded in threads that live as long as the recorder, in bounded
  * memory, and written each to its place. Frame `number` has the index number - first_number in the dataset; those that never come
  * stay the fill value. Beside the dataset (`path` with "_darkchunk" appended) are dark image, sum, counts, the columns, and
- * frame_status: 0 missing, 1 written, 2 vetoed, 3 dropped, 4 refused.
+ * frame_status: 0 missing, 1 written, 2 vetoed, 3 dropped, 4 refused, 6 lost.
  *
- * HDF5 is called by dc_recorder_create, push, poll, flush, finish and free, on the calling thread; with writer_thread on one of the
+ * Where the disk is full, reserve_bytes are given back, and all that is stored is flushed with them: the message says how many frames are
+ * safe. What is held is tried again once there is room for another reserve.
+ *
+ * HDF5 is called by dc_recorder_create, push, poll, flush, finish, abandon and free, on the calling thread; with writer_thread on one of the
  * recorder's own, between create and the end of finish, and nobody else may call it meanwhile, unless the table has a lock. One
  * thread pushes, polls, flushes and finishes; a second one in such a call at the same time is told so (DC_ARGUMENT).
  * dc_recorder_statistics_of, _fault and _released may be called by any thread at any time. After a fork only the parent can record. */
@@ -560,7 +565,8 @@ typedef struct dc_recorder_options {
     dc_keep keep;            /* may be NULL; asked in the place of `least` */
     void *keep_context;
     uint64_t first_number;   /* the number of the frame that has index 0 */
-    uint64_t reorder;        /* with several frames a chunk: a chunk is closed when a frame so far after its end has come */
+    uint64_t reorder;        /* with several frames a chunk: a chunk is closed when a frame so far after its end has come; at
+                                most 522240 */
     uint64_t max_gap;        /* a frame farther than this after the newest is out of range; at most 1044480 */
     const dc_column *columns;
     size_t n_columns;
@@ -568,13 +574,15 @@ typedef struct dc_recorder_options {
     void *release_context;
     int no_journal;          /* not 0: no journal is written beside the file, from which dc_journal_restore makes it anew after
                                 a crash */
+    uint64_t reserve_bytes;  /* of the disk, kept beside the file so that it can be closed when the disk is full; 0: none */
+    int swmr;                /* not 0: others may read the file while it is written (SWMR), see dc_recorder_create */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0}
 
-/* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_dropped, n_late, n_duplicate and
+/* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */
 typedef struct dc_recorder_statistics {
     size_t size;              /* sizeof(dc_recorder_statistics), set before the call */
@@ -583,6 +591,7 @@ typedef struct dc_recorder_statistics {
     uint64_t n_vetoed;
     uint64_t n_refused;       /* cannot be encoded: dc_recorder_fault */
     uint64_t n_held;          /* taken, and not in the file yet */
+    uint64_t n_lost;          /* taken, and not in the file: the disk was full, and the recording abandoned */
     uint64_t n_dropped;       /* no memory */
     uint64_t n_late;
     uint64_t n_duplicate;
@@ -596,9 +605,17 @@ typedef struct dc_recorder_statistics {
     double seconds_behind;    /* how long the oldest frame has been held */
 } dc_recorder_statistics;
 
-/* Makes the dataset, as dc_writer_create does, and a recorder to it. `with` may be NULL; its n_threads are each worker's own. */
+/* Makes the dataset, as dc_writer_create does, and a recorder to it. `with` may be NULL; its n_threads are each worker's own.
+ *
+ * options.swmr: the file must have been made in the format of HDF5 1.10 (H5Pset_libver_bounds with H5F_LIBVER_V110 for both), and nothing
+ * but this recorder may write to it, nor have an attribute or a named datatype open. Everything is made at once, the sum too, of no
+ * frames; then H5Fstart_swmr_write. What is flushed is read by any program that opens the file with H5F_ACC_SWMR_READ, also after a kill
+ * at any moment; after a kill the file opens in no other way (until h5clear -s). DC_UNSUPPORTED: the table lacks the function. */
 dc_status dc_recorder_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
                              const dc_processing *with, const dc_recorder_options *options, dc_recorder **recorder);
+
+/* The bytes of a `row`, the frame's metadata: the columns' numbers one after the other, without gaps. */
+dc_status dc_recorder_row_bytes(const dc_recorder *recorder, size_t *row_bytes);
 
 /* Takes a frame in the caller's memory, which must not change until `buffer` (anything that the caller knows it by) is released: once
  * it is encoded, or at once where *pushed is not DC_TAKEN. `row` is the frame's metadata: its numbers in all columns, one after the
@@ -651,15 +668,19 @@ dc_status dc_recorder_poll(const dc_recorder *recorder);
 dc_status dc_recorder_flush(const dc_recorder *recorder, int sync);
 
 /* Stores every frame, also of chunks in which some are missing, the columns, the counts and the sum, and flushes. No frame can be
- * pushed afterwards. DC_NOT_STORED: make room, and call it again. */
+ * pushed afterwards. DC_NOT_STORED: make room, and call it again, or dc_recorder_abandon. */
 dc_status dc_recorder_finish(const dc_recorder *recorder);
+
+/* Finishes, and where HDF5 does not take all, as on a full disk, ends without the frames that are held: they are counted as n_lost, and
+ * marked 6 in frame_status; the sum, which would have them in it, is not stored. DC_NOT_STORED: not even the counts could be stored. */
+dc_status dc_recorder_abandon(const dc_recorder *recorder);
 
 dc_status dc_recorder_statistics_of(const dc_recorder *recorder, dc_recorder_statistics *statistics);
 
 /* Why the last frame that was refused was; "" where none was. What is longer than `capacity` is cut. */
 dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capacity);
 
-/* Finishes what can be finished, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
+/* Finishes or abandons, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
 void dc_recorder_free(dc_recorder *recorder);
 
 /* A recorder writes a journal beside the file run.h5, run.h5.journal, and removes it when the recording is finished. What a killed process

@@ -40,6 +40,13 @@ public:
         handle_.reset(made);
     }
 
+    // Bytes of a row of metadata.
+    std::size_t row_bytes() const {
+        std::size_t n_bytes = 0;
+        check(dc_recorder_row_bytes(handle_.get(), &n_bytes));
+        return n_bytes;
+    }
+
     // Takes a frame in memory that must not change until `buffer` is released. Says what became of it, such as DC_TAKEN.
     int push(std::uint64_t number, const void *frame, void *buffer, const void *row = nullptr) {
         int pushed = DC_TAKEN;
@@ -79,6 +86,8 @@ public:
     void poll() { check(dc_recorder_poll(handle_.get())); }
     void flush(bool sync = false) { check(dc_recorder_flush(handle_.get(), sync)); }
     void finish() { check(dc_recorder_finish(handle_.get())); }
+    // Ends without the frames that a full disk does not take.
+    void abandon() { check(dc_recorder_abandon(handle_.get())); }
 
     dc_recorder_statistics statistics() const {
         dc_recorder_statistics found{};

@@ -67,6 +67,8 @@ pub(crate) struct COptions {
     release: Option<Release>,
     release_context: *mut c_void,
     no_journal: c_int,
+    reserve_bytes: u64,
+    swmr: c_int,
 }
 
 /// `dc_recorder_statistics`
@@ -79,6 +81,7 @@ pub(crate) struct CStatistics {
     n_vetoed: u64,
     n_refused: u64,
     n_held: u64,
+    n_lost: u64,
     n_dropped: u64,
     n_late: u64,
     n_duplicate: u64,
@@ -165,6 +168,7 @@ pub(crate) trait Recording: Send {
     fn poll(&mut self) -> Result<(), Failure>;
     fn flush(&mut self, sync: bool) -> Result<(), Failure>;
     fn finish(&mut self) -> Result<Statistics, Failure>;
+    fn abandon(&mut self) -> Result<Statistics, Failure>;
 }
 
 impl<P: FileElement + Into<i64>> Recording for Core<P, Lent> {
@@ -214,6 +218,10 @@ impl<P: FileElement + Into<i64>> Recording for Core<P, Lent> {
 
     fn finish(&mut self) -> Result<Statistics, Failure> {
         Ok(Core::finish(self)?)
+    }
+
+    fn abandon(&mut self) -> Result<Statistics, Failure> {
+        Ok(Core::abandon(self)?)
     }
 }
 
@@ -291,6 +299,8 @@ impl COptions {
             format: self.format()?,
             veto: self.veto(),
             journal: self.no_journal == 0,
+            reserve_bytes: self.reserve_bytes,
+            swmr: self.swmr != 0,
             // SAFETY: the caller's promise.
             columns: unsafe { self.columns() }?,
         })
@@ -428,6 +438,20 @@ pub(crate) unsafe extern "C" fn dc_recorder_create(
             // SAFETY: promised by the caller.
             unsafe { set(recorder, Box::into_raw(Box::new(made)), "recorder") }
         })
+    })
+}
+
+/// Bytes of a frame's metadata.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_recorder_row_bytes(recorder: *const Recorder, row_bytes: *mut usize) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let n_bytes = unsafe { reference(recorder, "recorder") }?.lock()?.row_bytes();
+        // SAFETY: promised by the caller.
+        unsafe { set(row_bytes, n_bytes, "row_bytes") }
     })
 }
 
@@ -605,6 +629,18 @@ pub(crate) unsafe extern "C" fn dc_recorder_finish(recorder: *const Recorder) ->
     })
 }
 
+/// Ends without what the disk does not take.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_recorder_abandon(recorder: *const Recorder) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        unsafe { reference(recorder, "recorder") }?.lock()?.abandon().map(drop)
+    })
+}
+
 /// What has been done so far.
 ///
 /// # Safety
@@ -627,6 +663,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_statistics_of(
             n_vetoed: found.n_vetoed,
             n_refused: found.n_refused,
             n_held: found.n_held,
+            n_lost: found.n_lost,
             n_dropped: found.n_dropped,
             n_late: found.n_late,
             n_duplicate: found.n_duplicate,

@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     std::vector<std::vector<std::uint16_t>> frames(5, std::vector<std::uint16_t>(200, 100));
     {
         darkchunk::recorder recorder(hdf5, file, "frames", chunk, false, nullptr, options);
-        CHECK(recorder.push(0, frames[0].data(), &frames[0]) == DC_TAKEN);
+        CHECK(recorder.row_bytes() == 0 && recorder.push(0, frames[0].data(), &frames[0]) == DC_TAKEN);
         CHECK(recorder.push(2, {frames[1].data(), frames[1].data() + 50}, {100, 300}, &frames[1]) == DC_TAKEN);
         CHECK(recorder.push_copy(3, frames[2].data()) == DC_TAKEN && recorder.push_copy(3, frames[2].data()) == DC_DUPLICATE);
         recorder.poll();
@@ -49,6 +49,7 @@ int main(int argc, char **argv) {
         }
         darkchunk::recorder moved = std::move(recorder);
         moved.finish();
+        moved.abandon();
         CHECK(moved.statistics().n_stored == 3 && moved.statistics().n_missing == 1);
     }
     try {

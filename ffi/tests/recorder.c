@@ -94,6 +94,8 @@ static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
     dc_recorder *recorder;
     CHECK(dc_recorder_create(&hdf5, file, PATH, &chunk, 1, NULL, &options, &recorder) == DC_OK);
     int n_lent = 0, pushed;
+    size_t row_bytes;
+    CHECK(dc_recorder_row_bytes(recorder, &row_bytes) == DC_OK && row_bytes == sizeof(row));
     for (int number = 10; number < 10 + N_FRAMES; number++) {
         if (number % 3 == 0) continue;
         int i = 0;
@@ -245,6 +247,35 @@ static void check_encoded(hid_t file, const uint32_t *threshold) {
     H5Dclose(dataset);
 }
 
+static int is_full;
+
+static herr_t write_chunk(hid_t dataset, hid_t list, uint32_t mask, const hsize_t *offset, size_t n_bytes, const void *bytes) {
+    return is_full ? -1 : H5Dwrite_chunk(dataset, list, mask, offset, n_bytes, bytes);
+}
+
+/* What HDF5 does not take is held, and lost and counted where the recording is abandoned. */
+static void check_abandon(hid_t file, const uint32_t *threshold) {
+    static int16_t frame[N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    hdf5.fn_H5Dwrite_chunk = (dc_function)write_chunk;
+    dc_chunk chunk = chunk_of(threshold);
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    options.n_workers = 0;
+    dc_recorder *recorder;
+    CHECK(dc_recorder_create(&hdf5, file, "abandoned", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_push_copy(recorder, 0, frame, NULL, NULL) == DC_OK);
+    is_full = 1;
+    CHECK(dc_recorder_push_copy(recorder, 1, frame, NULL, NULL) == DC_NOT_STORED);
+    CHECK(dc_recorder_finish(recorder) == DC_NOT_STORED && says("1 more were taken and are held"));
+    /* The columns cannot be stored either. */
+    CHECK(dc_recorder_abandon(recorder) == DC_NOT_STORED && statistics(recorder).n_lost == 1);
+    is_full = 0;
+    CHECK(dc_recorder_abandon(recorder) == DC_OK && dc_recorder_abandon(recorder) == DC_OK);
+    dc_recorder_statistics found = statistics(recorder);
+    CHECK(found.n_stored == 1 && found.n_lost == 1 && found.n_held == 0 && found.n_received == 2);
+    dc_recorder_free(recorder);
+}
+
 /* Each bad use has a number and a text. */
 static void check_bad_use(hid_t file, const uint32_t *threshold) {
     static int16_t frame[N_PIXELS];
@@ -263,6 +294,12 @@ static void check_bad_use(hid_t file, const uint32_t *threshold) {
     options.max_bytes = 100;
     CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("give more"));
     options.max_bytes = 0;
+    options.reorder = 1000000;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("522240"));
+    options.reorder = 64;
+    options.swmr = 1;
+    CHECK(dc_recorder_create(&hdf5, file, "old", &chunk, 0, NULL, &options, &recorder) == DC_HDF5 && says("libver"));
+    options.swmr = 0;
     options.size--;
     CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("sizeof"));
     options.size++;
@@ -299,6 +336,7 @@ int main(int argc, char **argv) {
         check_veto(file, &threshold);
         check_encoded(file, &threshold);
         check_bad_use(file, &threshold);
+        check_abandon(file, &threshold);
         CHECK(H5Fclose(file) >= 0);
     }
     return 0;

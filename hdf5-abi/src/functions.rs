@@ -158,6 +158,7 @@ macro_rules! for_each_hdf5_function {
                 fn H5Pset_fill_value(dcpl: Hid, kind: Hid, value: *const c_void) -> c_int;
                 fn H5Fget_filesize(file: Hid, n_bytes: *mut u64) -> c_int;
                 fn H5Iget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
+                fn H5Fstart_swmr_write(file: Hid) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

@@ -341,6 +341,18 @@ impl ChunkWriter {
         Ok(())
     }
 
+    /// Lets others read the file while it is written.
+    pub(super) fn start_swmr(&self) -> Result<()> {
+        h5_optional!(self.library(), H5Fstart_swmr_write(self.file.get())).map(drop).map_err(|error| match error {
+            Error::Hdf5 { call, message } => {
+                let remedy = "make the file in the format of HDF5 1.10 (File::create_for_swmr; h5py: libver=('v110', 'v110')), \
+                              and have no attribute of it open";
+                Error::Hdf5 { call, message: format!("{message}: {remedy}") }
+            }
+            other => other,
+        })
+    }
+
     /// Has the system write to the disk what was [flushed](Self::flush), so that a power cut does not lose it either.
     ///
     /// # Errors

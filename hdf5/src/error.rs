@@ -112,6 +112,14 @@ pub enum Error {
         /// Frames that are in the file.
         n_stored: u64,
     },
+    /// The disk is full, and what was stored before is flushed, with room that was kept for this.
+    #[error("{source}. The disk is full: {n_safe} frames are flushed and safe")]
+    DiskFull {
+        /// What could not be written, and why.
+        source: Box<Error>,
+        /// Frames that are in the file, and that nothing that follows can take away.
+        n_safe: u64,
+    },
     /// HDF5 did not take a chunk or could not flush. The frames were taken, all of them, and are not to be pushed again:
     /// those that are not stored are held, and tried again by the next call.
     #[error("{source}; {}", Held { n_stored: *n_stored, n_held: *n_held, remedy: "go on with the next frame, flush or finish" })]
@@ -142,6 +150,23 @@ pub enum Error {
     /// Something asked for that the writer, the file or the dataset does not have.
     #[error("{0}")]
     Unsupported(String),
+}
+
+impl Error {
+    /// Whether the system says that there is no room on the disk, or no more for this user.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        // As HDF5 and as Rust write the system's numbers: ENOSPC, then Linux's EDQUOT.
+        const TEXTS: [&str; 4] = ["errno = 28,", "(os error 28)", "errno = 122,", "(os error 122)"];
+        match self {
+            Self::Hdf5 { message, .. } => TEXTS.iter().any(|text| message.contains(text)),
+            Self::DiskFull { .. } => true,
+            Self::TooLong { source, .. } | Self::NotStored { source, .. } | Self::NotTaken { source, .. } => {
+                source.is_disk_full()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What became of the frames that were taken, and what to do.

@@ -25,8 +25,21 @@ impl File {
     /// # Errors
     /// [`Error::Hdf5`], for instance where the folder is missing or the file is open already.
     pub fn create(library: &Library, path: &Path) -> Result<Self> {
+        Self::create_in(library, path, H5F_LIBVER_EARLIEST)
+    }
+
+    /// The same in the format of HDF5 1.10, which a file has to have that others read while it is written (SWMR). If its writer
+    /// is killed before SWMR begins, it does not open any more.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_for_swmr(library: &Library, path: &Path) -> Result<Self> {
+        Self::create_in(library, path, H5F_LIBVER_V110)
+    }
+
+    fn create_in(library: &Library, path: &Path, oldest: i32) -> Result<Self> {
         let access = property_list(library, library.ids().file_access)?;
-        h5!(library, H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V110))?;
+        h5!(library, H5Pset_libver_bounds(access.get(), oldest, H5F_LIBVER_V110))?;
         let name = file_name(path)?;
         let id = h5!(library, H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, DEFAULT, access.get()))?;
         Ok(Self(Id::new(library, id)))

@@ -24,6 +24,15 @@ const COUNTS_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Recording {
     group: Id,
+    counts: Counts,
+    counts_stored: Cell<Instant>,
+    /// Whether others read the file meanwhile, so that nothing can be made any more.
+    is_swmr: bool,
+}
+
+/// The attributes that the counts are in, open.
+#[derive(Debug)]
+struct Counts {
     frames: Id,
     first_frame: Id,
     pixels_bright: Id,
@@ -31,7 +40,22 @@ pub struct Recording {
     zeroed_sum: Id,
     pixels_saturated: Id,
     pixels_sentinel: Id,
-    counts_stored: Cell<Instant>,
+}
+
+impl Counts {
+    /// Opens the attributes, made where they are missing.
+    fn open(group: &Id) -> Result<Self> {
+        let unsigned = |name| object::number_to_write::<u64>(group, name);
+        Ok(Self {
+            frames: unsigned("frames")?,
+            first_frame: unsigned("first_frame")?,
+            pixels_bright: unsigned("pixels_bright")?,
+            pixels_zeroed: unsigned("pixels_zeroed")?,
+            zeroed_sum: object::number_to_write::<i64>(group, "zeroed_sum")?,
+            pixels_saturated: unsigned("pixels_saturated")?,
+            pixels_sentinel: unsigned("pixels_sentinel")?,
+        })
+    }
 }
 
 fn group_path(chunks: &ChunkWriter) -> String {
@@ -140,20 +164,30 @@ impl Recording {
         if let Some(dark) = encoder.dark() {
             array::write(&group, "dark", &chunks.shape().dims()[1..], dark)?;
         }
-        let unsigned = |name| object::number_to_write::<u64>(&group, name);
-        let recording = Self {
-            frames: unsigned("frames")?,
-            first_frame: unsigned("first_frame")?,
-            pixels_bright: unsigned("pixels_bright")?,
-            pixels_zeroed: unsigned("pixels_zeroed")?,
-            zeroed_sum: object::number_to_write::<i64>(&group, "zeroed_sum")?,
-            pixels_saturated: unsigned("pixels_saturated")?,
-            pixels_sentinel: unsigned("pixels_sentinel")?,
-            group,
-            counts_stored: Cell::new(Instant::now()),
-        };
+        let counts = Counts::open(&group)?;
+        let recording = Self { group, counts, counts_stored: Cell::new(Instant::now()), is_swmr: false };
         recording.store_counts(encoder.totals(), chunks)?;
         Ok(recording)
+    }
+
+    /// Lets others read the file while it is written (SWMR). Nothing can be made in it from now on, so the sum is made before, of no
+    /// frames.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`], for instance where the file is not in the format of HDF5 1.10; [`Error::MissingFunction`].
+    pub fn start_swmr<P: FrameElement>(mut self, encoder: &FrameEncoder<P>, chunks: &mut ChunkWriter) -> Result<Self> {
+        if encoder.totals().sum.is_some() {
+            let mut nothing = Sum::new::<P>(chunks.shape().frame_pixels());
+            self.store_sum_of(&mut nothing, encoder.threshold().is_some(), 0, chunks)?;
+        }
+        chunks.flush()?;
+        // HDF5 does not begin while an attribute is open.
+        let Self { group, counts, counts_stored, .. } = self;
+        drop(counts);
+        chunks.start_swmr()?;
+        self = Self { counts: Counts::open(&group)?, group, counts_stored, is_swmr: true };
+        chunks.flush()?;
+        Ok(self)
     }
 
     /// Stores the counts if they were not stored a moment ago.
@@ -175,18 +209,18 @@ impl Recording {
         let session = chunks.library().session();
         let unsigned = chunks.library().ids().native_uint64;
         for (attribute, number) in [
-            (&self.frames, n_frames),
-            (&self.first_frame, first),
-            (&self.pixels_bright, n_bright),
-            (&self.pixels_zeroed, n_zeroed),
-            (&self.pixels_saturated, n_saturated),
-            (&self.pixels_sentinel, n_sentinels),
+            (&self.counts.frames, n_frames),
+            (&self.counts.first_frame, first),
+            (&self.counts.pixels_bright, n_bright),
+            (&self.counts.pixels_zeroed, n_zeroed),
+            (&self.counts.pixels_saturated, n_saturated),
+            (&self.counts.pixels_sentinel, n_sentinels),
         ] {
             h5!(session, H5Awrite(attribute.get(), unsigned, (&raw const number).cast()))?;
         }
         self.counts_stored.set(Instant::now());
         let signed = chunks.library().ids().native_int64;
-        h5!(session, H5Awrite(self.zeroed_sum.get(), signed, (&raw const zeroed_sum).cast())).map(drop)
+        h5!(session, H5Awrite(self.counts.zeroed_sum.get(), signed, (&raw const zeroed_sum).cast())).map(drop)
     }
 
     /// Stores the sum, which is of the last frames that are stored.
@@ -211,6 +245,9 @@ impl Recording {
         };
         object::set_number(&dataset, "frames", n_frames)?;
         object::set_number(&dataset, "first_frame", first)?;
+        if self.is_swmr {
+            return Ok(());
+        }
         let place = chunks.place();
         place.nexus.as_ref().map_or(Ok(()), |nexus| nexus.show_sum(&dataset, place.at.get()))
     }

@@ -172,6 +172,8 @@ class RecorderOptions(c.Structure):
         ("release", c.c_void_p),
         ("release_context", c.c_void_p),
         ("no_journal", c.c_int),
+        ("reserve_bytes", c.c_uint64),
+        ("swmr", c.c_int),
     ]
 
 
@@ -185,6 +187,7 @@ class RecorderStatistics(c.Structure):
         ("n_vetoed", c.c_uint64),
         ("n_refused", c.c_uint64),
         ("n_held", c.c_uint64),
+        ("n_lost", c.c_uint64),
         ("n_dropped", c.c_uint64),
         ("n_late", c.c_uint64),
         ("n_duplicate", c.c_uint64),
@@ -296,6 +299,7 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_recorder_poll": [c.c_void_p],
     "dc_recorder_flush": [c.c_void_p, c.c_int],
     "dc_recorder_finish": [c.c_void_p],
+    "dc_recorder_abandon": [c.c_void_p],
     "dc_recorder_statistics_of": [c.c_void_p, c.POINTER(RecorderStatistics)],
     "dc_recorder_fault": [c.c_void_p, c.c_char_p, c.c_size_t],
     "dc_journal_restore": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes as c
 import itertools
 import threading
@@ -29,8 +30,8 @@ _ROOM = 64
 class Statistics(NamedTuple):
     """What a recorder has done.
 
-    Every frame that was pushed is in exactly one of `n_stored`, `n_vetoed`, `n_refused`, `n_held`, `n_dropped`,
-    `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
+    Every frame that was pushed is in exactly one of `n_stored`, `n_vetoed`, `n_refused`, `n_held`, `n_lost`,
+    `n_dropped`, `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
     """
 
     n_received: int  #: frames that were pushed
@@ -38,6 +39,7 @@ class Statistics(NamedTuple):
     n_vetoed: int  #: frames that the veto kept out
     n_refused: int  #: frames that cannot be encoded
     n_held: int  #: frames that were taken and are not in the file yet
+    n_lost: int  #: frames that were taken, and that a full disk did not take before the recording was abandoned
     n_dropped: int  #: frames for which there was no memory
     n_late: int  #: frames that came after their chunk was closed
     n_duplicate: int  #: frames with a number that had come already
@@ -57,7 +59,7 @@ class Recorder(Ending):
     Threads subtract the dark image, apply the threshold, sum up and encode; the pushing thread calls HDF5. The index
     of a frame is its number less `first_number`; numbers that never come stay the fill value. Beside the dataset, in
     the group of its name with `_darkchunk` appended, are dark image, sum, counts, the metadata, and `frame_status`: 0
-    missing, 1 written, 2 vetoed, 3 dropped, 4 refused.
+    missing, 1 written, 2 vetoed, 3 dropped, 4 refused, 6 lost.
 
         columns = {"time": "f8", "motors": ("f4", 2)}
         filter = darkchunk.DRLE(20)
@@ -94,20 +96,25 @@ class Recorder(Ending):
         flush_frames: int = 0,
         flush_seconds: float | None = 1.0,
         journal: bool = True,
+        reserve_bytes: int = 8 << 20,
+        swmr: bool = False,
         keep_released: bool = False,
     ) -> None:
         """Makes the dataset.
 
-        Up to `nexus` the arguments are those of `Writer`. `columns`: the metadata of each frame, a dtype or (dtype,
-        n) for each name, with a third element for its unit. `least`: only frames are stored that have at least so
-        much of "sum", "n_bright" and "maximum". `workers`: threads that encode; None for all cores but one, 0 for
-        none. `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is
-        not enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a
-        frame so far after its end has come. `max_gap`: a frame that is farther than this after the newest is out of
-        range; at most 1,044,480. `keep_released`: released frames are kept until `released()` is asked for them, which
-        is to be done then.
-        `journal`: whether a journal is written beside the file, from which `darkchunk.restore` makes it anew after a
-        crash.
+        Up to `nexus` the arguments are those of `Writer`. `columns`: the metadata of each frame, a dtype or (dtype, n)
+        for each name, with a third element for its unit. `least`: only frames are stored that have at least so much of
+        "sum", "n_bright" and "maximum". `workers`: threads that encode; None for all cores but one, 0 for none.
+        `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is not
+        enough, "drop" does not take the frame. `reorder`: with several frames a chunk, a chunk is closed when a frame
+        so far after its end has come; at most 522,240. `max_gap`: a frame that is farther than this after the newest is
+        out of range; at most 1,044,480. `keep_released`: released frames are kept until `released()` is asked for them,
+        which is to be done then. `journal`: whether a journal is written beside the file, from which
+        `darkchunk.restore` makes it anew after a crash. `reserve_bytes`: so much of the disk is kept beside the file,
+        and given back when the disk is full, so that all that is stored is flushed; the error says how many frames that
+        is. `swmr`: others may read the file while it is written, with `h5py.File(path, swmr=True)`, all that is
+        flushed, also after a crash, when it opens in no other way; a file of one's own is to be made with
+        `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute of it open.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -150,6 +157,8 @@ class Recorder(Ending):
             columns=self._columns.structs,
             n_columns=len(self._columns.structs),
             no_journal=not journal,
+            reserve_bytes=_integer(reserve_bytes, "reserve_bytes", 0, 1 << 62),
+            swmr=bool(swmr),
         )
         # By its token: a frame as it was given, and as the library has it.
         self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
@@ -160,7 +169,7 @@ class Recorder(Ending):
         self._tokens = itertools.count(1)
         self._next = first_number
         self._buffers, self._n_buffers, self._pushed = (c.c_void_p * _ROOM)(), c.c_size_t(), c.c_int()
-        where = _opened(at, "x")
+        where = _opened(at, "x", ("v110", "v110") if swmr else None)
         self._own_file = None if where is at else where
         handle = c.c_void_p()
         try:
@@ -357,9 +366,19 @@ class Recorder(Ending):
     def finish(self) -> Statistics:
         """Stores all frames, the metadata, the counts and the sum. No frame can be pushed afterwards.
 
-        `NotStoredError`: make room, and call it again.
+        `NotStoredError`: make room, and call it again, or `abandon`.
         """
         self._call("dc_recorder_finish")
+        return self.statistics
+
+    def abandon(self) -> Statistics:
+        """Ends the recorder; where the disk does not take all, without the frames that are held.
+
+        They are counted in `n_lost`, and marked 6 in `frame_status`; the sum is not stored then. `NotStoredError`: not
+        even the counts could be stored.
+        """
+        self._call("dc_recorder_abandon")
+        self._end(self.statistics)
         return self.statistics
 
     @property
@@ -386,12 +405,18 @@ class Recorder(Ending):
     def close(self) -> None:
         """Finishes and ends the recorder; closes the file if the recorder has opened it. May be called again.
 
-        Where `finish` fails its error is raised, and the recorder stays: make room and call it again.
+        Where `finish` fails its error is raised, and the recorder stays: make room and call it again, or `abandon`. At
+        the end of a `with` block it is abandoned.
         """
         if self._handle is not None:
             self._end(self.finish())
 
     def _end(self, last: Statistics | None = None) -> None:
+        if last is None:
+            with contextlib.suppress(Error):
+                self._call("dc_recorder_abandon")
+            with contextlib.suppress(Error):
+                last = self.statistics
         with self._asking, _hosted.lock():
             self._last = last or self._last
             self._handle = None

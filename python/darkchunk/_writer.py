@@ -257,13 +257,13 @@ def _free(handle: c.c_void_p) -> None:
         _native.library().dc_writer_free(handle)
 
 
-def _opened(at: Any, mode: str) -> Any:
-    """`at`, or the file of this path, opened."""
+def _opened(at: Any, mode: str, libver: tuple[str, str] | None = None) -> Any:
+    """`at`, or the file of this path, opened, in a format if one is given."""
     if not isinstance(at, (str, os.PathLike)):
         return _hosted.group(at)
     import h5py
 
-    return h5py.File(at, mode)
+    return h5py.File(at, mode, libver=libver)
 
 
 def _name(name: Any) -> bytes:

@@ -2,6 +2,8 @@
 
 import gc
 import struct
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -193,6 +195,82 @@ close()
     assert done.returncode == 0, done.stderr
 
 
+def test_frames_that_the_disk_does_not_take_are_lost_and_counted(tmp_path):
+    code = """
+for number, frame in enumerate(frames[:10]):
+    if number == 3:
+        limit(36000)
+    try:
+        recorder.push(frame)
+    except darkchunk.NotStoredError:
+        pass
+try:
+    recorder.finish()
+except darkchunk.NotStoredError as error:
+    assert "held" in str(error)
+else:
+    assert False
+try:
+    # Not even the columns.
+    recorder.abandon()
+except darkchunk.NotStoredError:
+    limit(soft)
+else:
+    assert False
+found = recorder.abandon()
+assert found == recorder.statistics and found.n_held == 0, found
+n = found.n_stored
+assert 0 < n < 10 and found.n_lost == 10 - n, found
+file.close()
+with h5py.File(sys.argv[1]) as file_again:
+    assert (file_again["frames"][:n] == frames[:n]).all() and not file_again["frames"][n:].any()
+    assert file_again["frames_darkchunk/frame_status"][...].tolist() == [1] * n + [6] * (10 - n)
+    assert "sum" not in file_again["frames_darkchunk"]
+"""
+    done = python(FULL + code, tmp_path / "run.h5")
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_process_reads_what_is_flushed_while_it_is_recorded(tmp_path):
+    path, n_frames = tmp_path / "run.h5", 20
+    _, frames = camera(n_frames)
+    code = """
+import sys, h5py, darkchunk
+with h5py.File(sys.argv[1], swmr=True) as file:
+    data, status = file["frames"], file["frames_darkchunk/frame_status"]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        data.refresh(), status.refresh()
+        print(len(data), int(data[-1].astype("i8").sum()), status[...].tolist().count(1), flush=True)
+"""
+    options = {"columns": {"shot": "u2"}, "swmr": True, "flush_seconds": None}
+    with Recorder(path, "frames", SHAPE, "int16", darkchunk.DRLE(1), **options) as recorder:
+        with subprocess.Popen([sys.executable, "-c", code, path], stdin=-1, stdout=-1, text=True) as reader:
+            assert reader.stdout.readline() == "ready\n"
+            for number, frame in enumerate(frames):
+                recorder.push(frame, shot=number)
+                recorder.flush()
+                print(file=reader.stdin, flush=True)
+                expected = number + 1, int(np.maximum(frame, 0).astype("i8").sum()), number + 1
+                assert tuple(map(int, reader.stdout.readline().split())) == expected
+            reader.stdin.close()
+    assert recorder.statistics.n_stored == n_frames
+    with h5py.File(path) as file:
+        assert np.array_equal(file["frames_darkchunk/sum"], np.maximum(frames, 0).astype("i8").sum(0))
+        assert file["frames_darkchunk/sum"].attrs["frames"] == file["frames_darkchunk"].attrs["frames"] == n_frames
+
+
+def test_a_file_of_the_usual_format_cannot_be_read_meanwhile_and_the_error_says_what_to_do(tmp_path):
+    with h5py.File(tmp_path / "run.h5", "w") as file, pytest.raises(darkchunk.Error, match="libver"):
+        Recorder(file, "run", SHAPE, "int16", swmr=True)
+
+
+def test_room_is_kept_beside_the_file_while_it_is_recorded(tmp_path):
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", reserve_bytes=5000):
+        assert (tmp_path / "run.h5.reserve").stat().st_size == 5000
+    assert [path.name for path in tmp_path.iterdir()] == ["run.h5"]
+
+
 def test_nothing_of_many_frames_is_taken_where_one_is_wrong(tmp_path):
     frames = np.zeros((3, *SHAPE), "int16")
     with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", columns={"shot": "u2"}) as recorder:
@@ -271,9 +349,7 @@ def test_a_recorder_does_not_end_while_it_is_asked(tmp_path, monkeypatch):
     asking.join(60)
     closing.join(60)
     assert seen == [True] and not closing.is_alive()
-    assert recorder.fault == "" and recorder.released() == []
-    with pytest.raises(darkchunk.UnsupportedError, match="closed"):
-        assert recorder.statistics
+    assert recorder.fault == "" and recorder.released() == [] and recorder.statistics.n_stored == 1
 
 
 def test_a_recorder_is_asked_by_threads_until_it_is_closed(tmp_path):

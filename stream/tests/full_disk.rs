@@ -1,15 +1,16 @@
 //! A small disk that becomes full: the recording gives its reserve back, closes its file, and every frame that was written reads.
 //!
-//! The disk is a tmpfs in a mount namespace of its own, made by `unshare`; without that (no user namespaces) the test says so.
+//! Without user namespaces the test says that it is not run.
 #![cfg(target_os = "linux")]
 
 #[path = "../../hdf5/tests/common/mod.rs"]
 mod common;
+#[path = "common/disk.rs"]
+mod disk;
 #[path = "common/sink.rs"]
 mod sink;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use common::{PATH, camera, library, read, read_all};
 use darkchunk::chunk::Compression;
@@ -18,20 +19,7 @@ use darkchunk_stream::{Error, Reserve, journal};
 use sink::{GROUP, Sink, dataset, row};
 
 const RESERVE_BYTES: u64 = 128 << 10;
-
-/// A command in a mount namespace of its own, in which `folder` is an empty disk of `n_bytes`.
-fn on_disk(folder: &Path, n_bytes: u64, command: &str) -> Command {
-    let mount = format!("mount -t tmpfs -o size={n_bytes} darkchunk '{}' && {command}", folder.display());
-    let mut shell = Command::new("unshare");
-    shell.args(["--map-root-user", "--mount", "sh", "-c", &mount]);
-    shell
-}
-
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("full-disk");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    folder
-}
+const FOLDER: &str = "full-disk";
 
 /// What a full disk is called by HDF5, and by the system to the journal.
 fn is_full_disk(error: &Error) -> bool {
@@ -72,7 +60,7 @@ fn fill(path: &Path, compression: Compression, flush_each: u64) -> u64 {
 fn child() {
     let Ok(number) = std::env::var("DARKCHUNK_TEST_FULL_DISK") else { return };
     let number: usize = number.parse().expect("a number");
-    let path = folder().join("run.h5");
+    let path = disk::folder(FOLDER).join("run.h5");
     let compression = [Compression::drle(1), Compression::NONE, Compression::bitshuffle_lz4()][number % 3].clone();
     let n_safe = fill(&path, compression, [1, 10, u64::MAX][number / 3 % 3]);
     let file = File::open(&library(), &path, false).expect("it opens");
@@ -83,27 +71,24 @@ fn child() {
     assert_eq!(statuses, vec![FrameStatus::Written as u8; n_safe as usize]);
     let times: Vec<u8> = (0..n_safe).flat_map(|frame| row(frame)[..8].to_vec()).collect();
     assert_eq!(read_all(&file, &format!("{GROUP}/time")).1, times);
-    let left: Vec<_> =
-        std::fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("a file").file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(disk::folder(FOLDER))
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").file_name())
+        .collect();
     assert_eq!(left, ["run.h5"], "journal and reserve are gone: {:?}", journal::path_of(&path));
     println!("safe: {n_safe} frames");
 }
 
 #[test]
 fn on_a_full_disk_every_frame_that_was_written_is_safe() {
-    let is_possible = on_disk(&folder(), 1 << 20, "true").output().is_ok_and(|output| output.status.success());
-    if !is_possible {
-        eprintln!("not run: this system lets nobody make a disk (unshare --map-root-user --mount)");
+    let folder = disk::folder(FOLDER);
+    if !disk::is_possible(&folder) {
         return;
     }
-    let n_fills = if std::env::var_os("DARKCHUNK_PROVE").is_some() { 20 } else { 4 };
-    for number in 0..n_fills {
-        let n_bytes = 400_000 + 61_440 * number as u64;
-        let program = std::env::current_exe().expect("this program");
-        let command = format!("exec '{}' child --exact --nocapture", program.display());
+    for number in 0..disk::n_fills() {
+        let n_bytes = 400_000 + 61_440 * number;
         let number = (number * 5 % 9).to_string();
-        let output = on_disk(&folder(), n_bytes, &command).env("DARKCHUNK_TEST_FULL_DISK", &number).output();
-        let output = output.expect("a child");
+        let output = disk::run("child", &folder, n_bytes, &number);
         let text = String::from_utf8_lossy(&output.stdout);
         let n_safe = text.lines().find_map(|line| line.split("safe: ").nth(1)).unwrap_or("none");
         println!("a disk of {n_bytes} bytes, case {number}: {n_safe} safe");

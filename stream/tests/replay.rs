@@ -110,7 +110,7 @@ unsafe extern "C" fn flush(object: i64, scope: c_int) -> c_int {
 /// The same as [`record`], by a recorder that does everything on this thread.
 fn record_by_recorder(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
     let path = path("taped");
-    let file = File::create(&library(), &path).expect("a file");
+    let file = Recorded::create(&path, policy.is_swmr);
     std::fs::write(journal::path_of(&path), []).expect("a journal");
     tape::start(&[&path, &journal::path_of(&path)]);
     let api = Api { H5Fflush: Some(flush), ..common::api() };
@@ -119,7 +119,7 @@ fn record_by_recorder(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
     let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
     let flush = Flush { frames: (policy.flush_each < u64::MAX).then_some(policy.flush_each), interval: None };
     let columns = if policy.has_columns { columns().to_vec() } else { Vec::new() };
-    let options = Options { n_workers: 0, flush, columns, ..Options::default() };
+    let options = Options { n_workers: 0, flush, columns, swmr: policy.is_swmr, ..Options::default() };
     let made = Recorder::<i16>::create(&library, file.id(), &dataset, Processing::default(), options);
     let mut recorder = made.expect("a recorder");
     assert_eq!(recorder.journal(), Some(&*journal::path_of(&path)));
@@ -281,8 +281,8 @@ fn all_that_was_written_is_restored_at_every_moment() {
     let (n_frames, share) = if is_prove() { (400, 1) } else { (100, 50) };
     let (mut default, mut swmr) = (Found::default(), Found::default());
     for (number, flush_each) in [1, 10, u64::MAX].into_iter().enumerate() {
-        let orders = [(false, By::Parts), (false, By::Recorder), (true, By::Parts)];
-        for ((is_swmr, by), has_columns) in orders.into_iter().flat_map(|order| [(order, false), (order, true)]) {
+        let orders = [false, true].into_iter().flat_map(|is_swmr| [(is_swmr, By::Parts), (is_swmr, By::Recorder)]);
+        for ((is_swmr, by), has_columns) in orders.flat_map(|order| [(order, false), (order, true)]) {
             let compression = [Compression::drle(1), Compression::NONE, Compression::bitshuffle_lz4()][number].clone();
             let frames_per_chunk = if is_swmr { 1 } else { [1, 1, 3][number] };
             let policy = Policy { compression, frames_per_chunk, flush_each, is_swmr, has_columns, by };
@@ -331,8 +331,14 @@ fn child() {
 fn record_for_ever(name: &str, flush_each: Option<u64>) {
     let file = File::create(&library(), &path(name)).expect("a file");
     let flush = Flush { frames: flush_each, interval: None };
-    let options =
-        Options { n_workers: 2, writer_thread: true, flush, columns: columns().to_vec(), ..Options::default() };
+    let options = Options {
+        n_workers: 2,
+        writer_thread: true,
+        flush,
+        columns: columns().to_vec(),
+        reserve_bytes: 0,
+        ..Options::default()
+    };
     // Not compressed: read by HDF5 itself, which fills in chunks that are missing.
     let dataset = dataset(Compression::NONE, 3);
     let made = Recorder::<i16>::create(&library(), file.id(), &dataset, Processing::default(), options);

@@ -86,6 +86,7 @@ pub fn restore_in_place(library: &Library, file: &Path) -> Result<RestoredFile> 
         }
     }
     is_free(file)?;
+    crate::reserve::remove_left(file);
     let new = new_name(file);
     let made = restore_file(library, file, &new)?;
     let replaced = fs::metadata(file)

@@ -12,9 +12,10 @@ use darkchunk::{Exec, Result};
 use darkchunk_hdf5::FileElement;
 
 use super::buffer::{self, Buffer, Held, Pool, Pooled, pieces};
+use super::inner::Admitted;
 use super::options::Options;
 use super::pixels::PixelFormat;
-use super::{Admitted, NotPushed, Pushed, Recorder};
+use super::{NotPushed, Pushed, Recorder};
 use crate::Error;
 
 /// What the bytes of an encoded frame are.

@@ -91,7 +91,8 @@ fn from_root(chunks: &ChunkWriter, path: &str) -> String {
     group.map_or_else(|| path.to_owned(), |group| format!("{}/{path}", group.trim_end_matches('/')))
 }
 
-fn file_of(chunks: &ChunkWriter) -> Option<PathBuf> {
+/// The plain file that HDF5 writes; `None` where it is none.
+pub(super) fn file_of(chunks: &ChunkWriter) -> Option<PathBuf> {
     chunks.file_path().ok().and_then(|path| std::path::absolute(path).ok())
 }
 

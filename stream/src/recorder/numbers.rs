@@ -29,9 +29,12 @@ pub(super) enum State {
     Refused = 4,
     /// It was taken, and is not in the file yet.
     Held = 5,
+    /// It was taken, and the disk did not.
+    Lost = 6,
 }
 
-const STATES: [State; 6] = [State::Missing, State::Stored, State::Vetoed, State::Dropped, State::Refused, State::Held];
+const STATES: [State; 7] =
+    [State::Missing, State::Stored, State::Vetoed, State::Dropped, State::Refused, State::Held, State::Lost];
 
 /// Set where a frame cannot be taken any more, whether it came or not.
 const CLOSED: u8 = 0x80;

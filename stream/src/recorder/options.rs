@@ -8,7 +8,7 @@ use super::numbers::WINDOW;
 use super::order::Rules;
 use super::pixels::PixelFormat;
 use super::veto::Veto;
-use crate::{Error, Result};
+use crate::{Error, Reserve, Result};
 
 /// What is done with a frame for which there is no memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ pub struct Options<P> {
     /// The number of the frame that has index 0 in the dataset.
     pub first_number: u64,
     /// With several frames a chunk: how many frames after the end of a chunk others may come before it is closed, and those that are
-    /// missing in it are late.
+    /// missing in it are late. At most [`MAX_REORDER`].
     pub reorder: u64,
     /// How far after the newest frame another may be, at most [`MAX_GAP`]; one that is farther off is taken for an error of the source.
     pub max_gap: u64,
@@ -48,6 +48,15 @@ pub struct Options<P> {
     /// Whether a [journal](crate::journal) is written beside the file, from which it is restored after a crash. It is removed when the
     /// recording is finished. There is none where HDF5 does not write a plain file: see [`Recorder::journal`](super::Recorder::journal).
     pub journal: bool,
+    /// Bytes of the disk that are [kept](Reserve) beside the file, so that it can be closed when the disk is full; 0: none. They are in a
+    /// file of its name with `.reserve` appended, which goes when the recording is finished. It is also to hold the
+    /// metadata of frames that come after that. There is none where HDF5 does not write a plain file.
+    pub reserve_bytes: u64,
+    /// Whether others may read the file while it is written (SWMR). It must have been
+    /// [made for that](darkchunk_hdf5::File::create_for_swmr), and nothing else may write to it. What is flushed is read by any program that
+    /// opens the file so, also after a kill at any moment; but after a kill it opens in no other way (until `h5clear -s`). Nothing is made in
+    /// the file after it has begun: the sum is there from the beginning, of no frames.
+    pub swmr: bool,
     /// Numbers that each frame has beside its pixels. With the column `frame_status`, which is always there, they are in the group
     /// beside the dataset, whose name is the dataset's with `_darkchunk` appended.
     pub columns: Vec<Column>,
@@ -68,6 +77,8 @@ impl<P> Default for Options<P> {
             format: PixelFormat::Native,
             veto: None,
             journal: true,
+            reserve_bytes: Reserve::DEFAULT_BYTES,
+            swmr: false,
             columns: Vec::new(),
         }
     }
@@ -77,6 +88,9 @@ impl<P> Default for Options<P> {
 pub const MAX_GAP: u64 = 1_044_480;
 
 const _: () = assert!(MAX_GAP == WINDOW, "those are the frames of the window");
+
+/// The most that [`Options::reorder`] can be: a chunk that waits longer would leave the window.
+pub const MAX_REORDER: u64 = MAX_GAP / 2;
 
 /// Chunks that may be under way. It bounds what queues take; the memory of frames is bounded by its bytes.
 pub(super) const MAX_JOBS: usize = 1024;
@@ -95,6 +109,10 @@ impl<P> Options<P> {
         if self.max_gap > MAX_GAP {
             let found = self.max_gap;
             return Err(Error::Argument(format!("max_gap is {found}, and can be {MAX_GAP} at most: give less")));
+        }
+        if self.reorder > MAX_REORDER {
+            let found = self.reorder;
+            return Err(Error::Argument(format!("reorder is {found}, and can be {MAX_REORDER} at most: give less")));
         }
         Ok(Rules {
             frames_per_chunk: shape.n_frames as u64,

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
-use super::numbers::{Numbers, State, WINDOW};
+use super::numbers::{Numbers, State};
 use super::statistics::Statistics;
 
 /// More frames no dataset has.
@@ -27,9 +27,9 @@ pub(super) struct Rules {
     pub(super) frames_per_chunk: u64,
     /// The number of the frame that has index 0.
     pub(super) first_number: u64,
-    /// How many frames after the end of a chunk others may come before it is closed.
+    /// How many frames after the end of a chunk others may come before it is closed, at most half of the [window](super::numbers::WINDOW).
     pub(super) reorder: u64,
-    /// How far after the newest frame another may be, at most [`WINDOW`].
+    /// How far after the newest frame another may be, at most [the window](super::numbers::WINDOW).
     pub(super) max_gap: u64,
     pub(super) max_bytes: usize,
     /// Chunks that may be ready or with workers.
@@ -73,6 +73,11 @@ impl<T> Job<T> {
     pub(super) fn rows(&self) -> impl Iterator<Item = (&Slot<T>, &[u8])> {
         self.slots.iter().map(|slot| (slot, &self.rows[slot.row.clone()]))
     }
+
+    /// The frames that were to be stored are lost.
+    pub(super) fn lose(&mut self) {
+        self.slots.iter_mut().filter(|slot| slot.fate == State::Stored).for_each(|slot| slot.fate = State::Lost);
+    }
 }
 
 /// A chunk that waits for frames.
@@ -105,7 +110,6 @@ pub(super) struct Order<T> {
 
 impl<T> Order<T> {
     pub(super) fn new(rules: Rules) -> Self {
-        let rules = Rules { reorder: rules.reorder.min(WINDOW / 2), ..rules };
         Self {
             rules,
             numbers: Numbers::default(),
@@ -141,7 +145,7 @@ impl<T> Order<T> {
         }
         match self.numbers.get(index) {
             None => Offer::Late,
-            Some((State::Stored | State::Vetoed | State::Refused | State::Held, _)) => Offer::Duplicate,
+            Some((State::Stored | State::Vetoed | State::Refused | State::Held | State::Lost, _)) => Offer::Duplicate,
             Some((_, is_open)) if !is_open || self.is_past(index / self.rules.frames_per_chunk) => Offer::Late,
             Some(_) => Offer::Take(index),
         }
@@ -243,21 +247,24 @@ impl<T> Order<T> {
         self.counts.bytes_held = self.counts.bytes_held - job.n_bytes + n_bytes;
     }
 
-    /// A chunk that was encoded to `n_bytes` is in the file; or it has no frame that is to be stored, and no bytes. Says how many
-    /// frames were stored.
+    /// A chunk that was encoded to `n_bytes` is in the file; or it is [lost](Job::lose); or it has no frame that is to be stored, and no
+    /// bytes. Says how many frames were stored.
     pub(super) fn settle(&mut self, mut job: Job<T>, n_bytes: usize) -> u64 {
-        let n_before = self.counts.n_stored;
+        let (n_before, n_lost) = (self.counts.n_stored, self.counts.n_lost);
         for slot in job.slots.drain(..) {
             self.numbers.set(slot.index, slot.fate);
             self.counts.n_held -= 1;
             match slot.fate {
                 State::Vetoed => self.counts.n_vetoed += 1,
                 State::Refused => self.counts.n_refused += 1,
+                State::Lost => self.counts.n_lost += 1,
                 _ => self.counts.n_stored += 1,
             }
         }
         self.counts.bytes_held -= n_bytes;
-        self.counts.bytes_stored += n_bytes as u64;
+        if self.counts.n_lost == n_lost {
+            self.counts.bytes_stored += n_bytes as u64;
+        }
         job.rows.clear();
         self.spare.push((job.slots, job.rows));
         self.under_way[(job.ticket - self.first_ticket) as usize] = None;
@@ -271,6 +278,11 @@ impl<T> Order<T> {
     /// All frames that were stored so far cannot be lost by a killed process any more.
     pub(super) fn flushed(&mut self, n_frames: u64) {
         self.counts.n_flushed += n_frames;
+    }
+
+    /// Frames that cannot be lost by a killed process any more.
+    pub(super) fn n_flushed(&self) -> u64 {
+        self.counts.n_flushed
     }
 
     /// Frames that the dataset is to have: one more than the greatest index.

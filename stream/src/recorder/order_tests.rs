@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::numbers::WINDOW;
 use super::*;
 
 const FRAME_BYTES: usize = 10;

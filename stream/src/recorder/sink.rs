@@ -4,6 +4,7 @@
 //! whenever a flush or the end is asked for.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording,
 use super::noted::Noted;
 use super::numbers::State;
 use super::order::{Job, Order};
+use super::room::Room;
 use super::work::Done;
 
 /// Between a chunk that HDF5 did not take and the next try.
@@ -69,6 +71,7 @@ pub(super) struct Sink<T> {
     columns: Columns,
     recording: Recording,
     journal: Option<Noted>,
+    room: Room,
     flush: Flush,
     first_index: Option<u64>,
     counts: FrameCounts,
@@ -79,6 +82,8 @@ pub(super) struct Sink<T> {
     /// Where the first chunk that waits is to be by the journal; `None` where it is not noted.
     noted: Option<Option<u64>>,
     failed: Option<Instant>,
+    /// Whether frames are in the sum that are not in the file.
+    has_lost: bool,
 }
 
 impl<T> Sink<T> {
@@ -87,6 +92,7 @@ impl<T> Sink<T> {
         columns: Columns,
         recording: Recording,
         journal: Option<Noted>,
+        room: Room,
         flush: Flush,
     ) -> Self {
         // When the file is flushed is decided here: chunks come in any order.
@@ -96,6 +102,7 @@ impl<T> Sink<T> {
             columns,
             recording,
             journal,
+            room,
             flush,
             first_index: None,
             counts: FrameCounts::default(),
@@ -105,7 +112,18 @@ impl<T> Sink<T> {
             waiting: VecDeque::new(),
             noted: None,
             failed: None,
+            has_lost: false,
         }
+    }
+
+    /// Bytes of a frame's metadata.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.columns.row_bytes()
+    }
+
+    /// Where the journal is.
+    pub(super) fn journal(&self) -> Option<PathBuf> {
+        self.journal.as_ref().map(|journal| journal.path().to_owned())
     }
 
     /// Takes a chunk that is encoded, and stores what can be stored.
@@ -131,43 +149,91 @@ impl<T> Sink<T> {
     /// Notes a frame for which there was no memory, with its metadata.
     pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
         note_row(&mut self.columns, index, FrameStatus::Dropped, row);
-        self.journal.iter().for_each(|journal| journal.row(index, FrameStatus::Dropped, row));
+        // On a full disk many may follow, and the room is for closing the file.
+        let journal = self.journal.iter().filter(|_| self.room.is_there());
+        journal.for_each(|journal| journal.row(index, FrameStatus::Dropped, row));
     }
 
     /// Stores chunks that wait, and flushes the file if it is time to; not sooner than [`RETRY`] after a failure.
     pub(super) fn go_on(&mut self, shared: &Shared<T>) {
         if self.failed.is_none_or(|failed| failed.elapsed() >= RETRY) {
-            let stored =
-                self.store(shared).and_then(|()| if self.is_flush_due() { self.flush(shared) } else { Ok(()) });
-            self.note(stored, shared);
+            let _ = self.attempt(shared, |sink| {
+                sink.store(shared)?;
+                if sink.is_flush_due() { sink.flush(shared) } else { Ok(()) }
+            });
         }
     }
 
     /// Stores all chunks that wait, flushes the file, and with `sync` has the system write it to the disk.
     pub(super) fn flush_now(&mut self, sync: bool, shared: &Shared<T>) -> Result<()> {
-        let stored = self.store(shared).and_then(|()| self.flush(shared));
-        let synced = stored.and_then(|()| if sync { self.sync() } else { Ok(()) });
-        self.note(synced.clone(), shared);
-        synced
+        self.room.retry_now();
+        self.attempt(shared, |sink| {
+            sink.store(shared)?;
+            sink.flush(shared)?;
+            if sync { sink.sync() } else { Ok(()) }
+        })
     }
 
     /// Stores what there is to be stored at the end, and flushes the file: `n_frames` is the length of the dataset, with missing
     /// frames.
     pub(super) fn finish(&mut self, n_frames: u64, sum: Option<(&mut Sum, bool)>, shared: &Shared<T>) -> Result<()> {
-        let stored = self.store(shared).and_then(|()| self.chunks.extend(n_frames));
-        // Before the sum, which may fail, so that this costs no frames and no rows.
-        let flushed = stored.and_then(|()| self.flush(shared));
-        let summed = flushed.and_then(|()| match sum {
-            Some((sum, has_threshold)) => {
-                let first = self.first_index.unwrap_or(0);
-                self.recording.store_sum_of(sum, has_threshold, first, &self.chunks)?;
-                self.flush(shared)
+        self.room.retry_now();
+        self.attempt(shared, |sink| {
+            sink.store(shared)?;
+            // Before the sum, which may fail, so that this costs no frames and no rows.
+            sink.end(n_frames, shared)?;
+            if let Some((sum, has_threshold)) = sum.filter(|_| !sink.has_lost) {
+                sink.room.check()?;
+                let first = sink.first_index.unwrap_or(0);
+                sink.recording.store_sum_of(sum, has_threshold, first, &sink.chunks)?;
+                sink.flush(shared)?;
             }
-            None => Ok(()),
-        });
-        let finished = summed.and_then(|()| self.journal.as_mut().map_or(Ok(()), Noted::finish));
-        self.note(finished.clone(), shared);
-        finished
+            sink.close()
+        })
+    }
+
+    /// Ends without the chunks that HDF5 did not take, whose frames are lost, and without the sum, which has them in it.
+    pub(super) fn abandon(&mut self, n_frames: u64, shared: &Shared<T>) -> Result<()> {
+        self.room.give_back();
+        for Done { mut job, chunk, .. } in std::mem::take(&mut self.waiting) {
+            job.lose();
+            self.has_lost = true;
+            note_rows(&mut self.columns, &job);
+            shared.lock().order.settle(job, chunk.map_or(0, |chunk| chunk.bytes.len()));
+        }
+        self.noted = None;
+        self.attempt(shared, |sink| sink.end(n_frames, shared).and_then(|()| sink.close()))
+    }
+
+    /// Gives the dataset its length, and flushes the file.
+    fn end(&mut self, n_frames: u64, shared: &Shared<T>) -> Result<()> {
+        self.chunks.extend(n_frames)?;
+        self.flush(shared)
+    }
+
+    /// The file has everything: journal and reserve go.
+    fn close(&mut self) -> Result<()> {
+        self.journal.as_mut().map_or(Ok(()), Noted::finish)?;
+        self.room.release();
+        Ok(())
+    }
+
+    /// Does something that HDF5 may refuse, and shows how it went. Where the disk is full, what is kept in reserve is given back, and
+    /// what is stored is flushed with it.
+    fn attempt(&mut self, shared: &Shared<T>, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let mut result = work(self);
+        if let Err(error) = &result
+            && error.is_disk_full()
+            && self.room.give_back()
+        {
+            let is_saved = self.flush(shared).is_ok();
+            self.room.was_full(error, shared.lock().order.n_flushed());
+            if is_saved {
+                result = Err(self.room.is_full(error.clone()));
+            }
+        }
+        self.note(result.clone(), shared);
+        result
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -185,6 +251,9 @@ impl<T> Sink<T> {
     }
 
     fn store(&mut self, shared: &Shared<T>) -> Result<()> {
+        if !self.waiting.is_empty() {
+            self.room.check()?;
+        }
         while let Some(done) = self.waiting.front() {
             let Some(chunk) = &done.chunk else { break };
             let last = done.job.slots.iter().rfind(|slot| slot.fate == State::Stored);
@@ -246,6 +315,7 @@ pub(super) fn status_of(fate: State) -> FrameStatus {
     match fate {
         State::Vetoed => FrameStatus::Vetoed,
         State::Refused => FrameStatus::Refused,
+        State::Lost => FrameStatus::Lost,
         _ => FrameStatus::Written,
     }
 }

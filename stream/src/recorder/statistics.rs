@@ -1,7 +1,7 @@
 //! What a recorder says of its work.
 
 /// Counts and sizes at one moment. Every frame that was pushed is in exactly one of `n_stored`, `n_vetoed`, `n_refused`, `n_held`,
-/// `n_dropped`, `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
+/// `n_lost`, `n_dropped`, `n_late`, `n_duplicate` and `n_out_of_range`; `n_received` is their sum.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Statistics {
@@ -15,6 +15,8 @@ pub struct Statistics {
     pub n_refused: u64,
     /// Frames that were taken and are not in the file yet.
     pub n_held: u64,
+    /// Frames that were taken, and that the disk did not take before the recording was [abandoned](super::Recorder::abandon).
+    pub n_lost: u64,
     /// Frames for which there was no memory.
     pub n_dropped: u64,
     /// Frames that came after their chunk was closed, or a million frames after those that they belong to.

@@ -53,11 +53,10 @@ pub(super) struct Threads<P, T> {
 }
 
 impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
-    /// Starts a thread for each of `workers`. Where one cannot be started, there are fewer.
+    /// Starts a thread for each of `workers` but the first, which is for this thread. Where one cannot be started, there are fewer.
     pub(super) fn start(
         shared: Arc<Shared<T>>,
-        own: Worker<P>,
-        workers: Vec<Worker<P>>,
+        mut workers: Vec<Worker<P>>,
         sink: Sink<T>,
         writer_thread: bool,
     ) -> std::io::Result<Self> {
@@ -74,6 +73,7 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
             let work = move || encode(worker, &waiting, &done);
             Builder::new().name("darkchunk-encode".to_owned()).spawn(work).ok()
         };
+        let own = workers.swap_remove(0);
         let workers = workers.into_iter().map_while(start).collect();
         Ok(Self {
             shared,
@@ -217,6 +217,13 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         let has_threshold = self.own.encoder().threshold().is_some();
         let sum = self.own.sum().map(|sum| (sum, has_threshold));
         sink.finish(n_frames, sum, &self.shared)
+    }
+
+    /// After [`finish`](Self::finish) has failed: ends without what HDF5 does not take.
+    pub(super) fn abandon(&mut self) -> darkchunk_hdf5::Result<()> {
+        let Writer::Here(sink) = &mut self.writer else { return Err(gone()) };
+        let n_frames = self.shared.lock().order.n_frames();
+        sink.abandon(n_frames, &self.shared)
     }
 }
 

@@ -1,0 +1,110 @@
+//! How a recorder is made: dataset, columns, journal, reserve, workers.
+
+use std::sync::Arc;
+
+use darkchunk::chunk::{Filter, FrameEncoder, Processing};
+use darkchunk_hdf5::api::Hid;
+use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Recording};
+
+use super::Recorder;
+use super::buffer::{Buffer, Pool};
+use super::encoded::Checks;
+use super::inner::Inner;
+use super::monitor::Monitor;
+use super::noted::Noted;
+use super::options::Options;
+use super::order::Order;
+use super::room::Room;
+use super::sink::{Shared, Sink};
+use super::threads::Threads;
+use super::veto::Meter;
+use super::work::{Plan, Worker};
+use crate::{Error, Result};
+
+impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
+    /// Makes a dataset below the file or group `at`, and records to it. The file is flushed, so that a crash leaves one that opens.
+    ///
+    /// # Errors
+    /// As [`Writer::create`](darkchunk_hdf5::Writer::create); [`Error::Argument`] for options that do not fit the frames, and where the
+    /// system starts no thread; [`Error::Journal`] where the journal of a recording that did not finish is beside the file;
+    /// [`Error::Reserve`] where there is no room for the reserve.
+    pub fn create(
+        library: &Library,
+        at: Hid,
+        dataset: &Dataset,
+        processing: impl Into<Arc<Processing<P>>>,
+        options: Options<P>,
+    ) -> Result<Self> {
+        Columns::check(&options.columns)?;
+        let processing = processing.into();
+        let chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
+        if options.journal {
+            Noted::check(&chunks)?;
+        }
+        let (shape, filter) = (*chunks.shape(), chunks.filter()?);
+        let shared = Arc::new(Shared::new(Order::new(options.rules(&shape, P::TYPE)?)));
+        let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
+        let encoders = encoders(&chunks, filter.as_ref(), &processing, options.n_workers)?;
+        let checks = Arc::new(Checks::new(&shape, filter.clone(), &processing, &options));
+        let room = Room::keep(&chunks, options.reserve_bytes)?;
+        let sink = sink(library, at, dataset, chunks, &encoders[0], room, &options)?;
+        let (row_bytes, journal, policy) = (sink.row_bytes(), sink.journal(), options.policy);
+        let writer_thread = options.writer_thread;
+        let threads = Threads::start(
+            Arc::clone(&shared),
+            workers(encoders, filter.as_ref(), options, &checks),
+            sink,
+            writer_thread,
+        )
+        .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
+        let (monitor, pool) = (Monitor::new(&shared), Pool::default());
+        let (is_ended, is_finished) = (false, false);
+        let inner =
+            Inner { shared, threads, pool, frame_bytes, row_bytes, journal, checks, policy, is_ended, is_finished };
+        Ok(Self { inner: Some(Box::new(inner)), monitor })
+    }
+}
+
+/// One encoder for the pushing thread, and one for each worker.
+fn encoders<P: FileElement>(
+    chunks: &ChunkWriter,
+    filter: Option<&Filter>,
+    processing: &Arc<Processing<P>>,
+    n_workers: usize,
+) -> darkchunk_hdf5::Result<Vec<FrameEncoder<P>>> {
+    let made = || FrameEncoder::new(*chunks.shape(), filter.cloned(), Arc::clone(processing));
+    (0..=n_workers).map(|_| made().map_err(darkchunk_hdf5::Error::from)).collect()
+}
+
+/// Gives the dataset its name, and makes what is beside it.
+fn sink<P: FileElement, T>(
+    library: &Library,
+    at: Hid,
+    dataset: &Dataset,
+    mut chunks: ChunkWriter,
+    encoder: &FrameEncoder<P>,
+    room: Room,
+    options: &Options<P>,
+) -> Result<Sink<T>> {
+    let mut recording = Recording::publish(encoder, &mut chunks)?;
+    let group = format!("{}_darkchunk", dataset.path);
+    let columns = Columns::create(library, at, &group, &options.columns)?;
+    if options.swmr {
+        recording = recording.start_swmr(encoder, &mut chunks)?;
+    }
+    chunks.flush()?;
+    let journal = if options.journal { Noted::open(&chunks, dataset, P::TYPE, &options.columns)? } else { None };
+    Ok(Sink::new(chunks, columns, recording, journal, room, options.flush))
+}
+
+fn workers<P: FileElement + Into<i64>>(
+    encoders: Vec<FrameEncoder<P>>,
+    filter: Option<&Filter>,
+    options: Options<P>,
+    checks: &Arc<Checks>,
+) -> Vec<Worker<P>> {
+    let meter = Arc::new(Meter::new(&encoders[0], filter));
+    let Options { format, veto, first_number, .. } = options;
+    let plan = Plan { format, veto, meter, first_number, chunks: Pool::default(), checks: Arc::clone(checks) };
+    encoders.into_iter().map(|encoder| Worker::new(encoder, plan.clone())).collect()
+}
