@@ -12,7 +12,7 @@
 //! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines.
 //! * [`ThresholdSweep`] says what several thresholds take from frames, and of their spots.
 //! * [`Limits`] judge a report.
-//! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still.
+//! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still, and [`Transfer`] measures it also where something moves, with errors and doubts.
 //!
 //! ```
 //! use darkchunk_metrics::{Comparison, NoiseModel, Pair, Rules, Settings, Shape};
@@ -45,6 +45,7 @@ mod ghost;
 mod ks;
 mod largest;
 mod limits;
+mod line;
 mod moments;
 mod noise;
 mod pixel;
@@ -53,11 +54,13 @@ mod rules;
 mod shadow;
 mod sigma;
 mod spots;
+mod spread;
 mod ssim;
 mod statistics;
 pub mod technique;
 mod threshold;
 mod tiles;
+mod transfer;
 
 pub use autocorrelation::{Autocorrelation, Lag};
 pub use bias::{Bias, BiasAtMean, BiasByIntensity, BiasByNeighbours, Line};
@@ -82,3 +85,4 @@ pub use ssim::Ssim;
 pub use statistics::{kolmogorov, z_limit};
 pub use threshold::{ThresholdLevel, ThresholdReport, ThresholdSweep};
 pub use tiles::{Sums, TILE_SIDE, Tile, Tiles, TilesReport};
+pub use transfer::{Measured, Point, Transfer};
