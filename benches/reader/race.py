@@ -76,7 +76,7 @@ def real(path, name, n):
 
     with h5py.File(path) as file:
         data = file[name]
-        n = min(400, n * 4_500_000 // math.prod(data.shape[1:]))
+        n = max(1, min(400, n * 4_500_000 // math.prod(data.shape[1:])))
         few = data[: min(n, len(data))]
     return np.stack([np.roll(few[i % len(few)], 13 * (i // len(few)), 0) for i in range(n)])
 
@@ -118,6 +118,19 @@ class Task:
         start = time.perf_counter()
         self.turn()
         return (time.perf_counter() - start) / self.turns
+
+
+@functools.cache
+def memory(n_bytes):
+    import numpy as np
+
+    return np.empty(n_bytes, np.uint8)
+
+
+def room(data):
+    """Memory for all of a dataset, the same for all ways of a process."""
+    largest = max(other.size * other.dtype.itemsize for other in data.file.values())
+    return memory(largest)[: data.size * data.dtype.itemsize].view(data.dtype).reshape(data.shape)
 
 
 def row_numbers(data, turn=0):
@@ -178,9 +191,7 @@ def joined(found):
 
 def h5py_tasks(item, data, by, level):
     """What h5py does, with whichever plugins."""
-    import numpy as np
-
-    out, turn = np.empty(data.shape, data.dtype), [0]
+    out, turn = room(data), [0]
 
     def whole():
         data.read_direct(out)
@@ -246,7 +257,7 @@ def reader_tasks(item, data, threads):
     import darkchunk
     import numpy as np
 
-    out, turn, ignore, fresh = np.empty(data.shape, data.dtype), [0], masked(data), []
+    out, turn, ignore, fresh = room(data), [0], masked(data), []
     reader = darkchunk.from_h5py(data, threads=threads)
     assert reader.way == "direct", reader.reason
     index = pathlib.Path(data.file.filename).with_suffix(".blocks")
@@ -325,7 +336,7 @@ def direct_task(item, data, threads):
     library = ctypes.CDLL(glob.glob(os.path.join(os.path.dirname(bitshuffle.__file__), "plugin", "libh5bshuf*.so"))[0])
     decode = library.bshuf_decompress_lz4
     decode.restype, decode.argtypes = ctypes.c_int64, [ctypes.c_void_p] * 2 + [ctypes.c_size_t] * 3
-    out = np.empty(data.shape, data.dtype)
+    out = room(data)
     size, n = data.dtype.itemsize, math.prod(data.shape[1:])
 
     def one(i):
