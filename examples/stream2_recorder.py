@@ -98,6 +98,8 @@ class Series:
         self._stack.enter_context(recorder)
         self._recorders[channel] = recorder, image.algorithm
         self._describe(self._file[group], channel)
+        if len(self._recorders) == 1:
+            self._describe_for_xds(self._file[group], channel, image.shape)
         return recorder
 
     def _describe(self, group: h5py.Group, channel: str) -> None:
@@ -116,6 +118,14 @@ class Series:
             if "incident_wavelength" not in beam:
                 beam["incident_wavelength"] = self._start["incident_wavelength"]
                 beam["incident_wavelength"].attrs["units"] = "angstrom"
+
+    def _describe_for_xds(self, group: h5py.Group, channel: str, shape: tuple[int, int]) -> None:
+        """What DECTRIS' own files have besides, and readers for XDS ask for."""
+        specific = group.create_group("detectorSpecific")
+        specific["nimages"], specific["ntrigger"] = np.uint32(self._start["number_of_images"]), np.uint32(1)
+        mask = self._start.get("pixel_mask", {}).get(channel)
+        is_sent = isinstance(mask, cbor2.CBORTag) and Image(mask).algorithm == "none"
+        specific["pixel_mask"] = Image(mask).pixels.astype("u4") if is_sent else np.zeros(shape, "u4")
 
     def push(self, message: dict[str, Any]) -> None:
         """Records an image message."""
