@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from support import IS_FULL, ROOT, environment
 
+import darkchunk
+
 NAME = "/entry/instrument/detector/data"
 DETECTOR = "/entry/instrument/detector"
 
@@ -170,6 +172,7 @@ def test_a_series_of_the_simulator_is_recorded(tmp_path, image):
             until_it_answers(f"{detector}/config/nimages")
             recorder = recording(f"tcp://127.0.0.1:{ports['cbor']}", tmp_path / "run.h5")
             put(f"{detector}/config/nimages", 5)
+            put(f"{detector}/config/trigger_mode", "ints")
             put(f"http://127.0.0.1:{ports['http']}/stream/api/1.8.0/config/format", "cbor")
             for name in ("initialize", "arm", "trigger", "disarm"):
                 put(f"{detector}/command/{name}")
@@ -204,3 +207,22 @@ def test_a_camera_of_gentl_is_recorded_by_its_frame_numbers(tmp_path):
         # A ball that moves, before a white ground.
         assert all(data[number].any() for number in stored) and (data[stored[0]] != data[stored[-1]]).any()
         assert (np.diff(file[f"{NAME}_darkchunk/host_time"][:][stored]) > 0).all()
+
+
+def test_a_recording_shows_itself_in_silx_and_nexusformat(tmp_path):
+    silx = pytest.importorskip("silx.io")
+    nexus = pytest.importorskip("nexusformat.nexus")
+    from silx.io import nxdata
+
+    columns = {"/entry/data/rotation_angle": ("f4", 0, "degree"), f"{DETECTOR}/image_key": "u1"}
+    options = {"nexus": True, "columns": columns}
+    frames = np.arange(5 * 24, dtype="u2").reshape(5, 4, 6)
+    with darkchunk.Recorder(tmp_path / "a.h5", NAME, (4, 6), "uint16", **options) as recorder:
+        for number, frame in enumerate(frames):
+            recorder.push(frame, **dict(zip(columns, (number * 36.0, 0), strict=True)))
+    with silx.open(str(tmp_path / "a.h5")) as file:
+        shown = nxdata.get_default(file)
+        assert shown.is_valid and shown.interpretation == "image" and (shown.signal[...] == frames).all()
+    tree = nexus.nxload(str(tmp_path / "a.h5"))
+    assert tree.get_default().nxsignal.shape == frames.shape and (tree.plottable_data.nxsignal.nxvalue == frames).all()
+    assert tree["entry/data/rotation_angle"].nxvalue.tolist() == [0, 36, 72, 108, 144]
