@@ -683,6 +683,24 @@ dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capa
 /* Finishes or abandons, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
 void dc_recorder_free(dc_recorder *recorder);
 
+/* Records of which a frame has any number: hits, peaks, photons. In the group `path`, an NXevent_data: the columns' values one after the
+ * other, compressed by `filter` (DC_NO_FILTER, or one with its parameters; not DC_DRLE), and for each frame event_index, its first record,
+ * event_count, how many there are, and frame_status, 1 where it was given. It has nothing to do with a dc_recorder, and no journal: what was not
+ * flushed is lost with the process. One thread at a time. */
+typedef struct dc_events dc_events;
+dc_status dc_events_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_column *columns, size_t n_columns,
+                           uint32_t filter, const uint32_t *values, size_t n_values, dc_events **events);
+
+/* Takes the records of a frame, once and in any order of the frames: values[i] has n_records values of column i; all are copied.
+ * DC_UNSUPPORTED for a frame that was given: nothing is taken. DC_HDF5: all was taken, and what is not written is held. */
+dc_status dc_events_push(const dc_events *events, uint64_t frame, const void *const *values, size_t n_records);
+
+/* Writes all that is held, has the index for at least n_frames frames, and flushes the file. What is not written is held. */
+dc_status dc_events_flush(const dc_events *events, uint64_t n_frames);
+
+/* Does not write what is held: flush before. NULL is allowed. */
+void dc_events_free(dc_events *events);
+
 /* A recorder writes a journal beside the file run.h5, run.h5.journal, and removes it when the recording is finished. What a killed process
  * has left, also where the file does not open, becomes a file again by dc_journal_restore, or by the command `darkchunk recover`. */
 typedef struct dc_restored {

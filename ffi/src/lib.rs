@@ -13,6 +13,7 @@ mod command;
 mod element;
 mod encoded;
 mod encoder;
+mod events;
 mod frames;
 mod index;
 mod integrate;

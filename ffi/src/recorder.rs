@@ -310,7 +310,7 @@ impl COptions {
 impl CColumn {
     /// # Safety
     /// The texts are null or C strings.
-    unsafe fn read(&self) -> Result<Column, Failure> {
+    pub(crate) unsafe fn read(&self) -> Result<Column, Failure> {
         // SAFETY: the caller's promise.
         let name = unsafe { text(self.name, "column.name") }?.to_owned();
         let units = if self.units.is_null() {

@@ -276,6 +276,37 @@ static void check_abandon(hid_t file, const uint32_t *threshold) {
     dc_recorder_free(recorder);
 }
 
+/* Records of which a frame has any number. */
+static void check_events(hid_t file) {
+    static const dc_column columns[] = {{"x", DC_UINT16, 0, NULL}, {"energy", DC_FLOAT32, 0, "keV"}};
+    static const uint16_t x[] = {4, 5, 6};
+    static const float energy[] = {0.5f, 1.5f, 2.5f};
+    const void *const values[] = {x, energy}, *const none[] = {NULL, NULL};
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_events *events = NULL;
+    CHECK(dc_events_create(&hdf5, file, "hits", columns, 0, DC_NO_FILTER, NULL, 0, &events) == DC_UNSUPPORTED);
+    CHECK(dc_events_create(&hdf5, file, "hits", NULL, 2, DC_NO_FILTER, NULL, 0, &events) == DC_NULL && events == NULL);
+    CHECK(dc_events_create(&hdf5, file, "hits", columns, 2, DC_NO_FILTER, NULL, 0, &events) == DC_OK);
+    CHECK(dc_events_push(events, 2, values, 3) == DC_OK && dc_events_push(events, 0, values, 1) == DC_OK);
+    CHECK(dc_events_push(events, 1, none, 0) == DC_OK);
+    CHECK(dc_events_push(events, 3, none, 1) == DC_NULL && says("values[0]"));
+    CHECK(dc_events_push(events, 2, values, 3) == DC_UNSUPPORTED && says("already"));
+    CHECK(dc_events_push(events, 3, values, (size_t)-1) == DC_ARGUMENT);
+    CHECK(dc_events_flush(events, 0) == DC_OK);
+    dc_events_free(events);
+    dc_events_free(NULL);
+    uint64_t first[3], count[3];
+    uint16_t found[4];
+    hid_t dataset = H5Dopen2(file, "hits/event_index", H5P_DEFAULT);
+    CHECK(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, first) >= 0 && H5Dclose(dataset) >= 0);
+    dataset = H5Dopen2(file, "hits/event_count", H5P_DEFAULT);
+    CHECK(H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, count) >= 0 && H5Dclose(dataset) >= 0);
+    dataset = H5Dopen2(file, "hits/x", H5P_DEFAULT);
+    CHECK(H5Dread(dataset, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, found) >= 0 && H5Dclose(dataset) >= 0);
+    CHECK(first[0] == 3 && count[0] == 1 && count[1] == 0 && first[2] == 0 && count[2] == 3);
+    CHECK(found[0] == 4 && found[2] == 6 && found[3] == 4);
+}
+
 /* Each bad use has a number and a text. */
 static void check_bad_use(hid_t file, const uint32_t *threshold) {
     static int16_t frame[N_PIXELS];
@@ -335,6 +366,7 @@ int main(int argc, char **argv) {
         check_file(file);
         check_veto(file, &threshold);
         check_encoded(file, &threshold);
+        check_events(file);
         check_bad_use(file, &threshold);
         check_abandon(file, &threshold);
         CHECK(H5Fclose(file) >= 0);

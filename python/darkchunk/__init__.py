@@ -28,6 +28,7 @@ from ._errors import (
     TooBrightError,
     UnsupportedError,
 )
+from ._events import Events
 from ._explain import explain
 from ._filters import (
     BLOSC_ID,
@@ -75,6 +76,7 @@ __all__ = [
     "DamagedError",
     "Dataset",
     "Error",
+    "Events",
     "Filter",
     "Hdf5Error",
     "Integrated",

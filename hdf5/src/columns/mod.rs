@@ -22,6 +22,7 @@ use crate::object::{self, Id};
 use crate::{Error, Result};
 use batch::{Batch, ROWS};
 use stored::StoredColumn;
+pub(crate) use stored::datatype;
 
 /// Chunks that are not complete and wait for rows that are late.
 const MAX_OPEN: usize = 4;

@@ -84,7 +84,8 @@ fn fill(number: Number) -> Vec<u8> {
     }
 }
 
-fn datatype(library: &Library, number: Number) -> Hid {
+/// The type of a number in memory and in the file.
+pub(crate) fn datatype(library: &Library, number: Number) -> Hid {
     match number {
         Number::I8 => i8::datatype(library),
         Number::U8 => u8::datatype(library),
