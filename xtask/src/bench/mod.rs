@@ -4,12 +4,14 @@
 //! * through HDF5: `benches/hdf5/through_h5py.py`, our plugins and hdf5plugin's taking turns;
 //! * at the end the goals of the project, and what was measured of them ([`goals`]).
 //!
-//! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench read` reads with the
+//! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench convert` converts
+//! whole files ([`convert`]), `bench read` reads with the
 //! reader ([`reader`]), `bench bounded` is about errors within a bound ([`bounded`]), `bench robustness` about bad chunks
 //! ([`robustness`]), `bench report` about what was recorded before ([`report`]). Peers are built first ([`peers`]).
 
 mod bounded;
 mod chart;
+mod convert;
 mod goals;
 mod peers;
 mod reader;
@@ -34,6 +36,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const HELP: &str = "[--quick] [--csv FILE] [--huge-pages] [--only TEXT]: ours, peers and the machine's \
     limits\ntalk [--csv FILE]: recordings as in the DRLE talk, side by side\n\
     record [--quick]: the recorder beside the fused pass alone, and beside what others do\n\
+    convert [--quick]: `darkchunk convert` beside a loop over h5py and h5repack, all results compared\n\
     bounded [--rounds N] [--only TEXT] [--json FILE]: the bounded codec beside others, with and without loss\n\
     read [--quick] [--csv FILE] [--rounds N] [--frames N] [--only TEXT]: the reader beside h5py and others\n\
     robustness [--all] [--json FILE]: bad chunks through hdf5plugin's plugins and ours, in every host\n\
@@ -43,6 +46,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("talk", rest)) => talk::run(rest),
         Some(("record", rest)) => recorder::run(rest),
+        Some(("convert", rest)) => convert::run(rest),
         Some(("bounded", rest)) => bounded::run(rest),
         Some(("read", rest)) => reader::run(rest),
         Some(("robustness", rest)) => robustness::run(rest),
