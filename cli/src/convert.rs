@@ -1,6 +1,7 @@
 //! `convert`: files with datasets stored otherwise.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use darkchunk_hdf5::{File, Library, load};
 use darkchunk_stream::convert::spec::{Loss, Spec, WORDS};
@@ -9,6 +10,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::input::{Input, Inputs, Jobs, readable};
+use crate::interrupt::Interrupt;
 use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
@@ -88,18 +90,28 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let inputs = arguments.inputs.all()?;
     let is_folder = inputs.len() > 1 || inputs.iter().any(|input| input.folder.is_some());
+    let interrupt = Interrupt::new()?;
     let mut worst = Found::Nothing;
     for input in &inputs {
-        let found = one_file(&library, input, is_folder, arguments).unwrap_or_else(|message| {
+        let found = one_file(&library, input, is_folder, arguments, &interrupt).unwrap_or_else(|message| {
             complain(&format!("{}: {message}", input.name()));
             Found::NotAll
         });
+        if let Found::Stopped(_) = found {
+            return Ok(found);
+        }
         worst = worst.max(found);
     }
     Ok(worst)
 }
 
-fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Arguments) -> Outcome {
+fn one_file(
+    library: &Library,
+    input: &Input,
+    is_folder: bool,
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+) -> Outcome {
     if input.path != "/" {
         return Err(format!("a whole file is converted: name {} in -d", input.path));
     }
@@ -123,12 +135,16 @@ fn one_file(library: &Library, input: &Input, is_folder: bool, arguments: &Argum
     let (output, backup) = places(input, is_folder, arguments)?;
     let changed = steps.iter().filter(|step| step.storage.is_some());
     let n_bytes = changed.fold(0_u64, |n, step| n.saturating_add(step.info.n_bytes.saturating_mul(2)));
-    let bar = Bar(progress(n_bytes, style));
+    let bar = Bar { bar: progress(n_bytes, style), doing: Mutex::default(), interrupt };
     let resources =
         Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
     let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume };
     let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
-    bar.0.finish_and_clear();
+    bar.bar.finish_and_clear();
+    if let (Some(code), Err(_)) = (interrupt.code(), &report) {
+        complain(&stopped(input, &bar, n_bytes, arguments));
+        return Ok(Found::Stopped(code));
+    }
     let report = report?;
     print(&if style.json { as_json(input, &output, &report) } else { as_text(input, &output, &report, style) })?;
     Ok(if report.warnings.is_empty() { Found::Nothing } else { Found::Something })
@@ -166,9 +182,28 @@ fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(Path
     Ok((place, None))
 }
 
-struct Bar(ProgressBar);
+/// Where a conversion stood that a signal ended.
+fn stopped(input: &Input, bar: &Bar<'_>, n_bytes: u64, arguments: &Arguments) -> String {
+    let doing = bar.doing.lock().unwrap_or_else(PoisonError::into_inner);
+    let percent = 100 * bar.bar.position().min(n_bytes) / n_bytes.max(1);
+    let mut text = format!(
+        "{}: stopped while it had to {doing}, {percent} % done: the file is as it was, there is no new one",
+        input.name()
+    );
+    if arguments.resume {
+        text += "; the same command goes on with what is in the folder .OUT.parts";
+    }
+    text
+}
 
-impl Watch for Bar {
+struct Bar<'a> {
+    bar: ProgressBar,
+    /// In words.
+    doing: Mutex<String>,
+    interrupt: &'a Interrupt,
+}
+
+impl Watch for Bar<'_> {
     fn begin(&self, phase: Phase, path: &str) {
         let doing = match phase {
             Phase::Copy => "copy",
@@ -176,11 +211,16 @@ impl Watch for Bar {
             Phase::Compare => "compare",
         };
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.0.set_message(format!("{doing} {}", shown(name)));
+        self.bar.set_message(format!("{doing} {}", shown(name)));
+        *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = format!("{doing} {path}");
     }
 
     fn seen(&self, n_bytes: u64) {
-        self.0.inc(n_bytes);
+        self.bar.inc(n_bytes);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.interrupt.is_asked()
     }
 }
 

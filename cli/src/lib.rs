@@ -14,6 +14,7 @@ mod diff;
 mod hash;
 mod info;
 mod input;
+mod interrupt;
 mod output;
 mod plugins;
 mod recover;
@@ -39,6 +40,8 @@ enum Found {
     Something,
     /// A part of it could not be done, as the output says.
     NotAll,
+    /// A signal asked for an end: the exit code.
+    Stopped(u8),
 }
 
 impl Found {
@@ -47,6 +50,7 @@ impl Found {
             Self::Nothing => 0,
             Self::Something => 1,
             Self::NotAll => 2,
+            Self::Stopped(code) => code,
         }
     }
 }
@@ -79,7 +83,14 @@ enum Verb {
     Completions(completions::Arguments),
 }
 
-/// Runs the command with these arguments, the program's name first, and returns its exit code.
+/// [`run`] in a process of its own, which a second Ctrl-C ends at once.
+pub fn run_as_program(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    interrupt::own_process();
+    run(arguments)
+}
+
+/// Runs the command with these arguments, the program's name first, and returns its exit code. While a verb runs that writes or takes
+/// long, Ctrl-C and SIGTERM end it in good order; the process's own handlers are called, too, and stay.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let verb = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.verb,

@@ -5,5 +5,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(darkchunk_cli::run(std::env::args_os()))
+    ExitCode::from(darkchunk_cli::run_as_program(std::env::args_os()))
 }

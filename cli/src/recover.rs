@@ -6,11 +6,12 @@ use darkchunk_hdf5::copy::Recovered;
 use darkchunk_hdf5::load;
 use darkchunk_hdf5::salvage::{FoundReport, Report};
 use darkchunk_stream::journal;
-use darkchunk_stream::recover::{self, Outcome as How};
+use darkchunk_stream::recover::{self, Outcome as How, Watch};
 use serde_json::json;
 
 use crate::input::{Input, Jobs, readable};
-use crate::output::{Style, count, print, progress, shown, wrapped};
+use crate::interrupt::Interrupt;
+use crate::output::{Style, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
 mod left;
@@ -63,9 +64,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn salvage(input: &Input, output: &Path, arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let bar = progress(0, arguments.style);
-    let mut seen = |path: &str| bar.set_message(shown(path).into_owned());
-    let how = recover::recover(&library, &input.file, output, arguments.jobs.n_threads(), &mut seen);
+    let interrupt = Interrupt::new()?;
+    let watch = Watch { seen: &|path| bar.set_message(shown(path).into_owned()), is_stopped: &|| interrupt.is_asked() };
+    let how = recover::recover(&library, &input.file, output, arguments.jobs.n_threads(), &watch);
     bar.finish_and_clear();
+    if let (Some(code), Err(_)) = (interrupt.code(), &how) {
+        complain(&format!("{}: stopped at {}: it is as it was, there is no new file", input.name(), bar.message()));
+        return Ok(Found::Stopped(code));
+    }
     let how = how.map_err(|message| format!("{}: {message}", input.name()))?;
     let output = output.display().to_string();
     print(&if arguments.style.json { as_json(input, &output, &how) } else { as_text(input, &output, &how) })?;

@@ -8,7 +8,8 @@ use darkchunk_stream::trial::{self, Found as Tried, Machine, Options, Trial};
 use serde_json::{Value, json};
 
 use crate::input::Input;
-use crate::output::{Style, bytes, count, print, progress, shown, wrapped};
+use crate::interrupt::Interrupt;
+use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
 /// Try all filters on a sample of a dataset, and say which is best
@@ -62,13 +63,19 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let bar = progress(0, arguments.style);
     bar.set_message(shown(&path).into_owned());
+    let interrupt = Interrupt::new()?;
     let mut seen = |n_done: u64, n_all: u64| {
         bar.set_length(n_all);
         bar.set_position(n_done);
-        Ok(())
+        if interrupt.is_asked() { Err(darkchunk_hdf5::Error::Stopped.into()) } else { Ok(()) }
     };
     let found = trial::run(&library, &file, &path, &options, &mut seen);
     bar.finish_and_clear();
+    if let (Some(code), Err(_)) = (interrupt.code(), &found) {
+        let (n_done, n_all) = (bar.position(), bar.length().unwrap_or(0));
+        complain(&format!("{}:{path}: stopped after {n_done} of {n_all} places of the sample", input.name()));
+        return Ok(Found::Stopped(code));
+    }
     let found = found.map_err(|error| format!("{}:{path}: {error}", input.name()))?;
     let folder = input.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let machine = Machine::measure((!arguments.no_disk).then_some(folder)).map_err(|error| error.to_string())?;

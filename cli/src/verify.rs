@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::input::{Input, Inputs, Jobs, is_hdf5, readable};
+use crate::interrupt::Interrupt;
 use crate::output::{self, Style, complain, count, print, progress, wrapped};
 use crate::{Found, Outcome};
 
@@ -37,12 +38,20 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let n_bytes = inputs.iter().filter_map(|input| std::fs::metadata(&input.file).ok()).map(|file| file.len()).sum();
     let bar = progress(n_bytes, style);
     let (mut is_damaged, mut is_partial) = (false, false);
-    for input in inputs {
+    let (interrupt, n_all) = (Interrupt::new()?, inputs.len());
+    for (n_done, input) in inputs.into_iter().enumerate() {
         bar.set_message(output::shown(&input.name()).into_owned());
-        let state = one_file(&library, &input, arguments.jobs.n_threads(), style, &bar).unwrap_or_else(|message| {
-            bar.suspend(|| complain(&message));
-            State::NotExamined
-        });
+        let state = one_file(&library, &input, arguments.jobs.n_threads(), style, (&bar, &interrupt)).unwrap_or_else(
+            |message| {
+                bar.suspend(|| complain(&message));
+                State::NotExamined
+            },
+        );
+        if let Some(code) = interrupt.code() {
+            bar.finish_and_clear();
+            complain(&format!("stopped in {}, after {n_done} of {n_all} files; files are only read", input.name()));
+            return Ok(Found::Stopped(code));
+        }
         is_damaged |= state == State::Damaged;
         is_partial |= state == State::NotExamined;
     }
@@ -60,7 +69,7 @@ fn one_file(
     input: &Input,
     n_threads: usize,
     style: Style,
-    bar: &ProgressBar,
+    (bar, interrupt): (&ProgressBar, &Interrupt),
 ) -> Result<State, String> {
     readable(&input.file)?;
     let shown = |text: String| bar.suspend(|| print(&text));
@@ -80,7 +89,10 @@ fn one_file(
     let mut states: BTreeMap<State, u64> = BTreeMap::new();
     let mut text = String::new();
     for entry in input.entries(library, &file)? {
-        let seen = |n_bytes| bar.inc(n_bytes);
+        let seen = |n_bytes| {
+            bar.inc(n_bytes);
+            if interrupt.is_asked() { Err(darkchunk_hdf5::Error::Stopped) } else { Ok(()) }
+        };
         let is_dataset = matches!(entry.kind, Kind::Dataset);
         let verdict = match entry.kind {
             Kind::Dataset => verify::dataset(library, file.id(), &entry.path, n_threads, &seen),
@@ -89,6 +101,9 @@ fn one_file(
             }
             _ => continue,
         };
+        if interrupt.is_asked() {
+            return Ok(State::NotExamined);
+        }
         let proof = if is_dataset && verdict.state < State::NotExamined {
             proof::check(library, file.id(), &entry.path)
         } else {

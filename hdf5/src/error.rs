@@ -37,6 +37,9 @@ pub enum Error {
         /// What was looked for, and where.
         tried: String,
     },
+    /// Whoever was told of the progress asked for an end.
+    #[error("it was stopped before its end, as was asked for")]
+    Stopped,
     /// There is something of this name already.
     #[error("the file has {path} already: {remedy}")]
     NameTaken {

@@ -29,6 +29,21 @@ pub enum Outcome {
     },
 }
 
+/// What is told while a file is recovered, and asked whether to go on.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// An object begins.
+    pub seen: &'a (dyn Fn(&str) + Sync),
+    /// Whether it is to end early.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Watch<'_> {
+    fn check(&self) -> darkchunk_hdf5::Result<()> {
+        if (self.is_stopped)() { Err(Error::Stopped) } else { Ok(()) }
+    }
+}
+
 /// Recovers the file `from` into `to`, which must not be there.
 ///
 /// # Errors
@@ -38,7 +53,7 @@ pub fn recover(
     from: &Path,
     to: &Path,
     n_threads: usize,
-    seen: &mut dyn FnMut(&str),
+    watch: &Watch<'_>,
 ) -> Result<Outcome, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", from.display());
     let n_bytes = fs::metadata(from).map_err(failed)?.len();
@@ -51,7 +66,7 @@ pub fn recover(
     };
     let readable = whole.as_ref().map_or(from, |whole| &whole.0);
     let result = match File::open(library, readable, false) {
-        Ok(source) => objects(library, &source, readable, to, (n_threads, whole.as_ref().map(|_| n_bytes)), seen)
+        Ok(source) => objects(library, &source, readable, to, (n_threads, whole.as_ref().map(|_| n_bytes)), watch)
             .map(|recovered| Outcome::Objects { recovered, n_cut_off }),
         Err(reason) => bytes(library, from, to).map(|found| Outcome::Bytes { found, reason }),
     };
@@ -89,12 +104,16 @@ fn objects(
     source_path: &Path,
     to: &Path,
     (n_threads, n_bytes): (usize, Option<u64>),
-    seen: &mut dyn FnMut(&str),
+    watch: &Watch<'_>,
 ) -> Result<Recovered, String> {
     let text = |error: Error| error.to_string();
     let target = File::create_like(library, source, source_path, to).map_err(text)?;
-    let mut examine = |path: &str| examined(verify::dataset(library, source.id(), path, n_threads, &|_| {}));
-    let recovered = copy::recover(library, source.id(), target.id(), n_bytes, &mut examine, seen).map_err(text)?;
+    let mut examine = |path: &str| examined(verify::dataset(library, source.id(), path, n_threads, &|_| watch.check()));
+    let mut seen = |path: &str| {
+        (watch.seen)(path);
+        watch.check()
+    };
+    let recovered = copy::recover(library, source.id(), target.id(), n_bytes, &mut examine, &mut seen).map_err(text)?;
     target.close().map_err(text)?;
     copy_user_block(source_path, to).map_err(|error| format!("{}: {error}", to.display()))?;
     fs::File::open(to).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", to.display()))?;

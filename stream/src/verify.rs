@@ -73,16 +73,18 @@ impl Verdict {
     }
 }
 
-/// Examines the dataset `path` of an open file, with so many threads. `seen` is told the bytes that were examined, as they are
-/// stored.
+/// Is told bytes that were examined, as they are stored; an error ends the examination: the dataset is [`State::NotExamined`] then.
+pub type Seen<'a> = dyn Fn(u64) -> darkchunk_hdf5::Result<()> + Sync + 'a;
+
+/// Examines the dataset `path` of an open file, with so many threads.
 #[must_use]
-pub fn dataset(library: &Library, file: Hid, path: &str, n_threads: usize, seen: &(dyn Fn(u64) + Sync)) -> Verdict {
+pub fn dataset(library: &Library, file: Hid, path: &str, n_threads: usize, seen: &Seen<'_>) -> Verdict {
     use darkchunk_hdf5::Error::{CannotOpen, Hdf5};
     match salvage::verify_with(library, file, path, n_threads, seen) {
         Err(error @ (CannotOpen { .. } | Hdf5 { .. })) => Verdict::because(State::Damaged, error),
         Err(error) => Verdict::because(State::NotExamined, error),
         Ok(report) if report.is_damaged() => Verdict::new(State::Damaged, report),
-        Ok(report) if report.n_not_examined > 0 => by_reader(library, file, path, report),
+        Ok(report) if report.n_not_examined > 0 => by_reader(library, file, path, report, seen),
         Ok(report) if report.not_examined.is_some() => unchunked(library, file, path, report, seen),
         Ok(report) if report.n_intact + report.n_decoded == 0 => Verdict::new(State::Empty, report),
         Ok(report) if report.n_decoded == 0 => Verdict::new(State::Intact, report),
@@ -91,7 +93,7 @@ pub fn dataset(library: &Library, file: Hid, path: &str, n_threads: usize, seen:
 }
 
 /// The chunks of a dataset with a filter that salvage does not know.
-fn by_reader(library: &Library, file: Hid, path: &str, report: Report) -> Verdict {
+fn by_reader(library: &Library, file: Hid, path: &str, report: Report, seen: &Seen<'_>) -> Verdict {
     let not_examined = |report| Verdict::new(State::NotExamined, report);
     let Ok(reader) = open(library, file, path) else { return not_examined(report) };
     let is_own = |id: u32| id < FIRST_PLUGIN_ID && inspect::has_filter(library, id);
@@ -103,6 +105,10 @@ fn by_reader(library: &Library, file: Hid, path: &str, report: Report) -> Verdic
         Err(error) => return Verdict::because(State::NotExamined, error),
     };
     for (number, start) in (0..).zip(places) {
+        // Their bytes were counted before.
+        if let Err(reason) = seen(0) {
+            return Verdict::because(State::NotExamined, reason);
+        }
         match read(&reader, &start, &chunk, &mut buffer) {
             Ok(()) => {}
             Err(Error::Hdf5(darkchunk_hdf5::Error::Codec(darkchunk::Error::NoMemory { .. }))) => {
@@ -125,7 +131,7 @@ fn fault(chunk: u64, start: &[u64], shape: &[u64], dims: &[u64], reason: &Error)
 }
 
 /// A dataset without chunks.
-fn unchunked(library: &Library, file: Hid, path: &str, report: Report, seen: &(dyn Fn(u64) + Sync)) -> Verdict {
+fn unchunked(library: &Library, file: Hid, path: &str, report: Report, seen: &Seen<'_>) -> Verdict {
     let info = match inspect::dataset(library, file, path) {
         Ok(info) => info,
         Err(error) => return Verdict::because(State::Damaged, error),
@@ -151,7 +157,9 @@ fn unchunked(library: &Library, file: Hid, path: &str, report: Report, seen: &(d
         if let Err(reason) = read(&reader, &start, &piece, &mut buffer) {
             return Verdict::because(State::Damaged, reason);
         }
-        seen(buffer.len() as u64);
+        if let Err(reason) = seen(buffer.len() as u64) {
+            return Verdict::because(State::NotExamined, reason);
+        }
     }
     Verdict::new(State::Readable, report)
 }

@@ -48,7 +48,11 @@ const PROOFS: &[Proof] = &[
         help: "metrics beside numpy, scipy and scikit-image; false alarms over 1000 seeds",
         run: metrics,
     },
-    Proof { name: "convert", help: "darkchunk convert killed at 100 moments, and on a full disk", run: convert },
+    Proof {
+        name: "convert",
+        help: "darkchunk convert killed at 100 moments, stopped, on a full disk; 20 files, real ones among them; verify of 1000 files",
+        run: convert,
+    },
     Proof { name: "try", help: "darkchunk try: a sample against a full run, on six kinds of real data", run: trials },
     Proof { name: "mpio", help: "the writer on Debian's parallel HDF5, which is installed if need be", run: mpio },
     Proof {
@@ -96,8 +100,10 @@ fn chains(tally: &mut Tally) -> Result {
 fn convert(tally: &mut Tally) -> Result {
     dist::build()?;
     let mut pytest = program(setup::python()?);
-    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "killed or full_disk"]);
-    pytest.arg("tests/hosts/test_command_convert.py").env("DARKCHUNK_PROVE", "1");
+    const TESTS: &str = "killed or full_disk or stopped or many_files or folder or memory or h5repack";
+    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", TESTS]);
+    pytest.args(["convert", "signals", "field"].map(|name| format!("tests/hosts/test_command_{name}.py")));
+    pytest.env("DARKCHUNK_PROVE", "1");
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
     tally.step("darkchunk convert", &mut pytest);
     Ok(())

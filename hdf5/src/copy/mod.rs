@@ -64,13 +64,18 @@ impl Copier {
         &self.warnings
     }
 
-    /// Makes all objects and links, without attributes. A dataset that `changed` has is made as that says, and empty.
+    /// Makes all objects and links, without attributes. A dataset that `changed` has is made as that says, and empty. `seen` is told each
+    /// path; an error that it returns ends this.
     ///
     /// # Errors
     /// What HDF5 says, with the path.
-    pub fn objects(&self, changed: &HashMap<String, NewStorage>, seen: &mut dyn FnMut(&str)) -> Result<()> {
+    pub fn objects(
+        &self,
+        changed: &HashMap<String, NewStorage>,
+        seen: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<()> {
         self.make(changed, &mut |path, made| {
-            seen(path);
+            seen(path)?;
             made.map_err(|error| at(path, error))
         })
     }

@@ -42,7 +42,8 @@ pub struct Recovered {
 }
 
 /// Copies all that is good of the file `from` into `to`, a new file. `examine` says what is known of each dataset. `n_bytes` are those
-/// that a file had which was cut off, and has zeros after them now. `seen` is told each path.
+/// that a file had which was cut off, and has zeros after them now. `seen` is told each path; an error that it returns ends
+/// this.
 ///
 /// # Errors
 /// Where nothing can be read at all, or the new file cannot be written.
@@ -52,18 +53,18 @@ pub fn recover(
     to: Hid,
     n_bytes: Option<u64>,
     examine: &mut dyn FnMut(&str) -> Examined,
-    seen: &mut dyn FnMut(&str),
+    seen: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<Recovered> {
     let mut copier = Copier::tolerant(library, from, to)?;
     let mut found = Recovered::default();
     let mut examined = HashMap::new();
     for Entry { path, .. } in copier.entries.iter().filter(|entry| entry.kind == Kind::Dataset) {
-        seen(path);
+        seen(path)?;
         examined.insert(path.clone(), examine(path));
     }
     let cut = n_bytes.map(|n_bytes| Cut { library, file: from, n_bytes });
     copier.make(&HashMap::new(), &mut |path, made| {
-        seen(path);
+        seen(path)?;
         let Some(examined) = examined.remove(path) else {
             match made {
                 Ok(()) => found.n_whole += 1,

@@ -149,11 +149,11 @@ impl Report {
 /// [`Error::Unsupported`] where there is no such dataset, or its extent is damaged; [`Error::CannotOpen`]. A damaged chunk, or a
 /// dataset that cannot be examined, is no error.
 pub fn verify(library: &Library, at: Hid, path: &str) -> Result<Report> {
-    verify_with(library, at, path, 1, &|_| {})
+    verify_with(library, at, path, 1, &|_| Ok(()))
 }
 
 /// As [`verify`], with so many threads where the library [has a lock](Library::has_lock); `seen` is told the bytes of each chunk that was
-/// examined, as they are stored.
+/// examined, as they are stored; an error that it returns ends this.
 ///
 /// # Errors
 /// As there.
@@ -162,7 +162,7 @@ pub fn verify_with(
     at: Hid,
     path: &str,
     n_threads: usize,
-    seen: &(dyn Fn(u64) + Sync),
+    seen: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Report> {
     match source::open(library, at, path)? {
         Opened::Source(source) => threads::walk(&source, if library.has_lock() { n_threads } else { 1 }, seen),
@@ -195,7 +195,7 @@ pub fn salvage(library: &Library, at: Hid, path: &str, into: Hid, into_path: &st
     }
     let target = Target::create(&source, into)?;
     let (grid, n_chunks) = source.grid()?;
-    let walked = walk(&source, Some(&target), &grid, 0..n_chunks, &|_| {})?;
+    let walked = walk(&source, Some(&target), &grid, 0..n_chunks, &|_| Ok(()))?;
     let report = Report { filters: source.filter_names(), n_chunks, ..walked };
     object::link(&target.dataset, into, into_path)?;
     Ok(report)
@@ -226,7 +226,7 @@ fn walk(
     target: Option<&Target>,
     grid: &[u64],
     chunks: Range<u64>,
-    seen: &(dyn Fn(u64) + Sync),
+    seen: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Report> {
     let mut report = Report::default();
     let mut pixels = Vec::new();
@@ -245,7 +245,7 @@ fn walk(
                 }
                 Err(reason) => Err(reason),
             };
-        seen(stored.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64));
+        seen(stored.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64))?;
         if pixels.is_empty() {
             pixels = buffer(source.chunk_bytes)?;
         }

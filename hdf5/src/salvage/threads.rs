@@ -16,7 +16,7 @@ const MAX_ROW: u64 = 256;
 const SMALL_BYTES: u64 = 1 << 20;
 
 /// Examines all chunks.
-pub(super) fn walk(source: &Source, n_threads: usize, seen: &(dyn Fn(u64) + Sync)) -> Result<Report> {
+pub(super) fn walk(source: &Source, n_threads: usize, seen: &(dyn Fn(u64) -> Result<()> + Sync)) -> Result<Report> {
     let (grid, n_chunks) = source.grid()?;
     let whole = |report| Report { filters: source.filter_names(), n_chunks, ..report };
     let is_small = n_chunks.saturating_mul(source.chunk_bytes as u64) < SMALL_BYTES;

@@ -9,6 +9,7 @@ pub(crate) mod blocks;
 mod parts;
 mod pixels;
 pub(crate) mod plan;
+mod rest;
 pub mod spec;
 
 use std::collections::HashMap;
@@ -40,6 +41,10 @@ pub trait Watch {
     fn begin(&self, phase: Phase, path: &str);
     /// So many bytes of pixels are done.
     fn seen(&self, n_bytes: u64);
+    /// Whether it is to end early: the source is as it was then, and there is no new file.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// What is being done.
@@ -123,6 +128,12 @@ pub fn convert(
     Ok(report)
 }
 
+/// Tells of bytes that are done, and says whether to go on.
+fn go_on(watch: &dyn Watch, n_bytes: u64) -> crate::Result<()> {
+    watch.seen(n_bytes);
+    if watch.is_stopped() { Err(darkchunk_hdf5::Error::Stopped.into()) } else { Ok(()) }
+}
+
 /// Encodes each dataset into a file of its own, but for those that are there.
 fn make_parts(
     library: &Library,
@@ -143,7 +154,7 @@ fn make_parts(
         }
         let part = File::create(library, &parts.place(number)).map_err(text)?;
         Copier::part(library, source.id(), path, storage, part.id(), parts::NAME).map_err(text)?;
-        let seen = |n_bytes| watch.seen(n_bytes);
+        let seen = |n_bytes| go_on(watch, n_bytes);
         pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, resources, &seen)
             .map_err(|error| format!("{path}: {error}"))?;
         part.close().map_err(text)?;
@@ -173,12 +184,16 @@ fn write(
     let changed: HashMap<_, _> =
         steps.iter().filter_map(|step| Some((step.path.clone(), step.storage.clone()?))).collect();
     let mut copier = Copier::new(library, source.id(), target.id()).map_err(text)?;
-    copier.objects(&changed, &mut |path| watch.begin(Phase::Copy, path)).map_err(text)?;
+    let mut made = |path: &str| {
+        watch.begin(Phase::Copy, path);
+        if watch.is_stopped() { Err(darkchunk_hdf5::Error::Stopped) } else { Ok(()) }
+    };
+    copier.objects(&changed, &mut made).map_err(text)?;
     for (number, Step { path, storage, .. }) in steps.iter().enumerate() {
         let Some(storage) = storage else { continue };
-        let seen = |n_bytes| watch.seen(n_bytes);
+        let seen = |n_bytes| go_on(watch, n_bytes);
         let written = match parts {
-            Some(parts) => parts::join(library, &parts.place(number), &target, path),
+            Some(parts) => parts::join(library, &parts.place(number), &target, path, &seen),
             None => {
                 watch.begin(Phase::Encode, path);
                 pixels::encode(library, &source, path, &target, path, &storage.chunk, resources, &seen)
@@ -211,11 +226,11 @@ fn proved(
     for Step { path, info, storage, loss } in steps {
         watch.begin(Phase::Compare, path);
         let failed = |error: crate::Error| format!("{path}: {error}: nothing was replaced");
+        let seen = |n_bytes| go_on(watch, n_bytes);
         if storage.is_none() {
-            pixels::compare_stored(library, &source, &target, path).map_err(failed)?;
+            pixels::compare_stored(library, &source, &target, path, &seen).map_err(failed)?;
             continue;
         }
-        let seen = |n_bytes| watch.seen(n_bytes);
         let lost = pixels::compare(library, &source, &target, path, *loss, resources, &seen).map_err(failed)?;
         let now = inspect::dataset(library, target.id(), path).map_err(|error| error.to_string())?;
         let words: Vec<_> = now.filters.iter().map(|filter| filter.words.clone()).collect();
@@ -227,6 +242,7 @@ fn proved(
             lost: (*loss != Loss::None).then_some(lost),
         });
     }
+    rest::compare(library, (&source, &target), steps, &mut report.warnings, watch)?;
     Ok(report)
 }
 

@@ -116,7 +116,13 @@ fn remove_unfinished(to: &Path, name: &str) -> std::io::Result<()> {
 }
 
 /// Puts the chunks of a part into the dataset `path` of the new file.
-pub(super) fn join(library: &Library, part: &Path, to: &File, path: &str) -> Result<()> {
+pub(super) fn join(
+    library: &Library,
+    part: &Path,
+    to: &File,
+    path: &str,
+    seen: &dyn Fn(u64) -> Result<()>,
+) -> Result<()> {
     let file = File::open(library, part, false)?;
     let dataset = OpenDataset::open(library, file.id(), NAME)?;
     let stored = StoredDataset::open(library, dataset.id())?;
@@ -124,6 +130,7 @@ pub(super) fn join(library: &Library, part: &Path, to: &File, path: &str) -> Res
     let Storage::Chunked { chunk, .. } = stored.storage() else { return Ok(()) };
     for (place, _) in stored.map()?.iter() {
         let offset: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+        seen(0)?;
         if let Some((mask, bytes)) = stored.read_stored(&offset)? {
             target.write(&offset, mask, &bytes)?;
         }

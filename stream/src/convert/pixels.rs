@@ -78,7 +78,7 @@ pub(super) fn encode(
     to_path: &str,
     chunk: &[u64],
     resources: Resources,
-    seen: &dyn Fn(u64),
+    seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<()> {
     let source = open(library, from, path)?;
     let target = NewDataset::open(library, to.id(), to_path)?;
@@ -109,8 +109,7 @@ pub(super) fn encode(
             if let Some(encoded) = encoded {
                 target.write(&blocks.get(number).start, 0, &encoded)?;
             }
-            seen(n_bytes as u64);
-            Ok(())
+            seen(n_bytes as u64)
         },
     )
 }
@@ -123,7 +122,7 @@ pub(super) fn compare(
     path: &str,
     loss: Loss,
     resources: Resources,
-    seen: &dyn Fn(u64),
+    seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<Lost> {
     let (old, new) = (open(library, from, path)?, open(library, to, path)?);
     let element = new.reader.element();
@@ -152,8 +151,7 @@ pub(super) fn compare(
         },
         |_, found| {
             lost.add(found);
-            seen(n_bytes as u64);
-            Ok(())
+            seen(n_bytes as u64)
         },
     )?;
     Ok(lost)
@@ -205,7 +203,13 @@ fn integer(bytes: &[u8], element: ElementType) -> Option<i128> {
 
 /// Whether a dataset that was not to be changed has the same stored bytes in both files: chunks as they are stored, others as they are
 /// read. What refers to other places of the file, or has its data elsewhere, is not compared.
-pub(super) fn compare_stored(library: &Library, from: &File, to: &File, path: &str) -> Result<()> {
+pub(super) fn compare_stored(
+    library: &Library,
+    from: &File,
+    to: &File,
+    path: &str,
+    seen: &dyn Fn(u64) -> Result<()>,
+) -> Result<()> {
     let of = |file: &File| -> Result<_> {
         let dataset = OpenDataset::open(library, file.id(), path)?;
         let stored = StoredDataset::open(library, dataset.id())?;
@@ -224,6 +228,7 @@ pub(super) fn compare_stored(library: &Library, from: &File, to: &File, path: &s
     }
     for (place, _) in before.iter() {
         let offset: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+        seen(0)?;
         if old.read_stored(&offset)? != new.read_stored(&offset)? {
             return Err(differs());
         }

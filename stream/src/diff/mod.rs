@@ -109,6 +109,10 @@ pub trait Watch {
     fn begin(&mut self, path: &str);
     /// So many bytes of it, of the first file, are done.
     fn seen(&mut self, n_bytes: u64);
+    /// Whether the elements of this dataset are to be compared.
+    fn wants(&mut self, _path: &str) -> bool {
+        true
+    }
     /// A difference was found; an error ends the comparison.
     ///
     /// # Errors
@@ -346,7 +350,7 @@ impl Work<'_, '_> {
         b: (&str, &DatasetInfo),
         is_same: bool,
     ) -> Result<(), String> {
-        if a.1.dims.as_ref().is_none_or(|dims| dims.contains(&0)) {
+        if a.1.dims.as_ref().is_none_or(|dims| dims.contains(&0)) || !self.watch.wants(path) {
             return Ok(());
         }
         self.watch.begin(path);
