@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * The index of a frame in the dataset is its number, less the first. Numbers that never come stay the fill value.
-//! * Beside the dataset are its metadata, [`Columns`], with the column `frame_status` that says what became of each frame.
+//! * Beside the dataset are its metadata, [`Columns`](darkchunk_hdf5::Columns), with the column `frame_status` that says what became of each frame.
 //! * A chunk is written to its place when it is encoded: in the order of completion.
 //! * HDF5 is called by the thread that pushes, in [`push`](Recorder::push), [`poll`](Recorder::poll), [`flush`](Recorder::flush) and
 //!   [`finish`](Recorder::finish); or, where HDF5 is handed over ([`Options::writer_thread`]), by one thread of the recorder.
@@ -18,7 +18,7 @@
 //!   error says how many frames that is. Chunks are written again when there is room for another reserve. Who makes none
 //!   [abandons](Recorder::abandon) what is held; so does a drop.
 //! * What a killed process leaves: the frames up to the last flush (`n_flushed` in [`Statistics`]), in a file that opens as usual; what
-//!   else there is to know is in [`ChunkWriter`]. With the [journal](crate::journal), which is on unless told otherwise, every frame whose
+//!   else there is to know is in [`ChunkWriter`](darkchunk_hdf5::ChunkWriter). With the [journal](crate::journal), which is on unless told otherwise, every frame whose
 //!   chunk was written, in a file that [`restore`](crate::journal::restore) makes. With several frames a chunk, those of a chunk that waits for others are in memory only. A
 //!   power cut can also take what was flushed, but not what [`flush`](Recorder::flush) with `sync` has written.
 //! * After a `fork` the recorder can be used in the parent only; the child is told so, and its copy does nothing.
