@@ -15,7 +15,7 @@ const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, 
     commas; axes that are not named are whole.\n\n\
     Examples:\n  darkchunk cat 'run12.h5:/entry/data/data[10:20]' -o part.npy\n  \
     darkchunk cat 'run12.h5:/entry/data/data[7]' -o frame.tif\n  \
-    darkchunk cat 'run12.h5:/entry/data/data[:,100:200,100:200]' --as raw | xxd | head";
+    darkchunk cat 'run12.h5:/entry/data/data[0,:2]' | xxd | head";
 
 /// Write a part of a dataset as raw bytes, a numpy array or a TIFF
 #[derive(Debug, clap::Args)]
@@ -27,8 +27,8 @@ pub(crate) struct Arguments {
     /// The new file; without it, standard output
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// As the file's name says (.npy, .tif), else raw
-    #[arg(long = "as", value_name = "FORMAT")]
+    /// raw, npy or tiff; else as the file's name says
+    #[arg(long = "as", value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Choice>,
     #[command(flatten)]
     jobs: Jobs,
