@@ -1,5 +1,6 @@
 """`darkchunk with` runs programs on a file without filters, and leaves nothing; `watch` follows a recording."""
 
+import fcntl
 import json
 import os
 import signal
@@ -68,13 +69,19 @@ def test_nothing_is_left_whatever_ends_it(tmp_path):
     into = tmp_path / "into"
     into.mkdir()
     (into / "darkchunk-with-999999999").mkdir()
+    # What a process of another container is using, whose number is not seen here.
+    used = into / "darkchunk-with-999999998"
+    used.mkdir()
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     sleeps = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
     for number in (signal.SIGINT, signal.SIGTERM):
         process = start("with", tmp_path / "a.h5", "--into", into, "--", *sleeps)
-        assert process.stdout.readline() == "up\n" and len(list(into.iterdir())) == 1
+        assert process.stdout.readline() == "up\n" and len(list(into.iterdir())) == 2
         process.send_signal(number)
         process.communicate(timeout=60)
-        assert process.returncode in (1, 128 + number) and not list(into.iterdir())
+        assert process.returncode in (1, 128 + number) and list(into.iterdir()) == [used]
+    os.close(lock)
     _, error = ended(start("with", tmp_path / "a.h5", "--into", into, "--", "/no/such/program"), 2)
     assert "cannot be started" in error and not list(into.iterdir())
     out, error = ended(start("with", tmp_path / "a.h5", "--into", into, "--", "sh", "-c", "echo new > $(dirname {})/new.txt"))

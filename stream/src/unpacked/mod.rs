@@ -49,6 +49,8 @@ pub struct Unpacked {
     file: PathBuf,
     /// What was put into the folder.
     made: Vec<PathBuf>,
+    /// The folder, locked: so that others see that it is in use.
+    _lock: Option<fs::File>,
 }
 
 impl Plan {
@@ -105,11 +107,10 @@ impl Plan {
         remove_left(&self.folder);
         let folder = self.folder.join(format!("{PREFIX}{}", std::process::id()));
         let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-        fs::create_dir(&folder).map_err(|error| failed(&folder, error))?;
-        restrict(&folder).map_err(|error| failed(&folder, error))?;
+        let lock = create(&folder).map_err(|error| failed(&folder, error))?;
         let first = self.sources.first().map(|source| source.file.clone()).unwrap_or_default();
         let file = folder.join(first.file_name().unwrap_or_default());
-        let mut unpacked = Unpacked { folder, file, made: Vec::new() };
+        let mut unpacked = Unpacked { folder, file, made: Vec::new(), _lock: lock };
         for Source { file, steps, .. } in &self.sources {
             let place = unpacked.folder.join(file.file_name().unwrap_or_default());
             if steps.iter().any(|step| step.storage.is_some()) {
@@ -233,7 +234,10 @@ fn remove_left(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let number = name.strip_prefix(PREFIX).filter(|number| number.chars().all(|digit| digit.is_ascii_digit()));
-        if number.is_some_and(|number| Path::new("/proc/self").exists() && !Path::new("/proc").join(number).exists()) {
+        let is_gone = |number| Path::new("/proc/self").exists() && !Path::new("/proc").join(number).exists();
+        // A process of another container has a number that is not seen here, and its lock is.
+        let is_free = || fs::File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
+        if number.is_some_and(is_gone) && is_free() {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -249,14 +253,16 @@ fn link(to: &Path, place: &Path) -> std::io::Result<()> {
     if to.is_file() { fs::copy(to, place).map(drop) } else { Ok(()) }
 }
 
-/// Nobody else may read what is in a folder that all may look into.
+/// Makes the folder, which nobody else may look into, and locks it where the file system has locks.
 #[cfg(unix)]
-fn restrict(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+fn create(folder: &Path) -> std::io::Result<Option<fs::File>> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(folder)?;
+    let lock = fs::File::open(folder)?;
+    Ok(lock.try_lock().is_ok().then_some(lock))
 }
 
 #[cfg(not(unix))]
-fn restrict(_folder: &Path) -> std::io::Result<()> {
-    Ok(())
+fn create(folder: &Path) -> std::io::Result<Option<fs::File>> {
+    fs::create_dir(folder).map(|()| None)
 }
