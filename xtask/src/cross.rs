@@ -34,6 +34,7 @@ const LINUX: [&str; 7] = [
     "ld-linux-x86-64.so.2",
     "ld-linux-aarch64.so.1",
 ];
+const MUSL_NEEDS: [&str; 1] = ["libc.so"];
 const MACOS_NEEDS: [&str; 1] = ["/usr/lib/libsystem.b.dylib"];
 const WINDOWS: [&str; 6] =
     ["kernel32.dll", "ntdll.dll", "bcryptprimitives.dll", "ws2_32.dll", "userenv.dll", "advapi32.dll"];
@@ -86,6 +87,10 @@ fn link(tools: &Path, to: &Target, command: &mut Command) -> Result {
     let variable = to.name.to_uppercase().replace('-', "_");
     let (linker, flags) = (format!("CARGO_TARGET_{variable}_LINKER"), format!("CARGO_TARGET_{variable}_RUSTFLAGS"));
     match to.system {
+        // Else Rust links musl into each library, and no two of them could be in one process.
+        System::Linux if to.is_musl() => {
+            command.env("DARKCHUNK_SONAME", SONAME).env(flags, "-Ctarget-feature=-crt-static")
+        }
         System::Linux => command.env("DARKCHUNK_SONAME", SONAME),
         System::Windows => command.env(linker, windows_linker(tools, to)?),
         System::MacOs => {
@@ -190,6 +195,7 @@ fn exports(found: &Value, c_library: Option<For>) -> Result {
 
 fn needs(found: &Value, to: &Target) -> Result {
     let allowed = |name: &str| match to.system {
+        System::Linux if to.is_musl() => MUSL_NEEDS.contains(&name),
         System::Linux => LINUX.contains(&name),
         System::MacOs => MACOS_NEEDS.contains(&name),
         System::Windows => WINDOWS.contains(&name) || name.starts_with("api-ms-win-"),

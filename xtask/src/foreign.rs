@@ -13,6 +13,7 @@ use std::process::Command;
 
 const QEMU: &str = "/usr/bin/qemu-aarch64-static";
 const ARM_LIBC: &str = "/usr/aarch64-linux-gnu";
+const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
 const WINE: &str = "/usr/lib/wine/wine64";
 
 /// How a program for `to` is started here, with what has to be installed; None where it cannot be.
@@ -24,6 +25,7 @@ fn runner(to: &Target) -> Option<(&'static [&'static str], Vec<Package>)> {
             let packages = vec![file("qemu-user-static", QEMU), file("libc6-arm64-cross", ARM_LIBC)];
             Some((&[QEMU, "-L", ARM_LIBC], packages))
         }
+        "x86_64-unknown-linux-musl" => Some((&[MUSL], vec![file("musl", MUSL)])),
         "x86_64-pc-windows-gnu" => Some((&[WINE], vec![file("wine64", WINE)])),
         _ => None,
     }
@@ -92,11 +94,14 @@ fn zig(to: &Target) -> Result<Command> {
     let processor = to.name.split('-').next().unwrap_or_default();
     let system = match to.system {
         System::Windows => "windows-gnu".into(),
+        System::Linux if to.is_musl() => "linux-musl".into(),
         System::Linux => format!("linux-gnu.{}", to.glibc),
         System::MacOs => "macos".into(),
     };
     let mut zig = program(cross::tools()?.join("python"));
     zig.args(["-m", "ziglang", "cc", "-target", &format!("{processor}-{system}"), "-std=c11", "-O1"]);
+    // Else zig makes programs for musl that load no library.
+    zig.args(to.is_musl().then_some("-dynamic"));
     Ok(zig)
 }
 

@@ -14,7 +14,7 @@ pub(crate) enum System {
 pub(crate) struct Target {
     /// Rust's name.
     pub(crate) name: &'static str,
-    /// The oldest glibc; empty where there is none.
+    /// The oldest glibc; empty where there is none, as in Linux with musl.
     pub(crate) glibc: &'static str,
     /// The wheel's platform.
     pub(crate) platform: &'static str,
@@ -34,12 +34,15 @@ const fn target(
 }
 
 /// All of them; the first is what is built where none is named.
-pub(crate) const TARGETS: [Target; 5] = [
+pub(crate) const TARGETS: [Target; 8] = [
     target("x86_64-unknown-linux-gnu", "2.17", "manylinux_2_17_x86_64", "linux-x86_64", System::Linux),
     target("aarch64-unknown-linux-gnu", "2.17", "manylinux_2_17_aarch64", "linux-aarch64", System::Linux),
     target("x86_64-apple-darwin", "", "macosx_11_0_x86_64", "macos-x86_64", System::MacOs),
     target("aarch64-apple-darwin", "", "macosx_11_0_arm64", "macos-arm64", System::MacOs),
     target("x86_64-pc-windows-gnu", "", "win_amd64", "windows-x86_64", System::Windows),
+    target("x86_64-unknown-linux-musl", "", "musllinux_1_2_x86_64", "linux-musl-x86_64", System::Linux),
+    target("aarch64-unknown-linux-musl", "", "musllinux_1_2_aarch64", "linux-musl-aarch64", System::Linux),
+    target("aarch64-pc-windows-gnullvm", "", "win_arm64", "windows-arm64", System::Windows),
 ];
 
 impl Target {
@@ -58,6 +61,11 @@ impl Target {
             [option, name] if option == "--target" => Self::find(name).map(Some),
             _ => Err(format!("{command} takes --target T or nothing, not `{}`", arguments.join(" "))),
         }
+    }
+
+    /// Whether it is Linux with musl, as Alpine has it.
+    pub(crate) fn is_musl(&self) -> bool {
+        self.name.ends_with("-musl")
     }
 
     /// The file name of a shared library.
