@@ -244,16 +244,18 @@ with h5py.File(sys.argv[1], swmr=True) as file:
         print(len(data), int(data[-1].astype("i8").sum()), status[...].tolist().count(1), flush=True)
 """
     options = {"columns": {"shot": "u2"}, "swmr": True, "flush_seconds": None}
-    with Recorder(path, "frames", SHAPE, "int16", darkchunk.DRLE(1), **options) as recorder:
-        with subprocess.Popen([sys.executable, "-c", code, path], stdin=-1, stdout=-1, text=True) as reader:
-            assert reader.stdout.readline() == "ready\n"
-            for number, frame in enumerate(frames):
-                recorder.push(frame, shot=number)
-                recorder.flush()
-                print(file=reader.stdin, flush=True)
-                expected = number + 1, int(np.maximum(frame, 0).astype("i8").sum()), number + 1
-                assert tuple(map(int, reader.stdout.readline().split())) == expected
-            reader.stdin.close()
+    with (
+        Recorder(path, "frames", SHAPE, "int16", darkchunk.DRLE(1), **options) as recorder,
+        subprocess.Popen([sys.executable, "-c", code, path], stdin=-1, stdout=-1, text=True) as reader,
+    ):
+        assert reader.stdout.readline() == "ready\n"
+        for number, frame in enumerate(frames):
+            recorder.push(frame, shot=number)
+            recorder.flush()
+            print(file=reader.stdin, flush=True)
+            expected = number + 1, int(np.maximum(frame, 0).astype("i8").sum()), number + 1
+            assert tuple(map(int, reader.stdout.readline().split())) == expected
+        reader.stdin.close()
     assert recorder.statistics.n_stored == n_frames
     with h5py.File(path) as file:
         assert np.array_equal(file["frames_darkchunk/sum"], np.maximum(frames, 0).astype("i8").sum(0))
