@@ -40,6 +40,8 @@ macro_rules! for_each_hdf5_tool {
             fn H5Aget_storage_size(attribute: Hid) -> u64;
             fn H5Aget_create_plist(attribute: Hid) -> Hid;
             fn H5Premove_filter(dcpl: Hid, filter: c_int) -> c_int;
+            // A truth value, which has one byte or four by HDF5's version.
+            fn H5Pset_obj_track_times(ocpl: Hid, track: c_uint) -> c_int;
             fn H5Pset_char_encoding(plist: Hid, character_set: c_int) -> c_int;
             fn H5Gget_create_plist(group: Hid) -> Hid;
             fn H5Pget_link_creation_order(gcpl: Hid, flags: *mut c_uint) -> c_int;

@@ -51,6 +51,7 @@ mod options;
 #[cfg(feature = "load")]
 pub mod plugins;
 mod recording;
+pub mod results;
 pub mod salvage;
 mod tools;
 pub mod tree;
