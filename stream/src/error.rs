@@ -88,6 +88,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// What is done with slices has failed.
+    #[error("slice {slice}: {reason}")]
+    Slice {
+        /// The slice.
+        slice: u64,
+        /// What went wrong.
+        reason: String,
+    },
     /// A selection, a destination or an option that means nothing.
     #[error("{0}")]
     Argument(String),

@@ -18,6 +18,8 @@
 //! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory; [`trial`], which filter and which chunks are best for it; [`threshold`],
 //! what thresholds would take away.
 //!
+//! [`slabs`] hands slices of datasets to a function that several threads call, each chunk read and decoded once.
+//!
 //! This crate has threads that outlive a call, so nothing that a plugin links may use it.
 
 #![deny(unsafe_code)]
@@ -34,6 +36,7 @@ mod reader;
 pub mod recorder;
 pub mod recover;
 mod reserve;
+pub mod slabs;
 pub mod threshold;
 pub mod trial;
 pub mod unpacked;

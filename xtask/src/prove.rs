@@ -44,6 +44,11 @@ const PROOFS: &[Proof] = &[
         run: reader,
     },
     Proof {
+        name: "slices",
+        help: "each slice is what the dataset holds, of 3000 datasets with three maps each, on each HDF5",
+        run: slices,
+    },
+    Proof {
         name: "metrics",
         help: "metrics beside numpy, scipy and scikit-image; false alarms over 1000 seeds",
         run: metrics,
@@ -178,7 +183,16 @@ fn replay(tally: &mut Tally) -> Result {
 
 /// Datasets and selections at random, each time others: the seed is printed.
 fn reader(tally: &mut Tally) -> Result {
-    const CASES: &str = "10000";
+    at_random(tally, "reader", "property", "10000")
+}
+
+/// Datasets, slicing maps, memory, threads, padding and blocks at random.
+fn slices(tally: &mut Tally) -> Result {
+    at_random(tally, "slices", "slabs", "3000")
+}
+
+/// A test program of `darkchunk-stream` with so many cases, on each HDF5.
+fn at_random(tally: &mut Tally, what: &str, test: &str, cases: &str) -> Result {
     setup::python()?;
     setup::system(&[System::Hdf5Tools])?;
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -188,9 +202,9 @@ fn reader(tally: &mut Tally) -> Result {
         let name = library.as_ref().and_then(|library| library.file_name());
         let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
         let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk-stream", "--test", "property", "--", "--nocapture"]);
-        tests.env("DARKCHUNK_CASES", CASES).env("DARKCHUNK_SEED", &seed);
-        tally.step(&format!("reader, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
+        tests.args(["test", "--package", "darkchunk-stream", "--test", test, "--", "--nocapture"]);
+        tests.env("DARKCHUNK_CASES", cases).env("DARKCHUNK_SEED", &seed);
+        tally.step(&format!("{what}, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
     }
     Ok(())
 }

@@ -196,6 +196,12 @@ impl Reader {
         }
     }
 
+    /// Bytes of the largest block that is decoded or read at once: a chunk, also of a virtual dataset's sources.
+    pub(crate) fn largest_block(&self) -> usize {
+        let sources = self.known.sources.iter().flat_map(|parts| &parts.sources).map(|(_, known)| known.block_bytes);
+        sources.fold(self.known.block_bytes, usize::max)
+    }
+
     /// An element.
     #[must_use]
     pub fn element(&self) -> ElementType {

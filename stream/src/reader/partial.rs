@@ -33,6 +33,8 @@ pub struct Statistics {
     pub partial_chunks: u64,
     /// The blocks of these parts.
     pub partial_blocks: u64,
+    /// Bytes that chunks and blocks were decoded to, and those that are stored as they are.
+    pub decoded_bytes: u64,
 }
 
 /// [`Statistics`] that threads count.
@@ -42,12 +44,14 @@ pub(super) struct Counts {
     pub(super) whole_chunks: AtomicU64,
     partial_chunks: AtomicU64,
     partial_blocks: AtomicU64,
+    pub(super) decoded_bytes: AtomicU64,
 }
 
 impl Counts {
-    pub(super) fn part(&self, n_blocks: usize) {
+    pub(super) fn part(&self, n_blocks: usize, part_bytes: usize) {
         self.partial_chunks.fetch_add(1, Ordering::Relaxed);
         self.partial_blocks.fetch_add(n_blocks as u64, Ordering::Relaxed);
+        Self::add(&self.decoded_bytes, n_blocks.saturating_mul(part_bytes));
     }
 
     pub(super) fn add(count: &AtomicU64, n: usize) {
@@ -61,6 +65,7 @@ impl Counts {
             whole_chunks: get(&self.whole_chunks),
             partial_chunks: get(&self.partial_chunks),
             partial_blocks: get(&self.partial_blocks),
+            decoded_bytes: get(&self.decoded_bytes),
         }
     }
 }
@@ -162,8 +167,9 @@ impl Order {
         };
         match filter.open(stored) {
             Ok(open) if open.parts().is_some_and(|parts| is_worth(&range, self.known.block_bytes, Some(parts))) => {
+                let part_bytes = open.parts().map_or(0, |parts| parts.part_bytes);
                 let decode = |dst: &mut [u8]| open.decode_range(Level::current(), range.clone(), dst);
-                self.put(block, &range, &strides, scratch, decode).map_err(|error| block.fault(error))
+                self.put(block, (&range, part_bytes), &strides, scratch, decode).map_err(|error| block.fault(error))
             }
             _ => self.decode(block, mask, stored, scratch),
         }
@@ -198,8 +204,9 @@ impl Order {
         let Scratch { stored, decoded } = scratch;
         let bytes = resized(stored, place.len(), block, chunk)?;
         self.fetch(located, bytes, block, chunk, place.start as u64)?;
+        let part_bytes = index.parts().part_bytes;
         let decode = |dst: &mut [u8]| filter.decode_by_index(index, Level::current(), range.clone(), bytes, dst);
-        let is_done = blocks.agree(bytes) && self.put(block, range, strides, decoded, decode).is_ok();
+        let is_done = blocks.agree(bytes) && self.put(block, (range, part_bytes), strides, decoded, decode).is_ok();
         if !is_done {
             // It is damaged, or another chunk than it was: what the whole of it says is what counts.
             self.known.indices.forget(chunk);
@@ -207,11 +214,11 @@ impl Order {
         Ok(is_done)
     }
 
-    /// Puts a part that `decode` gives where it belongs.
+    /// Puts a part that `decode` gives where it belongs. Blocks that decode alone have `part_bytes`.
     fn put(
         &self,
         block: &Block,
-        range: &Range<usize>,
+        (range, part_bytes): (&Range<usize>, usize),
         strides: &[usize],
         scratch: &mut Vec<u8>,
         decode: impl FnOnce(&mut [u8]) -> darkchunk::Result<usize>,
@@ -220,7 +227,7 @@ impl Order {
         if is_dense(block, strides, self.known.element_bytes) {
             // SAFETY: no other block has these elements, and each block is taken once.
             if let Some(piece) = unsafe { target.piece(block.region()) } {
-                self.counts.part(decode(piece)?);
+                self.counts.part(decode(piece)?, part_bytes);
                 return Ok(());
             }
         }
@@ -228,7 +235,7 @@ impl Order {
             *scratch = zeroed(range.len())?;
         }
         let bytes = &mut scratch[..range.len()];
-        self.counts.part(decode(bytes)?);
+        self.counts.part(decode(bytes)?, part_bytes);
         // SAFETY: as above.
         unsafe { self.target.copy(block.region(), Source { bytes, first: 0, strides }) };
         Ok(())

@@ -278,6 +278,7 @@ impl Order {
             return Err(block.fault(darkchunk::Error::WrongSize { expected, found: chunk.n_bytes as usize }));
         }
         let (first, n_bytes, strides) = self.hull(block)?;
+        Counts::add(&self.counts.decoded_bytes, n_bytes);
         let mut target = self.target.clone();
         if is_dense(block, &strides, self.known.element_bytes) {
             // SAFETY: no other block has these elements, and each block is taken once.
@@ -301,6 +302,7 @@ impl Order {
         let (first, _, strides) = self.hull(block)?;
         let fault = |source| block.fault(source);
         Counts::add(&self.counts.whole_chunks, 1);
+        Counts::add(&self.counts.decoded_bytes, n_bytes);
         let mut target = self.target.clone();
         if is_dense(block, &strides, self.known.element_bytes) && block.is_whole() {
             // SAFETY: no other block has these elements, and each block is taken once.

@@ -198,6 +198,7 @@ impl<G: Gather> Walk<G> {
         let bytes = read_chunk(known, located, chunk, &offset, stored)?;
         Counts::add(&self.counts.read_bytes, bytes.len());
         Counts::add(&self.counts.whole_chunks, 1);
+        Counts::add(&self.counts.decoded_bytes, known.block_bytes);
         let is_edge = offset[0].saturating_add(known.block[0]) > known.dims[0];
         let is_raw = known.edges_are_raw && is_edge;
         let fault = |source| Error::Chunk { offset: offset.clone(), source };

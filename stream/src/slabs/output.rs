@@ -1,0 +1,221 @@
+//! Outputs: a dataset for each, written chunk by chunk in the order of the slices, so that the file is the same with any number of
+//! threads.
+//!
+//! A chunk is one slice, encoded by the worker that made it. Where slices are small, a chunk has several that follow each other along
+//! the fastest slicing axis; these are gathered and encoded by the thread that writes.
+
+use darkchunk::Exec;
+use darkchunk::pipeline::{Pipeline, buffer};
+use darkchunk_hdf5::results::{NewResult, NumberClass, NumberType, ResultDataset, bitshuffle_lz4};
+use darkchunk_hdf5::{File, Library};
+
+use super::memory::lines;
+use super::slicing::Slicing;
+use crate::{Error, Result};
+
+/// A chunk of several slices has at most so many bytes.
+const GATHERED_BYTES: u64 = 64 << 10;
+
+/// The largest chunk that HDF5 before 2.0 has.
+const MAX_CHUNK_BYTES: u64 = u32::MAX as u64;
+
+/// An output that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Its path in the file of results.
+    pub path: String,
+    /// An element, in this machine's byte order.
+    pub number: NumberType,
+    /// Its extent along each axis; -k: as long as slicing axis k. Each slicing axis is there once.
+    pub shape: Vec<i64>,
+}
+
+/// How an output is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    path: String,
+    number: NumberType,
+    dims: Vec<u64>,
+    /// For each axis 0, or which slicing axis it is, from 1 on.
+    map: Vec<u32>,
+    chunk: Vec<u64>,
+    filters: Vec<(u32, Vec<u32>)>,
+    pipeline: Pipeline,
+    pub(super) slice_bytes: u64,
+    /// Slices of a chunk along the fastest slicing axis.
+    per_chunk: u64,
+    /// Bytes of a slice that follow each other in a chunk.
+    run_bytes: usize,
+}
+
+/// Outputs that workers may have in hand at the same time: as many as work, and as many that wait to be written.
+pub(super) fn n_buffers(n_workers: usize) -> usize {
+    2 * n_workers + 1
+}
+
+impl Shape {
+    pub(super) fn new(spec: &OutputSpec, slicing: &Slicing) -> Result<Self> {
+        let refused =
+            |why: String| Error::Argument(format!("the output {:?} of shape {:?}: {why}", spec.path, spec.shape));
+        if spec.path.trim_matches('/').is_empty() {
+            return Err(refused("it needs a path such as output/data".into()));
+        }
+        let (dims, map) = extent(&spec.shape, slicing).map_err(refused)?;
+        let n_axes = slicing.dims().len();
+        let core = |(dim, axis): (&u64, &u32)| if *axis == 0 { *dim } else { 1 };
+        let element_bytes = spec.number.n_bytes as u64;
+        let slice_bytes = dims.iter().zip(&map).map(core).fold(element_bytes, u64::saturating_mul);
+        if spec.number.class == NumberClass::Bytes || slice_bytes == 0 || slice_bytes > MAX_CHUNK_BYTES {
+            return Err(refused("a slice is to have 1 to 4294967295 bytes of numbers".into()));
+        }
+        let last = slicing.dims()[n_axes - 1].max(1);
+        let per_chunk = (GATHERED_BYTES / slice_bytes).clamp(1, last);
+        let place = map.iter().position(|axis| *axis as usize == n_axes).unwrap_or(0);
+        let inner = dims[place..].iter().zip(&map[place..]).map(core).product::<u64>();
+        let chunk: Vec<u64> = dims
+            .iter()
+            .zip(&map)
+            .map(|(dim, axis)| if *axis as usize == n_axes { per_chunk } else { core((dim, axis)) })
+            .collect();
+        let filters = vec![bitshuffle_lz4(spec.number, &chunk)?];
+        let pipeline = Pipeline::new(filters.iter().map(|(id, values)| (*id, &values[..])))?;
+        Ok(Self {
+            path: spec.path.clone(),
+            number: spec.number,
+            dims,
+            map,
+            chunk,
+            filters,
+            pipeline,
+            slice_bytes,
+            per_chunk,
+            run_bytes: inner as usize * spec.number.n_bytes,
+        })
+    }
+
+    /// Whether a chunk has several slices.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.per_chunk > 1
+    }
+
+    /// From the output of a call to that of the next in the memory of a task.
+    pub(super) fn call_bytes(&self, n_block: u64) -> u64 {
+        lines(self.slice_bytes.saturating_mul(n_block))
+    }
+
+    /// Memory of a task.
+    pub(super) fn buffer_bytes(&self, n_task: u64, max_block: u64) -> u64 {
+        self.call_bytes(max_block).saturating_mul(n_task.div_ceil(max_block))
+    }
+
+    /// Memory of a chunk that is gathered.
+    pub(super) fn gathered_bytes(&self) -> u64 {
+        if self.is_gathered() { 3 * self.per_chunk.saturating_mul(self.slice_bytes) } else { 0 }
+    }
+
+    /// A chunk as it is stored.
+    pub(super) fn encode(&self, chunk: &[u8]) -> Result<Vec<u8>> {
+        Ok(self.pipeline.encode(Exec::current(), chunk)?)
+    }
+
+    /// Where the chunk of a slice begins in the dataset.
+    fn offset(&self, place: &[u64]) -> Vec<u64> {
+        let last = place.len();
+        let at = |axis: &u32| match *axis as usize {
+            0 => 0,
+            axis if axis == last => place[axis - 1] / self.per_chunk * self.per_chunk,
+            axis => place[axis - 1],
+        };
+        self.map.iter().map(at).collect()
+    }
+}
+
+/// The extents that a shape means, and which slicing axes they are.
+fn extent(shape: &[i64], slicing: &Slicing) -> std::result::Result<(Vec<u64>, Vec<u32>), String> {
+    let n_axes = slicing.dims().len();
+    let (mut dims, mut map) = (Vec::new(), Vec::new());
+    for dim in shape {
+        let axis = if *dim < 0 { dim.unsigned_abs() as usize } else { 0 };
+        if axis > n_axes {
+            return Err(format!("there is no slicing axis {axis}"));
+        }
+        if axis > 0 && map.contains(&(axis as u32)) {
+            return Err(format!("slicing axis {axis} is there twice"));
+        }
+        dims.push(if axis > 0 { slicing.dims()[axis - 1] } else { dim.unsigned_abs() });
+        map.push(axis as u32);
+    }
+    match (1..=n_axes).find(|axis| !map.contains(&(*axis as u32))) {
+        Some(axis) => Err(format!("one of its axes must be -{axis}: else slices would be written over each other")),
+        None => Ok((dims, map)),
+    }
+}
+
+/// A chunk of several slices that is not complete.
+struct Gathered {
+    offset: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+/// An output that is being written.
+struct Open {
+    shape: Shape,
+    dataset: ResultDataset,
+    gathered: Option<Gathered>,
+}
+
+/// All outputs of a run.
+pub(super) struct Outputs(Vec<Open>);
+
+impl Outputs {
+    /// Makes their datasets.
+    pub(super) fn create(library: &Library, file: &File, shapes: &[Shape]) -> Result<Self> {
+        let open = |shape: &Shape| -> Result<Open> {
+            let Shape { path, number, dims, chunk, filters, .. } = shape;
+            let new = NewResult { path, number: *number, dims, chunk: Some(chunk), filters };
+            let dataset = ResultDataset::create(library, file.id(), new)?;
+            Ok(Open { shape: shape.clone(), dataset, gathered: None })
+        };
+        shapes.iter().map(open).collect::<Result<_>>().map(Self)
+    }
+
+    /// Writes a slice that is a chunk, and is encoded.
+    pub(super) fn put_chunk(&mut self, output: usize, place: &[u64], chunk: &[u8]) -> Result<()> {
+        let Some(open) = self.0.get(output) else { return Ok(()) };
+        Ok(open.dataset.write_chunk(&open.shape.offset(place), chunk)?)
+    }
+
+    /// Takes a slice for a chunk of several. They come in ascending order.
+    pub(super) fn put_slice(&mut self, output: usize, place: &[u64], slice: &[u8]) -> Result<()> {
+        let Some(open) = self.0.get_mut(output) else { return Ok(()) };
+        let offset = open.shape.offset(place);
+        if open.gathered.as_ref().is_some_and(|gathered| gathered.offset != offset) {
+            open.write_gathered()?;
+        }
+        let n_bytes = (open.shape.per_chunk * open.shape.slice_bytes) as usize;
+        let (per_chunk, run) = (open.shape.per_chunk as usize, open.shape.run_bytes);
+        let gathered = match &mut open.gathered {
+            Some(gathered) => gathered,
+            none => none.insert(Gathered { offset, bytes: buffer(n_bytes)? }),
+        };
+        let at = place.last().map_or(0, |place| (*place as usize) % per_chunk);
+        for (number, bytes) in slice.chunks_exact(run).enumerate() {
+            let to = (number * per_chunk + at) * run;
+            gathered.bytes[to..to + run].copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.0.iter_mut().try_for_each(Open::write_gathered)
+    }
+}
+
+impl Open {
+    fn write_gathered(&mut self) -> Result<()> {
+        let Some(Gathered { offset, bytes }) = self.gathered.take() else { return Ok(()) };
+        let encoded = self.shape.encode(&bytes)?;
+        Ok(self.dataset.write_chunk(&offset, &encoded)?)
+    }
+}

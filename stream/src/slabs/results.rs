@@ -1,0 +1,126 @@
+//! A file of results: the outputs, a status for each slice, and what made them.
+//!
+//! ```text
+//! /entry                    NXentry
+//!   process                 NXprocess
+//!     program, version      darkchunk slices
+//!     library, …            what was called ([`Provenance`])
+//!     status                of each slice: 0 done, 1 skipped, 2 failed, 3 not reached
+//! ```
+//!
+//! It is written under another name in the folder of its own, and gets its name when it is complete and on the disk. No time is in it: the
+//! same run gives the same bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::results::{NewResult, NumberClass, NumberType, ResultDataset, nexus_group, texts};
+use darkchunk_hdf5::{File, Library};
+
+use super::input::Input;
+use super::output::Outputs;
+use super::plan::Plan;
+use super::run::{Summary, run_into};
+use super::{Process, Status};
+use crate::{Error, Result};
+
+/// Where the group about the run is.
+const PROCESS: &str = "/entry/process";
+
+/// What made the results.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Names and texts, such as that of the library and its version.
+    pub facts: Vec<(String, String)>,
+    /// Names and lists of texts, such as its arguments.
+    pub lists: Vec<(String, Vec<String>)>,
+}
+
+/// A file that goes away unless it is kept.
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Calls `process` for all slices, as [`run`](super::run) does, and writes a new file with the outputs.
+///
+/// # Errors
+/// As [`run`](super::run), and [`Error::Argument`] where the file is there already. There is no new file then.
+pub fn write(
+    library: &Library,
+    to: &Path,
+    (inputs, plan): (&[Input], &Plan),
+    process: &dyn Process,
+    keep_going: bool,
+    provenance: &Provenance,
+    seen: &dyn Fn(u64),
+) -> Result<Summary> {
+    let failed = |error: std::io::Error| Error::Argument(format!("{}: {error}", to.display()));
+    if to.exists() {
+        return Err(Error::Argument(format!("{} is there already", to.display())));
+    }
+    let place = unfinished(to)?;
+    // The system's words for a folder that is missing are better than HDF5's.
+    fs::File::create(&place).map_err(failed)?;
+    let mut temporary = Temporary(Some(place.clone()));
+    let file = File::create(library, &place)?;
+    let mut outputs = Outputs::create(library, &file, &plan.outputs)?;
+    let summary = run_into(inputs, plan, process, keep_going, Some(&mut outputs), seen)?;
+    drop(outputs);
+    describe(library, &file, plan, &summary, provenance)?;
+    file.close()?;
+    fs::File::open(&place).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::rename(&place, to).map_err(failed)?;
+    temporary.0 = None;
+    sync_folder(to).map_err(failed)?;
+    Ok(summary)
+}
+
+/// The name that a file has until it is finished: in the same folder, and of no other process.
+fn unfinished(to: &Path) -> Result<PathBuf> {
+    let none = || Error::Argument(format!("{} is no name of a file", to.display()));
+    let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
+    Ok(to.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
+}
+
+/// Has the disk know the names in a folder.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn describe(library: &Library, file: &File, plan: &Plan, summary: &Summary, provenance: &Provenance) -> Result<()> {
+    nexus_group(library, file.id(), "/entry", "NXentry")?;
+    nexus_group(library, file.id(), PROCESS, "NXprocess")?;
+    let fact = |name: &str, text: &str| texts(library, file.id(), &format!("{PROCESS}/{name}"), &[text], false);
+    fact("program", "darkchunk slices")?;
+    fact("version", env!("CARGO_PKG_VERSION"))?;
+    for (name, text) in &provenance.facts {
+        fact(name, text)?;
+    }
+    for (name, list) in &provenance.lists {
+        let list: Vec<&str> = list.iter().map(String::as_str).collect();
+        texts(library, file.id(), &format!("{PROCESS}/{name}"), &list, true)?;
+    }
+    let (path, dims) = (format!("{PROCESS}/status"), plan.slicing.dims());
+    let number = NumberType::native(NumberClass::Unsigned, 1);
+    let status =
+        ResultDataset::create(library, file.id(), NewResult { path: &path, number, dims, chunk: None, filters: &[] })?;
+    status.write(&summary.status)?;
+    Ok(status.describe("meaning", &meaning())?)
+}
+
+fn meaning() -> String {
+    let words = [
+        (Status::Done, "done"),
+        (Status::Skipped, "skipped"),
+        (Status::Failed, "failed"),
+        (Status::NotReached, "not reached"),
+    ];
+    words.map(|(status, words)| format!("{} {words}", status as u8)).join(", ")
+}
