@@ -18,6 +18,7 @@ mod interrupt;
 mod output;
 mod plugins;
 mod recover;
+mod slices;
 mod threshold;
 mod trial;
 mod verify;
@@ -80,6 +81,8 @@ enum Verb {
     Watch(watch::Arguments),
     Threshold(threshold::Arguments),
     Plugins(plugins::Arguments),
+    #[command(subcommand)]
+    Slices(slices::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -116,6 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Watch(arguments) => watch::run(&arguments),
         Verb::Threshold(arguments) => threshold::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
+        Verb::Slices(arguments) => slices::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

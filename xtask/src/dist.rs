@@ -51,7 +51,7 @@ pub(crate) fn build() -> Result {
     link_soname(&root().join("dist/lib"))?;
     lay_out(
         &root().join("dist/include"),
-        &["darkchunk.h", "darkchunk.hpp"].map(|name| root().join("ffi/include").join(name)),
+        &["darkchunk.h", "darkchunk.hpp", "h5io.h"].map(|name| root().join("ffi/include").join(name)),
     )?;
     licences::lay_out(&root().join("dist/licences"), &[])
 }

@@ -1,0 +1,256 @@
+//! `slices`: a C library's function over all slices of datasets.
+
+use std::path::{Path, PathBuf};
+
+use darkchunk_hdf5::{File, load};
+use darkchunk_stream::Way;
+use darkchunk_stream::slabs::h5io::{Begun, Loaded, Setting};
+use darkchunk_stream::slabs::{self, Input, InputPlan, Limits, Plan, Provenance, Summary};
+use serde_json::json;
+
+use crate::input::{Jobs, readable};
+use crate::output::{Style, bytes, count, print, progress, shown, wrapped};
+use crate::{Found, Outcome};
+
+const HELP: &str = "A library is a C file with seven small functions (h5io.h, docs/slices.md). Each\n\
+    chunk is read and decoded once, if memory allows it; slices are handed to the\n\
+    library by several threads, as far as it allows that.\n\n\
+    Examples:\n  darkchunk slices plan scan.h5 -l ./benchmark.so\n  \
+    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5";
+
+/// Run a C library's function over all slices of datasets, on all cores
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Arguments {
+    /// Call the library for all slices, and write its outputs to a new file
+    #[command(after_help = HELP)]
+    Run(RunArguments),
+    /// Say what would be read, how often each byte is decoded, and the memory
+    #[command(after_help = HELP)]
+    Plan(Common),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Go on after a slice that fails; its status is 2 then
+    #[arg(long)]
+    keep_going: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// The file that the inputs are in
+    file: PathBuf,
+    /// The library
+    #[arg(short, long, value_name = "LIB.so")]
+    library: PathBuf,
+    /// The new file for its outputs
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Memory for slabs and all that is read and written, in MB
+    #[arg(long, value_name = "MB", default_value_t = 2000)]
+    memory: u64,
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    style: Style,
+    /// What the library is told
+    #[arg(last = true, value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    match arguments {
+        Arguments::Plan(common) => with_plan(common, true, |planned| print(&planned.text()).map(|()| Found::Nothing)),
+        Arguments::Run(RunArguments { common, keep_going }) => {
+            with_plan(common, common.output.is_some(), |planned| planned.run(*keep_going))
+        }
+    }
+}
+
+/// All that is ready to run.
+struct Planned<'a> {
+    common: &'a Common,
+    hdf5: &'a darkchunk_hdf5::Library,
+    loaded: &'a Loaded,
+    begun: &'a Begun,
+    inputs: &'a [Input],
+    plan: &'a Plan,
+}
+
+fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) -> Outcome) -> Outcome {
+    let words = |error: darkchunk_stream::Error| error.to_string();
+    if let Some(bad) = common.arguments.iter().find(|argument| !argument.contains('=')) {
+        return Err(format!("{bad:?} is not NAME=VALUE"));
+    }
+    readable(&common.file)?;
+    let loaded = Loaded::open(&common.library).map_err(words)?;
+    let hdf5 = load::library().map_err(|error| error.to_string())?;
+    let file = File::open(&hdf5, &common.file, false).map_err(|error| format!("{}: {error}", common.file.display()))?;
+    let n_threads = common.jobs.n_threads();
+    let setting = Setting { arguments: &common.arguments, file: &common.file, has_output, n_workers: n_threads };
+    let (begun, inputs) =
+        loaded.begin(setting, |path| Input::open(&hdf5, file.id(), path, n_threads)).map_err(words)?;
+    let memory = common.memory.saturating_mul(1_000_000);
+    let limits = Limits { n_threads, n_workers: n_threads, memory, max_block: 1 };
+    let plan = begun.plan(&inputs, limits).map_err(words)?;
+    let planned = Planned { common, hdf5: &hdf5, loaded: &loaded, begun: &begun, inputs: &inputs, plan: &plan };
+    let outcome = then(&planned);
+    let ended = begun.end().map_err(words);
+    let found = outcome?;
+    ended.map(|()| found)
+}
+
+impl Planned<'_> {
+    fn run(&self, keep_going: bool) -> Outcome {
+        let style = self.common.style;
+        if !style.quiet {
+            print(&self.text())?;
+        }
+        let n_slices = self.plan.slicing().n_slices();
+        let all: u64 = self.plan.inputs().iter().map(|input| input.n_bytes).sum();
+        let bar = progress(all, style);
+        let seen = |n: u64| bar.set_position((u128::from(all) * u128::from(n) / u128::from(n_slices.max(1))) as u64);
+        let parts = (self.inputs, self.plan);
+        let summary = match &self.common.output {
+            Some(to) if self.begun.has_outputs() => {
+                slabs::write(self.hdf5, to, parts, self.begun, keep_going, &self.provenance(), &seen)
+            }
+            _ => slabs::run(self.inputs, self.plan, self.begun, keep_going, &seen),
+        };
+        bar.finish_and_clear();
+        let summary = summary.map_err(|error| format!("{}: {error}", self.common.file.display()))?;
+        print(&if style.json { self.summary_json(&summary) } else { self.summary_text(&summary, style) })?;
+        Ok(if summary.n_failed > 0 { Found::Something } else { Found::Nothing })
+    }
+
+    fn provenance(&self) -> Provenance {
+        let (name, version) = self.loaded.name();
+        let text = |path: &Path| path.display().to_string();
+        let fact = |name: &str, text: String| (name.to_owned(), text);
+        let inputs = self.plan.inputs();
+        let list = |name: &str, of: &dyn Fn(&InputPlan) -> String| (name.to_owned(), inputs.iter().map(of).collect());
+        Provenance {
+            facts: vec![
+                fact("library", text(self.loaded.file())),
+                fact("library_name", name.unwrap_or_default()),
+                fact("library_version", version.unwrap_or_default()),
+                fact("library_sha256", self.loaded.sha256().to_owned()),
+                fact("input_file", text(&self.common.file.canonicalize().unwrap_or(self.common.file.clone()))),
+            ],
+            lists: vec![
+                ("arguments".to_owned(), self.common.arguments.clone()),
+                list("inputs", &|input| input.path.clone()),
+                list("slicing_maps", &|input| format!("{:?}", input.map)),
+            ],
+        }
+    }
+
+    /// What will be done.
+    fn text(&self) -> String {
+        if self.common.style.json {
+            return self.plan_json();
+        }
+        let plan = self.plan;
+        let (n_slices, (height, axis)) = (plan.slicing().n_slices(), plan.height());
+        let (name, version) = self.loaded.name();
+        let name = name.unwrap_or_else(|| self.common.library.display().to_string());
+        let name = [name, version.unwrap_or_default()].join(" ");
+        let mut text = wrapped(
+            0,
+            &format!(
+                "{}: {} {:?} for {}, in {} of {height} along slicing axis {axis}",
+                self.common.file.display(),
+                count(n_slices, "slice"),
+                plan.slicing().dims(),
+                name.trim(),
+                count(plan.n_slabs(), "slab"),
+            ),
+        );
+        plan.inputs().iter().for_each(|input| text += &wrapped(2, &input_words(input)));
+        let memory = plan.memory();
+        text += &wrapped(
+            2,
+            &format!(
+                "memory: at most {}: slabs {}, reading {}, outputs {}",
+                bytes(memory.total()),
+                bytes(memory.slabs),
+                bytes(memory.reading),
+                bytes(memory.outputs)
+            ),
+        );
+        text
+    }
+
+    fn plan_json(&self) -> String {
+        let (plan, memory) = (self.plan, self.plan.memory());
+        let (height, axis) = plan.height();
+        let inputs = plan.inputs().iter().map(|input| {
+            json!({
+                "path": input.path, "shape": input.dims, "chunk": input.chunk, "slicing_map": input.map,
+                "direct": input.way == Way::Direct, "reason": input.reason, "bytes": input.n_bytes,
+                "stored_bytes": input.stored_bytes, "decoded_bytes": input.decoded_bytes,
+                "slice_bytes": input.slice_bytes, "slab_bytes": input.slab_bytes,
+            })
+        });
+        let object = json!({
+            "verb": "slices plan", "file": self.common.file.display().to_string(),
+            "library": self.loaded.file().display().to_string(), "slicing_axes": plan.slicing().dims(),
+            "slices": plan.slicing().n_slices(), "slabs": plan.n_slabs(), "slab_height": height, "slab_axis": axis,
+            "inputs": inputs.collect::<Vec<_>>(), "memory": memory.total(), "memory_slabs": memory.slabs,
+            "memory_reading": memory.reading, "memory_outputs": memory.outputs,
+        });
+        format!("{object}\n")
+    }
+
+    fn summary_text(&self, summary: &Summary, style: Style) -> String {
+        let mut text = String::new();
+        if !style.quiet {
+            let Summary { n_done, n_skipped, n_failed, n_not_reached, .. } = summary;
+            let words = [(n_skipped, "skipped"), (n_failed, "failed"), (n_not_reached, "not reached")];
+            let others = words.iter().filter(|(n, _)| **n > 0).map(|(n, words)| format!(", {n} {words}"));
+            text += &wrapped(0, &format!("{} done{}", count(*n_done, "slice"), others.collect::<String>()));
+            for (input, found) in self.plan.inputs().iter().zip(&summary.statistics) {
+                let (read, decoded) = (bytes(found.read_bytes), bytes(found.decoded_bytes));
+                text += &wrapped(2, &format!("{}: {read} read, {decoded} decoded", input.path));
+            }
+        }
+        if let Some((slice, reason)) = &summary.failure {
+            text += &wrapped(2, &format!("the first that failed: slice {slice}: {}", shown(reason)));
+        }
+        text
+    }
+
+    fn summary_json(&self, summary: &Summary) -> String {
+        let inputs = self.plan.inputs().iter().zip(&summary.statistics).map(|(input, found)| {
+            json!({ "path": input.path, "read_bytes": found.read_bytes, "decoded_bytes": found.decoded_bytes })
+        });
+        let failure = summary.failure.as_ref().map(|(slice, reason)| json!({ "slice": slice, "reason": reason }));
+        let object = json!({
+            "verb": "slices run", "file": self.common.file.display().to_string(),
+            "output": self.common.output.as_ref().map(|path| path.display().to_string()), "done": summary.n_done,
+            "skipped": summary.n_skipped, "failed": summary.n_failed, "not_reached": summary.n_not_reached,
+            "failure": failure, "inputs": inputs.collect::<Vec<_>>(),
+        });
+        format!("{object}\n")
+    }
+}
+
+fn input_words(input: &InputPlan) -> String {
+    let InputPlan { path, dims, chunk, map, .. } = input;
+    let chunk = chunk.as_ref().map_or("in one piece".to_owned(), |chunk| format!("chunks {chunk:?}"));
+    let how = match input.way {
+        Way::Direct => String::new(),
+        Way::Chunks => format!(", chunks through HDF5 ({})", input.reason),
+        Way::Hdf5 => format!(", through HDF5 on one thread ({})", input.reason),
+    };
+    let stored = input.stored_bytes.map_or(String::new(), |n_bytes| format!(", {} stored", bytes(n_bytes)));
+    let times = input.decoded_bytes as f64 / input.n_bytes.max(1) as f64;
+    format!(
+        "{path} {dims:?}, {chunk}, map {map:?}{how}: {}{stored}, {} decoded ({times:.2} times); a slab has {}",
+        bytes(input.n_bytes),
+        bytes(input.decoded_bytes),
+        bytes(input.slab_bytes)
+    )
+}

@@ -1,0 +1,322 @@
+"""`darkchunk slices`: C libraries over slices, beside h5py."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from common import BITSHUFFLE, ROOT
+from test_command import COMMAND, run
+
+HEADERS = ROOT / "ffi" / "include"
+EXAMPLES = ROOT / "examples" / "slices"
+CHECKS = ROOT / "tests" / "hosts" / "slices" / "checks.c"
+FLAGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{HEADERS}"]
+IMAGES = np.random.default_rng(22).integers(0, 900, (12, 37, 20), "<u2")
+
+
+def compiled(folder, source, *more, standard="c99", compiler="gcc"):
+    """The library that a source makes, without any warning."""
+    library = folder / ("-".join([source.stem, standard, *more]).replace("=", "") + ".so")
+    if not library.exists():
+        language = ["-x", "c++"] if compiler == "g++" else ["-pedantic"] if standard == "c99" else []
+        command = [compiler, f"-std={standard}", *FLAGS, *more, *language, str(source), "-o", str(library)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return library
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slices")
+    with h5py.File(folder / "data.h5", "w") as file:
+        file.create_dataset("data", data=IMAGES, chunks=(5, 8, 20), compression=BITSHUFFLE, compression_opts=(0, 2))
+    return folder
+
+
+def checks(folder, name, *arguments, output=True, more=(), threads="h5io_any", code=0, **how):
+    """Runs the library of checks with what it is told; returns what the command printed, and the means."""
+    library = compiled(folder, CHECKS, f"-DTHREADS={threads}", "-DWITH_BLOCKS", **how)
+    to = folder / f"{name}.h5"
+    to.unlink(missing_ok=True)
+    where = ["-o", to] if output else []
+    text = run("slices", "run", folder / "data.h5", "-l", library, *where, *more, "--", *arguments, code=code)
+    assert not [left for left in folder.iterdir() if left.name.endswith(".tmp")]
+    if code == 2 or not output:
+        assert not to.exists()
+        return text, None, None
+    with h5py.File(to) as file:
+        return text, file["means"][:], file["entry/process/status"][:]
+
+
+MEANS = IMAGES.mean(axis=(0, 2))
+
+
+@pytest.mark.parametrize("threads", ["h5io_one", "h5io_context", "h5io_any"])
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+def test_each_library_gets_its_slices_and_ends_once_a_context(folder, threads, standard):
+    log = folder / f"log-{threads}-{standard}"
+    compiler = "g++" if standard == "c++11" else "gcc"
+    how = {"threads": threads, "standard": standard, "compiler": compiler, "more": ["-j", 3]}
+    _, means, status = checks(folder, f"{threads}-{standard}", f"log={log}", **how)
+    assert np.allclose(means, MEANS) and not status.any()
+    n_contexts = 3 if threads == "h5io_context" else 1
+    assert sorted(log.read_text().split("\n")[:-1]) == [f"complete {worker}" for worker in range(n_contexts)]
+
+
+@pytest.mark.parametrize("before,after,block", [(0, 0, 4), (1, 2, 1), (2, 0, 3), (3, 50, 7)])
+def test_padding_and_blocks(folder, before, after, block):
+    padded = MEANS[np.clip(np.arange(37)[:, None] + np.arange(-before, after + 1), 0, 36)].mean(axis=1)
+    told = [f"before={before}", f"after={after}", f"block={block}"]
+    for more in (["-j", 1], ["-j", 4], ["-j", 1, "--memory", 1]):
+        _, means, _ = checks(folder, "padded", *told, more=more)
+        assert np.allclose(means, padded), more
+
+
+def test_a_slice_is_left_out_and_a_run_stops(folder):
+    _, means, status = checks(folder, "skip", "wrong=skip", "at=30")
+    assert means[30] == 0 and status[30] == 1 and np.allclose(np.delete(means, 30), np.delete(MEANS, 30))
+    _, means, status = checks(folder, "stop", "wrong=stop", "at=20")
+    assert not means[20:].any() and np.allclose(means[:20], MEANS[:20])
+    assert (status[:20] == 0).all() and (status[20:] == 3).all()
+
+
+def test_a_slice_that_fails_ends_the_run_or_is_marked(folder):
+    log = folder / "log-fails"
+    text, _, _ = checks(folder, "fails", "wrong=process", "at=11", f"log={log}", code=2)
+    assert "slice 11: process says 7: as it was told" in text and log.read_text() == "complete 0\n"
+    text, means, status = checks(folder, "goes-on", "wrong=process", "at=11", more=["--keep-going"], code=1)
+    assert "the first that failed: slice 11" in text
+    assert status.tolist() == [2 if slice == 11 else 0 for slice in range(37)] and means[11] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong,words",
+    [
+        ("init", "h5io_init says 7: as it was told"),
+        ("counts", "asks for 0 inputs"),
+        ("request_input", "request_input says 7"),
+        ("location", "no location for input 0"),
+        ("missing", "input 0, /nowhere: "),
+        ("set_input_slice", "set_input_slice says 7"),
+        ("no map", "no input is sliced"),
+        ("gap", "no slicing_map has axis 1"),
+        ("negative", "which is negative"),
+        ("twice", "axis 1 twice"),
+        ("differs", "context 1 asks for other inputs"),
+        ("request_output", "request_output says 7"),
+        ("no name", "no location for output 0"),
+        ("root", "it needs a path"),
+        ("taken", "each output needs a name of its own"),
+        ("type", "the type 55 of output means is none"),
+        ("rank", "has the rank 33"),
+        ("shape", "one of its axes must be -1"),
+        ("axis", "there is no slicing axis 2"),
+        ("padding", "-1 slices before"),
+        ("complete", "processing_complete says 7"),
+    ],
+)
+def test_what_a_library_does_wrong_is_an_error_that_says_so(folder, wrong, words):
+    library = compiled(folder, CHECKS, "-DTHREADS=h5io_context", "-DWITH_BLOCKS")
+    log, to = folder / f"log-{wrong}", folder / f"{wrong}.h5"
+    arguments = ["-o", to, "-j", 2, "--", f"wrong={wrong}", f"log={log}"]
+    text = run("slices", "run", folder / "data.h5", "-l", library, *arguments, code=2)
+    assert words in " ".join(text.split()), text
+    assert to.exists() == (wrong == "complete")
+    # Each context that has begun has ended, and no other.
+    ended = log.read_text().split("\n")[:-1]
+    assert len(ended) == len(set(ended)) and (wrong == "init") == (not ended)
+
+
+def test_what_is_no_library_is_named(folder):
+    text = folder / "text.so"
+    text.write_text("no library")
+    (folder / "empty.c").write_text("int nothing(void); int nothing(void) { return 0; }\n")
+    for library, words in [
+        (folder / "nowhere.so", "No such file"),
+        (text, "cannot be loaded"),
+        (compiled(folder, folder / "empty.c"), "it has no h5io_library"),
+    ]:
+        assert words in run("slices", "plan", folder / "data.h5", "-l", library, code=2)
+    library = compiled(folder, CHECKS)
+    assert "is not NAME=VALUE" in run("slices", "plan", folder / "data.h5", "-l", library, "--", "x", code=2)
+    assert "No such file" in run("slices", "plan", folder / "none.h5", "-l", library, code=2)
+    taken = folder / "there.h5"
+    taken.write_text("something")
+    assert "is there already" in run("slices", "run", folder / "data.h5", "-l", library, "-o", taken, code=2)
+    assert taken.read_text() == "something"
+
+
+def test_a_plan_says_what_is_read_and_runs_nothing(folder):
+    library, log = compiled(folder, CHECKS), folder / "log-plan"
+    text = run("slices", "plan", folder / "data.h5", "-l", library, "--", "wrong=process", "at=0", f"log={log}")
+    assert "37 slices" in text and "memory: at most" in text and log.read_text() == "complete 0\n"
+    plan = json.loads(run("slices", "plan", folder / "data.h5", "-l", library, "--json"))
+    assert plan["inputs"][0]["decoded_bytes"] == 15 * 40 * 20 * 2 and plan["memory"] < 2_000_000_000
+    benchmark = compiled(folder, EXAMPLES / "benchmark.c", standard="c11")
+    assert len(run("slices", "plan", folder / "data.h5", "-l", benchmark, "--json", "--", "input=data").splitlines()) == 1
+
+
+def test_the_talks_example(folder):
+    rng = np.random.default_rng(2012)
+    images, dark = rng.integers(0, 60_000, (1024, 1024, 3), "<u2"), rng.integers(0, 500, (1024, 3)).astype(">u2")
+    positions = rng.random((25, 30)) * 100
+    with h5py.File(folder / "talk.h5", "w") as file:
+        chunks = {"chunks": (1024, 16, 3), "compression": BITSHUFFLE, "compression_opts": (0, 2)}
+        file.create_dataset("data/imagedata", data=images, **chunks)
+        file["data/darkdata"], file["data/motorposition"] = dark, positions
+    whole = images.astype("i4") - dark.astype("i4")[:, None]
+    expected = whole.reshape(512, 2, 512, 2, 3).sum(axis=(1, 3)) + int(positions.mean())
+    made = set()
+    for jobs in (1, 2, 4):
+        to = folder / f"talk-{jobs}.h5"
+        library = compiled(folder, EXAMPLES / "talk.c")
+        run("slices", "run", folder / "talk.h5", "-l", library, "-o", to, "-j", jobs)
+        made.add(to.read_bytes())
+    assert len(made) == 1, "the same bytes with any number of threads"
+    with h5py.File(to) as file:
+        assert file["output/data"].dtype == "i4" and (file["output/data"][:] == expected).all()
+        process = file["entry/process"]
+        assert process.attrs["NX_class"] == "NXprocess" and process["library_name"].asstr()[()] == "talk"
+        assert process["inputs"].asstr()[:].tolist() == ["/data/imagedata", "/data/darkdata", "/data/motorposition"]
+        assert process["slicing_maps"].asstr()[:].tolist() == ["[0, 0, 1]", "[0, 1]", "[0, 0]"]
+        assert len(process["library_sha256"][()]) == 64 and len(process["arguments"]) == 0
+
+
+def fnv(data):
+    """FNV-1a of each row of bytes."""
+    sums = np.full(len(data), 0xCBF29CE484222325, "u8")
+    with np.errstate(over="ignore"):
+        for column in data.T:
+            sums = (sums ^ column) * np.uint64(0x100000001B3)
+    return sums
+
+
+def test_the_benchmark_counts_every_slice(folder):
+    library = compiled(folder, EXAMPLES / "benchmark.c", standard="c11")
+    for slicing, axes in [("0,1", (1,)), ("2,1", (1, 0)), ("0,0,1", (2,)), ("1,2,3", (0, 1, 2))]:
+        rest = [axis for axis in range(3) if axis not in axes]
+        slices = IMAGES.transpose(*axes, *rest).reshape(np.prod([IMAGES.shape[axis] for axis in axes]), -1)
+        to = folder / f"sums-{slicing}.h5"
+        text = run("slices", "run", folder / "data.h5", "-l", library, "-q", "-o", to, "--", "input=data", f"map={slicing}")
+        found = json.loads(text)
+        assert (found["slices"], found["done"], found["bytes"]) == (len(slices), len(slices), IMAGES.nbytes)
+        with h5py.File(to) as file:
+            sums = file["checksum"]
+            assert sums.shape == tuple(IMAGES.shape[axis] for axis in axes)
+            assert (sums[:].ravel() == fnv(np.ascontiguousarray(slices).view("u1"))).all()
+    assert "map=N,N" in run("slices", "plan", folder / "data.h5", "-l", library, "--", "input=data", "map=x", code=2)
+    without = run("slices", "run", folder / "data.h5", "-l", library, "-q", "--", "input=data", f"map={slicing}")
+    assert json.loads(without)["checksum"] == found["checksum"]
+
+
+def counted(*arguments):
+    """The JSON lines of a command, the bytes that it read by the system's account, and its peak of memory."""
+    code = (
+        "import json, resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True, text=True);"
+        "print(json.dumps([done.returncode, done.stdout, done.stderr, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))"
+    )
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable, HDF5_USE_FILE_LOCKING="FALSE")
+    command = [sys.executable, "-c", code, str(COMMAND), *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    status, out, error, peak = json.loads(done.stdout)
+    assert status == 0, error
+    return [json.loads(line) for line in out.splitlines()], peak * 1024
+
+
+def file_bytes(plan):
+    return sum(each["bytes"] for each in plan["inputs"])
+
+
+@pytest.mark.parametrize("chunk", [(8, 16, 400), (16, 16, 400), (1, 400, 400)])
+def test_a_set_larger_than_memory_stays_within_what_the_plan_says(folder, chunk):
+    file = folder / "large.h5"
+    with h5py.File(file, "w") as target:
+        opened = target.create_dataset(
+            "data", (480, 400, 400), "<u2", chunks=chunk, compression=BITSHUFFLE, compression_opts=(0, 2)
+        )
+        rng = np.random.default_rng(3)
+        for first in range(0, 480, 16):
+            opened[first : first + 16] = rng.integers(0, 50, (16, 400, 400))
+    library = compiled(folder, EXAMPLES / "benchmark.c", standard="c11")
+    told = ["--", "input=data", "map=0,1"]
+    # A tiny one: what the program itself, HDF5 and the library take.
+    small = [folder / "data.h5", "-l", library, "--json", "-j", 2, "--memory", 15, *told]
+    _, base = counted("slices", "run", *small)
+    (plan, found, benchmark), peak = counted("slices", "run", file, "-l", library, "--json", "-j", 2, "--memory", 15, *told)
+    assert benchmark["done"] == 400 and plan["memory"] <= 15_000_000 < file_bytes(plan) / 10
+    assert peak - base <= plan["memory"] * 1.1, (peak, base, plan["memory"])
+    read, stored, decoded = found["inputs"][0]["read_bytes"], plan["inputs"][0]["stored_bytes"], found["inputs"][0]["decoded_bytes"]
+    n_bytes = file_bytes(plan)
+    if chunk[0] == 1:
+        # Slabs of some rows: the blocks at both ends are decoded twice, and the first time all of each chunk is read.
+        assert decoded <= 1.05 * plan["inputs"][0]["decoded_bytes"] < 2 * n_bytes and read <= 3 * stored
+    else:
+        assert read == stored and decoded == n_bytes
+    file.unlink()
+
+
+def tiff(path):
+    """The image of an uncompressed TIFF, by its tags."""
+    data = path.read_bytes()
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    get = lambda kind, at: struct.unpack_from(order + kind, data, at)
+    is_big = get("H", 2)[0] == 43
+    size, number = (8, "Q") if is_big else (4, "I")
+    at = get(number, 8 if is_big else 4)[0]
+    n_tags = get("Q" if is_big else "H", at)[0]
+    at += 8 if is_big else 2
+    tags = {}
+    for entry in range(at, at + n_tags * (4 + 2 * size), 4 + 2 * size):
+        tag, kind = get("HH", entry)
+        n, value = get(number, entry + 4)[0], entry + 4 + size
+        kind = {3: "H", 4: "I", 5: "II", 16: "Q"}[kind]
+        fits = struct.calcsize(f"{n}{kind}" if kind != "II" else "II") <= size
+        tags[tag] = get(f"{n}{kind}" if n > 1 else kind, value if fits else get(number, value)[0])
+    assert list(tags) == sorted(tags) and get(number, at + n_tags * (4 + 2 * size)) == (0,)
+    assert tags[282] == tags[283] == (1, 1) and tags[277] == (1,) and tags[259] == (1,)
+    pixels = b"".join(data[start : start + n] for start, n in zip(tags[273], tags[279]))
+    kind = {1: "u", 2: "i", 3: "f"}[tags[339][0]]
+    (width,), (height,) = tags[256], tags[257]
+    assert len(tags[273]) == -(-height // tags[278][0])
+    return np.frombuffer(pixels, f"{order}{kind}{tags[258][0] // 8}").reshape(height, width), is_big
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", ">u2", "i2", "u4", "i4", "f4", "<f8", "u8"])
+def test_a_tiff_has_the_pixels_of_its_slice(folder, dtype):
+    images = (np.arange(3 * 5 * 12).reshape(3, 5, 12) * 37 % 251 - (0 if "u" in dtype else 100)).astype(dtype)
+    with h5py.File(folder / "images.h5", "w") as file:
+        file["data"] = images
+    library = compiled(folder, EXAMPLES / "tiff.c", standard="c11")
+    to = folder / f"tiff-{dtype[-2:]}"
+    to.mkdir()
+    for big in (0, 1):
+        told = ["--", "input=data", "map=0,0,1", f"folder={to}", f"big={big}"]
+        run("slices", "run", folder / "images.h5", "-l", library, *told)
+        names = sorted(path.name for path in to.iterdir())
+        assert names == [f"slice_{number:02d}.tif" for number in range(12)]
+        for number, name in enumerate(names):
+            image, is_big = tiff(to / name)
+            assert is_big == bool(big) and image.dtype.kind == images.dtype.kind
+            assert image.dtype.itemsize == images.itemsize and (image == images[:, :, number]).all()
+
+
+def test_a_tiff_of_many_strips_and_what_it_refuses(folder):
+    image = np.random.default_rng(1).integers(0, 60_000, (1, 3000, 3001), "u2")
+    with h5py.File(folder / "strips.h5", "w") as file:
+        file.create_dataset("data", data=image, chunks=(1, 3000, 3001), compression=BITSHUFFLE, compression_opts=(0, 2))
+    library, to = compiled(folder, EXAMPLES / "tiff.c", standard="c11"), folder / "strips"
+    to.mkdir()
+    how = ["slices", "run", folder / "strips.h5", "-l", library, "--", "input=data"]
+    for big in (0, 1):
+        run(*how, f"folder={to}", f"big={big}", "name=image")
+        assert (tiff(to / "image0.tif")[0] == image[0]).all()
+    assert "No such file or directory" in run(*how, f"folder={to / 'none'}", code=2)
+    assert "must be an image or a line" in run(*how[:-2], "--", "input=data", "map=0,0,0", code=2)
+    assert "too long" in run(*how, f"name={'x' * 5000}", code=2)
+    assert sorted(path.name for path in to.iterdir()) == ["image0.tif"]
