@@ -320,3 +320,58 @@ def test_a_tiff_of_many_strips_and_what_it_refuses(folder):
     assert "must be an image or a line" in run(*how[:-2], "--", "input=data", "map=0,0,0", code=2)
     assert "too long" in run(*how, f"name={'x' * 5000}", code=2)
     assert sorted(path.name for path in to.iterdir()) == ["image0.tif"]
+
+
+HALF = 'python3 -c "import sys, numpy as n; n.save(sys.argv[2], n.load(sys.argv[1])[::2] / 2 + int(sys.argv[3]))" "$1" "$2" "$3"'
+
+
+def external(folder, command, *arguments, code=0, more=()):
+    """Runs a program for each of some slices; returns what is printed, and the output."""
+    library = compiled(folder, EXAMPLES / "external.c", standard="c11")
+    few, to, shared = folder / "few.h5", folder / "external.h5", folder / "shared"
+    with h5py.File(few, "w") as file:
+        file["data"] = IMAGES[:, :5]
+    to.unlink(missing_ok=True)
+    shared.mkdir(exist_ok=True)
+    told = ["input=data", "map=0,1,0", f"command={command.replace('python3', sys.executable)}", f"folder={shared}", *arguments]
+    text = run("slices", "run", few, "-l", library, "-o", to, *more, "--", "type=float64", "shape=6,20,-1", *told, code=code)
+    assert not list(shared.iterdir()), "files of a call are removed"
+    if not to.exists():
+        return " ".join(text.split()), None
+    with h5py.File(to) as file:
+        return " ".join(text.split()), file["data"][:]
+
+
+def test_a_program_is_run_for_each_slice(folder):
+    for jobs in (1, 3):
+        _, found = external(folder, HALF, more=["-j", jobs])
+        expected = IMAGES[::2, :5].transpose(0, 2, 1) / 2 + np.arange(5)
+        assert (found == expected).all()
+
+
+@pytest.mark.parametrize(
+    "command,arguments,words",
+    [
+        ("echo no good >&2; exit 3", [], "slice 0: process says 6: the program ended with 3; it said: no good"),
+        ("kill -9 $$", [], "was ended by signal 9"),
+        ("sleep 1000 & sleep 1000", ["seconds=0.3"], "was killed after so many seconds"),
+        ("true", [], "the program has written nothing"),
+        (HALF, ["shape=5,20,-1"], "has written another array than"),
+        ("printf nonsense > $2", [], "has written another array than"),
+        ("true", ["type=float16"], "type=NAME is int8"),
+        ("true", ["shape=x"], "shape=N,N"),
+        ("true", ["folder=/nowhere"], "/nowhere/darkchunk-"),
+    ],
+)
+def test_a_program_that_fails_is_reported_with_what_it_said(folder, command, arguments, words):
+    # The first of two arguments with one name counts.
+    library = compiled(folder, EXAMPLES / "external.c", standard="c11")
+    if any(argument.split("=")[0] in ("type", "shape", "folder") for argument in arguments):
+        defaults = [text for text in ("type=float64", "shape=6,20,-1") if text.split("=")[0] != arguments[0].split("=")[0]]
+        told = ["input=data", "map=0,1,0", f"command={command.replace('python3', sys.executable)}", *arguments, *defaults]
+        where = ["-o", folder / "none.h5", "-j", 1]
+        text = " ".join(run("slices", "run", folder / "data.h5", "-l", library, *where, "--", *told, code=2).split())
+    else:
+        text, found = external(folder, command, *arguments, code=2, more=["-j", 1])
+        assert found is None
+    assert words in text, text
