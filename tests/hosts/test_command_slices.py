@@ -375,3 +375,18 @@ def test_a_program_that_fails_is_reported_with_what_it_said(folder, command, arg
         text, found = external(folder, command, *arguments, code=2, more=["-j", 1])
         assert found is None
     assert words in text, text
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "g++"])
+def test_the_guides_library_compiles_and_gives_means(folder, compiler):
+    text = (ROOT / "docs" / "slices.md").read_text()
+    source = folder / ("mean.c" if compiler == "gcc" else "mean.cpp")
+    source.write_text(text.split("```c\n")[1].split("```")[0])
+    library, to = folder / f"mean-{compiler}.so", folder / f"mean-{compiler}.h5"
+    flags = ["-O2", "-Wall", "-Werror", "-shared", "-fPIC", f"-I{HEADERS}"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(source)], check=True)
+    with h5py.File(folder / "scan.h5", "w") as file:
+        file["entry/data/data"] = IMAGES
+    run("slices", "run", folder / "scan.h5", "-l", library, "-o", to)
+    with h5py.File(to) as file:
+        assert np.allclose(file["means"][:], IMAGES.mean(axis=(1, 2)))

@@ -5,7 +5,7 @@
 //! which each slice is contiguous. While workers call a [`Process`] for the slices of a slab, the next one is read. [`Plan`] says before
 //! anything is read how many bytes will be decoded, and the memory that it takes.
 //!
-//! What a process makes becomes datasets of a new file ([`write`]). What is stored does not depend on the number of threads: slices
+//! What a process makes becomes datasets of a new file ([`write`](fn@write)). What is stored does not depend on the number of threads: slices
 //! are written in their order, and so are the first failure and the stop that count.
 //!
 //! [`h5io`] has processes that are functions of a C library.

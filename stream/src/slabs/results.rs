@@ -47,10 +47,10 @@ impl Drop for Temporary {
     }
 }
 
-/// Calls `process` for all slices, as [`run`](super::run) does, and writes a new file with the outputs.
+/// Calls `process` for all slices, as [`run`](fn@super::run) does, and writes a new file with the outputs.
 ///
 /// # Errors
-/// As [`run`](super::run), and [`Error::Argument`] where the file is there already. There is no new file then.
+/// As [`run`](fn@super::run), and [`Error::Argument`] where the file is there already. There is no new file then.
 pub fn write(
     library: &Library,
     to: &Path,
