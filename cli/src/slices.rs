@@ -18,7 +18,7 @@ const HELP: &str = "A library is a C file with seven small functions (h5io.h, do
     Examples:\n  darkchunk slices plan scan.h5 -l ./benchmark.so\n  \
     darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5";
 
-/// Run a C library's function over all slices of datasets, on all cores
+/// Run a C library's function over all slices of datasets
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Arguments {
     /// Call the library for all slices, and write its outputs to a new file
@@ -48,7 +48,7 @@ pub(crate) struct Common {
     /// The new file for its outputs
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// Memory for slabs and all that is read and written, in MB
+    /// Memory for slabs, reading and writing, in MB
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     memory: u64,
     #[command(flatten)]
