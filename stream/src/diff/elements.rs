@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn blocks_are_whole_chunks_of_both_where_they_are_not_too_large() {
-        assert_eq!(block_shape(&[900, 512, 512], Some(&[1, 512, 512]), Some(&[4, 512, 256]), 2), [8, 512, 512]);
+        assert_eq!(block_shape(&[900, 512, 512], Some(&[1, 512, 512]), Some(&[4, 512, 256]), 2), [4, 512, 512]);
         assert_eq!(block_shape(&[900, 8, 8], Some(&[1, 8, 8]), None, 2), [900, 8, 8]);
         assert_eq!(block_shape(&[3], Some(&[100]), Some(&[50]), 8), [3]);
     }
