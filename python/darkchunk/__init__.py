@@ -16,6 +16,7 @@ from . import _registry, talk
 from ._bins import Bins, Integrated
 from ._bounded import BOUNDED_ID, Bounded
 from ._chunks import decode_chunk, encode_chunk
+from ._compare import compare
 from ._errors import (
     ArgumentError,
     DamagedError,
@@ -97,6 +98,7 @@ __all__ = [
     "Writer",
     "Zstd",
     "__version__",
+    "compare",
     "decode_chunk",
     "encode_chunk",
     "explain",
