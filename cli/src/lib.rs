@@ -15,6 +15,7 @@ mod hash;
 mod info;
 mod input;
 mod interrupt;
+mod noise;
 mod output;
 mod plugins;
 mod recover;
@@ -83,6 +84,7 @@ enum Verb {
     Plugins(plugins::Arguments),
     #[command(subcommand)]
     Slices(slices::Arguments),
+    Noise(noise::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -120,6 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Threshold(arguments) => threshold::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Slices(arguments) => slices::run(&arguments),
+        Verb::Noise(arguments) => noise::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     outcome.map_or_else(

@@ -914,6 +914,26 @@ dc_status dc_reader_refresh(dc_reader *reader);
 /* NULL is allowed. Free the reader's dc_reads before: the last that is freed closes the dataset, with HDF5. */
 void dc_reader_free(dc_reader *reader);
 
+/* The noise of a detector: a pixel x has the variance gain * (x - offset) + read_variance, as DC_BOUNDED takes it. Offset and read noise cannot be
+ * told from each other without a dark image: one of them is 0. */
+typedef struct dc_noise {
+    size_t size;                /* sizeof(dc_noise), set before the call */
+    double gain, offset, read_variance;
+    double gain_error;          /* standard error */
+    double variance_at_0;       /* of the line through the variances, at 0 counts */
+    double variance_at_0_error; /* standard error */
+    double misfit;              /* how far the variances are off the line, relative, in the median */
+    double neighbours;          /* correlation of the noise of neighbours in a row */
+    size_t n_doubts;            /* why it may be no photon noise: sentences in `doubts` */
+} dc_noise;
+
+/* Measures it from n_frames (at least 3, better 20) frames that follow each other in time, row by row in this machine's byte order. The scene may
+ * move slowly. Left out are pixels of these values, or, where `sentinels` is NULL, those that detectors mark (all bits set in uint16 and uint32, below 0
+ * in int32); and those from *saturation on, unless it is NULL. `doubts` gets the sentences, a line each, as many bytes as there is room
+ * for with a 0 at the end. DC_ARGUMENT where the frames say nothing. */
+dc_status dc_noise_of_frames(const void *frames, dc_element element, size_t n_frames, size_t height, size_t width, const int64_t *sentinels,
+                             size_t n_sentinels, const int64_t *saturation, dc_noise *noise, char *doubts, size_t doubts_len);
+
 /* A filter of a dataset, with its parameters as they are stored. */
 typedef struct dc_filter {
     uint32_t id;

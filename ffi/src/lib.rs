@@ -18,6 +18,7 @@ mod frames;
 mod index;
 mod integrate;
 mod load;
+mod noise;
 mod pipeline;
 mod reader;
 mod recorder;

@@ -46,6 +46,7 @@ from ._filters import (
 )
 from ._list import FILTERS, from_filter_options, get_filters
 from ._native import PLUGIN_PATH
+from ._noise import NoiseModel, noise_model
 from ._open import from_h5py, from_pytables, open
 from ._reader import Dataset
 from ._recorder import Recorder, Statistics
@@ -82,6 +83,7 @@ __all__ = [
     "Hdf5Error",
     "Integrated",
     "MissingError",
+    "NoiseModel",
     "NotStoredError",
     "NotTakenError",
     "ReadError",
@@ -107,6 +109,7 @@ __all__ = [
     "from_pytables",
     "get_config",
     "get_filters",
+    "noise_model",
     "open",
     "register",
     "restore",

@@ -177,6 +177,23 @@ class RecorderOptions(c.Structure):
     ]
 
 
+class Noise(c.Structure):
+    """`dc_noise`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("gain", c.c_double),
+        ("offset", c.c_double),
+        ("read_variance", c.c_double),
+        ("gain_error", c.c_double),
+        ("variance_at_0", c.c_double),
+        ("variance_at_0_error", c.c_double),
+        ("misfit", c.c_double),
+        ("neighbours", c.c_double),
+        ("n_doubts", c.c_size_t),
+    ]
+
+
 class RecorderStatistics(c.Structure):
     """`dc_recorder_statistics`."""
 
@@ -234,6 +251,17 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.c_void_p,
         c.c_size_t,
         c.c_void_p,
+        c.c_size_t,
+    ],
+    "dc_noise_of_frames": [
+        c.c_void_p,
+        c.c_int,
+        *[c.c_size_t] * 3,
+        c.c_void_p,
+        c.c_size_t,
+        c.c_void_p,
+        c.POINTER(Noise),
+        c.c_char_p,
         c.c_size_t,
     ],
     "dc_hdf5_load": [c.c_char_p, c.c_void_p, c.c_void_p],

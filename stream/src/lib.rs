@@ -16,7 +16,7 @@
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
 //! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory; [`trial`], which filter and which chunks are best for it; [`threshold`],
-//! what thresholds would take away.
+//! what thresholds would take away; [`noise`] measures the noise of its frames.
 //!
 //! [`slabs`] hands slices of datasets to a function that several threads call, each chunk read and decoded once.
 //!
@@ -32,6 +32,7 @@ pub mod extract;
 pub mod filters;
 pub mod hash;
 pub mod journal;
+pub mod noise;
 mod reader;
 pub mod recorder;
 pub mod recover;

@@ -358,3 +358,19 @@ def test_a_link_stays_a_link_and_the_owner_the_owner_where_a_file_is_replaced(tm
     after = (tmp_path / "real" / "a.h5").stat()
     assert (tmp_path / "real" / "a.h5").read_bytes() != before == (tmp_path / "real" / "a.h5.before").read_bytes()
     assert not is_root or (after.st_uid, after.st_gid) == (1234, 2345)
+
+
+def test_drle_is_packed_later_and_unpacked_to_the_chunks_that_were_there(tmp_path):
+    data = frames(n_frames=16, dtype="<i2")
+    with h5py.File(tmp_path / "plain.h5", "w") as file:
+        file.create_dataset("data", data=data, chunks=(8, *data.shape[1:]), compression=36114, compression_opts=(1,))
+    run("convert", tmp_path / "plain.h5", "-o", tmp_path / "packed.h5", "--to", "drle:1:packed")
+    run("convert", tmp_path / "packed.h5", "-o", tmp_path / "again.h5", "--to", "drle:1")
+    chunks = {}
+    for name in ("plain", "packed", "again"):
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            dataset = file["data"]
+            assert np.array_equal(dataset[:], data)
+            chunks[name] = [dataset.id.read_direct_chunk((first, 0, 0))[1] for first in (0, 8)]
+    assert chunks["again"] == chunks["plain"]
+    assert sum(map(len, chunks["packed"])) < 0.8 * sum(map(len, chunks["plain"]))

@@ -7,16 +7,16 @@ use crate::{Error, Reader, Result};
 
 /// A dataset whose elements are integers of 8, 16 or 32 bits.
 #[derive(Debug)]
-pub(super) struct Frames {
-    pub(super) reader: Reader,
-    pub(super) shape: Shape,
-    pub(super) n_frames: u64,
+pub(crate) struct Frames {
+    pub(crate) reader: Reader,
+    pub(crate) shape: Shape,
+    pub(crate) n_frames: u64,
     /// Frames that are stored together: those of a chunk.
-    pub(super) chunk_frames: u64,
+    pub(crate) chunk_frames: u64,
 }
 
 impl Frames {
-    pub(super) fn new(reader: Reader, name: &str) -> Result<Self> {
+    pub(crate) fn new(reader: Reader, name: &str) -> Result<Self> {
         let element = reader.element();
         if element.class == ElementClass::Other || ![1, 2, 4].contains(&element.n_bytes) {
             return Err(Error::Argument(format!(
@@ -44,12 +44,12 @@ impl Frames {
         Ok(Self { reader, shape, n_frames, chunk_frames })
     }
 
-    pub(super) fn frame_bytes(&self) -> usize {
+    pub(crate) fn frame_bytes(&self) -> usize {
         self.shape.n_pixels() * self.reader.element().n_bytes
     }
 
     /// Frames from `first` on, as many as `dst` has room for.
-    pub(super) fn read(&self, first: u64, dst: &mut [u8]) -> Result<()> {
+    pub(crate) fn read(&self, first: u64, dst: &mut [u8]) -> Result<()> {
         let n = (dst.len() / self.frame_bytes()) as u64;
         match self.reader.dims().len() {
             0..=2 => self.reader.read(&vec![0; self.reader.dims().len()], self.reader.dims(), None, dst),
@@ -79,7 +79,7 @@ impl Frames {
 }
 
 /// A pixel, from its bytes in a file.
-pub(super) trait Stored: Pixel {
+pub(crate) trait Stored: Pixel {
     fn read(bytes: &[u8], order: ByteOrder, pixels: &mut Vec<Self>);
 }
 
@@ -116,15 +116,15 @@ macro_rules! for_element {
         }
     }};
 }
-pub(super) use for_element;
+pub(crate) use for_element;
 
 /// The order in which the bytes of elements are read; for single bytes it does not matter.
-pub(super) fn order(element: ElementType) -> ByteOrder {
+pub(crate) fn order(element: ElementType) -> ByteOrder {
     element.order
 }
 
 /// The bytes of elements with the least significant first, of which the checksum is made: the same for both orders.
-pub(super) fn checksum(bytes: &[u8], element: ElementType) -> crc32fast::Hasher {
+pub(crate) fn checksum(bytes: &[u8], element: ElementType) -> crc32fast::Hasher {
     let mut hasher = crc32fast::Hasher::new();
     if element.order == ByteOrder::Little || element.n_bytes == 1 {
         hasher.update(bytes);

@@ -6,7 +6,7 @@
 //! HDF5 is called on the calling thread only.
 
 mod codec;
-mod frames;
+pub(crate) mod frames;
 mod pass;
 mod preview;
 pub mod proof;
@@ -244,15 +244,8 @@ impl Work {
     }
 
     fn rules(&self) -> Rules {
-        let element = self.reference.reader.element();
-        let is_signed = element.class == darkchunk::element::ElementClass::Signed;
-        let all_bits = (1i64 << (8 * element.n_bytes)) - 1;
-        let default = || Rules {
-            sentinels: if is_signed || element.n_bytes == 1 { Vec::new() } else { vec![all_bits] },
-            negative_is_masked: is_signed && element.n_bytes == 4,
-            ..Rules::default()
-        };
-        self.options.rules.clone().unwrap_or_else(default)
+        let usual = || crate::noise::usual_rules(self.reference.reader.element());
+        self.options.rules.clone().unwrap_or_else(usual)
     }
 }
 
