@@ -208,9 +208,10 @@ fn every_byte_is_seen(sample: &Sample) {
         let is_of_all = sample.shared.contains(&at);
         let expected: Vec<_> = sample.blocks.iter().filter(|(stored, _)| stored.contains(&at)).collect();
         let lost: Vec<_> = damage.iter().map(|damage| damage.lost.clone()).filter(|lost| !lost.is_empty()).collect();
-        let all = vec![0..sample.decoded.len()];
-        let expected_lost = expected.iter().map(|(_, decoded)| decoded.clone()).collect();
-        assert_eq!(lost, if is_of_all { all } else { expected_lost }, "byte {at}");
+        let all = 0..sample.decoded.len();
+        let of_blocks = expected.iter().map(|(_, decoded)| decoded.clone()).collect();
+        let expected_lost = if is_of_all { Vec::from([all]) } else { of_blocks };
+        assert_eq!(lost, expected_lost, "byte {at}");
         if expected.is_empty() && !is_of_all {
             assert!(dst == sample.decoded, "byte {at}");
         }
