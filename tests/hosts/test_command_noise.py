@@ -13,7 +13,7 @@ PHOTONS = RANDOM.poisson(np.linspace(300, 9000, 60 * 80).reshape(60, 80), SHAPE)
 
 def stored(path, data):
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=data, chunks=(4, 60, 80), compression="gzip")
+        file.create_dataset("data", data=data, chunks=(1, 60, 80), compression="gzip")
     return f"{path}:/data"
 
 
