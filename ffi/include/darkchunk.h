@@ -515,7 +515,7 @@ void dc_writer_free(dc_writer *writer);
  * HDF5 is called by dc_recorder_create, push, poll, flush, finish, abandon and free, on the calling thread; with writer_thread on one of the
  * recorder's own, between create and the end of finish, and nobody else may call it meanwhile, unless the table has a lock. One
  * thread pushes, polls, flushes and finishes; a second one in such a call at the same time is told so (DC_ARGUMENT).
- * dc_recorder_statistics_of, _fault and _released may be called by any thread at any time. After a fork only the parent can record. */
+ * dc_recorder_statistics_of, _fault, _released, _live_sum, _last_frame and _preview may be called by any thread at any time. After a fork only the parent can record. */
 typedef struct dc_recorder dc_recorder;
 
 /* What became of a frame that was pushed. The numbers are for ever. */
@@ -576,11 +576,14 @@ typedef struct dc_recorder_options {
                                 a crash */
     uint64_t reserve_bytes;  /* of the disk, kept beside the file so that it can be closed when the disk is full; 0: none */
     int swmr;                /* not 0: others may read the file while it is written (SWMR), see dc_recorder_create */
+    const char *class_column; /* a column of one integer: frames of its values 0 to n_classes - 1 are also summed apart, for
+                                dc_recorder_live_sum; NULL: none */
+    size_t n_classes;        /* at most 64 */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */
@@ -679,6 +682,29 @@ dc_status dc_recorder_statistics_of(const dc_recorder *recorder, dc_recorder_sta
 
 /* Why the last frame that was refused was; "" where none was. What is longer than `capacity` is cut. */
 dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capacity);
+
+#define DC_ALL_CLASSES SIZE_MAX
+
+/* The exact sum of all frames that are encoded so far, as they are stored, or of those of a class; also after the end. A worker waits while
+ * its part is copied. DC_BUFFER_SIZE: `sum` has room for another number of pixels. DC_ARGUMENT: no sum is kept, or no such class. */
+dc_status dc_recorder_live_sum(const dc_recorder *recorder, size_t class_number, int64_t *sum, size_t n_pixels, uint64_t *n_frames);
+
+/* The frame of the greatest number that is encoded, as it is stored. *is_there is 0 before the first. */
+dc_status dc_recorder_last_frame(const dc_recorder *recorder, void *frame, size_t n_bytes, uint64_t *number, int *is_there);
+
+/* What a threshold makes of frames. */
+typedef struct dc_preview {
+    uint32_t threshold;
+    uint32_t n_frames;   /* that were looked at */
+    double bright;       /* share of the pixels that are kept */
+    double ratio;        /* bytes of a frame for each byte stored */
+    double frames_per_s; /* that the calling thread encodes */
+} dc_preview;
+
+/* What each of `thresholds` would make of the next n_frames that come, of which copies are taken; of fewer where they do not come within
+ * `seconds`. DC_ARGUMENT: none comes. */
+dc_status dc_recorder_preview(const dc_recorder *recorder, size_t n_frames, const uint16_t *thresholds, size_t n_thresholds,
+                              double seconds, dc_preview *previews);
 
 /* Finishes or abandons, releases all buffers, and ends the recorder. Call it before the file is closed. NULL is allowed. */
 void dc_recorder_free(dc_recorder *recorder);

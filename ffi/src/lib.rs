@@ -17,6 +17,7 @@ mod events;
 mod frames;
 mod index;
 mod integrate;
+mod live;
 mod load;
 mod noise;
 mod pipeline;

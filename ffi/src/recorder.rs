@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use darkchunk_core::chunk::Processing;
 use darkchunk_hdf5::{Api, Column, Dataset, FileElement, Flush, Library, Number};
 use darkchunk_stream::recorder::{
-    Buffer, Candidate, Encoded, Measures, Monitor, NotPushed, Options, PixelFormat, Policy, Pushed, Recorder as Core,
-    Statistics, Veto,
+    Buffer, Candidate, Classes, Encoded, Measures, Monitor, NotPushed, Options, PixelFormat, Policy, Pushed,
+    Recorder as Core, Statistics, Veto,
 };
 
 use crate::element::with_element;
+use crate::live::View;
 use crate::status::{Failure, Status, free, guard, reference, reference_mut, require, set, slice, slice_mut, text};
 use crate::types::{CProcessing, Chunk, Plan, check_size, flush, processing};
 
@@ -20,6 +21,7 @@ use crate::types::{CProcessing, Chunk, Plan, check_size, flush, processing};
 pub(crate) struct Recorder {
     recording: Mutex<Box<dyn Recording>>,
     monitor: Monitor<Lent>,
+    view: Box<dyn View>,
     home: Arc<Home>,
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct COptions {
     no_journal: c_int,
     reserve_bytes: u64,
     swmr: c_int,
+    class_column: *const c_char,
+    n_classes: usize,
 }
 
 /// `dc_recorder_statistics`
@@ -281,7 +285,18 @@ impl COptions {
     }
 
     /// # Safety
-    /// As [`columns`](Self::columns).
+    /// `class_column` is null or a C string.
+    unsafe fn classes(&self) -> Result<Option<Classes>, Failure> {
+        if self.class_column.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        let column = unsafe { text(self.class_column, "options.class_column") }?.to_owned();
+        Ok(Some(Classes { column, n: self.n_classes }))
+    }
+
+    /// # Safety
+    /// As [`columns`](Self::columns) and [`classes`](Self::classes).
     unsafe fn read<P>(&self, flush: Flush) -> Result<Options<P>, Failure> {
         let default = Options::<P>::default();
         Ok(Options {
@@ -301,6 +316,8 @@ impl COptions {
             journal: self.no_journal == 0,
             reserve_bytes: self.reserve_bytes,
             swmr: self.swmr != 0,
+            // SAFETY: the caller's promise.
+            classes: unsafe { self.classes() }?,
             // SAFETY: the caller's promise.
             columns: unsafe { self.columns() }?,
         })
@@ -352,6 +369,10 @@ fn code(pushed: Pushed) -> c_int {
 }
 
 impl Recorder {
+    pub(crate) fn view(&self) -> &dyn View {
+        &*self.view
+    }
+
     /// Memory of the caller's, which goes home when it is dropped.
     pub(crate) fn lent(&self, bytes: *const c_void, n_bytes: usize, buffer: *mut c_void) -> Lent {
         let first = (Context(bytes.cast_mut()), n_bytes);
@@ -433,8 +454,8 @@ pub(crate) unsafe extern "C" fn dc_recorder_create(
             // SAFETY: promised by the caller.
             let options = unsafe { options.read::<P>(flush) }?;
             let core = Core::<P, Lent>::create(&library, at, &dataset, processing, options)?;
-            let monitor = core.monitor();
-            let made = Recorder { recording: Mutex::new(Box::new(core)), monitor, home };
+            let (monitor, view) = (core.monitor(), Box::new(core.live()));
+            let made = Recorder { recording: Mutex::new(Box::new(core)), monitor, view, home };
             // SAFETY: promised by the caller.
             unsafe { set(recorder, Box::into_raw(Box::new(made)), "recorder") }
         })

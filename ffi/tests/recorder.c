@@ -75,6 +75,27 @@ static dc_recorder_statistics statistics(const dc_recorder *recorder) {
     return found;
 }
 
+/* What was seen of a recording that has ended. */
+static void check_view(const dc_recorder *recorder) {
+    static int64_t sum[N_PIXELS], expected[N_PIXELS];
+    static int16_t frame[N_PIXELS], last[N_PIXELS];
+    uint64_t n_frames, number;
+    int is_there;
+    CHECK(dc_recorder_live_sum(recorder, 14, sum, N_PIXELS, &n_frames) == DC_OK && n_frames == 1);
+    make_frame(frame, 14);
+    for (int i = 0; i < N_PIXELS; i++) expected[i] = frame[i] < 20 ? 0 : frame[i];
+    CHECK(memcmp(sum, expected, sizeof sum) == 0);
+    CHECK(dc_recorder_live_sum(recorder, DC_ALL_CLASSES, sum, N_PIXELS, &n_frames) == DC_OK && n_frames == 67);
+    CHECK(dc_recorder_live_sum(recorder, 20, sum, N_PIXELS, &n_frames) == DC_ARGUMENT && says("there are 20"));
+    CHECK(dc_recorder_live_sum(recorder, 0, sum, 7, &n_frames) == DC_BUFFER_SIZE);
+    CHECK(dc_recorder_last_frame(recorder, last, sizeof last, &number, &is_there) == DC_OK && is_there && number == 109);
+    make_frame(frame, 109);
+    for (int i = 0; i < N_PIXELS; i++) CHECK(last[i] == (frame[i] < 20 ? 0 : frame[i]));
+    dc_preview previews[1];
+    const uint16_t threshold = 5;
+    CHECK(dc_recorder_preview(recorder, 2, &threshold, 1, 0.01, previews) == DC_ARGUMENT && says("no frame came"));
+}
+
 /* Every third frame is missing, each tenth comes twice; lent, in two strips, or copied. */
 static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
     static camera from;
@@ -88,6 +109,8 @@ static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
     options.first_number = 10;
     options.columns = columns;
     options.n_columns = 3;
+    options.class_column = "shot";
+    options.n_classes = 20;
     options.release = give_back;
     options.release_context = &from;
     dc_chunk chunk = chunk_of(threshold);
@@ -129,6 +152,7 @@ static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
     CHECK(found.n_stored == 67 && found.n_missing == 33 && found.n_duplicate == 7 && found.bytes_stored > 0);
     CHECK(found.n_received == found.n_stored + found.n_duplicate + found.n_out_of_range);
     CHECK(atomic_load(&from.n_released) == n_lent);
+    check_view(recorder);
     /* After the end nothing is taken, and the buffer stays the caller's. */
     CHECK(dc_recorder_push(recorder, 500, from.buffers[0], from.buffers[0], NULL, &pushed) == DC_ARGUMENT && says("finished"));
     CHECK(atomic_load(&from.n_released) == n_lent);

@@ -174,6 +174,20 @@ class RecorderOptions(c.Structure):
         ("no_journal", c.c_int),
         ("reserve_bytes", c.c_uint64),
         ("swmr", c.c_int),
+        ("class_column", c.c_char_p),
+        ("n_classes", c.c_size_t),
+    ]
+
+
+class Preview(c.Structure):
+    """`dc_preview`."""
+
+    _fields_ = [
+        ("threshold", c.c_uint32),
+        ("n_frames", c.c_uint32),
+        ("bright", c.c_double),
+        ("ratio", c.c_double),
+        ("frames_per_s", c.c_double),
     ]
 
 
@@ -330,6 +344,16 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_recorder_abandon": [c.c_void_p],
     "dc_recorder_statistics_of": [c.c_void_p, c.POINTER(RecorderStatistics)],
     "dc_recorder_fault": [c.c_void_p, c.c_char_p, c.c_size_t],
+    "dc_recorder_live_sum": [c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t, c.POINTER(c.c_uint64)],
+    "dc_recorder_last_frame": [c.c_void_p, c.c_void_p, c.c_size_t, c.POINTER(c.c_uint64), c.POINTER(c.c_int)],
+    "dc_recorder_preview": [
+        c.c_void_p,
+        c.c_size_t,
+        c.c_void_p,
+        c.c_size_t,
+        c.c_double,
+        c.POINTER(Preview),
+    ],
     "dc_events_create": [
         c.c_void_p,
         c.c_int64,

@@ -53,6 +53,16 @@ class Statistics(NamedTuple):
     seconds_behind: float  #: how long the oldest frame has been held
 
 
+class Preview(NamedTuple):
+    """What a threshold makes of frames."""
+
+    threshold: int  #: the smallest value that is kept
+    n_frames: int  #: frames that were looked at
+    bright: float  #: share of the pixels that are kept
+    ratio: float  #: bytes of a frame for each byte stored
+    frames_per_s: float  #: how many frames one thread encodes
+
+
 class Recorder(Ending):
     """Records frames by their number, in any order, into a new dataset (frames, height, width).
 
@@ -98,6 +108,7 @@ class Recorder(Ending):
         journal: bool = True,
         reserve_bytes: int = 8 << 20,
         swmr: bool = False,
+        classes: tuple[str, int] | None = None,
         keep_released: bool = False,
     ) -> None:
         """Makes the dataset.
@@ -115,6 +126,8 @@ class Recorder(Ending):
         is. `swmr`: others may read the file while it is written, with `h5py.File(path, swmr=True)`, all that is
         flushed, also after a crash, when it opens in no other way; a file of one's own is to be made with
         `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute of it open.
+        `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also summed
+        apart, for `live_sum`.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -159,6 +172,8 @@ class Recorder(Ending):
             no_journal=not journal,
             reserve_bytes=_integer(reserve_bytes, "reserve_bytes", 0, 1 << 62),
             swmr=bool(swmr),
+            class_column=None if classes is None else _name(classes[0]),
+            n_classes=0 if classes is None else _integer(classes[1], "classes", 1, 64),
         )
         # By its token: a frame as it was given, and as the library has it.
         self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
@@ -166,6 +181,8 @@ class Recorder(Ending):
         # Held where the recorder is asked, and where it ends; not h5py's lock, which a push holds while it waits. Who
         # holds this may take h5py's lock, never the other way.
         self._asking = threading.Lock()
+        # Held where the recording is looked at, which may take seconds; before the other two.
+        self._viewing = threading.Lock()
         self._tokens = itertools.count(1)
         self._next = first_number
         self._buffers, self._n_buffers, self._pushed = (c.c_void_p * _ROOM)(), c.c_size_t(), c.c_int()
@@ -402,6 +419,36 @@ class Recorder(Ending):
                 _native.call("dc_recorder_fault", self._handle, text, len(text))
         return text.value.decode(errors="replace")
 
+    def _view(self, name: str, *arguments: Any) -> None:
+        with self._viewing:
+            if self._handle is None:
+                raise UnsupportedError("the recorder is closed")
+            _native.call(name, self._handle, *arguments)
+
+    def live_sum(self, number: int | None = None) -> tuple[NDArray[np.int64], int]:
+        """The exact sum of all frames that are encoded, as they are stored, and how many; or of those of class `number`.
+
+        May be called by any thread while frames are pushed; so the next two. Divided by the number it is the mean.
+        """
+        total, n_frames = np.empty(self._shape, np.int64), c.c_uint64()
+        index = c.c_size_t(-1).value if number is None else _integer(number, "class", 0, 63)
+        self._view("dc_recorder_live_sum", index, total.ctypes.data, total.size, n_frames)
+        return total, n_frames.value
+
+    def last_frame(self) -> tuple[int, NDArray[Any]] | None:
+        """The greatest number of a frame that is encoded, and the frame as it is stored; None before the first."""
+        frame, number, is_there = np.empty(self._shape, self._dtype), c.c_uint64(), c.c_int()
+        self._view("dc_recorder_last_frame", frame.ctypes.data, frame.nbytes, number, is_there)
+        return (number.value, frame) if is_there.value else None
+
+    def preview(self, thresholds: Sequence[int], n_frames: int = 16, seconds: float = 5.0) -> list[Preview]:
+        """What each threshold would make of the next `n_frames` that come; of fewer where they take longer than `seconds`."""
+        given = np.ascontiguousarray([_integer(threshold, "threshold", 1, 32767) for threshold in thresholds], np.uint16)
+        found = (_native.Preview * len(given))()
+        n_frames = _integer(n_frames, "n_frames", 1, 1 << 20)
+        self._view("dc_recorder_preview", n_frames, given.ctypes.data, len(given), float(seconds), found)
+        return [Preview(*(getattr(one, name) for name in Preview._fields)) for one in found]
+
     def close(self) -> None:
         """Finishes and ends the recorder; closes the file if the recorder has opened it. May be called again.
 
@@ -417,7 +464,7 @@ class Recorder(Ending):
                 self._call("dc_recorder_abandon")
             with contextlib.suppress(Error):
                 last = self.statistics
-        with self._asking, _hosted.lock():
+        with self._viewing, self._asking, _hosted.lock():
             self._last = last or self._last
             self._handle = None
             self._free()

@@ -267,6 +267,42 @@ def test_a_file_of_the_usual_format_cannot_be_read_meanwhile_and_the_error_says_
         Recorder(file, "run", SHAPE, "int16", swmr=True)
 
 
+def test_a_recording_is_looked_at_by_another_thread_while_it_goes_on(tmp_path):
+    dark, frames = camera(10)
+    expected, stop, found = kept(dark, frames, 20), threading.Event(), []
+    options = {"dark": dark, "columns": {"pump": "u1"}, "classes": ("pump", 2)}
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", darkchunk.DRLE(20), **options) as recorder:
+        assert recorder.last_frame() is None
+        with pytest.raises(darkchunk.ArgumentError, match="no frame came"):
+            recorder.preview([1], seconds=0.01)
+
+        def look():
+            found.append(recorder.preview([20, 200], n_frames=7, seconds=60))
+            stop.set()
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        number = 0
+        while not stop.is_set():
+            recorder.push(frames[number % 10], pump=number % 2)
+            number += 1
+        looking.join()
+        recorder.flush()
+        n, last = recorder.last_frame()
+        assert n == number - 1 and np.array_equal(last, expected[n % 10])
+        sums = [recorder.live_sum(number) for number in (0, 1, None)]
+        assert [n_frames for _, n_frames in sums] == [(number + 1) // 2, number // 2, number]
+        assert np.array_equal(sums[0][0] + sums[1][0], sums[2][0])
+        assert np.array_equal(sums[2][0], sum(expected[n % 10].astype("i8") for n in range(number)))
+        with pytest.raises(darkchunk.ArgumentError, match="there are 2"):
+            recorder.live_sum(2)
+    (low, high), *_ = found
+    assert (low.threshold, low.n_frames, high.threshold) == (20, 7, 200)
+    assert low.bright > high.bright > 0 and 1 < low.ratio < high.ratio and low.frames_per_s > 0
+    with pytest.raises(darkchunk.UnsupportedError, match="closed"):
+        recorder.last_frame()
+
+
 def test_room_is_kept_beside_the_file_while_it_is_recorded(tmp_path):
     with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", reserve_bytes=5000):
         assert (tmp_path / "run.h5.reserve").stat().st_size == 5000

@@ -10,12 +10,14 @@ use super::Recorder;
 use super::buffer::{Buffer, Pool};
 use super::encoded::Checks;
 use super::inner::Inner;
+use super::live::{Live, Viewed};
 use super::monitor::Monitor;
 use super::noted::Noted;
 use super::options::Options;
 use super::order::Order;
 use super::room::Room;
 use super::sink::{Shared, Sink};
+use super::sums::ClassOf;
 use super::threads::Threads;
 use super::veto::Meter;
 use super::work::{Plan, Worker};
@@ -36,6 +38,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         options: Options<P>,
     ) -> Result<Self> {
         Columns::check(&options.columns)?;
+        let classes = options.classes.as_ref().map(|classes| ClassOf::new(classes, &options.columns)).transpose()?;
         let processing = processing.into();
         let chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
         if options.journal {
@@ -46,22 +49,21 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
         let encoders = encoders(&chunks, filter.as_ref(), &processing, options.n_workers)?;
         let checks = Arc::new(Checks::new(&shape, filter.clone(), &processing, &options));
+        let (shown, number) = ((shape, filter.as_ref()), options.first_number);
+        let viewed = Viewed::new(shown, &dataset.compression, &processing, number, classes);
         let room = Room::keep(&chunks, options.reserve_bytes)?;
         let sink = sink(library, at, dataset, chunks, &encoders[0], room, &options)?;
         let (row_bytes, journal, policy) = (sink.row_bytes(), sink.journal(), options.policy);
         let writer_thread = options.writer_thread;
-        let threads = Threads::start(
-            Arc::clone(&shared),
-            workers(encoders, filter.as_ref(), options, &checks),
-            sink,
-            writer_thread,
-        )
-        .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
+        let workers = workers(encoders, filter.as_ref(), options, (&checks, &viewed));
+        let live = Live::new(viewed, workers.iter().map(Worker::sums).collect());
+        let threads = Threads::start(Arc::clone(&shared), workers, sink, writer_thread)
+            .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
         let (monitor, pool) = (Monitor::new(&shared), Pool::default());
         let (is_ended, is_finished) = (false, false);
         let inner =
             Inner { shared, threads, pool, frame_bytes, row_bytes, journal, checks, policy, is_ended, is_finished };
-        Ok(Self { inner: Some(Box::new(inner)), monitor })
+        Ok(Self { inner: Some(Box::new(inner)), monitor, live })
     }
 }
 
@@ -101,10 +103,18 @@ fn workers<P: FileElement + Into<i64>>(
     encoders: Vec<FrameEncoder<P>>,
     filter: Option<&Filter>,
     options: Options<P>,
-    checks: &Arc<Checks>,
+    (checks, viewed): (&Arc<Checks>, &Arc<Viewed<P>>),
 ) -> Vec<Worker<P>> {
     let meter = Arc::new(Meter::new(&encoders[0], filter));
     let Options { format, veto, first_number, .. } = options;
-    let plan = Plan { format, veto, meter, first_number, chunks: Pool::default(), checks: Arc::clone(checks) };
+    let plan = Plan {
+        format,
+        veto,
+        meter,
+        first_number,
+        chunks: Pool::default(),
+        checks: Arc::clone(checks),
+        viewed: Arc::clone(viewed),
+    };
     encoders.into_iter().map(|encoder| Worker::new(encoder, plan.clone())).collect()
 }

@@ -27,6 +27,7 @@ mod buffer;
 mod create;
 mod encoded;
 mod inner;
+mod live;
 mod monitor;
 mod noted;
 mod numbers;
@@ -36,6 +37,7 @@ mod pixels;
 mod room;
 mod sink;
 mod statistics;
+mod sums;
 mod threads;
 mod veto;
 mod work;
@@ -51,10 +53,12 @@ use inner::{Admitted, Inner};
 
 pub use buffer::Buffer;
 pub use encoded::Encoded;
+pub use live::{Live, LiveSum, Preview};
 pub use monitor::Monitor;
 pub use options::{MAX_GAP, MAX_REORDER, Options, Policy};
 pub use pixels::PixelFormat;
 pub use statistics::Statistics;
+pub use sums::Classes;
 pub use veto::{Candidate, Measures, Veto};
 
 /// What became of a frame that was pushed. All of it is counted.
@@ -117,6 +121,7 @@ pub struct Recorder<P: FileElement + Into<i64>, B: Buffer = Vec<P>> {
     /// `None` only while it is dropped.
     inner: Option<Box<Inner<P, B>>>,
     monitor: Monitor<B>,
+    live: Live<P>,
 }
 
 impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
@@ -261,6 +266,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     #[must_use]
     pub fn monitor(&self) -> Monitor<B> {
         self.monitor.clone()
+    }
+
+    /// What shows the recording, on any thread.
+    #[must_use]
+    pub fn live(&self) -> Live<P> {
+        self.live.clone()
     }
 
     fn own(&mut self) -> Result<&mut Inner<P, B>> {

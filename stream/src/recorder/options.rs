@@ -7,6 +7,7 @@ use darkchunk_hdf5::{Column, Flush};
 use super::numbers::WINDOW;
 use super::order::Rules;
 use super::pixels::PixelFormat;
+use super::sums::Classes;
 use super::veto::Veto;
 use crate::{Error, Reserve, Result};
 
@@ -57,6 +58,8 @@ pub struct Options<P> {
     /// opens the file so, also after a kill at any moment; but after a kill it opens in no other way (until `h5clear -s`). Nothing is made in
     /// the file after it has begun: the sum is there from the beginning, of no frames.
     pub swmr: bool,
+    /// Frames whose sums are also to be seen apart, in the [live view](super::Live); the file has the sum of all.
+    pub classes: Option<Classes>,
     /// Numbers that each frame has beside its pixels. With the column `frame_status`, which is always there, they are in the group
     /// beside the dataset, whose name is the dataset's with `_darkchunk` appended.
     pub columns: Vec<Column>,
@@ -79,6 +82,7 @@ impl<P> Default for Options<P> {
             journal: true,
             reserve_bytes: Reserve::DEFAULT_BYTES,
             swmr: false,
+            classes: None,
             columns: Vec::new(),
         }
     }

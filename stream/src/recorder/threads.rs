@@ -202,7 +202,7 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         self.jobs = None;
         for worker in self.workers.drain(..) {
             if let Ok(worker) = worker.join() {
-                self.own.add_sum_of(worker);
+                self.own.add_sum_of(&worker);
             }
         }
         self.tell_all_dropped();
@@ -215,8 +215,8 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         let Writer::Here(sink) = &mut self.writer else { return Err(gone()) };
         let n_frames = self.shared.lock().order.n_frames();
         let has_threshold = self.own.encoder().threshold().is_some();
-        let sum = self.own.sum().map(|sum| (sum, has_threshold));
-        sink.finish(n_frames, sum, &self.shared)
+        let mut sum = self.own.sum();
+        sink.finish(n_frames, sum.as_mut().map(|sum| (sum, has_threshold)), &self.shared)
     }
 
     /// After [`finish`](Self::finish) has failed: ends without what HDF5 does not take.

@@ -10,9 +10,11 @@ use crate::journal::checksum;
 
 use super::buffer::{Frame, Pool, Pooled};
 use super::encoded::{Checks, Encoded};
+use super::live::Viewed;
 use super::numbers::State;
 use super::order::{Job, Slot};
 use super::pixels::{PixelFormat, Scratch, Strips, in_one_piece};
+use super::sums::{SharedSums, Sums, class_of, lock};
 use super::veto::{Candidate, Meter, Veto};
 
 /// Frames that are encoded at once, at most.
@@ -23,7 +25,7 @@ const AT_ONCE: usize = 16;
 pub(super) struct Done<T> {
     pub(super) job: Job<T>,
     /// The chunk; `None` where no frame of it is to be stored.
-    pub(super) chunk: Option<Pooled>,
+    pub(super) chunk: Option<Arc<Pooled>>,
     /// Of the chunk, for the journal.
     pub(super) checksum: u32,
     /// Of the frames that are to be stored.
@@ -42,6 +44,7 @@ pub(super) struct Plan<P> {
     pub(super) first_number: u64,
     pub(super) chunks: Pool,
     pub(super) checks: Arc<Checks>,
+    pub(super) viewed: Arc<Viewed<P>>,
 }
 
 /// Encodes one chunk after the other.
@@ -54,26 +57,43 @@ pub(super) struct Worker<P> {
     zeros: Vec<P>,
     /// A frame that was encoded already, decoded.
     decoded: Vec<u8>,
+    /// What it sums up; the encoder has one of these while it takes a frame.
+    sums: SharedSums,
+    /// The class of each frame of a chunk.
+    classes: Vec<usize>,
     /// Whether frames are in the sum that are in no chunk.
     is_sum_spoilt: bool,
 }
 
 impl<P: FrameElement + Into<i64>> Worker<P> {
-    pub(super) fn new(encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
+    pub(super) fn new(mut encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
+        let n_pixels = encoder.shape().frame_pixels();
+        let sums = Sums::new::<P>(encoder.totals_mut().sum.take(), n_pixels, plan.viewed.classes);
         Self {
             encoder,
             plan,
             scratch: Scratch::default(),
             zeros: Vec::new(),
             decoded: Vec::new(),
+            sums,
+            classes: Vec::new(),
             is_sum_spoilt: false,
         }
+    }
+
+    /// What it sums up, for others to see.
+    pub(super) fn sums(&self) -> SharedSums {
+        Arc::clone(&self.sums)
     }
 
     /// Encodes a chunk. A panic, which would be a fault of ours or of the veto's, costs its frames.
     pub(super) fn work<T: Frame>(&mut self, mut job: Job<T>) -> Done<T> {
         let mut fault = None;
-        let result = catch_unwind(AssertUnwindSafe(|| self.encode(&mut job, &mut fault)));
+        let sums = Arc::clone(&self.sums);
+        let mut sums = lock(&sums);
+        let result = catch_unwind(AssertUnwindSafe(|| self.encode(&mut job, &mut fault, &mut sums)));
+        sums.take_back(&mut self.encoder.totals_mut().sum);
+        drop(sums);
         let chunk = result.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -85,20 +105,33 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let counts = std::mem::take(&mut self.encoder.totals_mut().counts);
         let n_frames = job.slots.iter().filter(|slot| slot.fate == State::Stored).count() as u64;
         let counts = if chunk.is_some() { counts } else { FrameCounts::default() };
+        if let (Some(chunk), Some(last)) = (&chunk, job.slots.iter().rfind(|slot| slot.fate == State::Stored)) {
+            self.plan.viewed.show(last.index, chunk);
+        }
         let checksum = chunk.as_ref().map_or(0, |chunk| checksum(&chunk.bytes));
         Done { job, chunk, checksum, n_frames, counts, fault }
     }
 
-    fn encode<T: Frame>(&mut self, job: &mut Job<T>, fault: &mut Option<String>) -> Option<Pooled> {
+    fn encode<T: Frame>(
+        &mut self,
+        job: &mut Job<T>,
+        fault: &mut Option<String>,
+        sums: &mut Sums,
+    ) -> Option<Arc<Pooled>> {
         if let [slot] = &mut job.slots[..]
             && let Some(kind) = slot.frame.as_ref().and_then(Frame::encoded)
         {
-            return self.encoded(slot, kind, fault);
+            return self.encoded(slot, kind, fault).map(Arc::new);
         }
+        self.classes.clear();
+        self.classes.extend(job.rows().map(|(_, row)| class_of(self.plan.viewed.classes, row)));
+        let mut at = 0;
         let first = job.chunk * self.encoder.shape().n_frames as u64;
         let mut rest = &mut job.slots[..];
         while !rest.is_empty() {
-            let n_at_once = self.several(rest, first).max(1);
+            let class = self.classes[at];
+            sums.swap(class, &mut self.encoder.totals_mut().sum);
+            let n_at_once = self.several(rest, first, at).max(1);
             let (slots, others) = rest.split_at_mut(n_at_once);
             if let [Slot { index, frame, fate, .. }] = slots
                 && let Some(frame) = frame.take()
@@ -108,7 +141,8 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
                     State::Refused
                 });
             }
-            rest = others;
+            sums.swap(class, &mut self.encoder.totals_mut().sum);
+            (rest, at) = (others, at + n_at_once);
         }
         if job.slots.iter().all(|slot| slot.fate != State::Stored) {
             return None;
@@ -117,7 +151,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             Ok(encoded) => {
                 let mut chunk = self.plan.chunks.take();
                 chunk.bytes.extend_from_slice(encoded);
-                Some(chunk)
+                Some(Arc::new(chunk))
             }
             Err(error) => {
                 *fault = Some(format!("chunk {}: {error}", job.chunk));
@@ -136,15 +170,16 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     }
 
     /// Puts frames that follow each other into the chunk at once, which is faster with DRLE, and releases them. Says how many: none
-    /// where there are not two, or where each is to be looked at.
-    fn several<T: Frame>(&mut self, slots: &mut [Slot<T>], first: u64) -> usize {
+    /// where there are not two of one class, or where each is to be looked at. `at`: the place of the first in the chunk's list.
+    fn several<T: Frame>(&mut self, slots: &mut [Slot<T>], first: u64, at: usize) -> usize {
         if self.plan.veto.is_some() || slots.len() < 2 {
             return 0;
         }
         let (mut frames, mut n) = ([&[][..]; AT_ONCE], 0);
         for (place, (slot, index)) in frames.iter_mut().zip(slots.iter().zip(slots[0].index..)) {
             let pixels = slot.frame.as_ref().and_then(|frame| in_one_piece(frame, self.plan.format));
-            let Some(pixels) = pixels.filter(|_| slot.index == index) else { break };
+            let is_next = slot.index == index && self.classes.get(at + n) == self.classes.get(at);
+            let Some(pixels) = pixels.filter(|_| is_next) else { break };
             (*place, n) = (pixels, n + 1);
         }
         let place = (slots[0].index - first) as usize;
@@ -154,6 +189,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         // One that is refused is the first of those that are left, and is told of when it comes alone.
         let _ = self.encoder.push_frames(&frames[..n]);
         let n_taken = self.encoder.n_frames() - place;
+        frames[..n_taken].iter().for_each(|pixels| self.plan.viewed.offer(&[pixels]));
         for slot in &mut slots[..n_taken] {
             (slot.frame, slot.fate) = (None, State::Stored);
         }
@@ -174,6 +210,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         }
         fill_up_to(encoder, zeros, place)?;
         encoder.push_strips(strips.get())?;
+        plan.viewed.offer(strips.get());
         Ok(State::Stored)
     }
 
@@ -191,21 +228,15 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     }
 
     /// Takes what another worker has summed.
-    pub(super) fn add_sum_of(&mut self, mut other: Self) {
+    pub(super) fn add_sum_of(&mut self, other: &Self) {
         self.is_sum_spoilt |= other.is_sum_spoilt;
-        let (Some(sum), Some(others)) = (&mut self.encoder.totals_mut().sum, &mut other.encoder.totals_mut().sum)
-        else {
-            return;
-        };
-        let n_frames = sum.n_frames() + others.n_frames();
-        let total = sum.total().iter().zip(others.total()).map(|(sum, other)| sum + other).collect();
-        // The frames of the partial sum are in `total`.
-        sum.begin_with(total, n_frames);
+        lock(&self.sums).take_from::<P>(&mut lock(&other.sums));
     }
 
     /// The sum of all frames that are stored; `None` where it is not kept, or has others in it.
-    pub(super) fn sum(&mut self) -> Option<&mut Sum> {
-        if self.is_sum_spoilt { None } else { self.encoder.totals_mut().sum.as_mut() }
+    pub(super) fn sum(&self) -> Option<Sum> {
+        let mut all = Sum::new::<P>(self.encoder.shape().frame_pixels());
+        (!self.is_sum_spoilt && lock(&self.sums).add_to(None, &mut all)).then_some(all)
     }
 }
 

@@ -102,6 +102,7 @@ macro_rules! library_with {
 }
 
 mod beside;
+mod live;
 mod order;
 mod pixels;
 mod trouble;
