@@ -28,7 +28,7 @@ const HELP: &str = "For programs that read with one core, or lack a plugin. {} s
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Arguments {
-    /// The file, which is only read
+    /// The file; one without filters is not copied: {} is a link to it then
     file: String,
     /// Where it is put; there must be room
     #[arg(long, value_name = "FOLDER", default_value = "/dev/shm")]
@@ -89,14 +89,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
         .spawn()
         .map_err(|error| format!("{} cannot be started: {error}", arguments.program[0].to_string_lossy()));
     let status = wait(&signals, ended?);
-    match unpacked.remove() {
-        Ok(None) => {}
-        Ok(Some(folder)) => {
-            complain(&format!("the program has left files in {}: move or remove them", folder.display()))
-        }
-        Err(error) => complain(&format!("what was decompressed cannot be removed: {error}")),
+    if let Some(folder) = unpacked.remove() {
+        complain(&format!("the program has written to {}: move or remove what is there", folder.display()));
     }
     status.map(code).map_err(|error| error.to_string())
+}
+
+/// Sets the flag when it is dropped.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// Does it, unless a signal comes: then what is there is removed, and the program ends.
@@ -113,9 +118,9 @@ fn until_signal<T>(signals: &Signals, into: &Path, work: impl FnOnce() -> T) -> 
                 std::thread::sleep(PAUSE);
             }
         });
-        let result = work();
-        is_done.store(true, Ordering::Release);
-        result
+        // Also where it panics: the thread above waits for it.
+        let _done = Done(&is_done);
+        work()
     })
 }
 

@@ -48,9 +48,35 @@ pub struct Unpacked {
     folder: PathBuf,
     file: PathBuf,
     /// What was put into the folder.
-    made: Vec<PathBuf>,
+    made: Vec<Made>,
     /// The folder, locked: so that others see that it is in use.
     _lock: Option<fs::File>,
+}
+
+/// What was put into the folder, as it was then: what a program has put in its place is not ours.
+#[derive(Debug)]
+struct Made {
+    place: PathBuf,
+    file: Option<(u64, std::time::SystemTime)>,
+}
+
+impl Made {
+    fn new(place: PathBuf) -> Self {
+        let file = as_it_is(&place);
+        Self { place, file }
+    }
+
+    /// Whether it is still that: the same link, or a file that nobody has written to.
+    fn is_still_there(&self) -> bool {
+        self.place.symlink_metadata().is_ok_and(|now| now.is_symlink() == self.file.is_none())
+            && as_it_is(&self.place) == self.file
+    }
+}
+
+/// The length of a file and when it was written to; `None` for a link.
+fn as_it_is(place: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let found = place.symlink_metadata().ok().filter(|found| !found.is_symlink())?;
+    Some((found.len(), found.modified().ok()?))
 }
 
 impl Plan {
@@ -114,11 +140,13 @@ impl Plan {
         for Source { file, steps, .. } in &self.sources {
             let place = unpacked.folder.join(file.file_name().unwrap_or_default());
             if steps.iter().any(|step| step.storage.is_some()) {
-                unpacked.made.push(place.clone());
                 let output = Output { to: &place, backup: None, resume: false };
                 convert::convert(library, file, output, steps, resources, watch)
                     .map_err(|error| format!("{}: {error}", file.display()))?;
+            } else {
+                link(file, &place).map_err(|error| failed(&place, error))?;
             }
+            unpacked.made.push(Made::new(place));
         }
         unpacked.link_beside(&first).map_err(|error| failed(&first, error))?;
         Ok(unpacked)
@@ -146,7 +174,14 @@ fn look(library: &Library, path: &Path) -> Result<(Source, Vec<PathBuf>), String
     let grown = changed.fold(0_u64, |n, step| n.saturating_add(padded(step)));
     let length = path.metadata().map_err(|error| failed(error.to_string()))?.len();
     let n_bytes = if grown == 0 { 0 } else { length.saturating_add(grown) };
-    let others = beside(library, &file, path, &steps);
+    let sources = sources(library, &file, &steps);
+    if let Some(outside) = sources.iter().find(|source| n_bytes > 0 && leads_out(source)) {
+        return Err(failed(format!(
+            "it leads to {}, out of its folder, which would be another place: use `darkchunk convert --to none` beside it",
+            outside.display()
+        )));
+    }
+    let others = beside(library, path, &sources);
     Ok((Source { file: path.to_owned(), steps, n_bytes }, others))
 }
 
@@ -158,19 +193,29 @@ fn padded(step: &Step) -> u64 {
     axes.fold(step.info.element_bytes, u64::saturating_mul)
 }
 
-/// The HDF5 files in the folder of a file that its external links and virtual datasets lead to.
-fn beside(library: &Library, file: &File, path: &Path, steps: &[Step]) -> Vec<PathBuf> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
+/// Whether a path that is not absolute begins in another folder.
+fn leads_out(source: &Path) -> bool {
+    source.is_relative() && source.components().any(|part| part == std::path::Component::ParentDir)
+}
+
+/// The files that the external links and virtual datasets of a file name.
+fn sources(library: &Library, file: &File, steps: &[Step]) -> Vec<PathBuf> {
     let links =
         tree::walk(library, file.id(), "/").unwrap_or_default().into_iter().filter_map(|entry| match entry.kind {
-            Kind::External { file, .. } => Some(folder.join(file)),
+            Kind::External { file, .. } => Some(PathBuf::from(file)),
             _ => None,
         });
     let virtuals = steps.iter().filter(|step| step.info.layout.contains("virtual")).flat_map(|step| {
         let sources = StoredDataset::open_path(library, file.id(), &step.path).and_then(|dataset| dataset.sources());
         sources.map(|found| found.sources).unwrap_or_default().into_iter().filter_map(|source| source.file)
     });
-    let found = links.chain(virtuals).filter_map(|path| path.canonicalize().ok());
+    links.chain(virtuals).collect()
+}
+
+/// Those of the files that are in the folder of this one, and can be opened.
+fn beside(library: &Library, path: &Path, sources: &[PathBuf]) -> Vec<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let found = sources.iter().filter_map(|source| folder.join(source).canonicalize().ok());
     // Those that cannot be opened stay as they are.
     let is_beside = |other: &PathBuf| other.parent() == Some(folder) && File::open(library, other, false).is_ok();
     found.filter(is_beside).collect()
@@ -191,32 +236,21 @@ impl Unpacked {
             let place = self.folder.join(entry.file_name());
             if place.symlink_metadata().is_err() {
                 link(&entry.path(), &place)?;
-                self.made.push(place);
+                self.made.push(Made::new(place));
             }
-        }
-        if self.file.symlink_metadata().is_err() {
-            link(source, &self.file)?;
-            self.made.push(self.file.clone());
         }
         Ok(())
     }
 
-    /// Removes it, but for what a program has put beside it: the folder of that, if there is any.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn remove(mut self) -> std::io::Result<Option<PathBuf>> {
-        for place in std::mem::take(&mut self.made) {
-            match fs::remove_file(&place) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+    /// Removes it, but for what a program has written there: the folder of that, if there is any.
+    #[must_use]
+    pub fn remove(mut self) -> Option<PathBuf> {
+        // What is left from here on is the program's.
+        let folder = std::mem::take(&mut self.folder);
+        for made in self.made.iter().filter(|made| made.is_still_there()) {
+            let _ = fs::remove_file(&made.place);
         }
-        let is_empty = fs::read_dir(&self.folder)?.next().is_none();
-        if is_empty {
-            return fs::remove_dir(&self.folder).map(|()| None);
-        }
-        Ok(Some(std::mem::take(&mut self.folder)))
+        fs::remove_dir(&folder).is_err().then_some(folder)
     }
 }
 
@@ -234,7 +268,10 @@ fn remove_left(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let number = name.strip_prefix(PREFIX).filter(|number| number.chars().all(|digit| digit.is_ascii_digit()));
-        let is_gone = |number| Path::new("/proc/self").exists() && !Path::new("/proc").join(number).exists();
+        // In a container each one may have the same number.
+        let own = std::process::id().to_string();
+        let is_there = |number: &str| number != own && Path::new("/proc").join(number).exists();
+        let is_gone = |number: &str| Path::new("/proc/self").exists() && !is_there(number);
         // A process of another container has a number that is not seen here, and its lock is.
         let is_free = || fs::File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
         if number.is_some_and(is_gone) && is_free() {

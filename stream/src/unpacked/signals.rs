@@ -17,24 +17,36 @@ pub struct Signal {
     pub is_by_program: bool,
 }
 
-/// From now on Ctrl-C, `SIGTERM` and `SIGHUP` are noted, and do not end the program.
-#[derive(Debug)]
-pub struct Signals(());
+/// Until it is dropped, Ctrl-C, `SIGTERM` and `SIGHUP` are noted, and do not end the program.
+pub struct Signals {
+    /// What was done before.
+    #[cfg(target_os = "linux")]
+    kept: Vec<(i32, libc::sigaction)>,
+}
 
 #[cfg(target_os = "linux")]
 impl Signals {
-    /// Begins to note them; programs that are started have the system's own way.
+    /// Begins to note them, but for those that are ignored (`nohup`); programs that are started have the system's own way.
     #[must_use]
     pub fn note() -> Self {
+        let mut kept = Vec::new();
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             // SAFETY: a structure of numbers and a pointer, for all of which zero is a value.
             let mut action = unsafe { std::mem::zeroed::<libc::sigaction>() };
             action.sa_sigaction = take as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+            // SAFETY: as above.
+            let mut before = unsafe { std::mem::zeroed::<libc::sigaction>() };
+            // SAFETY: it only asks.
+            unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut before) };
+            if before.sa_sigaction == libc::SIG_IGN {
+                continue;
+            }
             // SAFETY: `take` has the type that the flag names, and does what a handler may.
             unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+            kept.push((signal, before));
         }
-        Self(())
+        Self { kept }
     }
 
     /// Sends a signal to a program that this one has started and not yet waited for.
@@ -47,6 +59,22 @@ impl Signals {
     pub fn leave(&self, code: i32) -> ! {
         // SAFETY: it takes a number, and does not return.
         unsafe { libc::_exit(code) }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for (signal, before) in &self.kept {
+            // SAFETY: it is what the system said that it was.
+            unsafe { libc::sigaction(*signal, before, std::ptr::null_mut()) };
+        }
+    }
+}
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Signals")
     }
 }
 
@@ -64,7 +92,7 @@ impl Signals {
     /// Elsewhere nothing is noted: the program ends as it would.
     #[must_use]
     pub fn note() -> Self {
-        Self(())
+        Self {}
     }
 
     /// Does nothing.
