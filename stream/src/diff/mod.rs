@@ -264,6 +264,11 @@ impl Work<'_, '_> {
         if matches!(of_a, Kind::Same(_)) && matches!(of_b, Kind::Same(_)) && path_a == path_b {
             return Ok(());
         }
+        let is_alias = matches!(of_a, Kind::Same(_)) || matches!(of_b, Kind::Same(_));
+        if is_alias && a == Kind::Group && b == Kind::Group {
+            // What is below it has other names on the two sides: a group that two names lead to is not one that looks like it.
+            return self.found(path, What::Kind(alias_words(&of_a), alias_words(&of_b)));
+        }
         if std::mem::discriminant(&a) != std::mem::discriminant(&b) {
             return self.found(path, What::Kind(words(&a).to_owned(), words(&b).to_owned()));
         }
@@ -399,6 +404,13 @@ fn words(kind: &Kind) -> &'static str {
         Kind::Soft(_) => "soft link",
         Kind::External { .. } => "external link",
         Kind::Unreadable(_) => "unreadable",
+    }
+}
+
+fn alias_words(kind: &Kind) -> String {
+    match kind {
+        Kind::Same(first) => format!("another name of {first}"),
+        kind => words(kind).to_owned(),
     }
 }
 
