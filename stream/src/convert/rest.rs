@@ -17,6 +17,8 @@ const MAX_NAMED: usize = 3;
 struct Found<'a> {
     steps: HashMap<&'a str, &'a Step>,
     differences: Vec<String>,
+    /// Those that an emptied reference does not explain.
+    n_unexplained: usize,
     progress: &'a dyn Progress,
 }
 
@@ -40,6 +42,13 @@ impl Watch for Found<'_> {
 
     fn found(&mut self, Difference { path, what }: Difference) -> Result<(), String> {
         go_on(self.progress, 0).map_err(|error| error.to_string())?;
+        let refers = || self.steps.get(&*path).is_some_and(|step| step.info.refers);
+        let is_explained = match &what {
+            What::Attribute(_, before, after) => before.is_some() && after.is_some(),
+            What::Elements(_) => refers(),
+            _ => false,
+        };
+        self.n_unexplained += usize::from(!is_explained);
         let what = match what {
             What::Only(..) => "it is only in one of the two".to_owned(),
             What::Kind(old, new) => format!("{old} became {new}"),
@@ -54,7 +63,7 @@ impl Watch for Found<'_> {
 }
 
 /// Compares what is left of two files. References that lead nowhere are empty in the copy, of which `warnings` tell: then a
-/// difference is a warning, too.
+/// difference of a value is a warning, too.
 pub(super) fn compare(
     library: &Library,
     (from, to): (&File, &File),
@@ -63,17 +72,17 @@ pub(super) fn compare(
     progress: &dyn Progress,
 ) -> Result<(), String> {
     let steps = steps.iter().map(|step| (&*step.path, step)).collect();
-    let mut found = Found { steps, differences: Vec::new(), progress };
+    let mut found = Found { steps, differences: Vec::new(), n_unexplained: 0, progress };
     let options = Options { memory: MEMORY, ..Options::default() };
     let side = |file| Side { file, path: "/" };
     diff::files(library, side(from), side(to), options, &mut found)?;
     // After a stop not all was looked at.
     go_on(progress, 0).map_err(|error| error.to_string())?;
-    let Found { differences, .. } = found;
+    let Found { differences, n_unexplained, .. } = found;
     if differences.is_empty() {
         return Ok(());
     }
-    if !warnings.is_empty() {
+    if !warnings.is_empty() && n_unexplained == 0 {
         warnings.extend(differences);
         return Ok(());
     }
