@@ -33,6 +33,15 @@ pub(crate) fn print(text: &str) -> Result<(), String> {
     }
 }
 
+/// Writes a page. A file of data is not replaced.
+pub(crate) fn page(path: &std::path::Path, text: &str) -> Result<(), String> {
+    let failed = |error: String| format!("{}: {error}", path.display());
+    if crate::input::is_hdf5(path) {
+        return Err(failed("that is the name of an HDF5 file: name a page, such as report.html".into()));
+    }
+    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+}
+
 /// Prints a message to standard error.
 pub(crate) fn complain(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "darkchunk: {}", shown(message));

@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     bar.finish_and_clear();
     let found = found.map_err(|error| error.to_string())?;
     if let Some(path) = &arguments.html {
-        std::fs::write(path, html::report(&names, &found)).map_err(|error| format!("{}: {error}", path.display()))?;
+        crate::output::page(path, &html::report(&names, &found))?;
     }
     if arguments.store {
         store(&library, &tested, &as_json(&names, &found)?)?;

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
     };
     if let Some(file) = &arguments.html {
         let page = page(&names(""), &sweep);
-        std::fs::write(file, page).map_err(|error| format!("{}: {error}", file.display()))?;
+        crate::output::page(file, &page)?;
     }
     if arguments.style.json {
         let all: Vec<Candidate> = [codecs, bounds].concat();

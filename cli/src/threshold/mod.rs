@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let found = threshold::sweep(&frames, &dark, &options).map_err(|error| error.to_string())?;
     if let Some(path) = &arguments.html {
         let page = page::report(&name, &found);
-        std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))?;
+        crate::output::page(path, &page)?;
     }
     let style = arguments.style;
     if style.json {

@@ -67,9 +67,9 @@ impl Entry {
             n_raw: size(32),
             n_blocks: size(36),
         };
-        let n_blocks = found.n_bytes.checked_sub(found.n_raw)?.checked_add(found.part_bytes.checked_sub(1)?)?;
+        let in_blocks = found.n_bytes.checked_sub(found.n_raw).filter(|_| found.part_bytes > 0)?;
         let records = (u64::from(found.n_blocks) + 1) * RECORD_BYTES as u64;
-        let is_sound = n_blocks / found.part_bytes == found.n_blocks
+        let is_sound = in_blocks.div_ceil(found.part_bytes) == found.n_blocks
             && found.at >= HEAD_BYTES as u64
             && found.at.checked_add(records).is_some_and(|records_end| records_end <= end);
         is_sound.then_some(found)
@@ -229,6 +229,15 @@ pub struct IndexWriter {
     is_done: bool,
 }
 
+/// Whether nothing is lost where this file is replaced: there is none, it is empty, or an index.
+fn may_be_replaced(path: &Path) -> bool {
+    use std::io::Read;
+    let Ok(mut file) = File::open(path) else { return path.symlink_metadata().is_err() };
+    let mut head = Vec::new();
+    let n_read = Read::by_ref(&mut file).take(MAGIC.len() as u64).read_to_end(&mut head);
+    n_read.is_ok_and(|n| n == 0) || head == MAGIC
+}
+
 impl IndexWriter {
     /// Begins an index of the dataset's chunks in the new file `path`, which may be there: then it is replaced in the end.
     ///
@@ -241,8 +250,11 @@ impl IndexWriter {
         let mut chunks: Vec<_> = map.iter().map(|(place, chunk)| (offset(place), chunk)).collect();
         chunks.sort_unstable_by_key(|(_, chunk)| chunk.address);
         chunks.dedup_by_key(|(_, chunk)| chunk.address);
+        if !may_be_replaced(path) {
+            return Err(failed(path, "there is a file of that name which is no index: name another one"));
+        }
         let mut part = path.as_os_str().to_owned();
-        part.push(".part");
+        part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
         let made = File::create(&part).and_then(|mut file| file.write_all(&[0; HEAD_BYTES]).map(|()| file));
         let file = made.map_err(|error| failed(path, &error.to_string()))?;
