@@ -114,10 +114,8 @@ impl Planned<'_> {
         let seen = |n: u64| bar.set_position((u128::from(all) * u128::from(n) / u128::from(n_slices.max(1))) as u64);
         let parts = (self.inputs, self.plan);
         let summary = match &self.common.output {
-            Some(to) if self.begun.has_outputs() => {
-                slabs::write(self.hdf5, to, parts, self.begun, keep_going, &self.provenance(), &seen)
-            }
-            _ => slabs::run(self.inputs, self.plan, self.begun, keep_going, &seen),
+            Some(to) => slabs::write(self.hdf5, to, parts, self.begun, keep_going, &self.provenance(), &seen),
+            None => slabs::run(self.inputs, self.plan, self.begun, keep_going, &seen),
         };
         bar.finish_and_clear();
         let summary = summary.map_err(|error| format!("{}: {error}", self.common.file.display()))?;

@@ -125,7 +125,7 @@ typedef struct {
     /* Ends, on the thread that began: once for each context whose h5io_init has returned 0, after the last process, and after errors. */
     int (*processing_complete)(void *context);
 
-    /* What a code means; the text is the library's. Called on any thread; context is NULL where h5io_init has failed. */
+    /* What a code means; the text is the library's. Called on any thread; context is NULL where h5io_init or processing_complete has failed. */
     const char *(*get_error_code)(void *context, int error_code);
 
     /*

@@ -10,6 +10,7 @@ use darkchunk::element::{ByteOrder, ElementType};
 use darkchunk_hdf5_abi::constants::{H5T_FLOAT, H5T_INTEGER, H5T_ORDER_BE, H5T_SGN_NONE, H5Z_FLAG_OPTIONAL};
 
 use super::api::Hid;
+use super::dataset::{self, StoredFilter};
 use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use super::object::{self, Id};
 use crate::{Error, Result};
@@ -154,6 +155,15 @@ impl ResultDataset {
         }
         let space = object::dataspace(library, new.dims, false)?;
         let id = create(library, file, new.path, datatype, &space, &properties)?;
+        let found = dataset::filters(&id)?;
+        let is_as_asked =
+            |((id, values), found): (&(u32, Vec<u32>), &StoredFilter)| found.id == *id && found.values == *values;
+        if found.len() != new.filters.len() || !new.filters.iter().zip(&found).all(is_as_asked) {
+            return Err(Error::Unsupported(
+                "the plugin that HDF5 found changes the filter's parameters: have HDF5_PLUGIN_PATH name darkchunk's plugins first, or none"
+                    .to_owned(),
+            ));
+        }
         Ok(Self { dataset: id, datatype })
     }
 

@@ -112,7 +112,8 @@ impl Plan {
     /// # Errors
     /// [`Error::Argument`] where maps, padding or outputs do not fit, and where memory is too small for one slice.
     pub fn new(inputs: &[(&Input, &Taken)], outputs: &[OutputSpec], limits: Limits) -> Result<Self> {
-        let limits = Limits { n_threads: limits.n_threads.max(1), n_workers: limits.n_workers.max(1), ..limits };
+        let (n_threads, n_workers) = (limits.n_threads.max(1), limits.n_workers.max(1));
+        let limits = Limits { n_threads, n_workers, max_block: limits.max_block.max(1), ..limits };
         let mapped: Vec<_> = inputs.iter().map(|(input, taken)| (input.name(), input.dims(), &taken.map[..])).collect();
         let slicing = Slicing::new(&mapped)?;
         let n_axes = slicing.dims().len();

@@ -65,20 +65,32 @@ pub fn write(
         return Err(Error::Argument(format!("{} is there already", to.display())));
     }
     let place = unfinished(to)?;
-    // The system's words for a folder that is missing are better than HDF5's.
-    fs::File::create(&place).map_err(failed)?;
+    // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
+    fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
     let mut temporary = Temporary(Some(place.clone()));
     let file = File::create(library, &place)?;
+    // First all that has a name: one that an output takes as well is refused before the first slice.
+    let status = describe(library, &file, plan, provenance)?;
     let mut outputs = Outputs::create(library, &file, &plan.outputs)?;
     let summary = run_into(inputs, plan, process, keep_going, Some(&mut outputs), seen)?;
     drop(outputs);
-    describe(library, &file, plan, &summary, provenance)?;
+    status.write(&summary.status)?;
+    drop(status);
     file.close()?;
     fs::File::open(&place).and_then(|file| file.sync_all()).map_err(failed)?;
-    fs::rename(&place, to).map_err(failed)?;
+    publish(&place, to).map_err(failed)?;
     temporary.0 = None;
     sync_folder(to).map_err(failed)?;
     Ok(summary)
+}
+
+/// Gives a file its name; one that has it by now is not replaced, where the file system can tell.
+fn publish(place: &Path, to: &Path) -> std::io::Result<()> {
+    match fs::hard_link(place, to) {
+        Ok(()) => fs::remove_file(place),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => fs::rename(place, to),
+    }
 }
 
 /// The name that a file has until it is finished: in the same folder, and of no other process.
@@ -94,7 +106,8 @@ fn sync_folder(file: &Path) -> std::io::Result<()> {
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn describe(library: &Library, file: &File, plan: &Plan, summary: &Summary, provenance: &Provenance) -> Result<()> {
+/// Writes what is known before the first slice, and makes the dataset of what becomes of each.
+fn describe(library: &Library, file: &File, plan: &Plan, provenance: &Provenance) -> Result<ResultDataset> {
     nexus_group(library, file.id(), "/entry", "NXentry")?;
     nexus_group(library, file.id(), PROCESS, "NXprocess")?;
     let fact = |name: &str, text: &str| texts(library, file.id(), &format!("{PROCESS}/{name}"), &[text], false);
@@ -111,8 +124,8 @@ fn describe(library: &Library, file: &File, plan: &Plan, summary: &Summary, prov
     let number = NumberType::native(NumberClass::Unsigned, 1);
     let status =
         ResultDataset::create(library, file.id(), NewResult { path: &path, number, dims, chunk: None, filters: &[] })?;
-    status.write(&summary.status)?;
-    Ok(status.describe("meaning", &meaning())?)
+    status.describe("meaning", &meaning())?;
+    Ok(status)
 }
 
 fn meaning() -> String {

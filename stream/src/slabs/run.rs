@@ -4,6 +4,7 @@
 //! depend on who was faster.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -83,11 +84,11 @@ pub(super) fn run_into(
             }
         }
         drop(done);
-        let ended = host.all();
+        let ended = catch_unwind(AssertUnwindSafe(|| host.all()));
         // Workers end when nothing more can come.
         shop.limit.store(0, Ordering::Release);
         host.close();
-        ended
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
     })?;
     host.finish()
 }

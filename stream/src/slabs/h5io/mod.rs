@@ -148,12 +148,6 @@ impl Begun {
         Plan::new(&inputs, &self.wants.outputs, limits)
     }
 
-    /// Whether it makes outputs.
-    #[must_use]
-    pub fn has_outputs(&self) -> bool {
-        !self.wants.outputs.is_empty()
-    }
-
     /// Begins one context, and says how many inputs and outputs it has.
     fn init(&mut self, number: usize, n_workers: usize, setting: Setting<'_>) -> Result<(c_int, c_int)> {
         let param = Param {
