@@ -124,9 +124,11 @@ impl<R: Read> Scan<R> {
             return Ok(None);
         }
         self.fill(front_len)?;
-        let Ok(container) = Container::open_front(&self.window[self.at..]) else { return Ok(None) };
+        // No further than what was paid for: the tables of a packed container are after its front.
+        let front_end = self.window.len().min(self.at + front_len);
+        let Ok(container) = Container::open_front(&self.window[self.at..front_end]) else { return Ok(None) };
         let len = container.stored_len();
-        if container.n_segments() == 0 || !self.may_look_at(len) {
+        if container.n_segments() == 0 || !container.ends_rise() || !self.may_look_at(len) {
             return Ok(None);
         }
         self.fill(len)?;

@@ -241,6 +241,12 @@ impl<'a> Container<'a> {
         }
     }
 
+    /// Whether each entry of the table ends where the one before it does, or after: otherwise bytes would be in many segments.
+    pub(crate) fn ends_rise(&self) -> bool {
+        let ends = (0..n_entries(&self.header, self.version)).map(|index| self.table_entry(index).map(|(end, _)| end));
+        ends.collect::<Result<Vec<usize>>>().is_ok_and(|ends| ends.is_sorted())
+    }
+
     /// Whether its segments are packed.
     #[must_use]
     pub fn is_packed(&self) -> bool {
