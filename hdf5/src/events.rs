@@ -145,6 +145,10 @@ impl Events {
 
     fn write_full(&mut self) -> Result<()> {
         self.values.iter_mut().try_for_each(Values::write_full)?;
+        if self.index.has_full() {
+            // Values are in the file before what leads to them.
+            self.values.iter_mut().try_for_each(Values::write)?;
+        }
         self.index.write_full()
     }
 

@@ -231,6 +231,11 @@ impl Columns {
         Ok(())
     }
 
+    /// Whether [`write_full`](Self::write_full) would write.
+    pub(crate) fn has_full(&self) -> bool {
+        self.next_full().is_some()
+    }
+
     /// A chunk to be written and not to be kept.
     fn next_full(&self) -> Option<u64> {
         let oldest = (self.batches.len() > MAX_OPEN).then(|| self.batches.first_key_value()).flatten();
