@@ -545,7 +545,10 @@ typedef struct dc_measures {
     int64_t maximum;
 } dc_measures;
 
-/* Says whether a frame is stored (not 0). Called by all workers, for several frames at the same time. */
+/*
+ * Says whether a frame is stored (not 0). Called by all workers, for several frames at the same time. It must not call the recorder, which
+ * would wait for itself.
+ */
 typedef int (*dc_keep)(void *context, uint64_t number, const dc_measures *measures);
 
 /* Gives a buffer back. Called on any thread; it must not call the recorder. */

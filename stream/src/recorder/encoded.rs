@@ -94,7 +94,8 @@ impl Checks {
     ) -> Result<Pooled> {
         let mut chunk = pool.take();
         match (kind, &self.filter) {
-            (Encoded::Stream, Some(Filter::Drle(drle))) if drle.mode() == Mode::Container => {
+            // A packed dataset may have chunks that are not.
+            (Encoded::Stream, Some(Filter::Drle(drle))) if drle.mode() != Mode::Bare => {
                 self.wrap(drle, frame, &mut chunk.bytes)?;
             }
             _ => pieces(frame).for_each(|piece| chunk.bytes.extend_from_slice(piece)),

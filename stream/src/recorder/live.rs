@@ -17,6 +17,12 @@ use super::buffer::Pooled;
 use super::sums::{ClassOf, SharedSums, lock};
 use crate::{Error, Result};
 
+/// Bytes of frames that are copied for a preview: no more frames are.
+const MAX_COPIED_BYTES: usize = 1 << 30;
+
+/// A preview waits no longer.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
 /// Exact sums, pixel by pixel, of frames as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveSum {
@@ -127,8 +133,10 @@ impl<P: FrameElement> Viewed<P> {
     fn next_frames(&self, n_frames: usize, time: Duration) -> Vec<Vec<P>> {
         let mut copied = held(&self.copied);
         copied.clear();
+        let frame_bytes = self.shape.frame_pixels().saturating_mul(size_of::<P>()).max(1);
+        let n_frames = n_frames.min((MAX_COPIED_BYTES / frame_bytes).max(1));
         self.n_wanted.store(n_frames, Ordering::Relaxed);
-        let end = Instant::now() + time;
+        let end = Instant::now() + time.min(MAX_WAIT);
         while copied.len() < n_frames
             && let Some(left) = end.checked_duration_since(Instant::now())
         {

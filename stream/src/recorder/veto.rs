@@ -35,7 +35,8 @@ type Ask<P> = dyn Fn(&Candidate<'_, P>) -> bool + Send + Sync;
 pub enum Veto<P> {
     /// Stored are frames that have at least as much of everything. Zeros let everything pass that has no negative sum.
     AtLeast(Measures),
-    /// Stored are frames for which this says so. It is called by all workers, for several frames at the same time.
+    /// Stored are frames for which this says so. It is called by all workers, for several frames at the same time. It must
+    /// not ask the recorder or its live view, which would wait for it.
     Ask(Arc<Ask<P>>),
 }
 
