@@ -131,8 +131,8 @@ fn parameters_and_corrections_that_mean_nothing_are_refused() {
     says(create(&file, &dataset(Compression::filter(305, &[]), 1), with(None)), &["305"]);
     let segments = Compression::filter(36114, &[20, 0, 64]);
     says(create(&file, &dataset(segments, 1), with(None)), &["segments of 64 pixels"]);
-    let newer = Compression::filter(36114, &[20, 0, 0, 3, 1, 627, 1254]);
-    says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 3", "another version"]);
+    let newer = Compression::filter(36114, &[20, 0, 0, 4, 1, 627, 1254]);
+    says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 4", "another version"]);
     let dark = Processing { dark: Some(vec![0_i16; 5]), ..Processing::default() };
     says(create(&file, &dataset(Compression::drle(1), 1), dark), &["dark image", "10 bytes"]);
     says(create(&file, &dataset(Compression::drle(1), 0), with(None)), &["empty"]);

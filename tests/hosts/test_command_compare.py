@@ -145,7 +145,8 @@ def test_what_was_found_is_kept_beside_the_data_and_verify_shows_it(tmp_path):
     assert "not those that were compared" in " ".join(run("verify", lossy, code=1).split())
     with h5py.File(lossy, "r+") as file:
         file["entry/data/data"].attrs["darkchunk_comparison"] = "{}"
-    assert "not what `darkchunk compare --store` writes" in " ".join(run("verify", lossy, code=1).split())
+    assert "not what `darkchunk compare --store` writes" in " ".join(run("verify", lossy, code=2).split())
+    assert "HDF5 file" in run("compare", raw, raw, "--html", lossy, code=2)
 
 
 def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
