@@ -56,7 +56,10 @@ fn measure(library: &Library, path: &Path, time: Duration) -> Result<Value> {
     let processing = Processing { dark: Some(camera.dark().to_vec()), ..Processing::default() };
     let dataset = Dataset::new(SHAPE.0, SHAPE.1, Compression::drle(camera.threshold().cast_unsigned()));
     let columns = (0..N_COLUMNS).map(|n| Column::new(&format!("column{n}"), Number::F64)).collect();
-    let options = Options { writer_thread: true, swmr: true, policy: Policy::Drop, columns, ..Options::default() };
+    // Frames that wait while the disk stalls are counted with their own bytes until HDF5's thread has taken them: a GB a stall.
+    let max_bytes = 2 << 30;
+    let options =
+        Options { writer_thread: true, swmr: true, policy: Policy::Drop, max_bytes, columns, ..Options::default() };
     let file = File::create_for_swmr(library, path)?;
     let mut recorder = Recorder::create(library, file.id(), &dataset, processing, options)?;
     let watcher = Watcher::start(path)?;

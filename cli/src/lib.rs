@@ -95,7 +95,7 @@ pub fn run_as_program(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 /// Runs the command with these arguments, the program's name first, and returns its exit code. While a verb runs that writes or takes
-/// long, Ctrl-C and SIGTERM end it in good order; the process's own handlers are called, too, and stay.
+/// long, Ctrl-C and SIGTERM end most of them in good order (docs/command.md); the process's own handlers are called, too, and stay.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let verb = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.verb,

@@ -129,12 +129,12 @@ fn one_file(
 
 /// What a comparison says that is beside the data counts, too: a dataset that is not what was compared is damaged.
 fn with_proof(verdict: Verdict, proof: &Result<Option<Proof>, darkchunk_stream::Error>) -> Verdict {
-    let reason = match proof {
-        Ok(Some(proof)) if !proof.holds => "its elements are not those that were compared".to_owned(),
+    let (state, reason) = match proof {
+        Ok(Some(proof)) if !proof.holds => (State::Damaged, "its elements are not those that were compared".to_owned()),
         Ok(_) => return verdict,
-        Err(error) => error.to_string(),
+        Err(error) => (State::NotExamined, error.to_string()),
     };
-    Verdict { state: State::Damaged, reason: Some(reason), ..verdict }
+    Verdict { state, reason: Some(reason), ..verdict }
 }
 
 /// `compared with raw.h5:/data: all limits were kept`.

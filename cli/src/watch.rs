@@ -52,17 +52,24 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     loop {
         // Before the look: what a writer does last is seen, too.
         let phase = recording.phase();
-        match recording.look() {
+        let unread = match recording.look() {
             Ok(found) => {
                 newest = if found.n_frames > state.n_frames { Instant::now() } else { newest };
                 state = found;
                 lines.show(&state, None)?;
+                None
             }
-            Err(reason) if phase == Phase::Open => lines.show(&state, Some(&reason))?,
+            Err(reason) if phase == Phase::Open => {
+                lines.show(&state, Some(&reason))?;
+                Some(reason)
+            }
             Err(reason) => return Err(format!("{}: {reason}", input.name())),
-        }
+        };
         let is_idle = idle.is_some_and(|idle| newest.elapsed() >= idle);
         if phase != Phase::Open || is_idle || is_told_to_end(&signals, every) {
+            if let Some(reason) = unread.filter(|_| state == State::default()) {
+                return Err(format!("{}: {reason}", input.name()));
+            }
             lines.end(&state, phase, is_idle)?;
             let is_whole = state.n_not_stored() == 0 && phase != Phase::Broken;
             return Ok(if is_whole { Found::Nothing } else { Found::Something });

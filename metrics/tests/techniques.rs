@@ -256,5 +256,6 @@ fn settings_that_mean_nothing_are_refused() {
     }
     assert!(refused(Technique::Correlation(vec![1; 3].into())));
     assert!(refused(Technique::Correlation(vec![0; SHAPE.n_pixels()].into())));
+    assert!(refused(Technique::Correlation((1..=SHAPE.n_pixels() as u32).collect())));
     assert!(refused(Technique::Line(0, 81)) && refused(Technique::Line(5, 7)) && refused(Technique::Line(9, 5)));
 }

@@ -218,6 +218,8 @@ fn dark_image(dark: &Dark<'_>, shape: Shape) -> Result<(Vec<i32>, Option<f64>)> 
         return Err(Error::Argument(format!("there are no dark frames {range:?}: there are {}", frames.n_frames)));
     }
     let n = (range.end - range.start) as f64;
+    // Refuses what there is no memory for.
+    drop(darkchunk::pipeline::buffer(shape.n_pixels().saturating_mul(16))?);
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.n_pixels()];
     for frame in range {
         frames.read(frame, &mut bytes, &mut pixels)?;

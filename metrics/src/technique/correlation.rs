@@ -14,6 +14,9 @@ const MAX_LEVELS: usize = 20;
 /// Pixels of all labels that are followed: they bound the memory, to 2 · 16 · 20 · 8 bytes each.
 const MAX_PIXELS: usize = 1 << 16;
 
+/// Labels that there may be.
+const MAX_LABELS: usize = 4096;
+
 /// A point of a fit is above this part of the first one.
 const FIT_FROM: f64 = 0.2;
 
@@ -108,6 +111,10 @@ impl Correlation {
             )));
         }
         labelled.sort_unstable();
+        let n_labels = labelled.chunk_by(|a, b| a.0 == b.0).count();
+        if n_labels > MAX_LABELS {
+            return Err(Error::Setting(format!("there are {n_labels} labels: there may be {MAX_LABELS}")));
+        }
         let step = labelled.len().div_ceil(MAX_PIXELS);
         let (mut groups, mut places): (Vec<Label>, Vec<usize>) = (Vec::new(), Vec::new());
         for group in labelled.chunk_by(|a, b| a.0 == b.0) {

@@ -250,6 +250,8 @@ impl Work {
 }
 
 fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result<Found> {
+    // Refuses frames that no memory has room for.
+    drop(darkchunk::pipeline::buffer(work.reference.frame_bytes())?);
     let sample = sample::choose(work);
     let rules = work.rules();
     let looked = sample::look::<P>(work, &rules, &sample)?;
