@@ -43,6 +43,10 @@ def test_an_index_that_is_none_or_of_no_use_is_refused(eiger, tmp_path):
     path, _ = eiger
     with darkchunk.open(path, "drle") as dataset, pytest.raises(darkchunk.UnsupportedError, match="blocks"):
         dataset.write_index(tmp_path / "b.blocks")
+    kept = path.read_bytes()
+    with darkchunk.open(path, "a") as dataset, pytest.raises(darkchunk.Error, match="no index"):
+        dataset.write_index(path)
+    assert path.read_bytes() == kept
     with darkchunk.open(path, "plain") as dataset, pytest.raises(darkchunk.Error):
         dataset.write_index(tmp_path / "b.blocks")
     for other in (path, tmp_path / "not there"):

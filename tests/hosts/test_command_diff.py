@@ -24,6 +24,18 @@ def test_what_is_only_stored_otherwise_is_no_difference(tmp_path):
     assert run("diff", f"{tmp_path}/a.h5:/entry/data", f"{tmp_path}/b.h5") == ""
 
 
+def test_a_group_with_two_names_is_not_one_that_looks_like_it(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["g1/d"] = 1
+        file["g2"] = file["g1"]
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["g1/d"], file["g2/d"] = 1, 2
+    for pair in ("ab", "ba"):
+        differences, _ = found(*(tmp_path / f"{name}.h5" for name in pair))
+        assert ("/g2", "kind") in differences
+    assert run("diff", tmp_path / "a.h5", tmp_path / "a.h5") == ""
+
+
 def test_each_change_is_found_and_nothing_else(tmp_path):
     everything(tmp_path / "a.h5")
     shutil.copy(tmp_path / "a.h5", tmp_path / "b.h5")

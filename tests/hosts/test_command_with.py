@@ -86,7 +86,18 @@ def test_nothing_is_left_whatever_ends_it(tmp_path):
     assert "cannot be started" in error and not list(into.iterdir())
     out, error = ended(start("with", tmp_path / "a.h5", "--into", into, "--", "sh", "-c", "echo new > $(dirname {})/new.txt"))
     (left,) = into.iterdir()
-    assert "has left files" in error and [path.name for path in left.iterdir()] == ["new.txt"]
+    assert "the program has written to" in error and [path.name for path in left.iterdir()] == ["new.txt"]
+
+
+def test_what_the_program_has_put_in_the_place_of_a_link_stays(tmp_path):
+    everything(tmp_path / "a.h5")
+    (tmp_path / "results.txt").write_text("of the last run")
+    (tmp_path / "into").mkdir()
+    writes = ("sh", "-c", "cd $(dirname {}) && rm results.txt && echo new > results.txt")
+    _, error = ended(start("with", tmp_path / "a.h5", "--into", tmp_path / "into", "--", *writes))
+    (left,) = (tmp_path / "into").iterdir()
+    assert "the program has written to" in error and (left / "results.txt").read_text() == "new\n"
+    assert (tmp_path / "results.txt").read_text() == "of the last run"
 
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path):
