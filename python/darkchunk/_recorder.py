@@ -126,8 +126,8 @@ class Recorder(Ending):
         is. `swmr`: others may read the file while it is written, with `h5py.File(path, swmr=True)`, all that is
         flushed, also after a crash, when it opens in no other way; a file of one's own is to be made with
         `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute of it open.
-        `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also summed
-        apart, for `live_sum`.
+        `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also
+        summed apart, for `live_sum`.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -426,7 +426,7 @@ class Recorder(Ending):
             _native.call(name, self._handle, *arguments)
 
     def live_sum(self, number: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """The exact sum of all frames that are encoded, as they are stored, and how many; or of those of class `number`.
+        """The exact sum of all frames that are encoded, as they are stored, and how many; or of one class.
 
         May be called by any thread while frames are pushed; so the next two. Divided by the number it is the mean.
         """
@@ -442,8 +442,9 @@ class Recorder(Ending):
         return (number.value, frame) if is_there.value else None
 
     def preview(self, thresholds: Sequence[int], n_frames: int = 16, seconds: float = 5.0) -> list[Preview]:
-        """What each threshold would make of the next `n_frames` that come; of fewer where they take longer than `seconds`."""
-        given = np.ascontiguousarray([_integer(threshold, "threshold", 1, 32767) for threshold in thresholds], np.uint16)
+        """What each threshold would make of the next `n_frames`; of fewer where they take longer than `seconds`."""
+        checked = [_integer(threshold, "threshold", 1, 32767) for threshold in thresholds]
+        given = np.ascontiguousarray(checked, np.uint16)
         found = (_native.Preview * len(given))()
         n_frames = _integer(n_frames, "n_frames", 1, 1 << 20)
         self._view("dc_recorder_preview", n_frames, given.ctypes.data, len(given), float(seconds), found)
