@@ -85,5 +85,6 @@ def noise_model(frames: Any, sentinels: Sequence[int] | None = None, saturation:
         text,
         _TEXT_BYTES,
     )
-    numbers = {name: getattr(noise, name) for name, _ in Noise._fields_ if name not in ("size", "n_doubts")}
+    names = [field[0] for field in Noise._fields_]
+    numbers = {name: getattr(noise, name) for name in names if name not in ("size", "n_doubts")}
     return NoiseModel(**numbers, doubts=tuple(text.value.decode().splitlines()))
