@@ -27,7 +27,9 @@ def start(*arguments):
     # The program has no plugins.
     environment.pop("HDF5_PLUGIN_PATH", None)
     command = [str(part) for part in (COMMAND, *arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell gives its background jobs a SIGINT that is ignored, which stays so.
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, env=environment, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **pipes)
 
 
 def ended(process, code=0):

@@ -121,12 +121,12 @@ mod tests {
     #[test]
     fn a_signal_is_noted_once_and_ends_nothing() {
         let signals = Signals::note();
-        signals.send(std::process::id(), libc::SIGHUP);
+        signals.send(std::process::id(), libc::SIGTERM);
         let noted = (0..1000).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(1));
             signals.take()
         });
-        assert_eq!(noted, Some(Signal { number: libc::SIGHUP, is_by_program: true }));
+        assert_eq!(noted, Some(Signal { number: libc::SIGTERM, is_by_program: true }));
         assert_eq!(signals.take(), None);
     }
 }
