@@ -100,19 +100,39 @@ fn rust(tally: &mut Tally) {
     let mut tests = cargo();
     tests.arg("test").args(scope).arg("--no-fail-fast").env("DARKCHUNK_DATA", data());
     tally.step("Rust tests", &mut tests);
-    other_hdf5(tally);
+    other_hdf5(tally, &|| {
+        let mut tests = cargo();
+        tests.arg("test").args(scope);
+        tests
+    });
 }
 
 /// The tests of `darkchunk-hdf5` and `darkchunk-stream` on every other HDF5 that is here: those of PyTables' and netCDF4's wheels, and Debian's.
-fn other_hdf5(tally: &mut Tally) {
+///
+/// They are chosen by name out of all that were built: chosen by package, cargo would build them again, with fewer features of what they
+/// depend on. So a test of the core that has the name of one of theirs runs, too.
+fn other_hdf5(tally: &mut Tally, all_tests: &dyn Fn() -> Command) {
     tally.check("Debian's HDF5", || setup::system(&[System::Hdf5Tools]));
     for library in setup::other_hdf5() {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
-        let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk-hdf5", "--package", "darkchunk-stream", "--lib", "--tests"]);
-        tests.arg("--no-fail-fast");
+        let mut tests = all_tests();
+        for test in ["hdf5/tests", "stream/tests"].iter().flat_map(|folder| integration_tests(&root().join(folder))) {
+            tests.args(["--test", &test]);
+        }
+        tests.arg("--no-fail-fast").env("DARKCHUNK_DATA", data());
         tally.step(&format!("Rust tests on {name}"), tests.env("DARKCHUNK_HDF5", &library));
     }
+}
+
+/// The tests that cargo finds in a folder: files, and folders with a `main.rs`.
+fn integration_tests(folder: &Path) -> Vec<String> {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_test =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ending == "rs") || path.join("main.rs").is_file();
+    let mut names: Vec<String> =
+        paths.filter(is_test).filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    names
 }
 
 /// The core's tests at each lower level of this processor: what is chosen there when nothing better is had. (The tests
