@@ -38,6 +38,7 @@ pub mod recorder;
 pub mod recover;
 mod reserve;
 pub mod slabs;
+mod temporary;
 pub mod threshold;
 pub mod trial;
 pub mod unpacked;

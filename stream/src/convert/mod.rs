@@ -17,6 +17,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::temporary::{Temporary, sync_folder};
 use darkchunk_hdf5::copy::Copier;
 use darkchunk_hdf5::{File, Library, inspect};
 use parts::Parts;
@@ -82,17 +83,6 @@ pub struct Report {
     pub n_kept: usize,
     /// What could not be kept as it was.
     pub warnings: Vec<String>,
-}
-
-/// A file that goes away unless it is kept.
-struct Temporary(Option<PathBuf>);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 /// Converts the file `from` by `steps`.
@@ -298,10 +288,4 @@ fn publish(place: &Path, from: &Path, to: &Path) -> std::io::Result<()> {
     fs::File::open(place)?.sync_all()?;
     fs::rename(place, to)?;
     sync_folder(to)
-}
-
-/// Has the disk know the names in a folder.
-fn sync_folder(file: &Path) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -22,6 +22,7 @@ use super::output::Outputs;
 use super::plan::Plan;
 use super::run::{Summary, run_into};
 use super::{Process, Status};
+use crate::temporary::{Temporary, sync_folder};
 use crate::{Error, Result};
 
 /// Where the group about the run is.
@@ -34,17 +35,6 @@ pub struct Provenance {
     pub facts: Vec<(String, String)>,
     /// Names and lists of texts, such as its arguments.
     pub lists: Vec<(String, Vec<String>)>,
-}
-
-/// A file that goes away unless it is kept.
-struct Temporary(Option<PathBuf>);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 /// Calls `process` for all slices, as [`run`](fn@super::run) does, and writes a new file with the outputs.
@@ -98,12 +88,6 @@ fn unfinished(to: &Path) -> Result<PathBuf> {
     let none = || Error::Argument(format!("{} is no name of a file", to.display()));
     let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
     Ok(to.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
-}
-
-/// Has the disk know the names in a folder.
-fn sync_folder(file: &Path) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Writes what is known before the first slice, and makes the dataset of what becomes of each.
