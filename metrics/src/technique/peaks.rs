@@ -34,6 +34,11 @@ pub struct Peaks {
     search: PeakSearch,
     shape: Shape,
     noise: NoiseModel,
+    sums: Sums,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
     n_frames: u64,
     n: u64,
     n_lost: u64,
@@ -45,6 +50,26 @@ pub struct Peaks {
     n_centroids: u64,
     shift: FixedSum,
     max_shift: f64,
+}
+
+impl Sums {
+    fn merge(&mut self, other: &Self) {
+        self.n_frames += other.n_frames;
+        self.n += other.n;
+        self.n_lost += other.n_lost;
+        self.n_false += other.n_false;
+        self.n_centroids += other.n_centroids;
+        for (sum, other) in [
+            (&mut self.before, other.before),
+            (&mut self.after, other.after),
+            (&mut self.difference, other.difference),
+            (&mut self.squares, other.squares),
+            (&mut self.shift, other.shift),
+        ] {
+            sum.merge(other);
+        }
+        self.max_shift = self.max_shift.max(other.max_shift);
+    }
 }
 
 /// The numbers of [`Peaks`].
@@ -93,85 +118,54 @@ impl Peaks {
                  square, at most 32, and the least SNR above 0"
             )));
         }
-        let zero = FixedSum::default();
-        let (n_frames, n, n_lost, n_false, n_centroids, max_shift) = (0, 0, 0, 0, 0, 0.0);
-        let (before, after, difference, squares, shift) = (zero, zero, zero, zero, zero);
-        Ok(Self {
-            search,
-            shape,
-            noise,
-            n_frames,
-            n,
-            n_lost,
-            n_false,
-            before,
-            after,
-            difference,
-            squares,
-            n_centroids,
-            shift,
-            max_shift,
-        })
+        Ok(Self { search, shape, noise, sums: Sums::default() })
     }
 
     /// Adds a frame; all its pixels count where `valid` is empty.
     pub fn add<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
-        self.n_frames += 1;
+        self.sums.n_frames += 1;
         let (peaks, peaks_after) = (self.find(x, valid), self.find(y, valid));
         for (at, before) in &peaks {
-            self.n += 1;
-            self.n_lost += u64::from(!self.is_near(*at, &peaks_after));
+            self.sums.n += 1;
+            self.sums.n_lost += u64::from(!self.is_near(*at, &peaks_after));
             let Some(after) = self.integrate(y, valid, *at) else { continue };
             let difference = (after.intensity - before.intensity) / before.sigma;
-            self.before.add(before.intensity);
-            self.after.add(after.intensity);
-            self.difference.add(difference);
-            self.squares.add(difference * difference);
+            self.sums.before.add(before.intensity);
+            self.sums.after.add(after.intensity);
+            self.sums.difference.add(difference);
+            self.sums.squares.add(difference * difference);
             if let (Some(before), Some(after)) = (before.centroid, after.centroid) {
                 let shift = (after.0 - before.0).hypot(after.1 - before.1);
-                self.n_centroids += 1;
-                self.shift.add(shift);
-                self.max_shift = self.max_shift.max(shift);
+                self.sums.n_centroids += 1;
+                self.sums.shift.add(shift);
+                self.sums.max_shift = self.sums.max_shift.max(shift);
             }
         }
-        self.n_false += peaks_after.iter().filter(|(at, _)| !self.is_near(*at, &peaks)).count() as u64;
+        self.sums.n_false += peaks_after.iter().filter(|(at, _)| !self.is_near(*at, &peaks)).count() as u64;
     }
 
     /// Adds what another one, with the same settings, has of other frames.
     pub fn merge(&mut self, other: &Self) {
-        self.n_frames += other.n_frames;
-        self.n += other.n;
-        self.n_lost += other.n_lost;
-        self.n_false += other.n_false;
-        self.n_centroids += other.n_centroids;
-        for (sum, other) in [
-            (&mut self.before, other.before),
-            (&mut self.after, other.after),
-            (&mut self.difference, other.difference),
-            (&mut self.squares, other.squares),
-            (&mut self.shift, other.shift),
-        ] {
-            sum.merge(other);
-        }
-        self.max_shift = self.max_shift.max(other.max_shift);
+        self.sums.merge(&other.sums);
     }
 
     /// The numbers.
     #[must_use]
     pub fn report(&self) -> PeaksReport {
-        let n = self.n as f64;
-        let before = self.before.value();
+        let sums = &self.sums;
+        let n = sums.n as f64;
+        let before = sums.before.value();
         PeaksReport {
             search: self.search,
-            n_frames: self.n_frames,
-            n: self.n,
-            n_lost: self.n_lost,
-            n_false: self.n_false,
-            intensity_change: if before > 0.0 { self.after.value() / before - 1.0 } else { 0.0 },
-            mean_difference: if self.n > 0 { self.difference.value() / n } else { 0.0 },
-            rms_difference: statistics::quotient(self.squares.value(), n).sqrt(),
-            centroid_shift: statistics::quotient(self.shift.value(), self.n_centroids as f64),
-            max_centroid_shift: self.max_shift,
+            n_frames: sums.n_frames,
+            n: sums.n,
+            n_lost: sums.n_lost,
+            n_false: sums.n_false,
+            intensity_change: if before > 0.0 { sums.after.value() / before - 1.0 } else { 0.0 },
+            mean_difference: if sums.n > 0 { sums.difference.value() / n } else { 0.0 },
+            rms_difference: statistics::quotient(sums.squares.value(), n).sqrt(),
+            centroid_shift: statistics::quotient(sums.shift.value(), sums.n_centroids as f64),
+            max_centroid_shift: sums.max_shift,
         }
     }
 
