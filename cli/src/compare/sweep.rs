@@ -51,11 +51,8 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
         crate::output::page(file, &page)?;
     }
     if arguments.style.json {
-        let all: Vec<Candidate> = [codecs, bounds].concat();
-        for tried in &sweep.tried {
-            let of = |candidate: &&Candidate| candidate.name == tried.name;
-            let test = all.iter().find(of).map(|codec| applied(&codec.name, codec.filter, &codec.cd_values));
-            print(&as_json(&names(&test.unwrap_or_default()), &tried.found)?)?;
+        for Tried { codec, found } in &sweep.tried {
+            print(&as_json(&names(&applied(&codec.name, codec.filter, &codec.cd_values)), found)?)?;
         }
         print(&format!("{}\n", last_line(&names(""), &sweep)))?;
     } else {
@@ -97,7 +94,7 @@ fn last_line(names: &Names, sweep: &Sweep) -> serde_json::Value {
         "file": names.reference.0,
         "path": names.reference.1,
         "largest_bound": sweep.largest,
-        "tried": sweep.tried.iter().map(|tried| &tried.name).collect::<Vec<_>>(),
+        "tried": sweep.tried.iter().map(|tried| &tried.codec.name).collect::<Vec<_>>(),
         "refused": sweep.refused.iter().map(refused).collect::<Vec<_>>(),
     })
 }
@@ -156,12 +153,12 @@ fn table(names: &Names, sweep: &Sweep) -> String {
     );
     for tried in &sweep.tried {
         let [ratio, bits, encode, decode, rms, max] = numbers(tried);
-        let name = shown(&tried.name);
+        let name = shown(&tried.codec.name);
         let verdict = if tried.found.verdict.passes { "passes" } else { "FAILS" };
         let _ = writeln!(text, "{name:18}{ratio:>8}{bits:>8}{encode:>7}{decode:>7}{rms:>9}{max:>9}  {verdict}");
     }
     for tried in sweep.tried.iter().filter(|tried| !tried.found.verdict.passes) {
-        text += &wrapped(2, &format!("{} breaks {}", tried.name, verdict(tried)));
+        text += &wrapped(2, &format!("{} breaks {}", tried.codec.name, verdict(tried)));
     }
     for (name, reason) in &sweep.refused {
         text += &wrapped(2, &format!("{name} does not take these data: {reason}"));
@@ -182,7 +179,7 @@ fn page(names: &Names, sweep: &Sweep) -> String {
     for tried in &sweep.tried {
         let class = if tried.found.verdict.passes { "kept" } else { "broken" };
         let cells = numbers(tried).map(|number| format!("<td class=\"number\">{number}</td>")).concat();
-        let (name, verdict) = (html::escaped(&tried.name), verdict(tried));
+        let (name, verdict) = (html::escaped(&tried.codec.name), verdict(tried));
         let _ = write!(body, "<tr><th>{name}</th>{cells}<td class=\"{class} verdicts\">{verdict}</td></tr>");
     }
     body += "</table><p class=\"meaning\">Speeds are of one core, with what compares running beside.</p>";
@@ -191,7 +188,7 @@ fn page(names: &Names, sweep: &Sweep) -> String {
         .iter()
         .filter_map(|tried| {
             let (bits, passes) = (tried.found.bits_a_pixel()?, tried.found.verdict.passes);
-            Some(plot::Point { name: &tried.name, bits, error: errors(tried).0, passes })
+            Some(plot::Point { name: &tried.codec.name, bits, error: errors(tried).0, passes })
         })
         .collect();
     let caption =

@@ -20,7 +20,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     /// The codec.
-    pub name: String,
+    pub codec: Candidate,
     /// What was found.
     pub found: Found,
 }
@@ -66,7 +66,7 @@ pub fn sweep(
         if at >= codecs.len() && found.verdict.passes {
             sweep.largest = Some(candidate.name.clone());
         }
-        sweep.tried.push(Tried { name: candidate.name.clone(), found });
+        sweep.tried.push(Tried { codec: candidate.clone(), found });
     }
     Ok(sweep)
 }
