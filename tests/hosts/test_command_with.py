@@ -102,6 +102,16 @@ def test_what_the_program_has_put_in_the_place_of_a_link_stays(tmp_path):
     assert (tmp_path / "results.txt").read_text() == "of the last run"
 
 
+def test_a_path_out_of_the_folder_that_would_lead_elsewhere_is_an_error(tmp_path):
+    (tmp_path / "run").mkdir()
+    everything(tmp_path / "run" / "a.h5")
+    with h5py.File(tmp_path / "run" / "a.h5", "a") as file:
+        file["elsewhere"] = h5py.ExternalLink("../raw.h5", "/data")
+    _, error = ended(start("with", tmp_path / "run" / "a.h5", "--into", tmp_path, "--", "true"), 2)
+    assert "../raw.h5" in error and "convert --to none" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", (1 << 16, 1 << 12, 1 << 12), "u4", chunks=(1, 1 << 12, 1 << 12), compression="gzip")
