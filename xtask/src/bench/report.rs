@@ -31,8 +31,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
     let machines = record::machines(&[])?;
     let of_readme = machines.iter().find(|machine| machine.name == README_MACHINE);
     let of_readme = of_readme.ok_or_else(|| format!("no record of {README_MACHINE}"))?;
-    let read = tables::reader(&of_readme.rows);
-    let benchmarks = [tables::processors(&machines)?, tables::detectors(of_readme)?, read];
+    let benchmarks = [tables::processors(&machines)?, tables::detectors(of_readme)?, tables::reader_of(&machines)];
     Ok(vec![
         renewed(root().join("README.md"), &[tables::uses(of_readme)?])?,
         renewed(root().join("docs/benchmarks.md"), &benchmarks)?,
