@@ -309,6 +309,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Fget_filesize;
     dc_function fn_H5Iget_name;
     dc_function fn_H5Fstart_swmr_write;
+    dc_function fn_H5Pset_virtual;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -408,6 +409,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Fget_filesize)
     DC_SET(H5Iget_name)
     DC_SET(H5Fstart_swmr_write)
+    DC_SET(H5Pset_virtual)
     return table;
 }
 

@@ -159,6 +159,9 @@ macro_rules! for_each_hdf5_function {
                 fn H5Fget_filesize(file: Hid, n_bytes: *mut u64) -> c_int;
                 fn H5Iget_name(object: Hid, name: *mut c_char, n_bytes: usize) -> isize;
                 fn H5Fstart_swmr_write(file: Hid) -> c_int;
+                fn H5Pset_virtual(
+                    dcpl: Hid, space: Hid, file: *const c_char, dataset: *const c_char, source_space: Hid,
+                ) -> c_int;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;

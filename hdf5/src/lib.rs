@@ -56,6 +56,7 @@ pub mod salvage;
 mod tools;
 pub mod tree;
 pub mod values;
+pub mod virtual_dataset;
 mod words;
 mod writer;
 

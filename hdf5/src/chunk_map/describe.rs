@@ -184,7 +184,7 @@ pub(crate) fn storage(properties: &Id, rank: usize) -> Result<Storage> {
 }
 
 /// The fill value where one is set. An element may claim 2 GB, so that zeros are not made.
-fn fill(properties: &Id, datatype: Hid, n_bytes: usize, is_always: bool) -> Result<Option<Vec<u8>>> {
+pub(crate) fn fill(properties: &Id, datatype: Hid, n_bytes: usize, is_always: bool) -> Result<Option<Vec<u8>>> {
     let (library, mut status, mut time) = (properties.library(), 0, 0);
     h5_optional!(library, H5Pfill_value_defined(properties.get(), &raw mut status))?;
     h5_optional!(library, H5Pget_fill_time(properties.get(), &raw mut time))?;

@@ -14,6 +14,7 @@ mod read;
 mod sources;
 
 pub use crate::dataset::max_stored_len;
+pub(crate) use describe::fill;
 pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
 pub(crate) use list::list;
