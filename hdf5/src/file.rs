@@ -55,6 +55,16 @@ impl File {
         Ok(Self(Id::new(library, id)))
     }
 
+    /// Opens a file to read as SWMR has it, also one whose writer was killed.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`], also where a program writes to it in another way.
+    pub fn open_swmr(library: &Library, path: &Path) -> Result<Self> {
+        let name = file_name(path)?;
+        let id = h5!(library, H5Fopen(name.as_ptr(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, DEFAULT))?;
+        Ok(Self(Id::new(library, id)))
+    }
+
     /// Opens a file that another program may be writing to, to read: as SWMR has it where its writer does, and without HDF5's lock.
     ///
     /// # Errors

@@ -372,3 +372,48 @@ fn nexus_below_a_group_and_two_datasets_of_one_name_are_restored() {
     let paths: Vec<&str> = made.datasets.iter().map(|dataset| &*dataset.path).collect();
     assert_eq!(paths, [PATH.to_owned(), format!("/restored_1{PATH}")]);
 }
+
+/// A recorder whose file others may read, with a dark image, after some frames.
+fn swmr(path: &Path) -> (File, Recorder<i16>) {
+    let file = File::create_for_swmr(&library(), path).expect("a file");
+    let processing = Processing { dark: Some(vec![3; common::N_PIXELS]), ..Processing::default() };
+    let options = Options { n_workers: 0, swmr: true, ..Options::default() };
+    let dataset = dataset(Compression::drle(1), 1);
+    let mut recorder = Recorder::create(&library(), file.id(), &dataset, processing, options).expect("a recorder");
+    for frame in 0..5 {
+        recorder.push(frame, camera(frame as usize)).expect("taken");
+    }
+    recorder.flush(false).expect("flushed");
+    (file, recorder)
+}
+
+#[test]
+fn the_dark_image_of_a_killed_recording_that_others_could_read_is_restored() {
+    let [path, left] = ["journal-swmr", "journal-swmr-left"].map(path);
+    let (_file, _recorder) = swmr(&path);
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    assert!(File::open(&library(), &left, false).is_err(), "a file that opens is no test");
+    let to = left.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    let made = restore_file(&library(), &left, &to).expect("restored");
+    assert_eq!((made.restored.n_chunks, made.rest.lost()), (5, vec![]));
+    let file = File::open(&library(), &to, false).expect("it opens");
+    let dark = read_all(&file, &format!("{PATH}_darkchunk/dark")).1;
+    assert_eq!(dark, 3_i16.to_ne_bytes().repeat(common::N_PIXELS));
+}
+
+#[test]
+fn a_recording_that_goes_on_is_not_restored_in_place_and_another_does_not_begin_its_journal() {
+    let path = path("journal-locked");
+    let (_file, mut recorder) = swmr(&path);
+    let before = std::fs::read(&path).expect("the file");
+    let refused = journal::restore_in_place(&library(), &path).expect_err("a recorder writes to it");
+    assert!(refused.to_string().contains("a recorder writes to it"), "{refused}");
+    let refused = Journal::create(&path).expect_err("there is one");
+    assert!(refused.to_string().contains("a recorder writes to it"), "{refused}");
+    assert_eq!(std::fs::read(&path).expect("the file"), before);
+    assert!(!journal::left_of(&path).exists());
+    recorder.push(5, camera(5)).expect("taken");
+    assert_eq!(recorder.finish().expect("finished").n_stored, 6);
+}

@@ -18,7 +18,8 @@
 //! A recorder notes paths from the file's root. What was recorded below a group that has no name is restored below the root; where two
 //! datasets have the same path then, the second is put below `/restored_NUMBER`.
 //!
-//! A journal that a crash has left is never replaced: a recorder to the same file is refused until it is restored or removed.
+//! A journal that a crash has left is never replaced: a recorder to the same file is refused until it is restored or removed. One that
+//! is written to is locked: [`restore_in_place`] is refused then. Where the file system has no locks nobody is.
 //!
 //! A killed process is not a power cut: what the system had not put on the disk is gone then, of the journal as of the file.
 //! [`sync`](Journal::sync) waits until the journal is on the disk.
@@ -29,6 +30,7 @@
 //! with its numbers, all little-endian. What follows a record that is not whole is not read.
 
 mod locate;
+mod lock;
 mod progress;
 mod record;
 mod restore;
@@ -237,9 +239,13 @@ impl Journal {
     }
 }
 
-/// Refuses a journal from which frames may still have to be restored. Says whether there is an empty one.
+/// Refuses a journal from which frames may still have to be restored, or that is written to. Says whether there is an empty one.
 fn check_old(path: &Path) -> Result<bool> {
-    match std::fs::metadata(path) {
+    let old = std::fs::metadata(path);
+    if old.is_ok() {
+        lock::of_left(path)?;
+    }
+    match old {
         Ok(old) if old.len() > MAGIC.len() as u64 => {
             let path = path.display().to_string();
             let file = path.strip_suffix(EXTENSION).unwrap_or(&path);
@@ -253,15 +259,16 @@ fn check_old(path: &Path) -> Result<bool> {
     }
 }
 
+/// Opens and locks a new journal, or one in which nothing was noted.
 fn begin(path: &Path) -> Result<File> {
-    let mut options = File::options();
-    options.write(true);
-    if check_old(path)? {
-        options.truncate(true)
-    } else {
-        options.create_new(true)
-    };
-    options.open(path).map_err(|error| failed(path, &error))
+    let is_there = check_old(path)?;
+    let file = lock::options().write(true).create_new(!is_there).open(path).map_err(|error| failed(path, &error))?;
+    lock::take(&file, path)?;
+    if file.metadata().is_ok_and(|begun| begun.len() > MAGIC.len() as u64) {
+        return Err(lock::is_written(path)); // Somebody else was faster.
+    }
+    file.set_len(0).map_err(|error| failed(path, &error))?;
+    Ok(file)
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use darkchunk_hdf5::copy;
 use darkchunk_hdf5::{File, Library};
 
-use super::path_of;
 use super::restore::{Restored, RestoredDataset, restore_datasets};
+use super::{lock, path_of};
 use crate::{Error, Result};
 
 /// What became of a file.
@@ -55,7 +55,8 @@ pub fn restore_file(library: &Library, file: &Path, to: &Path) -> Result<Restore
 }
 
 fn add_rest(library: &Library, file: &Path, to: &Path) -> Result<Rest> {
-    let source = match File::open(library, file, false) {
+    // After the kill of a recording that others could read (SWMR) the file opens in that way only.
+    let source = match File::open(library, file, false).or_else(|_| File::open_swmr(library, file)) {
         Ok(source) => source,
         Err(error) => return Ok(Rest::NotCopied(error.into())),
     };
@@ -77,7 +78,8 @@ pub fn left_of(file: &Path) -> PathBuf {
 /// room of both. A recorder may use `file` again then.
 ///
 /// # Errors
-/// As [`restore_file`]; [`Error::Restore`] where a file of those names is there already, or `file` is open elsewhere.
+/// As [`restore_file`]; [`Error::Restore`] where a file of those names is there already, or `file` is open elsewhere; [`Error::Journal`]
+/// where a recorder still writes to it.
 pub fn restore_in_place(library: &Library, file: &Path) -> Result<RestoredFile> {
     let left = left_of(file);
     for taken in [left.clone(), path_of(&left)] {
@@ -86,6 +88,8 @@ pub fn restore_in_place(library: &Library, file: &Path) -> Result<RestoredFile> 
         }
     }
     is_free(file)?;
+    // A file that is read while it is written (SWMR) is not locked by HDF5. This lock also keeps out a second restore.
+    let _journal = lock::of_left(&path_of(file))?;
     crate::reserve::remove_left(file);
     let new = new_name(file);
     let made = restore_file(library, file, &new)?;
