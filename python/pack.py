@@ -1,4 +1,6 @@
-"""Packs the wheel: `pack.py --plugins FOLDER --library FILE --licences FOLDER --tag TAG --version V --out FOLDER`.
+"""Packs the wheel: `pack.py --plugins FOLDER [--library FILE] --licences FOLDER --tag TAG --version V --out FOLDER`.
+
+Without `--library` it is in the folder of plugins.
 
 The same files make the same bytes: names are sorted, and all have the same time.
 """
@@ -17,8 +19,9 @@ TIME = (2020, 1, 1, 0, 0, 0)
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("plugins", "library", "licences", "out"):
+    for name in ("plugins", "licences", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--library", type=Path)
     for name in ("tag", "version"):
         parser.add_argument(f"--{name}", required=True)
     return parser.parse_args()
@@ -63,7 +66,8 @@ def contents(options: argparse.Namespace) -> dict[str, bytes]:
     package = [*(HERE / "darkchunk").glob("*.py"), HERE / "darkchunk" / "py.typed"]
     files = {f"darkchunk/{file.name}": file for file in package}
     files |= {f"darkchunk/plugins/{file.name}": file for file in options.plugins.iterdir()}
-    files |= {f"darkchunk/lib/{options.library.name}": options.library}
+    if options.library:
+        files[f"darkchunk/lib/{options.library.name}"] = options.library
     files |= {f"{info}/licenses/{file.name}": file for file in licences}
     made = {
         f"{info}/METADATA": metadata(project, options.version, [file.name for file in licences]),

@@ -978,6 +978,10 @@ typedef struct dc_filter {
 dc_status dc_decode_pipeline(const dc_filter *filters, size_t n_filters, uint32_t mask, const void *src, size_t src_len,
                              void *dst, size_t dst_len);
 
+/* The table of one of the six filters for HDF5's H5Zregister (an H5Z_class2_t), which stays; NULL for another number. A program
+ * that registers it needs no plugin: H5Zregister(dc_filter_class(DC_BITSHUFFLE)). */
+const void *dc_filter_class(uint32_t filter);
+
 /* Runs the command `darkchunk` (docs/command.md) as this process: n_arguments words, the program's name first, in the system's
  * encoding (Windows: UTF-8). *code is its exit code: 0 all is well, 1 it found something, 2 it could not do what was asked, which
  * standard error explains. It uses the first HDF5 that is found, as dc_hdf5_load does; where standard output is a pipe that

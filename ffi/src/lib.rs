@@ -8,6 +8,7 @@
 
 mod array;
 mod chunk;
+mod class;
 #[cfg(feature = "command")]
 mod command;
 mod element;

@@ -317,12 +317,37 @@ static void check_refresh(hid_t file) {
     H5Dclose(dataset);
 }
 
+/* A filter that the program registers needs no plugin. */
+static void check_class(hid_t file) {
+    CHECK(dc_filter_class(1) == NULL);
+    CHECK(H5PLset_loading_state(0) >= 0);
+    CHECK(H5Zregister(dc_filter_class(DC_LZ4)) >= 0);
+    hsize_t dims[2] = {4, 1000};
+    static uint16_t written[4][1000], read[4][1000];
+    for (int i = 0; i < 4000; i++) written[i / 1000][i % 1000] = (uint16_t)(i % 50);
+    hid_t space = H5Screate_simple(2, dims, NULL), properties = H5Pcreate(H5P_DATASET_CREATE);
+    CHECK(H5Pset_chunk(properties, 2, dims) >= 0);
+    CHECK(H5Pset_filter(properties, DC_LZ4, H5Z_FLAG_MANDATORY, 0, NULL) >= 0);
+    hid_t dataset = H5Dcreate2(file, "registered", H5T_NATIVE_UINT16, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    CHECK(dataset >= 0);
+    CHECK(H5Dwrite(dataset, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, written) >= 0);
+    CHECK(H5Fflush(file, H5F_SCOPE_LOCAL) >= 0 && H5Dget_storage_size(dataset) < sizeof written / 2);
+    H5Dclose(dataset);
+    dataset = H5Dopen2(file, "registered", H5P_DEFAULT);
+    CHECK(H5Dread(dataset, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, read) >= 0);
+    CHECK(memcmp(read, written, sizeof written) == 0);
+    H5Dclose(dataset), H5Pclose(properties), H5Sclose(space);
+    CHECK(H5Zunregister(DC_LZ4) >= 0);
+    CHECK(H5PLset_loading_state(H5PL_ALL_PLUGIN) >= 0);
+}
+
 int main(int argc, char **argv) {
     const char *path = argc > 1 ? argv[1] : "reader.h5";
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     CHECK(file >= 0);
     H5Dclose(make(file, "data"));
     check_refresh(file);
+    check_class(file);
     CHECK(H5Fclose(file) >= 0);
 
     file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

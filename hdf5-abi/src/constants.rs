@@ -144,6 +144,8 @@ pub const H5T_CSET_UTF8: c_int = 1;
 /// The size of a string of any length.
 pub const H5T_VARIABLE: usize = usize::MAX;
 
+/// `H5PL_TYPE_ERROR`: a plugin that cannot be used.
+pub const H5PL_TYPE_ERROR: c_int = -1;
 /// `H5PL_TYPE_FILTER`.
 pub const H5PL_TYPE_FILTER: c_int = 0;
 /// `H5Z_CLASS_T_VERS`.

@@ -419,7 +419,9 @@ _FREE_FUNCTIONS = (
 
 def path() -> Path:
     """The file of the library in this package."""
-    return FOLDER / "lib" / _NAMES.get(sys.platform, "libdarkchunk.so")
+    # In the wheel for Linux it is beside the plugins, which use it; its name is none that HDF5 takes for a plugin's.
+    shared = FOLDER / "plugins" / "darkchunk.so"
+    return shared if shared.exists() else FOLDER / "lib" / _NAMES.get(sys.platform, "libdarkchunk.so")
 
 
 @functools.cache

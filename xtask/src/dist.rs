@@ -18,6 +18,9 @@ pub(crate) const SONAME: &str = "libdarkchunk.so.0";
 /// The plugins' crates and libraries.
 pub(crate) const PLUGINS: [&str; 6] = ["h5drle", "h5bitshuffle", "h5blosc", "h5lz4", "h5zstd", "h5bounded"];
 
+/// The numbers of their filters.
+pub(crate) const FILTERS: [u32; 6] = [36114, 32008, 32001, 32004, 32015, 36115];
+
 /// Where the plugins lie: the value for `HDF5_PLUGIN_PATH`.
 pub(crate) fn plugins() -> PathBuf {
     root().join("dist/plugins")

@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("darkchunk-hdf5", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("darkchunk-hdf5-static", &["darkchunk-hdf5"]),
     ("darkchunk-stream", &["darkchunk", "darkchunk-hdf5", "darkchunk-metrics"]),
-    ("darkchunk-ffi", &["darkchunk", "darkchunk-cli", "darkchunk-hdf5", "darkchunk-stream"]),
+    ("darkchunk-ffi", &["darkchunk", "darkchunk-cli", "darkchunk-filter", "darkchunk-hdf5", "darkchunk-stream"]),
     ("darkchunk-cli", &["darkchunk", "darkchunk-hdf5", "darkchunk-metrics", "darkchunk-stream"]),
     ("darkchunk-filter", &["darkchunk", "darkchunk-hdf5-abi"]),
     ("h5bitshuffle", PLUGIN),

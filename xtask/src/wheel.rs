@@ -2,15 +2,16 @@
 //! plugins inside. Built by cargo-zigbuild (see [`crate::cross`]).
 
 use crate::cross::{self, EXPORTS, For};
-use crate::dist::{self, PLUGINS, lay_out, lay_out_stripped};
+use crate::dist::{self, FILTERS, PLUGINS, lay_out, lay_out_stripped};
 use crate::process::{output, program, run as run_program, succeeds};
 use crate::setup::{environment, python};
 use crate::tally::Tally;
 use crate::targets::{System, TARGETS, Target};
-use crate::workspace::{data, root, shared_library, shown, target};
+use crate::workspace::{data, root, shown, target};
 use crate::{Result, licences};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 pub(crate) const HELP: &str = "the Python package, in dist/wheels
 --target T: for this Rust target; without it x86_64-unknown-linux-gnu";
@@ -18,9 +19,9 @@ pub(crate) const HELP: &str = "the Python package, in dist/wheels
 /// What the tests of the wheel need, pinned; the second is included by the first.
 const REQUIREMENTS: [&str; 2] = ["python/tests/requirements.txt", "tests/hosts/requirements.txt"];
 
-/// A wheel may have so many bytes: of Linux, about one megabyte of which is the command; and of another system, where zig's
-/// linker keeps more of what is not used.
-const MAX_BYTES: u64 = 6_000_000;
+/// A wheel may have so many bytes: of Linux, where the plugins share the library's code; and of another system, where each has
+/// its own, and zig's linker keeps more of what is not used.
+const MAX_BYTES: u64 = 5_000_000;
 const MAX_BYTES_ELSEWHERE: u64 = 10_000_000;
 
 pub(crate) fn run(arguments: &[String]) -> Result {
@@ -34,13 +35,41 @@ pub(crate) fn build(to: &Target) -> Result<PathBuf> {
     let tools = cross::tools()?;
     let libraries = cross::build(&tools, to, For::Python)?;
     let folder = target()?.join("wheel").join(to.name);
-    lay_out_stripped(&folder.join("plugins"), &PLUGINS.map(|name| libraries.join(to.shared(name))))?;
-    lay_out_stripped(&folder.join("lib"), &[libraries.join(to.shared("darkchunk"))])?;
+    let library = libraries.join(to.shared("darkchunk"));
+    let is_shared = to.system == System::Linux;
+    if is_shared {
+        let mut zig = program(tools.join("python"));
+        let version = if to.glibc.is_empty() { String::new() } else { format!(".{}", to.glibc) };
+        zig.args(["-m", "ziglang", "cc", "-target", &(to.name.replace("-unknown", "") + &version)]);
+        share(&folder, &library, &zig)?;
+    } else {
+        lay_out_stripped(&folder.join("plugins"), &PLUGINS.map(|name| libraries.join(to.shared(name))))?;
+    }
     cross::lay_out_licences(&tools, to, &folder.join("licences"))?;
-    let wheel = pack(&folder, &to.shared("darkchunk"), to.platform)?;
+    let wheel = pack(&folder, (!is_shared).then_some(&*library), to.platform)?;
     check_tag(&tools, &wheel, to)?;
     check_size(&wheel, to)?;
     Ok(wheel)
+}
+
+/// The library and plugins that take their filters from it (`python/plugin.c`), in the folder `plugins`. HDF5 opens what begins
+/// with `lib` in such a folder: the library does not.
+fn share(folder: &Path, library: &Path, compiler: &Command) -> Result {
+    let built = folder.join("built");
+    fs::create_dir_all(&built).map_err(|e| format!("{}: {e}", built.display()))?;
+    let shared = built.join("darkchunk.so");
+    fs::copy(library, &shared).map_err(|e| format!("{}: {e}", library.display()))?;
+    let mut files = vec![shared];
+    for (name, filter) in PLUGINS.iter().zip(FILTERS) {
+        let file = built.join(format!("lib{name}.so"));
+        let mut compile = Command::new(compiler.get_program());
+        compile.args(compiler.get_args()).args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-Os", "-s", "-fPIC"]);
+        compile.args(["-shared", "-fvisibility=hidden"]).arg(format!("-DFILTER={filter}"));
+        run_program(compile.arg(root().join("python/plugin.c")).arg("-o").arg(&file).arg("-ldl"))?;
+        check_exports(&file)?;
+        files.push(file);
+    }
+    lay_out(&folder.join("plugins"), &files)
 }
 
 /// A plugin exports its two functions and nothing else: what it has inside cannot meet another library's.
@@ -54,14 +83,15 @@ fn check_exports(file: &Path) -> Result {
     Err(format!("{} exports {} names, not {}: {names:.20?}", file.display(), names.len(), EXPORTS.join(" and ")))
 }
 
-/// Packs what lies in `folder` (plugins, lib and licences), for this platform.
-fn pack(folder: &Path, library: &str, platform: &str) -> Result<PathBuf> {
+/// Packs the plugins and licences that lie in `folder`, and a library that is not among the plugins, for this platform.
+fn pack(folder: &Path, library: Option<&Path>, platform: &str) -> Result<PathBuf> {
     let wheels = root().join("dist/wheels");
     let version = env!("CARGO_PKG_VERSION");
     let mut pack = program(python()?);
     pack.arg(root().join("python/pack.py")).args(["--tag", platform, "--version", version]);
     pack.arg("--plugins").arg(folder.join("plugins")).arg("--licences").arg(folder.join("licences"));
-    run_program(pack.arg("--out").arg(&wheels).arg("--library").arg(folder.join("lib").join(library)))?;
+    pack.args(library.map(|library| [Path::new("--library"), library]).into_iter().flatten());
+    run_program(pack.arg("--out").arg(&wheels))?;
     Ok(wheels.join(format!("darkchunk-{version}-py3-none-{platform}.whl")))
 }
 
@@ -98,14 +128,9 @@ pub(crate) fn test(tally: &mut Tally) {
 /// The wheel of what `dist` has built for this machine.
 fn host() -> Result<PathBuf> {
     let folder = target()?.join("wheel/host");
-    let plugins = dist::plugins();
-    lay_out(&folder.join("plugins"), &PLUGINS.map(|name| plugins.join(shared_library(name))))?;
-    lay_out(&folder.join("lib"), &[root().join("dist/lib").join(shared_library("darkchunk"))])?;
-    for name in PLUGINS {
-        check_exports(&folder.join("plugins").join(shared_library(name)))?;
-    }
+    share(&folder, &dist::library(), &program("cc"))?;
     licences::lay_out(&folder.join("licences"), &[])?;
-    pack(&folder, &shared_library("darkchunk"), "linux_x86_64")
+    pack(&folder, None, "linux_x86_64")
 }
 
 /// The Python of an environment `target/NAME` that has this wheel and what else a file asks for.

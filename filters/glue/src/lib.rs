@@ -38,6 +38,19 @@ pub use entry::{filter, set_local};
 #[doc(hidden)]
 pub use darkchunk::codec::Codec;
 
+/// The table of one codec in a static, with the words after darkchunk's version that say where it is.
+#[macro_export]
+macro_rules! class {
+    ($class:ident, $codec:ty, $place:expr) => {
+        static $class: $crate::Class = {
+            const VERSION: &str = ::core::concat!("darkchunk ", ::core::env!("CARGO_PKG_VERSION"), ", ", $place);
+            static NAME: [u8; <$codec as $crate::Codec>::NAME.len() + VERSION.len() + 2] =
+                $crate::c_names(<$codec as $crate::Codec>::NAME, VERSION);
+            $crate::Class::new::<$codec>(&NAME)
+        };
+    };
+}
+
 /// Makes the crate an HDF5 filter plugin of one codec: exports the two functions HDF5 looks for.
 ///
 /// ```ignore
@@ -46,15 +59,7 @@ pub use darkchunk::codec::Codec;
 #[macro_export]
 macro_rules! export_filter {
     ($codec:ty) => {
-        const VERSION: &str = ::core::concat!(
-            "darkchunk ",
-            ::core::env!("CARGO_PKG_VERSION"),
-            ", HDF5 plugin ",
-            ::core::env!("CARGO_PKG_NAME")
-        );
-        static NAME: [u8; <$codec as $crate::Codec>::NAME.len() + VERSION.len() + 2] =
-            $crate::c_names(<$codec as $crate::Codec>::NAME, VERSION);
-        static CLASS: $crate::Class = $crate::Class::new::<$codec>(&NAME);
+        $crate::class!(CLASS, $codec, ::core::concat!("HDF5 plugin ", ::core::env!("CARGO_PKG_NAME")));
 
         /// What kind of plugin this is: a filter.
         #[allow(unsafe_code, reason = "HDF5 looks the name up")]

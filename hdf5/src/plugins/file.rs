@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 
 use crate::load::module::Module;
-use darkchunk_hdf5_abi::constants::H5PL_TYPE_FILTER;
+use darkchunk_hdf5_abi::constants::{H5PL_TYPE_ERROR, H5PL_TYPE_FILTER};
 
 /// In each file that darkchunk builds.
 const MARK: &[u8] = b"darkchunk";
@@ -97,8 +97,10 @@ fn load(file: &Path) -> Result<(u32, String), String> {
     // SAFETY: as above.
     let info = unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *const Class>(info.as_ptr()) };
     // SAFETY: HDF5 calls it so, of any plugin on its path.
-    if unsafe { kind() } != H5PL_TYPE_FILTER {
-        return Err("is a plugin of HDF5, but no filter".to_owned());
+    match unsafe { kind() } {
+        H5PL_TYPE_FILTER => {}
+        H5PL_TYPE_ERROR if is_ours(file) => return Err("needs darkchunk.so beside it".to_owned()),
+        _ => return Err("is a plugin of HDF5, but no filter".to_owned()),
     }
     // SAFETY: as above.
     let class = unsafe { info() };
