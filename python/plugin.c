@@ -14,20 +14,21 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-/* Also the mark by which `darkchunk plugins` knows its files. */
-static const char LIBRARY[] = "darkchunk.so";
+/* Also the mark by which `darkchunk plugins` knows its files: so a compiler must keep it in one piece. */
+static const char *volatile LIBRARY = "darkchunk.so";
 
 EXPORTED int H5PLget_plugin_type(void);
 EXPORTED const void *H5PLget_plugin_info(void);
 
 /* The library beside this file, which stays loaded. */
 static void *library(void) {
-    char path[PATH_MAX + sizeof LIBRARY];
+    const char *beside = LIBRARY;
+    char path[PATH_MAX + 32];
     Dl_info here;
     if (!dladdr((void *)(intptr_t)H5PLget_plugin_type, &here) || !realpath(here.dli_fname, path)) return NULL;
     char *name = strrchr(path, '/');
     if (!name) return NULL;
-    memcpy(name + 1, LIBRARY, sizeof LIBRARY);
+    strcpy(name + 1, beside);
     return dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 }
 
