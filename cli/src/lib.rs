@@ -15,6 +15,7 @@ mod hash;
 mod info;
 mod input;
 mod interrupt;
+mod master;
 mod noise;
 mod output;
 mod plugins;
@@ -84,6 +85,7 @@ enum Verb {
     Plugins(plugins::Arguments),
     #[command(subcommand)]
     Slices(slices::Arguments),
+    Master(master::Arguments),
     Noise(noise::Arguments),
     Completions(completions::Arguments),
 }
@@ -122,6 +124,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Threshold(arguments) => threshold::run(&arguments),
         Verb::Plugins(arguments) => plugins::run(&arguments),
         Verb::Slices(arguments) => slices::run(&arguments),
+        Verb::Master(arguments) => master::run(&arguments),
         Verb::Noise(arguments) => noise::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
     };

@@ -309,6 +309,7 @@ impl COptions {
             flush,
             writer_thread: self.writer_thread != 0,
             first_number: self.first_number,
+            share: None,
             reorder: self.reorder,
             max_gap: self.max_gap,
             format: self.format()?,

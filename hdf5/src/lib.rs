@@ -22,6 +22,7 @@
 //! | `pixels_saturated` | attribute | pixels saturated by the dark subtraction |
 //! | `pixels_sentinel` | attribute | pixels that are no measurements, kept as they are: in no other number, nor in the sum |
 //! | `software` | attribute | the software that wrote the frames, with its version |
+//! | `part`, `part_columns` | attributes | of a file that is a part of a [`measurement`] |
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
 
 #![deny(unsafe_code)]
@@ -44,6 +45,7 @@ pub mod inspect;
 mod library;
 #[cfg(feature = "load")]
 pub mod load;
+pub mod measurement;
 mod nexus;
 pub mod number;
 mod object;

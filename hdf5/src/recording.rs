@@ -58,7 +58,7 @@ impl Counts {
     }
 }
 
-fn group_path(chunks: &ChunkWriter) -> String {
+pub(super) fn group_path(chunks: &ChunkWriter) -> String {
     format!("{}_darkchunk", chunks.place().path)
 }
 

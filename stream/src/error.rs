@@ -72,6 +72,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// A file is not the part of a measurement that it is to be.
+    #[error("the part {path}: {reason}")]
+    Part {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An index of blocks could not be written, or used.
     #[error("the index of blocks {path}: {reason}")]
     Index {

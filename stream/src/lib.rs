@@ -15,6 +15,8 @@
 //! [`journal`] notes what is written to a file, so that it can be restored after
 //! a crash; [`Reserve`] keeps room on the disk to close it.
 //!
+//! [`master`] makes one dataset of the files of a measurement.
+//!
 //! [`compare`] says what a codec did to a dataset, with all cores, in bounded memory; [`trial`], which filter and which chunks are best for it; [`threshold`],
 //! what thresholds would take away; [`noise`] measures the noise of its frames.
 //!
@@ -32,6 +34,7 @@ pub mod extract;
 pub mod filters;
 pub mod hash;
 pub mod journal;
+pub mod master;
 pub mod noise;
 mod reader;
 pub mod recorder;

@@ -34,7 +34,7 @@ const MAX_FRAME: u64 = 1 << 48;
 const MAX_ROW_BYTES: usize = 1 << 16;
 
 /// The name of the column that says what became of the frames.
-const STATUS: &str = "frame_status";
+pub(crate) const STATUS: &str = "frame_status";
 
 /// What else is in the group beside a dataset.
 const RESERVED: [&str; 2] = ["dark", "sum"];
@@ -308,6 +308,6 @@ fn refused(name: &str) -> Error {
     ))
 }
 
-fn path_of(group: &str, name: &str) -> String {
+pub(super) fn path_of(group: &str, name: &str) -> String {
     if name.starts_with('/') { name.to_owned() } else { format!("{}/{name}", group.trim_end_matches('/')) }
 }

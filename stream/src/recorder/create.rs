@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use darkchunk::chunk::{Filter, FrameEncoder, Processing};
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Recording};
+use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Recording, measurement};
 
 use super::Recorder;
 use super::buffer::{Buffer, Pool};
@@ -16,6 +16,7 @@ use super::noted::Noted;
 use super::options::Options;
 use super::order::Order;
 use super::room::Room;
+use super::share::Share;
 use super::sink::{Shared, Sink};
 use super::sums::ClassOf;
 use super::threads::Threads;
@@ -49,7 +50,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
         let encoders = encoders(&chunks, filter.as_ref(), &processing, options.n_workers)?;
         let checks = Arc::new(Checks::new(&shape, filter.clone(), &processing, &options));
-        let (shown, number) = ((shape, filter.as_ref()), options.first_number);
+        let (shown, number) = ((shape, filter.as_ref()), options.numbering());
         let viewed = Viewed::new(shown, &dataset.compression, &processing, number, classes);
         let room = Room::keep(&chunks, options.reserve_bytes)?;
         let sink = sink(library, at, dataset, chunks, &encoders[0], room, &options)?;
@@ -91,6 +92,9 @@ fn sink<P: FileElement, T>(
     let mut recording = Recording::publish(encoder, &mut chunks)?;
     let group = format!("{}_darkchunk", dataset.path);
     let columns = Columns::create(library, at, &group, &options.columns)?;
+    if let Some(Share { first, frames, every }) = options.share {
+        measurement::mark(&chunks, [options.first_number, first, frames, every], &options.columns)?;
+    }
     if options.swmr {
         recording = recording.start_swmr(encoder, &mut chunks)?;
     }
@@ -106,12 +110,13 @@ fn workers<P: FileElement + Into<i64>>(
     (checks, viewed): (&Arc<Checks>, &Arc<Viewed<P>>),
 ) -> Vec<Worker<P>> {
     let meter = Arc::new(Meter::new(&encoders[0], filter));
-    let Options { format, veto, first_number, .. } = options;
+    let numbering = options.numbering();
+    let Options { format, veto, .. } = options;
     let plan = Plan {
         format,
         veto,
         meter,
-        first_number,
+        numbering,
         chunks: Pool::default(),
         checks: Arc::clone(checks),
         viewed: Arc::clone(viewed),

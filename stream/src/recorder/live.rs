@@ -14,6 +14,7 @@ use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameElement, FrameEncod
 use darkchunk::element::as_bytes_mut;
 
 use super::buffer::Pooled;
+use super::share::Numbering;
 use super::sums::{ClassOf, SharedSums, lock};
 use crate::{Error, Result};
 
@@ -70,7 +71,7 @@ pub(super) struct Viewed<P> {
     filter: Option<Filter>,
     compression: Compression,
     processing: Arc<Processing<P>>,
-    first_number: u64,
+    numbering: Numbering,
     pub(super) classes: Option<ClassOf>,
     last: Mutex<Option<Last>>,
     /// One preview at a time.
@@ -86,7 +87,7 @@ impl<P: FrameElement> Viewed<P> {
         (shape, filter): (ChunkShape, Option<&Filter>),
         compression: &Compression,
         processing: &Arc<Processing<P>>,
-        first_number: u64,
+        numbering: Numbering,
         classes: Option<ClassOf>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -94,7 +95,7 @@ impl<P: FrameElement> Viewed<P> {
             filter: filter.cloned(),
             compression: compression.clone(),
             processing: Arc::clone(processing),
-            first_number,
+            numbering,
             classes,
             last: Mutex::default(),
             turn: Mutex::default(),
@@ -230,7 +231,7 @@ impl<P: FrameElement> Live<P> {
     /// [`Error::Forked`]; [`Error::Hdf5`] where it does not decode: it was [encoded already](super::Recorder::push_encoded).
     pub fn last_frame(&self) -> Result<Option<(u64, Vec<P>)>> {
         self.check()?;
-        let Viewed { shape, filter, first_number, last, .. } = &*self.viewed;
+        let Viewed { shape, filter, numbering, last, .. } = &*self.viewed;
         let last = held(last).as_ref().map(|last| (last.index, Arc::clone(&last.bytes)));
         let Some((index, stored)) = last else { return Ok(None) };
         let mut chunk = vec![P::default(); shape.chunk_pixels()];
@@ -242,7 +243,7 @@ impl<P: FrameElement> Live<P> {
             None => as_bytes_mut(&mut chunk).copy_from_slice(&stored.bytes),
         }
         let place = (index % shape.n_frames as u64) as usize * shape.frame_pixels();
-        Ok(Some((index + first_number, chunk[place..place + shape.frame_pixels()].to_vec())))
+        Ok(Some((numbering.number(index), chunk[place..place + shape.frame_pixels()].to_vec())))
     }
 
     /// What each of `thresholds` would make of the next `n_frames` that are encoded, of which copies are taken; of fewer where they do

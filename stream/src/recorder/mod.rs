@@ -26,6 +26,7 @@
 mod buffer;
 mod create;
 mod encoded;
+mod files;
 mod inner;
 mod live;
 mod monitor;
@@ -35,6 +36,7 @@ mod options;
 mod order;
 mod pixels;
 mod room;
+mod share;
 mod sink;
 mod statistics;
 mod sums;
@@ -53,10 +55,12 @@ use inner::{Admitted, Inner};
 
 pub use buffer::Buffer;
 pub use encoded::Encoded;
+pub use files::{Complete, Files, Spread};
 pub use live::{Live, LiveSum, Preview};
 pub use monitor::Monitor;
 pub use options::{MAX_GAP, MAX_REORDER, Options, Policy};
 pub use pixels::PixelFormat;
+pub use share::Share;
 pub use statistics::Statistics;
 pub use sums::Classes;
 pub use veto::{Candidate, Measures, Veto};

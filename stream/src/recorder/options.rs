@@ -7,6 +7,7 @@ use darkchunk_hdf5::{Column, Flush};
 use super::numbers::WINDOW;
 use super::order::Rules;
 use super::pixels::PixelFormat;
+use super::share::{Numbering, Share};
 use super::sums::Classes;
 use super::veto::Veto;
 use crate::{Error, Reserve, Result};
@@ -35,8 +36,10 @@ pub struct Options<P> {
     /// Whether HDF5 is handed over: it is called on a thread of the recorder then, and nobody else may call it before
     /// [`finish`](super::Recorder::finish) has returned, unless the table of functions has a lock that everybody uses.
     pub writer_thread: bool,
-    /// The number of the frame that has index 0 in the dataset.
+    /// The number of the frame that has index 0 in the dataset, or in the measurement that the dataset is a part of.
     pub first_number: u64,
+    /// Which frames of a measurement in several files this one has; others are out of range. `None`: it has all, and is no part.
+    pub share: Option<Share>,
     /// With several frames a chunk: how many frames after the end of a chunk others may come before it is closed, and those that are
     /// missing in it are late. At most [`MAX_REORDER`].
     pub reorder: u64,
@@ -75,6 +78,7 @@ impl<P> Default for Options<P> {
             flush: Flush::default(),
             writer_thread: false,
             first_number: 0,
+            share: None,
             reorder: 64,
             max_gap: 100_000,
             format: PixelFormat::Native,
@@ -100,6 +104,10 @@ pub const MAX_REORDER: u64 = MAX_GAP / 2;
 pub(super) const MAX_JOBS: usize = 1024;
 
 impl<P> Options<P> {
+    pub(super) fn numbering(&self) -> Numbering {
+        Numbering { first_number: self.first_number, share: self.share.unwrap_or(Share::ALL) }
+    }
+
     pub(super) fn rules(&self, shape: &ChunkShape, element: ElementType) -> Result<Rules> {
         self.format.check(element).map_err(darkchunk_hdf5::Error::from)?;
         let frame_bytes = self.format.frame_bytes(shape.frame_pixels(), element);
@@ -109,6 +117,9 @@ impl<P> Options<P> {
                 "max_bytes is {}, two chunks of {} frames have {least}: give more, or put fewer frames in a chunk",
                 self.max_bytes, shape.n_frames
             )));
+        }
+        if let Some(share) = self.share.filter(|share| !share.is_sound()) {
+            return Err(Error::Argument(format!("{share:?}: give rows of frames that do not overlap")));
         }
         if self.max_gap > MAX_GAP {
             let found = self.max_gap;
@@ -120,7 +131,7 @@ impl<P> Options<P> {
         }
         Ok(Rules {
             frames_per_chunk: shape.n_frames as u64,
-            first_number: self.first_number,
+            numbering: self.numbering(),
             reorder: self.reorder,
             max_gap: self.max_gap,
             max_bytes: self.max_bytes,

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::numbers::{Numbers, State};
+use super::share::Numbering;
 use super::statistics::Statistics;
 
 /// More frames no dataset has.
@@ -25,8 +26,7 @@ const MAX_INDEX: u64 = 1 << 48;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) frames_per_chunk: u64,
-    /// The number of the frame that has index 0.
-    pub(super) first_number: u64,
+    pub(super) numbering: Numbering,
     /// How many frames after the end of a chunk others may come before it is closed, at most half of the [window](super::numbers::WINDOW).
     pub(super) reorder: u64,
     /// How far after the newest frame another may be, at most [the window](super::numbers::WINDOW).
@@ -139,7 +139,7 @@ impl<T> Order<T> {
     }
 
     fn judge(&self, number: u64) -> Offer {
-        let Some(index) = number.checked_sub(self.rules.first_number) else { return Offer::OutOfRange };
+        let Some(index) = self.rules.numbering.place(number) else { return Offer::OutOfRange };
         if index.saturating_sub(self.n_frames) > self.rules.max_gap || index >= MAX_INDEX {
             return Offer::OutOfRange;
         }

@@ -11,7 +11,14 @@ use super::*;
 const FRAME_BYTES: usize = 10;
 
 fn rules(frames_per_chunk: u64, reorder: u64) -> Rules {
-    Rules { frames_per_chunk, first_number: 5, reorder, max_gap: 1000, max_bytes: 1 << 40, max_jobs: 1 << 20 }
+    Rules {
+        frames_per_chunk,
+        numbering: Numbering::from(5),
+        reorder,
+        max_gap: 1000,
+        max_bytes: 1 << 40,
+        max_jobs: 1 << 20,
+    }
 }
 
 /// What is promised, said plainly.
@@ -27,7 +34,7 @@ struct Model {
 
 impl Model {
     fn offer(&mut self, number: u64, rules: &Rules) -> Offer {
-        let Some(index) = number.checked_sub(rules.first_number) else {
+        let Some(index) = rules.numbering.place(number) else {
             self.counts.n_out_of_range += 1;
             return Offer::OutOfRange;
         };

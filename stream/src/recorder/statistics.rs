@@ -48,3 +48,26 @@ impl Statistics {
         (self.bytes_stored > 0).then(|| self.bytes_received as f64 / self.bytes_stored as f64)
     }
 }
+
+impl Statistics {
+    /// Adds what another recorder of the same measurement has done.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.n_received += other.n_received;
+        self.n_stored += other.n_stored;
+        self.n_vetoed += other.n_vetoed;
+        self.n_refused += other.n_refused;
+        self.n_held += other.n_held;
+        self.n_lost += other.n_lost;
+        self.n_dropped += other.n_dropped;
+        self.n_late += other.n_late;
+        self.n_duplicate += other.n_duplicate;
+        self.n_out_of_range += other.n_out_of_range;
+        self.n_missing += other.n_missing;
+        self.n_flushed += other.n_flushed;
+        self.n_queued += other.n_queued;
+        self.bytes_received += other.bytes_received;
+        self.bytes_stored += other.bytes_stored;
+        self.bytes_held += other.bytes_held;
+        self.seconds_behind = self.seconds_behind.max(other.seconds_behind);
+    }
+}

@@ -278,11 +278,19 @@ fn gone() -> darkchunk_hdf5::Error {
 #[cfg(test)]
 mod tests {
     use super::super::order::{Order, Rules};
+    use super::super::share::Numbering;
     use super::*;
 
     #[test]
     fn a_panic_of_the_thread_that_writes_is_told_and_the_thread_goes_on() {
-        let rules = Rules { frames_per_chunk: 1, first_number: 0, reorder: 0, max_gap: 1, max_bytes: 1, max_jobs: 1 };
+        let rules = Rules {
+            frames_per_chunk: 1,
+            numbering: Numbering::from(0),
+            reorder: 0,
+            max_gap: 1,
+            max_bytes: 1,
+            max_jobs: 1,
+        };
         let shared = Shared::<()>::new(Order::new(rules));
         survive(&shared, || panic!("a fault"));
         survive(&shared, || {

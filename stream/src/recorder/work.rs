@@ -14,6 +14,7 @@ use super::live::Viewed;
 use super::numbers::State;
 use super::order::{Job, Slot};
 use super::pixels::{PixelFormat, Scratch, Strips, in_one_piece};
+use super::share::Numbering;
 use super::sums::{SharedSums, Sums, class_of, lock};
 use super::veto::{Candidate, Meter, Veto};
 
@@ -41,7 +42,7 @@ pub(super) struct Plan<P> {
     pub(super) format: PixelFormat,
     pub(super) veto: Option<Veto<P>>,
     pub(super) meter: Arc<Meter>,
-    pub(super) first_number: u64,
+    pub(super) numbering: Numbering,
     pub(super) chunks: Pool,
     pub(super) checks: Arc<Checks>,
     pub(super) viewed: Arc<Viewed<P>>,
@@ -137,7 +138,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
                 && let Some(frame) = frame.take()
             {
                 *fate = self.frame(*index, (*index - first) as usize, &frame).unwrap_or_else(|error| {
-                    *fault = Some(format!("frame {}: {error}", *index + self.plan.first_number));
+                    *fault = Some(format!("frame {}: {error}", self.plan.numbering.number(*index)));
                     State::Refused
                 });
             }
@@ -166,7 +167,9 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let frame = slot.frame.take()?;
         let chunk = self.plan.checks.chunk(kind, &frame, &self.plan.chunks, &mut self.decoded);
         slot.fate = if chunk.is_ok() { State::Stored } else { State::Refused };
-        chunk.inspect_err(|error| *fault = Some(format!("frame {}: {error}", slot.index + self.plan.first_number))).ok()
+        chunk
+            .inspect_err(|error| *fault = Some(format!("frame {}: {error}", self.plan.numbering.number(slot.index))))
+            .ok()
     }
 
     /// Puts frames that follow each other into the chunk at once, which is faster with DRLE, and releases them. Says how many: none
@@ -203,7 +206,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let strips = Strips::of(frame, plan.format, n_pixels, scratch);
         if let Some(veto) = &plan.veto {
             let measures = plan.meter.measure(strips.get(), encoder.dark());
-            let number = index + plan.first_number;
+            let number = plan.numbering.number(index);
             if !veto.keeps(&Candidate { number, measures, pixels: strips.get() }) {
                 return Ok(State::Vetoed);
             }

@@ -102,6 +102,7 @@ macro_rules! library_with {
 }
 
 mod beside;
+mod files;
 mod live;
 mod order;
 mod pixels;

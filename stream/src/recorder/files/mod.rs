@@ -1,0 +1,458 @@
+//! One measurement in several files.
+//!
+//! ```text
+//!  run.h5                the master, made at the end: all files as one
+//!  run_000000.h5 …       the parts, each with its journal while it is recorded
+//!  run.h5.parts.jsonl    a line for each part that is complete: it may be moved, with the master's folder or before it is made
+//! ```
+//!
+//! A part is closed when all its frames have come, or frames that are [`reorder`](super::Options::reorder) after its end. The next one is open
+//! long before.
+
+mod complete;
+mod spread;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use darkchunk::chunk::Processing;
+use darkchunk_hdf5::{Dataset, File, FileElement, Library};
+
+use super::{Buffer, Encoded, NotPushed, Options, Pushed, Recorder, Share, Statistics};
+use crate::master::{self, Made};
+use crate::{Error, Result};
+pub use complete::Complete;
+use complete::Hasher;
+pub use spread::Spread;
+
+/// A part that is recorded to.
+#[derive(Debug)]
+struct Part<P: FileElement + Into<i64>, B: Buffer> {
+    // Before the file, so that it is dropped first.
+    recorder: Recorder<P, B>,
+    file: File,
+    number: u64,
+    path: PathBuf,
+    share: Share,
+    /// Where the part after it begins, once that is known.
+    end: Option<u64>,
+    /// No frame goes there any more.
+    is_closing: bool,
+}
+
+/// Records one measurement to several files.
+///
+/// ```no_run
+/// # fn library() -> darkchunk_hdf5::Result<darkchunk_hdf5::Library> { unimplemented!() }
+/// use darkchunk::chunk::{Compression, Processing};
+/// use darkchunk_hdf5::Dataset;
+/// use darkchunk_stream::recorder::{Files, Options, Spread};
+///
+/// let library = library()?;
+/// let dataset = Dataset::new(1024, 1024, Compression::drle(20));
+/// let spread = Spread::Frames(10_000);
+/// let mut files = Files::<i16>::create(&library, "run.h5", spread, &dataset, Processing::default(), Options::default())?;
+/// for number in 0..100_000 {
+///     files.push(number, vec![0_i16; 1024 * 1024])?;
+///     for part in files.complete()? {
+///         println!("{} may be moved", part.path.display());
+///     }
+/// }
+/// let (statistics, master) = files.finish()?;
+/// # Ok::<(), darkchunk_stream::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Files<P: FileElement + Into<i64> + Clone, B: Buffer = Vec<P>> {
+    library: Library,
+    master: PathBuf,
+    spread: Spread,
+    dataset: Dataset,
+    processing: Arc<Processing<P>>,
+    options: Options<P>,
+    open: Vec<Part<P, B>>,
+    /// One more than the greatest index that has come.
+    n_frames: u64,
+    /// What the parts have done that are closed, and what was refused here.
+    done: Statistics,
+    parts: Vec<PathBuf>,
+    hasher: Hasher,
+    /// When a part could not be closed.
+    failed: Option<Instant>,
+    made: Option<Made>,
+}
+
+/// Between a part that could not be closed and the next try.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Where a frame goes.
+enum Way {
+    Part(usize),
+    No(Pushed),
+}
+
+impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
+    /// Makes the first file, or those that have their turns, beside `master`, which is made at the end. `options` are those of
+    /// each file, with its own [share](Options::share); memory and threads are divided among those that are open.
+    ///
+    /// # Errors
+    /// As [`Recorder::create`]; [`Error::Part`] where a file of the name is there; [`Error::Argument`] for files that cannot be so.
+    pub fn create(
+        library: &Library,
+        master: impl AsRef<Path>,
+        spread: Spread,
+        dataset: &Dataset,
+        processing: impl Into<Arc<Processing<P>>>,
+        mut options: Options<P>,
+    ) -> Result<Self> {
+        spread.check(dataset.frames_per_chunk as u64)?;
+        if options.writer_thread && !library.has_lock() {
+            let text = "several files with writer_thread call HDF5 from several threads: give a table of functions with a lock";
+            return Err(Error::Argument(text.to_owned()));
+        }
+        let n_open = spread.n_open();
+        options.max_bytes /= n_open;
+        if matches!(spread, Spread::Turns { .. }) && options.n_workers > 0 {
+            options.n_workers = (options.n_workers / n_open).max(1);
+        }
+        let master = master.as_ref().to_owned();
+        let hasher = Hasher::start(with_extension(&master, ".parts.jsonl"))?;
+        let (processing, done, failed, made) = (processing.into(), Statistics::default(), None, None);
+        let (library, dataset, open, parts) = (library.clone(), dataset.clone(), Vec::new(), Vec::new());
+        let n_frames = 0;
+        let mut files = Self {
+            library,
+            master,
+            spread,
+            dataset,
+            processing,
+            options,
+            open,
+            n_frames,
+            done,
+            parts,
+            hasher,
+            failed,
+            made,
+        };
+        for (number, share) in files.spread.first() {
+            files.begin(number, share)?;
+        }
+        Ok(files)
+    }
+
+    /// Opens another part.
+    fn begin(&mut self, number: u64, share: Share) -> Result<()> {
+        let path = master::part_path(&self.master, number);
+        if path.exists() {
+            let reason = "it is there already: give another name, or move it away".to_owned();
+            return Err(Error::Part { path: path.display().to_string(), reason });
+        }
+        let create = if self.options.swmr { File::create_for_swmr } else { File::create };
+        let options = Options { share: Some(share), ..self.options.clone() };
+        let processing = Arc::clone(&self.processing);
+        let made = create(&self.library, &path).map_err(Error::from).and_then(|file| {
+            let recorder = Recorder::create(&self.library, file.id(), &self.dataset, processing, options)?;
+            Ok((recorder, file))
+        });
+        // It was not there before.
+        let (recorder, file) = made.inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        let end = (share.every == 0 && share.frames > 0).then(|| share.first.saturating_add(share.frames));
+        self.open.push(Part { recorder, file, number, path, share, end, is_closing: false });
+        Ok(())
+    }
+
+    /// Takes a frame, as [`Recorder::push`].
+    ///
+    /// # Errors
+    /// As there; also where a file cannot be made, or cannot be closed.
+    pub fn push(&mut self, number: u64, frame: B) -> std::result::Result<Pushed, NotPushed<B>> {
+        self.push_with(number, frame, &[])
+    }
+
+    /// Takes a frame with its metadata, as [`Recorder::push_with`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_with(&mut self, number: u64, frame: B, row: &[u8]) -> std::result::Result<Pushed, NotPushed<B>> {
+        let n_bytes = super::buffer::n_bytes(&frame);
+        self.route(number, n_bytes, frame, |recorder, frame| recorder.push_with(number, frame, row))
+    }
+
+    /// Takes a frame that is encoded already, as [`Recorder::push_encoded`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_encoded(
+        &mut self,
+        number: u64,
+        kind: Encoded,
+        frame: B,
+        row: &[u8],
+    ) -> std::result::Result<Pushed, NotPushed<B>> {
+        let n_bytes = super::buffer::n_bytes(&frame);
+        self.route(number, n_bytes, frame, |recorder, frame| recorder.push_encoded(number, kind, frame, row))
+    }
+
+    /// Takes a copy of a frame, as [`Recorder::push_copy`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_copy(&mut self, number: u64, pieces: &[&[u8]], row: &[u8]) -> Result<Pushed> {
+        let n_bytes = pieces.iter().map(|piece| piece.len()).sum();
+        let push = |recorder: &mut Recorder<P, B>, ()| {
+            recorder.push_copy(number, pieces, row).map_err(|error| NotPushed { frame: None, error })
+        };
+        self.route(number, n_bytes, (), push).map_err(|refused| refused.error)
+    }
+
+    fn route<T>(
+        &mut self,
+        number: u64,
+        n_bytes: usize,
+        frame: T,
+        push: impl FnOnce(&mut Recorder<P, B>, T) -> std::result::Result<Pushed, NotPushed<T>>,
+    ) -> std::result::Result<Pushed, NotPushed<T>> {
+        let index = number.checked_sub(self.options.first_number);
+        let way = match index.map_or(Ok(Way::No(Pushed::OutOfRange)), |index| self.way(index)) {
+            Ok(way) => way,
+            Err(error) => return Err(NotPushed { frame: Some(frame), error }),
+        };
+        let at = match way {
+            Way::Part(at) => at,
+            Way::No(pushed) => {
+                self.refuse(pushed, n_bytes);
+                return Ok(pushed);
+            }
+        };
+        let pushed = push(&mut self.open[at].recorder, frame)?;
+        if matches!(pushed, Pushed::Taken | Pushed::Dropped) {
+            self.n_frames = self.n_frames.max(index.unwrap_or(0) + 1);
+        }
+        self.turn_over().map_err(|error| NotPushed { frame: None, error })?;
+        Ok(pushed)
+    }
+
+    /// Counts a frame that no part takes.
+    fn refuse(&mut self, pushed: Pushed, n_bytes: usize) {
+        self.done.n_received += 1;
+        self.done.bytes_received += n_bytes as u64;
+        match pushed {
+            Pushed::Late => self.done.n_late += 1,
+            _ => self.done.n_out_of_range += 1,
+        }
+    }
+
+    /// Which part has a frame; it is made where it is missing.
+    fn way(&mut self, index: u64) -> Result<Way> {
+        if self.made.is_some() || self.open.is_empty() {
+            return Err(Error::Finished);
+        }
+        if index.saturating_sub(self.n_frames) > self.options.max_gap {
+            return Ok(Way::No(Pushed::OutOfRange));
+        }
+        if let Spread::Frames(n) = self.spread {
+            self.begin_up_to(index / n, n)?;
+        }
+        let at = self.open.iter().position(|part| {
+            let is_before_end = part.end.is_none_or(|end| index < end);
+            !part.is_closing && is_before_end && part.share.place(index).is_some()
+        });
+        Ok(match at {
+            Some(at) => Way::Part(at),
+            None if matches!(self.spread, Spread::Turns { .. }) => Way::No(Pushed::OutOfRange),
+            None => Way::No(Pushed::Late),
+        })
+    }
+
+    /// Opens the parts up to this one; of many that are skipped the last ones.
+    fn begin_up_to(&mut self, number: u64, n: u64) -> Result<()> {
+        const MOST: u64 = 4;
+        let Some(last) = self.open.last().filter(|last| last.number < number) else { return Ok(()) };
+        for number in (last.number + 1).max(number.saturating_sub(MOST - 1))..=number {
+            self.begin(number, Share::row(number * n, n))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the next part where the last one is half full, and closes those that are full.
+    fn turn_over(&mut self) -> Result<()> {
+        match self.spread {
+            Spread::Turns { .. } => return Ok(()),
+            Spread::Frames(n) => {
+                if let Some(last) = self.open.last().filter(|last| self.n_frames > last.share.first + n / 2) {
+                    let number = last.number + 1;
+                    self.begin(number, Share::row(number.saturating_mul(n), n))?;
+                }
+            }
+            Spread::Bytes(most) => self.set_end(most)?,
+        }
+        let (n_frames, reorder) = (self.n_frames, self.options.reorder);
+        let is_full = |part: &Part<P, B>| part.end.is_some_and(|end| n_frames >= end.saturating_add(reorder));
+        if self.failed.is_some_and(|failed| failed.elapsed() < RETRY) {
+            return Ok(());
+        }
+        while self.open.first().is_some_and(is_full) {
+            let closed = self.close(0);
+            self.failed = closed.is_err().then(Instant::now);
+            closed?;
+        }
+        Ok(())
+    }
+
+    /// Says where the last part ends, once most of its bytes are there, and opens the next.
+    fn set_end(&mut self, most: u64) -> Result<()> {
+        const LOOK_EACH: u64 = 16;
+        let n_frames = self.n_frames;
+        let Some(last) = self.open.last().filter(|_| n_frames.is_multiple_of(LOOK_EACH)) else { return Ok(()) };
+        let Statistics { bytes_stored, n_stored, n_held, .. } = last.recorder.statistics()?;
+        let raw = last.recorder.frame_bytes() as u64;
+        // Those that are held count as frames of the usual size.
+        let frame_bytes = bytes_stored.checked_div(n_stored).unwrap_or(raw).max(1);
+        if bytes_stored.saturating_add(n_held.saturating_mul(frame_bytes)) < most / 4 * 3 {
+            return Ok(());
+        }
+        let n_more = (most / frame_bytes).saturating_sub(n_frames - last.share.first);
+        let per_chunk = self.dataset.frames_per_chunk as u64;
+        let n = (n_frames - last.share.first + n_more).next_multiple_of(per_chunk).max(per_chunk);
+        let (number, end) = (last.number + 1, last.share.first + n);
+        self.begin(number, Share::row(end, 0))?;
+        let before = self.open.len() - 2;
+        self.open[before].end = Some(end);
+        Ok(())
+    }
+
+    /// Finishes a part. One that has no frames is removed.
+    fn close(&mut self, at: usize) -> Result<()> {
+        self.open[at].is_closing = true;
+        let statistics = self.open[at].recorder.finish()?;
+        self.closed(at, &statistics)
+    }
+
+    fn closed(&mut self, at: usize, statistics: &Statistics) -> Result<()> {
+        let Part { recorder, file, path, .. } = self.open.remove(at);
+        drop(recorder);
+        self.done.add(statistics);
+        file.close()?;
+        if statistics.n_received == 0 && !matches!(self.spread, Spread::Turns { .. }) {
+            return std::fs::remove_file(&path)
+                .map_err(|error| Error::Part { path: path.display().to_string(), reason: error.to_string() });
+        }
+        self.hasher.take(&path, statistics.n_stored);
+        self.parts.push(path);
+        Ok(())
+    }
+
+    /// For times in which no frames come, as [`Recorder::poll`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll(&mut self) -> Result<()> {
+        self.open.iter_mut().try_for_each(|part| part.recorder.poll())?;
+        self.turn_over()
+    }
+
+    /// Flushes all files that are open, as [`Recorder::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn flush(&mut self, sync: bool) -> Result<()> {
+        self.open.iter_mut().try_for_each(|part| part.recorder.flush(sync))
+    }
+
+    /// The files that have become complete since this was asked. Each is also a line of the file of the master's name with `.parts.jsonl`
+    /// appended.
+    ///
+    /// # Errors
+    /// [`Error::Part`] where one could not be read.
+    pub fn complete(&self) -> Result<Vec<Complete>> {
+        self.hasher.complete()
+    }
+
+    /// Finishes all files, and makes the master, unless others have files of the measurement.
+    ///
+    /// # Errors
+    /// As [`Recorder::finish`]: make room, and call it again; as [`master::make`].
+    pub fn finish(&mut self) -> Result<(Statistics, Made)> {
+        while !self.open.is_empty() {
+            self.close(0)?;
+        }
+        self.end()
+    }
+
+    /// As [`Recorder::abandon`]: ends without the frames that the disk does not take.
+    ///
+    /// # Errors
+    /// As there; as [`master::make`].
+    pub fn abandon(&mut self) -> Result<(Statistics, Made)> {
+        while !self.open.is_empty() {
+            let statistics = self.open[0].recorder.abandon()?;
+            self.closed(0, &statistics)?;
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(Statistics, Made)> {
+        self.hasher.end();
+        let made = match &self.made {
+            Some(made) => made.clone(),
+            None if self.spread.has_all() => self.make_master()?,
+            None => Made::default(),
+        };
+        self.made = Some(made.clone());
+        Ok((self.statistics()?, made))
+    }
+
+    /// Makes the master of the parts that are still there.
+    fn make_master(&self) -> Result<Made> {
+        let (there, moved): (Vec<PathBuf>, Vec<PathBuf>) = self.parts.iter().cloned().partition(|path| path.exists());
+        let mut made =
+            if there.is_empty() { Made::default() } else { master::make(&self.library, &there, &self.master)? };
+        made.gaps.extend(moved.iter().map(|path| format!("{} is not there any more", path.display())));
+        Ok(made)
+    }
+
+    /// What has been done so far, in all files.
+    ///
+    /// # Errors
+    /// [`Error::Forked`].
+    pub fn statistics(&self) -> Result<Statistics> {
+        let mut all = self.done;
+        for part in &self.open {
+            all.add(&part.recorder.statistics()?);
+        }
+        if !matches!(self.spread, Spread::Turns { .. }) {
+            // Files do not know how many frames are missing at their ends.
+            let n_known = all.n_stored + all.n_vetoed + all.n_refused + all.n_held + all.n_lost + all.n_dropped;
+            all.n_missing = self.n_frames.saturating_sub(n_known);
+        }
+        Ok(all)
+    }
+
+    /// The parts that are recorded to at this moment.
+    #[must_use]
+    pub fn open_parts(&self) -> Vec<&Path> {
+        self.open.iter().map(|part| &*part.path).collect()
+    }
+
+    /// Bytes of a frame's metadata.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.open.first().map_or(0, |part| part.recorder.row_bytes())
+    }
+}
+
+fn with_extension(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    name.into()
+}
+
+impl<P: FileElement + Into<i64> + Clone, B: Buffer> Drop for Files<P, B> {
+    fn drop(&mut self) {
+        if self.open.first().is_some_and(|part| part.recorder.monitor().check().is_err()) {
+            // The files are those of the process of which this one is a fork.
+            std::mem::forget(std::mem::take(&mut self.open));
+        }
+    }
+}
