@@ -19,6 +19,9 @@ pub(crate) const HELP: &str = "the Python package, in dist/wheels
 /// What the tests of the wheel need, pinned; the second is included by the first.
 const REQUIREMENTS: [&str; 2] = ["python/tests/requirements.txt", "tests/hosts/requirements.txt"];
 
+/// The same of `prove wheel`, which has more beside them.
+const ALL_REQUIREMENTS: [&str; 3] = ["python/tests/requirements-full.txt", REQUIREMENTS[0], REQUIREMENTS[1]];
+
 /// A wheel may have so many bytes: of Linux, where the plugins share the library's code; and of another system, where each has
 /// its own, and zig's linker keeps more of what is not used.
 const MAX_BYTES: u64 = 5_000_000;
@@ -148,7 +151,9 @@ pub(crate) fn prove(tally: &mut Tally) -> Result {
 fn tests(tally: &mut Tally, wheel: Result<PathBuf>, is_full: bool) {
     let mut installed = Err(String::new());
     tally.check("wheel", || {
-        installed = wheel.and_then(|wheel| install(&wheel, &target()?.join("wheel-tests"), &REQUIREMENTS));
+        let (name, requirements) =
+            if is_full { ("wheel-tests-full", &ALL_REQUIREMENTS[..]) } else { ("wheel-tests", &REQUIREMENTS[..]) };
+        installed = wheel.and_then(|wheel| install(&wheel, &target()?.join(name), requirements));
         installed.as_ref().map(drop).map_err(Clone::clone)
     });
     let Ok(python) = installed else { return };
