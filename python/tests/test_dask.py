@@ -1,4 +1,4 @@
-"""dask's workers read in pieces what one reader reads whole: threads that share a dataset, processes that get it pickled."""
+"""dask reads in pieces what one reader reads whole: threads that share a dataset, processes that get it pickled."""
 
 import h5py
 import numpy as np
