@@ -19,7 +19,7 @@ pub(crate) const OLDEST_RUST: &str = "1.89";
 const LINTS: [&str; 4] = ["clippy", "--profile", "test", "--all-targets"];
 
 /// How long each fuzz target runs here; `cargo xtask prove fuzz` takes its time.
-const FUZZ_SECONDS: u32 = 10;
+const FUZZ_SECONDS: u32 = 6;
 
 /// What the tests at lower levels leave out, which `cargo xtask prove levels` does not.
 const SLOW_AT_EVERY_LEVEL: &str = "every_changed_byte_is_an_error_or_a_whole_chunk";
