@@ -21,6 +21,7 @@ const HELP: &str = "Everything else is kept: attributes, links, references, scal
     Examples:\n  darkchunk convert old.h5 -o new.h5 --to bitshuffle-lz4\n  \
     darkchunk convert old.h5 -o new.h5 -d '*/data=drle:20' --lossy\n  \
     darkchunk convert -r /data/2026 -o /archive --to blosc:zstd:5:bit -j 8\n  \
+    darkchunk convert run12_master.h5 -o run12.h5 --merge\n  \
     darkchunk convert run12.h5 --replace --keep-backup --to zstd:3";
 
 /// Store datasets of files with other filters; prove that nothing changed
@@ -59,6 +60,15 @@ pub(crate) struct Arguments {
     /// Keep what is done in .OUT.parts, and go on from there when called again
     #[arg(long)]
     resume: bool,
+    /// Make one ordinary file of FILE and the files that it leads to
+    #[arg(
+        long,
+        conflicts_with = "resume",
+        long_help = "Make one ordinary file of FILE and the files that it leads to by external links, virtual datasets and \
+            external data. Chunks are copied as they are stored where those of the sources fit, else decoded and encoded. A file \
+            that is missing is an error"
+    )]
+    merge: bool,
     /// Only say what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -84,8 +94,8 @@ fn pattern(text: &str) -> Result<(String, Spec), String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    if arguments.to.is_none() && arguments.dataset.is_empty() {
-        return Err(format!("what is to be done? --to SPEC or -d GLOB=SPEC; SPEC is one of {WORDS}"));
+    if arguments.to.is_none() && arguments.dataset.is_empty() && !arguments.merge {
+        return Err(format!("what is to be done? --to SPEC, -d GLOB=SPEC or --merge; SPEC is one of {WORDS}"));
     }
     let library = load::library().map_err(|error| error.to_string())?;
     let inputs = arguments.inputs.all()?;
@@ -122,6 +132,7 @@ fn one_file(
         chunk: arguments.chunk.clone(),
         lossy: arguments.lossy,
         force: arguments.force,
+        merge: arguments.merge,
     };
     let steps = {
         let file = File::open(library, &input.file, false).map_err(|error| error.to_string())?;
@@ -138,7 +149,7 @@ fn one_file(
     let bar = Bar { bar: progress(n_bytes, style), doing: Mutex::default(), interrupt };
     let resources =
         Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
-    let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume };
+    let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume, merge: arguments.merge };
     let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
     bar.bar.finish_and_clear();
     if let (Some(code), Err(_)) = (interrupt.code(), &report) {
@@ -232,14 +243,14 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
                 "verb": "convert", "file": input.name(), "path": step.path, "dry_run": true,
                 "changes": storage.is_some(), "chunk": storage.map(|storage| &storage.chunk),
                 "filters": storage.map(|storage| storage.filters.iter().map(|(id, _)| id).collect::<Vec<_>>()),
-                "lossy": step.loss != Loss::None,
+                "verbatim": step.is_verbatim, "lossy": step.loss != Loss::None,
             });
             format!("{object}\n")
         });
         return lines.collect();
     }
     let mut text = format!("{}: nothing is written (--dry-run)\n", shown(&input.name()));
-    for Step { path, info, storage, loss } in steps {
+    for Step { path, info, storage, loss, is_verbatim } in steps {
         let old = match &info.filters[..] {
             [] => "no filter".to_owned(),
             filters => filters.iter().map(|filter| filter.words.clone()).collect::<Vec<_>>().join(" + "),
@@ -248,6 +259,7 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
             Some(storage) => {
                 let ids: Vec<String> = storage.filters.iter().map(|(id, _)| id.to_string()).collect();
                 let ids = if ids.is_empty() { "no filter".to_owned() } else { format!("filter {}", ids.join(" + ")) };
+                let ids = if *is_verbatim { format!("{ids}, as it is stored") } else { ids };
                 let loss = if *loss == Loss::None { "" } else { ", pixels change" };
                 wrapped(2, &format!("{path}: {old} -> {ids}, chunks {:?}{loss}", storage.chunk))
             }

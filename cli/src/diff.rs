@@ -56,7 +56,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let bar = progress(a.file.metadata().map_or(0, |file| file.len()), arguments.style);
     let mut printer = Printer { a: &a, b: &b, style: arguments.style, bar };
-    let (side_a, side_b) = (Side { file: &file_a, path: &a.path }, Side { file: &file_b, path: &b.path });
+    let side = |file, path| Side { file, path, is_merged: false };
+    let (side_a, side_b) = (side(&file_a, &a.path), side(&file_b, &b.path));
     let summary = diff::files(&library, side_a, side_b, options, &mut printer);
     printer.bar.finish_and_clear();
     let summary = summary?;

@@ -63,40 +63,118 @@ pub struct Entry {
 /// [`Error::Unsupported`] where there is nothing at `path`; [`Error::MissingFunction`] where the library was not found by its names. What
 /// cannot be read below `path` is [`Kind::Unreadable`].
 pub fn walk(library: &Library, file: Hid, path: &str) -> Result<Vec<Entry>> {
-    walk_known(library, file, path).map(|(entries, _)| entries)
+    walk_known(library, file, path, false).map(|walked| walked.entries)
 }
 
 /// The paths by which objects were found first.
 pub(crate) type Paths = HashMap<[u8; 16], String>;
 
-/// The same, with where each object was found.
-pub(crate) fn walk_known(library: &Library, file: Hid, path: &str) -> Result<(Vec<Entry>, Paths)> {
+/// The same with external links resolved: an object in another file is as one at that path, by which HDF5 opens it. So is what a soft
+/// link of such a file leads to, if it counts from that file's root.
+///
+/// # Errors
+/// As [`walk`]; what cannot be opened is [`Kind::Unreadable`].
+pub fn walk_merged(library: &Library, file: Hid) -> Result<Vec<Entry>> {
+    walk_known(library, file, "/", true).map(|walked| walked.entries)
+}
+
+/// What was found, with where each object was found first.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) paths: Paths,
+    /// Other files with objects of these: a file that is closed and opened again is another one by HDF5's account.
+    pub(crate) files: Vec<Id>,
+}
+
+/// A link that is to be looked at.
+struct Link {
+    path: String,
+    /// What is known without opening an object.
+    kind: Option<Kind>,
+    /// Whether it is in another file than the root.
+    is_abroad: bool,
+}
+
+/// The same, with where each object was found; with external links resolved where `is_merged`.
+pub(crate) fn walk_known(library: &Library, file: Hid, path: &str, is_merged: bool) -> Result<Walked> {
     let path = if path.is_empty() { "/" } else { path };
     if path != "/" && !object::exists(library, file, path)? {
         return Err(Error::Unsupported(format!("there is nothing at {path}")));
     }
-    let (mut entries, mut seen) = (Vec::new(), Paths::new());
+    let mut walked = Walked { entries: Vec::new(), paths: Paths::new(), files: Vec::new() };
     // What is left to do, the next one last.
-    let mut open = vec![(path.to_owned(), None)];
-    while let Some((path, link)) = open.pop() {
-        let kind = match link {
-            Some(link) => link,
-            None => object_at(library, file, &path, &mut seen),
+    let mut open = vec![Link { path: path.to_owned(), kind: None, is_abroad: false }];
+    while let Some(Link { path, kind, is_abroad }) = open.pop() {
+        let (kind, is_abroad) = match kind {
+            Some(kind) if !is_merged || !leads_out(&kind, is_abroad) => (kind, is_abroad),
+            None if !is_merged => (object_at(library, file, &path, &mut walked.paths), false),
+            link => resolved(library, file, &path, link, &mut walked),
         };
         if kind == Kind::Group {
             match object::open(library, file, &path).and_then(|group| links(&group)) {
                 Ok(links) => {
-                    entries.push(Entry { path: path.clone(), kind });
-                    open.extend(links.into_iter().rev().map(|(name, kind)| (joined(&path, &name), kind)));
+                    walked.entries.push(Entry { path: path.clone(), kind });
+                    let link = |(name, kind): (String, _)| Link { path: joined(&path, &name), kind, is_abroad };
+                    open.extend(links.into_iter().rev().map(link));
                 }
                 Err(error @ Error::MissingFunction { .. }) => return Err(error),
-                Err(error) => entries.push(Entry { path, kind: Kind::Unreadable(error) }),
+                Err(error) => walked.entries.push(Entry { path, kind: Kind::Unreadable(error) }),
             }
         } else {
-            entries.push(Entry { path, kind });
+            walked.entries.push(Entry { path, kind });
         }
     }
-    Ok((entries, seen))
+    Ok(walked)
+}
+
+/// Whether a link means another thing in a file that everything is put into.
+fn leads_out(kind: &Kind, is_abroad: bool) -> bool {
+    match kind {
+        Kind::External { .. } => true,
+        // A relative one leads to what is below its group.
+        Kind::Soft(target) => is_abroad && target.starts_with('/'),
+        _ => false,
+    }
+}
+
+/// What a link leads to, and whether that is in another file than the root.
+fn resolved(library: &Library, file: Hid, path: &str, link: Option<Kind>, walked: &mut Walked) -> (Kind, bool) {
+    let why_not = |error: &Error| match &link {
+        Some(Kind::External { file, path: target }) => {
+            format!("it leads to {target} in the file {file}, which cannot be opened: {error}")
+        }
+        Some(Kind::Soft(target)) => format!("it leads to {target} of its own file, where there is nothing: {error}"),
+        _ => error.to_string(),
+    };
+    let is_abroad = object::open(library, file, path).and_then(|object| is_abroad(library, file, &object, walked));
+    match (is_abroad, object_at(library, file, path, &mut walked.paths)) {
+        (Err(error), _) | (_, Kind::Unreadable(error)) => {
+            (Kind::Unreadable(if link.is_some() { Error::Unsupported(why_not(&error)) } else { error }), false)
+        }
+        (Ok(is_abroad), kind) => (kind, is_abroad),
+    }
+}
+
+/// Whether an object is in another file than the root, which is kept open then.
+fn is_abroad(library: &Library, root: Hid, object: &Id, walked: &mut Walked) -> Result<bool> {
+    // The first half of an identity is that of the file.
+    let file_of = |object: &Id| -> Result<[u8; 8]> {
+        let identity = claim::identity(object)?.ok_or(Error::MissingFunction { name: "H5Oget_info3" })?;
+        Ok(*identity.first_chunk().unwrap_or(&[0; 8]))
+    };
+    let (here, there) = (file_of(&object::open(library, root, "/")?)?, file_of(object)?);
+    if here == there {
+        return Ok(false);
+    }
+    let mut is_known = false;
+    for file in &walked.files {
+        is_known |= file_of(file)? == there;
+    }
+    if !is_known {
+        walked.files.push(object::file_of(object)?);
+    }
+    Ok(true)
 }
 
 fn joined(group: &str, name: &str) -> String {

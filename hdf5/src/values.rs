@@ -11,7 +11,7 @@ use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::number::{self, NumberType, Scalar};
 use crate::object::{self, Id, c_name};
-use crate::tree::{self, Paths};
+use crate::tree::{self, Paths, Walked};
 use crate::{Error, Result, claim, words};
 use darkchunk::salvage::buffer;
 use darkchunk_hdf5_abi::constants::{
@@ -61,6 +61,8 @@ pub struct Objects {
     library: Library,
     file: Hid,
     paths: Paths,
+    /// Other files with some of them, which stay open.
+    _files: Vec<Id>,
 }
 
 /// A sequence in memory (`hvl_t`).
@@ -105,8 +107,20 @@ impl Objects {
     /// # Errors
     /// As [`tree::walk`].
     pub fn of(library: &Library, file: Hid) -> Result<Self> {
-        let (_, paths) = tree::walk_known(library, file, "/")?;
-        Ok(Self { library: library.clone(), file, paths })
+        Self::found(library, file, false)
+    }
+
+    /// The same with what external links lead to, as [`tree::walk_merged`] has it.
+    ///
+    /// # Errors
+    /// As [`tree::walk_merged`].
+    pub fn of_merged(library: &Library, file: Hid) -> Result<Self> {
+        Self::found(library, file, true)
+    }
+
+    fn found(library: &Library, file: Hid, is_merged: bool) -> Result<Self> {
+        let Walked { paths, files, .. } = tree::walk_known(library, file, "/", is_merged)?;
+        Ok(Self { library: library.clone(), file, paths, _files: files })
     }
 
     /// The attributes of the object at `path`, by their names.
@@ -313,7 +327,7 @@ pub fn string(library: &Library, file: Hid, path: &str, name: &str) -> Result<Op
     if object::attribute_is_missing(&object, name)? {
         return Ok(None);
     }
-    let objects = Objects { library: library.clone(), file, paths: Paths::default() };
+    let objects = Objects { library: library.clone(), file, paths: Paths::default(), _files: Vec::new() };
     Ok(match objects.attribute(&object, name.to_owned())?.values.as_deref() {
         Ok([Value::Text(text)]) => String::from_utf8(text.clone()).ok(),
         _ => None,

@@ -90,6 +90,12 @@ impl StoredDataset {
         Self::open(library, dataset.get())
     }
 
+    /// HDF5's identifier of the dataset, which stays the property of this value.
+    #[must_use]
+    pub fn id(&self) -> Hid {
+        self.dataset.get()
+    }
+
     /// Its extent along each axis, when it was opened or last refreshed.
     #[must_use]
     pub fn dims(&self) -> &[u64] {

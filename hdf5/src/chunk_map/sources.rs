@@ -5,11 +5,11 @@
 //! so (steps, boxes without an end, patterns of names, a prefix that is set, a source that is missing) is refused, and left
 //! to HDF5.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
 
-use super::{StoredDataset, locate};
+use super::{Storage, StoredDataset, locate};
 use crate::library::{DEFAULT, Library, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::{Error, Result};
@@ -20,6 +20,9 @@ const MAX_SOURCES: usize = 256;
 
 /// More mappings are not looked at.
 const MAX_MAPPINGS: usize = 1 << 20;
+
+/// Virtual datasets of virtual datasets, and so on.
+const MAX_DEPTH: usize = 16;
 
 /// Pairs of mappings that are compared: some milliseconds.
 const MAX_COMPARED: usize = 1 << 22;
@@ -129,6 +132,48 @@ impl StoredDataset {
         Ok(found)
     }
 
+    /// The first source that is not there, of this dataset or of a source that is virtual, too; HDF5 reads it as the fill value.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where it cannot be said; [`Error::Hdf5`].
+    pub fn missing_source(&self) -> Result<Option<Source>> {
+        self.missing_below(MAX_DEPTH)
+    }
+
+    fn missing_below(&self, depth: usize) -> Result<Option<Source>> {
+        if self.storage != Storage::Virtual {
+            return Ok(None);
+        }
+        let depth =
+            depth.checked_sub(1).ok_or_else(|| unsupported("virtual datasets of virtual datasets have no end"))?;
+        let library = self.dataset.library();
+        let properties = Id::new(library, h5!(library, H5Dget_create_plist(self.dataset.get()))?);
+        self.check_prefix()?;
+        let (folder, mut n_mappings, mut seen) = (self.folder()?, 0, HashSet::new());
+        h5_optional!(library, H5Pget_virtual_count(properties.get(), &raw mut n_mappings))?;
+        for index in 0..n_mappings.min(MAX_MAPPINGS) {
+            let (file, dataset) = names(&properties, index)?;
+            let source =
+                Source { file: (file != ".").then(|| place(&folder, &first(&file))), dataset: first(&dataset) };
+            if !seen.insert(source.clone()) {
+                continue;
+            }
+            let file = match &source.file {
+                None => object::file_of(&self.dataset),
+                Some(path) => self.open_file(path),
+            };
+            let Ok(opened) = file.and_then(|file| Ok((object::open(library, file.get(), &source.dataset)?, file)))
+            else {
+                return Ok(Some(source));
+            };
+            let missing = Self::open(library, opened.0.get())?.missing_below(depth)?;
+            if missing.is_some() {
+                return Ok(missing);
+            }
+        }
+        Ok(None)
+    }
+
     fn mapping(&self, properties: &Id, index: usize, source: usize) -> Result<Mapping> {
         let library = properties.library();
         let here = Id::new(library, h5_optional!(library, H5Pget_virtual_vspace(properties.get(), index))?);
@@ -195,10 +240,31 @@ impl StoredDataset {
     }
 }
 
-fn source(properties: &Id, index: usize, folder: &Path) -> Result<Source> {
+/// The names of a source's file and dataset, as they are written.
+fn names(properties: &Id, index: usize) -> Result<(String, String)> {
     let (library, list) = (properties.library(), properties.get());
     let file = text(|name, room| h5_optional!(library, H5Pget_virtual_filename(list, index, name, room)))?;
     let dataset = text(|name, room| h5_optional!(library, H5Pget_virtual_dsetname(list, index, name, room)))?;
+    Ok((file, dataset))
+}
+
+/// The first name of a pattern.
+fn first(pattern: &str) -> String {
+    pattern.replace("%b", "0").replace("%%", "%")
+}
+
+/// Where HDF5 finds a file: an absolute name whose folder is gone is looked for beside the dataset's file.
+fn place(folder: &Path, name: &str) -> PathBuf {
+    let named = folder.join(name);
+    let beside = named.file_name().map(|name| folder.join(name));
+    match beside {
+        Some(beside) if Path::new(name).is_absolute() && !named.is_file() && beside.is_file() => beside,
+        _ => named,
+    }
+}
+
+fn source(properties: &Id, index: usize, folder: &Path) -> Result<Source> {
+    let (file, dataset) = names(properties, index)?;
     if file.contains('%') || dataset.contains('%') {
         return Err(unsupported("the names of its sources are a pattern"));
     }

@@ -2,8 +2,9 @@
 
 use crate::Result;
 use crate::api::Hid;
+use crate::chunk_map;
 use crate::dataset::{self, StoredFilter};
-use crate::library::{DEFAULT, Library, h5, h5_tool};
+use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::object::{self, Id, c_name};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
@@ -19,6 +20,8 @@ pub struct NewStorage {
     pub chunk: Vec<u64>,
     /// Filters with the parameters that a user gives.
     pub filters: Vec<(u32, Vec<u32>)>,
+    /// Whether these are the parameters that are stored with such chunks already.
+    pub is_localised: bool,
 }
 
 /// A dataset whose chunks are written as they are stored.
@@ -67,6 +70,7 @@ pub(super) fn create(
     let library = original.library();
     let space = Id::new(library, h5!(library, H5Dget_space(original.get()))?);
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(original.get()))?);
+    let properties = if storage.is_some() { in_its_file(properties, datatype)? } else { properties };
     let filters = match storage {
         Some(storage) => localised(&properties, datatype, storage)?,
         None => dataset::filters(original)?,
@@ -89,8 +93,28 @@ pub(super) fn create(
     Ok(Id::new(library, id))
 }
 
+/// The properties of a dataset whose data are to be in its file: HDF5 cannot take external files out of a list.
+fn in_its_file(properties: Id, datatype: &Id) -> Result<Id> {
+    let (library, mut order) = (datatype.library(), 0);
+    if h5_optional!(library, H5Pget_external_count(properties.get()))? == 0 {
+        return Ok(properties);
+    }
+    let new = object::property_list(library, library.ids().dataset_create)?;
+    let n_bytes = h5!(library, H5Tget_size(datatype.get()))?;
+    if let Some(fill) = chunk_map::fill(&properties, datatype.get(), n_bytes, false)? {
+        h5_optional!(library, H5Pset_fill_value(new.get(), datatype.get(), fill.as_ptr().cast()))?;
+    }
+    h5_tool!(library, H5Pget_attr_creation_order(properties.get(), &raw mut order))?;
+    h5_tool!(library, H5Pset_attr_creation_order(new.get(), order))?;
+    Ok(new)
+}
+
 /// The filters with the parameters that are stored.
 fn localised(properties: &Id, datatype: &Id, storage: &NewStorage) -> Result<Vec<StoredFilter>> {
+    if storage.is_localised {
+        let stored = |(id, values): &(u32, Vec<u32>)| StoredFilter { id: *id, values: values.clone() };
+        return Ok(storage.filters.iter().map(stored).collect());
+    }
     let element = object::element_type(properties.library(), datatype.get())?;
     let fill = object::fill_bits(properties, datatype.get(), element)?;
     let mut layout = ChunkLayout { fill, ..ChunkLayout::new(element, storage.chunk.clone()) };

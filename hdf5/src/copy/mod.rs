@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5, h5_tool};
 use crate::object::{self, Id, c_name};
-use crate::tree::{self, Entry, Kind, Paths};
+use crate::tree::{self, Entry, Kind, Paths, Walked};
 use crate::{Error, Result};
 use darkchunk_hdf5_abi::constants::H5O_COPY_WITHOUT_ATTR_FLAG;
 pub use dataset::{NewDataset, NewStorage};
@@ -34,6 +34,8 @@ pub struct Copier {
     to: Hid,
     entries: Vec<Entry>,
     paths: Paths,
+    /// Other files that are put into the new one, open until all is copied.
+    _files: Vec<Id>,
     warnings: Vec<String>,
 }
 
@@ -43,7 +45,18 @@ impl Copier {
     /// # Errors
     /// What cannot be read: a copy would lack it.
     pub fn new(library: &Library, from: Hid, to: Hid) -> Result<Self> {
-        let copier = Self::tolerant(library, from, to)?;
+        Self::whole(Self::tolerant(library, from, to)?)
+    }
+
+    /// The same with what external links lead to in place of them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), also for a link that leads nowhere.
+    pub fn merged(library: &Library, from: Hid, to: Hid) -> Result<Self> {
+        Self::whole(Self::of(library, from, to, tree::walk_known(library, from, "/", true)?))
+    }
+
+    fn whole(copier: Self) -> Result<Self> {
         for Entry { path, kind } in &copier.entries {
             if let Kind::Unreadable(reason) = kind {
                 return Err(Error::CannotOpen { path: path.clone(), source: Box::new(reason.clone()) });
@@ -54,8 +67,12 @@ impl Copier {
 
     /// The same where not everything can be read.
     fn tolerant(library: &Library, from: Hid, to: Hid) -> Result<Self> {
-        let (entries, paths) = tree::walk_known(library, from, "/")?;
-        Ok(Self { library: library.clone(), from, to, entries, paths, warnings: Vec::new() })
+        Ok(Self::of(library, from, to, tree::walk_known(library, from, "/", false)?))
+    }
+
+    fn of(library: &Library, from: Hid, to: Hid, walked: Walked) -> Self {
+        let Walked { entries, paths, files } = walked;
+        Self { library: library.clone(), from, to, entries, paths, _files: files, warnings: Vec::new() }
     }
 
     /// What could not be kept as it was, though the file is none the worse: references to what is not there.

@@ -6,6 +6,7 @@
 //! whatever happens, there is the old file and no new one.
 
 pub(crate) mod blocks;
+mod merge;
 mod parts;
 mod pixels;
 pub(crate) mod plan;
@@ -34,6 +35,8 @@ pub struct Output<'a> {
     pub backup: Option<&'a Path>,
     /// Whether what is done is kept in a folder `.OUT.parts`, from which another run goes on.
     pub resume: bool,
+    /// Whether what external links lead to is put in their place, as [`Rules::merge`] had it when the steps were planned.
+    pub merge: bool,
 }
 
 /// What is told while a file is converted.
@@ -105,8 +108,8 @@ pub fn convert(
     }
     let place = unfinished(to)?;
     let mut temporary = Temporary(Some(place.clone()));
-    let report = write(library, from, &place, steps, parts.as_ref(), resources, watch)?;
-    let report = proved(library, from, &place, steps, report, resources, watch)?;
+    let report = write(library, from, &place, (steps, output.merge), parts.as_ref(), resources, watch)?;
+    let report = proved(library, from, &place, (steps, output.merge), report, resources, watch)?;
     keep_owner(&place, to).map_err(failed)?;
     if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
@@ -135,8 +138,9 @@ fn make_parts(
 ) -> Result<(), String> {
     let text = |error: darkchunk_hdf5::Error| error.to_string();
     let source = File::open(library, from, false).map_err(text)?;
-    for (number, Step { path, storage, info, .. }) in steps.iter().enumerate() {
-        let Some(storage) = storage else { continue };
+    for (number, step) in steps.iter().enumerate() {
+        let Step { path, storage, info, .. } = step;
+        let Some(storage) = storage.as_ref().filter(|_| !step.is_verbatim) else { continue };
         watch.begin(Phase::Encode, path);
         if parts.has(number, path, storage) {
             watch.seen(info.n_bytes);
@@ -163,7 +167,7 @@ fn write(
     library: &Library,
     from: &Path,
     place: &Path,
-    steps: &[Step],
+    (steps, is_merged): (&[Step], bool),
     parts: Option<&Parts>,
     resources: Resources,
     watch: &dyn Watch,
@@ -173,16 +177,21 @@ fn write(
     let target = File::create_like(library, &source, from, place).map_err(text)?;
     let changed: HashMap<_, _> =
         steps.iter().filter_map(|step| Some((step.path.clone(), step.storage.clone()?))).collect();
-    let mut copier = Copier::new(library, source.id(), target.id()).map_err(text)?;
+    let make = if is_merged { Copier::merged } else { Copier::new };
+    let mut copier = make(library, source.id(), target.id()).map_err(text)?;
     let mut made = |path: &str| {
         watch.begin(Phase::Copy, path);
         if watch.is_stopped() { Err(darkchunk_hdf5::Error::Stopped) } else { Ok(()) }
     };
     copier.objects(&changed, &mut made).map_err(text)?;
-    for (number, Step { path, storage, .. }) in steps.iter().enumerate() {
+    for (number, Step { path, storage, is_verbatim, .. }) in steps.iter().enumerate() {
         let Some(storage) = storage else { continue };
         let seen = |n_bytes| go_on(watch, n_bytes);
         let written = match parts {
+            _ if *is_verbatim => {
+                watch.begin(Phase::Copy, path);
+                merge::copy(library, &source, path, &target, &storage.chunk, &seen)
+            }
             Some(parts) => parts::join(library, &parts.place(number), &target, path, &seen),
             None => {
                 watch.begin(Phase::Encode, path);
@@ -206,14 +215,14 @@ fn proved(
     library: &Library,
     from: &Path,
     place: &Path,
-    steps: &[Step],
+    (steps, is_merged): (&[Step], bool),
     mut report: Report,
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
     let open = |path| File::open(library, path, false).map_err(|error| error.to_string());
     let (source, target) = (open(from)?, open(place)?);
-    for Step { path, info, storage, loss } in steps {
+    for Step { path, info, storage, loss, .. } in steps {
         watch.begin(Phase::Compare, path);
         let failed = |error: crate::Error| format!("{path}: {error}: nothing was replaced");
         let seen = |n_bytes| go_on(watch, n_bytes);
@@ -232,7 +241,7 @@ fn proved(
             lost: (*loss != Loss::None).then_some(lost),
         });
     }
-    rest::compare(library, (&source, &target), steps, &mut report.warnings, watch)?;
+    rest::compare(library, (&source, &target), steps, is_merged, &mut report.warnings, watch)?;
     Ok(report)
 }
 

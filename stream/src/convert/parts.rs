@@ -98,7 +98,7 @@ fn identity(_metadata: &fs::Metadata) -> String {
     String::new()
 }
 
-fn line(number: usize, path: &str, NewStorage { chunk, filters }: &NewStorage) -> String {
+fn line(number: usize, path: &str, NewStorage { chunk, filters, .. }: &NewStorage) -> String {
     format!("{number} {chunk:?} {filters:?} {path:?}")
 }
 

@@ -2,9 +2,10 @@
 
 use darkchunk_hdf5::copy::NewStorage;
 use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
-use darkchunk_hdf5::tree::{self, Kind};
+use darkchunk_hdf5::tree::{self, Entry, Kind};
 use darkchunk_hdf5::{File, Library};
 
+use super::merge;
 use super::spec::{Loss, Spec, matches};
 use crate::filters::Chain;
 
@@ -27,6 +28,8 @@ pub struct Rules {
     pub lossy: bool,
     /// Whether pixels may be changed that a lossy filter has changed before.
     pub force: bool,
+    /// Whether what is in other files becomes a part of the new one: what external links lead to, virtual datasets, external data.
+    pub merge: bool,
 }
 
 /// What is done with a dataset.
@@ -40,6 +43,8 @@ pub struct Step {
     pub storage: Option<NewStorage>,
     /// What that takes away.
     pub loss: Loss,
+    /// Whether a virtual dataset has the chunks of its sources, as they are stored.
+    pub is_verbatim: bool,
 }
 
 /// What is done with each dataset of a file.
@@ -47,17 +52,26 @@ pub struct Step {
 /// # Errors
 /// What cannot be read; a target that a dataset cannot have; what must be allowed first.
 pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, String> {
-    let entries = tree::walk(library, file.id(), "/").map_err(|error| error.to_string())?;
+    let entries = entries(library, file, rules.merge)?;
     let mut unused: Vec<&str> = rules.patterns.iter().map(|(pattern, _)| &**pattern).collect();
     let mut steps = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Dataset) {
-        let info = inspect::dataset(library, file.id(), &entry.path)
+        let mut info = inspect::dataset(library, file.id(), &entry.path)
             .map_err(|error| format!("{} cannot be read: {error}", entry.path))?;
         let named = rules.patterns.iter().find(|(pattern, _)| matches(pattern, &entry.path));
         unused.retain(|pattern| named.is_none_or(|(named, _)| named != pattern));
-        let storage = storage(&info, named.map_or(&rules.default, |(_, spec)| spec), named.is_some(), rules)
-            .map_err(|why| format!("{}: {why}", entry.path))?;
-        if let Some(missing) = info.filters.iter().find(|filter| storage.is_some() && is_missing(library, filter)) {
+        let spec = named.map_or(&rules.default, |(_, spec)| spec);
+        let elsewhere = rules.merge && merge::is_elsewhere(&info);
+        let (storage, is_verbatim) = if elsewhere {
+            merge::storage(library, file, &entry.path, &mut info, spec, rules)
+                .map(|(new, is_same)| (Some(new), is_same))
+        } else {
+            storage(&info, spec, named.is_some(), rules).map(|storage| (storage, false))
+        }
+        .map_err(|why| format!("{}: {why}", entry.path))?;
+        if let Some(missing) =
+            info.filters.iter().find(|filter| storage.is_some() && !is_verbatim && is_missing(library, filter))
+        {
             let from = missing.plugin_from.unwrap_or("HDF5's own builds");
             return Err(format!(
                 "{}: it is stored by {} (filter {}), which is not here: {from} has it; name its folder in HDF5_PLUGIN_PATH, or \
@@ -66,12 +80,29 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
             ));
         }
         let (storage, loss) = storage.map_or((None, Loss::None), |(storage, loss)| (Some(storage), loss));
-        steps.push(Step { path: entry.path.clone(), info, storage, loss });
+        steps.push(Step { path: entry.path.clone(), info, storage, loss, is_verbatim });
     }
     match unused.first() {
         Some(pattern) => Err(format!("no dataset is meant by {pattern}")),
         None => Ok(steps),
     }
+}
+
+/// All links, with what they lead to in other files where these are merged.
+fn entries(library: &Library, file: &File, is_merged: bool) -> Result<Vec<Entry>, String> {
+    let text = |error: darkchunk_hdf5::Error| error.to_string();
+    if !is_merged {
+        return tree::walk(library, file.id(), "/").map_err(text);
+    }
+    let entries = tree::walk_merged(library, file.id()).map_err(text)?;
+    match entries.iter().find_map(|Entry { path, kind }| Some((path, reason(kind)?))) {
+        Some((path, reason)) => Err(format!("{path}: {reason}")),
+        None => Ok(entries),
+    }
+}
+
+fn reason(kind: &Kind) -> Option<&darkchunk_hdf5::Error> {
+    if let Kind::Unreadable(reason) = kind { Some(reason) } else { None }
 }
 
 fn storage(
@@ -87,16 +118,26 @@ fn storage(
     if info.n_bytes < SMALL_BYTES && !is_named {
         return Ok(None);
     }
+    asked(info, filters, spec.loss, rules)
+}
+
+/// The filters that are asked for; `None` where the dataset has them already.
+pub(super) fn asked(
+    info: &DatasetInfo,
+    filters: &[(u32, Vec<u32>)],
+    loss: Loss,
+    rules: &Rules,
+) -> Result<Option<(NewStorage, Loss)>, String> {
     let dims = info.dims.as_deref().unwrap_or_default();
     let chunk = chunk(info, dims, rules.chunk.as_deref())?;
     if is_same(info, &chunk, filters) {
         return Ok(None);
     }
-    if spec.loss != Loss::None && !rules.lossy {
+    if loss != Loss::None && !rules.lossy {
         return Err("this changes pixels: --lossy allows it".to_owned());
     }
     if let Some(before) = info.filters.iter().find(|filter| is_lossy(filter))
-        && spec.loss != Loss::None
+        && loss != Loss::None
         && !rules.force
     {
         return Err(format!(
@@ -104,7 +145,7 @@ fn storage(
             before.words
         ));
     }
-    Ok(Some((NewStorage { chunk, filters: filters.clone() }, spec.loss)))
+    Ok(Some((NewStorage { chunk, filters: filters.to_vec(), is_localised: false }, loss)))
 }
 
 /// Why a dataset cannot be stored otherwise.
@@ -161,13 +202,13 @@ fn is_same(info: &DatasetInfo, chunk: &[u64], filters: &[(u32, Vec<u32>)]) -> bo
 }
 
 /// Whether nothing here can undo a filter.
-fn is_missing(library: &Library, FilterInfo { id, values, .. }: &FilterInfo) -> bool {
+pub(super) fn is_missing(library: &Library, FilterInfo { id, values, .. }: &FilterInfo) -> bool {
     let chain = Chain::new([(*id, &values[..])]);
     chain.is_ok_and(|chain| chain.unknown().is_some()) && !inspect::has_filter(library, *id)
 }
 
 /// Whether a filter takes something away.
-fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
+pub(super) fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
     match id {
         // Scale-offset keeps integers whose width it finds itself.
         6 => values.get(..2) != Some(&[2, 0]),

@@ -68,14 +68,15 @@ pub(super) fn compare(
     library: &Library,
     (from, to): (&File, &File),
     steps: &[Step],
+    is_merged: bool,
     warnings: &mut Vec<String>,
     progress: &dyn Progress,
 ) -> Result<(), String> {
     let steps = steps.iter().map(|step| (&*step.path, step)).collect();
     let mut found = Found { steps, differences: Vec::new(), n_unexplained: 0, progress };
     let options = Options { memory: MEMORY, ..Options::default() };
-    let side = |file| Side { file, path: "/" };
-    diff::files(library, side(from), side(to), options, &mut found)?;
+    let side = |file, is_merged| Side { file, path: "/", is_merged };
+    diff::files(library, side(from, is_merged), side(to, false), options, &mut found)?;
     // After a stop not all was looked at.
     go_on(progress, 0).map_err(|error| error.to_string())?;
     let Found { differences, n_unexplained, .. } = found;

@@ -24,6 +24,8 @@ pub struct Side<'a> {
     pub file: &'a File,
     /// The group or dataset that is compared; `/` for all.
     pub path: &'a str,
+    /// Whether what external links of the whole file lead to is taken for a part of it ([`tree::walk_merged`]).
+    pub is_merged: bool,
 }
 
 /// How they are compared.
@@ -133,8 +135,11 @@ pub fn files(
 ) -> Result<Summary, String> {
     let text = |error: darkchunk_hdf5::Error| error.to_string();
     let (links_a, links_b) = (Links::of(library, a)?, Links::of(library, b)?);
-    let (objects_a, objects_b) =
-        (Objects::of(library, a.file.id()).map_err(text)?, Objects::of(library, b.file.id()).map_err(text)?);
+    let objects = |side: Side<'_>| match side.is_merged {
+        true => Objects::of_merged(library, side.file.id()),
+        false => Objects::of(library, side.file.id()),
+    };
+    let (objects_a, objects_b) = (objects(a).map_err(text)?, objects(b).map_err(text)?);
     let mut work = Work {
         library,
         a: Place { side: a, links: links_a, objects: objects_a },
@@ -152,7 +157,11 @@ struct Links(BTreeMap<String, Kind>);
 
 impl Links {
     fn of(library: &Library, side: Side<'_>) -> Result<Self, String> {
-        let entries = tree::walk(library, side.file.id(), side.path).map_err(|error| error.to_string())?;
+        let entries = match side.is_merged {
+            true => tree::walk_merged(library, side.file.id()),
+            false => tree::walk(library, side.file.id(), side.path),
+        };
+        let entries = entries.map_err(|error| error.to_string())?;
         Ok(Self(entries.into_iter().map(|entry| (relative(&entry.path, side.path), entry.kind)).collect()))
     }
 

@@ -140,7 +140,7 @@ impl Plan {
         for Source { file, steps, .. } in &self.sources {
             let place = unpacked.folder.join(file.file_name().unwrap_or_default());
             if steps.iter().any(|step| step.storage.is_some()) {
-                let output = Output { to: &place, backup: None, resume: false };
+                let output = Output { to: &place, backup: None, resume: false, merge: false };
                 convert::convert(library, file, output, steps, resources, watch)
                     .map_err(|error| format!("{}: {error}", file.display()))?;
             } else {
@@ -164,7 +164,7 @@ fn look(library: &Library, path: &Path) -> Result<(Source, Vec<PathBuf>), String
     let failed = |error: String| format!("{}: {error}", path.display());
     let file = File::open(library, path, false).map_err(|error| failed(error.to_string()))?;
     let default = Spec { filters: Some(Vec::new()), loss: Loss::None };
-    let rules = Rules { default, patterns: Vec::new(), chunk: None, lossy: false, force: false };
+    let rules = Rules { default, patterns: Vec::new(), chunk: None, lossy: false, force: false, merge: false };
     let mut steps = convert::plan(library, &file, &rules).map_err(failed)?;
     // What has no filter is not decoded, however it is stored.
     for step in steps.iter_mut().filter(|step| step.info.filters.is_empty()) {
