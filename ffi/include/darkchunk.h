@@ -558,6 +558,14 @@ typedef void (*dc_release)(void *context, void *buffer);
 
 #define DC_ALL_CORES SIZE_MAX
 
+/* The frames of a measurement that one file has, by their index, which is the number less first_number: from `first` on `frames` in a row
+ * (0: all that follow), and so again each `every` (0: not again). */
+typedef struct dc_share {
+    uint64_t first;
+    uint64_t frames;
+    uint64_t every;
+} dc_share;
+
 typedef struct dc_recorder_options {
     size_t size;             /* sizeof(dc_recorder_options) */
     size_t n_workers;        /* threads that encode; 0: the pushing thread does everything; DC_ALL_CORES: all but one */
@@ -584,11 +592,14 @@ typedef struct dc_recorder_options {
     const char *class_column; /* a column of one integer: frames of its values 0 to n_classes - 1 are also summed apart, for
                                 dc_recorder_live_sum; NULL: none */
     size_t n_classes;        /* at most 64 */
+    int is_part;             /* not 0: the file is a part of a measurement, see dc_master_make, and has `share`; other frames are out of
+                                range */
+    dc_share share;
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */
@@ -621,6 +632,38 @@ typedef struct dc_recorder_statistics {
  * at any moment; after a kill the file opens in no other way (until h5clear -s). DC_UNSUPPORTED: the table lacks the function. */
 dc_status dc_recorder_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
                              const dc_processing *with, const dc_recorder_options *options, dc_recorder **recorder);
+
+/* How the frames of a measurement are spread over files. n_files not 0: `frames` frames go to each of n_files in turn, and this recorder
+ * has n_own of them from first_own on, others, perhaps on other machines, the rest. Else bytes not 0: about so many bytes a file. Else
+ * `frames` frames a file, whole chunks. */
+typedef struct dc_spread {
+    size_t size; /* sizeof(dc_spread) */
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t n_files;
+    uint64_t first_own;
+    uint64_t n_own;
+} dc_spread;
+
+/* Makes a recorder to several files: for the master run.h5 they are run_000000.h5, run_000001.h5 ..., none of which may be there. The next
+ * is open long before one is full. dc_recorder_finish and dc_recorder_abandon make the master of them, unless others have files of it, too. All
+ * else is as with dc_recorder_create, for each file; memory and threads are divided among those that are open. There is no live view;
+ * statistics and fault are for the pushing thread. docs/recording.md has more. */
+dc_status dc_recorder_create_files(const dc_hdf5 *hdf5, const char *master, const dc_spread *spread, const char *path,
+                                   const dc_chunk *chunk, int nexus, const dc_processing *with,
+                                   const dc_recorder_options *options, dc_recorder **recorder);
+
+/* The next file that is complete and may be moved: a line of JSON with path (the name alone), bytes, frames and sha256, cut to `capacity`.
+ * *is_there is 0 where there is none at the moment. The same lines are appended to run.h5.parts.jsonl. */
+dc_status dc_recorder_complete(const dc_recorder *recorder, char *line, size_t capacity, int *is_there);
+
+/* Makes the file `master` of the files of a measurement, which it shows as one: virtual datasets of frames and metadata, of fixed extents, with
+ * relative names. `parts` NULL: those beside `master` of its name, run_000000.h5 and so on. It can be made again at any time, when a part was
+ * restored or has come. HDF5 reads what is in no part as the fill value; frame_status is 0 there. `missing`, with room for `capacity`
+ * characters, or NULL, gets what is in no part, and which are not finished, a line each; n_missing, or NULL, how many lines there are.
+ * `hdf5` as for dc_journal_restore. DC_OTHER says which part does not go with the others. */
+dc_status dc_master_make(const dc_hdf5 *hdf5, const char *master, const char *const *parts, size_t n_parts, char *missing,
+                         size_t capacity, size_t *n_missing);
 
 /* The bytes of a `row`, the frame's metadata: the columns' numbers one after the other, without gaps. */
 dc_status dc_recorder_row_bytes(const dc_recorder *recorder, size_t *row_bytes);

@@ -73,7 +73,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_live_sum(
         let recorder = unsafe { reference(recorder, "recorder") }?;
         // SAFETY: promised by the caller.
         let room = unsafe { slice_mut(sum, n_pixels, "sum") }?;
-        let found = recorder.view().sum((class != usize::MAX).then_some(class))?;
+        let found = recorder.view()?.sum((class != usize::MAX).then_some(class))?;
         let found = found.ok_or_else(|| Failure::Argument("no sum is kept: make the recorder with one".into()))?;
         check_room("sum", 8 * room.len(), 8 * found.total.len())?;
         room.copy_from_slice(&found.total);
@@ -99,7 +99,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_last_frame(
         let recorder = unsafe { reference(recorder, "recorder") }?;
         // SAFETY: promised by the caller.
         let room = unsafe { slice_mut(frame.cast::<u8>(), n_bytes, "frame") }?;
-        let found = recorder.view().last_frame(room)?;
+        let found = recorder.view()?.last_frame(room)?;
         // SAFETY: promised by the caller.
         unsafe { set(number, found.unwrap_or(0), "number") }?;
         // SAFETY: promised by the caller.
@@ -129,7 +129,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_preview(
         let room = unsafe { slice_mut(previews, n_thresholds, "previews") }?;
         let time = Duration::try_from_secs_f64(seconds)
             .map_err(|error| Failure::Argument(format!("seconds is {seconds}: {error}")))?;
-        let found = recorder.view().preview(n_frames, thresholds, time)?;
+        let found = recorder.view()?.preview(n_frames, thresholds, time)?;
         for (place, found) in room.iter_mut().zip(found) {
             let Preview { threshold, n_frames, bright, ratio, frames_per_s } = found;
             *place = CPreview { threshold: threshold.into(), n_frames: n_frames as u32, bright, ratio, frames_per_s };

@@ -45,6 +45,7 @@ from ._filters import (
     Zstd,
 )
 from ._list import FILTERS, from_filter_options, get_filters
+from ._master import make_master
 from ._native import PLUGIN_PATH
 from ._noise import NoiseModel, noise_model
 from ._open import from_h5py, from_pytables, open
@@ -109,6 +110,7 @@ __all__ = [
     "from_pytables",
     "get_config",
     "get_filters",
+    "make_master",
     "noise_model",
     "open",
     "register",

@@ -150,6 +150,29 @@ class Column(c.Structure):
     _fields_ = [("name", c.c_char_p), ("number", c.c_int), ("n", c.c_size_t), ("units", c.c_char_p)]
 
 
+class Share(c.Structure):
+    """`dc_share`."""
+
+    _fields_ = [
+        ("first", c.c_uint64),
+        ("frames", c.c_uint64),
+        ("every", c.c_uint64),
+    ]
+
+
+class Spread(c.Structure):
+    """`dc_spread`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("frames", c.c_uint64),
+        ("bytes", c.c_uint64),
+        ("n_files", c.c_uint64),
+        ("first_own", c.c_uint64),
+        ("n_own", c.c_uint64),
+    ]
+
+
 class RecorderOptions(c.Structure):
     """`dc_recorder_options`."""
 
@@ -176,6 +199,8 @@ class RecorderOptions(c.Structure):
         ("swmr", c.c_int),
         ("class_column", c.c_char_p),
         ("n_classes", c.c_size_t),
+        ("is_part", c.c_int),
+        ("share", Share),
     ]
 
 
@@ -315,6 +340,18 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.POINTER(RecorderOptions),
         c.POINTER(c.c_void_p),
     ],
+    "dc_recorder_create_files": [
+        c.c_void_p,
+        c.c_char_p,
+        c.POINTER(Spread),
+        c.c_char_p,
+        c.POINTER(Chunk),
+        c.c_int,
+        c.POINTER(Processing),
+        c.POINTER(RecorderOptions),
+        c.POINTER(c.c_void_p),
+    ],
+    "dc_recorder_complete": [c.c_void_p, c.c_char_p, c.c_size_t, c.POINTER(c.c_int)],
     "dc_recorder_push": [c.c_void_p, c.c_uint64, c.c_void_p, c.c_void_p, c.c_char_p, c.POINTER(c.c_int)],
     "dc_recorder_push_copy": [c.c_void_p, c.c_uint64, c.c_void_p, c.c_char_p, c.POINTER(c.c_int)],
     "dc_recorder_push_encoded": [
@@ -374,6 +411,15 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.POINTER(Restored),
         c.c_char_p,
         c.c_size_t,
+    ],
+    "dc_master_make": [
+        c.c_void_p,
+        c.c_char_p,
+        c.POINTER(c.c_char_p),
+        c.c_size_t,
+        c.c_char_p,
+        c.c_size_t,
+        _OUT_SIZE,
     ],
     "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
     "dc_command": [c.c_size_t, c.POINTER(c.c_char_p), c.POINTER(c.c_int)],

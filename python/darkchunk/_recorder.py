@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes as c
 import itertools
+import json
+import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,23 @@ _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
 _ENCODED = {"chunk": 1, "stream": 2}
 _ROOM = 64
+
+
+def _spread(spread: Mapping[str, Any]) -> _native.Spread:
+    if set(spread) not in ({"frames"}, {"bytes"}, {"files", "frames"}, {"files", "frames", "own"}):
+        raise ValueError(
+            f"spread is {spread!r}: give 'frames', or 'bytes', or 'files' and 'frames', perhaps with 'own'"
+        )
+    of = {name: _integer(spread.get(name, 0), name, 0, 1 << 62) for name in ("frames", "bytes", "files")}
+    first, end = (_integer(n, "own", 0, 1 << 62) for n in spread.get("own", (0, of["files"])))
+    return _native.Spread(
+        size=c.sizeof(_native.Spread),
+        frames=of["frames"],
+        bytes=of["bytes"],
+        n_files=of["files"],
+        first_own=first,
+        n_own=max(end - first, 0),
+    )
 
 
 class Statistics(NamedTuple):
@@ -109,6 +128,8 @@ class Recorder(Ending):
         reserve_bytes: int = 8 << 20,
         swmr: bool = False,
         classes: tuple[str, int] | None = None,
+        share: tuple[int, int, int] | None = None,
+        spread: Mapping[str, Any] | None = None,
         keep_released: bool = False,
     ) -> None:
         """Makes the dataset.
@@ -127,7 +148,14 @@ class Recorder(Ending):
         flushed, also after a crash, when it opens in no other way; a file of one's own is to be made with
         `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute of it open.
         `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also
-        summed apart, for `live_sum`.
+        summed apart, for `live_sum`. `share`: the file is a part of a measurement, see `make_master`, and has the
+        frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
+        again each `every` (0: not again); others are out of range. Receiver k of n that get a frame in turn has
+        (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of the files
+        run_000000.h5 and so on, each a part: {"frames": n} or, about, {"bytes": n} to each, or {"files": n, "frames":
+        m}, m frames to each of n in turn, of which this recorder has those of "own": (first, end), all unless told
+        otherwise. `complete()` says which files may be moved. There is no live view, and only the pushing thread asks
+        for `statistics` and `fault`.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -174,6 +202,8 @@ class Recorder(Ending):
             swmr=bool(swmr),
             class_column=None if classes is None else _name(classes[0]),
             n_classes=0 if classes is None else _integer(classes[1], "classes", 1, 64),
+            is_part=share is not None,
+            share=_native.Share(*(_integer(n, "share", 0, 1 << 62) for n in share or (0, 0, 0))),
         )
         # By its token: a frame as it was given, and as the library has it.
         self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
@@ -186,29 +216,29 @@ class Recorder(Ending):
         self._tokens = itertools.count(1)
         self._next = first_number
         self._buffers, self._n_buffers, self._pushed = (c.c_void_p * _ROOM)(), c.c_size_t(), c.c_int()
+        self._own_file = None
+        handle = c.c_void_p()
+        what = _name(name), chunk, bool(nexus), with_, options, c.byref(handle)
+        if spread is not None:
+            where, files = os.fspath(at).encode(), _spread(spread)
+            with _hosted.lock():
+                _native.call("dc_recorder_create_files", _hosted.table(), where, files, *what)
+        else:
+            self._create(at, swmr, what)
+        self._handle: c.c_void_p | None = handle
+        self._last: Statistics | None = None
+        self._free = weakref.finalize(self, _free, handle, self._lent)
+
+    def _create(self, at: Any, swmr: bool, what: tuple[Any, ...]) -> None:
         where = _opened(at, "x", ("v110", "v110") if swmr else None)
         self._own_file = None if where is at else where
-        handle = c.c_void_p()
         try:
             with _hosted.lock():
-                _native.call(
-                    "dc_recorder_create",
-                    _hosted.table(),
-                    where.id.id,
-                    _name(name),
-                    chunk,
-                    bool(nexus),
-                    with_,
-                    options,
-                    c.byref(handle),
-                )
+                _native.call("dc_recorder_create", _hosted.table(), where.id.id, *what)
         except BaseException:
             if self._own_file is not None:
                 self._own_file.close()
             raise
-        self._handle: c.c_void_p | None = handle
-        self._last: Statistics | None = None
-        self._free = weakref.finalize(self, _free, handle, self._lent)
 
     def _checked(self, pixels: Any, what: str) -> NDArray[Any]:
         if not isinstance(pixels, np.ndarray):
@@ -368,6 +398,20 @@ class Recorder(Ending):
         with self._asking:
             free, self._free_frames = self._free_frames, []
         return free
+
+    def complete(self) -> list[dict[str, Any]]:
+        """The files that have become complete since the last call, and may be moved: path, bytes, frames, sha256.
+
+        Of a recorder with `spread`, also when it has finished and is not closed. The same is in the file of the
+        master's name with ".parts.jsonl" appended, a line of JSON each.
+        """
+        found: list[dict[str, Any]] = []
+        line, is_there = c.create_string_buffer(1 << 13), c.c_int(1)
+        while True:
+            self._call("dc_recorder_complete", line, len(line), is_there)
+            if not is_there.value:
+                return found
+            found.append(json.loads(line.value))
 
     def poll(self) -> None:
         """For times in which no frames come: stores what is encoded, and flushes the file if it is time to."""

@@ -14,6 +14,7 @@ mod spread;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use darkchunk::chunk::Processing;
@@ -79,6 +80,14 @@ pub struct Files<P: FileElement + Into<i64> + Clone, B: Buffer = Vec<P>> {
     hasher: Hasher,
     /// When a part could not be closed.
     failed: Option<Instant>,
+    /// Why the last frame that was refused was, of parts that are closed.
+    fault: Option<String>,
+    frame_bytes: usize,
+    row_bytes: usize,
+    /// Of frames that are encoded already; [`u64::MAX`] where nobody has said.
+    check_every: AtomicU64,
+    /// The process that records.
+    process: u32,
     made: Option<Made>,
 }
 
@@ -133,6 +142,11 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
             parts,
             hasher,
             failed,
+            fault: None,
+            frame_bytes: 0,
+            row_bytes: 0,
+            check_every: AtomicU64::new(u64::MAX),
+            process: std::process::id(),
             made,
         };
         for (number, share) in files.spread.first() {
@@ -157,6 +171,11 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         });
         // It was not there before.
         let (recorder, file) = made.inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        (self.frame_bytes, self.row_bytes) = (recorder.frame_bytes(), recorder.row_bytes());
+        let check_every = self.check_every.load(Ordering::Relaxed);
+        if check_every != u64::MAX {
+            recorder.check_every(check_every);
+        }
         let end = (share.every == 0 && share.frames > 0).then(|| share.first.saturating_add(share.frames));
         self.open.push(Part { recorder, file, number, path, share, end, is_closing: false });
         Ok(())
@@ -206,6 +225,23 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         self.route(number, n_bytes, (), push).map_err(|refused| refused.error)
     }
 
+    /// Takes a frame given as its pixels that are not 0, as [`Recorder::push_pixels`].
+    ///
+    /// # Errors
+    /// As there; as [`push`](Self::push).
+    pub fn push_pixels(&mut self, number: u64, places: &[u32], values: &[P], row: &[u8]) -> Result<Pushed> {
+        let push = |recorder: &mut Recorder<P, B>, ()| {
+            recorder.push_pixels(number, places, values, row).map_err(|error| NotPushed { frame: None, error })
+        };
+        self.route(number, self.frame_bytes, (), push).map_err(|refused| refused.error)
+    }
+
+    /// Of frames that are encoded already every n-th is decoded, as [`Recorder::check_every`] says; also in files to come.
+    pub fn check_every(&self, n_frames: u64) {
+        self.check_every.store(n_frames, Ordering::Relaxed);
+        self.open.iter().for_each(|part| part.recorder.check_every(n_frames));
+    }
+
     fn route<T>(
         &mut self,
         number: u64,
@@ -213,6 +249,9 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         frame: T,
         push: impl FnOnce(&mut Recorder<P, B>, T) -> std::result::Result<Pushed, NotPushed<T>>,
     ) -> std::result::Result<Pushed, NotPushed<T>> {
+        if self.process != std::process::id() {
+            return Err(NotPushed { frame: Some(frame), error: Error::Forked });
+        }
         let index = number.checked_sub(self.options.first_number);
         let way = match index.map_or(Ok(Way::No(Pushed::OutOfRange)), |index| self.way(index)) {
             Ok(way) => way,
@@ -331,6 +370,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
 
     fn closed(&mut self, at: usize, statistics: &Statistics) -> Result<()> {
         let Part { recorder, file, path, .. } = self.open.remove(at);
+        self.fault = recorder.fault()?.or(self.fault.take());
         drop(recorder);
         self.done.add(statistics);
         file.close()?;
@@ -435,10 +475,29 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         self.open.iter().map(|part| &*part.path).collect()
     }
 
+    /// Why the last frame that was refused was; `None` where none was.
+    ///
+    /// # Errors
+    /// [`Error::Forked`].
+    pub fn fault(&self) -> Result<Option<String>> {
+        for part in self.open.iter().rev() {
+            if let Some(fault) = part.recorder.fault()? {
+                return Ok(Some(fault));
+            }
+        }
+        Ok(self.fault.clone())
+    }
+
+    /// Bytes of a frame as it is pushed.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
+
     /// Bytes of a frame's metadata.
     #[must_use]
     pub fn row_bytes(&self) -> usize {
-        self.open.first().map_or(0, |part| part.recorder.row_bytes())
+        self.row_bytes
     }
 }
 
@@ -450,7 +509,7 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
 
 impl<P: FileElement + Into<i64> + Clone, B: Buffer> Drop for Files<P, B> {
     fn drop(&mut self) {
-        if self.open.first().is_some_and(|part| part.recorder.monitor().check().is_err()) {
+        if self.process != std::process::id() {
             // The files are those of the process of which this one is a fork.
             std::mem::forget(std::mem::take(&mut self.open));
         }

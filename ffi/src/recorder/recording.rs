@@ -1,0 +1,179 @@
+//! A recorder of some element type, to one file or to several.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+
+use darkchunk_hdf5::FileElement;
+use darkchunk_stream::recorder::{Complete, Encoded, Files, NotPushed, Pushed, Recorder, Statistics};
+
+use super::lent::Lent;
+use crate::status::{Failure, slice};
+
+/// A recorder of some element type.
+pub(crate) trait Recording: Send {
+    fn frame_bytes(&self) -> usize;
+    fn row_bytes(&self) -> usize;
+    fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure>;
+    fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure>;
+    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure>;
+    /// # Safety
+    /// `values` is as long as `places`, and of the recorder's pixels.
+    unsafe fn push_pixels(
+        &mut self,
+        number: u64,
+        places: &[u32],
+        values: *const c_void,
+        row: &[u8],
+    ) -> Result<Pushed, Failure>;
+    fn check_every(&self, n_frames: u64);
+    fn poll(&mut self) -> Result<(), Failure>;
+    fn flush(&mut self, sync: bool) -> Result<(), Failure>;
+    fn finish(&mut self) -> Result<Statistics, Failure>;
+    fn abandon(&mut self) -> Result<Statistics, Failure>;
+    fn statistics(&self) -> Result<Statistics, Failure>;
+    /// Why the last frame that was refused was.
+    fn fault(&self) -> Result<Option<String>, Failure>;
+    /// The files that have become complete.
+    fn complete(&self) -> Result<Vec<Complete>, Failure>;
+}
+
+impl<P: FileElement + Into<i64>> Recording for Recorder<P, Lent> {
+    fn frame_bytes(&self) -> usize {
+        Recorder::frame_bytes(self)
+    }
+
+    fn row_bytes(&self) -> usize {
+        Recorder::row_bytes(self)
+    }
+
+    fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+        Recorder::push_with(self, number, frame, row).map_err(kept)
+    }
+
+    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+        Recorder::push_encoded(self, number, kind, frame, row).map_err(kept)
+    }
+
+    unsafe fn push_pixels(
+        &mut self,
+        number: u64,
+        places: &[u32],
+        values: *const c_void,
+        row: &[u8],
+    ) -> Result<Pushed, Failure> {
+        // SAFETY: the caller's promise.
+        let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
+        Ok(Recorder::push_pixels(self, number, places, values, row)?)
+    }
+
+    fn check_every(&self, n_frames: u64) {
+        Recorder::check_every(self, n_frames);
+    }
+
+    fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
+        Ok(Recorder::push_copy(self, number, &[frame], row)?)
+    }
+
+    fn poll(&mut self) -> Result<(), Failure> {
+        Ok(Recorder::poll(self)?)
+    }
+
+    fn flush(&mut self, sync: bool) -> Result<(), Failure> {
+        Ok(Recorder::flush(self, sync)?)
+    }
+
+    fn finish(&mut self) -> Result<Statistics, Failure> {
+        Ok(Recorder::finish(self)?)
+    }
+
+    fn abandon(&mut self) -> Result<Statistics, Failure> {
+        Ok(Recorder::abandon(self)?)
+    }
+
+    fn statistics(&self) -> Result<Statistics, Failure> {
+        Ok(Recorder::statistics(self)?)
+    }
+
+    fn fault(&self) -> Result<Option<String>, Failure> {
+        Ok(Recorder::fault(self)?)
+    }
+
+    fn complete(&self) -> Result<Vec<Complete>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+impl<P: FileElement + Into<i64> + Clone> Recording for Files<P, Lent> {
+    fn frame_bytes(&self) -> usize {
+        Files::frame_bytes(self)
+    }
+
+    fn row_bytes(&self) -> usize {
+        Files::row_bytes(self)
+    }
+
+    fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+        Files::push_with(self, number, frame, row).map_err(kept)
+    }
+
+    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+        Files::push_encoded(self, number, kind, frame, row).map_err(kept)
+    }
+
+    unsafe fn push_pixels(
+        &mut self,
+        number: u64,
+        places: &[u32],
+        values: *const c_void,
+        row: &[u8],
+    ) -> Result<Pushed, Failure> {
+        // SAFETY: the caller's promise.
+        let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
+        Ok(Files::push_pixels(self, number, places, values, row)?)
+    }
+
+    fn check_every(&self, n_frames: u64) {
+        Files::check_every(self, n_frames);
+    }
+
+    fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
+        Ok(Files::push_copy(self, number, &[frame], row)?)
+    }
+
+    fn poll(&mut self) -> Result<(), Failure> {
+        Ok(Files::poll(self)?)
+    }
+
+    fn flush(&mut self, sync: bool) -> Result<(), Failure> {
+        Ok(Files::flush(self, sync)?)
+    }
+
+    fn finish(&mut self) -> Result<Statistics, Failure> {
+        Ok(Files::finish(self)?.0)
+    }
+
+    fn abandon(&mut self) -> Result<Statistics, Failure> {
+        Ok(Files::abandon(self)?.0)
+    }
+
+    fn statistics(&self) -> Result<Statistics, Failure> {
+        Ok(Files::statistics(self)?)
+    }
+
+    fn fault(&self) -> Result<Option<String>, Failure> {
+        Ok(Files::fault(self)?)
+    }
+
+    fn complete(&self) -> Result<Vec<Complete>, Failure> {
+        Ok(Files::complete(self)?)
+    }
+}
+
+/// A frame that was not taken stays the caller's.
+fn kept(refused: NotPushed<Lent>) -> Failure {
+    if let Some(mut frame) = refused.frame {
+        frame.home = None;
+    }
+    refused.error.into()
+}
