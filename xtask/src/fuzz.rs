@@ -152,7 +152,9 @@ fn tool_set_up() -> Result {
         println!("== cargo-fuzz {CARGO_FUZZ}");
         let folder = tool.parent().and_then(|bin| bin.parent()).map(PathBuf::from).unwrap_or_default();
         let mut install = program("cargo");
-        install.args(["install", "cargo-fuzz", "--quiet", "--locked", "--version", CARGO_FUZZ, "--root"]).arg(folder);
+        // It only starts others, so nothing is gained by optimising it.
+        install.args(["install", "cargo-fuzz", "--quiet", "--debug", "--locked", "--version", CARGO_FUZZ, "--root"]);
+        install.arg(folder);
         run_program(&mut install)?;
     }
     Ok(())

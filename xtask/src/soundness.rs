@@ -23,6 +23,9 @@ pub(crate) const HELP: &str =
 const HOST: &str = "x86_64-unknown-linux-gnu";
 const BIG_ENDIAN: &str = "s390x-unknown-linux-gnu";
 
+/// The tests of whole chunks that Miri can run.
+const CHUNKS: [&str; 4] = ["--test", "golden", "--test", "drle"];
+
 /// A machine that qemu plays, and what Debian calls it.
 struct Machine {
     rust_target: &'static str,
@@ -75,11 +78,14 @@ pub(crate) fn steps(tally: &mut Tally) {
     }
     let set_up = |machine: &&Machine| tally.check(&format!("{}: set-up", machine.gnu), || machine.set_up());
     let machines: Vec<&Machine> = MACHINES.iter().filter(set_up).collect();
-    if plain_rust(tally) {
+    let has_miri = has_miri(tally);
+    miri_units(tally, has_miri);
+    miri_chunks(tally, has_miri);
+    if has_miri {
         // It runs no C, but the crates of the reference libraries are not built without compiling theirs.
         if machines.iter().any(|machine| machine.rust_target == BIG_ENDIAN) {
-            let more = ["--test", "drle_exceptions", "--target", BIG_ENDIAN];
-            tally.step("Miri, big-endian", miri().args(more));
+            let more = ["--lib", "--test", "drle_exceptions", "--target", BIG_ENDIAN];
+            tally.step("Miri, big-endian", miri().args(CHUNKS).args(more));
         }
         for (name, command) in [("address sanitizer", address_sanitizer()), ("thread sanitizer", thread_sanitizer())] {
             match command {
@@ -95,13 +101,23 @@ pub(crate) fn steps(tally: &mut Tally) {
     }
 }
 
-/// Miri as this machine: what `test` has time for. Returns whether Miri is there.
-pub(crate) fn plain_rust(tally: &mut Tally) -> bool {
-    let is_there = tally.check("Miri set-up", set_up);
-    if is_there {
-        tally.step("Miri", &mut miri());
+/// Whether Miri is there, or could be installed.
+pub(crate) fn has_miri(tally: &mut Tally) -> bool {
+    tally.check("Miri set-up", set_up)
+}
+
+/// Miri as this machine, over the unit tests; where it is there.
+pub(crate) fn miri_units(tally: &mut Tally, has_miri: bool) {
+    if has_miri {
+        tally.step("Miri, unit tests", miri().arg("--lib"));
     }
-    is_there
+}
+
+/// The same over the tests of whole chunks.
+pub(crate) fn miri_chunks(tally: &mut Tally, has_miri: bool) {
+    if has_miri {
+        tally.step("Miri, chunks", miri().args(CHUNKS));
+    }
 }
 
 /// Nightly Rust with Miri and the standard library's source, of which Miri builds its own.
@@ -113,8 +129,7 @@ fn set_up() -> Result {
 /// What Miri can run in some minutes. It knows vector instructions in part only: so plain Rust.
 fn miri() -> Command {
     let mut command = program("rustup");
-    command.args(["run", "nightly", "cargo", "miri", "test", "--package", "darkchunk"]);
-    command.args(["--lib", "--test", "golden", "--test", "drle", "--no-fail-fast"]);
+    command.args(["run", "nightly", "cargo", "miri", "test", "--package", "darkchunk", "--no-fail-fast"]);
     // Without isolation: it reads the golden chunks and the environment.
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("DARKCHUNK_MAX_LEVEL", "scalar");
     command

@@ -42,11 +42,13 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     levels(&mut tally, false);
     oldest_rust(&mut tally);
     let is_built = tally.check("dist", dist::build);
-    // From here on it is mostly programs of one thread.
+    let has_miri = soundness::has_miri(&mut tally);
+    // From here on it is mostly programs of one thread: two halves that take about as long.
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| {
             let mut tally = Tally::beside();
-            soundness::plain_rust(&mut tally);
+            fuzzing(&mut tally, FUZZ_SECONDS);
+            soundness::miri_units(&mut tally, has_miri);
             tally
         });
         if is_built {
@@ -54,10 +56,10 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             hosts(&mut tally, false);
             wheel::test(&mut tally);
         }
-        fuzzing(&mut tally, FUZZ_SECONDS);
+        soundness::miri_chunks(&mut tally, has_miri);
         match beside.join() {
             Ok(beside) => tally.absorb(beside),
-            Err(_) => drop(tally.check("Miri", || Err("a panic, see above".into()))),
+            Err(_) => drop(tally.check("fuzz and Miri", || Err("a panic, see above".into()))),
         }
     });
     tally.finish()
@@ -139,16 +141,28 @@ fn integration_tests(folder: &Path) -> Vec<String> {
 /// of kernels, in the library, compare all levels with scalar anyway; the run above took the best.)
 pub(crate) fn levels(tally: &mut Tally, is_full: bool) {
     for level in lower_levels() {
-        let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk", "--no-fail-fast", "--test", "*"]);
-        if is_full {
-            tests.arg("--lib");
-        } else {
-            tests.args(["--", "--skip", SLOW_AT_EVERY_LEVEL]);
-        }
+        let mut tests = if is_full { all_of_the_core() } else { sample_of_the_core() };
         tests.env("DARKCHUNK_MAX_LEVEL", level).env("DARKCHUNK_REQUIRE_LEVEL", level).env("DARKCHUNK_DATA", data());
         tally.step(&format!("Rust tests at level {level}"), &mut tests);
     }
+}
+
+fn all_of_the_core() -> Command {
+    let mut tests = cargo();
+    tests.args(["test", "--package", "darkchunk", "--no-fail-fast", "--test", "*", "--lib"]);
+    tests
+}
+
+/// By name out of all that were built, as in [`other_hdf5`]: so a test of another package with such a name runs, too.
+fn sample_of_the_core() -> Command {
+    let (mut tests, scope) = match setup::cargo_with_cmake() {
+        Ok(cargo) => (cargo, "--workspace"),
+        Err(_) => (cargo(), "--package=darkchunk"),
+    };
+    tests.args(["test", scope, "--no-fail-fast"]);
+    tests.args(integration_tests(&root().join("tests")).iter().flat_map(|name| ["--test", name]));
+    tests.args(["--", "--skip", SLOW_AT_EVERY_LEVEL]);
+    tests
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -186,7 +200,10 @@ fn oldest_rust(tally: &mut Tally) {
     }
     let arguments = ["run", OLDEST_RUST, "cargo", "check", "--all-targets", "--quiet", "--target-dir"];
     match target() {
-        Ok(target) => tally.step(&name, program("rustup").args(arguments).arg(target.join("oldest-rust"))),
+        // Of C the headers alone matter: it is not linked.
+        Ok(target) => {
+            tally.step(&name, program("rustup").args(arguments).arg(target.join("oldest-rust")).env("CFLAGS", "-O0"))
+        }
         Err(message) => drop(tally.check(&name, || Err(message))),
     }
 }
