@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use darkchunk_hdf5::{File, Library, load};
+use darkchunk_stream::convert::keep::{Rule, WORDS as KEEP_WORDS};
 use darkchunk_stream::convert::spec::{Loss, Spec, WORDS};
 use darkchunk_stream::convert::{self, Converted, Lost, Output, Phase, Report, Resources, Rules, Step, Watch};
 use indicatif::ProgressBar;
@@ -22,6 +23,7 @@ const HELP: &str = "Everything else is kept: attributes, links, references, scal
     darkchunk convert old.h5 -o new.h5 -d '*/data=drle:20' --lossy\n  \
     darkchunk convert -r /data/2026 -o /archive --to blosc:zstd:5:bit -j 8\n  \
     darkchunk convert run12_master.h5 -o run12.h5 --merge\n  \
+    darkchunk convert run12.h5 -o hits.h5 --keep 'bright(20)>50' --lossy\n  \
     darkchunk convert run12.h5 --replace --keep-backup --to zstd:3";
 
 /// Store datasets of files with other filters; prove that nothing changed
@@ -69,6 +71,20 @@ pub(crate) struct Arguments {
             that is missing is an error"
     )]
     merge: bool,
+    /// Leave out frames, but where RULE holds: sum>1e6, bright(20)>50, …
+    #[arg(
+        long,
+        value_name = "RULE",
+        conflicts_with = "resume",
+        requires = "lossy",
+        long_help = format!("Leave out frames but those for which RULE holds, and each RULE of several: {KEEP_WORDS}. bright(COUNTS) is the \
+            number of pixels that have COUNTS or more, column:/PATH the frame's number in that dataset. Frames that are left out keep their \
+            numbers: their chunks are missing, and the column frame_status beside the dataset says 2, vetoed")
+    )]
+    keep: Vec<Rule>,
+    /// The dataset of --keep; else the largest of three axes or more
+    #[arg(long, value_name = "/PATH", requires = "keep")]
+    keep_of: Option<String>,
     /// Only say what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -94,12 +110,17 @@ fn pattern(text: &str) -> Result<(String, Spec), String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    if arguments.to.is_none() && arguments.dataset.is_empty() && !arguments.merge {
-        return Err(format!("what is to be done? --to SPEC, -d GLOB=SPEC or --merge; SPEC is one of {WORDS}"));
+    if arguments.to.is_none() && arguments.dataset.is_empty() && !arguments.merge && arguments.keep.is_empty() {
+        return Err(format!(
+            "what is to be done? --to SPEC, -d GLOB=SPEC, --merge or --keep RULE; SPEC is one of {WORDS}"
+        ));
     }
     let library = load::library().map_err(|error| error.to_string())?;
     let inputs = arguments.inputs.all()?;
     let is_folder = inputs.len() > 1 || inputs.iter().any(|input| input.folder.is_some());
+    if is_folder {
+        check_patterns(&library, &inputs, &rules(arguments, true))?;
+    }
     let interrupt = Interrupt::new()?;
     let mut worst = Found::Nothing;
     for input in &inputs {
@@ -115,6 +136,34 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(worst)
 }
 
+fn rules(arguments: &Arguments, may_miss: bool) -> Rules {
+    Rules {
+        default: arguments.to.clone().unwrap_or(Spec::KEEP),
+        patterns: arguments.dataset.clone(),
+        chunk: arguments.chunk.clone(),
+        lossy: arguments.lossy,
+        force: arguments.force,
+        merge: arguments.merge,
+        keep: arguments.keep.clone(),
+        keep_of: arguments.keep_of.clone(),
+        may_miss,
+    }
+}
+
+/// Refuses a pattern that means no dataset of any file, before anything is written. What cannot be read is said when its turn comes.
+fn check_patterns(library: &Library, inputs: &[Input], rules: &Rules) -> Result<(), String> {
+    let mut unused: Vec<&str> = rules.patterns.iter().map(|(pattern, _)| &**pattern).collect();
+    for input in inputs {
+        if unused.is_empty() {
+            break;
+        }
+        let Ok(file) = File::open(library, &input.file, false) else { continue };
+        let used = convert::used(library, &file, rules).unwrap_or_default();
+        unused.retain(|pattern| !used.contains(pattern));
+    }
+    unused.first().map_or(Ok(()), |pattern| Err(format!("no dataset of any file is meant by {pattern}")))
+}
+
 fn one_file(
     library: &Library,
     input: &Input,
@@ -126,14 +175,7 @@ fn one_file(
         return Err(format!("a whole file is converted: name {} in -d", input.path));
     }
     readable(&input.file)?;
-    let rules = Rules {
-        default: arguments.to.clone().unwrap_or(Spec::KEEP),
-        patterns: arguments.dataset.clone(),
-        chunk: arguments.chunk.clone(),
-        lossy: arguments.lossy,
-        force: arguments.force,
-        merge: arguments.merge,
-    };
+    let rules = rules(arguments, is_folder);
     let steps = {
         let file = File::open(library, &input.file, false).map_err(|error| error.to_string())?;
         convert::plan(library, &file, &rules)?
@@ -219,6 +261,7 @@ impl Watch for Bar<'_> {
         let doing = match phase {
             Phase::Copy => "copy",
             Phase::Encode => "encode",
+            Phase::Look => "look at",
             Phase::Compare => "compare",
         };
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -243,14 +286,14 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
                 "verb": "convert", "file": input.name(), "path": step.path, "dry_run": true,
                 "changes": storage.is_some(), "chunk": storage.map(|storage| &storage.chunk),
                 "filters": storage.map(|storage| storage.filters.iter().map(|(id, _)| id).collect::<Vec<_>>()),
-                "verbatim": step.is_verbatim, "lossy": step.loss != Loss::None,
+                "verbatim": step.is_verbatim, "lossy": step.loss != Loss::None || !step.keep.is_empty(),
             });
             format!("{object}\n")
         });
         return lines.collect();
     }
     let mut text = format!("{}: nothing is written (--dry-run)\n", shown(&input.name()));
-    for Step { path, info, storage, loss, is_verbatim } in steps {
+    for Step { path, info, storage, loss, is_verbatim, keep } in steps {
         let old = match &info.filters[..] {
             [] => "no filter".to_owned(),
             filters => filters.iter().map(|filter| filter.words.clone()).collect::<Vec<_>>().join(" + "),
@@ -261,7 +304,8 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
                 let ids = if ids.is_empty() { "no filter".to_owned() } else { format!("filter {}", ids.join(" + ")) };
                 let ids = if *is_verbatim { format!("{ids}, as it is stored") } else { ids };
                 let loss = if *loss == Loss::None { "" } else { ", pixels change" };
-                wrapped(2, &format!("{path}: {old} -> {ids}, chunks {:?}{loss}", storage.chunk))
+                let keep = if keep.is_empty() { "" } else { ", frames are left out" };
+                wrapped(2, &format!("{path}: {old} -> {ids}, chunks {:?}{loss}{keep}", storage.chunk))
             }
             None => wrapped(2, &format!("{path}: as it is ({old})")),
         };
@@ -273,9 +317,15 @@ fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> Strin
     let mut text = String::new();
     if !style.quiet {
         text += &wrapped(0, &format!("{} -> {}", input.name(), output.display()));
-        for Converted { path, old_bytes, new_bytes, filters, lost } in &report.converted {
+        for Converted { path, old_bytes, new_bytes, filters, lost, left_out } in &report.converted {
             let sizes = format!("{} -> {}", bytes(*old_bytes), bytes(*new_bytes));
             let lost = lost.as_ref().map_or("all pixels equal".to_owned(), lost_words);
+            let lost = match left_out {
+                Some((n, of)) => {
+                    format!("LOSSY: {n} of {of} frames left out, marked in {path}_darkchunk; of the others: {lost}")
+                }
+                None => lost,
+            };
             text += &wrapped(2, &format!("{path}: {filters}: {sizes}; {lost}"));
         }
         text += &format!("  {} as before\n", count(report.n_kept as u64, "dataset"));
@@ -291,13 +341,15 @@ fn lost_words(Lost { n_pixels, n_changed, max_difference, sum }: &Lost) -> Strin
 fn as_json(input: &Input, output: &Path, report: &Report) -> String {
     let output = output.display().to_string();
     let mut text = String::new();
-    for Converted { path, old_bytes, new_bytes, filters, lost } in &report.converted {
+    for Converted { path, old_bytes, new_bytes, filters, lost, left_out } in &report.converted {
+        let is_equal = lost.is_none() && left_out.is_none_or(|(n, _)| n == 0);
         let lost = lost.map(|Lost { n_pixels, n_changed, max_difference, sum }| {
             json!({ "pixels": n_pixels, "changed": n_changed, "max_difference": max_difference, "sum": sum.to_string() })
         });
         let object = json!({
             "verb": "convert", "file": input.name(), "output": output, "path": path, "filters": filters,
-            "old_bytes": old_bytes, "new_bytes": new_bytes, "equal": lost.is_none(), "lost": lost,
+            "old_bytes": old_bytes, "new_bytes": new_bytes, "equal": is_equal, "lost": lost,
+            "frames": left_out.map(|(_, of)| of), "frames_left_out": left_out.map(|(n, _)| n),
         });
         text += &format!("{object}\n");
     }

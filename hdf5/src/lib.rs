@@ -64,7 +64,7 @@ mod writer;
 
 pub use api::Api;
 pub use chunk_writer::ChunkWriter;
-pub use columns::{Column, Columns, FrameStatus, Number};
+pub use columns::{Column, Columns, FrameStatus, Number, mark_vetoed};
 pub use darkchunk::chunk::Processing;
 pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};

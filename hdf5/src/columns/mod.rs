@@ -10,6 +10,7 @@
 //! * A crash leaves the rows up to the last flush, as it leaves frames ([`ChunkWriter`](crate::ChunkWriter)).
 
 mod batch;
+mod mark;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::library::Library;
 use crate::object::{self, Id};
 use crate::{Error, Result};
 use batch::{Batch, ROWS};
+pub use mark::mark_vetoed;
 use stored::StoredColumn;
 pub(crate) use stored::datatype;
 

@@ -10,6 +10,7 @@ use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use super::blocks::Blocks;
+use super::keep::Kept;
 use super::plan::{self, Rules, is_lossy, is_missing};
 use super::spec::{Loss, Spec};
 use crate::Result;
@@ -67,7 +68,7 @@ pub(super) fn storage(
     Ok(((NewStorage { chunk, filters, is_localised }, Loss::None), is_localised))
 }
 
-fn as_stored(info: &DatasetInfo) -> Vec<(u32, Vec<u32>)> {
+pub(super) fn as_stored(info: &DatasetInfo) -> Vec<(u32, Vec<u32>)> {
     info.filters.iter().map(|filter| (filter.id, filter.values.clone())).collect()
 }
 
@@ -161,18 +162,31 @@ fn placed(
     Some(shape)
 }
 
-/// Copies the chunks of the sources of the virtual dataset `path` into the empty one of `to`, whose chunks have the shape `chunk`.
+/// Copies the chunks of the dataset `path`, or of the sources of a virtual one, into the empty one of `to`, whose chunks have the shape
+/// `chunk`; not those of frames that are left out.
 pub(super) fn copy(
     library: &Library,
     from: &File,
     path: &str,
     to: &File,
     chunk: &[u64],
+    kept: Option<&Kept>,
     seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<()> {
     let dataset = OpenDataset::open(library, from.id(), path)?;
     let stored = StoredDataset::open(library, dataset.id())?;
     let target = NewDataset::open(library, to.id(), path)?;
+    let has = |place: &[u64]| kept.is_none_or(|kept| place.first().is_none_or(|frame| kept.has(*frame)));
+    if let Storage::Chunked { .. } = stored.storage() {
+        for (place, found) in stored.map()?.iter() {
+            let place: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+            if let Some((mask, bytes)) = if has(&place) { stored.read_stored(&place)? } else { None } {
+                target.write(&place, mask, &bytes)?;
+            }
+            seen(found.n_bytes)?;
+        }
+        return Ok(());
+    }
     let parts = Parts::of(&stored)?;
     for mapping in &parts.sources.mappings {
         let source = &parts.opened[mapping.source];
@@ -186,8 +200,8 @@ pub(super) fn copy(
                 .zip(&part.axes)
                 .map(|(start, axis)| start + axis.map_or(0, |axis| block[axis]))
                 .collect();
-            if let Some((mask, bytes)) = source.read_stored(&offset)? {
-                let place: Vec<u64> = mapping.start.iter().zip(&block).map(|(start, block)| start + block).collect();
+            let place: Vec<u64> = mapping.start.iter().zip(&block).map(|(start, block)| start + block).collect();
+            if let Some((mask, bytes)) = if has(&place) { source.read_stored(&offset)? } else { None } {
                 target.write(&place, mask, &bytes)?;
             }
             seen(blocks.n_bytes() as u64)?;

@@ -6,6 +6,7 @@
 //! whatever happens, there is the old file and no new one.
 
 pub(crate) mod blocks;
+pub mod keep;
 mod merge;
 mod parts;
 mod pixels;
@@ -21,9 +22,10 @@ use std::path::{Path, PathBuf};
 use crate::temporary::{Temporary, sync_folder};
 use darkchunk_hdf5::copy::Copier;
 use darkchunk_hdf5::{File, Library, inspect};
+use keep::Kept;
 use parts::Parts;
 pub use pixels::{Lost, Resources};
-pub use plan::{Rules, Step, plan};
+pub use plan::{Rules, Step, plan, used};
 use spec::Loss;
 
 /// Where a conversion writes to, and how.
@@ -58,6 +60,8 @@ pub enum Phase {
     Copy,
     /// Pixels are encoded.
     Encode,
+    /// Frames are looked at, which of them are kept.
+    Look,
     /// Pixels are compared.
     Compare,
 }
@@ -75,6 +79,8 @@ pub struct Converted {
     pub filters: String,
     /// What was taken away; `None` where each pixel is as it was.
     pub lost: Option<Lost>,
+    /// Frames that are left out, and of how many; `None` where none could be.
+    pub left_out: Option<(u64, u64)>,
 }
 
 /// What became of a file.
@@ -106,10 +112,19 @@ pub fn convert(
     if let Some(parts) = &mut parts {
         make_parts(library, from, steps, parts, resources, watch)?;
     }
+    let kept = {
+        let source = File::open(library, from, false).map_err(|error| error.to_string())?;
+        keep::look(library, &source, steps, resources, watch)?
+    };
     let place = unfinished(to)?;
     let mut temporary = Temporary(Some(place.clone()));
-    let report = write(library, from, &place, (steps, output.merge), parts.as_ref(), resources, watch)?;
-    let report = proved(library, from, &place, (steps, output.merge), report, resources, watch)?;
+    let what = What { steps, is_merged: output.merge, kept: kept.as_ref() };
+    let report = write(library, from, &place, what, parts.as_ref(), resources, watch)?;
+    let report = proved(library, from, &place, what, report, resources, watch)?;
+    if let Some(kept) = &kept {
+        let path = &steps[kept.step].path;
+        kept.mark(library, &place, path).map_err(|error| format!("{path}: {error}"))?;
+    }
     keep_owner(&place, to).map_err(failed)?;
     if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
@@ -119,6 +134,21 @@ pub fn convert(
     temporary.0 = None;
     parts.map_or(Ok(()), Parts::remove).map_err(failed)?;
     Ok(report)
+}
+
+/// What is to be in the new file.
+#[derive(Clone, Copy)]
+struct What<'a> {
+    steps: &'a [Step],
+    is_merged: bool,
+    kept: Option<&'a Kept>,
+}
+
+impl What<'_> {
+    /// Which frames of the dataset of a step are kept, where not all are.
+    fn kept(&self, step: usize) -> Option<&Kept> {
+        self.kept.filter(|kept| kept.step == step)
+    }
 }
 
 /// Tells of bytes that are done, and says whether to go on.
@@ -149,7 +179,7 @@ fn make_parts(
         let part = File::create(library, &parts.place(number)).map_err(text)?;
         Copier::part(library, source.id(), path, storage, part.id(), parts::NAME).map_err(text)?;
         let seen = |n_bytes| go_on(watch, n_bytes);
-        pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, resources, &seen)
+        pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, None, resources, &seen)
             .map_err(|error| format!("{path}: {error}"))?;
         part.close().map_err(text)?;
         parts.finished(number, path, storage).map_err(|error| format!("{path}: {error}"))?;
@@ -167,11 +197,12 @@ fn write(
     library: &Library,
     from: &Path,
     place: &Path,
-    (steps, is_merged): (&[Step], bool),
+    what: What<'_>,
     parts: Option<&Parts>,
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
+    let What { steps, is_merged, .. } = what;
     let text = |error: darkchunk_hdf5::Error| error.to_string();
     let source = File::open(library, from, false).map_err(text)?;
     let target = File::create_like(library, &source, from, place).map_err(text)?;
@@ -190,12 +221,13 @@ fn write(
         let written = match parts {
             _ if *is_verbatim => {
                 watch.begin(Phase::Copy, path);
-                merge::copy(library, &source, path, &target, &storage.chunk, &seen)
+                merge::copy(library, &source, path, &target, &storage.chunk, what.kept(number), &seen)
             }
             Some(parts) => parts::join(library, &parts.place(number), &target, path, &seen),
             None => {
                 watch.begin(Phase::Encode, path);
-                pixels::encode(library, &source, path, &target, path, &storage.chunk, resources, &seen)
+                let kept = what.kept(number);
+                pixels::encode(library, &source, path, &target, path, &storage.chunk, kept, resources, &seen)
             }
         };
         written.map_err(|error| format!("{path}: {error}"))?;
@@ -215,14 +247,15 @@ fn proved(
     library: &Library,
     from: &Path,
     place: &Path,
-    (steps, is_merged): (&[Step], bool),
+    what: What<'_>,
     mut report: Report,
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
     let open = |path| File::open(library, path, false).map_err(|error| error.to_string());
     let (source, target) = (open(from)?, open(place)?);
-    for Step { path, info, storage, loss, .. } in steps {
+    let What { steps, is_merged, .. } = what;
+    for (number, Step { path, info, storage, loss, .. }) in steps.iter().enumerate() {
         watch.begin(Phase::Compare, path);
         let failed = |error: crate::Error| format!("{path}: {error}: nothing was replaced");
         let seen = |n_bytes| go_on(watch, n_bytes);
@@ -230,7 +263,8 @@ fn proved(
             pixels::compare_stored(library, &source, &target, path, &seen).map_err(failed)?;
             continue;
         }
-        let lost = pixels::compare(library, &source, &target, path, *loss, resources, &seen).map_err(failed)?;
+        let kept = what.kept(number);
+        let lost = pixels::compare(library, &source, &target, path, *loss, kept, resources, &seen).map_err(failed)?;
         let now = inspect::dataset(library, target.id(), path).map_err(|error| error.to_string())?;
         let words: Vec<_> = now.filters.iter().map(|filter| filter.words.clone()).collect();
         report.converted.push(Converted {
@@ -239,6 +273,7 @@ fn proved(
             new_bytes: now.stored_bytes,
             filters: if words.is_empty() { "no filter".to_owned() } else { words.join(" + ") },
             lost: (*loss != Loss::None).then_some(lost),
+            left_out: kept.map(Kept::count),
         });
     }
     rest::compare(library, (&source, &target), steps, is_merged, &mut report.warnings, watch)?;

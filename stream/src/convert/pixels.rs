@@ -9,7 +9,8 @@ use darkchunk_hdf5::chunk_map::StoredDataset;
 use darkchunk_hdf5::copy::NewDataset;
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
-use super::blocks::{Blocks, in_threads, two_buffers};
+use super::blocks::{Block, Blocks, in_threads, two_buffers};
+use super::keep::Kept;
 use super::spec::Loss;
 use crate::{Error, Options, Reader, Result};
 
@@ -26,7 +27,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    fn threads_for(self, block_bytes: usize) -> usize {
+    pub(super) fn threads_for(self, block_bytes: usize) -> usize {
         let most = self.memory / (block_bytes as u64).saturating_mul(BLOCKS_A_THREAD).max(1);
         (self.n_threads as u64).min(most).max(1) as usize
     }
@@ -77,6 +78,7 @@ pub(super) fn encode(
     to: &File,
     to_path: &str,
     chunk: &[u64],
+    kept: Option<&Kept>,
     resources: Resources,
     seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<()> {
@@ -98,7 +100,7 @@ pub(super) fn encode(
         || two_buffers(n_bytes),
         |(part, pixels), number| {
             let block = blocks.get(number);
-            if is_missing(&block.start) {
+            if is_missing(&block.start) || !has(kept, &block) {
                 return Ok(None);
             }
             blocks.read_padded(&source.reader, &block, source.stored.fill(), part, pixels)?;
@@ -114,13 +116,21 @@ pub(super) fn encode(
     )
 }
 
-/// Compares all pixels of the dataset `path` of two files. Without loss they must be equal; else what was lost is returned.
+/// Whether a block is in the new file: its frame may be left out.
+fn has(kept: Option<&Kept>, block: &Block) -> bool {
+    kept.is_none_or(|kept| block.start.first().is_none_or(|frame| kept.has(*frame)))
+}
+
+/// Compares all pixels of the dataset `path` of two files, but for frames that are left out. Without loss they must be equal; else what was
+/// lost is returned.
+#[allow(clippy::too_many_arguments, reason = "two datasets, and how")]
 pub(super) fn compare(
     library: &Library,
     from: &File,
     to: &File,
     path: &str,
     loss: Loss,
+    kept: Option<&Kept>,
     resources: Resources,
     seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<Lost> {
@@ -138,6 +148,9 @@ pub(super) fn compare(
         || two_buffers(n_bytes),
         |(before, after), number| {
             let block = blocks.get(number);
+            if !has(kept, &block) {
+                return Ok(Lost::default());
+            }
             let before = blocks.read(&old.reader, &block, before)?;
             let after = blocks.read(&new.reader, &block, after)?;
             let differs = |what: String| Error::Argument(format!("{path}: the chunk at {:?} {what}", block.start));

@@ -5,6 +5,7 @@ use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
 use darkchunk_hdf5::tree::{self, Entry, Kind};
 use darkchunk_hdf5::{File, Library};
 
+use super::keep::Rule;
 use super::merge;
 use super::spec::{Loss, Spec, matches};
 use crate::filters::Chain;
@@ -16,7 +17,7 @@ const SMALL_BYTES: u64 = 4096;
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// What a user asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// For all datasets of pixels that no pattern names.
     pub default: Spec,
@@ -30,6 +31,12 @@ pub struct Rules {
     pub force: bool,
     /// Whether what is in other files becomes a part of the new one: what external links lead to, virtual datasets, external data.
     pub merge: bool,
+    /// Frames are left out for which one of these does not hold.
+    pub keep: Vec<Rule>,
+    /// Of which dataset; `None`: the largest of three axes or more.
+    pub keep_of: Option<String>,
+    /// Whether a pattern may mean no dataset of this file, as it means one of another.
+    pub may_miss: bool,
 }
 
 /// What is done with a dataset.
@@ -45,6 +52,8 @@ pub struct Step {
     pub loss: Loss,
     /// Whether a virtual dataset has the chunks of its sources, as they are stored.
     pub is_verbatim: bool,
+    /// Which of its frames are kept; all without a rule.
+    pub keep: Vec<Rule>,
 }
 
 /// What is done with each dataset of a file.
@@ -80,12 +89,60 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
             ));
         }
         let (storage, loss) = storage.map_or((None, Loss::None), |(storage, loss)| (Some(storage), loss));
-        steps.push(Step { path: entry.path.clone(), info, storage, loss, is_verbatim });
+        steps.push(Step { path: entry.path.clone(), info, storage, loss, is_verbatim, keep: Vec::new() });
     }
-    match unused.first() {
-        Some(pattern) => Err(format!("no dataset is meant by {pattern}")),
-        None => Ok(steps),
+    if let Some(pattern) = unused.first().filter(|_| !rules.may_miss) {
+        return Err(format!("no dataset is meant by {pattern}"));
     }
+    if !rules.keep.is_empty() {
+        leave_out(&mut steps, rules)?;
+    }
+    Ok(steps)
+}
+
+/// Which of the patterns of `rules` are the first to mean a dataset of a file.
+///
+/// # Errors
+/// What cannot be read.
+pub fn used<'a>(library: &Library, file: &File, rules: &'a Rules) -> Result<Vec<&'a str>, String> {
+    let entries = entries(library, file, rules.merge)?;
+    let datasets = entries.iter().filter(|entry| entry.kind == Kind::Dataset);
+    let first =
+        |entry: &Entry| rules.patterns.iter().map(|(pattern, _)| &**pattern).find(|it| matches(it, &entry.path));
+    Ok(datasets.filter_map(first).collect())
+}
+
+/// Notes at its dataset which frames are kept.
+fn leave_out(steps: &mut [Step], rules: &Rules) -> Result<(), String> {
+    if !rules.lossy {
+        return Err("--keep leaves frames out: --lossy allows it".to_owned());
+    }
+    let is_stack = |step: &Step| step.info.dims.as_ref().is_some_and(|dims| dims.len() > 2);
+    let step = match &rules.keep_of {
+        Some(path) => steps.iter_mut().find(|step| step.path == *path).ok_or(format!("there is no dataset {path}"))?,
+        None => {
+            let stacks = steps.iter_mut().filter(|step| is_stack(step));
+            stacks.max_by_key(|step| step.info.n_bytes).ok_or("there is no dataset of frames: three axes or more")?
+        }
+    };
+    let (path, info) = (&step.path, &step.info);
+    if step.storage.is_none() {
+        if let Some(why) = why_not(info) {
+            return Err(format!("{path}: no frame can be left out: {why}"));
+        }
+        let whole = chunk(info, info.dims.as_deref().unwrap_or_default(), None)?;
+        step.is_verbatim = info.chunk.is_some();
+        let filters = merge::as_stored(info);
+        step.storage = Some(NewStorage { chunk: whole, filters, is_localised: true });
+    }
+    let n = step.storage.as_ref().and_then(|storage| storage.chunk.first()).copied().unwrap_or(0);
+    if n != 1 {
+        return Err(format!(
+            "{path}: a chunk has {n} frames, and only whole chunks can be left out: give them one, such as --chunk 1,0,0 with --to"
+        ));
+    }
+    step.keep.clone_from(&rules.keep);
+    Ok(())
 }
 
 /// All links, with what they lead to in other files where these are merged.

@@ -15,9 +15,10 @@ const GZIP: u32 = 1;
 const SHUFFLE: u32 = 2;
 
 /// What a target takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Loss {
     /// Nothing.
+    #[default]
     None,
     /// Pixels below this become 0.
     Threshold(u16),
@@ -27,8 +28,8 @@ pub enum Loss {
     Bounded,
 }
 
-/// What a dataset is to be stored with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a dataset is to be stored with. The default is as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spec {
     /// The filters with the parameters that a user gives; `None` leaves a dataset as it is.
     pub filters: Option<Vec<(u32, Vec<u32>)>>,

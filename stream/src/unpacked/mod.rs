@@ -164,7 +164,7 @@ fn look(library: &Library, path: &Path) -> Result<(Source, Vec<PathBuf>), String
     let failed = |error: String| format!("{}: {error}", path.display());
     let file = File::open(library, path, false).map_err(|error| failed(error.to_string()))?;
     let default = Spec { filters: Some(Vec::new()), loss: Loss::None };
-    let rules = Rules { default, patterns: Vec::new(), chunk: None, lossy: false, force: false, merge: false };
+    let rules = Rules { default, ..Rules::default() };
     let mut steps = convert::plan(library, &file, &rules).map_err(failed)?;
     // What has no filter is not decoded, however it is stored.
     for step in steps.iter_mut().filter(|step| step.info.filters.is_empty()) {
