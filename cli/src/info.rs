@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use darkchunk_hdf5::inspect::{self, ChunkCount, DatasetInfo, Recorded};
+use darkchunk_hdf5::promise::{self, Achieved};
 use darkchunk_hdf5::tree::{Entry, Kind};
 use darkchunk_hdf5::{File, Library, load};
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 struct Item {
     entry: Entry,
     info: Option<Result<DatasetInfo, darkchunk_hdf5::Error>>,
+    /// What its chunks say, where they are the bounded codec's.
+    achieved: Option<Result<Achieved, darkchunk_hdf5::Error>>,
 }
 
 fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
@@ -72,7 +75,9 @@ fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
 
 fn item(library: &Library, file: &File, entry: Entry) -> Item {
     let info = (entry.kind == Kind::Dataset).then(|| inspect::dataset(library, file.id(), &entry.path));
-    Item { entry, info }
+    let is_bounded = matches!(&info, Some(Ok(info)) if info.promise().is_some());
+    let achieved = is_bounded.then(|| promise::achieved(library, file.id(), &entry.path).transpose()).flatten();
+    Item { entry, info, achieved }
 }
 
 impl Item {
@@ -90,7 +95,7 @@ fn needed(needs: &BTreeMap<u32, (String, &'static str)>) -> String {
     lines.collect()
 }
 
-fn as_text(Item { entry, info }: &Item, is_verbose: bool) -> String {
+fn as_text(Item { entry, info, achieved }: &Item, is_verbose: bool) -> String {
     let depth = entry.path.trim_end_matches('/').matches('/').count();
     let name = entry.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/");
     let indent = 2 + 2 * depth.saturating_sub(1).min(12);
@@ -104,7 +109,8 @@ fn as_text(Item { entry, info }: &Item, is_verbose: bool) -> String {
         (Kind::External { file, path }, _) => line(format!("{name} -> {path} in {file}")),
         (Kind::Unreadable(error), _) | (_, Some(Err(error))) => line(format!("{name}: cannot be read: {error}")),
         (Kind::Dataset, Some(Ok(info))) => {
-            let more = dataset_lines(info, is_verbose).into_iter().map(|text| wrapped(indent + 4, &text));
+            let lines = dataset_lines(info, achieved.as_ref(), is_verbose);
+            let more = lines.iter().map(|text| wrapped(indent + 4, text));
             line(format!("{name}: {}", shape_and_type(info))) + &more.collect::<String>()
         }
         (Kind::Dataset, None) => line(name.to_owned()),
@@ -123,7 +129,11 @@ fn shape(dims: &[u64]) -> String {
     dims.iter().map(u64::to_string).collect::<Vec<_>>().join(" x ")
 }
 
-fn dataset_lines(info: &DatasetInfo, is_verbose: bool) -> Vec<String> {
+fn dataset_lines(
+    info: &DatasetInfo,
+    achieved: Option<&Result<Achieved, darkchunk_hdf5::Error>>,
+    is_verbose: bool,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let filters: Vec<String> = info.filters.iter().map(|filter| filter.words.clone()).collect();
     let filters = if filters.is_empty() { "no filter".to_owned() } else { filters.join(" + ") };
@@ -138,6 +148,8 @@ fn dataset_lines(info: &DatasetInfo, is_verbose: bool) -> Vec<String> {
         lines.push(format!("{} in {}{ratio}", bytes(info.n_bytes), bytes(info.stored_bytes)));
     }
     lines.extend(info.chunks.as_ref().and_then(chunk_line));
+    lines.extend(info.promise().map(|promise| format!("promised: {promise}")));
+    lines.extend(achieved.map(achieved_line));
     lines.extend(info.recorded.as_ref().map(recorded_line));
     if is_verbose {
         lines.extend(
@@ -162,6 +174,28 @@ fn chunk_line(chunks: &Result<ChunkCount, darkchunk_hdf5::Error>) -> Option<Stri
     (!parts.is_empty()).then(|| format!("of {}: {}", count(found.n_chunks, "chunk"), parts.join(", ")))
 }
 
+fn achieved_line(achieved: &Result<Achieved, darkchunk_hdf5::Error>) -> String {
+    let found = match achieved {
+        Ok(found) => found,
+        Err(error) => return format!("what was achieved is not known: {error}"),
+    };
+    let sigma = match found.most_sigma {
+        0 => String::new(),
+        _ => format!(" ({:.4} standard deviations)", found.largest_sigma()),
+    };
+    let mut parts = vec![
+        format!("largest error {}{sigma}", found.most),
+        format!("mean error {:.3e}", found.mean()),
+        format!("root mean square {:.4}", found.mean_square().sqrt()),
+        format!("{} became 0", count(found.n_to_zero, "value")),
+        format!("{} became another value", count(found.n_from_zero, "zero")),
+    ];
+    for (n, what) in [(found.n_exact, "stored exactly instead"), (found.n_unknown, "damaged")] {
+        parts.extend((n > 0).then(|| format!("{} {what}", count(n, "chunk"))));
+    }
+    format!("achieved in {}: {}", count(found.n_chunks, "chunk"), parts.join(", "))
+}
+
 fn recorded_line(recorded: &Recorded) -> String {
     let Recorded { frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated } = recorded;
     let parts = [
@@ -174,7 +208,7 @@ fn recorded_line(recorded: &Recorded) -> String {
     format!("as recorded: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
-fn as_json(input: &Input, Item { entry, info }: &Item) -> Value {
+fn as_json(input: &Input, Item { entry, info, achieved }: &Item) -> Value {
     let mut object = json!({ "verb": "info", "file": input.name(), "path": entry.path });
     let (kind, more) = match (&entry.kind, info) {
         (Kind::Group, _) => ("group", json!({})),
@@ -189,10 +223,28 @@ fn as_json(input: &Input, Item { entry, info }: &Item) -> Value {
         }
     };
     object["kind"] = kind.into();
+    if let Some(Ok(achieved)) = achieved {
+        object["achieved"] = achieved_fields(achieved);
+    }
     if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
         object.extend(more);
     }
     object
+}
+
+fn achieved_fields(found: &Achieved) -> Value {
+    json!({
+        "chunks": found.n_chunks,
+        "chunks_exact": found.n_exact,
+        "chunks_unknown": found.n_unknown,
+        "pixels": found.n_pixels,
+        "largest_error": found.most,
+        "largest_error_sigma": found.largest_sigma(),
+        "mean_error": found.mean(),
+        "mean_square_error": found.mean_square(),
+        "zeros_changed": found.n_from_zero,
+        "changed_to_zero": found.n_to_zero,
+    })
 }
 
 fn fields(info: &DatasetInfo) -> Value {
@@ -223,6 +275,7 @@ fn fields(info: &DatasetInfo) -> Value {
         "chunks_stored": counts.map(|count| count.n_stored),
         "chunks_unfiltered": counts.map(|count| count.n_unfiltered),
         "attributes": info.attributes,
+        "promised": info.promise(),
         "recorded": recorded,
     })
 }

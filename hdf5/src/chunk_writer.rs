@@ -33,6 +33,7 @@ use super::library::{Library, Session, h5, h5_optional};
 use super::nexus::Layout;
 use super::object::{self, Id};
 use super::options::{Dataset, Flush};
+use super::promise::Account;
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Filter};
 use darkchunk::element::ElementType;
@@ -60,6 +61,8 @@ pub struct ChunkWriter {
     must_flush: bool,
     /// The file once more, where it was to be written to the disk.
     opened: Option<std::fs::File>,
+    /// What its chunks say, where the filter is the bounded codec.
+    account: Option<Account>,
     /// Nobody else in this process writes to the dataset.
     _claim: Option<Claim>,
 }
@@ -90,7 +93,8 @@ impl ChunkWriter {
         let Dataset { frames_per_chunk: n_frames, height, width, .. } = *dataset;
         let shape = ChunkShape { n_frames, height, width };
         let frames = dataset::create(library, at, shape, element, &dataset.compression)?;
-        Self::over(frames, element, file, (at, &dataset.path), nexus)
+        let account = Account::begin(&frames.rows.dataset, frames.filter.as_ref())?;
+        Ok(Self { account, ..Self::over(frames, element, file, (at, &dataset.path), nexus)? })
     }
 
     /// Opens a dataset that is there, to write chunks after its last one.
@@ -101,7 +105,10 @@ impl ChunkWriter {
         let file = file_to_write(library, at)?;
         check_path(path)?;
         let frames = dataset::attach(library, at, path, element)?;
-        Self::over(frames, element, file, (at, path), None)
+        let mut writer = Self::over(frames, element, file, (at, path), None)?;
+        let Frames { rows, filter, .. } = &writer.frames;
+        writer.account = Account::resume(&rows.dataset, filter.as_ref(), writer.partial_chunk.is_some())?;
+        Ok(writer)
     }
 
     fn over(
@@ -128,6 +135,7 @@ impl ChunkWriter {
             has_failed: false,
             must_flush: false,
             opened: None,
+            account: None,
         })
     }
 
@@ -274,7 +282,9 @@ impl ChunkWriter {
         };
         self.has_failed = written.is_err();
         written?;
-        if n_frames < self.frames.rows.offset(index + 1)[0] {
+        let is_full = n_frames >= self.frames.rows.offset(index + 1)[0];
+        self.account.iter_mut().for_each(|account| account.wrote(mask, chunk, is_rewritten, is_full));
+        if !is_full {
             self.partial_chunk = Some(index);
         } else if is_rewritten {
             self.partial_chunk = None;
@@ -388,13 +398,14 @@ impl ChunkWriter {
     /// [`Error::Hdf5`]. [`Error::TooLong`]: the file is flushed, and shows more frames than are stored.
     pub fn flush(&mut self) -> Result<()> {
         let shortened = self.frames.rows.shorten(&self.file.library().session(), self.n_stored);
+        let accounted = self.account.as_mut().map_or(Ok(()), |account| account.store(&self.frames.rows.dataset));
         let flush = || h5!(self.file.library(), H5Fflush(self.file.get(), H5F_SCOPE_LOCAL));
         // The flush after one that failed reports a failure even where it has written everything; the next does not.
         flush().or_else(|error| flush().map_err(|_| error))?;
         self.n_flushed = self.n_stored;
         self.must_flush = false;
         self.last_flush = Instant::now();
-        shortened
+        shortened.and(accounted)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::chunk_map::{self, Storage};
 use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
-use crate::{Error, Library, Result, element, tree, words};
+use crate::{Error, Library, Result, element, promise, tree, words};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::element::ElementType;
@@ -185,6 +185,13 @@ impl DatasetInfo {
             _ => self.n_bytes,
         };
         (self.stored_bytes > 0).then(|| n_bytes as f64 / self.stored_bytes as f64)
+    }
+
+    /// What the bounded codec promises of its pixels, in words, where that is its only filter.
+    #[must_use]
+    pub fn promise(&self) -> Option<String> {
+        let [FilterInfo { id, values, .. }] = &self.filters[..] else { return None };
+        promise::words(&StoredFilter { id: *id, values: values.clone() })
     }
 
     /// The parameters that are stored with the dataset's chunks for a filter that a caller gives these; `None` where they mean nothing.

@@ -24,6 +24,8 @@
 //! | `software` | attribute | the software that wrote the frames, with its version |
 //! | `part`, `part_columns` | attributes | of a file that is a part of a [`measurement`] |
 //! | `filter`, `filter_name`, `filter_parameters` | attributes | number, name and stored parameters of the filter |
+//!
+//! A dataset with the bounded codec itself has attributes of what was promised and what was achieved ([`promise`]).
 
 #![deny(unsafe_code)]
 
@@ -52,6 +54,7 @@ mod object;
 mod options;
 #[cfg(feature = "load")]
 pub mod plugins;
+pub mod promise;
 mod recording;
 pub mod results;
 pub mod salvage;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::*;
 use darkchunk::chunk::Compression;
-use darkchunk_hdf5::{Dataset, FileElement, Flush, Processing, Writer};
+use darkchunk_hdf5::{Dataset, FileElement, Flush, Processing, Writer, promise};
 
 const DARK: i16 = 100;
 
@@ -320,4 +320,43 @@ fn writers_on_several_threads_do_not_disturb_each_other() {
             });
         }
     });
+}
+
+#[test]
+fn a_dataset_says_what_was_promised_and_achieved() {
+    let file = new_file("promise");
+    let number = |name: &str| attribute(&file, PATH, &format!("bounded_{name}"));
+    let frames: Vec<Vec<i16>> = (0..5).map(camera).collect();
+    let with_bound = dataset(Compression::bounded_absolute(3), 2);
+    let mut writer = Writer::create(&library(), file.id(), &with_bound, plain()).unwrap();
+    assert_eq!((number("absolute"), number("chunks")), (3, 0), "before the first frame");
+    frames[..3].iter().for_each(|frame| writer.push(frame).unwrap());
+    writer.flush().unwrap();
+    assert_eq!(number("chunks"), 2, "the second one is not full");
+    writer.push(&frames[3]).unwrap();
+    drop(writer);
+    let mut writer = Writer::attach(&library(), file.id(), PATH, plain()).unwrap();
+    writer.push(&frames[4]).unwrap();
+    writer.finish().unwrap();
+
+    let read = read::<i16>(&file, PATH).concat();
+    // What a last chunk is filled up with is exact, as 0 is.
+    let n_pixels = 6 * N_PIXELS;
+    let errors = read.iter().zip(frames.iter().flatten()).map(|(now, then)| i64::from(*now) - i64::from(*then));
+    let (most, sum, squares) =
+        errors.fold((0, 0, 0), |(most, sum, squares), e| (e.abs().max(most), sum + e, squares + e * e));
+    let found = promise::achieved(&library(), file.id(), PATH).unwrap().expect("the bounded codec");
+    assert_eq!((found.n_chunks, found.n_exact, found.n_unknown), (3, 0, 0));
+    assert_eq!((i64::from(found.most), found.sum, found.sum_of_squares), (most, sum.into(), squares as u128));
+    assert_eq!(found.n_pixels, n_pixels as u64);
+    assert!((1..=3).contains(&most));
+    assert_eq!(["chunks", "chunks_exact", "largest_error", "pixels"].map(number), [3, 0, most, n_pixels as i64]);
+    assert_eq!(number("mean_square_error"), squares / n_pixels as i64, "rounded down by HDF5");
+}
+
+#[test]
+fn other_filters_promise_nothing() {
+    let file = new_file("no-promise");
+    Writer::create(&library(), file.id(), &dataset(Compression::drle(1), 2), plain::<i16>()).unwrap();
+    assert_eq!(promise::achieved(&library(), file.id(), PATH), Ok(None));
 }

@@ -374,3 +374,23 @@ def test_drle_is_packed_later_and_unpacked_to_the_chunks_that_were_there(tmp_pat
             chunks[name] = [dataset.id.read_direct_chunk((first, 0, 0))[1] for first in (0, 8)]
     assert chunks["again"] == chunks["plain"]
     assert sum(map(len, chunks["packed"])) < 0.8 * sum(map(len, chunks["plain"]))
+
+
+def test_a_bound_leaves_its_promise_and_what_came_of_it(tmp_path):
+    source, target, again = tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "c.h5"
+    with h5py.File(source, "w") as file:
+        file.create_dataset("frames", data=PIXELS, chunks=(3, 33, 47))
+    run("convert", source, "-o", target, "--to", "bounded:absolute=2", "--lossy")
+    with h5py.File(target) as file:
+        given = dict(file["frames"].attrs)
+    assert given["bounded_promise"] == "no pixel is off by more than 2" and given["bounded_absolute"] == 2
+    assert given["bounded_chunks"] == 7 and 1 <= given["bounded_largest_error"] <= 2
+    said = next(line for line in lines("info", target) if line["kind"] == "dataset")
+    assert said["promised"] == given["bounded_promise"]
+    assert said["achieved"] == {name: given[f"bounded_{name}"] for name in said["achieved"]}
+    text = run("info", target)
+    assert "promised: no pixel is off by more than 2" in text and "achieved in 7 chunks: largest error" in text
+    run("convert", source, "-o", again, "--to", "bounded:exact")
+    with h5py.File(again) as file:
+        assert not file["frames"].attrs
+    assert "largest error 0" in run("info", again)

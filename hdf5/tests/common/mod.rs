@@ -64,6 +64,7 @@ pub(crate) fn compressions(element_bytes: usize) -> Vec<Compression> {
         blosc(Shuffle::Bit, Compressor::Zstd),
         Compression::lz4(),
         Compression::zstd(3),
+        Compression::bounded_exact(),
     ];
     if element_bytes == 2 {
         all.extend([Compression::drle(1), Compression::drle(THRESHOLD), Compression::filter(36114, &[1, 1])]);

@@ -123,7 +123,13 @@ impl Bounded {
         self.bound
     }
 
-    /// What a stored chunk says of itself: proved by a checksum.
+    /// What frames are predicted from; `None`: none or the mean, as the encoder finds better.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        self.reference
+    }
+
+    /// What a stored chunk says of itself: proved by a checksum. The front and the table of the chunk are enough.
     ///
     /// # Errors
     /// What is wrong with the chunk's front.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::temporary::{Temporary, sync_folder};
 use darkchunk_hdf5::copy::Copier;
-use darkchunk_hdf5::{File, Library, inspect};
+use darkchunk_hdf5::{File, Library, inspect, promise};
 use keep::Kept;
 use parts::Parts;
 pub use pixels::{Lost, Resources};
@@ -125,6 +125,7 @@ pub fn convert(
         let path = &steps[kept.step].path;
         kept.mark(library, &place, path).map_err(|error| format!("{path}: {error}"))?;
     }
+    note_promises(library, &place, steps)?;
     keep_owner(&place, to).map_err(failed)?;
     if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
@@ -278,6 +279,19 @@ fn proved(
     }
     rest::compare(library, (&source, &target), steps, is_merged, &mut report.warnings, watch)?;
     Ok(report)
+}
+
+/// Stores beside pixels that may have changed what was promised of them, and what came of it.
+fn note_promises(library: &Library, place: &Path, steps: &[Step]) -> Result<(), String> {
+    let lossy: Vec<_> = steps.iter().filter(|step| step.storage.is_some() && step.loss != Loss::None).collect();
+    if lossy.is_empty() {
+        return Ok(());
+    }
+    let file = File::open(library, place, true).map_err(|error| error.to_string())?;
+    for Step { path, .. } in lossy {
+        promise::store(library, file.id(), path).map_err(|error| format!("{path}: {error}"))?;
+    }
+    file.close().map_err(|error| error.to_string())
 }
 
 /// What stands before HDF5's part of the file.
