@@ -417,3 +417,22 @@ fn a_recording_that_goes_on_is_not_restored_in_place_and_another_does_not_begin_
     recorder.push(5, camera(5)).expect("taken");
     assert_eq!(recorder.finish().expect("finished").n_stored, 6);
 }
+
+#[test]
+fn what_the_bounded_codec_achieved_is_stored_while_others_read() {
+    let path = path("journal-swmr-bounded");
+    let file = File::create_for_swmr(&library(), &path).expect("a file");
+    let options = Options { n_workers: 0, swmr: true, ..Options::default() };
+    let dataset = dataset(Compression::bounded_absolute(2), 1);
+    let processing = Processing::<i16>::default();
+    let mut recorder = Recorder::create(&library(), file.id(), &dataset, processing, options).expect("a recorder");
+    let number = |name| common::attribute(&file, PATH, name);
+    assert_eq!((number("bounded_absolute"), number("bounded_chunks")), (2, 0));
+    for frame in 0..5_u64 {
+        recorder.push(frame, camera(frame as usize)).expect("taken");
+        recorder.flush(false).expect("flushed");
+        assert_eq!(number("bounded_chunks"), frame as i64 + 1);
+    }
+    recorder.finish().expect("finished");
+    assert_eq!(["bounded_chunks", "bounded_largest_error"].map(number), [5, 2]);
+}
