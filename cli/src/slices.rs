@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use darkchunk_hdf5::{File, load};
 use darkchunk_stream::Way;
 use darkchunk_stream::slabs::h5io::{Begun, Loaded, Setting};
-use darkchunk_stream::slabs::{self, Input, InputPlan, Limits, Plan, Provenance, Summary};
+use darkchunk_stream::slabs::{self, Input, InputPlan, Limits, Part, Plan, Provenance, Rank, Summary};
 use serde_json::json;
 
 use crate::input::{Jobs, readable};
@@ -16,7 +16,9 @@ const HELP: &str = "A library is a C file with seven small functions (h5io.h, do
     chunk is read and decoded once, if memory allows it; slices are handed to the\n\
     library by several threads, as far as it allows that.\n\n\
     Examples:\n  darkchunk slices plan scan.h5 -l ./benchmark.so\n  \
-    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5";
+    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5\n  \
+    mpiexec -n 4 darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5\n  \
+    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 --parts 20 --resume";
 
 /// Run a C library's function over all slices of datasets
 #[derive(Debug, clap::Subcommand)]
@@ -36,6 +38,12 @@ pub(crate) struct RunArguments {
     /// Go on after a slice that fails; its status is 2 then
     #[arg(long)]
     keep_going: bool,
+    /// Write so many files one after the other, and a master of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), conflicts_with = "rank")]
+    parts: Option<u64>,
+    /// Leave files of parts as they are that an earlier run has finished
+    #[arg(long)]
+    resume: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +59,10 @@ pub(crate) struct Common {
     /// Memory for slabs, reading and writing, in MB
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     memory: u64,
+    /// Which of N processes this is, from 0 on; else what the launcher says (MPI,
+    /// srun, arrays of jobs of Slurm and Grid Engine)
+    #[arg(long, value_name = "I/N", value_parser = |text: &str| Rank::parse(text).map_err(|error| error.to_string()))]
+    rank: Option<Rank>,
     #[command(flatten)]
     jobs: Jobs,
     #[command(flatten)]
@@ -63,9 +75,7 @@ pub(crate) struct Common {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     match arguments {
         Arguments::Plan(common) => with_plan(common, true, |planned| print(&planned.text()).map(|()| Found::Nothing)),
-        Arguments::Run(RunArguments { common, keep_going }) => {
-            with_plan(common, common.output.is_some(), |planned| planned.run(*keep_going))
-        }
+        Arguments::Run(run) => with_plan(&run.common, run.common.output.is_some(), |planned| planned.run(run)),
     }
 }
 
@@ -77,6 +87,13 @@ struct Planned<'a> {
     begun: &'a Begun,
     inputs: &'a [Input],
     plan: &'a Plan,
+    rank: (Rank, &'static str),
+}
+
+/// Of several processes this one, and how that is known.
+fn rank(common: &Common) -> (Rank, &'static str) {
+    let given = common.rank.map(|rank| (rank, "--rank"));
+    given.or_else(|| Rank::of_launcher(|name| std::env::var(name).ok())).unwrap_or((Rank::ALONE, ""))
 }
 
 fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) -> Outcome) -> Outcome {
@@ -89,13 +106,15 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     let hdf5 = load::library().map_err(|error| error.to_string())?;
     let file = File::open(&hdf5, &common.file, false).map_err(|error| format!("{}: {error}", common.file.display()))?;
     let n_threads = common.jobs.n_threads();
-    let setting = Setting { arguments: &common.arguments, file: &common.file, has_output, n_workers: n_threads };
+    let (file_of_inputs, rank) = (&*common.file, rank(common));
+    let setting =
+        Setting { arguments: &common.arguments, file: file_of_inputs, has_output, n_workers: n_threads, rank: rank.0 };
     let (begun, inputs) =
         loaded.begin(setting, |path| Input::open(&hdf5, file.id(), path, n_threads)).map_err(words)?;
     let memory = common.memory.saturating_mul(1_000_000);
     let limits = Limits { n_threads, n_workers: n_threads, memory, max_block: 1 };
-    let plan = begun.plan(&inputs, limits).map_err(words)?;
-    let planned = Planned { common, hdf5: &hdf5, loaded: &loaded, begun: &begun, inputs: &inputs, plan: &plan };
+    let plan = begun.plan(&inputs, limits).map_err(words)?.with_rank(rank.0);
+    let planned = Planned { common, hdf5: &hdf5, loaded: &loaded, begun: &begun, inputs: &inputs, plan: &plan, rank };
     let outcome = then(&planned);
     let ended = begun.end().map_err(words);
     let found = outcome?;
@@ -103,23 +122,62 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
 }
 
 impl Planned<'_> {
-    fn run(&self, keep_going: bool) -> Outcome {
-        let style = self.common.style;
-        if !style.quiet {
+    fn run(&self, run: &RunArguments) -> Outcome {
+        if !self.common.style.quiet {
             print(&self.text())?;
         }
-        let n_slices = self.plan.slicing().n_slices();
-        let all: u64 = self.plan.inputs().iter().map(|input| input.n_bytes).sum();
-        let bar = progress(all, style);
-        let seen = |n: u64| bar.set_position((u128::from(all) * u128::from(n) / u128::from(n_slices.max(1))) as u64);
-        let parts = (self.inputs, self.plan);
-        let summary = match &self.common.output {
-            Some(to) => slabs::write(self.hdf5, to, parts, self.begun, keep_going, &self.provenance(), &seen),
-            None => slabs::run(self.inputs, self.plan, self.begun, keep_going, &seen),
+        match &self.common.output {
+            Some(to) if run.parts.is_some() || self.rank.0 != Rank::ALONE => self.run_parts(to, run),
+            _ if run.parts.is_some() => Err("--parts are of a file: -o OUT is missing".to_owned()),
+            _ if run.resume => Err("--resume needs parts that can be finished: --parts N or --rank I/N".to_owned()),
+            Some(to) => self.reported(self.plan, |seen| {
+                let parts = (self.inputs, self.plan);
+                slabs::write(self.hdf5, to, parts, self.begun, run.keep_going, &self.provenance(), seen)
+            }),
+            None => {
+                self.reported(self.plan, |seen| slabs::run(self.inputs, self.plan, self.begun, run.keep_going, seen))
+            }
+        }
+    }
+
+    /// The part of this process, or all parts in turn.
+    fn run_parts(&self, to: &Path, run: &RunArguments) -> Outcome {
+        let ranks: Vec<Rank> = match run.parts {
+            Some(n_ranks) => (0..n_ranks).map(|rank| Rank { rank, n_ranks }).collect(),
+            None => vec![self.rank.0],
         };
+        let mut found = Found::Nothing;
+        for rank in ranks {
+            let plan = self.plan.clone().with_rank(rank);
+            let (mut part, provenance) = (None, self.provenance());
+            let mut write = |seen: &dyn Fn(u64)| {
+                let (parts, how) = ((self.inputs, &plan), (&provenance, run.resume));
+                let done = slabs::write_part(self.hdf5, to, parts, self.begun, run.keep_going, how, seen)?;
+                let summary = done.summary.clone().unwrap_or_default();
+                part = Some(done);
+                Ok(summary)
+            };
+            if matches!(self.reported(&plan, &mut write)?, Found::Something) {
+                found = Found::Something;
+            }
+            if let Some(part) = part.filter(|_| !self.common.style.json && !self.common.style.quiet) {
+                print(&part_text(to, rank, &part))?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Does it with a progress bar, and says what became of the slices.
+    fn reported(&self, plan: &Plan, work: impl FnOnce(&dyn Fn(u64)) -> darkchunk_stream::Result<Summary>) -> Outcome {
+        let (style, own) = (self.common.style, plan.own_slices());
+        let (n_slices, own_slices) = (plan.slicing().n_slices().max(1), own.end - own.start);
+        let all: u64 = plan.inputs().iter().map(|input| input.n_bytes).sum();
+        let share = |n: u64| (u128::from(all) * u128::from(n) / u128::from(n_slices)) as u64;
+        let bar = progress(share(own_slices), style);
+        let done = work(&|n: u64| bar.set_position(share(n - own.start)));
         bar.finish_and_clear();
-        let summary = summary.map_err(|error| format!("{}: {error}", self.common.file.display()))?;
-        print(&if style.json { self.summary_json(&summary) } else { self.summary_text(&summary, style) })?;
+        let summary = done.map_err(|error| format!("{}: {error}", self.common.file.display()))?;
+        print(&if style.json { self.summary_json(plan, &summary) } else { self.summary_text(&summary, style) })?;
         Ok(if summary.n_failed > 0 { Found::Something } else { Found::Nothing })
     }
 
@@ -166,6 +224,12 @@ impl Planned<'_> {
                 count(plan.n_slabs(), "slab"),
             ),
         );
+        if let (Rank { rank, n_ranks }, by) = self.rank
+            && n_ranks > 1
+        {
+            let own = plan.own_slices();
+            text += &wrapped(2, &format!("rank {rank} of {n_ranks} by {by}: slices {} to {}", own.start, own.end));
+        }
         plan.inputs().iter().for_each(|input| text += &wrapped(2, &input_words(input)));
         let memory = plan.memory();
         text += &wrapped(
@@ -195,7 +259,8 @@ impl Planned<'_> {
         let object = json!({
             "verb": "slices plan", "file": self.common.file.display().to_string(),
             "library": self.loaded.file().display().to_string(), "slicing_axes": plan.slicing().dims(),
-            "slices": plan.slicing().n_slices(), "slabs": plan.n_slabs(), "slab_height": height, "slab_axis": axis,
+            "slices": plan.slicing().n_slices(), "rank": self.rank.0.rank, "ranks": self.rank.0.n_ranks,
+            "first": plan.own_slices().start, "end": plan.own_slices().end, "slabs": plan.n_slabs(), "slab_height": height, "slab_axis": axis,
             "inputs": inputs.collect::<Vec<_>>(), "memory": memory.total(), "memory_slabs": memory.slabs,
             "memory_reading": memory.reading, "memory_outputs": memory.outputs,
         });
@@ -220,7 +285,7 @@ impl Planned<'_> {
         text
     }
 
-    fn summary_json(&self, summary: &Summary) -> String {
+    fn summary_json(&self, plan: &Plan, summary: &Summary) -> String {
         let inputs = self.plan.inputs().iter().zip(&summary.statistics).map(|(input, found)| {
             json!({ "path": input.path, "read_bytes": found.read_bytes, "decoded_bytes": found.decoded_bytes })
         });
@@ -229,10 +294,20 @@ impl Planned<'_> {
             "verb": "slices run", "file": self.common.file.display().to_string(),
             "output": self.common.output.as_ref().map(|path| path.display().to_string()), "done": summary.n_done,
             "skipped": summary.n_skipped, "failed": summary.n_failed, "not_reached": summary.n_not_reached,
-            "failure": failure, "inputs": inputs.collect::<Vec<_>>(),
+            "first": plan.own_slices().start, "end": plan.own_slices().end, "failure": failure,
+            "inputs": inputs.collect::<Vec<_>>(),
         });
         format!("{object}\n")
     }
+}
+
+fn part_text(to: &Path, rank: Rank, part: &Part) -> String {
+    let was_there = if part.summary.is_none() { " was there" } else { "" };
+    let master = match part.missing.len() {
+        0 => format!("{} shows all {}", to.display(), count(rank.n_ranks, "part")),
+        n => format!("{} is made when {} are there", to.display(), count(n as u64, "other part")),
+    };
+    wrapped(2, &format!("{}{was_there}; {master}", part.path.display()))
 }
 
 fn input_words(input: &InputPlan) -> String {

@@ -390,3 +390,77 @@ def test_the_guides_library_compiles_and_gives_means(folder, compiler):
     run("slices", "run", folder / "scan.h5", "-l", library, "-o", to)
     with h5py.File(to) as file:
         assert np.allclose(file["means"][:], IMAGES.mean(axis=(1, 2)))
+
+
+# Chunks are 8 rows high: units of 0, 8, 16, 24 and 32.
+@pytest.mark.parametrize("how", ["--rank", "PMI", "OMPI_COMM_WORLD", "Slurm's array"])
+def test_ranks_share_the_slices_and_the_last_one_makes_a_master(folder, monkeypatch, how):
+    library = compiled(folder, CHECKS, "-DWITH_BLOCKS")
+    to = folder / f"{how.strip('-').replace(' ', '-')}.h5"
+
+    def rank(number, n_ranks, *more):
+        variables = {
+            "PMI": {"PMI_RANK": number, "PMI_SIZE": n_ranks},
+            "OMPI_COMM_WORLD": {"OMPI_COMM_WORLD_RANK": number, "OMPI_COMM_WORLD_SIZE": n_ranks},
+            "Slurm's array": {
+                "SLURM_ARRAY_TASK_ID": number + 1,
+                "SLURM_ARRAY_TASK_MIN": 1,
+                "SLURM_ARRAY_TASK_MAX": n_ranks,
+            },
+        }
+        for name, value in variables.get(how, {}).items():
+            monkeypatch.setenv(name, str(value))
+        told = ["--rank", f"{number}/{n_ranks}"] if how == "--rank" else []
+        return run("slices", "run", folder / "data.h5", "-l", library, "-o", to, *told, *more)
+
+    text = " ".join(rank(2, 3).split())
+    assert "rank 2 of 3" in text and "is made when 2 other parts are there" in text, text
+    rank(0, 3, "-j", 1)
+    assert not to.exists()
+    assert "shows all 3 parts" in " ".join(rank(1, 3, "-j", 3).split())
+    with h5py.File(to) as file:
+        assert file["means"].is_virtual and np.allclose(file["means"][:], MEANS)
+        assert not file["entry/process/status"][:].any()
+        assert file["entry/process/library_name"][()] == b"checks"
+        assert not any(os.path.isabs(source.file_name) for source in file["means"].virtual_sources())
+    assert not [left for left in folder.iterdir() if left.name.endswith(".tmp")]
+
+
+def test_a_run_in_parts_that_was_killed_goes_on(folder, tmp_path):
+    library = compiled(folder, CHECKS, "-DWITH_BLOCKS")
+    command = ["slices", "run", folder / "data.h5", "-l", library, "--parts", 4]
+    whole, to = tmp_path / "whole.h5", tmp_path / "out.h5"
+    run(*command, "-o", whole)
+    text = run(*command, "-o", to, "--", "wrong=process", "at=20", code=2)
+    assert "slice 20" in text and not to.exists()
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("out_*.h5")}
+    assert list(before) and not [left for left in tmp_path.iterdir() if left.name.endswith(".tmp")]
+    # Other arguments are another run.
+    assert "of another run" in " ".join(run(*command, "-o", to, "--resume", code=2).split())
+    for name in before:
+        (tmp_path / name).unlink()
+    run(*command, "-o", to)
+    (tmp_path / "out_000002.h5").unlink()
+    to.unlink()
+    text = run(*command, "-o", to, "--resume")
+    assert text.count("was there") == 3, text
+    with h5py.File(to) as file:
+        assert np.allclose(file["means"][:], MEANS)
+    for number in range(4):
+        one, other = (tmp_path / f"{name}_{number:06}.h5" for name in ("whole", "out"))
+        assert one.read_bytes() == other.read_bytes(), number
+
+
+@pytest.mark.parametrize(
+    "more,words",
+    [
+        (["--rank", "3/3"], "is no rank"),
+        (["--parts", 2, "--rank", "0/2"], "cannot be used with"),
+        (["--resume"], "needs parts"),
+    ],
+)
+def test_ranks_and_parts_that_make_no_sense_are_refused(folder, tmp_path, more, words):
+    library = compiled(folder, CHECKS, "-DWITH_BLOCKS")
+    to = tmp_path / "out.h5"
+    text = run("slices", "run", folder / "data.h5", "-l", library, "-o", to, *more, code=2)
+    assert words in " ".join(text.split()) and not list(tmp_path.iterdir())

@@ -33,11 +33,11 @@ pub struct OutputSpec {
 /// How an output is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    path: String,
+    pub(super) path: String,
     number: NumberType,
-    dims: Vec<u64>,
+    pub(super) dims: Vec<u64>,
     /// For each axis 0, or which slicing axis it is, from 1 on.
-    map: Vec<u32>,
+    pub(super) map: Vec<u32>,
     chunk: Vec<u64>,
     filters: Vec<(u32, Vec<u32>)>,
     pipeline: Pipeline,

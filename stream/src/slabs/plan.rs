@@ -3,9 +3,12 @@
 //! A slab is as high as the chunks, or a multiple, so that each chunk is decoded once. Where memory is too small for that it is lower,
 //! and chunks are decoded several times, or of frames only the blocks that have the slab's rows.
 
+use std::ops::Range;
+
 use super::input::{Geometry, Input, Taken};
 use super::memory::lines;
 use super::output::{self, Shape};
+use super::rank::Rank;
 use super::slicing::{Slicing, Spans};
 use super::{Limits, OutputSpec};
 use crate::{Error, Reader, Result, Way};
@@ -95,6 +98,9 @@ pub struct Plan {
     /// Places of a slab along the axis that slabs are cut along.
     height: u64,
     axis: usize,
+    /// Places of the first axis that have chunks in common.
+    unit: u64,
+    pub(super) rank: Rank,
 }
 
 /// One way to cut slices into slabs.
@@ -134,14 +140,32 @@ impl Plan {
             let slab_bytes = planner.slab_bytes_of(geometry, cut.axis, cut.height);
             described(input, taken, geometry, decoded_bytes, slab_bytes)
         });
-        let inputs = described.collect();
+        let (inputs, chunk_height) = (described.collect(), planner.chunk_height(0));
         // Each worker is to have several tasks of a slab; fewer slices of a task take less memory.
         let in_slab = slicing.dims()[cut.axis + 1..].iter().product::<u64>().saturating_mul(cut.height);
         let tasks = SLICES_A_WORKER * limits.n_workers as u64;
         let n_task = if is_dense { n_task } else { n_task.min(in_slab / tasks).max(1) };
         let spans = Spans::new(&slicing, cut.axis, cut.height);
         let (height, axis) = (cut.height, cut.axis);
-        Ok(Self { slicing, geometries, outputs, spans, limits, n_task, inputs, memory, height, axis })
+        let (unit, rank) = (chunk_height, Rank::ALONE);
+        Ok(Self { slicing, geometries, outputs, spans, limits, n_task, inputs, memory, height, axis, unit, rank })
+    }
+
+    /// The same for one of several processes, which has a part of the first slicing axis, a multiple of the chunks high. It does not
+    /// depend on memory or threads.
+    #[must_use]
+    pub fn with_rank(self, rank: Rank) -> Self {
+        let n = self.slicing.dims()[0];
+        let units = rank.part(n.div_ceil(self.unit));
+        let within = (units.start * self.unit).min(n)..units.end.saturating_mul(self.unit).min(n);
+        Self { spans: self.spans.within(within), rank, ..self }
+    }
+
+    /// The slices of this process.
+    #[must_use]
+    pub fn own_slices(&self) -> Range<u64> {
+        let (range, each) = (self.spans.range(), self.slicing.dims()[1..].iter().product::<u64>());
+        range.start * each..range.end * each
     }
 
     /// The slices.

@@ -26,7 +26,10 @@ use crate::temporary::{Temporary, sync_folder};
 use crate::{Error, Result};
 
 /// Where the group about the run is.
-const PROCESS: &str = "/entry/process";
+pub(super) const PROCESS: &str = "/entry/process";
+
+/// Where it says what became of each slice.
+pub(super) const STATUS: &str = "/entry/process/status";
 
 /// What made the results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +40,9 @@ pub struct Provenance {
     pub lists: Vec<(String, Vec<String>)>,
 }
 
+/// What else is written to a file before the first slice.
+pub(super) type Mark<'a> = &'a dyn Fn(&File) -> Result<()>;
+
 /// Calls `process` for all slices, as [`run`](fn@super::run) does, and writes a new file with the outputs.
 ///
 /// # Errors
@@ -44,34 +50,67 @@ pub struct Provenance {
 pub fn write(
     library: &Library,
     to: &Path,
-    (inputs, plan): (&[Input], &Plan),
+    parts: (&[Input], &Plan),
     process: &dyn Process,
     keep_going: bool,
     provenance: &Provenance,
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    let failed = |error: std::io::Error| Error::Argument(format!("{}: {error}", to.display()));
-    if to.exists() {
-        return Err(Error::Argument(format!("{} is there already", to.display())));
-    }
-    let place = unfinished(to)?;
-    // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
-    fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
-    let mut temporary = Temporary(Some(place.clone()));
-    let file = File::create(library, &place)?;
+    write_with(library, to, parts, process, keep_going, (provenance, &|_| Ok(())), seen)
+}
+
+/// The same, with a mark.
+pub(super) fn write_with(
+    library: &Library,
+    to: &Path,
+    (inputs, plan): (&[Input], &Plan),
+    process: &dyn Process,
+    keep_going: bool,
+    (provenance, mark): (&Provenance, Mark<'_>),
+    seen: &dyn Fn(u64),
+) -> Result<Summary> {
+    let (unfinished, file) = Unfinished::create(library, to)?;
     // First all that has a name: one that an output takes as well is refused before the first slice.
-    let status = describe(library, &file, plan, provenance)?;
+    describe(library, &file, provenance)?;
+    mark(&file)?;
+    let status = status(library, &file, plan)?;
     let mut outputs = Outputs::create(library, &file, &plan.outputs)?;
     let summary = run_into(inputs, plan, process, keep_going, Some(&mut outputs), seen)?;
     drop(outputs);
     status.write(&summary.status)?;
     drop(status);
-    file.close()?;
-    fs::File::open(&place).and_then(|file| file.sync_all()).map_err(failed)?;
-    publish(&place, to).map_err(failed)?;
-    temporary.0 = None;
-    sync_folder(to).map_err(failed)?;
+    unfinished.finish(file, to)?;
     Ok(summary)
+}
+
+/// A file that has another name until it is finished, and goes away where it never is.
+pub(super) struct Unfinished {
+    place: PathBuf,
+    temporary: Temporary,
+}
+
+impl Unfinished {
+    /// Makes it, and opens it.
+    pub(super) fn create(library: &Library, to: &Path) -> Result<(Self, File)> {
+        if to.exists() {
+            return Err(Error::Argument(format!("{} is there already", to.display())));
+        }
+        let place = unfinished(to)?;
+        // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
+        fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
+        let made = Self { place: place.clone(), temporary: Temporary(Some(place.clone())) };
+        Ok((made, File::create(library, &place)?))
+    }
+
+    /// Has it on the disk, and gives it its name.
+    pub(super) fn finish(mut self, file: File, to: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| Error::Argument(format!("{}: {error}", to.display()));
+        file.close()?;
+        fs::File::open(&self.place).and_then(|file| file.sync_all()).map_err(failed)?;
+        publish(&self.place, to).map_err(failed)?;
+        self.temporary.0 = None;
+        sync_folder(to).map_err(failed)
+    }
 }
 
 /// Gives a file its name; one that has it by now is not replaced, where the file system can tell.
@@ -90,8 +129,8 @@ fn unfinished(to: &Path) -> Result<PathBuf> {
     Ok(to.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
 }
 
-/// Writes what is known before the first slice, and makes the dataset of what becomes of each.
-fn describe(library: &Library, file: &File, plan: &Plan, provenance: &Provenance) -> Result<ResultDataset> {
+/// Writes what is known before the first slice.
+pub(super) fn describe(library: &Library, file: &File, provenance: &Provenance) -> Result<()> {
     nexus_group(library, file.id(), "/entry", "NXentry")?;
     nexus_group(library, file.id(), PROCESS, "NXprocess")?;
     let fact = |name: &str, text: &str| texts(library, file.id(), &format!("{PROCESS}/{name}"), &[text], false);
@@ -104,15 +143,19 @@ fn describe(library: &Library, file: &File, plan: &Plan, provenance: &Provenance
         let list: Vec<&str> = list.iter().map(String::as_str).collect();
         texts(library, file.id(), &format!("{PROCESS}/{name}"), &list, true)?;
     }
-    let (path, dims) = (format!("{PROCESS}/status"), plan.slicing.dims());
-    let number = NumberType::native(NumberClass::Unsigned, 1);
-    let status =
-        ResultDataset::create(library, file.id(), NewResult { path: &path, number, dims, chunk: None, filters: &[] })?;
+    Ok(())
+}
+
+/// Makes the dataset of what becomes of each slice.
+fn status(library: &Library, file: &File, plan: &Plan) -> Result<ResultDataset> {
+    let (dims, number) = (plan.slicing.dims(), NumberType::native(NumberClass::Unsigned, 1));
+    let new = NewResult { path: STATUS, number, dims, chunk: None, filters: &[] };
+    let status = ResultDataset::create(library, file.id(), new)?;
     status.describe("meaning", &meaning())?;
     Ok(status)
 }
 
-fn meaning() -> String {
+pub(super) fn meaning() -> String {
     let words = [
         (Status::Done, "done"),
         (Status::Skipped, "skipped"),

@@ -19,7 +19,7 @@ use super::work::{Buffer, Called, Channels, Done, Shop, Slab, Task};
 use super::{Process, Status, Verdict};
 use crate::{Error, Result, Statistics};
 
-/// What became of all slices.
+/// What became of the slices of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -35,11 +35,11 @@ pub struct Summary {
     pub failure: Option<(u64, String)>,
     /// What was read and decoded of each input.
     pub statistics: Vec<Statistics>,
-    /// What became of each slice, a [`Status`].
+    /// What became of each slice, a [`Status`]; those of other processes are not reached here.
     pub status: Vec<u8>,
 }
 
-/// Calls `process` for all slices. Where one fails the run ends, or with `keep_going` is continued. `seen` is told how many slices are done.
+/// Calls `process` for all slices, or with [`Plan::with_rank`] for this process's part of them. Where one fails the run ends, or with `keep_going` is continued. `seen` is told how many slices are done.
 ///
 /// # Errors
 /// What cannot be read; [`Error::Slice`] where the process fails, both without `keep_going`; what HDF5 and the system say. Of
@@ -154,7 +154,7 @@ impl<'a> Host<'a> {
             buffers: Some(buffers),
             results,
             early: BTreeMap::new(),
-            next: 0,
+            next: shop.plan.own_slices().start,
             at_work: VecDeque::new(),
             current: inputs.iter().map(|_| None).collect(),
             free: inputs.iter().map(|_| Vec::new()).collect(),
@@ -389,7 +389,9 @@ impl<'a> Host<'a> {
             outputs.finish()?;
         }
         let mut summary = self.summary;
-        let count = |status: Status| summary.status.iter().filter(|found| **found == status as u8).count() as u64;
+        let own = self.plan.own_slices();
+        let own = &summary.status[own.start as usize..own.end as usize];
+        let count = |status: Status| own.iter().filter(|found| **found == status as u8).count() as u64;
         let counts = [Status::Done, Status::Skipped, Status::Failed, Status::NotReached].map(count);
         [summary.n_done, summary.n_skipped, summary.n_failed, summary.n_not_reached] = counts;
         summary.statistics = self.inputs.iter().map(|input| input.reader.statistics()).collect();

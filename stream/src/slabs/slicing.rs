@@ -3,6 +3,8 @@
 //! A *slicing map* has one number for each axis of an input: 0 where a slice has all of the axis, k where it has one place of slicing
 //! axis k. Axis 1 is the slowest. Slices are numbered in this order, so a run of numbers is a box along one of the axes.
 
+use std::ops::Range;
+
 use crate::{Error, Result};
 
 /// Slicing axes: HDF5 has no dataset with more.
@@ -109,40 +111,63 @@ pub(super) struct Span {
     pub(super) count: Vec<u64>,
 }
 
-/// All slices as slabs of `height` places along `axis`.
+/// Slices as slabs of `height` places along `axis`: all, or those of a range of the first axis.
 #[derive(Debug, Clone)]
 pub(super) struct Spans {
     slicing: Slicing,
     axis: usize,
     height: u64,
+    within: Range<u64>,
 }
 
 impl Spans {
     pub(super) fn new(slicing: &Slicing, axis: usize, height: u64) -> Self {
-        Self { slicing: slicing.clone(), axis, height: height.max(1) }
+        Self { slicing: slicing.clone(), axis, height: height.max(1), within: 0..slicing.dims[0] }
+    }
+
+    /// Those of a range of the first axis.
+    pub(super) fn within(self, within: Range<u64>) -> Self {
+        Self { within, ..self }
+    }
+
+    /// The range of the first axis.
+    pub(super) fn range(&self) -> Range<u64> {
+        self.within.clone()
+    }
+
+    /// Where places of the axis that is cut begin and end.
+    fn along(&self) -> Range<u64> {
+        if self.axis == 0 { self.range() } else { 0..self.slicing.dims[self.axis] }
     }
 
     /// Slabs along the axis.
     fn n_along(&self) -> u64 {
-        self.slicing.dims[self.axis].div_ceil(self.height)
+        let along = self.along();
+        (along.end - along.start).div_ceil(self.height)
     }
 
     pub(super) fn len(&self) -> u64 {
         if self.slicing.n_slices == 0 {
             return 0;
         }
-        self.slicing.dims[..self.axis].iter().product::<u64>() * self.n_along()
+        let inner: u64 = self.slicing.dims[..self.axis].iter().skip(1).product();
+        let outer = if self.axis == 0 { 1 } else { self.within.end - self.within.start };
+        outer * inner * self.n_along()
     }
 
     pub(super) fn get(&self, number: u64) -> Span {
         let dims = &self.slicing.dims;
         let (mut outer, along) = (number / self.n_along(), number % self.n_along());
         let (mut start, mut count) = (vec![0; dims.len()], dims.clone());
-        start[self.axis] = along * self.height;
-        count[self.axis] = self.height.min(dims[self.axis] - start[self.axis]);
-        for axis in (0..self.axis).rev() {
+        let range = self.along();
+        start[self.axis] = range.start + along * self.height;
+        count[self.axis] = self.height.min(range.end - start[self.axis]);
+        for axis in (1..self.axis).rev() {
             (start[axis], count[axis]) = (outer % dims[axis], 1);
             outer /= dims[axis];
+        }
+        if self.axis > 0 {
+            (start[0], count[0]) = (self.within.start + outer, 1);
         }
         let first = start.iter().zip(dims).fold(0, |n, (at, dim)| n * dim + at);
         Span { first, n: count.iter().product(), start, count }
@@ -184,6 +209,20 @@ mod tests {
                 next += span.n;
             }
             assert_eq!(next, slicing.n_slices());
+            for within in [0..0, 0..2, 2..5, 3..4] {
+                let part = spans.clone().within(within.clone());
+                let found: Vec<Span> = (0..part.len()).map(|number| part.get(number)).collect();
+                let mut next = within.start * 12;
+                for span in found {
+                    assert_eq!(
+                        (span.first, slicing.place(span.first)),
+                        (next, span.start),
+                        "{axis} {height} {within:?}"
+                    );
+                    next += span.n;
+                }
+                assert_eq!(next, within.end * 12, "{axis} {height} {within:?}");
+            }
         }
     }
 }

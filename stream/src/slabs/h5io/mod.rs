@@ -19,7 +19,7 @@ use darkchunk_hdf5::results::NumberType;
 use self::abi::{ABI, CONTEXT, Context, Dataspace, MAX_RANK, ONE, Param, SAME, Table, number_of};
 use super::input::{Input, Taken};
 use super::output::OutputSpec;
-use super::{Call, Limits, Plan, Process, Verdict};
+use super::{Call, Limits, Plan, Process, Rank, Verdict};
 use crate::{Error, Result};
 
 /// The most slices of a call.
@@ -82,6 +82,8 @@ pub struct Setting<'a> {
     pub has_output: bool,
     /// Threads that may call it.
     pub n_workers: usize,
+    /// Which of several processes this is.
+    pub rank: Rank,
 }
 
 impl Loaded {
@@ -153,8 +155,8 @@ impl Begun {
         let param = Param {
             struct_size: size_of::<Param>() as u32,
             abi: ABI,
-            rank: 0,
-            n_ranks: 1,
+            rank: i32::try_from(setting.rank.rank).unwrap_or(i32::MAX),
+            n_ranks: i32::try_from(setting.rank.n_ranks).unwrap_or(i32::MAX),
             worker: number as i32,
             n_workers: n_workers as i32,
             has_output: i32::from(setting.has_output),
