@@ -8,7 +8,8 @@ use darkchunk_hdf5::load;
 use darkchunk_stream::extract::{Extract, Format, Slice};
 
 use crate::input::{Input, Jobs};
-use crate::output::{Style, bytes, progress, shown};
+use crate::interrupt::Interrupt;
+use crate::output::{Style, bytes, complain, progress, shown};
 use crate::{Found, Outcome};
 
 const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, for each axis after\n\
@@ -89,6 +90,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let file = input.open(&library)?;
     let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
+    // Standard output has no end to be kept in order.
+    let interrupt = output.map(|_| Interrupt::new()).transpose()?;
     let threads = arguments.jobs.n_threads();
     let part = Extract::open(&library, file.id(), &input.path, &slices, threads).map_err(failed)?;
     let bar = progress(part.n_bytes(), Style { json: output.is_none(), quiet: false, verbose: false });
@@ -96,9 +99,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut seen = |n_bytes| bar.inc(n_bytes);
     let written = match output {
         None => part.write(format, &mut Standard(io::stdout().lock()), &mut seen).map_err(failed),
-        Some(output) => to_file(output, |file| part.write(format, file, &mut seen).map_err(failed)),
+        Some(output) => to_file(output, |file| {
+            part.write(format, &mut Stoppable { file, interrupt: interrupt.as_ref() }, &mut seen).map_err(failed)
+        }),
     };
     bar.finish_and_clear();
+    if let (Some(code), Some(output), Err(_)) = (interrupt.as_ref().and_then(Interrupt::code), output, &written) {
+        complain(&format!("{}: stopped: there is no new file", output.display()));
+        return Ok(Found::Stopped(code));
+    }
     written?;
     if let Some(output) = output.filter(|_| arguments.verbose) {
         eprintln!("{}: shape {:?}, {}", shown(&output.display().to_string()), part.shape(), bytes(part.n_bytes()));
@@ -119,6 +128,25 @@ impl Write for Standard<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// A file that takes nothing more when an end was asked for.
+struct Stoppable<'a> {
+    file: &'a mut dyn Write,
+    interrupt: Option<&'a Interrupt>,
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.interrupt.is_some_and(Interrupt::is_asked) {
+            return Err(io::Error::other("an end was asked for"));
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -12,6 +12,7 @@ mod completions;
 mod convert;
 mod diff;
 mod hash;
+mod help;
 mod info;
 mod input;
 mod interrupt;
@@ -102,8 +103,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let verb = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.verb,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { 2 } else { 0 };
+            if error.use_stderr() {
+                let _ = error.print();
+                return 2;
+            }
+            return output::print(&help::fitted(&error.render().to_string())).map_or(2, |()| 0);
         }
     };
     let outcome = match verb {

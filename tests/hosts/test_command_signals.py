@@ -80,3 +80,14 @@ def test_a_second_signal_ends_the_command_at_once(tmp_path):
         assert process.returncode == -signal.SIGINT
         time.sleep(0.5)
     raise AssertionError("it never ended by its own code")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_part_that_is_stopped_leaves_no_file(tmp_path, number):
+    large(tmp_path / "a.h5", 600)
+    process = begin("cat", f"{tmp_path / 'a.h5'}:/data", "-o", tmp_path / "b.npy", "-j", 1)
+    until(process, lambda: any(path.name.startswith(".b.npy") for path in tmp_path.iterdir()))
+    process.send_signal(number)
+    _, text = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and "there is no new file" in text, text
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
