@@ -1,6 +1,9 @@
 """The bounded codec and its peers on the same frames: ratio, speed, and the largest error, which is checked.
 
-usage: race.py --library FILE [--data FOLDER] [--rounds N] [--json FILE] [--only TEXT]
+usage: race.py --library FILE [--data FOLDER] [--traces FILE] [--rounds N] [--quick] [--json FILE] [--record FOLDER] [--only TEXT]
+
+--quick: two rounds, exact and one sigma, and of a dataset at most 5 frames.
+--record: a table of all ratios with the largest errors, and a chart, as bounded.md and bounded.svg in a folder.
 
 One thread, processor time, the best of N rounds in which all take turns. Everything is decoded and held against its bound. A peer that
 knows no bound gets the values that ours would store, as numbers without gaps, and does not pay for that: its speed is that of the
@@ -15,6 +18,8 @@ import subprocess
 import sys
 import time
 import warnings
+
+import record
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEVELS = ("avx512", "avx2", "scalar")
@@ -102,7 +107,7 @@ def peers_within(counts):
     ]
 
 
-def ours(given, name="ours"):
+def ours(given, name="ours, each frame alone"):
     import darkchunk
     import numpy as np
 
@@ -139,13 +144,22 @@ REAL = [
 ]
 
 
-def sets(folder):
+SAMPLES = 10_000
+
+
+def sets(folder, traces):
+    import numpy as np
+
     yield from ((name, frames, noise) for name, frames, noise, _ in generated())
+    if traces is not None:
+        samples = np.fromfile(traces, "<u2").reshape(8, -1, SAMPLES)
+        noise = {"gain": 0.001, "variance": 6.25}
+        yield "digitiser, a trace a row", samples, noise
+        yield "digitiser, a trace a column", np.ascontiguousarray(samples.transpose(0, 2, 1)), noise
     if folder is None:
         return
     import h5py
     import hdf5plugin  # noqa: F401
-    import numpy as np
 
     for name, file, dataset, noise in REAL:
         if (folder / file).exists():
@@ -272,9 +286,12 @@ def race(options):
     darkchunk._native.path = lambda: options.library
     level = darkchunk._native.library().dc_level().decode()
     print(f"level {level}", flush=True)
-    race = Race(options.rounds)
-    for name, frames, noise in sets(options.data):
+    race = Race(2 if options.quick else options.rounds)
+    for name, frames, noise in sets(options.data, options.traces):
+        frames = frames[:5] if options.quick else frames
         for bound in BOUNDS:
+            if options.quick and bound[0] not in ("exact", "one sigma"):
+                continue
             if options.only is None or options.only in f"{name} {bound[0]}":
                 race.run(name, bound[0], entries_of(frames, bound, noise, options.only_ours))
     return {"level": level, "rows": race.rows}
@@ -290,7 +307,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--library", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--traces", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--only")
     parser.add_argument("--only-ours", action="store_true")
@@ -300,11 +320,14 @@ def main():
     found = race(options)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
+    if options.record and not options.only_ours:
+        record.write(options.record, found)
     if not options.only_ours:
         arguments = [argument for argument in sys.argv[1:]]
-        if options.json:
-            at = arguments.index("--json")
-            del arguments[at : at + 2]
+        for option in ("--json", "--record"):
+            if option in arguments:
+                at = arguments.index(option)
+                del arguments[at : at + 2]
         for level in LEVELS[LEVELS.index(found["level"]) + 1 :] if found["level"] in LEVELS else []:
             if at_level(level, arguments):
                 return 1

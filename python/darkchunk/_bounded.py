@@ -53,6 +53,8 @@ class Bounded(Filter):
     decoded again when it is written. `reference`: what a frame is predicted from: "auto", "none", "mean" or "previous".
     `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no measurements, and kept.
 
+    A pixel is predicted from the rows above it, never from the left: traces over time are best stored as (time, trace).
+
     `sigmas`, `gain` and `variance` are stored as ratios of whole numbers, rounded down.
     """
 

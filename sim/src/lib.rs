@@ -6,6 +6,7 @@
 //!
 //! * [`Camera`]: a velocity-map-imaging camera that streams frames: electron spots on a dark image with readout noise.
 //! * [`regimes`]: single frames, one function a regime, from all dark to 12-bit noise.
+//! * [`traces`]: what a digitiser of 14 bits gives after each trigger.
 //!
 //! ```
 //! let mut camera = darkchunk_sim::Camera::new((64, 64), 0.0056, 1);
@@ -18,12 +19,14 @@
 #![forbid(unsafe_code)]
 
 mod camera;
+mod digitiser;
 mod math;
 pub mod regimes;
 mod rng;
 mod spots;
 
 pub use camera::{Camera, CameraPixel};
+pub use digitiser::{DIGITISER_MAX, traces};
 pub use rng::Rng;
 
 /// `(height, width)` of a frame in pixels.

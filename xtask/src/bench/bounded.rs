@@ -3,7 +3,7 @@
 use super::peers;
 use crate::Result;
 use crate::dist;
-use crate::process::{program, run as run_program};
+use crate::process::{cargo, program, run as run_program};
 use crate::setup::environment;
 use crate::workspace::{data, root};
 
@@ -15,8 +15,13 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     }
     let python = environment(&peers::folder()?.join("venv-bounded"), &[REQUIREMENTS])?;
     dist::build()?;
+    let traces = peers::folder()?.join("traces.u16");
+    let mut make = cargo();
+    make.args(["run", "--quiet", "--release", "--package", "darkchunk-sim", "--example", "traces", "--"]);
+    run_program(make.args(["512", "10000", "1"]).arg(&traces))?;
     let mut race = program(python);
     race.arg(root().join("benches/bounded/race.py")).arg("--library").arg(dist::library());
+    race.arg("--traces").arg(&traces);
     if data().join("mx").exists() {
         race.arg("--data").arg(data());
     } else {
