@@ -34,6 +34,7 @@ mod noted;
 mod numbers;
 mod options;
 mod order;
+mod parked;
 mod pixels;
 mod room;
 mod share;

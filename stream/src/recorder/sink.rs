@@ -15,6 +15,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording,
 use super::noted::Noted;
 use super::numbers::State;
 use super::order::{Job, Order};
+use super::parked::Parked;
 use super::room::Room;
 use super::work::Done;
 
@@ -57,6 +58,13 @@ impl<T> Shared<T> {
         shown.trouble = result.err();
     }
 
+    /// Says what could not be kept of frames that are not stored.
+    pub(super) fn not_kept(&self, parked: &mut Parked) {
+        if let Some(lost) = parked.lost() {
+            self.lock().fault = Some(lost);
+        }
+    }
+
     /// Waits until something was encoded or stored, a moment at most.
     pub(super) fn wait<'a>(&self, shown: MutexGuard<'a, Shown<T>>) -> MutexGuard<'a, Shown<T>> {
         const MOMENT: Duration = Duration::from_millis(20);
@@ -82,6 +90,8 @@ pub(super) struct Sink<T> {
     /// Where the first chunk that waits is to be by the journal; `None` where it is not noted.
     noted: Option<Option<u64>>,
     failed: Option<Instant>,
+    /// What became of frames since then that are in no chunk.
+    parked: Parked,
     /// Whether frames are in the sum that are not in the file.
     has_lost: bool,
 }
@@ -112,6 +122,7 @@ impl<T> Sink<T> {
             waiting: VecDeque::new(),
             noted: None,
             failed: None,
+            parked: Parked::default(),
             has_lost: false,
         }
     }
@@ -135,7 +146,7 @@ impl<T> Sink<T> {
             shown.fault.clone_from(&done.fault);
         }
         if done.chunk.is_none() {
-            note_rows(&mut self.columns, &done.job);
+            done.job.rows().for_each(|(slot, row)| self.keep(slot.index, status_of(slot.fate), row));
             self.journal.iter().for_each(|journal| journal.rows(&done.job));
             shown.order.settle(done.job, 0);
         } else {
@@ -148,10 +159,34 @@ impl<T> Sink<T> {
 
     /// Notes a frame for which there was no memory, with its metadata.
     pub(super) fn note_dropped(&mut self, index: u64, row: &[u8]) {
-        note_row(&mut self.columns, index, FrameStatus::Dropped, row);
+        self.keep(index, FrameStatus::Dropped, row);
         // On a full disk many may follow, and the room is for closing the file.
         let journal = self.journal.iter().filter(|_| self.room.is_there());
         journal.for_each(|journal| journal.row(index, FrameStatus::Dropped, row));
+    }
+
+    /// Notes what became of a frame that is in no chunk. While HDF5 takes nothing the columns would grow without a limit.
+    fn keep(&mut self, index: u64, status: FrameStatus, row: &[u8]) {
+        if self.failed.is_some() {
+            self.parked.push(index, status, row);
+        } else {
+            note_row(&mut self.columns, index, status, row);
+        }
+    }
+
+    /// Hands over what was noted meanwhile. Before any chunk: a frame that was dropped may have come again.
+    fn unpark(&mut self, shared: &Shared<T>) -> Result<()> {
+        const AT_ONCE: usize = 256;
+        shared.not_kept(&mut self.parked);
+        while self.parked.front().is_some() {
+            for _ in 0..AT_ONCE {
+                let Some((index, status, row)) = self.parked.front() else { break };
+                note_row(&mut self.columns, index, status, row);
+                self.parked.pop();
+            }
+            self.columns.write_full()?;
+        }
+        Ok(())
     }
 
     /// Stores chunks that wait, and flushes the file if it is time to; not sooner than [`RETRY`] after a failure.
@@ -202,7 +237,18 @@ impl<T> Sink<T> {
             shared.lock().order.settle(job, chunk.map_or(0, |chunk| chunk.bytes.len()));
         }
         self.noted = None;
-        self.attempt(shared, |sink| sink.end(n_frames, shared).and_then(|()| sink.close()))
+        let end = |sink: &mut Self| {
+            sink.unpark(shared)?;
+            sink.end(n_frames, shared)?;
+            sink.close()
+        };
+        let ended = self.attempt(shared, end);
+        if ended.is_ok() || self.parked.front().is_none() {
+            return ended;
+        }
+        // There is not even room for that.
+        self.parked.forget();
+        self.attempt(shared, end)
     }
 
     /// Gives the dataset its length, and flushes the file.
@@ -254,6 +300,7 @@ impl<T> Sink<T> {
         if !self.waiting.is_empty() {
             self.room.check()?;
         }
+        self.unpark(shared)?;
         while let Some(done) = self.waiting.front() {
             let Some(chunk) = &done.chunk else { break };
             let last = done.job.slots.iter().rfind(|slot| slot.fate == State::Stored);

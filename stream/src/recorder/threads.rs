@@ -1,17 +1,17 @@
 //! The threads of a recorder: workers that encode, and where HDF5 was handed over one that writes.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use darkchunk_hdf5::FileElement;
+use darkchunk_hdf5::{FileElement, FrameStatus};
 
 use super::buffer::Frame;
 use super::options::MAX_JOBS;
 use super::order::Job;
+use super::parked::Parked;
 use super::sink::{Shared, Sink};
 use super::work::{Done, Worker};
 
@@ -49,7 +49,7 @@ pub(super) struct Threads<P, T> {
     messages: Receiver<Message<T>>,
     writer: Writer<T>,
     /// Frames that were dropped, with their metadata, and that the thread that writes has not been told of yet.
-    dropped: VecDeque<(u64, Vec<u8>)>,
+    dropped: Parked,
 }
 
 impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
@@ -84,7 +84,7 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
             done: Some(done),
             messages,
             writer,
-            dropped: VecDeque::new(),
+            dropped: Parked::default(),
         })
     }
 
@@ -144,28 +144,28 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         if let Writer::Here(sink) = &mut self.writer {
             return sink.note_dropped(index, row);
         }
-        self.dropped.push_back((index, row.to_vec()));
+        self.dropped.push(index, FrameStatus::Dropped, row);
         self.tell_dropped();
     }
 
     /// Tells the thread that writes of frames that were dropped, as far as there is room in its queue.
     fn tell_dropped(&mut self) {
         let Some(messages) = &self.done else { return };
-        while let Some((index, row)) = self.dropped.pop_front() {
-            if let Err(refused) = messages.try_send(Message::Dropped(index, row)) {
-                if let Message::Dropped(index, row) = refused.into_inner() {
-                    self.dropped.push_front((index, row));
-                }
-                return;
+        while let Some((index, _, row)) = self.dropped.front().filter(|_| !messages.is_full()) {
+            if messages.try_send(Message::Dropped(index, row.to_vec())).is_err() {
+                break;
             }
+            self.dropped.pop();
         }
+        self.shared.not_kept(&mut self.dropped);
     }
 
     /// The same, and waits for the room.
     fn tell_all_dropped(&mut self) {
         let Some(messages) = &self.done else { return };
-        for (index, row) in self.dropped.drain(..) {
-            let _ = messages.send(Message::Dropped(index, row));
+        while let Some((index, _, row)) = self.dropped.front() {
+            let _ = messages.send(Message::Dropped(index, row.to_vec()));
+            self.dropped.pop();
         }
     }
 
