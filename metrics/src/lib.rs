@@ -9,7 +9,7 @@
 //!   with other frames, by threads or ranks, are [merged](Moments::merge); the result is the same to the last bit, in whatever order.
 //! * [`Rules`] say which pixels count: those that are not masked, no sentinels, not saturated. The others must be exact, and are
 //!   counted where they are not.
-//! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines.
+//! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines, half sets and slices of tomography.
 //! * [`ThresholdSweep`] says what several thresholds take from frames, and of their spots.
 //! * [`Limits`] judge a report.
 //! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still, and [`Transfer`] measures it also where something moves, with errors and doubts.

@@ -60,6 +60,14 @@ pub struct Limits {
     pub line_shift: Option<f64>,
     /// The relative change of its width.
     pub line_width: Option<f64>,
+    /// The mean change of a Fourier ring correlation up to the resolution.
+    pub frc: Option<f64>,
+    /// The relative change of the resolution, of projections or a slice. It jumps where the curve runs along the threshold: `frc` does not.
+    pub resolution: Option<f64>,
+    /// The relative change of contrast to noise in a slice.
+    pub contrast_to_noise: Option<f64>,
+    /// 1 − SSIM of a slice.
+    pub slice_ssim: Option<f64>,
 }
 
 impl Default for Limits {
@@ -90,6 +98,10 @@ impl Default for Limits {
             line_area: Some(0.001),
             line_shift: Some(0.01),
             line_width: Some(0.01),
+            frc: Some(0.03),
+            resolution: None,
+            contrast_to_noise: Some(0.05),
+            slice_ssim: Some(0.05),
         }
     }
 }

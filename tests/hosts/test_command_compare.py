@@ -109,6 +109,27 @@ def test_rings_are_those_of_numpy_and_small_losses_break_their_limits(tmp_path):
     assert "saxs=ROW,COLUMN" in run("compare", raw, raw, "--technique", "tomo", code=2)
 
 
+def test_steps_of_sigma_keep_the_resolution_of_a_scan_and_those_of_four_do_not(tmp_path):
+    angles, columns = np.pi * np.arange(160) / 160, np.arange(96)
+    depth = np.zeros((160, 96))
+    for across, down, radius, attenuation in [(0, 0, 38, 0.02), (12, 8, 9, 0.03), (-14, 5, 4, 0.03), (4, -15, 2, 0.05)]:
+        middle = 47.5 + across * np.cos(angles) - down * np.sin(angles)
+        depth += 2 * attenuation * np.sqrt(np.clip(radius**2 - (columns - middle[:, None]) ** 2, 0, None))
+    ripple = 1 + 0.2 * np.sin(np.arange(32) / 2)
+    scan = np.random.default_rng(3).poisson(5000 * np.exp(-depth[:, None, :] * ripple[:, None])).astype("u2")
+    raw, page = stored(tmp_path / "raw.h5", scan, chunks=(8, 32, 96)), tmp_path / "report.html"
+    (found,) = lines("compare", raw, "--codec", "bounded:noise=1", "--technique", "tomography=10+20", "--html", page)
+    (first, second) = found["technique"]["tomography"]["slices"]
+    assert (first["row"], second["row"], first["side"]) == (10, 20, 95)
+    assert {"frc", "contrast_to_noise", "slice_ssim"} <= {check["name"] for check in found["verdict"]["checks"]}
+    html = page.read_text()
+    assert html.count('aria-label="Fourier ring correlation"') == 3 and html.count("Slice of row 10, 95 x 95 pixels") == 1
+    row = "--technique=tomography=10,47.5,180"
+    assert "frc" in run("compare", raw, "--codec", "bounded:noise=4", row, code=1)
+    assert "resolution: projections" in run("compare", raw, "--codec", "bounded:exact", row)
+    assert "rows within the frame" in run("compare", raw, raw, "--technique=tomography=32", code=2)
+
+
 def test_correlations_in_time_are_by_label(tmp_path):
     raw = stored(tmp_path / "raw.h5", PHOTONS)
     with h5py.File(tmp_path / "labels.h5", "w") as file:

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use darkchunk_metrics::NoiseModel;
+use darkchunk_metrics::technique::Scan;
 use darkchunk_stream::compare::Noise;
 use darkchunk_stream::convert::spec::Spec;
 
@@ -60,6 +61,7 @@ pub(crate) enum TechniqueChoice {
     Xpcs(String),
     /// Columns from, to.
     Line(usize, usize),
+    Tomography(Scan),
     /// Velocity map and coincidence imaging: hits.
     Hits,
 }
@@ -77,13 +79,34 @@ impl FromStr for TechniqueChoice {
             ("mx", _, _) if rest.is_empty() => Ok(Self::Crystallography),
             ("vmi", _, _) if rest.is_empty() => Ok(Self::Hits),
             ("xpcs", _, _) if !rest.is_empty() => Ok(Self::Xpcs(rest.to_owned())),
+            ("tomography", _, _) => scan(rest).map(Self::Tomography),
             ("line", _, [Some(from), Some(to)]) => Ok(Self::Line(*from, *to)),
             _ => Err(
-                "give saxs=ROW,COLUMN[,STEP], powder=ROW,COLUMN[,STEP], mx, xpcs=FILE:/LABELS, vmi, or line=FROM..TO"
+                "give saxs=ROW,COLUMN[,STEP], powder=ROW,COLUMN[,STEP], mx, xpcs=FILE:/LABELS, vmi, line=FROM..TO, or tomography[=ROW+ROW[,AXIS[,DEGREES]]]"
                     .into(),
             ),
         }
     }
+}
+
+/// `ROW+ROW`, `,AXIS` and `,DEGREES`: each may be missing, the last ones first, and is what it usually is.
+fn scan(text: &str) -> Result<Scan, String> {
+    let what =
+        || format!("{text:?} is no scan: give tomography=ROW+ROW,AXIS,DEGREES, as in tomography=100+200,511.5,360");
+    let mut parts = text.split(',').map(str::trim);
+    let mut scan = Scan::default();
+    let rows = parts.next().filter(|rows| !rows.is_empty());
+    scan.rows = rows
+        .into_iter()
+        .flat_map(|rows| rows.split('+'))
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| what())?;
+    scan.axis = parts.next().filter(|axis| !axis.is_empty()).map(str::parse).transpose().map_err(|_| what())?;
+    if let Some(degrees) = parts.next() {
+        scan.degrees = degrees.parse().map_err(|_| what())?;
+    }
+    if parts.next().is_some() { Err(what()) } else { Ok(scan) }
 }
 
 /// A codec of ours, and what was said of it.
@@ -174,6 +197,14 @@ mod tests {
         assert_eq!(of("xpcs=a.h5:/q"), Ok(TechniqueChoice::Xpcs("a.h5:/q".into())));
         assert_eq!(of("line=10..20"), Ok(TechniqueChoice::Line(10, 20)));
         assert_eq!((of("mx"), of("vmi")), (Ok(TechniqueChoice::Crystallography), Ok(TechniqueChoice::Hits)));
+        let scan = Scan { rows: vec![10, 20], axis: Some(30.5), degrees: 360.0, n_projections: 0 };
+        assert_eq!(of("tomography=10+20,30.5,360"), Ok(TechniqueChoice::Tomography(scan)));
+        assert_eq!(of("tomography"), Ok(TechniqueChoice::Tomography(Scan::default())));
+        let axis = Scan { axis: Some(7.0), ..Scan::default() };
+        assert_eq!(of("tomography=,7"), Ok(TechniqueChoice::Tomography(axis)));
+        for text in ["tomography=a", "tomography=1+", "tomography=1,b", "tomography=1,2,c", "tomography=1,2,3,4"] {
+            assert!(of(text).is_err(), "{text}");
+        }
         for text in ["saxs", "saxs=1", "saxs=a,b", "mx=1", "xpcs", "line=1", "line=5,9", "tomo", ""] {
             assert!(of(text).is_err(), "{text}");
         }

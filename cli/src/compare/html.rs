@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use darkchunk_metrics::technique::{G2, Ring, TechniqueReport};
+use darkchunk_metrics::technique::{G2, Ring, SliceReport, TechniqueReport, TomographyReport};
 use darkchunk_stream::compare::{Found, Preview};
 
 use super::picture::{self, Picture};
@@ -24,7 +24,7 @@ table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem 
 th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .wide tr:first-child th { white-space: normal } .verdicts { overflow-wrap: normal; white-space: normal !important } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
 figure { margin: 1rem 0 1.6rem } figcaption { color: var(--soft); font-size: .92rem } svg { width: 100%; height: auto; display: block }
 .label { fill: var(--soft); font: 11px system-ui, sans-serif } .grid { stroke: var(--line); stroke-width: .7 } .axis { stroke: var(--soft) }
-.limit { stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) } .before, .after { fill: none; stroke: var(--mark); stroke-width: 1.4 } .before { stroke: var(--soft); stroke-width: 3; opacity: .55 }
+.limit { fill: none; stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) } .before, .after { fill: none; stroke: var(--mark); stroke-width: 1.4 } .before { stroke: var(--soft); stroke-width: 3; opacity: .55 }
 .frames { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem } .frames img, .map { width: 100%; image-rendering: pixelated; display: block } .map { max-width: 32rem }
 ul { padding-left: 1.2rem } li { overflow-wrap: anywhere }";
 
@@ -152,7 +152,53 @@ fn technique(page: &mut String, technique: &TechniqueReport) {
             );
         }
         TechniqueReport::Peaks(_) => {}
+        TechniqueReport::Tomography(report) => tomography(page, report),
     }
+}
+
+fn tomography(page: &mut String, report: &TomographyReport) {
+    const WHAT: &str =
+        "Fourier ring correlation of half sets: grey of the reference, coloured of the test; dashed: half a bit.";
+    if let Some(frc) = &report.projections {
+        figure(page, &plot::correlation(frc), &format!("Projections. {WHAT}"));
+    }
+    for slice in &report.slices {
+        if let Some(frc) = &slice.frc {
+            figure(page, &plot::correlation(frc), &format!("Slice of row {}. {WHAT}", slice.row));
+        }
+        slices(page, slice);
+    }
+}
+
+/// A slice of both, and their difference.
+fn slices(page: &mut String, slice: &SliceReport) {
+    let (step, [x, y]) = (slice.side.div_ceil(256), &slice.images);
+    let places: Vec<usize> = (0..slice.side).step_by(step).collect();
+    let small = |of: &dyn Fn(usize) -> f32| -> Vec<f32> {
+        places.iter().flat_map(|row| places.iter().map(move |column| of(row * slice.side + column))).collect()
+    };
+    let (before, after, change) = (small(&|at| x[at]), small(&|at| y[at]), small(&|at| y[at] - x[at]));
+    let least = before.iter().copied().fold(0.0, f32::min);
+    let span = high_of(&before) - least;
+    let most = change.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
+    let image = |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| {
+        thumbnail((places.len(), places.len()), values, colour, name)
+    };
+    let grey = |value: f32| [((value - least) / span.max(f32::MIN_POSITIVE) * 255.0).clamp(0.0, 255.0) as u8; 3];
+    let pictures = [
+        image(&before, &grey, "reference"),
+        image(&after, &grey, "test"),
+        image(&change, &|value| picture::signed(value, most), "difference"),
+    ];
+    let caption = format!(
+        "Slice of row {}, {side} x {side} pixels: black {}, white {} a pixel. Difference: blue -{most}, red {most}.",
+        slice.row,
+        number(f64::from(least)),
+        number(f64::from(least + span)),
+        side = slice.side,
+        most = number(f64::from(most))
+    );
+    figure(page, &format!("<div class=\"frames\">{}</div>", pictures.concat()), &caption);
 }
 
 fn most(numbers: &[f64]) -> f64 {
@@ -180,9 +226,7 @@ fn frames(page: &mut String, previews: &[Preview]) {
     for preview in previews {
         let (most, error) = (high(&preview.x), preview.e.iter().fold(0.0, |most: f32, e| most.max(e.abs())).max(1e-3));
         let image = |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| {
-            let rgb = values.iter().map(|value| colour(*value)).collect();
-            let uri = Picture { height: preview.height, width: preview.width, rgb }.data_uri();
-            format!("<div><img alt=\"{name}\" src=\"{uri}\"><span class=\"meaning\">{name}</span></div>")
+            thumbnail((preview.height, preview.width), values, colour, name)
         };
         let pictures = [
             image(&preview.x, &|value| picture::intensity(value, most), "reference"),
@@ -206,11 +250,23 @@ fn frames(page: &mut String, previews: &[Preview]) {
     }
 }
 
-/// What 99.5 % of the pixels are below.
+/// A small image with its name.
+fn thumbnail((height, width): (usize, usize), values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str) -> String {
+    let rgb = values.iter().map(|value| colour(*value)).collect();
+    let uri = Picture { height, width, rgb }.data_uri();
+    format!("<div><img alt=\"{name}\" src=\"{uri}\"><span class=\"meaning\">{name}</span></div>")
+}
+
+/// The same, but 1 at least.
 fn high(values: &[f32]) -> f32 {
+    high_of(values).max(1.0)
+}
+
+/// What 99.5 % of the pixels are below.
+fn high_of(values: &[f32]) -> f32 {
     let mut sorted: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
     sorted.sort_unstable_by(f32::total_cmp);
-    sorted.get(sorted.len() * 995 / 1000).copied().unwrap_or(1.0).max(1.0)
+    sorted.get(sorted.len() * 995 / 1000).copied().unwrap_or(1.0)
 }
 
 /// Text for a page.

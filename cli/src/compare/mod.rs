@@ -33,7 +33,8 @@ const SCHEMA: u32 = 1;
     darkchunk compare raw.h5 --codec bounded:noise=1/2 --noise 2.05,98,9\n  \
     darkchunk compare raw.h5 --codec drle:20 --noise none --json\n  \
     darkchunk compare raw.h5 --sweep --html sweep.html\n  \
-    darkchunk compare raw.h5 --sweep --technique saxs=512,498.5")]
+    darkchunk compare raw.h5 --sweep --technique saxs=512,498.5\n  \
+    darkchunk compare scan.h5 --codec bounded:noise=1 --technique tomography")]
 pub(crate) struct Arguments {
     /// The dataset as it was measured; without a path the largest of its file
     #[arg(value_name = "REFERENCE[:/PATH]")]
@@ -79,7 +80,9 @@ pub(crate) struct Arguments {
     seed: u64,
     /// What the experiment makes of the frames, beside all else:
     /// saxs=ROW,COLUMN or powder=ROW,COLUMN (rings; ,STEP behind it), mx (peaks),
-    /// xpcs=FILE:/LABELS, vmi (hits), line=FROM..TO (columns)
+    /// xpcs=FILE:/LABELS, vmi (hits), line=FROM..TO (columns),
+    /// tomography (half sets and slices; =ROW+ROW,AXIS,DEGREES: rows,
+    /// the column of the axis, the angle of all projections)
     #[arg(long, value_name = "TECHNIQUE")]
     technique: Option<TechniqueChoice>,
     /// Limits of your own: a JSON file, for instance {"bias": 0.005}
@@ -232,6 +235,7 @@ fn technique(library: &Library, choice: &TechniqueChoice) -> Result<Option<Techn
         TechniqueChoice::Rings { centre, step } => Technique::Radial { centre: *centre, step: *step },
         TechniqueChoice::Crystallography => Technique::Peaks(PeakSearch::default()),
         TechniqueChoice::Line(from, to) => Technique::Line(*from, *to),
+        TechniqueChoice::Tomography(scan) => Technique::Tomography(scan.clone()),
         TechniqueChoice::Xpcs(text) => Technique::Correlation(labels(library, text)?),
         TechniqueChoice::Hits => return Ok(None),
     }))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use darkchunk_metrics::technique::{Frc, FrcRing};
 use darkchunk_metrics::{BiasAtMean, Lag};
 
 const WIDTH: f64 = 640.0;
@@ -208,6 +209,21 @@ pub(super) fn curves(labels: (&str, &str), [before, after]: &[Vec<(f64, f64)>; 2
     plot.end()
 }
 
+/// A Fourier ring correlation, before and after, and its threshold.
+pub(super) fn correlation(frc: &Frc) -> String {
+    let of =
+        |value: fn(&FrcRing) -> f64| frc.rings.iter().map(|ring| (ring.frequency, value(ring))).collect::<Vec<_>>();
+    let (before, after) = (of(|ring| ring.before), of(|ring| ring.after));
+    let least = before.iter().chain(&after).map(|(_, value)| *value).fold(-0.05, f64::min);
+    let x = Axis { from: 0.0, to: 0.5, is_log: false };
+    let y = Axis { from: least, to: 1.02, is_log: false };
+    let mut plot = Plot::new("Fourier ring correlation", (x, "cycles a pixel"), (y, "correlation"));
+    plot.curve("limit", &of(|ring| ring.half_bit));
+    plot.curve("before", &before);
+    plot.curve("after", &after);
+    plot.end()
+}
+
 /// A codec in the plane of size and error.
 pub(super) struct Point<'a> {
     pub(super) name: &'a str,
@@ -302,6 +318,10 @@ mod tests {
         let plot = curves(("radius", "counts"), &[curve.clone(), curve], true);
         assert_eq!((plot.matches("<polyline").count(), plot.matches("NaN").count()), (2, 0));
         assert_eq!(curves(("radius", "counts"), &[Vec::new(), vec![(1.0, f64::NAN)]], false), "");
+        let ring = FrcRing { frequency: 0.1, n: 9, half_bit: 0.4, before: 0.9, after: -0.2 };
+        let frc =
+            Frc { rings: vec![ring, FrcRing { frequency: 0.5, ..ring }], before: None, after: None, mean_change: 0.0 };
+        assert_eq!(correlation(&frc).matches("<polyline").count(), 3);
         let point = Point { name: "a<b", bits: 1.0, error: 0.1, passes: true };
         let plot = distortion(&[Point { name: "exact", error: 0.0, passes: false, ..point }, point], "sigma");
         assert_eq!((plot.matches("class=\"point\"").count(), plot.matches("class=\"open\"").count()), (1, 1));

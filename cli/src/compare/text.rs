@@ -1,7 +1,7 @@
 //! The report as text of 80 columns; numbers with their meaning, for both reports.
 
 use darkchunk_metrics::Check;
-use darkchunk_metrics::technique::{LabelReport, TechniqueReport};
+use darkchunk_metrics::technique::{Frc, LabelReport, SliceReport, TechniqueReport};
 use darkchunk_stream::compare::Found;
 
 use super::Names;
@@ -248,6 +248,13 @@ fn of_technique(technique: &TechniqueReport, lines: &mut Vec<Line>) {
             };
             add(lines, "line", number, "Of the sum of each column, over all rows and frames, less its median.");
         }
+        TechniqueReport::Tomography(tomography) => {
+            tomography.projections.iter().for_each(|frc| of_correlation("projections", frc, lines));
+            for slice in &tomography.slices {
+                slice.frc.iter().for_each(|frc| of_correlation(&format!("slice of row {}", slice.row), frc, lines));
+                of_slice(slice, lines);
+            }
+        }
     }
 }
 
@@ -267,6 +274,42 @@ fn of_label(label: &LabelReport, lines: &mut Vec<Line>) {
         "correlation in time",
         text,
         "The fit g2 - 1 = contrast exp(-2 tau / time). Up to 65536 pixels are followed.",
+    );
+}
+
+fn of_correlation(what: &str, frc: &Frc, lines: &mut Vec<Line>) {
+    let pixels =
+        |frequency: Option<f64>| frequency.map_or("none".into(), |frequency| format!("{:.2}", 1.0 / frequency));
+    add(
+        lines,
+        "resolution",
+        format!(
+            "{what}: {} pixels before, {} after; the correlation changes by {} in the mean",
+            pixels(frc.before),
+            pixels(frc.after),
+            number(frc.mean_change)
+        ),
+        "Down to which period two half sets say the same: where their Fourier ring correlation falls below half a bit.",
+    );
+}
+
+fn of_slice(slice: &SliceReport, lines: &mut Vec<Line>) {
+    let contrast = match (slice.contrast_before, slice.contrast_after) {
+        (Some(before), Some(after)) => change(before, after),
+        _ => "none: all is alike, or without noise".into(),
+    };
+    add(
+        lines,
+        "contrast to noise",
+        format!("slice of row {}: {contrast}", slice.row),
+        "What tells two materials apart: the difference of their means over the noise of a pixel, by the difference of the half sets.",
+    );
+    let ssim = slice.ssim.map_or("none".into(), |ssim| format!("{ssim:.6}"));
+    add(
+        lines,
+        "SSIM of a slice",
+        format!("row {}: {ssim} for a range of {} a pixel", slice.row, number(slice.ssim_range)),
+        "Likeness of the reconstructed slices; the range is max - min of that of the reference.",
     );
 }
 

@@ -6,6 +6,7 @@
 //! | crystallography | [`Peaks`] |
 //! | XPCS | [`Correlation`] |
 //! | spectroscopy | [`Line`] |
+//! | tomography | [`Tomography`] |
 //!
 //! Hits and spots of velocity map and coincidence imaging are [`Spots`](crate::Spots).
 
@@ -13,6 +14,7 @@ mod correlation;
 mod line;
 mod peaks;
 mod radial;
+mod tomography;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub use correlation::{Correlation, Decay, G2, LabelReport};
 pub use line::{Line, LineReport, LineShape};
 pub use peaks::{PeakSearch, Peaks, PeaksReport};
 pub use radial::{Radial, RadialReport, Ring};
+pub use tomography::{Frc, FrcRing, Scan, SliceReport, Tomography, TomographyReport};
 
 use crate::limits::check;
 use crate::{Check, Exactness, Limits, NoiseModel, Pair, Pixel, Result, Rules, Shape};
@@ -40,6 +43,19 @@ pub enum Technique {
     Correlation(Arc<[u32]>),
     /// [`Line`]: the columns, from, to (not included).
     Line(usize, usize),
+    /// [`Tomography`].
+    Tomography(Scan),
+}
+
+impl Technique {
+    /// The same for so many frames, where it must know.
+    #[must_use]
+    pub fn of_frames(&self, n_frames: u64) -> Self {
+        match self {
+            Self::Tomography(scan) => Self::Tomography(Scan { n_projections: n_frames, ..scan.clone() }),
+            other => other.clone(),
+        }
+    }
 }
 
 /// The accumulator of a technique. Frames are added in their order.
@@ -55,6 +71,7 @@ enum Kind {
     Peaks(Peaks),
     Correlation(Correlation),
     Line(Line),
+    Tomography(Box<Tomography>),
 }
 
 /// The numbers of a technique.
@@ -69,6 +86,8 @@ pub enum TechniqueReport {
     Correlation(Vec<LabelReport>),
     /// Of [`Line`].
     Line(LineReport),
+    /// Of [`Tomography`].
+    Tomography(TomographyReport),
 }
 
 impl Metrics {
@@ -84,6 +103,7 @@ impl Metrics {
             Technique::Peaks(search) => Kind::Peaks(Peaks::new(shape, *search, noise)?),
             Technique::Correlation(labels) => Kind::Correlation(Correlation::new(shape, labels)?),
             Technique::Line(from, to) => Kind::Line(Line::new(shape, (*from, *to))?),
+            Technique::Tomography(scan) => Kind::Tomography(Box::new(Tomography::new(shape, scan, noise)?)),
         };
         Ok(Self { rules, kind })
     }
@@ -99,6 +119,7 @@ impl Metrics {
             Kind::Peaks(peaks) => peaks.add(pair.x, pair.y, &valid),
             Kind::Correlation(correlation) => correlation.add(pair.x, pair.y, &valid),
             Kind::Line(line) => line.add(pair.x, pair.y, &valid),
+            Kind::Tomography(tomography) => tomography.add(pair.x, pair.y, &valid),
         }
     }
 
@@ -110,6 +131,7 @@ impl Metrics {
             Kind::Peaks(peaks) => TechniqueReport::Peaks(peaks.report()),
             Kind::Correlation(correlation) => TechniqueReport::Correlation(correlation.report()),
             Kind::Line(line) => TechniqueReport::Line(line.report()),
+            Kind::Tomography(tomography) => TechniqueReport::Tomography(tomography.report()),
         }
     }
 }
@@ -124,6 +146,7 @@ impl TechniqueReport {
             Self::Peaks(report) => judge_peaks(report, limits, &mut checks),
             Self::Correlation(labels) => judge_correlation(labels, limits, &mut checks),
             Self::Line(report) => judge_line(report, limits, &mut checks),
+            Self::Tomography(report) => judge_tomography(report, limits, &mut checks),
         }
         checks
     }
@@ -200,4 +223,46 @@ fn judge_line(report: &LineReport, limits: &Limits, checks: &mut Vec<Check>) {
     check(checks, "line_width", limits.line_width, change(before.width, after.map(|line| line.width)), || {
         format!("relative change of the line's width: {:.3} columns before", before.width)
     });
+}
+
+/// All correlations: of projections, and of each slice by its row.
+fn correlations(report: &TomographyReport) -> Vec<(String, &Frc)> {
+    let projections = report.projections.iter().map(|frc| ("projections".to_owned(), frc));
+    let slices =
+        report.slices.iter().filter_map(|slice| Some((format!("the slice of row {}", slice.row), slice.frc.as_ref()?)));
+    projections.chain(slices).collect()
+}
+
+fn judge_tomography(report: &TomographyReport, limits: &Limits, checks: &mut Vec<Check>) {
+    let all = correlations(report);
+    if let Some((what, frc)) = all.iter().max_by(|a, b| a.1.mean_change.total_cmp(&b.1.mean_change)) {
+        check(checks, "frc", limits.frc, frc.mean_change, || {
+            format!("mean change of the Fourier ring correlation up to the resolution, of {what}")
+        });
+    }
+    let resolved = all.iter().filter_map(|(what, frc)| Some((what, frc.before?, frc.after)));
+    let lost = |before: f64, after: Option<f64>| after.map_or(f64::INFINITY, |after| (before / after - 1.0).abs());
+    if let Some((what, before, after)) = resolved.max_by(|a, b| lost(a.1, a.2).total_cmp(&lost(b.1, b.2))) {
+        check(checks, "resolution", limits.resolution, lost(before, after), || {
+            let after = after.map_or("none".into(), |after| format!("{:.2}", 1.0 / after));
+            format!("relative change of the resolution of {what}: {:.2} pixels before, {after} after", 1.0 / before)
+        });
+    }
+    judge_slices(&report.slices, limits, checks);
+}
+
+fn judge_slices(slices: &[SliceReport], limits: &Limits, checks: &mut Vec<Check>) {
+    let contrasts = slices.iter().filter_map(|slice| Some((slice.row, slice.contrast_before?, slice.contrast_after)));
+    if let Some((row, before, after)) = contrasts.max_by(|a, b| change(a.1, a.2).total_cmp(&change(b.1, b.2))) {
+        check(checks, "contrast_to_noise", limits.contrast_to_noise, change(before, after), || {
+            let after = after.map_or("none".into(), |after| format!("{after:.3}"));
+            format!("relative change in the slice of row {row}: {before:.3} before, {after} after")
+        });
+    }
+    let likeness = slices.iter().filter_map(|slice| Some((slice, slice.ssim?)));
+    if let Some((slice, ssim)) = likeness.min_by(|a, b| a.1.total_cmp(&b.1)) {
+        check(checks, "slice_ssim", limits.slice_ssim, 1.0 - ssim, || {
+            format!("1 - SSIM of the slice of row {}, for a range of {:.3e} a pixel", slice.row, slice.ssim_range)
+        });
+    }
 }

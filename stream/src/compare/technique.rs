@@ -14,7 +14,8 @@ pub(super) fn every_frame<P: Stored>(
     technique: &Technique,
     settings: &Settings,
 ) -> Result<TechniqueReport> {
-    let new = Metrics::new(technique, settings.shape, settings.rules.clone(), settings.noise);
+    let technique = technique.of_frames(work.reference.n_frames);
+    let new = Metrics::new(&technique, settings.shape, settings.rules.clone(), settings.noise);
     let mut metrics = new.map_err(super::setting)?;
     let (n_frames, step) = (work.reference.n_frames, work.block_frames());
     let (mut block, mut x_pixels, mut y_pixels) = (Block::default(), Vec::new(), Vec::new());
