@@ -121,6 +121,12 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     ended.map(|()| found)
 }
 
+/// What is another one after a file was written.
+fn state(file: &Path) -> String {
+    let found = std::fs::metadata(file).map(|found| (found.len(), found.modified().ok()));
+    format!("{:?}", found.ok())
+}
+
 impl Planned<'_> {
     fn run(&self, run: &RunArguments) -> Outcome {
         if !self.common.style.quiet {
@@ -200,6 +206,7 @@ impl Planned<'_> {
                 list("inputs", &|input| input.path.clone()),
                 list("slicing_maps", &|input| format!("{:?}", input.map)),
             ],
+            state: state(&self.common.file),
         }
     }
 

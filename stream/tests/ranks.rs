@@ -45,7 +45,7 @@ fn copy(call: &Call<'_>, outputs: &mut [&mut [u8]]) -> Verdict {
 }
 
 fn provenance() -> Provenance {
-    Provenance { facts: vec![("library".into(), "copy".into())], lists: Vec::new() }
+    Provenance { facts: vec![("library".into(), "copy".into())], lists: Vec::new(), state: "written once".into() }
 }
 
 fn with_plan<T>(file: &Handle, n_workers: usize, then: impl FnOnce(&[Input], &Plan) -> T) -> T {
@@ -117,6 +117,8 @@ fn a_part_that_is_there_is_kept_and_one_of_another_run_is_refused() {
     refused(part(&file, &to, 1, &provenance(), false), "is there already");
     let other = Provenance { facts: vec![("library".into(), "other".into())], ..provenance() };
     refused(part(&file, &to, 1, &other, true), "of another run");
+    let written_again = Provenance { state: "written twice".into(), ..provenance() };
+    refused(part(&file, &to, 1, &written_again, true), "an input that has changed");
     assert!(part(&file, &to, 1, &provenance(), true).expect("kept").summary.is_none());
     for rank in [0, 2] {
         part(&file, &to, rank, &provenance(), true).expect("a part");

@@ -214,8 +214,11 @@ fn results(name: &str, workers: usize, memory: u64) -> std::path::PathBuf {
     let taken = Taken { map: vec![0, 1, 0], padding: (0, 0) };
     let limits = Limits { n_threads: workers, n_workers: workers, memory, max_block: 1 };
     let plan = Plan::new(&[(&inputs[0], &taken)], &outputs(), limits).expect("a plan");
-    let provenance =
-        Provenance { facts: vec![("library".into(), "test".into())], lists: vec![("none".into(), vec![])] };
+    let provenance = Provenance {
+        facts: vec![("library".into(), "test".into())],
+        lists: vec![("none".into(), vec![])],
+        ..Provenance::default()
+    };
     let summary =
         write(&library(), &to, (&inputs, &plan), &copy_and_sum, false, &provenance, &|_| ()).expect("written");
     assert_eq!((summary.n_done, summary.n_skipped), (64, 6));

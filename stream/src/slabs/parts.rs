@@ -86,7 +86,7 @@ fn check(library: &Library, path: &Path, run: &str, rank: Rank) -> Result<()> {
     let file = File::open(library, path, false).map_err(|error| part(error.to_string()))?;
     let text = |name: &str| values::string(library, file.id(), PROCESS, name).ok().flatten();
     if text(RUN).as_deref() != Some(run) {
-        let reason = "it is of another run: of another library, other arguments, inputs or number of ranks. \
+        let reason = "it is of another run: of another library, other arguments, an input that has changed, or another number of ranks. \
                       Move it away, or give another name";
         return Err(part(reason.to_owned()));
     }

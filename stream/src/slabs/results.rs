@@ -38,6 +38,9 @@ pub struct Provenance {
     pub facts: Vec<(String, String)>,
     /// Names and lists of texts, such as its arguments.
     pub lists: Vec<(String, Vec<String>)>,
+    /// What is not stored, but tells whether a part is still of the same run: for instance the size of the input's file, and when it was
+    /// last written.
+    pub state: String,
 }
 
 /// What else is written to a file before the first slice.
