@@ -163,10 +163,12 @@ impl Planned<'_> {
                 part = Some(done);
                 Ok(summary)
             };
-            if matches!(self.reported(&plan, &mut write)?, Found::Something) {
+            self.reported(&plan, &mut write)?;
+            let Some(part) = part else { continue };
+            if part.n_failed > 0 {
                 found = Found::Something;
             }
-            if let Some(part) = part.filter(|_| !self.common.style.json && !self.common.style.quiet) {
+            if !self.common.style.json && !self.common.style.quiet {
                 print(&part_text(to, rank, &part))?;
             }
         }
@@ -309,7 +311,11 @@ impl Planned<'_> {
 }
 
 fn part_text(to: &Path, rank: Rank, part: &Part) -> String {
-    let was_there = if part.summary.is_none() { " was there" } else { "" };
+    let was_there = match (&part.summary, part.n_failed) {
+        (Some(_), _) => String::new(),
+        (None, 0) => " was there".to_owned(),
+        (None, n) => format!(" was there, with {} that failed", count(n, "slice")),
+    };
     let master = match part.missing.len() {
         0 => format!("{} shows all {}", to.display(), count(rank.n_ranks, "part")),
         n => format!("{} is made when {} are there", to.display(), count(n as u64, "other part")),

@@ -426,7 +426,7 @@ def test_ranks_share_the_slices_and_the_last_one_makes_a_master(folder, monkeypa
     assert not [left for left in folder.iterdir() if left.name.endswith(".tmp")]
 
 
-def test_a_run_in_parts_that_was_killed_goes_on(folder, tmp_path):
+def test_a_run_in_parts_that_has_failed_goes_on(folder, tmp_path):
     library = compiled(folder, CHECKS, "-DWITH_BLOCKS")
     command = ["slices", "run", folder / "data.h5", "-l", library, "--parts", 4]
     whole, to = tmp_path / "whole.h5", tmp_path / "out.h5"
@@ -449,6 +449,22 @@ def test_a_run_in_parts_that_was_killed_goes_on(folder, tmp_path):
     for number in range(4):
         one, other = (tmp_path / f"{name}_{number:06}.h5" for name in ("whole", "out"))
         assert one.read_bytes() == other.read_bytes(), number
+
+
+def test_a_part_that_is_kept_is_of_the_same_input_and_says_what_failed(folder, tmp_path):
+    library = compiled(folder, CHECKS, "-DWITH_BLOCKS")
+    source, to = tmp_path / "data.h5", tmp_path / "out.h5"
+    source.write_bytes((folder / "data.h5").read_bytes())
+    told = ["--keep-going", "--", "wrong=process", "at=20"]
+    command = ["slices", "run", source, "-l", library, "--parts", 4, "-o", to]
+    run(*command, *told, code=1)
+    to.unlink()
+    text = " ".join(run(*command, "--resume", *told, code=1).split())
+    assert text.count("was there") == 4 and "was there, with 1 slice that failed" in text, text
+    to.unlink()
+    os.utime(source, (1, 1))
+    assert "an input that has changed" in " ".join(run(*command, "--resume", *told, code=2).split())
+    assert not to.exists()
 
 
 @pytest.mark.parametrize(

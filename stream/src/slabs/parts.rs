@@ -7,18 +7,19 @@
 
 use std::path::{Path, PathBuf};
 
+use darkchunk::pipeline::buffer;
 use darkchunk_hdf5::virtual_dataset::{self, Blocks};
 use darkchunk_hdf5::{File, Library, OpenDataset, values};
 use sha2::{Digest, Sha256};
 
-use super::Process;
 use super::input::Input;
 use super::plan::Plan;
 use super::rank::Rank;
 use super::results::{PROCESS, Provenance, STATUS, Unfinished, describe, write_with};
 use super::run::Summary;
+use super::{Process, Status};
 use crate::master::part_path;
-use crate::{Error, Result};
+use crate::{Error, Options, Reader, Result};
 
 /// What one process has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Part {
     pub path: PathBuf,
     /// What became of its slices; nothing where the file was there already.
     pub summary: Option<Summary>,
+    /// Slices that failed, also of a file that was there.
+    pub n_failed: u64,
     /// Ranks whose files are not there yet. Where there are none, the master is made.
     pub missing: Vec<u64>,
 }
@@ -71,7 +74,11 @@ pub fn write_part(
     if missing.is_empty() && !to.exists() {
         join(library, to, plan, provenance, &run)?;
     }
-    Ok(Part { path, summary, missing })
+    let n_failed = match &summary {
+        Some(summary) => summary.n_failed,
+        None => failed(library, &path)?,
+    };
+    Ok(Part { path, summary, n_failed, missing })
 }
 
 /// What parts of the same run have in common: what was called with what, and how its slices are shared.
@@ -96,6 +103,16 @@ fn check(library: &Library, path: &Path, run: &str, rank: Rank) -> Result<()> {
     Ok(())
 }
 
+/// How many slices of a part have failed.
+fn failed(library: &Library, path: &Path) -> Result<u64> {
+    let file = File::open(library, path, false)?;
+    let reader = Reader::open_path(library, file.id(), STATUS, Options::default())?;
+    let dims = reader.dims().to_vec();
+    let mut status = buffer(dims.iter().product::<u64>() as usize)?;
+    reader.read(&vec![0; dims.len()], &dims, None, &mut status)?;
+    Ok(status.iter().filter(|found| **found == Status::Failed as u8).count() as u64)
+}
+
 /// Makes the master, unless another process was faster.
 fn join(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance, run: &str) -> Result<()> {
     let ranks = || (0..plan.rank.n_ranks).map(|rank| Rank { rank, ..plan.rank });
@@ -103,7 +120,7 @@ fn join(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance, run:
         check(library, &part_path(to, rank.rank), run, rank)?;
     }
     let first = File::open(library, &part_path(to, 0), false)?;
-    let (unfinished, file) = Unfinished::create(library, to)?;
+    let (unfinished, file) = Unfinished::create(library, to, plan.rank.rank)?;
     describe(library, &file, provenance)?;
     let n_axes = plan.slicing.dims().len();
     let status: Vec<u32> = (1..=n_axes as u32).collect();

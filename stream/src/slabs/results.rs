@@ -72,7 +72,7 @@ pub(super) fn write_with(
     (provenance, mark): (&Provenance, Mark<'_>),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    let (unfinished, file) = Unfinished::create(library, to)?;
+    let (unfinished, file) = Unfinished::create(library, to, plan.rank.rank)?;
     // First all that has a name: one that an output takes as well is refused before the first slice.
     describe(library, &file, provenance)?;
     mark(&file)?;
@@ -93,12 +93,12 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes it, and opens it.
-    pub(super) fn create(library: &Library, to: &Path) -> Result<(Self, File)> {
+    /// Makes it, and opens it; processes of several machines may have the same number, but not the same rank.
+    pub(super) fn create(library: &Library, to: &Path, rank: u64) -> Result<(Self, File)> {
         if to.exists() {
             return Err(Error::Argument(format!("{} is there already", to.display())));
         }
-        let place = unfinished(to)?;
+        let place = unfinished(to, rank)?;
         // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
         fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
         let made = Self { place: place.clone(), temporary: Temporary(Some(place.clone())) };
@@ -126,10 +126,10 @@ fn publish(place: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// The name that a file has until it is finished: in the same folder, and of no other process.
-fn unfinished(to: &Path) -> Result<PathBuf> {
+fn unfinished(to: &Path, rank: u64) -> Result<PathBuf> {
     let none = || Error::Argument(format!("{} is no name of a file", to.display()));
     let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
-    Ok(to.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
+    Ok(to.with_file_name(format!(".{name}.{rank}.{}.tmp", std::process::id())))
 }
 
 /// Writes what is known before the first slice.
