@@ -318,6 +318,7 @@ fn part_text(to: &Path, rank: Rank, part: &Part) -> String {
     };
     let master = match part.missing.len() {
         0 => format!("{} shows all {}", to.display(), count(rank.n_ranks, "part")),
+        1 => format!("{} is made when the other part is there", to.display()),
         n => format!("{} is made when {} are there", to.display(), count(n as u64, "other part")),
     };
     wrapped(2, &format!("{}{was_there}; {master}", part.path.display()))
