@@ -38,50 +38,65 @@ pub(crate) trait Recording: Send {
     fn complete(&self) -> Result<Vec<Complete>, Failure>;
 }
 
+/// What both kinds do by the function of the same name.
+macro_rules! by_its_own {
+    ($kind:ident) => {
+        fn frame_bytes(&self) -> usize {
+            $kind::frame_bytes(self)
+        }
+
+        fn row_bytes(&self) -> usize {
+            $kind::row_bytes(self)
+        }
+
+        fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+            $kind::push_with(self, number, frame, row).map_err(kept)
+        }
+
+        fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
+            Ok($kind::push_copy(self, number, &[frame], row)?)
+        }
+
+        fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
+            $kind::push_encoded(self, number, kind, frame, row).map_err(kept)
+        }
+
+        unsafe fn push_pixels(
+            &mut self,
+            number: u64,
+            places: &[u32],
+            values: *const c_void,
+            row: &[u8],
+        ) -> Result<Pushed, Failure> {
+            // SAFETY: the caller's promise.
+            let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
+            Ok($kind::push_pixels(self, number, places, values, row)?)
+        }
+
+        fn check_every(&self, n_frames: u64) {
+            $kind::check_every(self, n_frames);
+        }
+
+        fn poll(&mut self) -> Result<(), Failure> {
+            Ok($kind::poll(self)?)
+        }
+
+        fn flush(&mut self, sync: bool) -> Result<(), Failure> {
+            Ok($kind::flush(self, sync)?)
+        }
+
+        fn statistics(&self) -> Result<Statistics, Failure> {
+            Ok($kind::statistics(self)?)
+        }
+
+        fn fault(&self) -> Result<Option<String>, Failure> {
+            Ok($kind::fault(self)?)
+        }
+    };
+}
+
 impl<P: FileElement + Into<i64>> Recording for Recorder<P, Lent> {
-    fn frame_bytes(&self) -> usize {
-        Recorder::frame_bytes(self)
-    }
-
-    fn row_bytes(&self) -> usize {
-        Recorder::row_bytes(self)
-    }
-
-    fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
-        Recorder::push_with(self, number, frame, row).map_err(kept)
-    }
-
-    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
-        Recorder::push_encoded(self, number, kind, frame, row).map_err(kept)
-    }
-
-    unsafe fn push_pixels(
-        &mut self,
-        number: u64,
-        places: &[u32],
-        values: *const c_void,
-        row: &[u8],
-    ) -> Result<Pushed, Failure> {
-        // SAFETY: the caller's promise.
-        let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
-        Ok(Recorder::push_pixels(self, number, places, values, row)?)
-    }
-
-    fn check_every(&self, n_frames: u64) {
-        Recorder::check_every(self, n_frames);
-    }
-
-    fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
-        Ok(Recorder::push_copy(self, number, &[frame], row)?)
-    }
-
-    fn poll(&mut self) -> Result<(), Failure> {
-        Ok(Recorder::poll(self)?)
-    }
-
-    fn flush(&mut self, sync: bool) -> Result<(), Failure> {
-        Ok(Recorder::flush(self, sync)?)
-    }
+    by_its_own!(Recorder);
 
     fn finish(&mut self) -> Result<Statistics, Failure> {
         Ok(Recorder::finish(self)?)
@@ -91,63 +106,13 @@ impl<P: FileElement + Into<i64>> Recording for Recorder<P, Lent> {
         Ok(Recorder::abandon(self)?)
     }
 
-    fn statistics(&self) -> Result<Statistics, Failure> {
-        Ok(Recorder::statistics(self)?)
-    }
-
-    fn fault(&self) -> Result<Option<String>, Failure> {
-        Ok(Recorder::fault(self)?)
-    }
-
     fn complete(&self) -> Result<Vec<Complete>, Failure> {
         Ok(Vec::new())
     }
 }
 
 impl<P: FileElement + Into<i64> + Clone> Recording for Files<P, Lent> {
-    fn frame_bytes(&self) -> usize {
-        Files::frame_bytes(self)
-    }
-
-    fn row_bytes(&self) -> usize {
-        Files::row_bytes(self)
-    }
-
-    fn push(&mut self, number: u64, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
-        Files::push_with(self, number, frame, row).map_err(kept)
-    }
-
-    fn push_encoded(&mut self, number: u64, kind: Encoded, frame: Lent, row: &[u8]) -> Result<Pushed, Failure> {
-        Files::push_encoded(self, number, kind, frame, row).map_err(kept)
-    }
-
-    unsafe fn push_pixels(
-        &mut self,
-        number: u64,
-        places: &[u32],
-        values: *const c_void,
-        row: &[u8],
-    ) -> Result<Pushed, Failure> {
-        // SAFETY: the caller's promise.
-        let values = unsafe { slice(values.cast::<P>(), places.len(), "values") }?;
-        Ok(Files::push_pixels(self, number, places, values, row)?)
-    }
-
-    fn check_every(&self, n_frames: u64) {
-        Files::check_every(self, n_frames);
-    }
-
-    fn push_copy(&mut self, number: u64, frame: &[u8], row: &[u8]) -> Result<Pushed, Failure> {
-        Ok(Files::push_copy(self, number, &[frame], row)?)
-    }
-
-    fn poll(&mut self) -> Result<(), Failure> {
-        Ok(Files::poll(self)?)
-    }
-
-    fn flush(&mut self, sync: bool) -> Result<(), Failure> {
-        Ok(Files::flush(self, sync)?)
-    }
+    by_its_own!(Files);
 
     fn finish(&mut self) -> Result<Statistics, Failure> {
         Ok(Files::finish(self)?.0)
@@ -155,14 +120,6 @@ impl<P: FileElement + Into<i64> + Clone> Recording for Files<P, Lent> {
 
     fn abandon(&mut self) -> Result<Statistics, Failure> {
         Ok(Files::abandon(self)?.0)
-    }
-
-    fn statistics(&self) -> Result<Statistics, Failure> {
-        Ok(Files::statistics(self)?)
-    }
-
-    fn fault(&self) -> Result<Option<String>, Failure> {
-        Ok(Files::fault(self)?)
     }
 
     fn complete(&self) -> Result<Vec<Complete>, Failure> {
