@@ -113,6 +113,21 @@ fn link_creation(library: &Library) -> Result<Id> {
     Ok(links)
 }
 
+/// Makes a dataset, and the groups above it that are missing.
+pub(super) fn create_dataset(
+    library: &Library,
+    at: Hid,
+    path: &str,
+    datatype: Hid,
+    space: &Id,
+    properties: &Id,
+) -> Result<Id> {
+    let (name, links) = (c_name(path)?, link_creation(library)?);
+    let (space, links, properties) = (space.get(), links.get(), properties.get());
+    let id = h5!(library, H5Dcreate2(at, name.as_ptr(), datatype, space, links, properties, DEFAULT))?;
+    Ok(Id::new(library, id))
+}
+
 pub(super) fn property_list(library: &Library, class: Hid) -> Result<Id> {
     Ok(Id::new(library, h5!(library, H5Pcreate(class))?))
 }

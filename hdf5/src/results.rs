@@ -154,7 +154,7 @@ impl ResultDataset {
             h5!(library, H5Pset_filter(properties.get(), id.cast_signed(), H5Z_FLAG_OPTIONAL, n_values, at))?;
         }
         let space = object::dataspace(library, new.dims, false)?;
-        let id = create(library, file, new.path, datatype, &space, &properties)?;
+        let id = object::create_dataset(library, file, new.path, datatype, &space, &properties)?;
         let found = dataset::filters(&id)?;
         let is_as_asked =
             |((id, values), found): (&(u32, Vec<u32>), &StoredFilter)| found.id == *id && found.values == *values;
@@ -225,7 +225,7 @@ pub fn texts(library: &Library, file: Hid, path: &str, texts: &[&str], is_list: 
     let dims = [pointers.len() as u64];
     let space = object::dataspace(library, if is_list { &dims } else { &[] }, false)?;
     let properties = without_times(library)?;
-    let dataset = create(library, file, path, kind.get(), &space, &properties)?;
+    let dataset = object::create_dataset(library, file, path, kind.get(), &space, &properties)?;
     if pointers.is_empty() {
         return Ok(());
     }
@@ -238,12 +238,4 @@ fn without_times(library: &Library) -> Result<Id> {
     let properties = object::property_list(library, library.ids().dataset_create)?;
     h5_tool!(library, H5Pset_obj_track_times(properties.get(), 0))?;
     Ok(properties)
-}
-
-fn create(library: &Library, file: Hid, path: &str, datatype: Hid, space: &Id, properties: &Id) -> Result<Id> {
-    let (name, links) = (object::c_name(path)?, object::property_list(library, library.ids().link_create)?);
-    h5!(library, H5Pset_create_intermediate_group(links.get(), 1))?;
-    let (space, links, properties) = (space.get(), links.get(), properties.get());
-    let id = h5!(library, H5Dcreate2(file, name.as_ptr(), datatype, space, links, properties, DEFAULT))?;
-    Ok(Id::new(library, id))
 }

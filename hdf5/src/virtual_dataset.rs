@@ -6,7 +6,7 @@
 
 use super::api::Hid;
 use super::chunk_map;
-use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
+use super::library::{Library, h5, h5_optional, h5_tool};
 use super::object::{self, Id};
 use crate::{Error, Result};
 
@@ -109,12 +109,7 @@ pub fn create(library: &Library, file: Hid, path: &str, like: Hid, dims: &[u64],
         map(library, &properties, dims, part)?;
     }
     let space = object::dataspace(library, dims, false)?;
-    let (name, links) = (object::c_name(path)?, object::property_list(library, library.ids().link_create)?);
-    h5!(library, H5Pset_create_intermediate_group(links.get(), 1))?;
-    let (space, links, properties) = (space.get(), links.get(), properties.get());
-    let made = h5!(library, H5Dcreate2(file, name.as_ptr(), datatype.get(), space, links, properties, DEFAULT))?;
-    drop(Id::new(library, made));
-    Ok(())
+    object::create_dataset(library, file, path, datatype.get(), &space, &properties).map(drop)
 }
 
 /// The type of a dataset's elements, and its fill value put into `properties`.
