@@ -15,7 +15,7 @@ use darkchunk_hdf5::virtual_dataset::{Blocks, Part};
 use darkchunk_hdf5::{File, Library};
 
 use crate::recorder::Share;
-use crate::temporary::{Temporary, sync_folder};
+use crate::temporary::{Temporary, folder_of};
 use crate::{Error, Result, journal};
 
 /// What was made.
@@ -51,9 +51,9 @@ struct Piece<'a> {
 /// [`Error::Part`] where the folder cannot be read.
 pub fn parts_of(master: &Path) -> Result<Vec<PathBuf>> {
     let folder = folder_of(master);
-    let failed = |error: std::io::Error| refused(&folder, &error.to_string());
+    let failed = |error: std::io::Error| refused(folder, &error.to_string());
     let mut parts = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if number_of(master, &path).is_some() {
             parts.push(path);
@@ -95,7 +95,7 @@ pub fn make(library: &Library, parts: &[PathBuf], to: &Path) -> Result<Made> {
         return Err(refused(to, "it would have nothing: give at least one part"));
     }
     let new = to.with_file_name(format!(".{}.{}.master", name_of(to), std::process::id()));
-    let mut temporary = Temporary(Some(new.clone()));
+    let temporary = Temporary(Some(new.clone()));
     let file = File::create(library, &new)?;
     let mut made = Made::default();
     for (path, pieces) in &mut datasets {
@@ -105,10 +105,7 @@ pub fn make(library: &Library, parts: &[PathBuf], to: &Path) -> Result<Made> {
         made.datasets.push((path.clone(), join(library, &file, pieces)?));
     }
     file.close()?;
-    let failed = |error: std::io::Error| refused(to, &error.to_string());
-    std::fs::File::open(&new).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&new, to).and_then(|()| sync_folder(to)).map_err(failed)?;
-    temporary.0 = None;
+    temporary.finish(to, |new, to| std::fs::rename(new, to)).map_err(|error| refused(to, &error.to_string()))?;
     made.unfinished = parts.iter().filter(|path| journal::path_of(path).exists()).cloned().collect();
     Ok(made)
 }
@@ -135,10 +132,6 @@ fn relative(path: &Path, to: &Path) -> Result<String> {
     let name = part.strip_prefix(&folder).unwrap_or(&part);
     let name = name.to_str().ok_or_else(|| refused(path, "its name is not UTF-8: give it another"))?;
     Ok(if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() })
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 fn name_of(path: &Path) -> String {

@@ -1,6 +1,7 @@
 //! Files that have another name until they are finished.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A file that goes away unless it is kept.
@@ -14,8 +15,23 @@ impl Drop for Temporary {
     }
 }
 
+impl Temporary {
+    /// Has the file on the disk, and gives it the name `to` by `publish`, with which it stays.
+    pub(crate) fn finish(mut self, to: &Path, publish: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+        let Some(place) = &self.0 else { return Ok(()) };
+        fs::File::open(place)?.sync_all()?;
+        publish(place, to)?;
+        self.0 = None;
+        sync_folder(to)
+    }
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Has the disk know the names in the folder of a file.
-pub(crate) fn sync_folder(file: &Path) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    if cfg!(unix) { fs::File::open(folder_of(file))?.sync_all() } else { Ok(()) }
 }

@@ -14,6 +14,7 @@ use darkchunk_hdf5::copy::{NewDataset, NewStorage};
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use crate::Result;
+use crate::temporary::folder_of;
 
 /// The name of the dataset in each part.
 pub(super) const NAME: &str = "/data";
@@ -104,7 +105,7 @@ fn line(number: usize, path: &str, NewStorage { chunk, filters, .. }: &NewStorag
 
 /// What a run that was killed left of the new file.
 fn remove_unfinished(to: &Path, name: &str) -> std::io::Result<()> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(to);
     for entry in fs::read_dir(folder)? {
         let found = entry?.file_name().to_string_lossy().into_owned();
         let middle = found.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".unfinished"));

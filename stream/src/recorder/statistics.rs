@@ -47,9 +47,7 @@ impl Statistics {
     pub fn ratio(&self) -> Option<f64> {
         (self.bytes_stored > 0).then(|| self.bytes_received as f64 / self.bytes_stored as f64)
     }
-}
 
-impl Statistics {
     /// Adds what another recorder of the same measurement has done.
     pub(super) fn add(&mut self, other: &Self) {
         self.n_received += other.n_received;

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::input::Input;
 use super::plan::Plan;
 use super::rank::Rank;
-use super::results::{PROCESS, Provenance, STATUS, Unfinished, describe, write_with};
+use super::results::{PROCESS, Provenance, STATUS, begin, describe, finish, write_with};
 use super::run::Summary;
 use super::{Process, Status};
 use crate::master::part_path;
@@ -120,7 +120,7 @@ fn join(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance, run:
         check(library, &part_path(to, rank.rank), run, rank)?;
     }
     let first = File::open(library, &part_path(to, 0), false)?;
-    let (unfinished, file) = Unfinished::create(library, to, plan.rank.rank)?;
+    let (temporary, file) = begin(library, to, plan.rank.rank)?;
     describe(library, &file, provenance)?;
     let n_axes = plan.slicing.dims().len();
     let status: Vec<u32> = (1..=n_axes as u32).collect();
@@ -136,7 +136,7 @@ fn join(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance, run:
         virtual_dataset::create(library, file.id(), path, like.id(), dims, &parts.collect::<Vec<_>>())?;
     }
     values::set_string(library, file.id(), STATUS, "meaning", &super::results::meaning())?;
-    match unfinished.finish(file, to) {
+    match finish(temporary, file, to) {
         Err(_) if to.exists() => Ok(()),
         done => done,
     }

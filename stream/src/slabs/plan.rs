@@ -140,14 +140,15 @@ impl Plan {
             let slab_bytes = planner.slab_bytes_of(geometry, cut.axis, cut.height);
             described(input, taken, geometry, decoded_bytes, slab_bytes)
         });
-        let (inputs, chunk_height) = (described.collect(), planner.chunk_height(0));
+        let inputs = described.collect();
+        let unit = planner.chunk_height(0);
         // Each worker is to have several tasks of a slab; fewer slices of a task take less memory.
         let in_slab = slicing.dims()[cut.axis + 1..].iter().product::<u64>().saturating_mul(cut.height);
         let tasks = SLICES_A_WORKER * limits.n_workers as u64;
         let n_task = if is_dense { n_task } else { n_task.min(in_slab / tasks).max(1) };
         let spans = Spans::new(&slicing, cut.axis, cut.height);
         let (height, axis) = (cut.height, cut.axis);
-        let (unit, rank) = (chunk_height, Rank::ALONE);
+        let rank = Rank::ALONE;
         Ok(Self { slicing, geometries, outputs, spans, limits, n_task, inputs, memory, height, axis, unit, rank })
     }
 

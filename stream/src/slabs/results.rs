@@ -22,7 +22,7 @@ use super::output::Outputs;
 use super::plan::Plan;
 use super::run::{Summary, run_into};
 use super::{Process, Status};
-use crate::temporary::{Temporary, sync_folder};
+use crate::temporary::Temporary;
 use crate::{Error, Result};
 
 /// Where the group about the run is.
@@ -72,7 +72,7 @@ pub(super) fn write_with(
     (provenance, mark): (&Provenance, Mark<'_>),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    let (unfinished, file) = Unfinished::create(library, to, plan.rank.rank)?;
+    let (temporary, file) = begin(library, to, plan.rank.rank)?;
     // First all that has a name: one that an output takes as well is refused before the first slice.
     describe(library, &file, provenance)?;
     mark(&file)?;
@@ -82,38 +82,26 @@ pub(super) fn write_with(
     drop(outputs);
     status.write(&summary.status)?;
     drop(status);
-    unfinished.finish(file, to)?;
+    finish(temporary, file, to)?;
     Ok(summary)
 }
 
-/// A file that has another name until it is finished, and goes away where it never is.
-pub(super) struct Unfinished {
-    place: PathBuf,
-    temporary: Temporary,
+/// Makes a file that has another name until it is finished, and opens it.
+pub(super) fn begin(library: &Library, to: &Path, rank: u64) -> Result<(Temporary, File)> {
+    if to.exists() {
+        return Err(Error::Argument(format!("{} is there already", to.display())));
+    }
+    let place = unfinished(to, rank)?;
+    // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
+    fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
+    let temporary = Temporary(Some(place.clone()));
+    Ok((temporary, File::create(library, &place)?))
 }
 
-impl Unfinished {
-    /// Makes it, and opens it; processes of several machines may have the same number, but not the same rank.
-    pub(super) fn create(library: &Library, to: &Path, rank: u64) -> Result<(Self, File)> {
-        if to.exists() {
-            return Err(Error::Argument(format!("{} is there already", to.display())));
-        }
-        let place = unfinished(to, rank)?;
-        // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
-        fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
-        let made = Self { place: place.clone(), temporary: Temporary(Some(place.clone())) };
-        Ok((made, File::create(library, &place)?))
-    }
-
-    /// Has it on the disk, and gives it its name.
-    pub(super) fn finish(mut self, file: File, to: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| Error::Argument(format!("{}: {error}", to.display()));
-        file.close()?;
-        fs::File::open(&self.place).and_then(|file| file.sync_all()).map_err(failed)?;
-        publish(&self.place, to).map_err(failed)?;
-        self.temporary.0 = None;
-        sync_folder(to).map_err(failed)
-    }
+/// Closes it, and gives it its name.
+pub(super) fn finish(temporary: Temporary, file: File, to: &Path) -> Result<()> {
+    file.close()?;
+    temporary.finish(to, publish).map_err(|error| Error::Argument(format!("{}: {error}", to.display())))
 }
 
 /// Gives a file its name; one that has it by now is not replaced, where the file system can tell.
@@ -125,7 +113,8 @@ fn publish(place: &Path, to: &Path) -> std::io::Result<()> {
     }
 }
 
-/// The name that a file has until it is finished: in the same folder, and of no other process.
+/// The name that a file has until it is finished: in the same folder, and of no other process. Processes of several machines may have
+/// the same number, but not the same rank.
 fn unfinished(to: &Path, rank: u64) -> Result<PathBuf> {
     let none = || Error::Argument(format!("{} is no name of a file", to.display()));
     let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
