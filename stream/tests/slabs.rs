@@ -7,12 +7,11 @@ mod common;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use common::bitshuffled;
 use common::cases::{Case, index, place};
 use common::hdf5::{h5t, library};
 use common::maker::{self, Layout, Spec, create, open};
 use common::path;
-use darkchunk::Exec;
-use darkchunk::pipeline::Pipeline;
 use darkchunk_hdf5::results::{NumberClass, NumberType};
 use darkchunk_sim::Rng;
 use darkchunk_stream::slabs::{Call, Input, Limits, OutputSpec, Plan, Provenance, Taken, Verdict, run, write};
@@ -114,25 +113,9 @@ fn every_slice_is_what_the_dataset_holds() {
     }
 }
 
-/// Pixels of a dataset whose values say where they are, in chunks that are encoded by bitshuffle and LZ4.
+/// Pixels of a dataset whose values say where they are.
 fn make(name: &str, dims: [u64; 3], chunk: [u64; 3]) -> std::path::PathBuf {
-    let path = path(name);
-    let file = create(&path, true, 0);
-    let mut spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &dims, Layout::Chunked(chunk.to_vec()));
-    spec.filters = vec![(32008, vec![0, 2, 2, 0, 2])];
-    let dataset = spec.make(&file, "data");
-    let pipeline = Pipeline::new([(32008, &[0, 2, 2, 0, 2][..])]).expect("bitshuffle");
-    let grid: Vec<u64> = dims.iter().zip(&chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
-    for number in 0..grid.iter().product() {
-        let offset: Vec<u64> = place(&grid, number).iter().zip(&chunk).map(|(at, chunk)| at * chunk).collect();
-        let mut pixels = Vec::new();
-        for pixel in 0..chunk.iter().product() {
-            let at = place(&chunk, pixel);
-            pixels.extend(value(&[at[0] + offset[0], at[1] + offset[1], at[2] + offset[2]]).to_ne_bytes());
-        }
-        maker::write_chunk(&dataset, &offset, 0, &pipeline.encode(Exec::current(), &pixels).expect("it encodes"));
-    }
-    path
+    bitshuffled::make(name, dims, chunk, |at| value(&at))
 }
 
 fn value(at: &[u64]) -> u16 {

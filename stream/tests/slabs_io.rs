@@ -4,33 +4,12 @@
 
 mod common;
 
-use common::cases::place;
-use common::hdf5::{h5t, library};
-use common::maker::{self, Layout, Spec, create, open};
-use common::path;
-use darkchunk::Exec;
-use darkchunk::pipeline::Pipeline;
+use common::bitshuffled;
+use common::hdf5::library;
+use common::maker::open;
 use darkchunk_sim::Rng;
 use darkchunk_stream::Way;
 use darkchunk_stream::slabs::{Call, Input, Limits, Plan, Taken, Verdict, run};
-
-/// A file of noise in chunks that are encoded by bitshuffle and LZ4.
-fn make(name: &str, dims: [u64; 3], chunk: [u64; 3]) -> std::path::PathBuf {
-    let path = path(name);
-    let file = create(&path, true, 0);
-    let mut spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &dims, Layout::Chunked(chunk.to_vec()));
-    spec.filters = vec![(32008, vec![0, 2, 2, 0, 2])];
-    let dataset = spec.make(&file, "data");
-    let pipeline = Pipeline::new([(32008, &[0, 2, 2, 0, 2][..])]).expect("bitshuffle");
-    let grid: Vec<u64> = dims.iter().zip(&chunk).map(|(dim, chunk)| dim.div_ceil(*chunk)).collect();
-    let mut rng = Rng::new(1);
-    for number in 0..grid.iter().product() {
-        let offset: Vec<u64> = place(&grid, number).iter().zip(&chunk).map(|(at, chunk)| at * chunk).collect();
-        let pixels: Vec<u8> = (0..chunk.iter().product()).flat_map(|_| (rng.below(512) as u16).to_ne_bytes()).collect();
-        maker::write_chunk(&dataset, &offset, 0, &pipeline.encode(Exec::current(), &pixels).expect("it encodes"));
-    }
-    path
-}
 
 /// Bytes that this process has read so far, from whatever file.
 fn read_so_far() -> u64 {
@@ -42,7 +21,8 @@ fn read_so_far() -> u64 {
 #[test]
 fn the_system_counts_no_more_than_a_hundredth_over_the_stored_bytes() {
     for (name, chunk) in [("slabs-io-diamond", [8, 16, 160]), ("slabs-io-bricks", [16, 16, 160])] {
-        let path = make(name, [1024, 64, 160], chunk);
+        let mut rng = Rng::new(1);
+        let path = bitshuffled::make(name, [1024, 64, 160], chunk, |_| rng.below(512) as u16);
         let before = read_so_far();
         let file = open(&path);
         let inputs = [Input::open(&library(), file.0, "data", 2).expect("a dataset")];

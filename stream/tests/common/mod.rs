@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
+pub(crate) mod bitshuffled;
 pub(crate) mod cases;
 #[path = "../../../hdf5/tests/common/hdf5.rs"]
 pub(crate) mod hdf5;
