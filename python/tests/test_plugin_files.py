@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support import python
 
 import darkchunk
 
@@ -35,12 +36,9 @@ def file(tmp_path_factory):
     return path
 
 
-def read(path: Path, folder: Path) -> subprocess.CompletedProcess:
+def read(path, folder):
     """In a process of its own, which knows of darkchunk by its search path alone."""
-    environment = os.environ | {"HDF5_PLUGIN_PATH": str(folder)}
-    return subprocess.run(
-        [sys.executable, "-c", READ, str(path)], env=environment, capture_output=True, text=True, timeout=60
-    )
+    return python(READ, path, HDF5_PLUGIN_PATH=folder)
 
 
 def of_package() -> Path:

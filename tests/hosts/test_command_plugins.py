@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from common import NAMES, PLUGINS
+from common import NAMES, PLUGINS, ROOT
 from test_command import COMMAND
 
 IDS = {36114, 32008, 32001, 32004, 32015, 36115}
@@ -54,3 +54,13 @@ def test_what_is_installed_is_found_and_others_files_stay(tmp_path):
     assert {line["filter"] for line in found} == IDS and all(line["darkchunk"] for line in found)
     (tmp_path / "new" / "libh5drle.so").write_text("of somebody else")
     assert "is not darkchunk's: --force" in plugins("install", "--to", tmp_path / "new", code=2)
+
+
+def test_a_plugin_of_the_wheel_that_was_copied_alone_says_what_it_needs(tmp_path):
+    plugin = tmp_path / "libh5lz4.so"
+    source = ROOT / "python" / "plugin.c"
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-fvisibility=hidden", "-DFILTER=32004", str(source), "-o", str(plugin), "-ldl"], check=True
+    )
+    found = [json.loads(line) for line in plugins("list", "--json", path=tmp_path, code=None).splitlines()]
+    assert {line["reason"] for line in found if line["file"] == str(plugin)} == {"needs darkchunk.so beside it"}, found

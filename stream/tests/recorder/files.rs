@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use darkchunk_hdf5::{Column, Number};
 use darkchunk_sim::Rng;
 use darkchunk_stream::recorder::{Files, Pushed, Share, Spread};
-use darkchunk_stream::{Error, master};
+use darkchunk_stream::{Error, Way, master};
 
 use super::*;
 
@@ -224,6 +224,19 @@ fn what_is_no_part_or_has_the_frames_of_another_is_refused_with_its_name() {
     let file = File::create(&library(), &at.with_file_name("bad.h5")).expect("a file");
     let refused = Recorder::<i16>::create(&library(), file.id(), &drle(1), Processing::default(), bad);
     assert!(matches!(refused, Err(Error::Argument(_))));
+}
+
+#[test]
+fn a_part_that_was_removed_is_named_by_the_reader_which_leaves_the_rest_to_hdf5() {
+    let at = folder("removed");
+    let mut files = files(&at, Spread::Frames(4), &drle(1));
+    (0..8).for_each(|index| assert_eq!(push(&mut files, index), Pushed::Taken));
+    files.finish().expect("finished");
+    std::fs::remove_file(master::part_path(&at, 1)).expect("it was there");
+    let file = open(&at);
+    let reader = Reader::open(&library(), open_dataset(&file, PATH).0, ReadOptions::default()).expect("a dataset");
+    assert_eq!(reader.way(), Way::Hdf5);
+    assert!(reader.reason().contains("run_000001.h5 is not there"), "{}", reader.reason());
 }
 
 #[test]
