@@ -14,7 +14,7 @@ import zlib
 
 import numpy as np
 
-TYPES = ["<i2", ">i2", "<u2", ">u2", "i1", "u1", "<i4", ">i4", "<u4", ">u4"]
+TYPES = ["<i2", ">i2", "<u2", ">u2", "i1", "u1", "<i4", ">i4", "<u4", ">u4", "<f4", ">f4"]
 
 
 def check(is_sound, what):
@@ -51,6 +51,11 @@ class Bytes:
 
     def part(self):
         return self.take(self.number())
+
+    def real(self):
+        value = float(np.frombuffer(self.take(8), "<f8")[0])
+        check(math.isfinite(value), "a real number is not finite")
+        return value
 
     def rest(self):
         return self.take(len(self.data) - self.at)
@@ -263,8 +268,10 @@ class Chunk:
         data = Bytes(chunk)
         check(data.take(5) == b"DCBD\1", "not a chunk of version 1")
         element, bound, self.options = data.integer(1), data.integer(1), data.integer(1)
-        check(1 <= element <= 10 and bound < 3 and self.options < 16, "a type, bound or option that does not exist")
-        self.dtype = np.dtype(TYPES[element - 1])
+        check(1 <= element <= 12 and bound < 5 and self.options < 16, "a type, bound or option that does not exist")
+        self.dtype, self.is_float = np.dtype(TYPES[element - 1]), element > 10
+        check(bound == 0 or self.is_float == (bound > 2), "the bound is of another element type")
+        check(not self.is_float or self.options in (0, 8), "options that float32 does not have")
         self.height, self.width, self.n_bytes, n_front = (data.integer(4) for _ in range(4))
         self.n_pixels = self.height * self.width
         frame_bytes = self.n_pixels * self.dtype.itemsize
@@ -287,12 +294,25 @@ class Chunk:
     def read_front(self, front, bound):
         size = self.dtype.itemsize
         is_signed = [front.number, front.number, front.number, front.number, front.signed, front.number, front.number]
-        self.bound, numbers = bound, [front.number()] if bound == 1 else [read() for read in is_signed] if bound else []
+        self.bound, self.step, numbers = bound, 0.0, []
+        if bound in (1, 2):
+            numbers = [read() for read in (is_signed if bound == 2 else is_signed[:1])]
+        elif bound:
+            asked, tolerance, self.step = (front.real() for _ in range(3))
+            is_exact = tolerance == 0 and self.step == 0
+            check(
+                asked >= 0 and (is_exact or tolerance > 0 and 2**-120 <= self.step <= 2**127), "a bound is out of range"
+            )
         if bound == 2:
             short = numbers[:4] + numbers[6:]
             check(all(1 <= number <= 65535 for number in short), "the noise model is out of range")
         saturation = front.number()
-        self.achieved = [front.number() for _ in range(3)] + [front.signed()] + [front.number() for _ in range(3)]
+        check(saturation == 0 or not self.is_float, "float32 has no saturation")
+        if self.is_float:
+            errors = [front.number(), *(front.real() for _ in range(3))]
+        else:
+            errors = [front.number() for _ in range(3)] + [front.signed(), front.number()]
+        self.achieved = [*errors, front.number(), front.number()]
         n = front.integer(1)
         check(n <= 8 and (n == 0 or size > 1 or self.height > 1), "too many sentinels")
         self.sentinels = [front.number() for _ in range(n)]
@@ -306,8 +326,10 @@ class Chunk:
     def read_coding(self, front, numbers, saturation):
         first, last, checksum = front.signed(), front.signed(), front.integer(4)
         check(-1 << 32 <= first <= last <= 1 << 32, "the levels are out of range")
-        self.levels = Levels(self.bound, numbers, self.options, np.iinfo(self.dtype), saturation, last)
-        known = range(first, first + min(last - first + 1, 1 << 14)) if self.bound else ()
+        known = ()
+        if not self.is_float:
+            self.levels = Levels(self.bound, numbers, self.options, np.iinfo(self.dtype), saturation, last)
+            known = range(first, first + min(last - first + 1, 1 << 14)) if self.bound else ()
         values = np.array([wrap(self.levels.value(level)) for level in known], "<i4")
         check(zlib.crc32(values.tobytes()) == checksum, "levels stand for other values than when it was written")
         self.reference = front.integer(1)
@@ -349,8 +371,12 @@ class Chunk:
         data = Bytes(segment)
         head = data.integer(1)
         mode, is_first = head & 15, head & 16
-        check(mode < 4 and head < 64, "a frame is stored in a way that does not exist")
+        may_have_exceptions = self.is_float and mode != 3 and not is_reference
+        check(
+            mode < 4 and head < (128 if may_have_exceptions else 64), "a frame is stored in a way that does not exist"
+        )
         own = [data.part() for _ in self.sentinels] if head & 32 else []
+        exceptions = self.exceptions(data) if head & 64 else None
         if mode == 3:
             check(not is_reference, "the stored reference is raw")
             pixels[:] = np.frombuffer(data.take(pixels.nbytes), self.dtype).reshape(pixels.shape)
@@ -375,7 +401,16 @@ class Chunk:
         plane[-1] = plane[-2]
         if not is_reference:
             self.store(levels, mask, pixels)
+        if exceptions is not None:
+            is_one, bits = exceptions
+            pixels.view(self.dtype.str.replace("f", "u"))[is_one] = bits
         return plane
+
+    def exceptions(self, data):
+        """Pixels that are not what their levels stand for, and their bits."""
+        pixels = self.marks(data.part())
+        check(pixels.any(), "a frame says that it has exceptions, and has none")
+        return pixels, np.frombuffer(data.take(4 * pixels.sum()), "<u4")
 
     def enter(self, plane, y, levels, mask, scale):
         row = np.clip(wrap(levels - scale[0]) >> scale[1], self.least, self.most)
@@ -441,14 +476,19 @@ class Chunk:
 
     def store(self, levels, mask, pixels):
         bits = levels
-        if self.bound:
+        if self.is_float and self.step:
+            with np.errstate(over="ignore"):
+                bits = (levels * self.step).astype("<f4").view("<u4").astype(np.int64)
+        elif self.is_float:
+            bits = np.where(levels < 0, levels ^ 0x7FFFFFFF, levels)
+        elif self.bound:
             numbers = levels % (1 << 32) if self.dtype.str[1:] == "u4" else levels
             known, index = np.unique(numbers, return_inverse=True)
             bits = np.array([self.levels.value(int(level)) for level in known], np.int64)[index].reshape(levels.shape)
         for index, sentinel in enumerate(self.sentinels):
             bits = np.where(mask == index + 1, sentinel, bits)
         unsigned = bits % (1 << 8 * self.dtype.itemsize)
-        pixels.view(self.dtype.str.replace("i", "u"))[:] = unsigned
+        pixels.view(self.dtype.str.replace("i", "u").replace("f", "u"))[:] = unsigned
 
     def decode(self):
         pixels = np.empty((self.n_frames, self.height, self.width), self.dtype)
@@ -466,7 +506,7 @@ def decode(chunk, cd_values=()):
     opened = Chunk(bytes(chunk))
     element, _, _, n_bytes = (*cd_values, *(0,) * 16)[12:16]
     check(
-        element == 0 or opened.dtype == TYPES[min(element, 10) - 1],
+        element == 0 or opened.dtype == TYPES[min(element, 12) - 1],
         "the chunk has another element type than the parameters say",
     )
     check(n_bytes in (0, opened.n_bytes), "the chunk has another size than the parameters say")

@@ -11,7 +11,9 @@ pub enum ElementClass {
     Signed,
     /// Unsigned integer.
     Unsigned,
-    /// Anything else (floats, compounds, arrays, strings): bytes to us.
+    /// A number of IEEE 754: float32.
+    Float,
+    /// Anything else (other floats, compounds, arrays, strings): bytes to us.
     Other,
 }
 
@@ -66,6 +68,8 @@ impl ElementType {
     pub const I32: Self = Self::native(ElementClass::Signed, 4);
     /// `uint32` in this machine's byte order.
     pub const U32: Self = Self::native(ElementClass::Unsigned, 4);
+    /// `float32` in this machine's byte order.
+    pub const F32: Self = Self::native(ElementClass::Float, 4);
 
     /// The elements of a datatype of `n_bytes` with a base type of `base_bytes`. An integer that does not fill its bytes, or
     /// has an order that no codec knows, is bytes: to a codec of numbers its padding would be a part of the number.
@@ -83,7 +87,13 @@ impl ElementType {
         Self { class, order: if n_bytes == 1 { ByteOrder::NATIVE } else { order }, ..bytes }
     }
 
-    /// The bits of an integer of up to four bytes that `bytes` begin with, as a file has it; `None` for everything else.
+    /// Whether it is an integer that fills its bytes.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        matches!(self.class, ElementClass::Signed | ElementClass::Unsigned)
+    }
+
+    /// The bits of an integer of up to four bytes, or of a float32, that `bytes` begin with, as a file has it; `None` for everything else.
     #[must_use]
     pub fn bits(&self, bytes: &[u8]) -> Option<u32> {
         let bytes = bytes.get(..self.n_bytes).filter(|bytes| self.class != ElementClass::Other && bytes.len() <= 4)?;
@@ -92,6 +102,12 @@ impl ElementType {
             ByteOrder::Little => bytes.iter().rev().fold(0, add),
             ByteOrder::Big => bytes.iter().fold(0, add),
         })
+    }
+
+    /// `float32` in this byte order.
+    #[must_use]
+    pub fn float32(is_big_endian: bool) -> Self {
+        Self { order: if is_big_endian { ByteOrder::Big } else { ByteOrder::Little }, ..Self::F32 }
     }
 
     const fn native(class: ElementClass, n_bytes: usize) -> Self {
@@ -105,6 +121,7 @@ impl fmt::Display for ElementType {
         match self.class {
             ElementClass::Signed => write!(f, "int{n_bits}")?,
             ElementClass::Unsigned => write!(f, "uint{n_bits}")?,
+            ElementClass::Float => write!(f, "float{n_bits}")?,
             ElementClass::Other => {
                 return write!(f, "a type of {} bytes that is no integer of {n_bits} bits", self.n_bytes);
             }
@@ -164,6 +181,7 @@ mod tests {
         let little = ElementType { order: ByteOrder::Little, ..ElementType::I32 };
         assert_eq!(little.to_string(), "int32");
         assert_eq!(big.to_string(), "uint16 (big-endian)");
+        assert_eq!(ElementType { order: ByteOrder::Little, ..ElementType::F32 }.to_string(), "float32");
         assert_eq!(double.to_string(), "a type of 8 bytes that is no integer of 64 bits");
     }
 

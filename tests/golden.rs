@@ -240,6 +240,43 @@ fn bounded_is_stored_as_ever() {
     check("bounded-sparse", &codec, &src, &src);
 }
 
+#[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
+fn bounded_floats_are_stored_as_ever() {
+    for (name, is_big_endian, given) in [
+        ("bounded-float-exact", true, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3][..]),
+        // 0.5, 0.001 of the range, and 0.01 in big-endian.
+        ("bounded-float-absolute", false, &[3, 0, 0x3FE0_0000, 0, 0, 0, 0, 0, 0, 2]),
+        ("bounded-float-relative", false, &[4, 0xD2F1_A9FC, 0x3F50_624D, 0, 0, 0, 0, 0, 0, 3]),
+        ("bounded-float-be", true, &[3, 0x47AE_147B, 0x3F84_7AE1]),
+    ] {
+        let number = |(at, pixel): (usize, u16)| match (at % 61, pixel) {
+            (_, 65_535) => f32::NAN,
+            (_, 60_000) => f32::INFINITY,
+            (7, _) => -0.0,
+            (53, _) if at % 5 == 0 => 1e30,
+            _ => f32::from(pixel) / 7.0 - 40.0,
+        };
+        let bytes = |number: f32| if is_big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+        let src: Vec<u8> = scene().into_iter().enumerate().flat_map(|pixel| bytes(number(pixel))).collect();
+        let layout = ChunkLayout::new(ElementType::float32(is_big_endian), vec![4, 9, 20]);
+        let stored = Bounded::localise(given, &layout).expect("parameters");
+        let codec = Bounded::from_cd_values(&stored).expect("parameters");
+        let (mut decoded, chunk) = (vec![0; src.len()], encode(&codec, Level::SCALAR, &src));
+        codec.decode(Exec::current(), &chunk, &mut decoded).expect("what was encoded");
+        assert_eq!(decoded == src, name.ends_with("exact"));
+        let number =
+            |bytes: &[u8; 4]| if is_big_endian { f32::from_be_bytes(*bytes) } else { f32::from_le_bytes(*bytes) };
+        let pairs = src.as_chunks().0.iter().map(number).zip(decoded.as_chunks().0.iter().map(number));
+        let most = Bounded::report(&chunk).expect("sound").achieved.float.expect("of floats").tolerance;
+        for (x, y) in pairs {
+            let error = (f64::from(y) - f64::from(x)).abs();
+            assert!(x.to_bits() == y.to_bits() || error <= most, "{name}: {x} became {y}, {most} off at most");
+        }
+        check(name, &codec, &src, &decoded);
+    }
+}
+
 /// What was decoded, if it keeps the bound.
 fn bounded_by(codec: &Bounded, src: &[u8], decoded: &[u8], order: ByteOrder) -> Vec<u16> {
     let pixel = |bytes: &[u8; 2]| {

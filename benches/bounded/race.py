@@ -19,17 +19,12 @@ import sys
 import time
 import warnings
 
+import floats
 import record
+from codec import Codec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEVELS = ("avx512", "avx2", "scalar")
-
-
-class Codec:
-    """A name, both directions over an array, and what it takes."""
-
-    def __init__(self, name, encode, decode, takes=lambda a: True):
-        self.name, self.encode, self.decode, self.takes = name, encode, decode, takes
 
 
 def by_frame(encode, decode):
@@ -227,6 +222,30 @@ def check(a, tolerance):
     return largest
 
 
+def check_floats(a, error, is_ours):
+    """The same of float32, as a share of the bound. Peers may round beyond theirs; where nothing may be lost, none does."""
+    import numpy as np
+
+    def largest(decoded):
+        most = float(np.abs(decoded.astype("f8") - a).max())
+        assert decoded.shape == a.shape and (most <= error or error > 0 and not is_ours), "a pixel is off by too much"
+        return f"{most / error:.4f} E" if error else 0
+
+    return largest
+
+
+def entries_of_floats(a, share, only_ours):
+    """All that race for a share of the range of all values."""
+    error = share * (float(a.max()) - float(a.min()))
+    given = {"absolute": error} if share else {}
+    entries = [(ours(given), a, a.nbytes, check_floats(a, error, True))]
+    entries.append((ours(given | {"reference": "previous"}, "ours, from the frame before"), *entries[0][1:]))
+    if not only_ours:
+        peers = floats.peers_within(a, error) if share else lossless_peers()
+        entries += [(c, a, a.nbytes, check_floats(a, error, False)) for c in peers if c.takes(a)]
+    return entries
+
+
 def tolerance(a, sigmas, noise):
     import numpy as np
 
@@ -294,6 +313,11 @@ def race(options):
                 continue
             if options.only is None or options.only in f"{name} {bound[0]}":
                 race.run(name, bound[0], entries_of(frames, bound, noise, options.only_ours))
+    for name, frames in floats.sets(options.data):
+        for share in (1e-3,) if options.quick else (0, 1e-4, 1e-3, 1e-2):
+            bound = f"{share:g} of range" if share else "exact"
+            if options.only is None or options.only in f"{name} {bound}":
+                race.run(name, bound, entries_of_floats(frames, share, options.only_ours))
     return {"level": level, "rows": race.rows}
 
 

@@ -183,10 +183,15 @@ fn achieved_line(achieved: &Result<Achieved, darkchunk_hdf5::Error>) -> String {
         0 => String::new(),
         _ => format!(" ({:.4} standard deviations)", found.largest_sigma()),
     };
+    let root = found.mean_square().sqrt();
+    let (most, root) = match found.float {
+        Some(float) => (format!("{:.4e}", float.most), format!("{root:.4e}")),
+        None => (found.most.to_string(), format!("{root:.4}")),
+    };
     let mut parts = vec![
-        format!("largest error {}{sigma}", found.most),
+        format!("largest error {most}{sigma}"),
         format!("mean error {:.3e}", found.mean()),
-        format!("root mean square {:.4}", found.mean_square().sqrt()),
+        format!("root mean square {root}"),
         format!("{} became 0", count(found.n_to_zero, "value")),
         format!("{} became another value", count(found.n_from_zero, "zero")),
     ];
@@ -238,7 +243,7 @@ fn achieved_fields(found: &Achieved) -> Value {
         "chunks_exact": found.n_exact,
         "chunks_unknown": found.n_unknown,
         "pixels": found.n_pixels,
-        "largest_error": found.most,
+        "largest_error": found.float.map_or(json!(found.most), |float| json!(float.most)),
         "largest_error_sigma": found.largest_sigma(),
         "mean_error": found.mean(),
         "mean_square_error": found.mean_square(),

@@ -246,15 +246,12 @@ impl Shown<'_> {
             return String::new();
         }
         let why = if is_noise { "What would help" } else { "Much of what is left is noise" };
-        let mut text = wrapped(
-            0,
-            &format!(
-                "{why}: {} keeps each pixel within a bound, ratio {:.2}. `darkchunk compare FILE --codec {}` says what it takes away.",
-                bounded.spec,
-                bounded.cost.ratio(),
-                bounded.spec
-            ),
-        );
+        let spec = bounded.spec;
+        let mut what = format!("{why}: {spec} keeps each pixel within a bound, ratio {:.2}.", bounded.cost.ratio());
+        if self.found.info.element.is_integer() {
+            what += &format!(" `darkchunk compare FILE --codec {spec}` says what it takes away.");
+        }
+        let mut text = wrapped(0, &what);
         if is_noise {
             text += &self.lines(bounded);
         }

@@ -86,7 +86,8 @@ typedef enum dc_element {
  *                  or the same after 0, 0, 0, 0
  *   DC_LZ4         block bytes (0 or nothing = 1 GiB)
  *   DC_ZSTD        level
- *   DC_BOUNDED     nothing: exact; or 1, counts; or 2, n, d: steps of n / d standard deviations of a photon counter's noise; more
+ *   DC_BOUNDED     nothing: exact; or 1, counts; or 2, n, d: steps of n / d standard deviations of a photon counter's noise; of
+ *                  float32 also 3, or 4 for a share of the range of a chunk's values, and the lower and the upper half of a double; more
  *                  in filters/README.md
  */
 enum { DC_NO_FILTER = 0, DC_DRLE = 36114, DC_BITSHUFFLE = 32008, DC_BLOSC = 32001, DC_LZ4 = 32004, DC_ZSTD = 32015,
@@ -166,8 +167,8 @@ typedef struct dc_array {
     uint32_t filter;        /* DC_DRLE to DC_ZSTD */
     const uint32_t *values; /* the filter's parameters; for decoding, as they are stored */
     size_t n_values;
-    int number;             /* 1 unsigned integer, 2 signed integer, 0 anything else */
-    int is_big_endian;      /* of an integer */
+    int number;             /* 1 unsigned integer, 2 signed integer, 3 float32, 0 anything else */
+    int is_big_endian;      /* of an integer or a float32 */
     size_t element_bytes;
     size_t base_bytes;      /* of what an array type is made of; of any other type the same as element_bytes */
     const uint64_t *dims;   /* slowest first, none of them 0 */

@@ -82,7 +82,13 @@ fn element(array: &Array) -> Result<ElementType, Failure> {
         0 => return Ok(ElementType::from_parts(element_bytes, base_bytes, None)),
         1 => false,
         2 => true,
-        _ => return Err(Failure::Argument(format!("array.number is {number}: give 0, 1 or 2"))),
+        3 if (element_bytes, base_bytes) == (4, 4) => return Ok(ElementType::float32(array.is_big_endian != 0)),
+        3 => {
+            return Err(Failure::Argument(format!(
+                "array.number is 3, float32, with elements of {element_bytes} bytes: give 0"
+            )));
+        }
+        _ => return Err(Failure::Argument(format!("array.number is {number}: give 0, 1, 2 or 3"))),
     };
     let is_big_endian = Some(array.is_big_endian != 0);
     let parts = IntegerParts { is_signed, n_bits: 8 * element_bytes, is_big_endian };

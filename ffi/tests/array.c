@@ -83,6 +83,30 @@ static void refusals(void) {
     CHECK(dc_array_max_encoded_len(&array, &n_bytes) == DC_UNSUPPORTED);
 }
 
+/* A bound of float32: a double in two halves. */
+static void floats_within(void) {
+    enum { N = 1000 };
+    const double most = 0.125;
+    uint64_t bits;
+    memcpy(&bits, &most, sizeof bits);
+    const uint32_t values[3] = {3, (uint32_t)bits, (uint32_t)(bits >> 32)};
+    const uint64_t dims[1] = {N};
+    const uint16_t one = 1;
+    static float numbers[N], decoded[N];
+    static unsigned char encoded[2 * sizeof numbers];
+    for (int i = 0; i < N; i++) numbers[i] = (float)(i * 37 % 100) / 7;
+    dc_array array = make_array(DC_BOUNDED, values, 3, 4);
+    array.number = 3;
+    array.is_big_endian = *(const unsigned char *)&one == 0;
+    array.dims = dims;
+    array.n_dims = 1;
+    size_t n_bytes;
+    CHECK(dc_array_encode(&array, numbers, sizeof numbers, encoded, sizeof encoded, &n_bytes) == DC_OK);
+    CHECK(n_bytes < sizeof numbers / 3);
+    CHECK(dc_array_decode(&array, encoded, n_bytes, decoded, sizeof decoded) == DC_OK);
+    for (int i = 0; i < N; i++) CHECK(decoded[i] - numbers[i] <= most && numbers[i] - decoded[i] <= most);
+}
+
 int main(void) {
     const uint32_t threshold = 1, bitshuffle[3] = {0, 3, 3}, level = 3, blosc[7] = {0, 0, 0, 0, 5, 1, 1};
     /* Bytes of which few are set, positive numbers in either byte order. */
@@ -101,6 +125,13 @@ int main(void) {
         array.is_big_endian = is_big_endian;
         round_trip(array, pixels);
     }
+    for (int is_big_endian = 0; is_big_endian < 2; is_big_endian++) {
+        dc_array array = make_array(DC_BOUNDED, NULL, 0, 4);
+        array.number = 3;
+        array.is_big_endian = is_big_endian;
+        round_trip(array, pixels);
+    }
+    floats_within();
     dc_array shared = make_array(DC_BLOSC, blosc, 7, 12); /* an array type of three numbers of four bytes */
     shared.base_bytes = 4;
     shared.n_threads = 3;

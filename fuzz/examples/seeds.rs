@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAX_INPUT_BYTES: usize = 4096;
 
 /// The golden chunks by the beginning of their names: filter, and parameters as stored for them.
-const GOLDEN: [(&str, u32, &[u32]); 25] = [
+const GOLDEN: [(&str, u32, &[u32]); 29] = [
     ("drle-exceptions-uint16-le", 36114, &[20, 0, 0, 1, 3, 351, 1404]),
     ("drle-exceptions-uint16-be", 36114, &[20, 0, 0, 1, 4, 351, 1404]),
     ("drle-exceptions-int16-le", 36114, &[20, 0, 0, 2, 1, 351, 1404, 0, 2, 65_535, 65_534]),
@@ -43,11 +43,15 @@ const GOLDEN: [(&str, u32, &[u32]); 25] = [
     ("bounded-sparse", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 13, 27, 1404, 0, 0]),
     ("bounded-exact-be", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 1, 4, 9, 20, 1440, 0, 0]),
     ("bounded-unbiased", 36115, &[2, 1, 1, 0, 0, 0, 0, 0, 1, 2, 0, 1, 4, 9, 20, 1440, 0, 0]),
+    ("bounded-float-relative", 36115, &[4, 0xD2F1_A9FC, 0x3F50_624D, 0, 0, 0, 0, 0, 0, 3, 0, 1, 11, 9, 20, 2880, 0, 0]),
+    ("bounded-float-absolute", 36115, &[3, 0, 0x3FE0_0000, 0, 0, 0, 0, 0, 0, 2, 0, 1, 11, 9, 20, 2880, 0, 0]),
+    ("bounded-float-be", 36115, &[3, 0x47AE_147B, 0x3F84_7AE1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 12, 9, 20, 2880, 0, 0]),
+    ("bounded-float-", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 1, 12, 9, 20, 2880, 0, 0]),
     ("bounded-", 36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 9, 20, 1440, 0, 0]),
 ];
 
 /// Parameters as callers give them, for every way of each filter.
-const GIVEN: [(u32, &[u32]); 29] = [
+const GIVEN: [(u32, &[u32]); 31] = [
     (36114, &[20]),
     (36114, &[1, 0, 0, 2, 0, 0, 0, 0, 2, 65_535, 3]),
     (36114, &[1, 0, 100]),
@@ -76,6 +80,8 @@ const GIVEN: [(u32, &[u32]); 29] = [
     (36115, &[]),
     (36115, &[1, 3]),
     (36115, &[2, 1]),
+    (36115, &[3, 0x47AE_147B, 0x3F84_7AE1]),
+    (36115, &[4, 0xD2F1_A9FC, 0x3F50_624D, 0, 0, 0, 0, 0, 16, 3]),
     (36115, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3]),
 ];
 
@@ -255,6 +261,9 @@ fn simulated() -> Vec<Pixels> {
     put("raw-camera", unsigned, 2, 1, small, ule(regimes::raw_camera(small, 0.0056, 6)));
     put("wide-photons", unsigned, 4, 1, small, wide(regimes::poisson_u32(small, 0.5, 7)));
     put("bytes", unsigned, 1, 1, small, regimes::poisson_u16(small, 2.0, 8).iter().map(|pixel| *pixel as u8).collect());
+    let float = ElementClass::Float;
+    let numbers = |pixels: Vec<u16>| pixels.iter().flat_map(|pixel| (f32::from(*pixel) / 7.0).to_le_bytes()).collect::<Vec<u8>>();
+    put("numbers", float, 4, 1, small, numbers(regimes::noise_12bit(small, 10)));
     let records = wide(regimes::poisson_u32(small, 0.1, 9)[..690].to_vec());
     put("records", other, 12, 1, (23, 10), records);
     let large = (128, 160);
@@ -271,6 +280,7 @@ fn real_pixels(folder: &Path) -> std::result::Result<Vec<Pixels>, Failure> {
         let class = match row["class"].as_str() {
             Some("signed") => ElementClass::Signed,
             Some("unsigned") => ElementClass::Unsigned,
+            Some("float") => ElementClass::Float,
             _ => ElementClass::Other,
         };
         let dims: Vec<u64> =

@@ -1,12 +1,12 @@
 //! What the bounded codec promises, by a stored chunk's own account.
 
-use darkchunk::codec::bounded::Bounded;
+use darkchunk::codec::bounded::{Bounded, Report};
 
 /// Where a chunk says what its elements are.
 const ELEMENT_AT: usize = 5;
 
 /// Bytes, whether signed, and whether big-endian, by the codes of `docs/format.md`.
-const ELEMENTS: [(usize, bool, bool); 10] = [
+const ELEMENTS: [(usize, bool, bool); 12] = [
     (2, true, false),
     (2, true, true),
     (2, false, false),
@@ -17,11 +17,13 @@ const ELEMENTS: [(usize, bool, bool); 10] = [
     (4, true, true),
     (4, false, false),
     (4, false, true),
+    (4, false, false),
+    (4, false, true),
 ];
 
 /// Fails where a pixel of `decoded` is further from that of `content` than `chunk` says.
 pub fn assert_kept(chunk: &[u8], content: &[u8], decoded: &[u8]) {
-    let bound = Bounded::report(chunk).expect("the front of an encoded chunk").bound;
+    let report = Bounded::report(chunk).expect("the front of an encoded chunk");
     let (n_bytes, is_signed, is_big_endian) = ELEMENTS[usize::from(chunk[ELEMENT_AT]) - 1];
     let value = |pixel: &[u8]| {
         let ordered: Vec<u8> = if is_big_endian { pixel.to_vec() } else { pixel.iter().rev().copied().collect() };
@@ -29,8 +31,20 @@ pub fn assert_kept(chunk: &[u8], content: &[u8], decoded: &[u8]) {
         ordered[1..].iter().fold(first, |value, byte| value << 8 | i64::from(*byte))
     };
     for (x, y) in content.chunks_exact(n_bytes).map(value).zip(decoded.chunks_exact(n_bytes).map(value)) {
-        assert!((y - x).abs() <= bound.tolerance(x), "{x} became {y}, with {bound:?}");
+        if report.achieved.float.is_some() {
+            assert_float_kept(&report, x as u32, y as u32);
+        } else {
+            assert!((y - x).abs() <= report.bound.tolerance(x), "{x} became {y}, with {:?}", report.bound);
+        }
     }
+}
+
+/// The same of float32, given as bits.
+fn assert_float_kept(report: &Report, x: u32, y: u32) {
+    let number = |bits| f64::from(f32::from_bits(bits));
+    let most = report.achieved.float.map_or(0.0, |float| float.tolerance);
+    let is_kept = x == y || (number(y) - number(x)).abs() <= most;
+    assert!(is_kept, "{} became {}, with {:?}", number(x), number(y), report.bound);
 }
 
 #[cfg(test)]

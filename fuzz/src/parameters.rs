@@ -27,7 +27,7 @@ pub struct Parameters {
 }
 
 fn element(u: &mut Unstructured<'_>) -> Result<ElementType> {
-    let class = *u.choose(&[ElementClass::Signed, ElementClass::Unsigned, ElementClass::Other])?;
+    let class = *u.choose(&[ElementClass::Signed, ElementClass::Unsigned, ElementClass::Float, ElementClass::Other])?;
     let n_bytes = *u.choose(&[2, 2, 2, 4, 8, 1, 3, 12, 17, 100, 300])?;
     let order = *u.choose(&[ByteOrder::Little, ByteOrder::Big])?;
     Ok(ElementType { class, n_bytes, base_bytes: n_bytes, order })

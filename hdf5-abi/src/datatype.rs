@@ -4,7 +4,8 @@ use core::ffi::{c_int, c_uint};
 
 use crate::Hid;
 use crate::constants::{
-    H5T_ARRAY, H5T_COMPOUND, H5T_INTEGER, H5T_ORDER_BE, H5T_ORDER_LE, H5T_REFERENCE, H5T_SGN_NONE, H5T_STRING, H5T_VLEN,
+    H5T_ARRAY, H5T_COMPOUND, H5T_FLOAT, H5T_INTEGER, H5T_ORDER_BE, H5T_ORDER_LE, H5T_REFERENCE, H5T_SGN_NONE,
+    H5T_STRING, H5T_VLEN,
 };
 
 /// What is asked of an HDF5 library about a datatype. Each is the function of its name; what HDF5 cannot tell is an error.
@@ -36,6 +37,9 @@ pub trait Ask {
     /// # Errors
     /// The answer is negative.
     fn sign(&self, datatype: Hid) -> Result<c_int, Self::Error>;
+    /// `H5Tget_fields`: where sign and exponent begin, the bits of the exponent, where the mantissa begins, and its bits; `None` where the
+    /// library cannot be asked.
+    fn fields(&self, datatype: Hid) -> Option<[usize; 5]>;
     /// The size of what `H5Tget_super` gives, which is closed again.
     ///
     /// # Errors
@@ -80,6 +84,8 @@ pub struct Datatype {
     pub base_bytes: usize,
     /// What is known of integers; `None` for all else.
     pub integer: Option<Integer>,
+    /// Of a float32 as IEEE 754 has it, whether the most significant byte comes first; `None` for all else.
+    pub float32: Option<bool>,
 }
 
 /// An integer, which need not fill its bytes.
@@ -101,18 +107,32 @@ pub fn read<A: Ask>(library: &A, datatype: Hid) -> Result<Datatype, A::Error> {
     let (n_bytes, class) = (library.size(datatype)?, library.class(datatype)?);
     let base_bytes = if class == H5T_ARRAY { library.base_size(datatype)? } else { n_bytes };
     let integer = if class == H5T_INTEGER { Some(integer(library, datatype)?) } else { None };
-    Ok(Datatype { class, n_bytes, base_bytes, integer })
+    let float32 = if class == H5T_FLOAT && n_bytes == 4 { float32(library, datatype)? } else { None };
+    Ok(Datatype { class, n_bytes, base_bytes, integer, float32 })
+}
+
+/// What [`Ask::fields`] says of the float32 of IEEE 754.
+const FLOAT32_FIELDS: [usize; 5] = [31, 23, 8, 0, 23];
+
+fn float32<A: Ask>(library: &A, datatype: Hid) -> Result<Option<bool>, A::Error> {
+    let is_big_endian = is_big_endian(library, datatype)?;
+    Ok(is_big_endian.filter(|_| library.fields(datatype) == Some(FLOAT32_FIELDS)))
+}
+
+/// `None` for an order that no filter knows.
+fn is_big_endian<A: Ask>(library: &A, datatype: Hid) -> Result<Option<bool>, A::Error> {
+    Ok(match library.order(datatype)? {
+        H5T_ORDER_LE => Some(false),
+        H5T_ORDER_BE => Some(true),
+        _ => None,
+    })
 }
 
 fn integer<A: Ask>(library: &A, datatype: Hid) -> Result<Integer, A::Error> {
     Ok(Integer {
         is_signed: library.sign(datatype)? != H5T_SGN_NONE,
         n_bits: library.precision(datatype)?,
-        is_big_endian: match library.order(datatype)? {
-            H5T_ORDER_LE => Some(false),
-            H5T_ORDER_BE => Some(true),
-            _ => None,
-        },
+        is_big_endian: is_big_endian(library, datatype)?,
     })
 }
 
@@ -154,7 +174,7 @@ fn is_fixed_within<A: AskParts>(library: &A, datatype: Hid, max_nesting: usize) 
 mod tests {
     use super::*;
     extern crate std;
-    use crate::constants::{H5T_FLOAT, H5T_SGN_2};
+    use crate::constants::H5T_SGN_2;
     use core::cell::Cell;
     use std::vec::Vec;
 
@@ -202,6 +222,10 @@ mod tests {
             known(self.sign, "sign")
         }
 
+        fn fields(&self, _: Hid) -> Option<[usize; 5]> {
+            (self.precision == 32).then_some(FLOAT32_FIELDS)
+        }
+
         fn base_size(&self, _: Hid) -> Result<usize, Self::Error> {
             some(self.base, "base")
         }
@@ -210,7 +234,7 @@ mod tests {
     #[test]
     fn an_integer_says_its_sign_its_bits_and_its_order() {
         let integer = Integer { is_signed: true, n_bits: 16, is_big_endian: Some(false) };
-        let int16 = Datatype { class: H5T_INTEGER, n_bytes: 2, base_bytes: 2, integer: Some(integer) };
+        let int16 = Datatype { class: H5T_INTEGER, n_bytes: 2, base_bytes: 2, integer: Some(integer), float32: None };
         assert_eq!(read(&INT16, 1), Ok(int16));
         let padded = Library { precision: 12, sign: H5T_SGN_NONE, order: H5T_ORDER_BE, ..INT16 };
         let integer = Integer { is_signed: false, n_bits: 12, is_big_endian: Some(true) };
@@ -222,9 +246,22 @@ mod tests {
     #[test]
     fn an_array_says_what_it_is_made_of() {
         let array = Library { class: H5T_ARRAY, size: 24, base: 8, ..INT16 };
-        assert_eq!(read(&array, 1), Ok(Datatype { class: H5T_ARRAY, n_bytes: 24, base_bytes: 8, integer: None }));
-        let float = Library { class: H5T_FLOAT, size: 4, ..INT16 };
-        assert_eq!(read(&float, 1), Ok(Datatype { class: H5T_FLOAT, n_bytes: 4, base_bytes: 4, integer: None }));
+        assert_eq!(
+            read(&array, 1),
+            Ok(Datatype { class: H5T_ARRAY, n_bytes: 24, base_bytes: 8, integer: None, float32: None })
+        );
+    }
+
+    #[test]
+    fn a_float32_is_one_where_its_fields_say_so() {
+        let float = Library { class: H5T_FLOAT, size: 4, precision: 32, ..INT16 };
+        let of = |library: &Library| read(library, 1).map(|found| found.float32);
+        assert_eq!(of(&float), Ok(Some(false)));
+        assert_eq!(of(&Library { order: H5T_ORDER_BE, ..float }), Ok(Some(true)));
+        assert_eq!(of(&Library { order: 2, ..float }), Ok(None));
+        assert_eq!(of(&Library { precision: 24, ..float }), Ok(None));
+        assert_eq!(of(&Library { size: 8, ..float }), Ok(None));
+        assert_eq!(of(&INT16), Ok(None));
     }
 
     #[test]
@@ -274,6 +311,10 @@ mod tests {
 
         fn sign(&self, _: Hid) -> Result<c_int, Self::Error> {
             Ok(H5T_SGN_2)
+        }
+
+        fn fields(&self, _: Hid) -> Option<[usize; 5]> {
+            None
         }
 
         fn base_size(&self, _: Hid) -> Result<usize, Self::Error> {

@@ -183,6 +183,10 @@ macro_rules! for_each_hdf5_function {
                 ) -> c_int;
                 fn H5Tclose(kind: Hid) -> c_int;
                 fn H5Tcommitted(kind: Hid) -> c_int;
+                fn H5Tget_fields(
+                    kind: Hid, sign: *mut usize, exponent: *mut usize, exponent_bits: *mut usize, mantissa: *mut usize,
+                    mantissa_bits: *mut usize,
+                ) -> c_int;
                 // A truth value, which has one byte or four by HDF5's version: room for any, set to 0 before.
                 fn H5VLobject_is_native(object: Hid, is_native: *mut u64) -> c_int;
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Result;
 use crate::api::Hid;
-use crate::library::{Library, h5, h5_optional, h5_tool};
+use crate::library::{Library, h5, h5_optional};
 use crate::object::{self, Id};
 use darkchunk::element::{ByteOrder, ElementClass};
 use darkchunk_hdf5_abi::constants::{H5T_ENUM, H5T_FLOAT, H5T_INTEGER, H5T_ORDER_BE, H5T_ORDER_LE};
@@ -53,7 +53,7 @@ pub(crate) fn of_type(library: &Library, kind: Hid) -> Result<Option<NumberType>
         let class = match element.class {
             ElementClass::Signed => NumberClass::Signed,
             ElementClass::Unsigned => NumberClass::Unsigned,
-            ElementClass::Other => return Ok(None),
+            ElementClass::Float | ElementClass::Other => return Ok(None),
         };
         return Ok((n_bytes <= 8).then_some(NumberType { class, n_bytes, order: element.order }));
     }
@@ -70,15 +70,11 @@ pub(crate) fn of_type(library: &Library, kind: Hid) -> Result<Option<NumberType>
 
 /// Whether sign, exponent and mantissa are where IEEE 754 has them.
 fn is_ieee(library: &Library, kind: Hid, n_bytes: usize) -> Result<bool> {
-    let (mut sign, mut exponent, mut exponent_bits, mut mantissa, mut mantissa_bits) = (0, 0, 0, 0, 0);
-    let (sign_at, exponent_at, n_exponent) = (&raw mut sign, &raw mut exponent, &raw mut exponent_bits);
-    let (mantissa_at, n_mantissa) = (&raw mut mantissa, &raw mut mantissa_bits);
-    h5_tool!(library, H5Tget_fields(kind, sign_at, exponent_at, n_exponent, mantissa_at, n_mantissa))?;
-    let fields = (sign, exponent, exponent_bits, mantissa, mantissa_bits);
+    let fields = object::float_fields(library, kind)?;
     Ok(match n_bytes {
-        2 => fields == (15, 10, 5, 0, 10),
-        4 => fields == (31, 23, 8, 0, 23),
-        8 => fields == (63, 52, 11, 0, 52),
+        2 => fields == [15, 10, 5, 0, 10],
+        4 => fields == [31, 23, 8, 0, 23],
+        8 => fields == [63, 52, 11, 0, 52],
         _ => false,
     })
 }

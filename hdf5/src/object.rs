@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 
 use super::api::Hid;
-use super::library::{DEFAULT, Library, h5, h5_optional};
+use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::{Error, Result};
 use darkchunk::element::{ElementType, IntegerParts};
 use darkchunk_hdf5_abi::constants::H5D_FILL_VALUE_USER_DEFINED;
@@ -157,7 +157,10 @@ pub(super) fn extent(space: &Id) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
 
 /// What an HDF5 datatype holds, as the plugins see it, too.
 pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementType> {
-    let Datatype { n_bytes, base_bytes, integer, .. } = datatype::read(library, datatype)?;
+    let Datatype { n_bytes, base_bytes, integer, float32, .. } = datatype::read(library, datatype)?;
+    if let Some(is_big_endian) = float32 {
+        return Ok(ElementType::float32(is_big_endian));
+    }
     let integer =
         integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });
     Ok(ElementType::from_parts(n_bytes, base_bytes, integer))
@@ -178,6 +181,14 @@ pub(super) fn fill_bits(properties: &Id, datatype: Hid, element: ElementType) ->
     }
     h5_optional!(library, H5Pget_fill_value(properties.get(), datatype, value.as_mut_ptr().cast()))?;
     Ok(element.bits(&value))
+}
+
+/// Of a floating-point type where sign and exponent begin, the bits of the exponent, where the mantissa begins, and its bits.
+pub(super) fn float_fields(library: &Library, datatype: Hid) -> Result<[usize; 5]> {
+    let mut fields = [0; 5];
+    let [sign, exponent, exponent_bits, mantissa, mantissa_bits] = fields.each_mut().map(|field| &raw mut *field);
+    h5_tool!(library, H5Tget_fields(datatype, sign, exponent, exponent_bits, mantissa, mantissa_bits))?;
+    Ok(fields)
 }
 
 impl datatype::Ask for Library {
@@ -201,6 +212,10 @@ impl datatype::Ask for Library {
 
     fn sign(&self, datatype: Hid) -> Result<c_int> {
         h5!(self, H5Tget_sign(datatype))
+    }
+
+    fn fields(&self, datatype: Hid) -> Option<[usize; 5]> {
+        float_fields(self, datatype).ok()
     }
 
     fn base_size(&self, datatype: Hid) -> Result<usize> {

@@ -9,14 +9,14 @@ use crate::dataset::StoredFilter;
 use crate::object::{self, Id};
 use crate::{Error, Library, Result, api::Hid};
 use darkchunk::codec::Codec;
-use darkchunk::codec::bounded::{Bounded, Reference};
+use darkchunk::codec::bounded::{Bounded, FloatErrors, Reference};
 use darkchunk::kernels::quantise::{Bound, Noise};
 
 /// Bytes of a chunk that are read first: most fronts are shorter.
 const FRONT_BYTES: u64 = 4096;
 
 /// What chunks of the bounded codec say of their pixels, together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Achieved {
     /// Chunks that are stored.
     pub n_chunks: u64,
@@ -26,6 +26,8 @@ pub struct Achieved {
     pub n_unknown: u64,
     /// Pixels that are no sentinels, of chunks with the filter. The frames that a last chunk is filled up with count.
     pub n_pixels: u64,
+    /// Of float32, in the place of the next four numbers; the tolerance is the largest one of a chunk.
+    pub float: Option<FloatErrors>,
     /// The largest error, in counts.
     pub most: u32,
     /// The largest error in standard deviations of the noise model, times 65536; 0 where there is no model.
@@ -52,6 +54,7 @@ impl Achieved {
         Self {
             n_exact: of.has_failed.into(),
             n_pixels: of.n_pixels,
+            float: of.float,
             most: of.most,
             most_sigma: of.most_sigma,
             sum: of.sum.into(),
@@ -74,6 +77,13 @@ impl Achieved {
         for (sum, number) in sums {
             *sum = sum.saturating_add(number);
         }
+        if let Some(other) = &other.float {
+            let float = self.float.get_or_insert_default();
+            float.tolerance = float.tolerance.max(other.tolerance);
+            float.most = float.most.max(other.most);
+            float.sum += other.sum;
+            float.sum_of_squares += other.sum_of_squares;
+        }
         self.most = self.most.max(other.most);
         self.most_sigma = self.most_sigma.max(other.most_sigma);
         self.sum = self.sum.saturating_add(other.sum);
@@ -89,13 +99,13 @@ impl Achieved {
     /// The mean error, decoded minus measured, in counts.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        self.sum as f64 / self.n_pixels.max(1) as f64
+        self.float.map_or(self.sum as f64, |float| float.sum) / self.n_pixels.max(1) as f64
     }
 
     /// The mean of the squares of the errors.
     #[must_use]
     pub fn mean_square(&self) -> f64 {
-        self.sum_of_squares as f64 / self.n_pixels.max(1) as f64
+        self.float.map_or(self.sum_of_squares as f64, |float| float.sum_of_squares) / self.n_pixels.max(1) as f64
     }
 
     fn store(&self, dataset: &Id) -> Result<()> {
@@ -104,11 +114,14 @@ impl Achieved {
             ("bounded_chunks_exact", self.n_exact),
             ("bounded_chunks_unknown", self.n_unknown),
             ("bounded_pixels", self.n_pixels),
-            ("bounded_largest_error", self.most.into()),
             ("bounded_zeros_changed", self.n_from_zero),
             ("bounded_changed_to_zero", self.n_to_zero),
         ] {
             object::set_number(dataset, name, number)?;
+        }
+        match self.float {
+            Some(float) => object::set_number(dataset, "bounded_largest_error", float.most)?,
+            None => object::set_number(dataset, "bounded_largest_error", u64::from(self.most))?,
         }
         object::set_number(dataset, "bounded_largest_error_sigma", self.largest_sigma())?;
         object::set_number(dataset, "bounded_mean_error", self.mean())?;
@@ -120,6 +133,13 @@ impl Achieved {
 pub(crate) fn words(filter: &StoredFilter) -> Option<String> {
     Some(match bounded(filter)?.bound() {
         Bound::Exact | Bound::Absolute(0) => "every pixel is exact".to_owned(),
+        Bound::AbsoluteFloat(number) | Bound::RelativeFloat(number) if number == 0.0 => {
+            "every pixel is exact".to_owned()
+        }
+        Bound::AbsoluteFloat(error) => format!("no pixel is off by more than {error:?}"),
+        Bound::RelativeFloat(share) => format!(
+            "no pixel is off by more than {share:?} times the range of the values of its chunk (the greatest finite one minus the least)"
+        ),
         Bound::Absolute(counts) => format!("no pixel is off by more than {counts}"),
         Bound::Noise(Noise { beta, gain, offset, read_variance }) => format!(
             "no pixel is off by more than {} standard deviations (gain {}, offset {offset}, read variance {})",
@@ -155,6 +175,14 @@ fn store_promise(dataset: &Id, filter: &StoredFilter, codec: &Bounded) -> Result
             text("bounded_bound", "absolute")?;
             object::set_number(dataset, "bounded_absolute", counts)
         }
+        Bound::AbsoluteFloat(error) => {
+            text("bounded_bound", "absolute")?;
+            object::set_number(dataset, "bounded_absolute", error)
+        }
+        Bound::RelativeFloat(share) => {
+            text("bounded_bound", "relative")?;
+            object::set_number(dataset, "bounded_relative", share)
+        }
         Bound::Noise(noise) => {
             text("bounded_bound", "noise")?;
             object::set_number(dataset, "bounded_noise", ratio(noise.beta))?;
@@ -175,20 +203,27 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    fn of(codec: &Bounded) -> Self {
+        let float = codec.is_of_float().then(FloatErrors::default);
+        Self { all: Achieved { float, ..Achieved::default() }, ..Self::default() }
+    }
+
     /// Stores the promise, and that nothing was achieved yet: later, nothing can be made where others read meanwhile. `None` where it is
     /// another filter.
     pub(crate) fn begin(dataset: &Id, filter: Option<&StoredFilter>) -> Result<Option<Self>> {
         let Some((filter, codec)) = filter.and_then(|filter| Some((filter, bounded(filter)?))) else { return Ok(None) };
         store_promise(dataset, filter, &codec)?;
-        Achieved::default().store(dataset)?;
-        Ok(Some(Self::default()))
+        let account = Self::of(&codec);
+        account.all.store(dataset)?;
+        Ok(Some(account))
     }
 
     /// The same of a dataset that has chunks.
     pub(crate) fn resume(dataset: &Id, filter: Option<&StoredFilter>, has_partial: bool) -> Result<Option<Self>> {
         let Some((filter, codec)) = filter.and_then(|filter| Some((filter, bounded(filter)?))) else { return Ok(None) };
         let (all, last) = of_chunks(&StoredDataset::open(dataset.library(), dataset.get())?)?;
-        let mut account = Self { all, partial: last.filter(|_| has_partial), is_stored: false };
+        let mut account = Self { partial: last.filter(|_| has_partial), ..Self::of(&codec) };
+        account.all.add(&all);
         if !has_partial && let Some(last) = last {
             account.all.add(&last);
         }
@@ -304,6 +339,9 @@ mod tests {
             of(36115, &[2, 1, 1, 41, 20, 98]).as_deref(),
             Some("no pixel is off by more than 0.5 standard deviations (gain 2.05, offset 98, read variance 0)")
         );
+        assert_eq!(of(36115, &[3, 0, 0x3fd8_0000]).as_deref(), Some("no pixel is off by more than 0.375"));
+        let relative = of(36115, &[4, 0, 0x3f50_0000]).expect("a promise");
+        assert!(relative.contains("0.0009765625 times the range of the values of its chunk"), "{relative}");
         assert_eq!(of(36114, &[1, 3]), None);
         assert_eq!(of(36115, &[9]), None);
     }

@@ -1,8 +1,9 @@
-"""The bounded codec as an object: integers, exact or with an error that no pixel exceeds."""
+"""The bounded codec as an object: integers and float32, exact or with an error that no pixel exceeds."""
 
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from numbers import Rational
@@ -42,16 +43,39 @@ def _below(exact: Fraction, most: int) -> Fraction:
     return Fraction((n * q - 1) // d, q)
 
 
-class Bounded(Filter):
-    """Integers of 8, 16 and 32 bits: exact, or off by no more than is allowed.
+def _halves(value: Any, what: str) -> tuple[int, int]:
+    """A float64 as two parameters, the lower half first."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{what} is a number, not {value!r}") from None
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{what} is {value}: give a finite one from 0 on")
+    low, high = struct.unpack("<II", struct.pack("<d", number))
+    return low, high
 
-    Without `counts` and `sigmas` nothing is lost. `counts`: no pixel is off by more than so many. `sigmas`: steps of so
-    many standard deviations of the noise, so that no pixel is off by more than half of it; a pixel `x` has the variance
-    `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the default. `unbiased`: the mean of
-    the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other value becomes 0. `exact_negatives`:
-    True, negative values are exact; False, not even those of int32; None, those of int32 are. `verify`: each chunk is
-    decoded again when it is written. `reference`: what a frame is predicted from: "auto", "none", "mean" or "previous".
-    `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no measurements, and kept.
+
+def _sentinel(value: Any) -> int:
+    """A sentinel as its 32 bits: a float as those of a float32."""
+    if isinstance(value, float):
+        return int.from_bytes(struct.pack("<f", value), "little")
+    return _integer(value, "a sentinel", -(1 << 31), _UINT32 - 1) % _UINT32
+
+
+class Bounded(Filter):
+    """Integers of 8, 16 and 32 bits and float32: exact, or off by no more than is allowed.
+
+    Without a bound nothing is lost. `counts`, or `absolute`, which need not be whole: no pixel is off by more than so
+    many. `relative`, of float32: no pixel is off by more than this share of the range of the values of its chunk, which
+    is the greatest finite one minus the least; one hot pixel makes it wide, so that `absolute` says more. `sigmas`:
+    steps of so many standard deviations of the noise, so that no pixel is off by more than half of it; a pixel `x` has
+    the variance `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the default. `unbiased`:
+    the mean of the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other value becomes 0.
+    `exact_negatives`: True, negative values are exact; False, not even those of int32; None, those of int32 are.
+    `verify`: each chunk is decoded again when it is written. `reference`: what a frame is predicted from: "auto",
+    "none", "mean" or "previous". `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no
+    measurements, and kept; those of float32 are given as floats. NaN and infinities are kept in any case. Of the
+    options float32 has `verify`, `reference` and `sentinels`.
 
     A pixel is predicted from the rows above it, never from the left: traces over time are best stored as (time, trace).
 
@@ -75,10 +99,12 @@ class Bounded(Filter):
         verify: bool = False,
         reference: str = "auto",
         saturation: int = 0,
-        sentinels: Sequence[int] | None = None,
+        sentinels: Sequence[float] | None = None,
+        absolute: float | None = None,
+        relative: float | None = None,
     ) -> None:
-        if counts is not None and sigmas is not None:
-            raise ValueError("give counts or sigmas, not both")
+        if sum(bound is not None for bound in (counts, sigmas, absolute, relative)) > 1:
+            raise ValueError("give one of counts, sigmas, absolute and relative, not both or more")
         slots = [0] * _N_SLOTS
         config: dict[str, Any] = {}
         if counts is not None:
@@ -87,6 +113,10 @@ class Bounded(Filter):
         if sigmas is not None:
             config["sigmas"] = ratio = _ratio(sigmas, "sigmas")
             slots[:3] = 2, ratio.numerator, ratio.denominator
+        for bound, number, name in ((3, absolute, "absolute"), (4, relative, "relative")):
+            if number is not None:
+                config[name] = float(number)
+                slots[:3] = bound, *_halves(number, name)
         if gain != 1:
             config["gain"] = ratio = _ratio(gain, "gain")
             slots[3:5] = ratio.numerator, ratio.denominator
@@ -108,10 +138,8 @@ class Bounded(Filter):
         }
         config |= {name: value for name, (value, default) in given.items() if value != default}
         if sentinels is not None:
-            config["sentinels"] = named = tuple(
-                _integer(one, "a sentinel", -(1 << 31), _UINT32 - 1) for one in sentinels
-            )
-            slots += [1, 0, 0, 0, 0, 0, len(named), *(one % _UINT32 for one in named)]
+            config["sentinels"] = named = tuple(sentinels)
+            slots += [1, 0, 0, 0, 0, 0, len(named), *map(_sentinel, named)]
         while slots and slots[-1] == 0:
             slots.pop()
         super().__init__(slots, config)
@@ -121,9 +149,12 @@ class Bounded(Filter):
         slots = (*values[:_N_SLOTS], *(0,) * (_N_SLOTS - len(values)))
         bound, n, d, gain, gain_d, offset, variance, variance_d, options, reference, saturation = slots
         version = values[_N_SLOTS] if len(values) > _N_SLOTS else 0
-        if bound > 2 or version > 1 or reference >= len(cls._REFERENCES) or options & 12 == 12 or options >= 32:
+        if bound > 4 or version > 1 or reference >= len(cls._REFERENCES) or options & 12 == 12 or options >= 32:
             raise ValueError(f"{tuple(values)} are no parameters of the bounded codec")
-        named = values[18 : 18 + values[17]] if len(values) > 18 else ()
+        named: tuple[float, ...] = tuple(values[18 : 18 + values[17]]) if len(values) > 18 else ()
+        if len(values) > 12 and values[12] in (11, 12):
+            named = tuple(struct.unpack("<f", struct.pack("<I", bits))[0] for bits in named)
+        number = struct.unpack("<d", struct.pack("<II", n, d))[0] if bound > 2 else None
         return cls(
             counts=n if bound == 1 else None,
             sigmas=Fraction(n, d or 1) if bound == 2 else None,
@@ -136,5 +167,7 @@ class Bounded(Filter):
             verify=bool(options & 16),
             reference=cls._REFERENCES[reference],
             saturation=saturation,
-            sentinels=tuple(named) or None,
+            sentinels=named or None,
+            absolute=number if bound == 3 else None,
+            relative=number if bound == 4 else None,
         )

@@ -63,7 +63,7 @@ class _Plan:
             filter=number,
             values=c.cast(self._values, c.POINTER(c.c_uint32)),
             n_values=len(values),
-            number={"u": 1, "i": 2}.get(dtype.kind, 0),
+            number=3 if dtype.kind == "f" and dtype.itemsize == 4 else {"u": 1, "i": 2}.get(dtype.kind, 0),
             is_big_endian=dtype.byteorder == ">" or (dtype.byteorder in "=|" and sys.byteorder == "big"),
             element_bytes=dtype.itemsize,
             base_bytes=base,

@@ -16,6 +16,7 @@ from ._bounded import BOUNDED_ID
 
 _HEADER = struct.Struct("<4sBBBBIIIII")
 _HAS_FAILED = 8
+_FLOATS = (11, 12)
 _MAX_FRONT = 1 << 26
 
 
@@ -53,10 +54,10 @@ class Achieved:
 
     n_chunks: int = 0
     n_pixels: int = 0
-    most: int = 0
+    most: float = 0
     most_sigma: float = 0.0
-    sum: int = 0
-    sum_of_squares: int = 0
+    sum: float = 0
+    sum_of_squares: float = 0
     n_from_zero: int = 0
     n_to_zero: int = 0
     n_failed: int = 0
@@ -65,15 +66,27 @@ class Achieved:
 
     def add(self, header: tuple[Any, ...], front: bytes) -> None:
         """Adds the chunk with this front, which was proved."""
-        bound, options = header[3:5]
+        element, bound, options = header[2:5]
         # The bound's numbers and the saturation come first.
-        _, at = _numbers(front, 0, (1, 2, 8)[min(bound, 2)])
-        (n, most, sigma, total, squares, from_zero, to_zero), _ = _numbers(front, at, 7)
+        of_float = 24 if bound > 2 else 0
+        _, at = _numbers(front, of_float, 1 if bound > 2 else (1, 2, 8)[bound])
+        (n,), at = _numbers(front, at, 1)
+        most: float
+        total: float
+        if element in _FLOATS:
+            if len(front) < at + 24:
+                raise _Unsound
+            (most, total, squares), sigma = struct.unpack_from("<3d", front, at), 0
+            at += 24
+        else:
+            (most, sigma, total, squares), at = _numbers(front, at, 4)
+            total = _signed(int(total))
+        (from_zero, to_zero), _ = _numbers(front, at, 2)
         self.n_chunks += 1
         self.n_pixels += n
         self.most = max(self.most, most)
         self.most_sigma = max(self.most_sigma, sigma / 65536)
-        self.sum += _signed(total)
+        self.sum += total
         self.sum_of_squares += squares
         self.n_from_zero += from_zero
         self.n_to_zero += to_zero
@@ -81,7 +94,7 @@ class Achieved:
 
     def text(self) -> str:
         """One line."""
-        parts = [f"largest error {self.most}"]
+        parts = [f"largest error {self.most:.6g}" if isinstance(self.most, float) else f"largest error {self.most}"]
         if self.most_sigma:
             parts[0] += f" ({self.most_sigma:.4f} standard deviations)"
         if self.n_pixels:
@@ -105,7 +118,7 @@ def _front(read: Any, size: int) -> tuple[tuple[Any, ...], bytes]:
         raise _Unsound
     header = _HEADER.unpack(start)
     magic, version, element, _, _, height, width, n_bytes, front_len, checksum = header
-    frame = height * width * (2, 2, 2, 2, 1, 1, 4, 4, 4, 4)[min(max(element, 1), 10) - 1]
+    frame = height * width * (2, 2, 2, 2, 1, 1, 4, 4, 4, 4, 4, 4)[min(max(element, 1), 12) - 1]
     if magic != b"DCBD" or version != 1 or frame == 0 or front_len > min(size, _MAX_FRONT):
         raise _Unsound
     n_frames = n_bytes // frame
@@ -122,6 +135,11 @@ def promised(values: tuple[int, ...]) -> str:
     bound, first, second, gain, per, offset, variance, of = (*values, *(0,) * 8)[:8]
     if bound == 1 and first:
         return f"promised: no pixel is off by more than {first}"
+    if bound in (3, 4):
+        number = struct.unpack("<d", struct.pack("<II", first, second))[0]
+        share = " times the range of the values of its chunk (the greatest finite one minus the least)"
+        if number:
+            return f"promised: no pixel is off by more than {number!r}{share if bound == 4 else ''}"
     if bound == 2:
         offset -= (offset >> 31) << 32
         beta = first / (second or 1)

@@ -121,6 +121,42 @@ def test_the_bounds_of_an_error_are_kept_and_come_back_from_the_file(tmp_path, t
     assert (error <= most).all() and (error.max() > 0) == bool(filter.filter_options)
 
 
+FLOATS = {
+    "Bounded()": (),
+    "Bounded(absolute=0.375)": (3, 0, 0x3FD80000),
+    "Bounded(absolute=0.1, verify=True, reference='previous')": (3, 0x9999999A, 0x3FB99999, 0, 0, 0, 0, 0, 16, 3),
+    "Bounded(relative=0.0009765625)": (4, 0, 0x3F500000),
+    "Bounded(counts=2)": (1, 2),
+    "Bounded(absolute=0.5, sentinels=(-1.0,))": (
+        3, 0, 0x3FE00000, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0xBF800000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FLOATS)
+def test_floats_are_kept_within_their_bound_and_it_comes_back_from_the_file(tmp_path, text):
+    filter = eval(text, vars(darkchunk).copy())
+    assert filter.filter_options == FLOATS[text] and eval(repr(filter), vars(darkchunk).copy()) == filter
+    data = np.random.default_rng(5).normal(3, 2, SHAPE).astype("<f4")
+    data[0, 0, :3], data[1, 1, :3] = -1, np.nan
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.create_dataset("a", data=data, chunks=SHAPE, compression=filter)
+    with h5py.File(tmp_path / "file.h5") as file:
+        number, _, values, _ = file["a"].id.get_create_plist().get_filter(0)
+        found = file["a"][...]
+    known, given = darkchunk.from_filter_options(number, values), filter.get_config()
+    assert pickle.loads(pickle.dumps(known)) == known and known.get_config().get("sentinels") == given.get("sentinels")
+    assert known.get_config().get("absolute") == given.get("absolute", given.get("counts"))
+    span = float(np.nanmax(data)) - float(np.nanmin(data))
+    most = given.get("absolute", given.get("counts", 0)) + given.get("relative", 0) * span
+    error = np.abs(found.astype(float) - data)
+    assert np.array_equal(np.isnan(found), np.isnan(data)) and np.nanmax(error) <= most
+    assert (np.nanmax(error) > 0) == bool(most)
+    if "sentinels" in given:
+        assert np.array_equal(found == -1, data == -1)
+    chunk = darkchunk.encode_chunk(data, filter)
+    assert darkchunk.decode_chunk(chunk, filter, data.dtype, SHAPE).tobytes() == found.tobytes()
+
+
 STORED = {
     (1,): darkchunk.Bounded(counts=0),
     (1, 100_000): darkchunk.Bounded(counts=100_000),
@@ -170,7 +206,12 @@ BAD = [
     ("Bounded(sigmas='x')", (TypeError, ValueError), "sigmas"),
     ("Bounded(sigmas=1, gain=-1)", ValueError, "gain"),
     ("Bounded(reference='x')", ValueError, "reference"),
-    ("from_filter_options(36115, (3,))", ValueError, "no parameters"),
+    ("Bounded(counts=1, absolute=1)", ValueError, "not both"),
+    ("Bounded(absolute=-1)", ValueError, "absolute"),
+    ("Bounded(absolute=float('nan'))", ValueError, "absolute"),
+    ("Bounded(relative='x')", TypeError, "relative"),
+    ("Bounded(relative=1 << 2000)", TypeError, "relative"),
+    ("from_filter_options(36115, (5,))", ValueError, "no parameters"),
     ("DRLE(0)", ValueError, "threshold"),
     ("DRLE(40000)", ValueError, "threshold"),
     ("DRLE(1.5)", TypeError, "threshold"),

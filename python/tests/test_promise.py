@@ -52,6 +52,23 @@ def test_what_is_said_to_be_achieved_is_what_is_read(tmp_path, given, dtype, blo
         assert found["sigma"] <= sigma + 1e-4
 
 
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize("given", [{"absolute": 0.5}, {"relative": 1e-3}])
+def test_what_is_said_to_be_achieved_with_floats_is_what_is_read(tmp_path, given, dtype):
+    data = counts(dtype) + np.asarray(np.random.default_rng(2).random(SHAPE), dtype)
+    data[:, 3] = np.nan
+    found = stored(tmp_path / "file.h5", data, darkchunk.Bounded(**given))
+    is_pixel = ~np.isnan(data)
+    errors = (found.astype(float) - data)[is_pixel]
+    said, _ = achieved(tmp_path / "file.h5")
+    assert said["chunks"] == 3 and said["most"] == pytest.approx(np.abs(errors).max(), rel=1e-5) and said["most"] > 0
+    assert said["mean"] == pytest.approx(errors.mean(), rel=1e-2, abs=1e-6)
+    assert said["square"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-3)
+    assert said["to_zero"] == ((found == 0) & (data != 0)).sum() and said["from_zero"] == 0 and "sigma" not in said
+    text = darkchunk.explain(tmp_path / "file.h5")
+    assert ("no pixel is off by more than 0.5\n" if "absolute" in given else "0.001 times the range") in text
+
+
 def test_the_promise_is_in_words(tmp_path):
     path = tmp_path / "file.h5"
     noise = darkchunk.Bounded(sigmas=1, gain=2.05, offset=-98, variance=4.5)

@@ -4,7 +4,7 @@ use crate::codec::Codec;
 use crate::codec::bitshuffle::Bitshuffle;
 #[cfg(feature = "blosc")]
 use crate::codec::blosc::{Blosc, Compressor, Shuffle};
-use crate::codec::bounded::Bounded;
+use crate::codec::bounded::{Bounded, parameters};
 use crate::codec::drle::Drle;
 #[cfg(feature = "lz4")]
 use crate::codec::lz4::Lz4;
@@ -86,6 +86,18 @@ impl Compression {
     #[must_use]
     pub fn bounded_absolute(counts: u32) -> Self {
         Self::filter(Bounded::FILTER_ID, &[1, counts])
+    }
+
+    /// The bounded codec: no pixel is off by more than so much, of float32 or, rounded down, of integers.
+    #[must_use]
+    pub fn bounded_absolute_float(error: f64) -> Self {
+        Self::filter(Bounded::FILTER_ID, &parameters::absolute_float(error))
+    }
+
+    /// The bounded codec for float32: no pixel is off by more than this share of the greatest finite value of its chunk minus the least.
+    #[must_use]
+    pub fn bounded_relative(share: f64) -> Self {
+        Self::filter(Bounded::FILTER_ID, &parameters::relative(share))
     }
 
     /// The bounded codec for photon counters: no pixel is off by more than `beta` / 2 standard deviations, `beta` a fraction. A

@@ -11,7 +11,7 @@ use std::ops::{Deref, Range};
 macro_rules! codecs {
     ($($(#[$built:meta])* $name:ident: $codec:ty,)*) => {
         /// Any of the codecs with its parameters.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Filter {
             $(

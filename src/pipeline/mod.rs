@@ -28,7 +28,7 @@ use std::borrow::Cow;
 pub const MAX_FILTERS: usize = 32;
 
 /// The filters of a dataset, in the order in which HDF5 applies them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pipeline {
     steps: Vec<Step>,
 }

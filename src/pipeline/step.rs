@@ -22,7 +22,7 @@ pub(crate) const FLETCHER32_BYTES: usize = 4;
 
 /// One filter of a dataset.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// One of darkchunk's codecs.
     Codec(Filter),

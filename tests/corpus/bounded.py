@@ -155,9 +155,10 @@ def damages(data):
         return made(front(models, data.size, **more))
 
     yield "version", made(header=(2, 1, 0, 0)), "version 2", "error"
-    yield "element", made(header=(1, 11, 0, 0)), "an element type that does not exist", "error"
+    yield "element", made(header=(1, 13, 0, 0)), "an element type that does not exist", "error"
     yield "other-element", made(header=(1, 3, 0, 0)), "another element type than the dataset's", "error"
-    yield "bound", made(header=(1, 1, 3, 0)), "a bound that does not exist", "error"
+    yield "bound", made(header=(1, 1, 5, 0)), "a bound that does not exist", "error"
+    yield "bound-of-floats", made(header=(1, 1, 3, 0)), "a bound of float32", "error"
     yield "options", made(header=(1, 1, 0, 16)), "options that do not exist", "error"
     yield "no-height", made(shape=(0, 31)), "frames without rows", "error"
     yield "huge-width", made(shape=(1, 2**32 - 1)), "frames of 4 Gpixel", "error"
@@ -188,7 +189,8 @@ def damages(data):
     for what, segment, wrong in [
         ("empty", b"", "a frame without a byte"),
         ("mode", b"\4" + segments[0][1:], "a mode that does not exist"),
-        ("flags", b"\x40" + segments[0][1:], "a frame with an option that does not exist"),
+        ("flags", b"\x80" + segments[0][1:], "a frame with an option that does not exist"),
+        ("exceptions", b"\x40\1\0" + bytes(4) + segments[0][1:], "exceptions of integers"),
         ("first-model", b"\x10" + segments[0][1:], "a model that is not there"),
         ("no-runs", b"\1\1" + number(4) + struct.pack("<I", 1 << 15), "a sparse frame without its tables"),
         ("states", b"\0" + number(3) + bytes(3), "a stream that ends within a state"),
@@ -209,3 +211,82 @@ def damages(data):
     struct.pack_into("<I", moved, 28 + len(good), end + 1)
     yield "end", bytes(moved), "the end of a frame is one too far, without a checksum for it", "error"
     yield "tail", made() + b"\0", "a byte after the last frame", "error"
+
+
+FLOAT_SHAPE = (25, 31)
+
+
+def float_front(n_pixels, *, bound=(0.5, 0.5, 0.75), saturation=0, errors=(0.5, 0, 0), coded=None):
+    """The front of a chunk of float32, one lane, no taps."""
+    head = struct.pack(f"<{len(bound)}d", *bound) + number(saturation) + number(n_pixels) + struct.pack("<3d", *errors) + bytes(2)
+    if coded is None:
+        return head + b"\0\0"
+    return head + b"\0" + b"\1" + bytes(2) + bytes(4) + bytes(2) + signed(0) + struct.pack("<Bhh", 0, -1, 1) + coded
+
+
+def exceptions(frame):
+    """A frame of one level, of which each pixel is an exception; of the bytes `frame`."""
+    n = len(frame) // 4
+    return number(n) + bytes(n) + frame
+
+
+def float_chunk(data):
+    """The bytes of `data` as float32 within half of 1, that no level is near enough to."""
+    raw = data.tobytes()
+    height, width = FLOAT_SHAPE if len(raw) % (4 * FLOAT_SHAPE[0] * FLOAT_SHAPE[1]) == 0 else (1, len(raw) // 4)
+    frames = [raw[at : at + 4 * height * width] for at in range(0, len(raw), 4 * height * width)]
+    segments = [b"\x42" + exceptions(frame) + signed(0) for frame in frames]
+    front_of = float_front(len(raw) // 4, coded=model(table([0])) + b"\0")
+    return assemble(front_of, segments, (height, width), len(raw), header=(1, 11, 3, 0))
+
+
+def exact_float_chunk(data):
+    """The same without loss: levels are bits in their order, each predicted as 0."""
+    bits = data.reshape(-1).view("<i4").astype(np.int64)
+    levels = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    coded = [token(fold(int((-level + 2**31) % 2**32 - 2**31))) for level in levels]
+    frequencies = table([part[0] for part in coded])
+    coded_stream = stream([(frequencies, part[0]) for part in coded], 1)
+    segment = b"\0" + number(len(coded_stream)) + coded_stream + bits_of([part[1:] for part in coded])
+    front_of = float_front(len(levels), bound=(), errors=(0, 0, 0), coded=model(frequencies) + b"\0")
+    return assemble(front_of, [segment], FLOAT_SHAPE, data.nbytes, header=(1, 11, 0, 0))
+
+
+def float_damages(data):
+    """As `damages`, of a chunk of float32."""
+    coded, n_pixels = model(table([0])) + b"\0", data.size // 2
+    good = b"\x42" + exceptions(data.tobytes()) + signed(0)
+
+    def made(segment=good, header=(1, 11, 3, 0), **more):
+        return assemble(float_front(n_pixels, coded=coded, **more), [segment], FLOAT_SHAPE, data.nbytes, header=header)
+
+    yield "exact", exact_float_chunk(data), "nothing: it is exact", "right"
+    raw = assemble(float_front(n_pixels), [b"\3" + data.tobytes()], FLOAT_SHAPE, data.nbytes, header=(1, 11, 3, 8))
+    yield "raw", raw, "nothing: a check failed, and its frame is raw", "right"
+    yield "relative", made(header=(1, 11, 4, 0)), "nothing: a relative bound", "right"
+    yield "counts", made(header=(1, 11, 1, 0)), "a bound in counts", "error"
+    yield "big-endian", made(header=(1, 12, 3, 0)), "another byte order than the dataset's", "error"
+    yield "unbiased", made(header=(1, 11, 3, 1)), "an option of integers", "error"
+    yield "saturation", made(saturation=9), "a saturation", "error"
+    nan, infinite = float("nan"), float("inf")
+    for what, bound, wrong in [
+        ("nan", (nan, 0.5, 0.75), "a bound that is no number"),
+        ("below-0", (-0.5, 0.5, 0.75), "a bound below 0"),
+        ("tolerance", (0.5, infinite, 0.75), "a tolerance without end"),
+        ("no-tolerance", (0.5, 0, 0.75), "steps without a tolerance"),
+        ("no-step", (0.5, 0.5, 0), "a tolerance without steps"),
+        ("short-step", (0.5, 0.5, 2.0**-121), "steps that are too short"),
+        ("long-step", (0.5, 0.5, 2.0**128), "steps that are too long"),
+    ]:
+        yield what, made(bound=bound), wrong, "error"
+    yield "error", made(errors=(nan, 0, 0)), "an error that is no number", "error"
+    set_of = number(n_pixels) + bytes(n_pixels)
+    for what, segment, wrong in [
+        ("no-exceptions", b"\x42" + number(0) + signed(0), "exceptions of which there is none"),
+        ("outside", b"\x42" + number(n_pixels) + b"\1" + bytes(n_pixels - 1) + data.tobytes() + signed(0), "an exception after the last pixel"),
+        ("set", b"\x42" + number(n_pixels) + bytes(n_pixels - 1) + b"\x80" + data.tobytes() + signed(0), "a set that does not end"),
+        ("bits", b"\x42" + set_of + data.tobytes()[:-8], "exceptions without their bits"),
+        ("raw-exceptions", b"\x43" + exceptions(data.tobytes()) + data.tobytes(), "exceptions of a raw frame"),
+        ("exceptions-tail", good + b"\1", "a frame with a byte after its end"),
+    ]:
+        yield what, made(segment), wrong, "error"

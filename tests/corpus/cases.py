@@ -62,7 +62,7 @@ def generated(values, changes):
         last = 64 if len(case.chunk) >= len(right()) else len(case.chunk)
         for n_bytes in {*range(1, last), len(case.chunk) - 1}:
             yield case._replace(name=f"{case.name}-cut-{n_bytes}", chunk=case.chunk[:n_bytes], expected="error")
-        expected = "error" if case.format in ("drle", "drle-sentinels", "drle-packed", "bounded", "bounded-sparse") else "any"
+        expected = "error" if case.format in ("drle", "drle-sentinels", "drle-packed", "bounded", "bounded-sparse", "bounded-float") else "any"
         for at in range(last):
             for change in changes:
                 chunk = bytearray(case.chunk)

@@ -28,8 +28,8 @@ def everywhere(chunk):
 
 
 def few(name, data):
-    """The seven pixels of the short chunk; of Blosc's encoders, which do not take so few, 150."""
-    n_pixels = 150 if name.startswith("blosc") and name != "blosc-copy" else 7
+    """The seven pixels of the short chunk; of Blosc's encoders, which do not take so few, 150, and of float32 eight, which are four of it."""
+    n_pixels = 150 if name.startswith("blosc") and name != "blosc-copy" else 8 if name == "bounded-float" else 7
     return np.ascontiguousarray(data.reshape(-1)[:n_pixels])
 
 

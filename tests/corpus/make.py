@@ -52,6 +52,8 @@ FORMATS = {
     "zstd": (ZSTD, (3,), (3,), (3,)),
     "bounded": (BOUNDED, (), (*[0] * 11, 1, 1, 25, 31, N_BYTES, 0, 0), None),
     "bounded-sparse": (BOUNDED, (0,), (*[0] * 11, 1, 1, 25, 31, N_BYTES, 0, 0), None),
+    # As if the same bytes were float32.
+    "bounded-float": (BOUNDED, (3, 0, 0x3FE00000), (3, 0, 0x3FE00000, *[0] * 8, 1, 11, 25, 31, N_BYTES, 0, 0), None),
 } | {
     f"blosc-{name}": (BLOSC, (0, 0, 0, 0, level, shuffle, code), *[(2, 2, 2, N_BYTES, level, shuffle, code)] * 2)
     for name, level, shuffle, code in [
@@ -88,6 +90,8 @@ def sound_chunk(name, data, folder):
         return damage.drle_stream(data.reshape(-1), 10)
     if name == "drle-packed":
         return packed.chunk(data)
+    if name == "bounded-float":
+        return bounded.float_chunk(data)
     if name.startswith("bounded"):
         return bounded.chunk(data, is_sparse=name.endswith("sparse"))
     if name == "blosc-copy":
@@ -106,7 +110,7 @@ def rows(data, folder):
         expected = "other size" if name == "zstd" else "error"
         yield f"{name}-short", name, short, "a sound chunk that decodes to too little", expected
         yield f"{name}-long", name, long, "a sound chunk that decodes to twice the size", expected
-        by_hand = {"bounded": bounded.damages, "drle-packed": packed.damages}
+        by_hand = {"bounded": bounded.damages, "bounded-float": bounded.float_damages, "drle-packed": packed.damages}
         damages = by_hand[name](data) if name in by_hand else damage.of_format(name, chunk, data)
         for what, bad, wrong, expected in damages:
             yield f"{name}-{what}", name, bad, wrong, expected

@@ -123,8 +123,10 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
     Ok(output)
 }
 
-/// The parameters that `given` become for a chunk of `dims` int16 pixels.
-pub(crate) fn localise(filter: u32, given: &[u32], dims: &[u64]) -> Result<Vec<u32>> {
-    let element = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
-    Filter::localise(filter, given, &ChunkLayout::new(element, dims.to_vec()))
+/// The parameters that those given become for a chunk of int16 pixels, or of as many bytes of float32.
+pub(crate) fn localise(case: &Case) -> Result<Vec<u32>> {
+    let int16 = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
+    let (element, n_frames) =
+        if case.format == "bounded-float" { (ElementType::float32(false), 1) } else { (int16, 2) };
+    Filter::localise(case.filter, &case.given, &ChunkLayout::new(element, vec![n_frames, 25, 31]))
 }

@@ -1,6 +1,7 @@
 """The bounded codec in real hosts: nothing is off by more than was promised, and files are as small as they should be."""
 
 import hashlib
+from fractions import Fraction
 
 import h5py
 import numpy as np
@@ -84,8 +85,44 @@ def test_h5repack_makes_other_chunks_of_it_and_h5dump_shows_it(tmp_path):
     assert f"FILTER_ID {BOUNDED}" in shown.stdout and "20 52 2080" in shown.stdout
 
 
-def test_real_numbers_are_refused(tmp_path):
-    with h5py.File(tmp_path / "file.h5", "w") as file, pytest.raises(Exception, match="integers of 8, 16 or 32 bits"):
+def halves(number):
+    return np.array([number], "<f8").view("<u4").tolist()
+
+
+def floats(dtype, n_frames=9):
+    """Noise about a slope, with all that is no measurement, and some that is far off."""
+    rng = np.random.default_rng(36115)
+    data = (np.linspace(-1, 3, 52) + rng.normal(0, 0.05, (n_frames, 40, 52))).astype(dtype)
+    data[:, :, 30:33] = np.nan
+    for value in (0, -0.0, np.inf, -np.inf, 1e30, 1e-42, np.nan):
+        data[rng.random(data.shape) < 0.001] = value
+    return data
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize("reference", [0, NONE, MEAN, PREVIOUS])
+def test_floats_are_exact_or_within_their_bound_as_rational_numbers(tmp_path, dtype, reference):
+    data = floats(dtype)
+    write(tmp_path / "exact.h5", data, (4,), given(reference=reference))
+    assert read(tmp_path / "exact.h5").tobytes() == data.tobytes()
+    is_finite = np.isfinite(data)
+    span = [Fraction(float(part[np.isfinite(part)].max())) - Fraction(float(part[np.isfinite(part)].min()))
+            for part in (data[:4], data[4:8], data[8:])]
+    for bound, number in ((3, 0.01), (3, 1e-3), (3, 1e-6), (4, 1e-33), (1, 2)):
+        values = (1, number) if bound == 1 else (bound, *halves(number))
+        write(tmp_path / "lossy.h5", data, (4,), given(values, reference))
+        found = read(tmp_path / "lossy.h5")
+        assert found[~is_finite].tobytes() == data[~is_finite].tobytes()
+        assert np.isfinite(found[is_finite]).all()
+        for at in np.argwhere(is_finite & (found != data)):
+            error = abs(Fraction(float(found[tuple(at)])) - Fraction(float(data[tuple(at)])))
+            # A float64 may be above the product by half of its last bit.
+            most = Fraction(number) * (span[at[0] // 4] * (1 + Fraction(1, 2**50)) if bound == 4 else 1)
+            assert error <= most, at
+
+
+def test_float64_is_refused(tmp_path):
+    with h5py.File(tmp_path / "file.h5", "w") as file, pytest.raises(Exception, match="32 bits and float32"):
         file.create_dataset("frames", data=np.zeros((4, 4)), chunks=(4, 4), compression=BOUNDED)
 
 

@@ -64,6 +64,34 @@ def image(dtype):
     return np.clip(data, info.min, info.max).astype(dtype)
 
 
+def halves(number):
+    return np.array([number], "<f8").view("<u4").tolist()
+
+
+FLOATS = {
+    "exact": (0,),
+    "absolute": (3, *halves(0.01)),
+    "whole": (1, 3, 0, 0, 0, 0, 0, 0, 16, MEAN),
+    "relative": (4, *halves(1e-4), 0, 0, 0, 0, 0, 0, PREVIOUS),
+    "tight": (3, *halves(1e-7), 0, 0, 0, 0, 0, 16, MEAN),
+}
+
+
+def floats(dtype):
+    """Noise about a slope, zeros of both signs, NaN of several kinds, infinities and what is beyond all levels."""
+    rng = np.random.default_rng(6)
+    data = (np.linspace(-2, 40, SHAPE[2]) + rng.normal(0, 0.1, SHAPE)).astype(dtype)
+    data[2] = np.where(rng.random(SHAPE[1:]) < 0.02, 90, 0)
+    data[3] = 7
+    data[:, :, 11] = np.nan
+    for value in (-0.0, np.inf, -np.inf, 1e30, -3e38, 1e-42):
+        data[rng.random(SHAPE) < 0.001] = value
+    bits = data.view(data.dtype.str.replace("f", "u"))
+    odd = rng.random(SHAPE) < 0.003
+    bits[odd] = 0x7FC00000 + rng.integers(1, 1000, odd.sum())
+    return data
+
+
 def stored(path, data, given):
     """The stored chunk, its parameters, and what the plugin makes of it."""
     with h5py.File(path, "w") as file:
@@ -86,6 +114,20 @@ def test_golden_chunks_are_read(name):
     assert np.array_equal(found == 65535, sentinels)
 
 
+@pytest.mark.parametrize("name, most", [("exact", 0), ("absolute", 0.5), ("relative", 1e27), ("be", 0.01)])
+def test_golden_chunks_of_floats_are_read(name, most):
+    found = bounded_reader.decode(golden(f"float-{name}"))
+    counts, at = scene(), np.arange(720).reshape(4, 9, 20)
+    expected = (counts.astype("f4") / np.float32(7) - np.float32(40)).astype("f4")
+    expected[at % 305 == 175] = 1e30
+    expected[at % 61 == 7] = -0.0
+    expected[counts == 60000], expected[counts == 65535] = np.inf, np.nan
+    is_number = np.isfinite(expected)
+    assert np.array_equal(found[~is_number], expected[~is_number], equal_nan=True)
+    assert np.abs(found[is_number].astype(float) - expected[is_number]).max() <= most
+    assert most or found.tobytes() == expected.astype(found.dtype).tobytes()
+
+
 def test_runs_and_frames_of_one_value_are_read():
     found = bounded_reader.decode(golden("sparse"))
     assert found.shape == (2, 13, 27) and (found[1] == 3).all() and 5 < (found[0] > 0).sum() < 60
@@ -96,6 +138,15 @@ def test_every_chunk_that_the_plugin_writes_is_read(tmp_path, name, dtype):
     chunk, values, expected = stored(tmp_path / "file.h5", image(dtype), GIVEN[name])
     found = bounded_reader.decode(chunk, values)
     assert found.dtype == expected.dtype and np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name, dtype", list(itertools.product(FLOATS, ["<f4", ">f4"])))
+def test_every_chunk_of_floats_that_the_plugin_writes_is_read(tmp_path, name, dtype):
+    data = floats(dtype)
+    chunk, values, expected = stored(tmp_path / "file.h5", data, FLOATS[name])
+    found = bounded_reader.decode(chunk, values)
+    assert found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+    assert name != "exact" or found.tobytes() == data.tobytes()
 
 
 def test_bad_chunks_are_errors_or_right():

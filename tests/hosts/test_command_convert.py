@@ -394,3 +394,29 @@ def test_a_bound_leaves_its_promise_and_what_came_of_it(tmp_path):
     with h5py.File(again) as file:
         assert not file["frames"].attrs
     assert "largest error 0" in run("info", again)
+
+
+def test_float32_keeps_its_bound_and_says_so(tmp_path):
+    source, target, again = tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "c.h5"
+    data = (PIXELS / 7).astype(">f4")
+    data[0, 3] = np.nan
+    with h5py.File(source, "w") as file:
+        file.create_dataset("volume", data=data, chunks=(3, 33, 47))
+    run("convert", source, "-o", target, "--to", "bounded:absolute=0.25", "--lossy")
+    with h5py.File(target) as file:
+        given, found = dict(file["volume"].attrs), file["volume"][...]
+    assert given["bounded_promise"] == "no pixel is off by more than 0.25" and given["bounded_absolute"] == 0.25
+    error = np.abs(found.astype(float) - data)
+    assert 0 < np.nanmax(error) <= 0.25 and given["bounded_largest_error"] == np.nanmax(error)
+    assert np.array_equal(np.isnan(found), np.isnan(data)) and given["bounded_mean_square_error"] > 0
+    said = next(line for line in lines("info", target) if line["kind"] == "dataset")
+    assert said["promised"] == given["bounded_promise"]
+    assert said["achieved"] == {name: given[f"bounded_{name}"] for name in said["achieved"]}
+    assert "achieved in 7 chunks: largest error 2.4" in run("info", target)
+    run("convert", source, "-o", again, "--to", "bounded:exact")
+    with h5py.File(again) as file:
+        assert file["volume"][...].tobytes() == data.tobytes()
+    run("convert", source, "-o", tmp_path / "r.h5", "--to", "bounded:relative=0.001", "--lossy")
+    with h5py.File(tmp_path / "r.h5") as file:
+        assert file["volume"].attrs["bounded_bound"] == "relative" and file["volume"].attrs["bounded_relative"] == 0.001
+    assert "noise" in run("convert", source, "-o", tmp_path / "d.h5", "--to", "bounded:noise=1", "--lossy", code=2)

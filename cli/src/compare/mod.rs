@@ -9,7 +9,7 @@ mod text;
 
 use std::path::PathBuf;
 
-use darkchunk::element::{ElementClass, ElementType};
+use darkchunk::element::ElementType;
 use darkchunk_hdf5::{File, Library, load};
 use darkchunk_metrics::Limits;
 use darkchunk_metrics::technique::{PeakSearch, Technique};
@@ -243,7 +243,7 @@ fn technique(library: &Library, choice: &TechniqueChoice) -> Result<Option<Techn
 
 fn labels(library: &Library, text: &str) -> Result<std::sync::Arc<[u32]>, String> {
     let (element, bytes) = all_of(library, text)?;
-    if element.class == ElementClass::Other || ![1, 2, 4].contains(&element.n_bytes) {
+    if !element.is_integer() || ![1, 2, 4].contains(&element.n_bytes) {
         return Err(format!("{text}: labels are integers of 8, 16 or 32 bits, and not {element}"));
     }
     Ok(compare::labels(&bytes, element))

@@ -32,6 +32,7 @@ functions! {
         H5Tget_precision,
         H5Tget_order,
         H5Tget_sign,
+        H5Tget_fields,
         H5Tget_super,
         H5Tget_nmembers,
         H5Tget_member_type,
@@ -219,6 +220,15 @@ impl datatype::Ask for Host {
     fn sign(&self, datatype: Hid) -> Result<c_int, String> {
         // SAFETY: any identifier may be given.
         told(unsafe { (self.functions.H5Tget_sign)(datatype) }, "H5Tget_sign")
+    }
+
+    fn fields(&self, datatype: Hid) -> Option<[usize; 5]> {
+        let mut fields = [0; 5];
+        let [sign, exponent, exponent_bits, mantissa, mantissa_bits] = fields.each_mut().map(|field| &raw mut *field);
+        let call = self.functions.H5Tget_fields;
+        // SAFETY: any identifier may be given, and there is a place for each answer.
+        let status = unsafe { call(datatype, sign, exponent, exponent_bits, mantissa, mantissa_bits) };
+        (status >= 0).then_some(fields)
     }
 
     fn base_size(&self, datatype: Hid) -> Result<usize, String> {

@@ -36,7 +36,10 @@ pub(crate) fn is_before_another<C: Codec>(host: &Host, dcpl: Hid) -> Result<bool
 }
 
 fn element(host: &Host, datatype: Hid) -> Result<ElementType, String> {
-    let Datatype { n_bytes, base_bytes, integer, .. } = datatype::read(host, datatype)?;
+    let Datatype { n_bytes, base_bytes, integer, float32, .. } = datatype::read(host, datatype)?;
+    if let Some(is_big_endian) = float32 {
+        return Ok(ElementType::float32(is_big_endian));
+    }
     let integer =
         integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });
     Ok(ElementType::from_parts(n_bytes, base_bytes, integer))

@@ -1,40 +1,49 @@
-//! Integers of up to 32 bits, of either sign and byte order, as bytes in a chunk.
+//! Integers of up to 32 bits, of either sign and byte order, and float32, as bytes in a chunk.
 
 use crate::element::{ByteOrder, ElementClass, ElementType};
 use crate::{Error, Result};
 
 /// What a pixel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IntegerType {
+pub struct PixelType {
     pub(super) n_bytes: usize,
+    /// Whether levels have a sign, as those of float32 do.
     pub(super) is_signed: bool,
     is_big_endian: bool,
+    pub(super) is_float: bool,
 }
 
 /// In the order of their codes, from 1 on.
-const TYPES: [(usize, bool, bool); 10] = [
-    (2, true, false),
-    (2, true, true),
-    (2, false, false),
-    (2, false, true),
-    (1, true, false),
-    (1, false, false),
-    (4, true, false),
-    (4, true, true),
-    (4, false, false),
-    (4, false, true),
+const TYPES: [PixelType; 12] = [
+    integer(2, true, false),
+    integer(2, true, true),
+    integer(2, false, false),
+    integer(2, false, true),
+    integer(1, true, false),
+    integer(1, false, false),
+    integer(4, true, false),
+    integer(4, true, true),
+    integer(4, false, false),
+    integer(4, false, true),
+    float(false),
+    float(true),
 ];
 
-impl IntegerType {
+const fn integer(n_bytes: usize, is_signed: bool, is_big_endian: bool) -> PixelType {
+    PixelType { n_bytes, is_signed, is_big_endian, is_float: false }
+}
+
+const fn float(is_big_endian: bool) -> PixelType {
+    PixelType { n_bytes: 4, is_signed: true, is_big_endian, is_float: true }
+}
+
+impl PixelType {
     pub(super) fn from_code(code: u32) -> Option<Self> {
-        let at = (code as usize).checked_sub(1)?;
-        let (n_bytes, is_signed, is_big_endian) = *TYPES.get(at)?;
-        Some(Self { n_bytes, is_signed, is_big_endian })
+        TYPES.get((code as usize).checked_sub(1)?).copied()
     }
 
     pub(super) fn code(self) -> u8 {
-        let this = (self.n_bytes, self.is_signed, self.is_big_endian);
-        TYPES.iter().position(|other| *other == this).map_or(0, |at| at as u8 + 1)
+        TYPES.iter().position(|other| *other == self).map_or(0, |at| at as u8 + 1)
     }
 
     /// The bits that [`load`](Self::load) gives for a pixel with these lowest bits.
@@ -44,7 +53,7 @@ impl IntegerType {
         if self.is_signed { (moved.cast_signed() >> shift).cast_unsigned() } else { moved >> shift }
     }
 
-    /// The least and the greatest value.
+    /// The least and the greatest value, or level of float32.
     pub(super) fn range(self) -> (i64, i64) {
         let n_bits = 8 * self.n_bytes as u32;
         if self.is_signed { (-(1 << (n_bits - 1)), (1 << (n_bits - 1)) - 1) } else { (0, (1 << n_bits) - 1) }
@@ -65,7 +74,7 @@ impl IntegerType {
         u32::MAX >> (32 - 8 * self.n_bytes)
     }
 
-    /// Reads pixels: their values, those of `uint32` as the bits that they are.
+    /// Reads pixels: their values, those of `uint32` and float32 as the bits that they are.
     pub(super) fn load(self, src: &[u8], out: &mut [i32]) {
         match (self.n_bytes, self.is_signed, self.is_big_endian) {
             (1, true, _) => load(src, out, |[byte]| byte.cast_signed().into()),
@@ -103,21 +112,19 @@ fn store<const N: usize>(pixels: &[i32], out: &mut [u8], bytes: impl Fn(i32) -> 
     }
 }
 
-impl TryFrom<ElementType> for IntegerType {
+impl TryFrom<ElementType> for PixelType {
     type Error = Error;
 
     fn try_from(element: ElementType) -> Result<Self> {
-        let is_integer = element.class != ElementClass::Other && matches!(element.n_bytes, 1 | 2 | 4);
-        if !is_integer {
-            return Err(Error::Argument(format!(
-                "the bounded codec takes integers of 8, 16 or 32 bits, and this dataset has {element}"
-            )));
+        let is_big_endian = element.n_bytes > 1 && element.order == ByteOrder::Big;
+        match (element.class, element.n_bytes) {
+            (ElementClass::Signed, 1 | 2 | 4) => Ok(integer(element.n_bytes, true, is_big_endian)),
+            (ElementClass::Unsigned, 1 | 2 | 4) => Ok(integer(element.n_bytes, false, is_big_endian)),
+            (ElementClass::Float, 4) => Ok(float(is_big_endian)),
+            _ => Err(Error::Argument(format!(
+                "the bounded codec takes integers of 8, 16 or 32 bits and float32, and this dataset has {element}"
+            ))),
         }
-        Ok(Self {
-            n_bytes: element.n_bytes,
-            is_signed: element.class == ElementClass::Signed,
-            is_big_endian: element.n_bytes > 1 && element.order == ByteOrder::Big,
-        })
     }
 }
 
@@ -128,7 +135,7 @@ mod tests {
     #[test]
     fn every_type_has_its_code_and_its_bytes_come_back() {
         for code in 1..=TYPES.len() as u32 {
-            let element = IntegerType::from_code(code).unwrap();
+            let element = PixelType::from_code(code).unwrap();
             assert_eq!(u32::from(element.code()), code);
             let bytes: Vec<u8> = (0..64).map(|n: u8| n.wrapping_mul(37).wrapping_add(200)).collect();
             let mut pixels = vec![0; bytes.len() / element.n_bytes];
@@ -139,7 +146,7 @@ mod tests {
             element.store(&pixels, &mut back);
             assert_eq!(back, bytes);
         }
-        assert_eq!(IntegerType::from_code(0), None);
-        assert_eq!(IntegerType::from_code(11), None);
+        assert_eq!(PixelType::from_code(0), None);
+        assert_eq!(PixelType::from_code(13), None);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::coding::Reference;
 use super::decode::Chunk;
-use super::front::{Achieved, ENTRY_BYTES, Front, HEADER_BYTES, Header, MAX_RATIO, checksum};
+use super::floats::{self, Floats};
+use super::front::{Achieved, ENTRY_BYTES, FloatErrors, Front, HEADER_BYTES, Header, MAX_RATIO, checksum};
 use super::levels::{Errors, Leveller, Levels};
 use super::mask;
 use super::segment::{Mode, head_byte};
@@ -65,31 +66,33 @@ impl ChunkEncoder<'_> {
         (src.len() / self.header.element.n_bytes) as u64
     }
 
-    /// The sentinels that a mask is stored for: those asked for that occur and, where negative values are exact, these, if they are few.
-    /// `None` where one that is not exact anyway cannot be masked.
+    /// The sentinels that a mask is stored for: those asked for that occur and, where negative values are exact, these, if they are few, or of
+    /// float32 the first few of infinities and NaN. `None` where one that is not exact anyway cannot be masked.
     fn sentinels_of(&self, src: &[u8]) -> Option<Vec<u32>> {
-        let (mut found, mut negative) = (Vec::new(), Vec::new());
+        let (mut found, mut others) = (Vec::new(), Vec::new());
+        let is_float = self.header.element.is_float;
         let finds_negative = self.header.keep_negative && self.header.element.is_signed;
+        let is_other = |pixel: i32| if is_float { !floats::is_finite(pixel) } else { finds_negative && pixel < 0 };
         let mut add = |pixel: i32| {
             let bits = pixel.cast_unsigned();
             if self.sentinels.contains(&bits) {
                 if !found.contains(&bits) {
                     found.push(bits);
                 }
-            } else if finds_negative && pixel < 0 && negative.len() <= mask::MAX_SENTINELS && !negative.contains(&bits)
-            {
-                negative.push(bits);
+            } else if is_other(pixel) && others.len() <= mask::MAX_SENTINELS && !others.contains(&bits) {
+                others.push(bits);
             }
         };
         for_blocks(self.header.element, src, |pixels| {
             let has = |sentinel: &u32| pixels.iter().fold(false, |any, pixel| any | (*pixel == sentinel.cast_signed()));
-            let has_negative = || pixels.iter().fold(0, |all, pixel| all | *pixel) < 0;
-            if self.sentinels.iter().any(has) || finds_negative && has_negative() {
+            let has_other = || pixels.iter().fold(false, |any, pixel| any | is_other(*pixel));
+            if self.sentinels.iter().any(has) || (finds_negative || is_float) && has_other() {
                 pixels.iter().for_each(|pixel| add(*pixel));
             }
         });
-        if found.len() + negative.len() <= mask::MAX_SENTINELS {
-            found.append(&mut negative);
+        let n_free = mask::MAX_SENTINELS.saturating_sub(found.len());
+        if is_float || others.len() <= n_free {
+            found.extend(others.into_iter().take(n_free));
         }
         found.sort_unstable();
         let is_exact = |sentinel: &u32| {
@@ -106,6 +109,9 @@ impl ChunkEncoder<'_> {
     /// The chunk with coded frames, what came of the promise, and whether it was broken. `None` where measured values would become
     /// sentinels, and are too many to be masked.
     fn coded(&self, src: &[u8], sentinels: Vec<u32>) -> Result<Option<(Vec<u8>, Achieved, bool)>> {
+        if self.header.element.is_float {
+            return self.coded_floats(src, sentinels).map(Some);
+        }
         let is_of_value = self.header.bound != Bound::Exact && !self.header.options.unbiased;
         let values = Values::new(self.header.element, src, &sentinels, is_of_value);
         let quantiser = self.header.quantiser(Upto::Value(values.most));
@@ -124,6 +130,15 @@ impl ChunkEncoder<'_> {
         Ok(Some((work.chunk(src)?, achieved, errors.is_broken)))
     }
 
+    /// The same of float32, which keep their promise by exceptions.
+    fn coded_floats(&self, src: &[u8], sentinels: Vec<u32>) -> Result<(Vec<u8>, Achieved, bool)> {
+        let Floats { lattice, frames, achieved } = floats::levels(self, src, &sentinels);
+        let encoder = ChunkEncoder { header: Header { lattice, ..self.header }, ..self.clone() };
+        let quantiser = self.header.quantiser(Upto::Level(0));
+        let work = Work { encoder: &encoder, quantiser: &quantiser, frames, sentinels, achieved, ends: (0, 0) };
+        Ok((work.chunk(src)?, achieved, false))
+    }
+
     /// The sentinels and the values `taken`, which are then as exact as these, if all of them can be masked.
     fn masking(&self, mut sentinels: Vec<u32>, taken: &[i64]) -> Option<Vec<u32>> {
         sentinels.extend(taken.iter().map(|x| *x as u32));
@@ -138,6 +153,8 @@ impl ChunkEncoder<'_> {
 
     /// The chunk with its pixels as they are.
     fn raw(&self, src: &[u8], achieved: Achieved) -> Result<Vec<u8>> {
+        let float = self.header.element.is_float.then(FloatErrors::default);
+        let achieved = Achieved { float, ..achieved };
         let front = Front { header: self.header, achieved, sentinels: Vec::new(), sets: Vec::new(), coding: None };
         let head = [head_byte(Mode::Raw, false, false)];
         let segments: Vec<Vec<u8>> =
@@ -149,19 +166,19 @@ impl ChunkEncoder<'_> {
     fn keeps_promise(&self, chunk: &[u8], src: &[u8]) -> bool {
         let mut decoded = vec![0; src.len()];
         let n_frames = self.header.n_frames();
-        let result =
-            Chunk::open(chunk).and_then(|chunk| chunk.decode_frames(self.level.into(), 0..n_frames, &mut decoded));
-        if result.is_err() {
+        let Ok(chunk) = Chunk::open(chunk) else { return false };
+        if chunk.decode_frames(self.level.into(), 0..n_frames, &mut decoded).is_err() {
             return false;
         }
+        let tolerance = chunk.front.header.lattice.tolerance;
         let block = 1024 * self.header.element.n_bytes;
         src.chunks(block)
             .zip(decoded.chunks(block))
-            .all(|(before, after)| before == after || self.are_within(before, after))
+            .all(|(before, after)| before == after || self.are_within(before, after, tolerance))
     }
 
-    /// Whether no pixel of `after` is further off than was promised.
-    fn are_within(&self, before: &[u8], after: &[u8]) -> bool {
+    /// Whether no pixel of `after` is further off than was promised; `tolerance` is that of float32.
+    fn are_within(&self, before: &[u8], after: &[u8], tolerance: f64) -> bool {
         let element = self.header.element;
         let n = before.len() / element.n_bytes;
         let (mut xs, mut ys) = ([0; 1024], [0; 1024]);
@@ -169,6 +186,9 @@ impl ChunkEncoder<'_> {
         element.load(after, &mut ys[..n]);
         xs.iter().zip(&ys).filter(|(x, y)| x != y).all(|(x, y)| {
             let is_sentinel = [x, y].iter().any(|pixel| self.sentinels.contains(&pixel.cast_unsigned()));
+            if element.is_float {
+                return !is_sentinel && floats::are_within(*x, *y, tolerance);
+            }
             let (x, y) = (element.value(*x), element.value(*y));
             !is_sentinel && (y - x).abs() <= self.header.bound.tolerance(x)
         })

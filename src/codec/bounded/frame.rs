@@ -1,7 +1,7 @@
 //! Decodes a frame, row by row, in blocks of a row.
 
 use super::coding::{Coding, Model};
-use super::element::IntegerType;
+use super::element::PixelType;
 use super::front::Front;
 use super::mask::Rows;
 use super::numbers;
@@ -12,7 +12,7 @@ use super::tokens::{BitReader, N_PLAIN, base, folded};
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
 use crate::kernels::predict::{self as kernel, Scale, unfold};
-use crate::kernels::quantise::LevelTable;
+use crate::kernels::quantise::{LevelTable, lattice};
 use crate::kernels::rans::{Decoder, DecodingTables};
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ pub(super) struct FrameDecoder<'a> {
     pub(super) front: &'a Front<'a>,
     pub(super) coding: &'a Coding,
     pub(super) tables: &'a Tables,
-    /// What levels stand for; without it they are values themselves.
+    /// What the levels of integers stand for; without it they are values themselves.
     pub(super) levels: Option<&'a LevelTable>,
     /// Whether it decodes the stored reference, whose levels are what planes hold.
     pub(super) is_reference: bool,
@@ -82,7 +82,7 @@ impl FrameDecoder<'_> {
         self.front.header.height as usize
     }
 
-    fn element(&self) -> IntegerType {
+    fn element(&self) -> PixelType {
         self.front.header.element
     }
 
@@ -91,25 +91,37 @@ impl FrameDecoder<'_> {
         &self,
         segment: &[u8],
         reference: Option<&Plane>,
-        pixels: Option<&mut [u8]>,
+        mut pixels: Option<&mut [u8]>,
         plane: Option<&mut Plane>,
     ) -> Result<Mode> {
         let mut cursor = Cursor::new(segment);
-        let head = Head::get(&mut cursor, self.front.sets.len())?;
+        let may_have_exceptions = self.element().is_float && !self.is_reference;
+        let head = Head::get(&mut cursor, self.front.sets.len(), may_have_exceptions)?;
         if head.mode == Mode::Raw {
             return decode_raw(&mut cursor, pixels).map(|()| Mode::Raw);
         }
         let mut mask = Rows::new(&self.front.sets, &head.mask, self.width())?;
         let scale =
             if self.is_reference { Scale { origin: 0, shift: 0, ..self.coding.scale } } else { self.coding.scale };
-        let output = Output { pixels, plane, scale };
+        let output = Output { pixels: pixels.as_deref_mut(), plane, scale };
         match head.mode {
             Mode::Taps => self.taps(&mut cursor, head.is_first, reference, &mut mask, output)?,
             Mode::Sparse => self.sparse(&mut cursor, &mut mask, output)?,
             _ => self.constant(&mut cursor, &mut mask, output)?,
         }
         mask.finish()?;
+        self.put_exceptions(&head, pixels)?;
         Ok(head.mode)
+    }
+
+    fn put_exceptions(&self, head: &Head<'_>, mut pixels: Option<&mut [u8]>) -> Result<()> {
+        let element = self.element();
+        head.exceptions.for_each(self.front.header.frame_pixels(), |pixel, bits| {
+            let at = pixel * element.n_bytes;
+            if let Some(to) = pixels.as_mut().and_then(|pixels| pixels.get_mut(at..at + element.n_bytes)) {
+                element.store(&[bits], to);
+            }
+        })
     }
 
     /// The model of a frame, and its tables.
@@ -214,6 +226,9 @@ impl FrameDecoder<'_> {
         if let Some(table) = self.levels {
             table.values_of(levels, |level| element.value(level));
         }
+        if element.is_float {
+            lattice::values(self.level, self.front.header.lattice.step, levels);
+        }
         for (n, bits) in mask.iter().flat_map(|mask| mask.iter().enumerate()).filter(|(_, bits)| **bits != 0) {
             let sentinel = self.front.sentinels.get(bits.trailing_zeros() as usize);
             levels[n] = sentinel.copied().unwrap_or(0).cast_signed();
@@ -249,7 +264,7 @@ pub(super) fn is_first(segment: &[u8]) -> bool {
 /// Decodes a segment of a chunk that has no coded frames.
 pub(super) fn decode_raw_segment(segment: &[u8], pixels: &mut [u8]) -> Result<()> {
     let mut cursor = Cursor::new(segment);
-    if Head::get(&mut cursor, 0)?.mode != Mode::Raw {
+    if Head::get(&mut cursor, 0, false)?.mode != Mode::Raw {
         return Err(Error::Corrupt { at: 0, what: "a frame is coded, and the chunk has no model" });
     }
     decode_raw(&mut cursor, Some(pixels))

@@ -1,10 +1,11 @@
 //! The front of a chunk: what it is, what was promised and achieved, and all that its frames are decoded with.
 
 use super::coding::{Coding, Reference};
-use super::element::IntegerType;
+use super::element::PixelType;
 use super::mask::MAX_SENTINELS;
 use super::numbers;
 use crate::codec::cursor::Cursor;
+use crate::kernels::quantise::lattice::{Lattice, MAX_STEP, MIN_STEP};
 use crate::kernels::quantise::{Bound, Domain, Noise, Options, Quantiser, Upto};
 use crate::{Error, Result};
 
@@ -31,10 +32,12 @@ const KEEP_NEGATIVE: u8 = 4;
 const HAS_FAILED: u8 = 8;
 
 /// What a chunk is, and what is promised of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Header {
-    pub(super) element: IntegerType,
+    pub(super) element: PixelType,
     pub(super) bound: Bound,
+    /// Of float32.
+    pub(super) lattice: Lattice,
     pub(super) options: Options,
     pub(super) keep_negative: bool,
     pub(super) saturation: u32,
@@ -57,10 +60,12 @@ impl Header {
         self.n_bytes as usize / self.frame_bytes().max(1)
     }
 
+    /// The quantiser of integers. The levels of float32 are numbers as they are.
     pub(super) fn quantiser(&self, upto: Upto) -> Quantiser {
+        let bound = if self.element.is_float { Bound::Exact } else { self.bound };
         let saturation = Some(self.saturation).filter(|saturation| *saturation > 0);
         let domain = Domain { range: self.element.range(), saturation, keep_negative: self.keep_negative };
-        Quantiser::new(self.bound, self.options, &domain, upto)
+        Quantiser::new(bound, self.options, &domain, upto)
     }
 
     /// Whether frames are large enough to be predicted from their own pixels. (A decoder that keeps three rows of a smaller frame, or
@@ -84,6 +89,8 @@ impl Header {
             Bound::Exact => 0,
             Bound::Absolute(_) => 1,
             Bound::Noise(_) => 2,
+            Bound::AbsoluteFloat(_) => 3,
+            Bound::RelativeFloat(_) => 4,
         };
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(self.options.unbiased, UNBIASED)
@@ -100,11 +107,48 @@ impl Header {
     }
 }
 
+/// The errors of float32.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FloatErrors {
+    /// What a pixel of the chunk may be off; 0 where all are exact.
+    pub tolerance: f64,
+    /// The largest error.
+    pub most: f64,
+    /// The sum of all errors, decoded minus measured.
+    pub sum: f64,
+    /// The sum of their squares.
+    pub sum_of_squares: f64,
+}
+
+impl FloatErrors {
+    fn put(&self, out: &mut Vec<u8>) {
+        [self.most, self.sum, self.sum_of_squares].iter().for_each(|number| put_f64(out, *number));
+    }
+
+    fn get(cursor: &mut Cursor<'_>, tolerance: f64) -> Result<Self> {
+        Ok(Self { tolerance, most: get_f64(cursor)?, sum: get_f64(cursor)?, sum_of_squares: get_f64(cursor)? })
+    }
+}
+
+fn put_f64(out: &mut Vec<u8>, number: f64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// A finite number.
+fn get_f64(cursor: &mut Cursor<'_>) -> Result<f64> {
+    let at = cursor.at();
+    let (low, high) = (cursor.u32_le()?, cursor.u32_le()?);
+    let number = f64::from_bits(u64::from(high) << 32 | u64::from(low));
+    if number.is_finite() { Ok(number) } else { Err(Error::Corrupt { at, what: "a real number is not finite" }) }
+}
+
 /// What came of the promise, over all pixels that are no sentinels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Achieved {
     /// Pixels that are no sentinels.
     pub n_pixels: u64,
+    /// Of float32, in the place of the next four numbers.
+    pub float: Option<FloatErrors>,
     /// The largest error, in counts.
     pub most: u32,
     /// The largest error in standard deviations of the noise model, times 65536, rounded up. 0 where there is no model.
@@ -124,30 +168,36 @@ pub struct Achieved {
 impl Achieved {
     fn put(&self, out: &mut Vec<u8>) {
         numbers::put(out, self.n_pixels);
-        numbers::put(out, self.most.into());
-        numbers::put(out, self.most_sigma.into());
-        numbers::put_signed(out, self.sum);
-        numbers::put(out, self.sum_of_squares);
+        if let Some(float) = &self.float {
+            float.put(out);
+        } else {
+            numbers::put(out, self.most.into());
+            numbers::put(out, self.most_sigma.into());
+            numbers::put_signed(out, self.sum);
+            numbers::put(out, self.sum_of_squares);
+        }
         numbers::put(out, self.n_from_zero.into());
         numbers::put(out, self.n_to_zero.into());
     }
 
-    fn get(cursor: &mut Cursor<'_>, has_failed: bool) -> Result<Self> {
-        Ok(Self {
-            n_pixels: numbers::get(cursor)?,
-            most: numbers::get_u32(cursor)?,
-            most_sigma: numbers::get_u32(cursor)?,
-            sum: numbers::get_signed(cursor)?,
-            sum_of_squares: numbers::get(cursor)?,
-            n_from_zero: numbers::get_u32(cursor)?,
-            n_to_zero: numbers::get_u32(cursor)?,
-            has_failed,
-        })
+    fn get(cursor: &mut Cursor<'_>, header: &Header, has_failed: bool) -> Result<Self> {
+        let mut achieved = Self { n_pixels: numbers::get(cursor)?, has_failed, ..Self::default() };
+        if header.element.is_float {
+            achieved.float = Some(FloatErrors::get(cursor, header.lattice.tolerance)?);
+        } else {
+            achieved.most = numbers::get_u32(cursor)?;
+            achieved.most_sigma = numbers::get_u32(cursor)?;
+            achieved.sum = numbers::get_signed(cursor)?;
+            achieved.sum_of_squares = numbers::get(cursor)?;
+        }
+        achieved.n_from_zero = numbers::get_u32(cursor)?;
+        achieved.n_to_zero = numbers::get_u32(cursor)?;
+        Ok(achieved)
     }
 }
 
 /// Header and front.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Front<'a> {
     pub(super) header: Header,
     pub(super) achieved: Achieved,
@@ -161,10 +211,14 @@ impl Front<'_> {
     /// Header and front, without the checksum that stands between them.
     pub(super) fn to_bytes(&self) -> ([u8; CHECKSUM_AT], Vec<u8>) {
         let mut out = Vec::new();
+        let lattice = &self.header.lattice;
         match self.header.bound {
             Bound::Exact => {}
             Bound::Absolute(counts) => numbers::put(&mut out, counts.into()),
             Bound::Noise(noise) => put_noise(&mut out, &noise),
+            Bound::AbsoluteFloat(number) | Bound::RelativeFloat(number) => {
+                [number, lattice.tolerance, lattice.step].iter().for_each(|number| put_f64(&mut out, *number));
+            }
         }
         numbers::put(&mut out, self.header.saturation.into());
         self.achieved.put(&mut out);
@@ -211,6 +265,37 @@ fn get_noise(cursor: &mut Cursor<'_>) -> Result<Noise> {
     }
 }
 
+fn get_lattice(cursor: &mut Cursor<'_>) -> Result<Lattice> {
+    let at = cursor.at();
+    let (tolerance, step) = (get_f64(cursor)?, get_f64(cursor)?);
+    let is_sound = tolerance == 0.0 && step == 0.0 || tolerance > 0.0 && (MIN_STEP..=MAX_STEP).contains(&step);
+    let what = "the tolerance or the step of its levels is out of range";
+    if is_sound { Ok(Lattice { tolerance, step }) } else { Err(Error::Corrupt { at, what }) }
+}
+
+/// What a bound says of itself, the lattice that float32 has with it, and the saturation.
+fn get_bound(cursor: &mut Cursor<'_>, header: &mut Header) -> Result<()> {
+    let at = cursor.at();
+    match &mut header.bound {
+        Bound::Exact => {}
+        Bound::Absolute(counts) => *counts = numbers::get_u32(cursor)?,
+        Bound::Noise(noise) => *noise = get_noise(cursor)?,
+        Bound::AbsoluteFloat(number) | Bound::RelativeFloat(number) => {
+            *number = get_f64(cursor)?;
+            if *number < 0.0 {
+                return Err(Error::Corrupt { at, what: "the bound is below 0" });
+            }
+            header.lattice = get_lattice(cursor)?;
+        }
+    }
+    let at = cursor.at();
+    header.saturation = numbers::get_u32(cursor)?;
+    if header.element.is_float && header.saturation != 0 {
+        return Err(Error::Corrupt { at, what: "float32 has no saturation" });
+    }
+    Ok(())
+}
+
 /// The header as it stands, and the bytes of the front: nothing is checked but that it can be one.
 fn get_header(cursor: &mut Cursor<'_>) -> Result<(Header, u8, usize)> {
     if cursor.take(MAGIC.len())? != MAGIC {
@@ -223,7 +308,7 @@ fn get_header(cursor: &mut Cursor<'_>) -> Result<(Header, u8, usize)> {
         )));
     }
     let element =
-        IntegerType::from_code(cursor.u8()?.into()).ok_or(Error::Corrupt { at: 5, what: "no such element type" })?;
+        PixelType::from_code(cursor.u8()?.into()).ok_or(Error::Corrupt { at: 5, what: "no such element type" })?;
     let (kind, flags) = (cursor.u8()?, cursor.u8()?);
     let (height, width, n_bytes, front_len) = (cursor.u32_le()?, cursor.u32_le()?, cursor.u32_le()?, cursor.u32_le()?);
     if flags & !(UNBIASED | KEEP_ZERO | KEEP_NEGATIVE | HAS_FAILED) != 0 {
@@ -234,11 +319,20 @@ fn get_header(cursor: &mut Cursor<'_>) -> Result<(Header, u8, usize)> {
         1 => Bound::Absolute(0),
         // What it says follows in the front.
         2 => Bound::Noise(Noise { beta: (1, 1), gain: (1, 1), offset: 0, read_variance: (0, 1) }),
+        3 => Bound::AbsoluteFloat(0.0),
+        4 => Bound::RelativeFloat(0.0),
         _ => return Err(Error::Corrupt { at: 6, what: "no such bound" }),
     };
+    if kind != 0 && element.is_float != (kind > 2) {
+        return Err(Error::Corrupt { at: 6, what: "its bound is of another element type" });
+    }
+    if element.is_float && flags & !HAS_FAILED != 0 {
+        return Err(Error::Corrupt { at: 7, what: "it has options that float32 has not" });
+    }
     let options = Options { unbiased: flags & UNBIASED != 0, keep_zero: flags & KEEP_ZERO != 0 };
     let keep_negative = flags & KEEP_NEGATIVE != 0;
-    let header = Header { element, bound, options, keep_negative, saturation: 0, height, width, n_bytes };
+    let (lattice, saturation) = (Lattice::default(), 0);
+    let header = Header { element, bound, lattice, options, keep_negative, saturation, height, width, n_bytes };
     let frame_bytes = header.frame_bytes();
     if n_bytes == 0 {
         return Err(Error::Corrupt { at: 16, what: "it has no frame" });
@@ -259,13 +353,8 @@ pub(super) fn open(src: &[u8]) -> Result<(Front<'_>, usize)> {
     let end = cursor.at();
     // The table's length depends on one byte of the front, so it is read before it is proved, and proved before it is used.
     let mut cursor = Cursor::new_at(&src[..end], start);
-    match &mut header.bound {
-        Bound::Exact => {}
-        Bound::Absolute(counts) => *counts = numbers::get_u32(&mut cursor)?,
-        Bound::Noise(noise) => *noise = get_noise(&mut cursor)?,
-    }
-    header.saturation = numbers::get_u32(&mut cursor)?;
-    let achieved = Achieved::get(&mut cursor, flags & HAS_FAILED != 0)?;
+    get_bound(&mut cursor, &mut header)?;
+    let achieved = Achieved::get(&mut cursor, &header, flags & HAS_FAILED != 0)?;
     let (sentinels, sets) = get_sets(&mut cursor, &header)?;
     let at = cursor.at();
     let coding = match cursor.u8()? {

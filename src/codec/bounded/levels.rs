@@ -34,6 +34,30 @@ pub(super) struct Levels {
     pub(super) levels: Vec<i32>,
     /// For each pixel 0, or the bit of the sentinel that it is; empty where there is none.
     pub(super) mask: Vec<u8>,
+    /// Pixels of float32 that are not what their levels stand for, in order, and their bits.
+    pub(super) exceptions: Vec<(usize, i32)>,
+}
+
+impl Levels {
+    pub(super) fn n_unmasked(&self) -> usize {
+        self.levels.len() - self.mask.iter().filter(|masked| **masked != 0).count()
+    }
+}
+
+/// For each pixel 0, or the bit of the first of these sentinels that it is; empty where there is none.
+pub(super) fn mask(pixels: &[i32], sentinels: &[u32]) -> Vec<u8> {
+    let is_there = |sentinel: &u32| {
+        let mut blocks = pixels.chunks(1024);
+        blocks.any(|block| block.iter().fold(false, |any, pixel| any | (*pixel == sentinel.cast_signed())))
+    };
+    let mut mask = Vec::new();
+    for (at, sentinel) in sentinels.iter().enumerate().filter(|(_, sentinel)| is_there(sentinel)) {
+        mask.resize(pixels.len(), 0);
+        for (masked, pixel) in mask.iter_mut().zip(pixels) {
+            *masked |= u8::from(*pixel == sentinel.cast_signed()) << at;
+        }
+    }
+    mask
 }
 
 /// The largest error against the noise: its square, and the variance.
@@ -116,14 +140,14 @@ impl<'a> Leveller<'a> {
     pub(super) fn frame(&self, src: &[u8], errors: &mut Errors) -> Levels {
         let mut pixels = vec![0; self.header.frame_pixels()];
         self.header.element.load(src, &mut pixels);
-        let mask = self.mask(&pixels);
-        let n_masked = mask.iter().filter(|masked| **masked != 0).count();
-        errors.achieved.n_pixels += (pixels.len() - n_masked) as u64;
+        let mask = mask(&pixels, self.sentinels);
         if !self.quantiser.is_exact() {
             let chances = if self.header.options.unbiased { u64::from(crc32fast::hash(src)) << 32 | 1 } else { 0 };
             self.quantise(&mut pixels, &mask, chances, errors);
         }
-        Levels { levels: pixels, mask }
+        let levels = Levels { levels: pixels, mask, exceptions: Vec::new() };
+        errors.achieved.n_pixels += levels.n_unmasked() as u64;
+        levels
     }
 
     fn quantise(&self, pixels: &mut [i32], mask: &[u8], mut state: u64, errors: &mut Errors) {
@@ -145,21 +169,6 @@ impl<'a> Leveller<'a> {
             errors.add(x, 1, element.value(entry.value), &entry, &self.header.bound);
             *pixel = entry.level;
         }
-    }
-
-    fn mask(&self, pixels: &[i32]) -> Vec<u8> {
-        let is_there = |sentinel: &u32| {
-            let mut blocks = pixels.chunks(1024);
-            blocks.any(|block| block.iter().fold(false, |any, pixel| any | (*pixel == sentinel.cast_signed())))
-        };
-        let mut mask = Vec::new();
-        for (at, sentinel) in self.sentinels.iter().enumerate().filter(|(_, sentinel)| is_there(sentinel)) {
-            mask.resize(pixels.len(), 0);
-            for (masked, pixel) in mask.iter_mut().zip(pixels) {
-                *masked |= u8::from(*pixel == sentinel.cast_signed()) << at;
-            }
-        }
-        mask
     }
 }
 

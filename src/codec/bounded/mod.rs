@@ -1,4 +1,4 @@
-//! The bounded codec, filter 36115: integers, exact or with an error that no pixel exceeds; `docs/format.md` says how it is stored.
+//! The bounded codec, filter 36115: integers and float32, exact or with an error that no pixel exceeds; `docs/format.md` says how it is stored.
 //!
 //! Pixels are quantised first ([`quantise`](crate::kernels::quantise)), which decides all that is lost: each becomes a level, a whole
 //! number. What follows is lossless. A level is predicted from rows above it, and from the frame before or a reference that is
@@ -11,8 +11,8 @@
 //!
 //! | slot | meaning |
 //! |---|---|
-//! | 0 | the bound: 0 exact, 1 so many counts, 2 by the noise |
-//! | 1, 2 | the counts; or β = slot 1 / slot 2: an error is at most β / 2 standard deviations of the noise |
+//! | 0 | the bound: 0 exact, 1 so many counts, 2 by the noise; of float32 3 so much, 4 a share of the range of a chunk's values |
+//! | 1, 2 | the counts; or β = slot 1 / slot 2: an error is at most β / 2 standard deviations of the noise; or a float64, its lower half first |
 //! | 3, 4 | gain: the variance is gain · (x − offset) + read variance |
 //! | 5 | offset, in counts, signed |
 //! | 6, 7 | read variance |
@@ -25,11 +25,12 @@ mod decode;
 mod element;
 mod encode;
 mod fit;
+mod floats;
 mod frame;
 mod front;
 mod levels;
 mod mask;
-mod parameters;
+pub(crate) mod parameters;
 mod planes;
 mod salvage;
 mod segment;
@@ -38,14 +39,15 @@ mod values;
 mod work;
 
 pub use coding::Reference;
-pub use element::IntegerType;
-pub use front::Achieved;
+pub use element::PixelType;
+pub use front::{Achieved, FloatErrors};
 pub use parameters::MAX_NAMED_SENTINELS;
 
 use super::entropy::{numbers, stream, tables, tokens};
 use super::range::{Piece, Wanted};
 use super::{ChunkLayout, Codec, DecodedSize, OpenChunk, Parts};
 use crate::cpu::Level;
+use crate::kernels::quantise::lattice::Lattice;
 use crate::kernels::quantise::{Bound, Options};
 use crate::{Error, Exec, Result, Threads};
 use decode::Chunk;
@@ -55,14 +57,14 @@ use std::cell::Cell;
 use std::ops::Range;
 
 /// The bounded codec with one set of parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bounded {
     /// As the caller gave them.
     asked: [u32; 11],
     bound: Bound,
     options: Options,
     reference: Option<Reference>,
-    element: Option<IntegerType>,
+    element: Option<PixelType>,
     /// Height and width.
     frame: Option<(u32, u32)>,
     chunk_bytes: Option<u32>,
@@ -71,7 +73,7 @@ pub struct Bounded {
 }
 
 /// What a stored chunk says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Report {
     /// What was promised.
     pub bound: Bound,
@@ -104,6 +106,28 @@ impl Bounded {
     /// As [`from_cd_values`](Codec::from_cd_values).
     pub fn absolute(counts: u32) -> Result<Self> {
         Self::from_cd_values(&[1, counts])
+    }
+
+    /// No pixel is off by more than so much, float32 or, rounded down, integers.
+    ///
+    /// # Errors
+    /// As [`from_cd_values`](Codec::from_cd_values): it is negative or not finite.
+    pub fn absolute_float(error: f64) -> Result<Self> {
+        Self::from_cd_values(&parameters::absolute_float(error))
+    }
+
+    /// No pixel of float32 is off by more than this share of the greatest finite value of its chunk minus the least.
+    ///
+    /// # Errors
+    /// As [`from_cd_values`](Codec::from_cd_values): it is negative or not finite.
+    pub fn relative(share: f64) -> Result<Self> {
+        Self::from_cd_values(&parameters::relative(share))
+    }
+
+    /// Whether it is for a dataset of float32.
+    #[must_use]
+    pub fn is_of_float(&self) -> bool {
+        self.element.is_some_and(|element| element.is_float)
     }
 
     /// The exact values that are stored for a dataset with chunks of this layout.
@@ -166,6 +190,7 @@ impl Bounded {
         let header = Header {
             element,
             bound: self.bound,
+            lattice: Lattice::default(),
             options: self.options,
             keep_negative: self.keeps_negative(element),
             saturation,
@@ -183,14 +208,14 @@ impl Bounded {
     }
 
     /// Negative numbers are marks in the counters' `int32`, and measurements elsewhere, unless the options say otherwise.
-    fn keeps_negative(&self, element: IntegerType) -> bool {
+    fn keeps_negative(&self, element: PixelType) -> bool {
         let options = self.asked[parameters::OPTIONS];
         let is_usual = element.n_bytes == 4 && options & parameters::NEGATIVE_IS_SIGNAL == 0;
-        element.is_signed && (options & parameters::KEEP_NEGATIVE != 0 || is_usual)
+        element.is_signed && !element.is_float && (options & parameters::KEEP_NEGATIVE != 0 || is_usual)
     }
 
     /// The values that are kept exactly: those that are named or else the greatest of an unsigned type, and the fill value.
-    fn sentinels(&self, element: IntegerType) -> Vec<u32> {
+    fn sentinels(&self, element: PixelType) -> Vec<u32> {
         let usual = if element.is_signed || element.n_bytes == 1 { None } else { Some(element.bits(u32::MAX)) };
         let mut sentinels: Vec<u32> = self.named.iter().map(|value| element.bits(*value)).collect();
         if sentinels.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::Bounded;
 use super::coding::Reference;
-use super::element::IntegerType;
+use super::element::PixelType;
 use crate::codec::ChunkLayout;
 use crate::codec::parameters::Form;
 use crate::kernels::quantise::{Bound, Noise, Options};
@@ -33,6 +33,26 @@ pub(super) const KEEP_ZERO: u32 = 2;
 pub(super) const KEEP_NEGATIVE: u32 = 4;
 pub(super) const NEGATIVE_IS_SIGNAL: u32 = 8;
 pub(super) const VERIFY: u32 = 16;
+
+/// Bounds, in their slot.
+const ABSOLUTE: u32 = 1;
+const NOISE: u32 = 2;
+const ABSOLUTE_FLOAT: u32 = 3;
+const RELATIVE_FLOAT: u32 = 4;
+
+/// The parameters of an absolute bound that is a real number.
+pub(crate) fn absolute_float(error: f64) -> [u32; 3] {
+    with_number(ABSOLUTE_FLOAT, error)
+}
+
+pub(crate) fn relative(share: f64) -> [u32; 3] {
+    with_number(RELATIVE_FLOAT, share)
+}
+
+fn with_number(bound: u32, number: f64) -> [u32; 3] {
+    let bits = number.to_bits();
+    [bound, bits as u32, (bits >> 32) as u32]
+}
 
 const FORM: Form<11> = Form {
     defaults: [0; 11],
@@ -66,7 +86,8 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
             "the bounded codec takes pixels: it must be the first filter of the dataset".into(),
         ));
     }
-    let element = IntegerType::try_from(layout.element)?;
+    let element = PixelType::try_from(layout.element)?;
+    let asked_values = of_type(asked.values, element)?;
     let chunk_bytes = layout.chunk_bytes()?;
     let size = |dim: Option<&u64>| u32::try_from(dim.copied().unwrap_or(1)).unwrap_or(u32::MAX).max(1);
     let (width, above) = layout.dims.split_last().map_or((1, &[][..]), |(width, above)| (size(Some(width)), above));
@@ -74,7 +95,7 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
     let named: Vec<u32> = named.into_iter().map(|value| element.bits(value)).collect();
     let fill = layout.fill.map(|fill| element.bits(fill)).filter(|fill| *fill != 0 && !named.contains(fill));
     let fill = fill.or_else(|| cd_values.get(FILL).copied().filter(|_| layout.fill.is_none())).unwrap_or(0);
-    let mut values = asked.values.to_vec();
+    let mut values = asked_values.to_vec();
     values.extend([VERSION, element.code().into(), height, width, chunk_bytes, fill, named.len() as u32]);
     values.extend(named);
     Ok(values)
@@ -85,8 +106,14 @@ pub(super) fn read(cd_values: &[u32]) -> Result<Bounded> {
     let slot = |at: usize| cd_values.get(at).copied().unwrap_or(0);
     let element = match slot(ELEMENT) {
         0 => None,
-        code => Some(IntegerType::from_code(code).ok_or_else(|| refusal(cd_values, ELEMENT, "no such element type"))?),
+        code => Some(PixelType::from_code(code).ok_or_else(|| refusal(cd_values, ELEMENT, "no such element type"))?),
     };
+    if let Some(element) = element {
+        let fitting = of_type(asked.values, element)?;
+        if fitting != asked.values {
+            return Err(refusal(cd_values, BOUND, "the bound is not of the element type"));
+        }
+    }
     let frame = (slot(HEIGHT) > 0 && slot(WIDTH) > 0).then(|| (slot(HEIGHT), slot(WIDTH)));
     let options = slot(OPTIONS);
     Ok(Bounded {
@@ -131,6 +158,49 @@ fn asked(cd_values: &[u32]) -> Result<Asked> {
     Ok(Asked { values, bound, reference })
 }
 
+/// The parameters as they are for an element type: an absolute bound fits all.
+fn of_type(values: [u32; 11], element: PixelType) -> Result<[u32; 11]> {
+    let refused = |index, what| Err(refusal(&values, index, what));
+    let mut fitting = values;
+    match (values[BOUND], element.is_float) {
+        (ABSOLUTE, true) => fitting[..3].copy_from_slice(&absolute_float(values[1].into())),
+        (NOISE, true) => {
+            return refused(
+                BOUND,
+                "a bound by the noise is for integers: give float32 bound 3 (absolute) or 4 (relative)",
+            );
+        }
+        (ABSOLUTE_FLOAT, false) => fitting[..3].copy_from_slice(&[ABSOLUTE, float(&values) as u32, 0]),
+        (RELATIVE_FLOAT, false) => {
+            return refused(BOUND, "a relative bound is for float32: give integers bound 1 (counts) or 2 (noise)");
+        }
+        _ => {}
+    }
+    if element.is_float && values[OPTIONS] & !VERIFY != 0 {
+        return refused(OPTIONS, "float32 has one option, 16: each chunk is decoded again");
+    }
+    if element.is_float && values[SATURATION] != 0 {
+        return refused(SATURATION, "float32 has no saturation: name sentinels instead");
+    }
+    Ok(fitting)
+}
+
+/// The number of a bound that is a real one.
+fn float(values: &[u32; 11]) -> f64 {
+    f64::from_bits(u64::from(values[2]) << 32 | u64::from(values[1]))
+}
+
+fn float_bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)> {
+    let number = float(values);
+    if let Some(at) = values[3..OPTIONS].iter().position(|value| *value != 0) {
+        return Err((3 + at, "bounds 3 and 4 take one number, a float64 in two halves"));
+    }
+    if !(0.0..=f64::MAX).contains(&number) {
+        return Err((2, "bounds 3 and 4 take a float64, its lower half first, that is finite and not below 0"));
+    }
+    Ok(if values[BOUND] == ABSOLUTE_FLOAT { Bound::AbsoluteFloat(number) } else { Bound::RelativeFloat(number) })
+}
+
 fn bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)> {
     let or_one = |at: usize| if values[at] == 0 { 1 } else { values[at] };
     match values[BOUND] {
@@ -138,11 +208,11 @@ fn bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)
             None => Ok(Bound::Exact),
             Some(at) => Err((1 + at, "bound 0 is exact and takes no number")),
         },
-        1 => match values[2..OPTIONS].iter().position(|value| *value != 0) {
+        ABSOLUTE => match values[2..OPTIONS].iter().position(|value| *value != 0) {
             None => Ok(Bound::Absolute(values[1])),
             Some(at) => Err((2 + at, "bound 1 takes one number, the counts that a pixel may be off")),
         },
-        2 => {
+        NOISE => {
             let noise = Noise {
                 beta: (values[1], or_one(2)),
                 gain: (or_one(3), or_one(4)),
@@ -159,7 +229,8 @@ fn bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)
                 )),
             }
         }
-        _ => Err((BOUND, "the bound must be 0 (exact), 1 (counts) or 2 (noise)")),
+        ABSOLUTE_FLOAT | RELATIVE_FLOAT => float_bound(values),
+        _ => Err((BOUND, "the bound must be 0 (exact), 1 (counts), 2 (noise), 3 (absolute) or 4 (relative)")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The values of a chunk: which there are, and how often each comes.
 
-use super::element::IntegerType;
+use super::element::PixelType;
 
 /// Pixels that are loaded at once.
 pub(super) const BLOCK: usize = 1024;
@@ -20,7 +20,7 @@ pub(super) struct Values {
 
 impl Values {
     /// The values of a chunk. They are not counted where the level of a value depends on more than the value, or pixels are few.
-    pub(super) fn new(element: IntegerType, src: &[u8], sentinels: &[u32], are_counted: bool) -> Self {
+    pub(super) fn new(element: PixelType, src: &[u8], sentinels: &[u32], are_counted: bool) -> Self {
         let mut values = Self::default();
         if !are_counted || src.len() / element.n_bytes < MIN_PIXELS {
             for_pixels(element, src, |pixel| {
@@ -49,7 +49,7 @@ impl Values {
     }
 
     /// Counts of even pixels and of the others apart: a count that follows itself would wait for itself.
-    fn count(&mut self, element: IntegerType, src: &[u8], sentinels: &[u32]) -> Vec<u32> {
+    fn count(&mut self, element: PixelType, src: &[u8], sentinels: &[u32]) -> Vec<u32> {
         let mut counts = vec![[0_u32; 2]; element.n_counted()];
         let bits = element.counted_bits();
         let mut add = |pixel: i32, half: usize| match counts.get_mut((pixel.cast_unsigned() & bits) as usize) {
@@ -69,7 +69,7 @@ impl Values {
     }
 
     /// Each value that was counted, from the least to the greatest, its place, and how often it comes.
-    pub(super) fn for_counted(&self, element: IntegerType, mut each: impl FnMut(i64, usize, u32)) {
+    pub(super) fn for_counted(&self, element: PixelType, mut each: impl FnMut(i64, usize, u32)) {
         // Negative ones come after the others.
         let (positive, negative) = match element.is_signed && element.n_bytes <= 2 {
             true => self.counts.split_at(self.counts.len() / 2),
@@ -83,12 +83,12 @@ impl Values {
 }
 
 /// Calls `each` for every pixel.
-pub(super) fn for_pixels(element: IntegerType, src: &[u8], mut each: impl FnMut(i32)) {
+pub(super) fn for_pixels(element: PixelType, src: &[u8], mut each: impl FnMut(i32)) {
     for_blocks(element, src, |pixels| pixels.iter().for_each(|pixel| each(*pixel)));
 }
 
 /// Calls `each` for blocks of pixels.
-pub(super) fn for_blocks(element: IntegerType, src: &[u8], mut each: impl FnMut(&[i32])) {
+pub(super) fn for_blocks(element: PixelType, src: &[u8], mut each: impl FnMut(&[i32])) {
     let mut pixels = [0; BLOCK];
     for bytes in src.chunks(BLOCK * element.n_bytes) {
         let pixels = &mut pixels[..bytes.len() / element.n_bytes];

@@ -9,7 +9,7 @@ use super::levels::Levels;
 use super::mask;
 use super::numbers;
 use super::planes::{PAD, Plane};
-use super::segment::{Mode, head_byte};
+use super::segment::{Exceptions, HAS_EXCEPTIONS, Mode, head_byte};
 use super::symbols::{Frame, Predicted, Sparse, SymbolCounts};
 use super::tables::{self, Counts, MAX_TABLES};
 use crate::Result;
@@ -205,7 +205,7 @@ impl Work<'_> {
             levels.extend(sums.iter().map(|sum| rounded_mean(*sum, planes.len())));
         }
         let mask = self.frames.first().map_or_else(Vec::new, |frame| frame.mask.clone());
-        let levels = Levels { levels, mask };
+        let levels = Levels { levels, mask, exceptions: Vec::new() };
         let plane = self.plane(&levels, &Scale { origin: 0, shift: 0, ..*scale });
         (levels, plane)
     }
@@ -307,7 +307,11 @@ impl Work<'_> {
         if has_mask {
             mask::put_frame(&mut sets, self.sentinels.len(), self.first_mask(), &frame.mask);
         }
-        let head = |mode| [&[head_byte(mode, is_first, has_mask)], &sets[..]].concat();
+        let has_exceptions = if frame.exceptions.is_empty() { 0 } else { HAS_EXCEPTIONS };
+        if has_exceptions != 0 {
+            Exceptions::put(&frame.exceptions, &mut sets);
+        }
+        let head = |mode| [&[head_byte(mode, is_first, has_mask) | has_exceptions], &sets[..]].concat();
         let mut best = encoders.predicted(predicted, is_first, head(Mode::Taps));
         let sparse = sparse.and_then(|sparse| encoders.sparse(sparse, head(Mode::Sparse)));
         let constant = constant(frame).map(|level| {

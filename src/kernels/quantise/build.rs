@@ -18,7 +18,9 @@ impl Quantiser {
         let top = domain.saturation.map_or(range.1, |saturation| range.1.min(i64::from(saturation) - 1)).max(0);
         let bottom = if domain.keep_negative { range.0.max(0) } else { range.0 };
         let (inner, low, high) = match bound {
-            Bound::Exact => (Inner::Uniform { step: 1 }, bottom, top),
+            Bound::Exact | Bound::AbsoluteFloat(_) | Bound::RelativeFloat(_) => {
+                (Inner::Uniform { step: 1 }, bottom, top)
+            }
             Bound::Absolute(counts) => {
                 let counts = i64::from(counts);
                 let step = if options.unbiased { counts + 1 } else { 2 * counts + 1 };

@@ -9,6 +9,9 @@
 //! * Where it is to be unbiased, levels lie half as far apart, and a value goes up or down with a chance that makes its mean right.
 
 mod build;
+pub(crate) mod lattice;
+#[cfg(test)]
+mod lattice_tests;
 mod table;
 // They take minutes in Miri.
 #[cfg(all(test, not(miri)))]
@@ -17,7 +20,7 @@ mod tests;
 pub use table::LevelTable;
 
 /// How far a decoded value may be from what was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     /// Not at all.
     Exact,
@@ -25,6 +28,10 @@ pub enum Bound {
     Absolute(u32),
     /// Half a step of some standard deviations of the noise.
     Noise(Noise),
+    /// Float32: so much.
+    AbsoluteFloat(f64),
+    /// Float32: this share of the greatest finite value of its chunk minus the least; sentinels do not count.
+    RelativeFloat(f64),
 }
 
 /// The noise of a detector: a value x has the variance gain · (x − offset) + read variance. The tolerance is β / 2 times the square
@@ -81,11 +88,11 @@ fn double(n: u128) -> f64 {
 const MAX_TOLERANCE: u128 = 1 << 33;
 
 impl Bound {
-    /// The most that the value which is decoded may differ from `x`.
+    /// The most that the value which is decoded may differ from the integer `x`; none where the bound is one of floats.
     #[must_use]
     pub fn tolerance(&self, x: i64) -> i64 {
         match self {
-            Self::Exact => 0,
+            Self::Exact | Self::AbsoluteFloat(_) | Self::RelativeFloat(_) => 0,
             Self::Absolute(counts) => i64::from(*counts),
             Self::Noise(noise) => noise.tolerance(x),
         }
@@ -122,7 +129,7 @@ pub enum Upto {
 }
 
 /// A quantiser for the values of one type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Quantiser {
     bound: Bound,
     options: Options,

@@ -1,6 +1,6 @@
 //! A dataset as frames: the last two axes are a frame, those before them count frames.
 
-use darkchunk::element::{ByteOrder, ElementClass, ElementType};
+use darkchunk::element::{ByteOrder, ElementType};
 use darkchunk_metrics::{Pixel, Shape};
 
 use crate::{Error, Reader, Result};
@@ -18,7 +18,7 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn new(reader: Reader, name: &str) -> Result<Self> {
         let element = reader.element();
-        if element.class == ElementClass::Other || ![1, 2, 4].contains(&element.n_bytes) {
+        if !element.is_integer() || ![1, 2, 4].contains(&element.n_bytes) {
             return Err(Error::Argument(format!(
                 "{name} has elements of {element}: integers of 8, 16 and 32 bits can be compared"
             )));

@@ -34,16 +34,16 @@ impl Resources {
 }
 
 /// What a lossy target took away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Lost {
     /// Pixels.
     pub n_pixels: u64,
     /// Pixels that have another value.
     pub n_changed: u64,
     /// The greatest difference.
-    pub max_difference: u64,
-    /// The sum of all differences, old minus new.
-    pub sum: i128,
+    pub max_difference: f64,
+    /// The sum of all differences, old minus new; that of integers is exact up to 2^53.
+    pub sum: f64,
 }
 
 impl Lost {
@@ -179,29 +179,39 @@ fn difference(before: &[u8], after: &[u8], element: ElementType, loss: Loss) -> 
         if before == after {
             continue;
         }
-        let (Some(old), Some(new)) = (integer(before, element), integer(after, element)) else {
-            return Err("has pixels that differ and are no integers".to_owned());
+        let (Some(old), Some(new)) = (number(before, element), number(after, element)) else {
+            return Err("has pixels that differ and are neither integers nor float32".to_owned());
         };
-        if let Loss::Threshold(threshold) = loss
-            && (new != 0 || old >= i128::from(threshold))
-        {
-            return Err(format!("has a pixel of {new} that was {old}: more than the threshold {threshold} explains"));
+        let wrong = |what| Err(format!("has a pixel of {new} that was {old}: {what}"));
+        let difference = old - new;
+        match loss {
+            // Bytes that differ where numbers do not are two zeros; where they are no numbers, nothing explains it.
+            _ if !difference.is_finite() => return wrong("no bound allows this".to_owned()),
+            Loss::Threshold(threshold) if new != 0.0 || old >= f64::from(threshold) => {
+                return wrong(format!("more than the threshold {threshold} explains"));
+            }
+            Loss::Within(bound) if difference.abs() > bound => {
+                return wrong(format!("more than the bound {bound} allows"));
+            }
+            _ => {}
         }
-        if let Loss::Within(bound) = loss
-            && (old - new).unsigned_abs() > u128::from(bound)
-        {
-            return Err(format!("has a pixel of {new} that was {old}: more than the bound {bound} allows"));
-        }
-        lost.n_changed += 1;
-        lost.max_difference = lost.max_difference.max((old - new).unsigned_abs() as u64);
-        lost.sum += old - new;
+        lost.n_changed += u64::from(difference != 0.0);
+        lost.max_difference = lost.max_difference.max(difference.abs());
+        lost.sum += difference;
     }
     Ok(lost)
 }
 
-/// The number that the bytes of an element are.
+/// The number that the bytes of an element are, where it is an integer or a float32.
+fn number(bytes: &[u8], element: ElementType) -> Option<f64> {
+    match element.class {
+        ElementClass::Float => element.bits(bytes).map(|bits| f32::from_bits(bits).into()),
+        _ => integer(bytes, element).map(|integer| integer as f64),
+    }
+}
+
 fn integer(bytes: &[u8], element: ElementType) -> Option<i128> {
-    if element.class == ElementClass::Other || bytes.len() > 8 {
+    if !element.is_integer() || bytes.len() > 8 {
         return None;
     }
     let add = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
@@ -268,9 +278,22 @@ mod tests {
     #[test]
     fn no_pixel_is_off_by_more_than_an_absolute_bound() {
         let pixels = |values: [i16; 2]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
-        let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Within(3));
-        assert_eq!(of([-5, 9], [-2, 6]).expect("within").max_difference, 3);
+        let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Within(3.0));
+        assert_eq!(of([-5, 9], [-2, 6]).expect("within").max_difference, 3.0);
         assert!(of([-5, 9], [-1, 9]).is_err() && of([-5, 9], [-5, 5]).is_err());
+    }
+
+    #[test]
+    fn a_bound_of_real_numbers_holds_for_float32_and_does_not_make_numbers_of_what_is_none() {
+        let pixels = |values: [f32; 2]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
+        let of = |loss, old, new| difference(&pixels(old), &pixels(new), ElementType::F32, loss);
+        let within = of(Loss::Within(0.25), [1.0, -0.0], [1.25, 0.0]).expect("within");
+        assert_eq!(within, Lost { n_pixels: 2, n_changed: 1, max_difference: 0.25, sum: -0.25 });
+        assert!(of(Loss::Within(0.25), [1.0, 0.0], [1.0, 0.26]).is_err());
+        for wrong in [f32::NAN, f32::INFINITY] {
+            assert!(of(Loss::Bounded, [1.0, wrong], [1.0, 0.0]).is_err());
+            assert!(of(Loss::Bounded, [1.0, 0.0], [1.0, wrong]).is_err());
+        }
     }
 
     #[test]
@@ -278,7 +301,7 @@ mod tests {
         let pixels = |values: [i16; 3]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
         let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Threshold(20));
         let lost = of([19, 20, -3], [0, 20, 0]).expect("explained");
-        assert_eq!(lost, Lost { n_pixels: 3, n_changed: 2, max_difference: 19, sum: 16 });
+        assert_eq!(lost, Lost { n_pixels: 3, n_changed: 2, max_difference: 19.0, sum: 16.0 });
         assert!(of([20, 0, 0], [0, 0, 0]).is_err());
         assert!(of([19, 0, 0], [18, 0, 0]).is_err());
     }

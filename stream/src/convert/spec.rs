@@ -8,28 +8,28 @@ use darkchunk::codec::blosc::{Compressor, Shuffle};
 /// All that can be written, for messages.
 pub const WORDS: &str = "none, keep, lz4, zstd[:LEVEL], gzip[:LEVEL], shuffle-gzip[:LEVEL], bitshuffle-lz4, \
     bitshuffle-zstd[:LEVEL], blosc[:COMPRESSOR[:LEVEL[:none|byte|bit]]], drle[:THRESHOLD[:packed]], bounded:exact, \
-    bounded:absolute=COUNTS, bounded:noise=BETA";
+    bounded:absolute=COUNTS, bounded:noise=BETA, bounded:relative=SHARE";
 
 /// HDF5's own filters.
 const GZIP: u32 = 1;
 const SHUFFLE: u32 = 2;
 
 /// What a target takes away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Loss {
     /// Nothing.
     #[default]
     None,
     /// Pixels below this become 0.
     Threshold(u16),
-    /// Pixels are off by so many counts at most.
-    Within(u32),
+    /// Pixels are off by so much at most.
+    Within(f64),
     /// Pixels are off by a bound that depends on them.
     Bounded,
 }
 
 /// What a dataset is to be stored with. The default is as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Spec {
     /// The filters with the parameters that a user gives; `None` leaves a dataset as it is.
     pub filters: Option<Vec<(u32, Vec<u32>)>>,
@@ -122,12 +122,25 @@ fn bounded(text: &str) -> Result<Spec, String> {
     if text == "exact" {
         return Ok(Spec::of(Compression::bounded_exact()));
     }
-    if let Some(counts) = text.strip_prefix("absolute=") {
-        let counts = u32::try_from(number(counts, "number of counts")?).map_err(|_| "counts are not negative")?;
-        return Ok(lossy(Loss::Within(counts), Compression::bounded_absolute(counts)));
+    if let Some(error) = text.strip_prefix("absolute=") {
+        let compression = match error.parse() {
+            Ok(counts) => Compression::bounded_absolute(counts),
+            Err(_) => Compression::bounded_absolute_float(real(error)?),
+        };
+        return Ok(lossy(Loss::Within(real(error)?), compression));
     }
-    let beta = text.strip_prefix("noise=").ok_or("bounded takes exact, absolute=COUNTS or noise=BETA")?;
+    if let Some(share) = text.strip_prefix("relative=") {
+        return Ok(lossy(Loss::Bounded, Compression::bounded_relative(real(share)?)));
+    }
+    let what = "bounded takes exact, absolute=COUNTS (of float32 any number), noise=BETA or relative=SHARE";
+    let beta = text.strip_prefix("noise=").ok_or(what)?;
     fraction(beta).map(|beta| lossy(Loss::Bounded, Compression::bounded_noise(beta)))
+}
+
+/// A number that is not negative.
+fn real(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=f64::MAX).contains(number));
+    number.ok_or_else(|| format!("{text:?} is no number from 0 on"))
 }
 
 /// `1`, `1/2` or `0.5`.
@@ -194,7 +207,11 @@ mod tests {
         let loss = |text: &str| text.parse::<Spec>().map(|spec| spec.loss);
         assert_eq!(loss("drle:1"), Ok(Loss::None));
         assert_eq!(loss("drle:20"), Ok(Loss::Threshold(20)));
-        assert_eq!(loss("bounded:absolute=3"), Ok(Loss::Within(3)));
+        assert_eq!(loss("bounded:absolute=3"), Ok(Loss::Within(3.0)));
+        assert_eq!(filters("bounded:absolute=3"), [(36115, vec![1, 3])]);
+        assert_eq!(filters("bounded:absolute=0.375"), [(36115, vec![3, 0, 0x3fd8_0000])]);
+        assert_eq!(loss("bounded:absolute=1e-3"), Ok(Loss::Within(1e-3)));
+        assert_eq!(filters("bounded:relative=0.5"), [(36115, vec![4, 0, 0x3fe0_0000])]);
         assert_eq!("keep".parse(), Ok(Spec::KEEP));
     }
 
@@ -212,6 +229,9 @@ mod tests {
             "blosc:zstd:5:bit:9",
             "blosc:x",
             "bounded:noise=0",
+            "bounded:absolute=-1",
+            "bounded:absolute=inf",
+            "bounded:relative=x",
         ] {
             let error = text.parse::<Spec>().expect_err(text);
             assert!(error.contains("a target is one of"), "{error}");

@@ -1,6 +1,7 @@
 //! What is tried: each filter in the forms that users have it, with each shape of chunks.
 
 use darkchunk::codec::{ChunkLayout, Filter};
+use darkchunk::element::ElementClass;
 use darkchunk::pipeline::Pipeline;
 use darkchunk_hdf5::inspect::DatasetInfo;
 
@@ -32,10 +33,13 @@ const EXACT: [&str; 13] = [
 
 /// Targets that keep pixels within a bound: with one frame a chunk only, to say what there would be to gain.
 const WITHIN: [&str; 2] = ["bounded:absolute=2", "bounded:noise=1"];
+const WITHIN_OF_FLOATS: [&str; 2] = ["bounded:relative=0.001", "bounded:relative=0.0001"];
 
 pub(super) fn all(info: &DatasetInfo, shapes: &Shapes) -> Result<(Vec<Trying>, Vec<Refused>)> {
     let exact = shapes.chunks.iter().flat_map(|chunk| EXACT.iter().map(move |spec| (*spec, chunk)));
-    let within = WITHIN.iter().map(|spec| (*spec, &shapes.frame));
+    let is_float = info.element.class == ElementClass::Float;
+    let within = if is_float { WITHIN_OF_FLOATS } else { WITHIN };
+    let within = within.into_iter().map(|spec| (spec, &shapes.frame));
     let (mut trying, mut refused) = (Vec::new(), Vec::new());
     for (spec, chunk) in exact.chain(within) {
         match one(info, spec, chunk)? {

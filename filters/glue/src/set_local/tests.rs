@@ -171,6 +171,17 @@ unsafe extern "C" fn close(_: Hid) -> c_int {
     0
 }
 
+unsafe extern "C" fn no_fields(
+    _: Hid,
+    _: *mut usize,
+    _: *mut usize,
+    _: *mut usize,
+    _: *mut usize,
+    _: *mut usize,
+) -> c_int {
+    -1
+}
+
 fn host() -> Host {
     let functions = Functions {
         H5Pget_nfilters: n_filters,
@@ -185,6 +196,7 @@ fn host() -> Host {
         H5Tget_precision: precision,
         H5Tget_order: order,
         H5Tget_sign: sign,
+        H5Tget_fields: no_fields,
         H5Tget_super: base,
         H5Tget_nmembers: no_members,
         H5Tget_member_type: no_member,
