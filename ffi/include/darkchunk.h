@@ -311,6 +311,7 @@ typedef struct dc_hdf5 {
     dc_function fn_H5Iget_name;
     dc_function fn_H5Fstart_swmr_write;
     dc_function fn_H5Pset_virtual;
+    dc_function fn_H5Fget_obj_ids;
 } dc_hdf5;
 
 #undef DC_FIELD
@@ -411,6 +412,7 @@ static inline dc_hdf5 dc_hdf5_from_headers(void) {
     DC_SET(H5Iget_name)
     DC_SET(H5Fstart_swmr_write)
     DC_SET(H5Pset_virtual)
+    DC_SET(H5Fget_obj_ids)
     return table;
 }
 
@@ -980,10 +982,11 @@ void dc_index_free(dc_index *index);
 dc_status dc_reader_load_index(const dc_reader *reader, const char *path, uint64_t *n_chunks);
 
 /* Sees what was added to the dataset since (H5Drefresh): its shape, its chunks. DC_ARGUMENT while a dc_read of the reader is there, or
- * another thread is in dc_reader_read; other calls wait. The process may have no other identifier of the dataset than the one that
- * dc_reader_open was given, nor another reader of it: HDF5 (1.10 and 2.0 were seen) breaks a dataset that is open twice when it refreshes
- * one, and crashes. On an error the reader is as it was, except where HDF5 does not open the dataset again: it has to be closed for
- * H5Drefresh. Then DC_WAY_DIRECT still reads what was there, and the other ways fail until a refresh succeeds. */
+ * another thread is in dc_reader_read; other calls wait. DC_UNSUPPORTED, and nothing is done, where the process has another identifier of
+ * the dataset than the one that dc_reader_open was given, as another reader of it or a writer has: HDF5 (1.10 and 2.0 were seen)
+ * breaks a dataset that is open twice when it refreshes one, and crashes. A table without H5Fget_obj_ids cannot tell. On an error the
+ * reader is as it was, except where HDF5 does not open the dataset again: it has to be closed for H5Drefresh. Then DC_WAY_DIRECT still
+ * reads what was there, and the other ways fail until a refresh succeeds. */
 dc_status dc_reader_refresh(dc_reader *reader);
 
 /* NULL is allowed. Free the reader's dc_reads before: the last that is freed closes the dataset, with HDF5. */

@@ -86,6 +86,7 @@ impl Failure {
                 | Error::ReadOnly
                 | Error::Parallel
                 | Error::InUse { .. }
+                | Error::OpenTwice { .. }
                 | Error::Resized { .. }
                 | Error::FrameLimit { .. },
             ) => UNSUPPORTED,

@@ -313,6 +313,9 @@ static void check_refresh(hid_t file) {
     static uint16_t found[HEIGHT * WIDTH];
     uint64_t start[3] = {FRAMES + 2, 0, 0}, count[3] = {1, HEIGHT, WIDTH};
     CHECK(dc_reader_read(reader, start, count, NULL, found, NULL) == DC_OK && found[0] == 77);
+    hid_t twice = H5Dopen2(file, "grows", H5P_DEFAULT);
+    CHECK(dc_reader_refresh(reader) == DC_UNSUPPORTED && says("more than once"));
+    CHECK(H5Dclose(twice) >= 0 && dc_reader_refresh(reader) == DC_OK);
     dc_reader_free(reader);
     H5Dclose(dataset);
 }
@@ -361,6 +364,9 @@ int main(int argc, char **argv) {
         if (!only_hdf5) {
             check_threads(reader);
             check_refresh_beside_reads(reader);
+            dc_reader *other = open_reader(dataset, options);
+            CHECK(dc_reader_refresh(reader) == DC_UNSUPPORTED && says("more than once"));
+            dc_reader_free(other);
             check_chunks(reader, path);
             check_index(reader, path);
             check_frames(reader);

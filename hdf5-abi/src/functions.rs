@@ -162,6 +162,7 @@ macro_rules! for_each_hdf5_function {
                 fn H5Pset_virtual(
                     dcpl: Hid, space: Hid, file: *const c_char, dataset: *const c_char, source_space: Hid,
                 ) -> c_int;
+                fn H5Fget_obj_ids(file: Hid, kinds: c_uint, room: usize, ids: *mut Hid) -> isize;
             }
             others {
                 fn H5allocate_memory(n_bytes: usize, zeroed: bool) -> *mut c_void;
@@ -175,7 +176,6 @@ macro_rules! for_each_hdf5_function {
                 fn H5Iis_valid(id: Hid) -> c_int;
                 fn H5Dopen2(at: Hid, name: *const c_char, dapl: Hid) -> Hid;
                 fn H5Dclose(dataset: Hid) -> c_int;
-                fn H5Fget_obj_ids(file: Hid, kinds: c_uint, room: usize, ids: *mut Hid) -> isize;
                 fn H5Pclose(list: Hid) -> c_int;
                 fn H5Pget_filter_by_id2(
                     dcpl: Hid, filter: c_int, flags: *mut c_uint, n_values: *mut usize, values: *mut c_uint,

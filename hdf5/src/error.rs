@@ -93,6 +93,15 @@ pub enum Error {
         /// The dataset.
         path: String,
     },
+    /// A dataset that is to be refreshed is open a second time.
+    #[error(
+        "dataset {path} is open more than once in this process, and HDF5 breaks a dataset that is refreshed then: close what else \
+         has it open"
+    )]
+    OpenTwice {
+        /// The dataset.
+        path: String,
+    },
     /// The dataset has another extent than the writer gave it.
     #[error("the dataset has {found} frames, the writer left it with {expected}: somebody else writes to it, too")]
     Resized {

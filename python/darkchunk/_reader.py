@@ -274,8 +274,8 @@ class Dataset(Frames):
         process has the dataset open a second time, through h5py or as another `Dataset`: HDF5 breaks it then."""
         with self._gate.exclusive(), _hosted.lock():
             source = self._source
-            _check_alone(source, 1 if self._handle is None else 2)
             if self._handle is None:
+                _check_alone(source)
                 source.id.refresh()
             else:
                 with _one_reference(source.id):
@@ -405,9 +405,9 @@ def _is_plain(source: Any) -> bool:
     return False
 
 
-def _check_alone(source: Any, expected: int) -> None:
-    """Refuses a dataset that has more identifiers in h5py's HDF5 than `expected`: after `H5Drefresh` the others have
-    memory that is not theirs (HDF5 1.10 and 2.0 were seen)."""
+def _check_alone(source: Any) -> None:
+    """Refuses a dataset that has another identifier in h5py's HDF5, as the library does with those that it reads: after
+    `H5Drefresh` the others have memory that is not theirs (HDF5 1.10 and 2.0 were seen)."""
     from h5py import h5f, h5o
 
     def place(identifier: Any) -> tuple[int, int]:
@@ -416,7 +416,7 @@ def _check_alone(source: Any, expected: int) -> None:
 
     own = place(source.id)
     found = sum(place(other) == own for other in h5f.get_obj_ids(h5f.OBJ_ALL, h5f.OBJ_DATASET))
-    if found > expected:
+    if found > 1:
         raise UnsupportedError(
             f"{source.name!r} is open more than once in this process, and HDF5 breaks a dataset that is refreshed "
             "then: close what else has it open"

@@ -198,6 +198,42 @@ fn a_refresh_leaves_what_can_be_read() {
     }
 }
 
+/// HDF5 breaks what else has it open. In the same file and in the same file opened again; other datasets do not count.
+#[test]
+fn a_refresh_beside_a_second_opening_of_the_dataset_is_refused() {
+    let path = path("refresh-twice");
+    let file = create(&path, false, 0);
+    for name in ["data", "other"] {
+        maker::write(&chunked().make(&file, name), chunked().datatype, &elements());
+    }
+    drop(file);
+    let (file, again) = (open(&path), open(&path));
+    let dataset = open_dataset(&file, "data");
+    for only_hdf5 in [false, true] {
+        let options = Options { only_hdf5, ..Options::default() };
+        let mut reader = Reader::open(&library(), dataset.0, options).expect("a dataset");
+        let _other = open_dataset(&file, "other");
+        let is_refused = |reader: &mut Reader| {
+            let refused = Err(Error::Hdf5(darkchunk_hdf5::Error::OpenTwice { path: "/data".to_owned() }));
+            assert_eq!(reader.refresh(), refused, "{only_hdf5}");
+            assert_eq!(read(reader), Ok(elements()), "{only_hdf5}");
+        };
+        for second in [open_dataset(&file, "data"), open_dataset(&again, "data")] {
+            is_refused(&mut reader);
+            drop(second);
+        }
+        let second = Reader::open(&library(), dataset.0, options).expect("a dataset");
+        is_refused(&mut reader);
+        assert_eq!(read(&second), Ok(elements()));
+        drop(second);
+        let many: Vec<_> = (0..100).map(|_| open_dataset(&file, "other")).chain([open_dataset(&file, "data")]).collect();
+        is_refused(&mut reader);
+        drop(many);
+        assert_eq!(reader.refresh(), Ok(()), "{only_hdf5}");
+        assert_eq!(read(&reader), Ok(elements()));
+    }
+}
+
 #[test]
 fn a_refresh_that_fails_leaves_what_is_read_directly() {
     let path = path("refresh-fails");

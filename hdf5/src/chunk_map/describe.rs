@@ -138,29 +138,9 @@ impl StoredDataset {
         let space = Id::new(library, h5!(library, H5Dget_space(self.dataset.get()))?);
         list(&self.dataset, &space, &self.dims, chunk)
     }
-
-    /// Asks HDF5 anew what the file has: its extent may have changed.
-    ///
-    /// # Errors
-    /// [`Error::Hdf5`]. What was known stays so; but where HDF5 cannot open the dataset again, all that needs it fails from
-    /// then on.
-    pub fn refresh(&mut self) -> Result<()> {
-        let library = &self.dataset.library().clone();
-        if h5!(library, H5Iget_type(self.given)).is_ok_and(|kind| kind == H5I_DATASET) {
-            // HDF5 1.10 breaks a dataset that is open twice when it is refreshed.
-            drop(std::mem::replace(&mut self.dataset, Id::new(library, 0)));
-            let refreshed = h5_optional!(library, H5Drefresh(self.given));
-            self.dataset = object::open(library, self.given, ".")?;
-            refreshed?;
-        } else {
-            h5_optional!(library, H5Drefresh(self.dataset.get()))?;
-        }
-        self.dims = extent(&self.dataset)?;
-        Ok(())
-    }
 }
 
-fn extent(dataset: &Id) -> Result<Vec<u64>> {
+pub(super) fn extent(dataset: &Id) -> Result<Vec<u64>> {
     let library = dataset.library();
     let space = Id::new(library, h5!(library, H5Dget_space(dataset.get()))?);
     Ok(object::extent(&space)?.0)

@@ -11,6 +11,7 @@ mod describe;
 mod list;
 pub(crate) mod locate;
 mod read;
+mod refresh;
 mod sources;
 
 pub use crate::dataset::max_stored_len;
