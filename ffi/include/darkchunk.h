@@ -598,11 +598,15 @@ typedef struct dc_recorder_options {
     int is_part;             /* not 0: the file is a part of a measurement, see dc_master_make, and has `share`; other frames are out of
                                 range */
     dc_share share;
+    const char *index;       /* a file that is to have where the blocks of the chunks are (DC_BITSHUFFLE with a compression, DC_LZ4), for
+                                dc_reader_load_index. It is there when the recording is finished; where it cannot be written the recording
+                                goes on without it, and dc_recorder_fault says why. With dc_recorder_create_files each file has its own: its
+                                name with .index appended. NULL: none */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}, NULL}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */
@@ -731,7 +735,7 @@ dc_status dc_recorder_abandon(const dc_recorder *recorder);
 
 dc_status dc_recorder_statistics_of(const dc_recorder *recorder, dc_recorder_statistics *statistics);
 
-/* Why the last frame that was refused was; "" where none was. What is longer than `capacity` is cut. */
+/* Why the last frame that was refused was, or why there is no index of blocks; "" for neither. What is longer than `capacity` is cut. */
 dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capacity);
 
 #define DC_ALL_CLASSES SIZE_MAX
@@ -965,7 +969,7 @@ dc_status dc_reader_integrate(const dc_reader *reader, uint64_t begin, uint64_t 
 void dc_bins_free(dc_bins *bins);
 
 /* Walks all chunks once, and writes to the file `path` where their blocks are: of bitshuffle with a compression, and of LZ4. It is there when
- * the last step is done, in the place of one that was there before; meanwhile PATH.part is. HDF5 is not called. DC_ARGUMENT where the way
+ * the last step is done, in the place of one that was there before; meanwhile a file of this name with .part appended is. HDF5 is not called. DC_ARGUMENT where the way
  * is not DC_WAY_DIRECT or there are no chunks, DC_UNSUPPORTED where none has such blocks or the file cannot be written. */
 typedef struct dc_index dc_index;
 dc_status dc_index_begin(const dc_reader *reader, const char *path, dc_index **index);

@@ -96,7 +96,7 @@ public:
         return found;
     }
 
-    // Why the last frame that was refused was.
+    // Why the last frame that was refused was, or why there is no index of blocks.
     std::string fault() const {
         char text[1000];
         check(dc_recorder_fault(handle_.get(), text, sizeof text));

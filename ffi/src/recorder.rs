@@ -54,7 +54,7 @@ impl Recorder {
         }
     }
 
-    /// Why the last frame that was refused was.
+    /// Why the last frame that was refused was, or why there is no index of blocks.
     pub(crate) fn fault(&self) -> Result<Option<String>, Failure> {
         match &self.seen {
             Some((monitor, _)) => Ok(monitor.fault()?),

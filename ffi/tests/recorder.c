@@ -271,6 +271,50 @@ static void check_encoded(hid_t file, const uint32_t *threshold) {
     H5Dclose(dataset);
 }
 
+/* A recording with an index of blocks. */
+static void record_with_index(hid_t file, const char *path, const char *index) {
+    static int16_t frame[N_PIXELS];
+    const uint32_t bitshuffle[] = {64, 2};
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(bitshuffle);
+    chunk.filter = DC_BITSHUFFLE, chunk.n_values = 2;
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder;
+    options.index = path;
+    CHECK(dc_recorder_create(&hdf5, file, "indexed", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED);
+    CHECK(says("which is no index"));
+    options.index = index;
+    CHECK(dc_recorder_create(&hdf5, file, "indexed", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    for (int number = 0; number < 2; number++) {
+        make_frame(frame, number);
+        CHECK(dc_recorder_push_copy(recorder, (uint64_t)number, frame, NULL, NULL) == DC_OK);
+    }
+    CHECK(dc_recorder_finish(recorder) == DC_OK);
+    char text[100] = "unknown";
+    CHECK(dc_recorder_fault(recorder, text, sizeof text) == DC_OK && text[0] == 0);
+    dc_recorder_free(recorder);
+}
+
+/* A row of it decodes its blocks alone. */
+static void check_index(const char *path, const char *index) {
+    static int16_t frame[N_PIXELS], rows[2][WIDTH];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), dataset = H5Dopen2(file, "indexed", H5P_DEFAULT);
+    dc_reader *reader;
+    uint64_t n_chunks = 0, start[] = {0, 5, 0}, count[] = {2, 1, WIDTH};
+    CHECK(dc_reader_open(&hdf5, dataset, NULL, &reader) == DC_OK);
+    CHECK(dc_reader_load_index(reader, index, &n_chunks) == DC_OK && n_chunks == 2);
+    CHECK(dc_reader_read(reader, start, count, NULL, rows, NULL) == DC_OK);
+    for (int number = 0; number < 2; number++) {
+        make_frame(frame, number);
+        CHECK(memcmp(rows[number], frame + 5 * WIDTH, sizeof rows[number]) == 0);
+    }
+    dc_reader_statistics found = {.size = sizeof found};
+    CHECK(dc_reader_statistics_of(reader, &found) == DC_OK && found.whole_chunks == 0 && found.partial_chunks == 2);
+    dc_reader_free(reader);
+    CHECK(H5Dclose(dataset) >= 0 && H5Fclose(file) >= 0 && remove(index) == 0);
+}
+
 static int is_full;
 
 static herr_t write_chunk(hid_t dataset, hid_t list, uint32_t mask, const hsize_t *offset, size_t n_bytes, const void *bytes) {
@@ -393,7 +437,11 @@ int main(int argc, char **argv) {
         check_events(file);
         check_bad_use(file, &threshold);
         check_abandon(file, &threshold);
+        char index[1000];
+        snprintf(index, sizeof index, "%s.index", argv[1]);
+        record_with_index(file, argv[1], index);
         CHECK(H5Fclose(file) >= 0);
+        check_index(argv[1], index);
     }
     return 0;
 }

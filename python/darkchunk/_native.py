@@ -201,6 +201,7 @@ class RecorderOptions(c.Structure):
         ("n_classes", c.c_size_t),
         ("is_part", c.c_int),
         ("share", Share),
+        ("index", c.c_char_p),
     ]
 
 

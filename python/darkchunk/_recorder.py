@@ -46,6 +46,13 @@ def _spread(spread: Mapping[str, Any]) -> _native.Spread:
     )
 
 
+def _beside(index: bool | str | os.PathLike[str], file: str | os.PathLike[str]) -> bytes | None:
+    """The name of an index of blocks: the one that is given, or beside `file`."""
+    if index is False:
+        return None
+    return os.fsencode(f"{os.fspath(file)}.index" if index is True else index)
+
+
 class Statistics(NamedTuple):
     """What a recorder has done.
 
@@ -126,6 +133,7 @@ class Recorder(Ending):
         flush_seconds: float | None = 1.0,
         journal: bool = True,
         reserve_bytes: int = 8 << 20,
+        index: bool | str | os.PathLike[str] = False,
         swmr: bool = False,
         classes: tuple[str, int] | None = None,
         share: tuple[int, int, int] | None = None,
@@ -144,9 +152,13 @@ class Recorder(Ending):
         which is to be done then. `journal`: whether a journal is written beside the file, from which
         `darkchunk.restore` makes it anew after a crash. `reserve_bytes`: so much of the disk is kept beside the file,
         and given back when the disk is full, so that all that is stored is flushed; the error says how many frames that
-        is. `swmr`: others may read the file while it is written, with `h5py.File(path, swmr=True)`, all that is
-        flushed, also after a crash, when it opens in no other way; a file of one's own is to be made with
-        `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute of it open.
+        is. `index`: the name of a file that is to have where the blocks of the chunks are, of bitshuffle with a
+        compression and of LZ4, for `darkchunk.open(..., index=name)`; True for the name of the file with ".index"
+        appended. It is there when the recording is finished; where it cannot be written the recording goes on without
+        it, and `fault` says why. `swmr`: others may read the file while it is written, with
+        `h5py.File(path, swmr=True)`, all that is flushed, also after a crash, when it opens in no other way; a file of
+        one's own is to be made with `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute
+        of it open.
         `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also
         summed apart, for `live_sum`. `share`: the file is a part of a measurement, see `make_master`, and has the
         frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
@@ -220,19 +232,31 @@ class Recorder(Ending):
         handle = c.c_void_p()
         what = _name(name), chunk, bool(nexus), with_, options, c.byref(handle)
         if spread is not None:
+            if not isinstance(index, bool):
+                raise ValueError("each file has an index of its own, beside it: give index=True")
+            options.index = _beside(index, at)
             where, files = os.fspath(at).encode(), _spread(spread)
             with _hosted.lock():
                 _native.call("dc_recorder_create_files", _hosted.table(), where, files, *what)
         else:
-            self._create(at, swmr, what)
+            self._create(at, swmr, index, options, what)
         self._handle: c.c_void_p | None = handle
         self._last: Statistics | None = None
+        self._last_fault = ""
         self._free = weakref.finalize(self, _free, handle, self._lent)
 
-    def _create(self, at: Any, swmr: bool, what: tuple[Any, ...]) -> None:
+    def _create(
+        self,
+        at: Any,
+        swmr: bool,
+        index: bool | str | os.PathLike[str],
+        options: _native.RecorderOptions,
+        what: tuple[Any, ...],
+    ) -> None:
         where = _opened(at, "x", ("v110", "v110") if swmr else None)
         self._own_file = None if where is at else where
         try:
+            options.index = _beside(index, where.file.filename)
             with _hosted.lock():
                 _native.call("dc_recorder_create", _hosted.table(), where.id.id, *what)
         except BaseException:
@@ -456,11 +480,12 @@ class Recorder(Ending):
 
     @property
     def fault(self) -> str:
-        """Why the last frame that was refused was; "" where none was."""
+        """Why the last frame that was refused was, or why there is no index of blocks; "" for neither."""
         text = c.create_string_buffer(1000)
         with self._asking:
-            if self._handle is not None:
-                _native.call("dc_recorder_fault", self._handle, text, len(text))
+            if self._handle is None:
+                return self._last_fault
+            _native.call("dc_recorder_fault", self._handle, text, len(text))
         return text.value.decode(errors="replace")
 
     def _view(self, name: str, *arguments: Any) -> None:
@@ -509,6 +534,8 @@ class Recorder(Ending):
                 self._call("dc_recorder_abandon")
             with contextlib.suppress(Error):
                 last = self.statistics
+        with contextlib.suppress(Error):
+            self._last_fault = self.fault
         with self._viewing, self._asking, _hosted.lock():
             self._last = last or self._last
             self._handle = None

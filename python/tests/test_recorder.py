@@ -378,7 +378,7 @@ def test_a_recorder_does_not_end_while_it_is_asked(tmp_path, monkeypatch):
     asking = threading.Thread(target=lambda: recorder.fault)
     asking.start()
     assert is_inside.wait(60)
-    # As `close`, which asks for the statistics first.
+    # As `close`, which asks for the statistics first; this asks for the fault, too.
     closing = threading.Thread(target=recorder._end)
     closing.start()
     closing.join(0.2)
@@ -386,7 +386,7 @@ def test_a_recorder_does_not_end_while_it_is_asked(tmp_path, monkeypatch):
     may_go.set()
     asking.join(60)
     closing.join(60)
-    assert seen == [True] and not closing.is_alive()
+    assert seen == [True, True] and not closing.is_alive()
     assert recorder.fault == "" and recorder.released() == [] and recorder.statistics.n_stored == 1
 
 

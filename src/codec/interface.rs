@@ -118,6 +118,11 @@ pub trait Codec: Sized {
         false
     }
 
+    /// Whether [`index`](OpenChunk::index) says where the blocks of a sound chunk are.
+    fn has_index(&self) -> bool {
+        false
+    }
+
     /// Bytes that are enough for [`encode`](Self::encode) to encode `n_bytes` of input, whatever they are, and
     /// to use several threads. A codec that gets fewer, and can do with them, uses one.
     fn max_encoded_len(&self, n_bytes: usize) -> usize;

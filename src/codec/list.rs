@@ -133,6 +133,7 @@ trait AnyCodec {
     fn name(&self) -> &'static str;
     fn chunk_bytes(&self) -> Option<usize>;
     fn keeps_size(&self) -> bool;
+    fn has_index(&self) -> bool;
     fn max_encoded_len(&self, n_bytes: usize) -> usize;
     fn encode(&self, exec: Exec, src: &[u8], dst: &mut [u8]) -> Result<usize>;
     fn decode_indexed(&self, level: Level, src: &[u8], block: &Block, dst: &mut [u8]) -> Result<()>;
@@ -153,6 +154,10 @@ impl<C: Codec> AnyCodec for C {
 
     fn keeps_size(&self) -> bool {
         self.keeps_size()
+    }
+
+    fn has_index(&self) -> bool {
+        self.has_index()
     }
 
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
@@ -199,6 +204,12 @@ impl Filter {
     /// [`Codec::keeps_size`].
     pub(crate) fn keeps_size(&self) -> bool {
         self.codec().keeps_size()
+    }
+
+    /// [`Codec::has_index`].
+    #[must_use]
+    pub fn has_index(&self) -> bool {
+        self.codec().has_index()
     }
 
     /// The filter's number.

@@ -133,6 +133,10 @@ impl Codec for Lz4 {
         self.chunk_bytes
     }
 
+    fn has_index(&self) -> bool {
+        true
+    }
+
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         // A block that does not shrink is stored, but the encoder may want more room to find that out.
         framing::max_encoded_len(n_bytes, self.block_bytes_of(n_bytes), |n| n)

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_void};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use darkchunk_hdf5::{Column, Flush, Number};
@@ -69,7 +70,9 @@ pub(crate) struct COptions {
     n_classes: usize,
     is_part: c_int,
     share: CShare,
+    index: *const c_char,
 }
+
 impl From<Measures> for CMeasures {
     fn from(measures: Measures) -> Self {
         Self { sum: measures.sum, n_bright: measures.n_bright, maximum: measures.maximum }
@@ -129,7 +132,17 @@ impl COptions {
     }
 
     /// # Safety
-    /// As [`columns`](Self::columns) and [`classes`](Self::classes).
+    /// `index` is null or a C string.
+    unsafe fn index(&self) -> Result<Option<PathBuf>, Failure> {
+        if self.index.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        Ok(Some(unsafe { text(self.index, "options.index") }?.into()))
+    }
+
+    /// # Safety
+    /// As [`columns`](Self::columns), [`classes`](Self::classes) and [`index`](Self::index).
     pub(super) unsafe fn read<P>(&self, flush: Flush) -> Result<Options<P>, Failure> {
         let default = Options::<P>::default();
         Ok(Options {
@@ -153,6 +166,8 @@ impl COptions {
             veto: self.veto(),
             journal: self.no_journal == 0,
             reserve_bytes: self.reserve_bytes,
+            // SAFETY: the caller's promise.
+            index: unsafe { self.index() }?,
             swmr: self.swmr != 0,
             // SAFETY: the caller's promise.
             classes: unsafe { self.classes() }?,

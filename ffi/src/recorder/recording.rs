@@ -32,7 +32,7 @@ pub(crate) trait Recording: Send {
     fn finish(&mut self) -> Result<Statistics, Failure>;
     fn abandon(&mut self) -> Result<Statistics, Failure>;
     fn statistics(&self) -> Result<Statistics, Failure>;
-    /// Why the last frame that was refused was.
+    /// Why the last frame that was refused was, or why there is no index of blocks.
     fn fault(&self) -> Result<Option<String>, Failure>;
     /// The files that have become complete.
     fn complete(&self) -> Result<Vec<Complete>, Failure>;

@@ -2,6 +2,7 @@
 
 use super::{ChunkMap, list::list};
 use crate::api::Hid;
+use crate::chunk_writer::{ChunkWriter, Place};
 use crate::dataset;
 pub use crate::dataset::StoredFilter;
 use crate::element::{self, StoredElement};
@@ -88,6 +89,15 @@ impl StoredDataset {
     pub fn open_path(library: &Library, at: Hid, path: &str) -> Result<Self> {
         let dataset = object::open(library, at, path)?;
         Self::open(library, dataset.get())
+    }
+
+    /// A dataset that is written by chunks. Those that are not flushed are not in the file.
+    ///
+    /// # Errors
+    /// As [`open_path`](Self::open_path).
+    pub fn of_writer(chunks: &ChunkWriter) -> Result<Self> {
+        let Place { at, path, .. } = chunks.place();
+        Self::open_path(chunks.library(), at.get(), path)
     }
 
     /// HDF5's identifier of the dataset, which stays the property of this value.

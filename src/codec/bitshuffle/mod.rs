@@ -97,6 +97,10 @@ impl Codec for Bitshuffle {
         !self.is_compressed()
     }
 
+    fn has_index(&self) -> bool {
+        self.is_compressed()
+    }
+
     fn max_encoded_len(&self, n_bytes: usize) -> usize {
         match self.compression {
             Compression::None => n_bytes,

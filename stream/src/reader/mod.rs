@@ -51,6 +51,7 @@ use plan::Plan;
 use pool::Pool;
 use selection::Selection;
 pub use side::IndexWriter;
+pub(crate) use side::{IndexFile, Walked};
 use target::Target;
 use work::{Batch, Known};
 

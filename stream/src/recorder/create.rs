@@ -7,6 +7,7 @@ use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Recording, measurement};
 
 use super::Recorder;
+use super::blocks::Blocks;
 use super::buffer::{Buffer, Pool};
 use super::encoded::Checks;
 use super::inner::Inner;
@@ -30,7 +31,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// # Errors
     /// As [`Writer::create`](darkchunk_hdf5::Writer::create); [`Error::Argument`] for options that do not fit the frames, and where the
     /// system starts no thread; [`Error::Journal`] where the journal of a recording that did not finish is beside the file;
-    /// [`Error::Reserve`] where there is no room for the reserve.
+    /// [`Error::Reserve`] where there is no room for the reserve; [`Error::Index`] where an index of blocks cannot be made.
     pub fn create(
         library: &Library,
         at: Hid,
@@ -53,7 +54,8 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let (shown, number) = ((shape, filter.as_ref()), options.numbering());
         let viewed = Viewed::new(shown, &dataset.compression, &processing, number, classes);
         let room = Room::keep(&chunks, options.reserve_bytes)?;
-        let sink = sink(library, at, dataset, chunks, &encoders[0], room, &options)?;
+        let blocks = options.index.as_deref().map(|path| Blocks::begin(path, filter.as_ref())).transpose()?;
+        let sink = sink(library, at, dataset, chunks, &encoders[0], (room, blocks), &options)?;
         let (row_bytes, journal, policy) = (sink.row_bytes(), sink.journal(), options.policy);
         let writer_thread = options.writer_thread;
         let workers = workers(encoders, filter.as_ref(), options, (&checks, &viewed));
@@ -86,7 +88,7 @@ fn sink<P: FileElement, T>(
     dataset: &Dataset,
     mut chunks: ChunkWriter,
     encoder: &FrameEncoder<P>,
-    room: Room,
+    (room, blocks): (Room, Option<Blocks>),
     options: &Options<P>,
 ) -> Result<Sink<T>> {
     let mut recording = Recording::publish(encoder, &mut chunks)?;
@@ -100,7 +102,7 @@ fn sink<P: FileElement, T>(
     }
     chunks.flush()?;
     let journal = if options.journal { Noted::open(&chunks, dataset, P::TYPE, &options.columns)? } else { None };
-    Ok(Sink::new(chunks, columns, recording, journal, room, options.flush))
+    Ok(Sink::new(chunks, columns, recording, journal, blocks, room, options.flush))
 }
 
 fn workers<P: FileElement + Into<i64>>(
@@ -111,7 +113,7 @@ fn workers<P: FileElement + Into<i64>>(
 ) -> Vec<Worker<P>> {
     let meter = Arc::new(Meter::new(&encoders[0], filter));
     let numbering = options.numbering();
-    let Options { format, veto, .. } = options;
+    let Options { format, veto, index, .. } = options;
     let plan = Plan {
         format,
         veto,
@@ -119,6 +121,7 @@ fn workers<P: FileElement + Into<i64>>(
         numbering,
         chunks: Pool::default(),
         checks: Arc::clone(checks),
+        walks: filter.filter(|_| index.is_some()).cloned(),
         viewed: Arc::clone(viewed),
     };
     encoders.into_iter().map(|encoder| Worker::new(encoder, plan.clone())).collect()

@@ -23,6 +23,7 @@
 //!   power cut can also take what was flushed, but not what [`flush`](Recorder::flush) with `sync` has written.
 //! * After a `fork` the recorder can be used in the parent only; the child is told so, and its copy does nothing.
 
+mod blocks;
 mod buffer;
 mod create;
 mod encoded;
@@ -259,7 +260,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         self.monitor.statistics()
     }
 
-    /// Why the last frame that was refused was; `None` where none was.
+    /// Why the last frame that was refused was, or why there is no index of blocks; `None` for neither.
     ///
     /// # Errors
     /// [`Error::Forked`].

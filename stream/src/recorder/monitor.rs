@@ -36,7 +36,7 @@ impl<B> Monitor<B> {
         Ok(self.shared.lock().order.statistics(Instant::now()))
     }
 
-    /// Why the last frame that was refused was; `None` where none was.
+    /// Why the last frame that was refused was, or why there is no index of blocks; `None` for neither.
     ///
     /// # Errors
     /// [`Error::Forked`].

@@ -1,5 +1,7 @@
 //! What a recorder is told.
 
+use std::path::PathBuf;
+
 use darkchunk::chunk::ChunkShape;
 use darkchunk::element::ElementType;
 use darkchunk_hdf5::{Column, Flush};
@@ -56,6 +58,12 @@ pub struct Options<P> {
     /// file of its name with `.reserve` appended, which goes when the recording is finished. It is also to hold the
     /// metadata of frames that come after that. There is none where HDF5 does not write a plain file.
     pub reserve_bytes: u64,
+    /// A file that is to have where the blocks of the chunks are (bitshuffle with a compression, LZ4): an index for
+    /// [`Reader::load_index`](crate::Reader::load_index). It is there when the recording is finished, and nowhere after a kill, which leaves a
+    /// file of this name with `.part` appended; where it cannot be written, as on a full disk, the recording goes on without it, and
+    /// [`fault`](super::Recorder::fault) says why. Of several files each has its own: its name with `.index` appended. It takes 40 bytes of memory
+    /// a chunk.
+    pub index: Option<PathBuf>,
     /// Whether others may read the file while it is written (SWMR). It must have been
     /// [made for that](darkchunk_hdf5::File::create_for_swmr), and nothing else may write to it. What is flushed is read by any program that
     /// opens the file so, also after a kill at any moment; but after a kill it opens in no other way (until `h5clear -s`). Nothing is made in
@@ -85,6 +93,7 @@ impl<P> Default for Options<P> {
             veto: None,
             journal: true,
             reserve_bytes: Reserve::DEFAULT_BYTES,
+            index: None,
             swmr: false,
             classes: None,
             columns: Vec::new(),

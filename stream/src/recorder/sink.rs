@@ -12,6 +12,7 @@ use darkchunk::chunk::Sum;
 use darkchunk::kernels::drle::FrameCounts;
 use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording, Result};
 
+use super::blocks::Blocks;
 use super::noted::Noted;
 use super::numbers::State;
 use super::order::{Job, Order};
@@ -79,6 +80,7 @@ pub(super) struct Sink<T> {
     columns: Columns,
     recording: Recording,
     journal: Option<Noted>,
+    blocks: Option<Blocks>,
     room: Room,
     flush: Flush,
     first_index: Option<u64>,
@@ -102,6 +104,7 @@ impl<T> Sink<T> {
         columns: Columns,
         recording: Recording,
         journal: Option<Noted>,
+        blocks: Option<Blocks>,
         room: Room,
         flush: Flush,
     ) -> Self {
@@ -112,6 +115,7 @@ impl<T> Sink<T> {
             columns,
             recording,
             journal,
+            blocks,
             room,
             flush,
             first_index: None,
@@ -223,7 +227,7 @@ impl<T> Sink<T> {
                 sink.recording.store_sum_of(sum, has_threshold, first, &sink.chunks)?;
                 sink.flush(shared)?;
             }
-            sink.close()
+            sink.close(shared)
         })
     }
 
@@ -240,7 +244,7 @@ impl<T> Sink<T> {
         let end = |sink: &mut Self| {
             sink.unpark(shared)?;
             sink.end(n_frames, shared)?;
-            sink.close()
+            sink.close(shared)
         };
         let ended = self.attempt(shared, end);
         if ended.is_ok() || self.parked.front().is_none() {
@@ -257,11 +261,22 @@ impl<T> Sink<T> {
         self.flush(shared)
     }
 
-    /// The file has everything: journal and reserve go.
-    fn close(&mut self) -> Result<()> {
+    /// The file has everything: journal and reserve go, and the index is finished.
+    fn close(&mut self, shared: &Shared<T>) -> Result<()> {
         self.journal.as_mut().map_or(Ok(()), Noted::finish)?;
         self.room.release();
+        self.index(shared, Blocks::finish);
+        self.blocks = None;
         Ok(())
+    }
+
+    /// Does something with the index, which goes where that fails.
+    fn index(&mut self, shared: &Shared<T>, work: impl FnOnce(&mut Blocks, &ChunkWriter) -> crate::Result<()>) {
+        let Some(index) = &mut self.blocks else { return };
+        if let Err(error) = work(index, &self.chunks) {
+            shared.lock().fault = Some(error.to_string());
+            self.blocks = None;
+        }
     }
 
     /// Does something that HDF5 may refuse, and shows how it went. Where the disk is full, what is kept in reserve is given back, and
@@ -321,8 +336,11 @@ impl<T> Sink<T> {
             self.n_counted += done.n_frames;
             self.n_unflushed += done.n_frames;
             let n_bytes = chunk.bytes.len();
-            if let Some(Done { job, .. }) = self.waiting.pop_front() {
+            if let Some(Done { job, blocks, .. }) = self.waiting.pop_front() {
                 note_rows(&mut self.columns, &job);
+                if let Some(walked) = blocks {
+                    self.index(shared, |index, _| index.add(job.chunk, &walked));
+                }
                 shared.lock().order.settle(job, n_bytes);
             }
         }

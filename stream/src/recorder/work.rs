@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use darkchunk::chunk::{FrameElement, FrameEncoder, Sum};
+use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Sum};
 use darkchunk::kernels::drle::FrameCounts;
 
 use crate::journal::checksum;
+use crate::reader::Walked;
 
 use super::buffer::{Frame, Pool, Pooled};
 use super::encoded::{Checks, Encoded};
@@ -29,6 +30,8 @@ pub(super) struct Done<T> {
     pub(super) chunk: Option<Arc<Pooled>>,
     /// Of the chunk, for the journal.
     pub(super) checksum: u32,
+    /// Where its blocks are, for an index.
+    pub(super) blocks: Option<Walked>,
     /// Of the frames that are to be stored.
     pub(super) n_frames: u64,
     pub(super) counts: FrameCounts,
@@ -45,6 +48,8 @@ pub(super) struct Plan<P> {
     pub(super) numbering: Numbering,
     pub(super) chunks: Pool,
     pub(super) checks: Arc<Checks>,
+    /// The filter whose blocks are walked, where there is an index of them.
+    pub(super) walks: Option<Filter>,
     pub(super) viewed: Arc<Viewed<P>>,
 }
 
@@ -110,7 +115,9 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             self.plan.viewed.show(last.index, chunk);
         }
         let checksum = chunk.as_ref().map_or(0, |chunk| checksum(&chunk.bytes));
-        Done { job, chunk, checksum, n_frames, counts, fault }
+        let blocks = self.plan.walks.as_ref().zip(chunk.as_ref());
+        let blocks = blocks.and_then(|(filter, chunk)| Walked::of(filter, &chunk.bytes));
+        Done { job, chunk, checksum, blocks, n_frames, counts, fault }
     }
 
     fn encode<T: Frame>(

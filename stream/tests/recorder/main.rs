@@ -102,6 +102,7 @@ macro_rules! library_with {
 }
 
 mod beside;
+mod blocks;
 mod files;
 mod live;
 mod order;

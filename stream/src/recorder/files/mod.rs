@@ -163,7 +163,8 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
             return Err(Error::Part { path: path.display().to_string(), reason });
         }
         let create = if self.options.swmr { File::create_for_swmr } else { File::create };
-        let options = Options { share: Some(share), ..self.options.clone() };
+        let index = self.options.index.as_ref().map(|_| with_extension(&path, ".index"));
+        let options = Options { share: Some(share), index, ..self.options.clone() };
         let processing = Arc::clone(&self.processing);
         let made = create(&self.library, &path).map_err(Error::from).and_then(|file| {
             let recorder = Recorder::create(&self.library, file.id(), &self.dataset, processing, options)?;
@@ -475,7 +476,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         self.open.iter().map(|part| &*part.path).collect()
     }
 
-    /// Why the last frame that was refused was; `None` where none was.
+    /// Why the last frame that was refused was, or why there is no index of blocks; `None` for neither.
     ///
     /// # Errors
     /// [`Error::Forked`].

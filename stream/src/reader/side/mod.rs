@@ -1,22 +1,25 @@
-//! Where the blocks of chunks are, in a file beside the dataset's: made by walking every chunk once.
+//! Where the blocks of chunks are, in a file beside the dataset's: made by walking every chunk once, when it is read or when it is
+//! recorded.
 //!
 //! With it a part of a chunk needs only the bytes of its blocks, also in a process that has never seen the chunk. `docs/format.md` has
 //! the bytes. What the file says is a claim: it is compared with the chunk's address and stored size, and each block with its
 //! length and its checksum. What does not agree is not used: the chunk is read as it is without an index.
 
+mod write;
+
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use darkchunk::codec::{BlockIndex, Parts};
 use darkchunk_hdf5::chunk_map::{Located, StoredChunk, read_at};
 
-use super::work::{Known, read_chunk};
+use super::work::Known;
 use super::{Reader, Way};
 use crate::{Error, Result};
+pub use write::IndexWriter;
+pub(crate) use write::{IndexFile, Walked};
 
 const MAGIC: &[u8; 8] = b"DCBLOCKS";
 const VERSION: u32 = 1;
@@ -210,150 +213,6 @@ fn indexed(known: &Known, way: Way) -> Result<(&darkchunk_hdf5::chunk_map::Chunk
     match (&known.map, &known.located) {
         (Some(map), Some(located)) if way == Way::Direct && known.is_chunked => Ok((map, located)),
         _ => Err(Error::Argument("an index is of chunks that are read directly; these are not".into())),
-    }
-}
-
-/// Walks the chunks of a dataset and writes where their blocks are. The file is there when all are walked, not before.
-#[derive(Debug)]
-pub struct IndexWriter {
-    known: Arc<Known>,
-    /// With the offset of each.
-    chunks: Vec<(Vec<u64>, StoredChunk)>,
-    next: usize,
-    path: PathBuf,
-    part: PathBuf,
-    file: BufWriter<File>,
-    at: u64,
-    entries: Vec<Entry>,
-    memory: Vec<u8>,
-    is_done: bool,
-}
-
-/// Whether nothing is lost where this file is replaced: there is none, it is empty, or an index.
-fn may_be_replaced(path: &Path) -> bool {
-    use std::io::Read;
-    let Ok(mut file) = File::open(path) else { return path.symlink_metadata().is_err() };
-    let mut head = Vec::new();
-    let n_read = Read::by_ref(&mut file).take(MAGIC.len() as u64).read_to_end(&mut head);
-    n_read.is_ok_and(|n| n == 0) || head == MAGIC
-}
-
-impl IndexWriter {
-    /// Begins an index of the dataset's chunks in the new file `path`, which may be there: then it is replaced in the end.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] where chunks are not read directly; [`Error::Index`] where the file cannot be made.
-    pub fn begin(reader: &Reader, path: &Path) -> Result<Self> {
-        let known = Arc::clone(&reader.known);
-        let (map, _) = indexed(&known, reader.way)?;
-        let offset = |place: Vec<u64>| place.iter().zip(&known.block).map(|(at, block)| at * block).collect();
-        let mut chunks: Vec<_> = map.iter().map(|(place, chunk)| (offset(place), chunk)).collect();
-        chunks.sort_unstable_by_key(|(_, chunk)| chunk.address);
-        chunks.dedup_by_key(|(_, chunk)| chunk.address);
-        if !may_be_replaced(path) {
-            return Err(failed(path, "there is a file of that name which is no index: name another one"));
-        }
-        let mut part = path.as_os_str().to_owned();
-        part.push(format!(".{}.part", std::process::id()));
-        let part = PathBuf::from(part);
-        let made = File::create(&part).and_then(|mut file| file.write_all(&[0; HEAD_BYTES]).map(|()| file));
-        let file = made.map_err(|error| failed(path, &error.to_string()))?;
-        let (path, file, at) = (path.to_owned(), BufWriter::new(file), HEAD_BYTES as u64);
-        let (entries, memory) = (Vec::new(), Vec::new());
-        Ok(Self { known, chunks, next: 0, path, part, file, at, entries, memory, is_done: false })
-    }
-
-    /// Walks on for about so long, at least one chunk, and says whether the index is written. Without a limit it writes all.
-    ///
-    /// # Errors
-    /// [`Error::Read`] where the dataset's file cannot be read; [`Error::Index`] where the index cannot be written, or no chunk has
-    /// blocks that an index is of.
-    pub fn step(&mut self, limit: Option<Duration>) -> Result<bool> {
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        while self.next < self.chunks.len() {
-            self.chunk()?;
-            self.next += 1;
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Ok(false);
-            }
-        }
-        if !self.is_done {
-            self.finish()?;
-        }
-        Ok(true)
-    }
-
-    /// One chunk. What has no blocks, or does not say soundly where they are, is left out.
-    fn chunk(&mut self) -> Result<()> {
-        let known = Arc::clone(&self.known);
-        let (offset, chunk) = &self.chunks[self.next];
-        let is_edge = offset.iter().zip(&known.block).zip(&known.dims).any(|((at, block), dim)| dim - at < *block);
-        let (Some(filter), Some(located)) = (known.chain.alone(chunk.mask), &known.located) else { return Ok(()) };
-        if known.edges_are_raw && is_edge {
-            return Ok(());
-        }
-        let mut memory = std::mem::take(&mut self.memory);
-        let stored = read_chunk(&known, located, *chunk, offset, &mut memory)?;
-        let found = filter.open(stored).and_then(|open| open.index()).ok().flatten();
-        let address = chunk.address.saturating_add(located.base);
-        let written = found.map_or(Ok(()), |index| self.write(address, stored, &index));
-        self.memory = memory;
-        written.map_err(|error| failed(&self.path, &error.to_string()))
-    }
-
-    fn write(&mut self, address: u64, stored: &[u8], index: &BlockIndex) -> std::io::Result<()> {
-        let (parts, places) = (index.parts(), index.places().collect::<Vec<usize>>());
-        let small = |n: usize| u32::try_from(n).ok();
-        let end = places.last().and_then(|end| end.checked_add(index.n_raw())).filter(|end| *end <= stored.len());
-        let (Some(n_bytes), Some(part_bytes), Some(end)) = (small(parts.n_bytes), small(parts.part_bytes), end) else {
-            return Ok(());
-        };
-        let (Some(n_raw), Some(_)) = (small(index.n_raw()), small(end)) else { return Ok(()) };
-        let ends = places.iter().skip(1).copied().chain([end]);
-        for (begin, end) in places.iter().zip(ends) {
-            self.file.write_all(&(*begin as u32).to_le_bytes())?;
-            self.file.write_all(&crc32fast::hash(&stored[*begin..end]).to_le_bytes())?;
-        }
-        let n_blocks = (places.len() - 1) as u32;
-        let stored_bytes = stored.len() as u64;
-        self.entries.push(Entry { address, stored_bytes, at: self.at, n_bytes, part_bytes, n_raw, n_blocks });
-        self.at += (places.len() * RECORD_BYTES) as u64;
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        if self.entries.is_empty() {
-            let reason =
-                "none of its chunks has blocks behind each other: they decode as a whole, or say where their parts are";
-            return Err(failed(&self.path, reason));
-        }
-        self.close().map_err(|error| failed(&self.path, &error.to_string()))?;
-        self.is_done = true;
-        Ok(())
-    }
-
-    fn close(&mut self) -> std::io::Result<()> {
-        use std::io::{Seek, SeekFrom};
-        let table: Vec<u8> = self.entries.iter().flat_map(|entry| entry.to_bytes()).collect();
-        self.file.write_all(&table)?;
-        let mut rest = self.at.to_le_bytes().to_vec();
-        rest.extend((self.entries.len() as u64).to_le_bytes());
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(MAGIC)?;
-        self.file.write_all(&VERSION.to_le_bytes())?;
-        self.file.write_all(&checksum(&rest, &table).to_le_bytes())?;
-        self.file.write_all(&rest)?;
-        self.file.flush()?;
-        std::fs::rename(&self.part, &self.path)
-    }
-}
-
-impl Drop for IndexWriter {
-    fn drop(&mut self) {
-        if !self.is_done {
-            // An index that is not complete is of no use.
-            let _ = std::fs::remove_file(&self.part);
-        }
     }
 }
 
