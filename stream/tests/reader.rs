@@ -226,7 +226,8 @@ fn a_refresh_beside_a_second_opening_of_the_dataset_is_refused() {
         is_refused(&mut reader);
         assert_eq!(read(&second), Ok(elements()));
         drop(second);
-        let many: Vec<_> = (0..100).map(|_| open_dataset(&file, "other")).chain([open_dataset(&file, "data")]).collect();
+        let many: Vec<_> =
+            (0..100).map(|_| open_dataset(&file, "other")).chain([open_dataset(&file, "data")]).collect();
         is_refused(&mut reader);
         drop(many);
         assert_eq!(reader.refresh(), Ok(()), "{only_hdf5}");
@@ -394,7 +395,24 @@ fn read_hostile(name: &str, change: impl FnOnce(&mut Vec<u8>, &[usize])) -> Resu
     std::fs::write(&path, bytes).expect("the file");
     let file = open(&path);
     let reader = reader(&open_dataset(&file, "data"));
-    read(&reader)
+    let found = read(&reader);
+    assert_eq!(by_pixels(&reader, 0..DIMS[0]).ok(), found.as_ref().ok().cloned(), "{found:?}");
+    found
+}
+
+/// Frames as the pixels that are not 0, put together again.
+fn by_pixels(reader: &Reader, frames: std::ops::Range<u64>) -> Result<Vec<u8>, Error> {
+    let n_bytes = reader.element().n_bytes;
+    let frame_bytes = n_bytes * reader.dims()[1..].iter().product::<u64>() as usize;
+    let found = reader.sparse(frames.clone(), None)?;
+    let mut images = vec![0; frame_bytes * (frames.end - frames.start) as usize];
+    for (image, ends) in images.chunks_mut(frame_bytes).zip(found.offsets.windows(2)) {
+        for pixel in ends[0] as usize..ends[1] as usize {
+            let at = found.indices[pixel] as usize * n_bytes;
+            image[at..at + n_bytes].copy_from_slice(&found.values[pixel * n_bytes..][..n_bytes]);
+        }
+    }
+    Ok(images)
 }
 
 #[test]
@@ -502,6 +520,9 @@ fn every_chunk_of_the_corpus_is_an_error_or_right() {
         assert!(result.is_err() || second == right, "{name}: wrong elements");
         assert!(row["expected"] != "right" || result.is_ok(), "{name}: {result:?}");
         n_right += usize::from(result.is_ok());
+        let pixels = by_pixels(&reader, chunk[0]..2 * chunk[0]);
+        assert_eq!(pixels.is_ok(), result.is_ok(), "{name}: {pixels:?}");
+        assert!(pixels.is_err() || pixels == Ok(second.clone()), "{name}: wrong pixels");
         // Single rows, the second time by what was kept of the first: what a whole decode does not contradict.
         for row in (0..chunk[1]).step_by(chunk[1].div_ceil(5) as usize).chain([0]) {
             let (count, row_bytes) = ([1, 1, chunk[2]], 2 * chunk[2] as usize);
