@@ -33,16 +33,20 @@ fn runner(to: &Target) -> Option<(&'static [&'static str], Vec<Package>)> {
 
 pub(crate) fn prove(tally: &mut Tally) -> Result {
     for to in &TARGETS {
-        tally.check(&format!("wheel of {}", to.name), || wheel::build(to).map(drop));
-        let mut archive = Err(String::new());
+        let (mut wheel, mut archive) = (Err(String::new()), Err(String::new()));
+        tally.check(&format!("wheel of {}", to.name), || {
+            wheel = wheel::build(to);
+            wheel.as_ref().map(drop).map_err(Clone::clone)
+        });
         tally.check(&format!("archive of {}", to.name), || {
             archive = archive::build(to);
             archive.as_ref().map(drop).map_err(Clone::clone)
         });
-        let Ok(archive) = archive else { continue };
+        let (Ok(wheel), Ok(archive)) = (wheel, archive) else { continue };
         match runner(to) {
             Some((start, packages)) => {
-                tally.check(&format!("{} is run", to.name), || try_out(to, &archive, start, &packages));
+                let run = || setup::system(&packages).and_then(|()| try_out(to, &wheel, &archive, start));
+                tally.check(&format!("{} is run", to.name), run);
             }
             None => println!("note: {} is built and looked at, and was not run", to.name),
         }
@@ -50,14 +54,11 @@ pub(crate) fn prove(tally: &mut Tally) -> Result {
     Ok(())
 }
 
-/// Unpacks an archive, compiles the C tests against it, and runs them; loads its plugins.
-fn try_out(to: &Target, archive: &Path, start: &[&str], packages: &[Package]) -> Result {
-    setup::system(packages)?;
-    let folder = target()?.join("wheel").join(to.name).join("unpacked");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let unpack = "import shutil, sys; shutil.unpack_archive(sys.argv[1], sys.argv[2])";
-    run(program(setup::python()?).args(["-c", unpack]).arg(archive).arg(&folder))?;
+/// Unpacks an archive, compiles the C tests against it, and runs them; loads its plugins, and those of the wheel.
+fn try_out(to: &Target, wheel: &Path, archive: &Path, start: &[&str]) -> Result {
+    let folder = target()?.join("wheel").join(to.name);
+    let in_wheel = unpack(wheel, &folder.join("unpacked-wheel"), &["zip"])?.join("darkchunk/plugins");
+    let folder = unpack(archive, &folder.join("unpacked"), &[])?;
     let name = archive.file_name().unwrap_or_default().to_string_lossy();
     let top = folder.join(name.trim_end_matches(".zip").trim_end_matches(".tar.gz"));
     if to.system == System::Windows {
@@ -71,12 +72,28 @@ fn try_out(to: &Target, archive: &Path, start: &[&str], packages: &[Package]) ->
         run(&mut started(&top, start, &test))?;
     }
     let loader = compile(to, &top, "xtask/prove/plugins.c")?;
-    let mut command = started(&top, start, &loader);
-    let plugins = fs::read_dir(top.join("plugins")).map_err(|e| e.to_string())?.flatten().map(|entry| entry.path());
-    let said = output(command.args(plugins))?;
-    println!("{said}");
-    let n = said.lines().count();
-    if n == crate::dist::PLUGINS.len() { Ok(()) } else { Err(format!("{n} plugins say what they are")) }
+    for plugins in [top.join("plugins"), in_wheel] {
+        let found = fs::read_dir(&plugins).map_err(|e| format!("{}: {e}", plugins.display()))?.flatten();
+        // The wheel's have a library beside them, which is none.
+        let found =
+            found.map(|entry| entry.path()).filter(|path| path.file_stem().is_some_and(|name| name != "darkchunk"));
+        let said = output(started(&top, start, &loader).args(found))?;
+        println!("{said}");
+        let n = said.lines().count();
+        if n != crate::dist::PLUGINS.len() {
+            return Err(format!("{n} plugins of {} say what they are", plugins.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks a file into a new folder, which is returned.
+fn unpack(file: &Path, folder: &Path, format: &[&str]) -> Result<PathBuf> {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let unpack = "import shutil, sys; shutil.unpack_archive(*sys.argv[1:])";
+    run(program(setup::python()?).args(["-c", unpack]).arg(file).arg(folder).args(format))?;
+    Ok(folder.to_owned())
 }
 
 /// A C program for this system.
