@@ -156,7 +156,8 @@ impl IndexWriter {
     /// Begins an index of the dataset's chunks in the new file `path`, which may be there: then it is replaced in the end.
     ///
     /// # Errors
-    /// [`Error::Argument`] where chunks are not read directly; [`Error::Index`] where the file cannot be made.
+    /// [`Error::Argument`](crate::Error::Argument) where chunks are not read directly; [`Error::Index`](crate::Error::Index) where the file
+    /// cannot be made.
     pub fn begin(reader: &Reader, path: &Path) -> Result<Self> {
         let known = Arc::clone(&reader.known);
         let (map, _) = indexed(&known, reader.way)?;
@@ -170,8 +171,8 @@ impl IndexWriter {
     /// Walks on for about so long, at least one chunk, and says whether the index is written. Without a limit it writes all.
     ///
     /// # Errors
-    /// [`Error::Read`] where the dataset's file cannot be read; [`Error::Index`] where the index cannot be written, or no chunk has
-    /// blocks that an index is of.
+    /// [`Error::Read`](crate::Error::Read) where the dataset's file cannot be read; [`Error::Index`](crate::Error::Index) where the index
+    /// cannot be written, or no chunk has blocks that an index is of.
     pub fn step(&mut self, limit: Option<Duration>) -> Result<bool> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         while self.next < self.chunks.len() {
