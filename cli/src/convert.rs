@@ -186,16 +186,15 @@ fn one_file(
         return Ok(Found::Nothing);
     }
     let (output, backup) = places(input, is_folder, arguments)?;
-    let changed = steps.iter().filter(|step| step.storage.is_some());
-    let n_bytes = changed.fold(0_u64, |n, step| n.saturating_add(step.info.n_bytes.saturating_mul(2)));
-    let bar = Bar { bar: progress(n_bytes, style), doing: Mutex::default(), interrupt };
+    let bar = Bar::new(&steps, style, interrupt);
     let resources =
         Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
     let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume, merge: arguments.merge };
     let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
-    bar.bar.finish_and_clear();
+    bar.clear();
     if let (Some(code), Err(_)) = (interrupt.code(), &report) {
-        complain(&stopped(input, &bar, n_bytes, arguments));
+        let parts = "; the same command goes on with what is in the folder .OUT.parts";
+        complain(&(bar.stopped(&input.name()) + if arguments.resume { parts } else { "" }));
         return Ok(Found::Stopped(code));
     }
     let report = report?;
@@ -235,25 +234,34 @@ fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(Path
     Ok((place, None))
 }
 
-/// Where a conversion stood that a signal ended.
-fn stopped(input: &Input, bar: &Bar<'_>, n_bytes: u64, arguments: &Arguments) -> String {
-    let doing = bar.doing.lock().unwrap_or_else(PoisonError::into_inner);
-    let percent = 100 * bar.bar.position().min(n_bytes) / n_bytes.max(1);
-    let mut text = format!(
-        "{}: stopped while it had to {doing}, {percent} % done: the file is as it was, there is no new one",
-        input.name()
-    );
-    if arguments.resume {
-        text += "; the same command goes on with what is in the folder .OUT.parts";
-    }
-    text
-}
-
-struct Bar<'a> {
+/// How far a conversion is.
+pub(crate) struct Bar<'a> {
     bar: ProgressBar,
     /// In words.
     doing: Mutex<String>,
     interrupt: &'a Interrupt,
+}
+
+impl<'a> Bar<'a> {
+    /// For all these steps.
+    pub(crate) fn new(steps: &[Step], style: Style, interrupt: &'a Interrupt) -> Self {
+        let changed = steps.iter().filter(|step| step.storage.is_some());
+        let n_bytes = changed.fold(0_u64, |n, step| n.saturating_add(step.info.n_bytes.saturating_mul(2)));
+        Self { bar: progress(n_bytes, style), doing: Mutex::default(), interrupt }
+    }
+
+    /// Takes it away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Where a conversion stood that a signal ended.
+    pub(crate) fn stopped(&self, name: &str) -> String {
+        let doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        let n_bytes = self.bar.length().unwrap_or(0);
+        let percent = 100 * self.bar.position().min(n_bytes) / n_bytes.max(1);
+        format!("{name}: stopped while it had to {doing}, {percent} % done: the file is as it was, there is no new one")
+    }
 }
 
 impl Watch for Bar<'_> {
@@ -317,7 +325,7 @@ fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> Strin
     let mut text = String::new();
     if !style.quiet {
         text += &wrapped(0, &format!("{} -> {}", input.name(), output.display()));
-        for Converted { path, old_bytes, new_bytes, filters, lost, left_out } in &report.converted {
+        for Converted { path, old_bytes, new_bytes, filters, lost, left_out, .. } in &report.converted {
             let sizes = format!("{} -> {}", bytes(*old_bytes), bytes(*new_bytes));
             let lost = lost.as_ref().map_or("all pixels equal".to_owned(), lost_words);
             let lost = match left_out {
@@ -334,14 +342,14 @@ fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> Strin
     text
 }
 
-fn lost_words(Lost { n_pixels, n_changed, max_difference, sum }: &Lost) -> String {
+pub(crate) fn lost_words(Lost { n_pixels, n_changed, max_difference, sum }: &Lost) -> String {
     format!("LOSSY: {n_changed} of {n_pixels} pixels changed, by {max_difference} at most, by {sum} in all")
 }
 
 fn as_json(input: &Input, output: &Path, report: &Report) -> String {
     let output = output.display().to_string();
     let mut text = String::new();
-    for Converted { path, old_bytes, new_bytes, filters, lost, left_out } in &report.converted {
+    for Converted { path, old_bytes, new_bytes, filters, lost, left_out, .. } in &report.converted {
         let is_equal = lost.is_none() && left_out.is_none_or(|(n, _)| n == 0);
         let lost = lost.map(|Lost { n_pixels, n_changed, max_difference, sum }| {
             json!({ "pixels": n_pixels, "changed": n_changed, "max_difference": max_difference, "sum": sum.to_string() })

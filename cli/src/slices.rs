@@ -9,8 +9,11 @@ use darkchunk_stream::slabs::{self, Input, InputPlan, Limits, Part, Plan, Proven
 use serde_json::json;
 
 use crate::input::{Jobs, readable};
-use crate::output::{Style, bytes, count, print, progress, shown, wrapped};
+use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
+
+mod index;
+mod rechunk;
 
 const HELP: &str = "A library is a C file with seven small functions (h5io.h, docs/slices.md). Each\n\
     chunk is read and decoded once, if memory allows it; slices are handed to the\n\
@@ -19,6 +22,9 @@ const HELP: &str = "A library is a C file with seven small functions (h5io.h, do
     darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5\n  \
     mpiexec -n 4 darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5\n  \
     darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 --parts 20 --resume";
+
+/// What libraries are written with.
+const HEADER: &str = include_str!("../../ffi/include/h5io.h");
 
 /// Run a C library's function over all slices of datasets
 #[derive(Debug, clap::Subcommand)]
@@ -29,6 +35,12 @@ pub(crate) enum Arguments {
     /// Say what would be read, how often each byte is decoded, and the memory
     #[command(after_help = HELP)]
     Plan(Common),
+    /// Write where the blocks of frames are, so that slabs of rows read no others
+    Index(index::Arguments),
+    /// Store a dataset in chunks that slices are read from quickly
+    Rechunk(rechunk::Arguments),
+    /// Print h5io.h, the header that libraries are written with
+    Header,
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +88,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     match arguments {
         Arguments::Plan(common) => with_plan(common, true, |planned| print(&planned.text()).map(|()| Found::Nothing)),
         Arguments::Run(run) => with_plan(&run.common, run.common.output.is_some(), |planned| planned.run(run)),
+        Arguments::Index(arguments) => index::run(arguments),
+        Arguments::Rechunk(arguments) => rechunk::run(arguments),
+        Arguments::Header => print(HEADER).map(|()| Found::Nothing),
     }
 }
 
@@ -109,8 +124,15 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     let (file_of_inputs, rank) = (&*common.file, rank(common));
     let setting =
         Setting { arguments: &common.arguments, file: file_of_inputs, has_output, n_workers: n_threads, rank: rank.0 };
-    let (begun, inputs) =
-        loaded.begin(setting, |path| Input::open(&hdf5, file.id(), path, n_threads)).map_err(words)?;
+    let open = |path: &str| {
+        let mut input = Input::open(&hdf5, file.id(), path, n_threads)?;
+        // Without one more is read, and nothing else.
+        if let Err(error) = input.use_index(&common.file) {
+            complain(&format!("not used: {error}"));
+        }
+        Ok(input)
+    };
+    let (begun, inputs) = loaded.begin(setting, open).map_err(words)?;
     let memory = common.memory.saturating_mul(1_000_000);
     let limits = Limits { n_threads, n_workers: n_threads, memory, max_block: 1 };
     let plan = begun.plan(&inputs, limits).map_err(words)?.with_rank(rank.0);
@@ -119,12 +141,6 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     let ended = begun.end().map_err(words);
     let found = outcome?;
     ended.map(|()| found)
-}
-
-/// What is another one after a file was written.
-fn state(file: &Path) -> String {
-    let found = std::fs::metadata(file).map(|found| (found.len(), found.modified().ok()));
-    format!("{:?}", found.ok())
 }
 
 impl Planned<'_> {
@@ -190,26 +206,7 @@ impl Planned<'_> {
     }
 
     fn provenance(&self) -> Provenance {
-        let (name, version) = self.loaded.name();
-        let text = |path: &Path| path.display().to_string();
-        let fact = |name: &str, text: String| (name.to_owned(), text);
-        let inputs = self.plan.inputs();
-        let list = |name: &str, of: &dyn Fn(&InputPlan) -> String| (name.to_owned(), inputs.iter().map(of).collect());
-        Provenance {
-            facts: vec![
-                fact("library", text(self.loaded.file())),
-                fact("library_name", name.unwrap_or_default()),
-                fact("library_version", version.unwrap_or_default()),
-                fact("library_sha256", self.loaded.sha256().to_owned()),
-                fact("input_file", text(&self.common.file.canonicalize().unwrap_or(self.common.file.clone()))),
-            ],
-            lists: vec![
-                ("arguments".to_owned(), self.common.arguments.clone()),
-                list("inputs", &|input| input.path.clone()),
-                list("slicing_maps", &|input| format!("{:?}", input.map)),
-            ],
-            state: state(&self.common.file),
-        }
+        self.loaded.provenance(&self.common.file, &self.common.arguments, self.plan)
     }
 
     /// What will be done.
@@ -261,7 +258,7 @@ impl Planned<'_> {
             json!({
                 "path": input.path, "shape": input.dims, "chunk": input.chunk, "slicing_map": input.map,
                 "direct": input.way == Way::Direct, "reason": input.reason, "bytes": input.n_bytes,
-                "stored_bytes": input.stored_bytes, "decoded_bytes": input.decoded_bytes,
+                "stored_bytes": input.stored_bytes, "decoded_bytes": input.decoded_bytes, "indexed": input.n_indexed,
                 "slice_bytes": input.slice_bytes, "slab_bytes": input.slab_bytes,
             })
         });
@@ -333,9 +330,14 @@ fn input_words(input: &InputPlan) -> String {
         Way::Hdf5 => format!(", through HDF5 on one thread ({})", input.reason),
     };
     let stored = input.stored_bytes.map_or(String::new(), |n_bytes| format!(", {} stored", bytes(n_bytes)));
+    let index = match input.n_indexed {
+        Some(n) => format!(", index of {}", count(n, "chunk")),
+        None if input.is_in_parts => ", no index (slices index)".to_owned(),
+        None => String::new(),
+    };
     let times = input.decoded_bytes as f64 / input.n_bytes.max(1) as f64;
     format!(
-        "{path} {dims:?}, {chunk}, map {map:?}{how}: {}{stored}, {} decoded ({times:.2} times); a slab has {}",
+        "{path} {dims:?}, {chunk}, map {map:?}{how}: {}{stored}{index}, {} decoded ({times:.2} times); a slab has {}",
         bytes(input.n_bytes),
         bytes(input.decoded_bytes),
         bytes(input.slab_bytes)

@@ -377,6 +377,33 @@ def test_a_program_that_fails_is_reported_with_what_it_said(folder, command, arg
     assert words in text, text
 
 
+def test_the_guide_does_what_it_says_in_an_empty_folder(tmp_path):
+    text = (ROOT / "docs" / "slices.md").read_text()
+    text = text.split("## Ten minutes")[1].split("## Python")[0]
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "darkchunk").symlink_to(COMMAND)
+    (programs / "python").symlink_to(sys.executable)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    environment = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", DARKCHUNK_PYTHON=sys.executable)
+    printed = []
+    for before, block in zip(text.split("```")[::2], text.split("```")[1::2]):
+        language, code = block.split("\n", 1)
+        if language == "c":
+            (folder / before.rsplit("`", 2)[-2]).write_text(code)
+            continue
+        command = [sys.executable, "-c", code] if language == "python" else ["sh", "-e", "-c", code]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and not done.stderr, (code, done.stdout, done.stderr)
+        printed.append(done.stdout)
+    with h5py.File(folder / "scan.h5") as scan, h5py.File(folder / "means.h5") as means:
+        assert np.allclose(means["means"][:], scan["entry/data/data"][:].mean(axis=(1, 2)))
+    assert printed[-1] == "(512, 512, 3) True\n"
+    assert (folder / "talk.c").read_text() == (EXAMPLES / "talk.c").read_text()
+    assert (folder / "h5io.h").read_text() == (HEADERS / "h5io.h").read_text()
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "g++"])
 def test_the_guides_library_compiles_and_gives_means(folder, compiler):
     text = (ROOT / "docs" / "slices.md").read_text()

@@ -37,6 +37,26 @@ pub(crate) struct Block {
     pub(crate) count: Vec<u64>,
 }
 
+impl Block {
+    /// The same block, counted from where `origin` is counted from.
+    pub(crate) fn from(mut self, origin: &[u64]) -> Self {
+        self.start.iter_mut().zip(origin).for_each(|(at, origin)| *at += origin);
+        self
+    }
+}
+
+/// Where the pixels of blocks come from.
+pub(crate) trait Pixels {
+    /// Copies those of a block, which fill `pixels`.
+    fn read(&self, block: &Block, pixels: &mut [u8]) -> Result<()>;
+}
+
+impl Pixels for Reader {
+    fn read(&self, block: &Block, pixels: &mut [u8]) -> Result<()> {
+        Reader::read(self, &block.start, &block.count, None, pixels)
+    }
+}
+
 impl<'a> Blocks<'a> {
     /// Refuses more of them than a recording can have.
     pub(crate) fn new(dims: &'a [u64], block: &'a [u64], element_bytes: usize) -> Result<Self> {
@@ -64,49 +84,54 @@ impl<'a> Blocks<'a> {
     }
 
     /// Reads a block into the front of `pixels`, and returns its bytes.
-    pub(crate) fn read<'p>(&self, reader: &Reader, block: &Block, pixels: &'p mut [u8]) -> Result<&'p mut [u8]> {
+    pub(crate) fn read<'p>(&self, from: &impl Pixels, block: &Block, pixels: &'p mut [u8]) -> Result<&'p mut [u8]> {
         let n_bytes = block.count.iter().fold(self.element_bytes, |n, dim| n * *dim as usize);
         let part = &mut pixels[..n_bytes];
-        reader.read(&block.start, &block.count, None, part)?;
+        from.read(block, part)?;
         Ok(part)
     }
 
     /// Reads a block, and what is beyond the edge as the fill value, into the whole of `pixels`.
     pub(crate) fn read_padded(
         &self,
-        reader: &Reader,
+        from: &impl Pixels,
         block: &Block,
         fill: Option<&[u8]>,
         part: &mut [u8],
         pixels: &mut [u8],
     ) -> Result<()> {
         if block.count == self.block {
-            self.read(reader, block, pixels)?;
+            self.read(from, block, pixels)?;
             return Ok(());
         }
         match fill {
             Some(fill) => pixels.chunks_exact_mut(fill.len()).for_each(|pixel| pixel.copy_from_slice(fill)),
             None => pixels.fill(0),
         }
-        let part = self.read(reader, block, part)?;
+        let part = self.read(from, block, part)?;
         let row_bytes = block.count.last().map_or(self.element_bytes, |n| *n as usize * self.element_bytes);
-        for (row, bytes) in part.chunks_exact(row_bytes).enumerate() {
-            let at = self.place(&block.count, row) * self.element_bytes;
+        let origin = vec![0; block.count.len()];
+        let places = row_places(&origin, &block.count, self.block);
+        for (bytes, place) in part.chunks_exact(row_bytes).zip(places) {
+            let at = place * self.element_bytes;
             pixels[at..at + row_bytes].copy_from_slice(bytes);
         }
         Ok(())
     }
+}
 
-    /// Where row `row` of a part of `count` elements begins in a whole block, in elements.
-    fn place(&self, count: &[u64], mut row: usize) -> usize {
-        let (mut at, mut stride) = (0, self.block.last().map_or(1, |n| *n as usize));
+/// Where each row of the part of `count` elements from `start` on begins in an array of shape `dims`, in elements.
+pub(crate) fn row_places(start: &[u64], count: &[u64], dims: &[u64]) -> impl Iterator<Item = usize> {
+    let rows = count.iter().rev().skip(1).product::<u64>() as usize;
+    (0..rows).map(move |mut row| {
+        let (mut at, mut stride) = (start.last().map_or(0, |n| *n as usize), dims.last().map_or(1, |n| *n as usize));
         for axis in (0..count.len().saturating_sub(1)).rev() {
-            at += row % count[axis] as usize * stride;
+            at += (start[axis] as usize + row % count[axis] as usize) * stride;
             row /= count[axis] as usize;
-            stride *= self.block[axis] as usize;
+            stride *= dims[axis] as usize;
         }
         at
-    }
+    })
 }
 
 /// Has `n_threads` threads work on the numbers below `n`, each with what `begin` makes for it, and hands the results to `take`, on this
@@ -166,9 +191,10 @@ mod tests {
         assert_eq!((blocks.len(), blocks.n_bytes()), (3 * 2 * 2, 40));
         let last = blocks.get(11);
         assert_eq!((&last.start[..], &last.count[..]), (&[4, 4, 5][..], &[1, 3, 4][..]));
-        assert_eq!((0..3).map(|row| blocks.place(&last.count, row)).collect::<Vec<_>>(), [0, 5, 10]);
-        let part = [2, 3, 4];
-        assert_eq!((0..6).map(|row| blocks.place(&part, row)).collect::<Vec<_>>(), [0, 5, 10, 20, 25, 30]);
+        let places = |start: [u64; 3], count: &[u64]| row_places(&start, count, &block).collect::<Vec<_>>();
+        assert_eq!(places([0; 3], &last.count), [0, 5, 10]);
+        assert_eq!(places([0; 3], &[2, 3, 4]), [0, 5, 10, 20, 25, 30]);
+        assert_eq!(places([1, 2, 3], &[1, 2, 1]), [33, 38]);
     }
 
     #[test]

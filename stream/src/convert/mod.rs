@@ -11,6 +11,7 @@ mod merge;
 mod parts;
 mod pixels;
 pub(crate) mod plan;
+mod regions;
 mod rest;
 pub mod spec;
 
@@ -25,7 +26,7 @@ use darkchunk_hdf5::{File, Library, inspect, promise};
 use keep::Kept;
 use parts::Parts;
 pub use pixels::{Lost, Resources};
-pub use plan::{Rules, Step, plan, used};
+pub use plan::{Rules, Step, plan, rechunk, used};
 use spec::Loss;
 
 /// Where a conversion writes to, and how.
@@ -75,6 +76,8 @@ pub struct Converted {
     pub old_bytes: u64,
     /// Bytes that are stored now.
     pub new_bytes: u64,
+    /// Bytes that were decoded to be encoded anew, where that was done in one go.
+    pub decoded_bytes: Option<u64>,
     /// Its filters now, in words.
     pub filters: String,
     /// What was taken away; `None` where each pixel is as it was.
@@ -119,8 +122,8 @@ pub fn convert(
     let place = unfinished(to)?;
     let mut temporary = Temporary(Some(place.clone()));
     let what = What { steps, is_merged: output.merge, kept: kept.as_ref() };
-    let report = write(library, from, &place, what, parts.as_ref(), resources, watch)?;
-    let report = proved(library, from, &place, what, report, resources, watch)?;
+    let written = write(library, from, &place, what, parts.as_ref(), resources, watch)?;
+    let report = proved(library, from, &place, what, written, resources, watch)?;
     if let Some(kept) = &kept {
         let path = &steps[kept.step].path;
         kept.mark(library, &place, path).map_err(|error| format!("{path}: {error}"))?;
@@ -194,6 +197,9 @@ fn unfinished(to: &Path) -> Result<PathBuf, String> {
     Ok(to.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id())))
 }
 
+/// What was written, and how many bytes were decoded for each step.
+type Written = (Report, Vec<Option<u64>>);
+
 fn write(
     library: &Library,
     from: &Path,
@@ -202,7 +208,7 @@ fn write(
     parts: Option<&Parts>,
     resources: Resources,
     watch: &dyn Watch,
-) -> Result<Report, String> {
+) -> Result<Written, String> {
     let What { steps, is_merged, .. } = what;
     let text = |error: darkchunk_hdf5::Error| error.to_string();
     let source = File::open(library, from, false).map_err(text)?;
@@ -216,22 +222,23 @@ fn write(
         if watch.is_stopped() { Err(darkchunk_hdf5::Error::Stopped) } else { Ok(()) }
     };
     copier.objects(&changed, &mut made).map_err(text)?;
+    let mut decoded = vec![None; steps.len()];
     for (number, Step { path, storage, is_verbatim, .. }) in steps.iter().enumerate() {
         let Some(storage) = storage else { continue };
         let seen = |n_bytes| go_on(watch, n_bytes);
         let written = match parts {
             _ if *is_verbatim => {
                 watch.begin(Phase::Copy, path);
-                merge::copy(library, &source, path, &target, &storage.chunk, what.kept(number), &seen)
+                merge::copy(library, &source, path, &target, &storage.chunk, what.kept(number), &seen).map(|()| None)
             }
-            Some(parts) => parts::join(library, &parts.place(number), &target, path, &seen),
+            Some(parts) => parts::join(library, &parts.place(number), &target, path, &seen).map(|()| None),
             None => {
                 watch.begin(Phase::Encode, path);
                 let kept = what.kept(number);
-                pixels::encode(library, &source, path, &target, path, &storage.chunk, kept, resources, &seen)
+                pixels::encode(library, &source, path, &target, path, &storage.chunk, kept, resources, &seen).map(Some)
             }
         };
-        written.map_err(|error| format!("{path}: {error}"))?;
+        decoded[number] = written.map_err(|error| format!("{path}: {error}"))?;
     }
     copier.finish().map_err(text)?;
     let warnings = copier.warnings().to_vec();
@@ -240,7 +247,7 @@ fn write(
     drop(source);
     copy_user_block(from, place).map_err(|error| format!("{}: {error}", place.display()))?;
     fs::File::open(place).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", place.display()))?;
-    Ok(Report { n_kept: steps.len() - changed.len(), warnings, ..Report::default() })
+    Ok((Report { n_kept: steps.len() - changed.len(), warnings, ..Report::default() }, decoded))
 }
 
 /// Compares the new file with the old one.
@@ -249,7 +256,7 @@ fn proved(
     from: &Path,
     place: &Path,
     what: What<'_>,
-    mut report: Report,
+    (mut report, decoded): Written,
     resources: Resources,
     watch: &dyn Watch,
 ) -> Result<Report, String> {
@@ -272,6 +279,7 @@ fn proved(
             path: path.clone(),
             old_bytes: info.stored_bytes,
             new_bytes: now.stored_bytes,
+            decoded_bytes: decoded[number],
             filters: if words.is_empty() { "no filter".to_owned() } else { words.join(" + ") },
             lost: (*loss != Loss::None).then_some(lost),
             left_out: kept.map(Kept::count),

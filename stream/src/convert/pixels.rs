@@ -5,12 +5,13 @@ use std::cmp::Ordering;
 use darkchunk::Exec;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::pipeline::Pipeline;
-use darkchunk_hdf5::chunk_map::StoredDataset;
+use darkchunk_hdf5::chunk_map::{ChunkMap, Storage, StoredDataset};
 use darkchunk_hdf5::copy::NewDataset;
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
-use super::blocks::{Block, Blocks, in_threads, two_buffers};
+use super::blocks::{Block, Blocks, Pixels, in_threads, two_buffers};
 use super::keep::Kept;
+use super::regions::{self, Region};
 use super::spec::Loss;
 use crate::{Error, Options, Reader, Result};
 
@@ -27,6 +28,11 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// Memory for a region of each of two datasets.
+    fn region_bytes(self) -> u64 {
+        self.memory / 3
+    }
+
     pub(super) fn threads_for(self, block_bytes: usize) -> usize {
         let most = self.memory / (block_bytes as u64).saturating_mul(BLOCKS_A_THREAD).max(1);
         (self.n_threads as u64).min(most).max(1) as usize
@@ -62,14 +68,24 @@ struct Open {
     _dataset: OpenDataset,
 }
 
-fn open(library: &Library, file: &File, path: &str) -> Result<Open> {
+/// Opens a dataset for several threads that read a block each, or for one that reads a region by several.
+fn open(library: &Library, file: &File, path: &str, n_threads: usize) -> Result<Open> {
     let dataset = OpenDataset::open(library, file.id(), path)?;
-    let reader = Reader::open(library, dataset.id(), Options { n_threads: 1, ..Options::default() })?;
+    let reader = Reader::open(library, dataset.id(), Options { n_threads, ..Options::default() })?;
     let stored = StoredDataset::open(library, dataset.id())?;
     Ok(Open { reader, stored, _dataset: dataset })
 }
 
-/// Encodes all pixels of the dataset `path` of `from` into the empty dataset `to_path` of `to`, whose chunks have the shape `chunk`.
+/// The shape of regions in which a dataset is read for such chunks; `None` where it is read chunk by chunk.
+fn region(library: &Library, file: &File, path: &str, chunk: &[u64], resources: Resources) -> Result<Option<Vec<u64>>> {
+    let stored = StoredDataset::open_path(library, file.id(), path)?;
+    let Storage::Chunked { chunk: old, .. } = stored.storage() else { return Ok(None) };
+    let n_bytes = resources.region_bytes();
+    Ok(regions::shape(stored.dims(), old, chunk, stored.element().n_bytes, n_bytes))
+}
+
+/// Encodes all pixels of the dataset `path` of `from` into the empty dataset `to_path` of `to`, whose chunks have the shape `chunk`. Returns
+/// how many bytes were decoded for that.
 #[allow(clippy::too_many_arguments, reason = "two datasets, and how")]
 pub(super) fn encode(
     library: &Library,
@@ -81,39 +97,74 @@ pub(super) fn encode(
     kept: Option<&Kept>,
     resources: Resources,
     seen: &dyn Fn(u64) -> Result<()>,
-) -> Result<()> {
-    let source = open(library, from, path)?;
+) -> Result<u64> {
+    let shape = region(library, from, path, chunk, resources)?;
+    let source = open(library, from, path, if shape.is_some() { resources.n_threads } else { 1 })?;
     let target = NewDataset::open(library, to.id(), to_path)?;
     let filters = target.filters().iter().map(|filter| (filter.id, &filter.values[..]));
     let pipeline = Pipeline::new(filters)?;
-    let blocks = Blocks::new(source.reader.dims(), chunk, source.reader.element().n_bytes)?;
     // What was never stored stays so where chunks are the same.
     let map = source.stored.map().ok().filter(|_| source.reader.chunk() == Some(chunk));
-    let is_missing = |start: &[u64]| {
-        let place: Vec<u64> = start.iter().zip(chunk).map(|(start, chunk)| start / chunk).collect();
-        map.as_ref().is_some_and(|map| map.get(&place).is_none())
+    let (reader, fill) = (&source.reader, source.stored.fill());
+    let encoder = Encoder { fill, chunk, map, kept, pipeline, target, resources, seen };
+    let (dims, n_bytes) = (reader.dims().to_vec(), reader.element().n_bytes);
+    let Some(shape) = shape else {
+        let origin = vec![0; dims.len()];
+        encoder.all(reader, &Blocks::new(&dims, chunk, n_bytes)?, &origin)?;
+        return Ok(reader.statistics().decoded_bytes);
     };
-    let n_bytes = blocks.n_bytes();
-    in_threads(
-        blocks.len(),
-        resources.threads_for(n_bytes),
-        || two_buffers(n_bytes),
-        |(part, pixels), number| {
-            let block = blocks.get(number);
-            if is_missing(&block.start) || !has(kept, &block) {
-                return Ok(None);
-            }
-            blocks.read_padded(&source.reader, &block, source.stored.fill(), part, pixels)?;
-            let encoded = pipeline.encode(Exec::current(), pixels);
-            encoded.map(Some).map_err(|reason| Error::Chunk { offset: block.start, source: reason })
-        },
-        |number, encoded| {
-            if let Some(encoded) = encoded {
-                target.write(&blocks.get(number).start, 0, &encoded)?;
-            }
-            seen(n_bytes as u64)
-        },
-    )
+    let regions = Blocks::new(&dims, &shape, n_bytes)?;
+    let mut region = Region::new(&regions, n_bytes)?;
+    for number in 0..regions.len() {
+        let at = regions.get(number);
+        region.load(&regions, reader, &at)?;
+        encoder.all(&region, &Blocks::new(&at.count, chunk, n_bytes)?, &at.start)?;
+    }
+    Ok(reader.statistics().decoded_bytes)
+}
+
+/// What is encoded, and how.
+struct Encoder<'a> {
+    fill: Option<&'a [u8]>,
+    chunk: &'a [u64],
+    map: Option<ChunkMap>,
+    kept: Option<&'a Kept>,
+    pipeline: Pipeline,
+    target: NewDataset,
+    resources: Resources,
+    seen: &'a dyn Fn(u64) -> Result<()>,
+}
+
+impl Encoder<'_> {
+    /// Encodes all blocks of a part of the dataset that begins at `origin`.
+    fn all(&self, from: &(impl Pixels + Sync), blocks: &Blocks<'_>, origin: &[u64]) -> Result<()> {
+        let (n_bytes, chunk, fill, map) = (blocks.n_bytes(), self.chunk, self.fill, self.map.as_ref());
+        let is_missing = |start: &[u64]| {
+            let place: Vec<u64> = start.iter().zip(chunk).map(|(start, chunk)| start / chunk).collect();
+            map.is_some_and(|map| map.get(&place).is_none())
+        };
+        let (kept, pipeline) = (self.kept, &self.pipeline);
+        in_threads(
+            blocks.len(),
+            self.resources.threads_for(n_bytes),
+            || two_buffers(n_bytes),
+            |(part, pixels), number| {
+                let block = blocks.get(number).from(origin);
+                if is_missing(&block.start) || !has(kept, &block) {
+                    return Ok(None);
+                }
+                blocks.read_padded(from, &block, fill, part, pixels)?;
+                let encoded = pipeline.encode(Exec::current(), pixels);
+                encoded.map(Some).map_err(|reason| Error::Chunk { offset: block.start, source: reason })
+            },
+            |number, encoded| {
+                if let Some(encoded) = encoded {
+                    self.target.write(&blocks.get(number).from(origin).start, 0, &encoded)?;
+                }
+                (self.seen)(n_bytes as u64)
+            },
+        )
+    }
 }
 
 /// Whether a block is in the new file: its frame may be left out.
@@ -134,40 +185,75 @@ pub(super) fn compare(
     resources: Resources,
     seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<Lost> {
-    let (old, new) = (open(library, from, path)?, open(library, to, path)?);
-    let element = new.reader.element();
-    if old.reader.dims() != new.reader.dims() || old.reader.element() != element {
+    let new = open(library, to, path, 1)?;
+    let (dims, element) = (new.reader.dims().to_vec(), new.reader.element());
+    let chunk = new.reader.chunk().map_or_else(|| dims.clone(), <[u64]>::to_vec);
+    let shape = region(library, from, path, &chunk, resources)?;
+    let n_threads = if shape.is_some() { resources.n_threads } else { 1 };
+    let (old, new) = (open(library, from, path, n_threads)?, open(library, to, path, n_threads)?);
+    if old.reader.dims() != dims || old.reader.element() != element {
         return Err(Error::Argument(format!("{path} has another shape or type in the new file")));
     }
-    let chunk = new.reader.chunk().map_or_else(|| old.reader.dims().to_vec(), <[u64]>::to_vec);
-    let blocks = Blocks::new(old.reader.dims(), &chunk, element.n_bytes)?;
-    let (n_bytes, mut lost) = (blocks.n_bytes(), Lost::default());
-    in_threads(
-        blocks.len(),
-        resources.threads_for(n_bytes),
-        || two_buffers(n_bytes),
-        |(before, after), number| {
-            let block = blocks.get(number);
-            if !has(kept, &block) {
-                return Ok(Lost::default());
-            }
-            let before = blocks.read(&old.reader, &block, before)?;
-            let after = blocks.read(&new.reader, &block, after)?;
-            let differs = |what: String| Error::Argument(format!("{path}: the chunk at {:?} {what}", block.start));
-            if before == after {
-                return Ok(Lost { n_pixels: (before.len() / element.n_bytes) as u64, ..Lost::default() });
-            }
-            match loss {
-                Loss::None => Err(differs("does not have the same pixels in the new file".to_owned())),
-                loss => difference(before, after, element, loss).map_err(differs),
-            }
-        },
-        |_, found| {
-            lost.add(found);
-            seen(n_bytes as u64)
-        },
-    )?;
-    Ok(lost)
+    let mut comparer = Comparer { path, element, loss, kept, resources, seen, lost: Lost::default() };
+    let Some(shape) = shape else {
+        let blocks = Blocks::new(&dims, &chunk, element.n_bytes)?;
+        comparer.all((&old.reader, &new.reader), &blocks, &vec![0; dims.len()])?;
+        return Ok(comparer.lost);
+    };
+    let regions = Blocks::new(&dims, &shape, element.n_bytes)?;
+    let mut before = Region::new(&regions, element.n_bytes)?;
+    let mut after = Region::new(&regions, element.n_bytes)?;
+    for number in 0..regions.len() {
+        let at = regions.get(number);
+        before.load(&regions, &old.reader, &at)?;
+        after.load(&regions, &new.reader, &at)?;
+        comparer.all((&before, &after), &Blocks::new(&at.count, &chunk, element.n_bytes)?, &at.start)?;
+    }
+    Ok(comparer.lost)
+}
+
+/// What is compared, and what was lost so far.
+struct Comparer<'a> {
+    path: &'a str,
+    element: ElementType,
+    loss: Loss,
+    kept: Option<&'a Kept>,
+    resources: Resources,
+    seen: &'a dyn Fn(u64) -> Result<()>,
+    lost: Lost,
+}
+
+impl Comparer<'_> {
+    /// Compares all blocks of a part of the dataset that begins at `origin`.
+    fn all<P: Pixels + Sync>(&mut self, (old, new): (&P, &P), blocks: &Blocks<'_>, origin: &[u64]) -> Result<()> {
+        let Self { path, element, loss, kept, seen, .. } = *self;
+        let (n_bytes, lost) = (blocks.n_bytes(), &mut self.lost);
+        in_threads(
+            blocks.len(),
+            self.resources.threads_for(n_bytes),
+            || two_buffers(n_bytes),
+            |(before, after), number| {
+                let block = blocks.get(number).from(origin);
+                if !has(kept, &block) {
+                    return Ok(Lost::default());
+                }
+                let before = blocks.read(old, &block, before)?;
+                let after = blocks.read(new, &block, after)?;
+                let differs = |what: String| Error::Argument(format!("{path}: the chunk at {:?} {what}", block.start));
+                if before == after {
+                    return Ok(Lost { n_pixels: (before.len() / element.n_bytes) as u64, ..Lost::default() });
+                }
+                match loss {
+                    Loss::None => Err(differs("does not have the same pixels in the new file".to_owned())),
+                    loss => difference(before, after, element, loss).map_err(differs),
+                }
+            },
+            |_, found| {
+                lost.add(found);
+                seen(n_bytes as u64)
+            },
+        )
+    }
 }
 
 /// What the pixels of a block differ by.
@@ -244,7 +330,7 @@ pub(super) fn compare_stored(
     if old.dims() != new.dims() || old.filters() != new.filters() || old.storage() != new.storage() {
         return Err(differs());
     }
-    let darkchunk_hdf5::chunk_map::Storage::Chunked { chunk, .. } = old.storage() else { return Ok(()) };
+    let Storage::Chunked { chunk, .. } = old.storage() else { return Ok(()) };
     let (before, after) = (old.map()?, new.map()?);
     if before.len().cmp(&after.len()) != Ordering::Equal {
         return Err(differs());

@@ -1,5 +1,6 @@
 //! Which datasets are to be stored otherwise, and how.
 
+use darkchunk::pipeline::{self, Pipeline};
 use darkchunk_hdf5::copy::NewStorage;
 use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
 use darkchunk_hdf5::tree::{self, Entry, Kind};
@@ -78,15 +79,9 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
             storage(&info, spec, named.is_some(), rules).map(|storage| (storage, false))
         }
         .map_err(|why| format!("{}: {why}", entry.path))?;
-        if let Some(missing) =
-            info.filters.iter().find(|filter| storage.is_some() && !is_verbatim && is_missing(library, filter))
-        {
-            let from = missing.plugin_from.unwrap_or("HDF5's own builds");
-            return Err(format!(
-                "{}: it is stored by {} (filter {}), which is not here: {from} has it; name its folder in HDF5_PLUGIN_PATH, or \
-                 leave the dataset as it is with -d {}=keep",
-                entry.path, missing.words, missing.id, entry.path
-            ));
+        if storage.is_some() && !is_verbatim {
+            check_filters(library, &entry.path, &info)
+                .map_err(|why| format!("{why}, or leave the dataset as it is with -d {}=keep", entry.path))?;
         }
         let (storage, loss) = storage.map_or((None, Loss::None), |(storage, loss)| (Some(storage), loss));
         steps.push(Step { path: entry.path.clone(), info, storage, loss, is_verbatim, keep: Vec::new() });
@@ -97,6 +92,29 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
     if !rules.keep.is_empty() {
         leave_out(&mut steps, rules)?;
     }
+    Ok(steps)
+}
+
+/// The same where one dataset gets other chunks, and all others stay as they are. Without a target it keeps its filters.
+///
+/// # Errors
+/// As [`plan`]; where there is no such dataset.
+pub fn rechunk(
+    library: &Library,
+    file: &File,
+    path: &str,
+    chunk: Vec<u64>,
+    to: Option<Spec>,
+    lossy: bool,
+) -> Result<Vec<Step>, String> {
+    let info = inspect::dataset(library, file.id(), path).map_err(|error| format!("{path}: {error}"))?;
+    let spec = to.map_or_else(|| kept(path, &info), Ok)?;
+    let rules = Rules { chunk: Some(chunk), lossy, may_miss: true, ..Rules::default() };
+    let mut steps = plan(library, file, &rules)?;
+    let step = steps.iter_mut().find(|step| step.path == path).ok_or_else(|| format!("there is no dataset {path}"))?;
+    check_filters(library, path, &info)?;
+    let asked = storage(&info, &spec, true, &rules).map_err(|why| format!("{path}: {why}"))?;
+    (step.storage, step.loss) = asked.map_or((None, Loss::None), |(storage, loss)| (Some(storage), loss));
     Ok(steps)
 }
 
@@ -256,6 +274,31 @@ fn is_same(info: &DatasetInfo, chunk: &[u64], filters: &[(u32, Vec<u32>)]) -> bo
         && info.filters.iter().zip(filters).all(|(found, (id, values))| {
             found.id == *id && info.localised(*id, values).is_some_and(|values| values == found.values)
         })
+}
+
+/// The filters that a dataset has. Stored parameters are made to fit other chunks as those that a user gives are.
+fn kept(path: &str, info: &DatasetInfo) -> Result<Spec, String> {
+    let filters = merge::as_stored(info);
+    let can_write = |(id, values): &(u32, Vec<u32>)| {
+        let pipeline = Pipeline::new([(*id, &values[..])]);
+        pipeline.is_ok_and(|pipeline| !pipeline.steps().iter().any(|step| matches!(step, pipeline::Step::Other { .. })))
+    };
+    match filters.iter().zip(&info.filters).find(|(filter, _)| !can_write(filter)) {
+        Some((_, FilterInfo { words, .. })) => {
+            Err(format!("{path}: it is stored by {words}, which darkchunk cannot write: name another filter with --to"))
+        }
+        None => Ok(Spec { filters: Some(filters), loss: Loss::None }),
+    }
+}
+
+/// Refuses a dataset with a filter that nothing here can undo.
+fn check_filters(library: &Library, path: &str, info: &DatasetInfo) -> Result<(), String> {
+    let Some(missing) = info.filters.iter().find(|filter| is_missing(library, filter)) else { return Ok(()) };
+    let from = missing.plugin_from.unwrap_or("HDF5's own builds");
+    Err(format!(
+        "{path}: it is stored by {} (filter {}), which is not here: {from} has it; name its folder in HDF5_PLUGIN_PATH",
+        missing.words, missing.id
+    ))
 }
 
 /// Whether nothing here can undo a filter.

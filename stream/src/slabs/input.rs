@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Input {
     pub(super) reader: Arc<Reader>,
     pub(super) number: NumberType,
     pub(super) name: String,
+    /// Chunks of which an index says where their blocks are.
+    pub(super) n_indexed: Option<u64>,
     _dataset: OpenDataset,
 }
 
@@ -40,7 +43,19 @@ impl Input {
         let options = Options { n_threads, ..Options::default() };
         let reader = Arc::new(Reader::open(library, dataset.id(), options)?);
         let number = NumberType::of(library, dataset.id())?;
-        Ok(Self { reader, number, name: path.to_owned(), _dataset: dataset })
+        Ok(Self { reader, number, name: path.to_owned(), n_indexed: None, _dataset: dataset })
+    }
+
+    /// Uses the index of blocks that is beside the file, where there is one.
+    ///
+    /// # Errors
+    /// As [`Reader::load_index`]; the input is read as without one then.
+    pub fn use_index(&mut self, file: &Path) -> Result<()> {
+        let index = index_path(file, &self.name);
+        if index.exists() {
+            self.n_indexed = Some(self.reader.load_index(&index)?);
+        }
+        Ok(())
     }
 
     /// Its extent along each axis.
@@ -60,6 +75,13 @@ impl Input {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// The name of a dataset's index of blocks: beside its file, with the dataset's path in it.
+#[must_use]
+pub fn index_path(file: &Path, dataset: &str) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!("{name}.{}.blocks", dataset.trim_matches('/').replace('/', ".")))
 }
 
 /// How slices are taken of an input.

@@ -22,7 +22,7 @@ mod run;
 mod slicing;
 mod work;
 
-pub use input::{Input, Taken};
+pub use input::{Input, Taken, index_path};
 pub use output::OutputSpec;
 pub use parts::{Part, write_part};
 pub use plan::{InputPlan, MemoryPlan, Plan};
@@ -89,6 +89,11 @@ pub enum Verdict {
 pub trait Process: Sync {
     /// Makes the outputs of some slices, all of each; they are zeros before. Several workers call at the same time, each in ascending order.
     fn process(&self, call: &Call<'_>, outputs: &mut [&mut [u8]]) -> Verdict;
+
+    /// Whether the run is to end early. It is asked again and again, on the thread that runs.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Fn(&Call<'_>, &mut [&mut [u8]]) -> Verdict + Sync> Process for F {

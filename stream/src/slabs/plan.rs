@@ -54,6 +54,10 @@ pub struct InputPlan {
     pub n_bytes: u64,
     /// Bytes that are stored, where that is known.
     pub stored_bytes: Option<u64>,
+    /// Chunks of which an index says where their blocks are, where there is one.
+    pub n_indexed: Option<u64>,
+    /// Whether only some blocks of a chunk are decoded at a time. With an index no others are read.
+    pub is_in_parts: bool,
     /// Bytes that will be decoded, or read where nothing is encoded, about.
     pub decoded_bytes: u64,
     /// Bytes of a slice, without padding.
@@ -136,9 +140,9 @@ impl Plan {
             planner.cut(limits.memory.saturating_sub(reading).saturating_sub(made), reading.saturating_add(made))?;
         let memory = MemoryPlan { slabs: cut.slab_bytes.saturating_mul(SLABS), reading, outputs: made };
         let described = inputs.iter().zip(&geometries).map(|((input, taken), geometry)| {
-            let decoded_bytes = planner.decoded(input, geometry, cut.axis, cut.height);
+            let (n_opened, each) = planner.opened(input, geometry, cut.axis, cut.height);
             let slab_bytes = planner.slab_bytes_of(geometry, cut.axis, cut.height);
-            described(input, taken, geometry, decoded_bytes, slab_bytes)
+            described(input, taken, geometry, (n_opened, each), slab_bytes)
         });
         let inputs = described.collect();
         let unit = planner.chunk_height(0);
@@ -200,8 +204,15 @@ impl Plan {
     }
 }
 
-fn described(input: &Input, taken: &Taken, geometry: &Geometry, decoded_bytes: u64, slab_bytes: u64) -> InputPlan {
+fn described(
+    input: &Input,
+    taken: &Taken,
+    geometry: &Geometry,
+    (n_opened, each): (u64, u64),
+    slab_bytes: u64,
+) -> InputPlan {
     let reader = &input.reader;
+    let chunk_bytes = reader.chunk().map_or(0, |chunk| n_bytes(chunk, reader));
     InputPlan {
         path: input.name.clone(),
         dims: input.dims().to_vec(),
@@ -211,7 +222,9 @@ fn described(input: &Input, taken: &Taken, geometry: &Geometry, decoded_bytes: u
         reason: reader.reason().to_owned(),
         n_bytes: n_bytes(input.dims(), reader),
         stored_bytes: reader.stored().map(|(_, n_bytes)| n_bytes),
-        decoded_bytes,
+        n_indexed: input.n_indexed,
+        is_in_parts: is_partial(reader) && each < chunk_bytes,
+        decoded_bytes: n_opened.saturating_mul(each),
         slice_bytes: geometry.slice_bytes,
         slab_bytes,
     }
@@ -352,9 +365,15 @@ impl Planner<'_> {
 
     /// Bytes that are decoded of an input with slabs of this height.
     fn decoded(&self, input: &Input, geometry: &Geometry, axis: usize, height: u64) -> u64 {
+        let (n_opened, each) = self.opened(input, geometry, axis, height);
+        n_opened.saturating_mul(each)
+    }
+
+    /// How often chunks are opened with slabs of this height, and the bytes that are decoded of one each time.
+    fn opened(&self, input: &Input, geometry: &Geometry, axis: usize, height: u64) -> (u64, u64) {
         let reader = &input.reader;
         if self.slicing.n_slices() == 0 {
-            return 0;
+            return (0, 0);
         }
         let unit = vec![1; input.dims().len()];
         let chunk = reader.chunk().unwrap_or(&unit);
@@ -365,7 +384,7 @@ impl Planner<'_> {
             n_chunks = n_chunks.saturating_mul(n);
             touched[at] = rows;
         }
-        n_chunks.saturating_mul(part_bytes(reader, chunk, &touched))
+        (n_chunks, part_bytes(reader, chunk, &touched))
     }
 
     /// How many chunks are opened along an axis of an input, all slabs together, and at most how many of their rows are wanted.

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::input::{Filled, Input};
 use super::memory::Memory;
@@ -18,6 +19,9 @@ use super::slicing::Span;
 use super::work::{Buffer, Called, Channels, Done, Shop, Slab, Task};
 use super::{Process, Status, Verdict};
 use crate::{Error, Result, Statistics};
+
+/// How long results are waited for before the process is asked whether to end.
+const TICK: Duration = Duration::from_millis(20);
 
 /// What became of the slices of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -273,15 +277,31 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Waits for one result.
+    /// Waits for one result, for some time.
     fn wait(&mut self) -> Result<()> {
-        let gone = |_| Error::Argument("all threads that work on slices have ended".into());
-        let done = self.results.recv().map_err(gone)?;
-        self.take(done)
+        self.check_stop()?;
+        match self.results.recv_timeout(TICK) {
+            Ok(done) => self.take(done),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Error::Argument("all threads that work on slices have ended".into()))
+            }
+        }
+    }
+
+    /// Ends the run where the process says so.
+    fn check_stop(&mut self) -> Result<()> {
+        if !self.shop.process.is_stopped() {
+            return Ok(());
+        }
+        let stopped = || Error::Hdf5(darkchunk_hdf5::Error::Stopped);
+        self.end.get_or_insert(End::Failure(stopped()));
+        Err(stopped())
     }
 
     /// Takes what is there.
     fn take_ready(&mut self) -> Result<()> {
+        self.check_stop()?;
         while let Ok(done) = self.results.try_recv() {
             self.take(done)?;
             if self.end.is_some() {

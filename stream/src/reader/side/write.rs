@@ -188,6 +188,12 @@ impl IndexWriter {
         Ok(true)
     }
 
+    /// Stored bytes of the chunks that are walked.
+    #[must_use]
+    pub fn walked_bytes(&self) -> u64 {
+        self.chunks[..self.next].iter().map(|(_, chunk)| chunk.n_bytes).sum()
+    }
+
     /// One chunk. What has no blocks, or does not say soundly where they are, is left out.
     fn chunk(&mut self) -> Result<()> {
         let known = &*self.known;

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::abi::{ABI, ANY, CONTEXT, Entry, ONE, Table};
 use super::text;
+use crate::slabs::{InputPlan, Plan, Provenance};
 use crate::{Error, Result};
 
 /// The symbol of a library.
@@ -23,7 +25,7 @@ pub struct Loaded {
     file: PathBuf,
     table: Table,
     sha256: String,
-    _library: ManuallyDrop<libloading::Library>,
+    _library: Option<ManuallyDrop<libloading::Library>>,
 }
 
 impl Loaded {
@@ -48,7 +50,21 @@ impl Loaded {
         let table = unsafe { entry(ABI) };
         // SAFETY: the library's table, or NULL.
         let table = unsafe { read(table) }.map_err(failed)?;
-        Ok(Self { file: place, table, sha256, _library: library })
+        Ok(Self { file: place, table, sha256, _library: Some(library) })
+    }
+
+    /// A library that is in this process already, by its table; `file` and `sha256` say where it is from.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the table is NULL, or none of this version of `h5io.h`.
+    ///
+    /// # Safety
+    /// `table` is NULL or a table of `h5io.h`. Its functions and strings stay as long as this and what has begun with it.
+    pub unsafe fn of_table(table: *const c_void, file: &Path, sha256: &str) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        let table = unsafe { read(table.cast()) };
+        let table = table.map_err(|why| Error::Argument(format!("{}: {why}", file.display())))?;
+        Ok(Self { file: file.to_owned(), table, sha256: sha256.to_owned(), _library: None })
     }
 
     pub(super) fn table(&self) -> &Table {
@@ -67,6 +83,32 @@ impl Loaded {
         &self.sha256
     }
 
+    /// What is stored about a run of it.
+    #[must_use]
+    pub fn provenance(&self, file: &Path, arguments: &[String], plan: &Plan) -> Provenance {
+        let (name, version) = self.name();
+        let text = |path: &Path| path.display().to_string();
+        let fact = |name: &str, text: String| (name.to_owned(), text);
+        let list = |name: &str, of: &dyn Fn(&InputPlan) -> String| {
+            (name.to_owned(), plan.inputs().iter().map(of).collect::<Vec<_>>())
+        };
+        Provenance {
+            facts: vec![
+                fact("library", text(&self.file)),
+                fact("library_name", name.unwrap_or_default()),
+                fact("library_version", version.unwrap_or_default()),
+                fact("library_sha256", self.sha256.clone()),
+                fact("input_file", text(&file.canonicalize().unwrap_or(file.to_owned()))),
+            ],
+            lists: vec![
+                ("arguments".to_owned(), arguments.to_vec()),
+                list("inputs", &|input| input.path.clone()),
+                list("slicing_maps", &|input| format!("{:?}", input.map)),
+            ],
+            state: state(file),
+        }
+    }
+
     /// What it calls itself, and its version.
     #[must_use]
     pub fn name(&self) -> (Option<String>, Option<String>) {
@@ -76,6 +118,12 @@ impl Loaded {
         };
         (of(self.table.name), of(self.table.version))
     }
+}
+
+/// What is another one after a file was written.
+fn state(file: &Path) -> String {
+    let found = std::fs::metadata(file).map(|found| (found.len(), found.modified().ok()));
+    format!("{:?}", found.ok())
 }
 
 /// Copies as much of a table as the library has.
