@@ -1040,6 +1040,63 @@ const void *dc_filter_class(uint32_t filter);
  * (cargo's feature `command`). */
 dc_status dc_command(size_t n_arguments, const char *const *arguments, int *code);
 
+/* A run over slices of datasets: each chunk is read and decoded once, and a library of h5io.h that is in this program called for the slices,
+ * by several threads as far as it allows. docs/slices.md has more; `darkchunk slices` does the same with a library in a file. */
+typedef struct dc_slices dc_slices;
+
+typedef struct dc_slices_options {
+    size_t size;
+    const char *const *arguments; /* "name=value", for h5io_argument */
+    size_t n_arguments;
+    const char *output;           /* the new file for outputs; NULL: none */
+    size_t n_threads;             /* that read and decode; 0: one for each processor */
+    size_t n_workers;             /* that call `process`, at most; 0: as many */
+    uint64_t max_memory;          /* bytes for slabs, reading and writing; 0: 2000000000 */
+    int keep_going;               /* not 0: a slice that fails is marked, and the run goes on */
+    int resume;                   /* not 0: with ranks, a part that is there and of the same run is kept */
+    uint64_t rank;                /* of n_ranks processes, from 0 on */
+    uint64_t n_ranks;             /* 1: alone; 0: as the launcher of this process says (MPI, srun, arrays of jobs) */
+    const char *library;          /* where the library is from, and the SHA-256 of that, as they are stored; may be NULL */
+    const char *library_sha256;
+    int32_t *stop;                /* NULL, or: another thread ends the run by writing another number than 0 to it */
+    uint64_t *n_done;             /* NULL, or: how many slices are done, for another thread to look at */
+} dc_slices_options;
+#define DC_SLICES_OPTIONS_INIT {sizeof(dc_slices_options), NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL}
+
+typedef struct dc_slices_plan {
+    size_t size;
+    int n_axes;             /* slicing axes */
+    uint64_t extents[32];   /* along them, the slowest first */
+    uint64_t first, end;    /* slices of this process */
+    uint64_t n_slabs;
+    uint64_t memory;        /* bytes at most */
+    uint64_t n_bytes;       /* of all elements of the inputs */
+    uint64_t decoded_bytes; /* as expected */
+} dc_slices_plan;
+#define DC_SLICES_PLAN_INIT {sizeof(dc_slices_plan), 0, {0}, 0, 0, 0, 0, 0, 0}
+
+typedef struct dc_slices_summary {
+    size_t size;
+    uint64_t n_done, n_skipped, n_failed, n_not_reached;
+    uint64_t read_bytes, decoded_bytes; /* as counted */
+} dc_slices_summary;
+#define DC_SLICES_SUMMARY_INIT {sizeof(dc_slices_summary), 0, 0, 0, 0, 0, 0}
+
+/* Opens a file, and begins with the library, whose functions but `process` are called on this thread. `library` is a h5io_library_t;
+ * it, and what it points to, stays until dc_slices_free. `hdf5` as for dc_journal_restore. */
+dc_status dc_slices_open(const dc_hdf5 *hdf5, const char *file, const void *library, const dc_slices_options *options,
+                         dc_slices **slices);
+
+/* What will be done. */
+dc_status dc_slices_plan_of(const dc_slices *slices, dc_slices_plan *plan);
+
+/* Does it, once. HDF5 is called on this thread. A slice that fails, or what cannot be read, is an error without keep_going; there is no
+ * output file then. */
+dc_status dc_slices_run(dc_slices *slices, dc_slices_summary *summary);
+
+/* Ends, the library with processing_complete. NULL is allowed. */
+void dc_slices_free(dc_slices *slices);
+
 #ifdef __cplusplus
 }
 #endif

@@ -28,6 +28,7 @@ mod reader;
 mod recorder;
 mod reduction;
 mod restore;
+mod slices;
 mod sparse;
 mod statistics;
 mod status;

@@ -12,7 +12,7 @@ does not). Then the hosts read and write them:
 
 from __future__ import annotations
 
-from . import _registry, talk
+from . import _registry, slices, talk
 from ._bins import Bins, Integrated
 from ._bounded import BOUNDED_ID, Bounded
 from ._chunks import decode_chunk, encode_chunk
@@ -26,6 +26,7 @@ from ._errors import (
     NotStoredError,
     NotTakenError,
     ReadError,
+    SliceError,
     TooBrightError,
     UnsupportedError,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "Reduction",
     "Regions",
     "Restored",
+    "SliceError",
     "Sparse",
     "Statistics",
     "Summary",
@@ -115,6 +117,7 @@ __all__ = [
     "open",
     "register",
     "restore",
+    "slices",
     "talk",
     "version",
     "version_info",

@@ -48,6 +48,15 @@ class ReadError(Error, OSError):
     """The file could not be read. The text is the system's."""
 
 
+class SliceError(Error, RuntimeError):
+    """A function has failed for a slice. What it raised is the cause (`__cause__`)."""
+
+    #: The number of the slice, counted over all slicing axes.
+    slice: int = 0
+    #: Its place along each of them.
+    place: tuple[int, ...] = ()
+
+
 # By the numbers of `dc_status`.
 BY_STATUS: dict[int, type[Error]] = {
     1: ArgumentError,

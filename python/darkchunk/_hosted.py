@@ -34,6 +34,24 @@ def table() -> Any:
     return buffer
 
 
+@functools.cache
+def _gates() -> tuple[Any, Any]:
+    """h5py's lock as two functions of C. A thread that waits for it lets go of Python's."""
+    function = c.CFUNCTYPE(None)
+    return function(lambda: lock().acquire() and None), function(lambda: lock().release() and None)
+
+
+@functools.cache
+def guarded_table() -> Any:
+    """The table for a call that is long: the library takes h5py's lock itself, around each use of HDF5."""
+    size, (enter, leave) = c.sizeof(c.c_size_t), _gates()
+    buffer = c.create_string_buffer(bytes(table()), len(table()))
+    # Its size, and then the two functions.
+    for at, gate in ((size, enter), (size + c.sizeof(c.c_void_p), leave)):
+        c.c_void_p.from_buffer(buffer, at).value = c.cast(gate, c.c_void_p).value
+    return buffer
+
+
 @contextlib.contextmanager
 def loaded() -> Iterator[None]:
     """The library finds an HDF5 by itself, first of all one in this process: so that it is h5py's, or PyTables' where

@@ -274,6 +274,58 @@ class Restored(c.Structure):
     ]
 
 
+class SlicesOptions(c.Structure):
+    """`dc_slices_options`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("arguments", c.POINTER(c.c_char_p)),
+        ("n_arguments", c.c_size_t),
+        ("output", c.c_char_p),
+        ("n_threads", c.c_size_t),
+        ("n_workers", c.c_size_t),
+        ("max_memory", c.c_uint64),
+        ("keep_going", c.c_int),
+        ("resume", c.c_int),
+        ("rank", c.c_uint64),
+        ("n_ranks", c.c_uint64),
+        ("library", c.c_char_p),
+        ("library_sha256", c.c_char_p),
+        ("stop", c.POINTER(c.c_int32)),
+        ("n_done", c.POINTER(c.c_uint64)),
+    ]
+
+
+class SlicesPlan(c.Structure):
+    """`dc_slices_plan`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("n_axes", c.c_int),
+        ("extents", c.c_uint64 * 32),
+        ("first", c.c_uint64),
+        ("end", c.c_uint64),
+        ("n_slabs", c.c_uint64),
+        ("memory", c.c_uint64),
+        ("n_bytes", c.c_uint64),
+        ("decoded_bytes", c.c_uint64),
+    ]
+
+
+class SlicesSummary(c.Structure):
+    """`dc_slices_summary`."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("n_done", c.c_uint64),
+        ("n_skipped", c.c_uint64),
+        ("n_failed", c.c_uint64),
+        ("n_not_reached", c.c_uint64),
+        ("read_bytes", c.c_uint64),
+        ("decoded_bytes", c.c_uint64),
+    ]
+
+
 _OUT_SIZE = c.POINTER(c.c_size_t)
 _ARRAY = c.POINTER(Array)
 _NUMBERS = c.POINTER(c.c_uint64)
@@ -422,6 +474,9 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.c_size_t,
         _OUT_SIZE,
     ],
+    "dc_slices_open": [c.c_void_p, c.c_char_p, c.c_void_p, c.POINTER(SlicesOptions), c.POINTER(c.c_void_p)],
+    "dc_slices_plan_of": [c.c_void_p, c.POINTER(SlicesPlan)],
+    "dc_slices_run": [c.c_void_p, c.POINTER(SlicesSummary)],
     "dc_read_step": [c.c_void_p, c.c_double, c.POINTER(c.c_int)],
     "dc_command": [c.c_size_t, c.POINTER(c.c_char_p), c.POINTER(c.c_int)],
     "dc_writer_create": [
@@ -459,6 +514,7 @@ _FREE_FUNCTIONS = (
     "dc_recorder_free",
     "dc_events_free",
     "dc_reduction_free",
+    "dc_slices_free",
     "dc_sparse_free",
     "dc_writer_free",
 )

@@ -4,7 +4,7 @@ import inspect
 import re
 
 import darkchunk
-from darkchunk import talk
+from darkchunk import slices, talk
 
 SECTIONS = {
     "Reading": ["open", "from_h5py", "from_pytables", "Dataset"],
@@ -56,9 +56,11 @@ def page() -> str:
         lines += [f"## {title}", ""]
         for name in (n for n in names if hasattr(darkchunk, n)):
             lines += entry(f"darkchunk.{name}", getattr(darkchunk, name), "###")
-    lines += ["## darkchunk.talk", "", inspect.getdoc(talk) or "", ""]
-    for name in talk.__all__:
-        lines += entry(f"darkchunk.talk.{name}", getattr(talk, name), "###")
+    for module in (slices, talk):
+        lines += [f"## {module.__name__}", "", inspect.getdoc(module) or "", ""]
+        public = (name for name in module.__all__ if callable(getattr(module, name)))
+        for name in public:
+            lines += entry(f"{module.__name__}.{name}", getattr(module, name), "###")
     errors = [n for n in darkchunk.__all__ if inspect.isclass(getattr(darkchunk, n)) and n.endswith("Error")]
     lines += ["## Errors", ""]
     lines += [f"* `{n}`: {' '.join((inspect.getdoc(getattr(darkchunk, n)) or '').split())}" for n in errors]
