@@ -41,6 +41,12 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     Ok(())
 }
 
+/// Builds the library of an example, which is not handed out.
+pub(crate) fn example(package: &str) -> Result<PathBuf> {
+    run_program(cargo().args(["build", "--release", "--package", package]))?;
+    Ok(target()?.join("release").join(shared_library(&package.replace('-', "_"))))
+}
+
 /// Builds everything and lays it out.
 pub(crate) fn build() -> Result {
     let mut command = cargo();

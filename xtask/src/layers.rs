@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Every crate of the workspace with those of the workspace that it may use, but for its tests. The core uses none; the
 /// plugins use the core, HDF5's interface and their glue, and never what calls HDF5 as a program does; nothing here uses the
 /// crate that links an HDF5: who wants one inside says so in a program of their own.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("darkchunk", &[]),
     ("darkchunk-hdf5-abi", &[]),
     ("darkchunk-metrics", &[]),
@@ -23,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("h5drle", PLUGIN),
     ("h5lz4", PLUGIN),
     ("h5zstd", PLUGIN),
+    ("h5io-tomo", &[]),
     ("darkchunk-benches", &["darkchunk", "darkchunk-sim"]),
     ("xtask", &[]),
 ];

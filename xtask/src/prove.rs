@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::process::{cargo, program};
 use crate::setup::System;
 use crate::tally::Tally;
-use crate::workspace::root;
+use crate::workspace::{data, root, target};
 use crate::{Result, dist, foreign, setup, soundness, test, wheel};
 
 mod record;
@@ -45,7 +45,8 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "slices",
-        help: "each slice is what the dataset holds, of 3000 datasets with three maps each, on each HDF5",
+        help: "each slice is what the dataset holds, of 3000 datasets with three maps each, on each HDF5, and of 3000 what h5py reads; tomo and tiff beside \
+            scikit-image, astra, algotom, tifffile",
         run: slices,
     },
     Proof {
@@ -186,9 +187,23 @@ fn reader(tally: &mut Tally) -> Result {
     at_random(tally, "reader", "property", "10000")
 }
 
-/// Datasets, slicing maps, memory, threads, padding and blocks at random.
+/// Datasets, slicing maps, memory, threads, padding and blocks at random; the example libraries beside others' work.
 fn slices(tally: &mut Tally) -> Result {
-    at_random(tally, "slices", "slabs", "3000")
+    at_random(tally, "slices", "slabs", "3000")?;
+    let python = wheel::environment_with("sources-tests", "python/tests/requirements.txt")?;
+    let mut beside = program(python);
+    beside.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests/test_slices.py"]);
+    tally.step("slices beside h5py", beside.env("DARKCHUNK_CASES", "3000"));
+    let tiffinfo = System::File { package: "libtiff-tools", path: "/usr/bin/tiffinfo" };
+    tally.check("libtiff-tools", || setup::system(&[tiffinfo]));
+    let python = setup::environment(&target()?.join("slices-tests"), &["tests/slices/requirements.txt"])?;
+    let command = root().join("dist/bin").join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX));
+    let mut oracles = program(python);
+    oracles.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/slices"]);
+    oracles.env("DARKCHUNK_COMMAND", command).env("DARKCHUNK_TOMO", dist::example("h5io-tomo")?);
+    oracles.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_DATA", data());
+    tally.step("slices beside oracles", &mut oracles);
+    Ok(())
 }
 
 /// A test program of `darkchunk-stream` with so many cases, on each HDF5.

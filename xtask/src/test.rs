@@ -307,5 +307,8 @@ pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
     if is_full {
         pytest.env("DARKCHUNK_FULL", "1");
     }
+    let tomo = dist::example("h5io-tomo");
+    tally.check("example libraries", || tomo.as_ref().map(drop).map_err(Clone::clone));
+    pytest.envs(tomo.ok().map(|library| ("DARKCHUNK_TOMO", library)));
     tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
 }
