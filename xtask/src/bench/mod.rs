@@ -6,7 +6,7 @@
 //!
 //! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench convert` converts
 //! whole files ([`convert`]), `bench read` reads with the
-//! reader ([`reader`]), `bench bounded` is about errors within a bound ([`bounded`]), `bench robustness` about bad chunks
+//! reader ([`reader`]), `bench bounded` is about errors within a bound ([`bounded`]), `bench slices` reads sinograms ([`slices`]), `bench robustness` about bad chunks
 //! ([`robustness`]), `bench report` about what was recorded before ([`report`]). Peers are built first ([`peers`]).
 
 mod bounded;
@@ -20,6 +20,7 @@ mod recorder;
 mod report;
 mod robustness;
 mod rows;
+mod slices;
 mod tables;
 mod talk;
 
@@ -39,6 +40,7 @@ pub(crate) const HELP: &str = "[--quick] [--csv FILE] [--huge-pages] [--only TEX
     convert [--quick]: `darkchunk convert` beside a loop over h5py and h5repack, all results compared\n\
     bounded [--rounds N] [--only TEXT] [--json FILE]: the bounded codec beside others, with and without loss\n\
     read [--quick] [--csv FILE] [--rounds N] [--frames N] [--only TEXT]: the reader beside h5py and others\n\
+    slices [--quick] [--mb MB] [--rounds N] [--record FILE]: all sinograms by `darkchunk slices`, h5py, and processes\n\
     robustness [--all] [--json FILE]: bad chunks through hdf5plugin's plugins and ours, in every host\n\
     report [FILE.csv...]: recorded results against the goals; --write: the tables and the chart of the documents";
 
@@ -49,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         Some(("convert", rest)) => convert::run(rest),
         Some(("bounded", rest)) => bounded::run(rest),
         Some(("read", rest)) => reader::run(rest),
+        Some(("slices", rest)) => slices::run(rest),
         Some(("robustness", rest)) => robustness::run(rest),
         Some(("report", rest)) => report::run(rest),
         _ => race(arguments),
