@@ -61,7 +61,7 @@ fn every_way_to_push_a_frame_gives_the_same_chunk_sum_and_counts() {
     let n_bright = stored.iter().flatten().filter(|pixel| **pixel != 0).count() as u64;
     for compression in [Compression::drle(THRESHOLD), Compression::bitshuffle_lz4(), Compression::NONE] {
         let filter = filter::<i16>(&compression);
-        let push: [Push<'_>; 4] = [
+        let push: [Push<'_>; 5] = [
             &|encoder| frames.iter().for_each(|frame| encoder.push(frame).expect("a frame")),
             &|encoder| {
                 let strips = |frame: &Vec<i16>| encoder.push_strips(&frame.chunks(31).collect::<Vec<_>>());
@@ -77,6 +77,12 @@ fn every_way_to_push_a_frame_gives_the_same_chunk_sum_and_counts() {
                     encoder.push_in_place(&mut frame).expect("a frame");
                     assert_eq!(&frame, stored, "{compression:?}");
                 }
+            },
+            &|encoder| {
+                let mut frames = frames.clone();
+                let mut all: Vec<&mut [i16]> = frames.iter_mut().map(Vec::as_mut_slice).collect();
+                encoder.push_frames_in_place(&mut all).expect("frames");
+                assert_eq!(frames, stored, "{compression:?}");
             },
         ];
         for (way, push) in push.iter().enumerate() {

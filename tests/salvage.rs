@@ -75,14 +75,18 @@ fn drle_with_exceptions() -> Sample {
     sample
 }
 
-/// Packed frames, one of them with exceptions.
 fn packed_drle() -> Sample {
+    packed_drle_from(20)
+}
+
+/// Packed frames, one of them with exceptions.
+fn packed_drle_from(threshold: u32) -> Sample {
     let pixel = |at: i32| match at {
         200..210 => u16::MAX,
-        _ if at % 3 == 0 => 20 + (at * at % 11) as u16,
+        _ if at % 3 == 0 => threshold as u16 + (at * at % 11) as u16,
         _ => 0,
     };
-    let compression = Compression::filter(36114, &[20, 2]);
+    let compression = Compression::filter(36114, &[threshold, 2]);
     let mut sample = sample(&compression, &[6, 8, 32], (0..6 * 256).map(pixel).flat_map(u16::to_le_bytes).collect());
     assert_eq!(sample.chunk[4], 3, "the version of packed containers");
     let mut start = le(&sample.chunk, 24);
@@ -196,6 +200,26 @@ fn a_changed_byte_costs_drle_its_own_segment_and_is_always_seen() {
     for sample in [drle(), drle_with_exceptions(), packed_drle()] {
         every_byte(&sample, 0);
         every_byte_is_seen(&sample);
+    }
+}
+
+#[test]
+fn damage_never_has_a_packed_chunk_counted_from_the_datasets_threshold_instead_of_its_own() {
+    let Sample { filter, pipeline, .. } = packed_drle();
+    let sample = Sample { filter, pipeline, ..packed_drle_from(40) };
+    for at in 0..sample.chunk.len() {
+        for flip in [0x01, 0x04, 0xFF, sample.chunk[at] ^ 20] {
+            let mut chunk = sample.chunk.clone();
+            chunk[at] ^= flip;
+            let (damage, mut dst) = sample.salvage(&chunk, "flipped");
+            let lost: Vec<Range<usize>> = damage.into_iter().map(|damage| damage.lost).collect();
+            assert!(
+                at >= 20 || lost.iter().all(Range::is_empty),
+                "byte {at} ^ {flip:#x}: the checksum tells the header"
+            );
+            lost.into_iter().for_each(|lost| dst[lost.clone()].copy_from_slice(&sample.decoded[lost]));
+            assert!(dst == sample.decoded, "byte {at} ^ {flip:#x}: what is not lost is as it was");
+        }
     }
 }
 

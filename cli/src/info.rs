@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use darkchunk_hdf5::inspect::{self, ChunkCount, DatasetInfo, Recorded};
 use darkchunk_hdf5::promise::{self, Achieved};
 use darkchunk_hdf5::tree::{Entry, Kind};
-use darkchunk_hdf5::{File, Library, load};
+use darkchunk_hdf5::{Change, File, Library, load};
 use serde_json::{Value, json};
 
 use crate::input::{Input, Inputs};
@@ -151,6 +151,7 @@ fn dataset_lines(
     lines.extend(info.promise().map(|promise| format!("promised: {promise}")));
     lines.extend(achieved.map(achieved_line));
     lines.extend(info.recorded.as_ref().map(recorded_line));
+    lines.extend(info.recorded.iter().flat_map(|recorded| change_lines(&recorded.changes)));
     if is_verbose {
         lines.extend(
             info.filters.iter().map(|filter| format!("filter {} with cd_values {:?}", filter.id, filter.values)),
@@ -202,7 +203,7 @@ fn achieved_line(achieved: &Result<Achieved, darkchunk_hdf5::Error>) -> String {
 }
 
 fn recorded_line(recorded: &Recorded) -> String {
-    let Recorded { frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated } = recorded;
+    let Recorded { frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated, .. } = recorded;
     let parts = [
         threshold.map(|threshold| format!("threshold {threshold}")),
         pixels_zeroed.map(|n| format!("{n} pixels that were not 0 are stored as 0")),
@@ -211,6 +212,22 @@ fn recorded_line(recorded: &Recorded) -> String {
         frames.map(|n| format!("in {}", count(n, "frame"))),
     ];
     format!("as recorded: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// What was done to frames, from which one on.
+fn change_lines(changes: &[Change]) -> Vec<String> {
+    let of = |pair: &[Change]| {
+        let [before, now] = pair else { return None };
+        let threshold = now.threshold.filter(|_| now.threshold != before.threshold);
+        let dark = now.dark.filter(|_| now.dark != before.dark);
+        let parts = [
+            threshold.map(|threshold| format!("threshold {threshold}")),
+            dark.map(|dark| format!("another dark image, {dark} of changes/dark_images")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("from frame {} on: {}", now.frame, parts.join(", ")))
+    };
+    changes.windows(2).filter_map(of).collect()
 }
 
 fn as_json(input: &Input, Item { entry, info, achieved }: &Item) -> Value {
@@ -258,12 +275,17 @@ fn fields(info: &DatasetInfo) -> Value {
     });
     let counts = info.chunks.as_ref().and_then(|chunks| chunks.as_ref().ok());
     let recorded = info.recorded.as_ref().map(|recorded| {
+        let change = |Change { frame, threshold, dark }: &Change| {
+            json!({ "frame": frame, "threshold": threshold, "dark_image": dark })
+        };
+        let changes = recorded.changes.iter().map(change);
         json!({
             "frames": recorded.frames,
             "threshold": recorded.threshold,
             "pixels_zeroed": recorded.pixels_zeroed,
             "zeroed_sum": recorded.zeroed_sum,
             "pixels_saturated": recorded.pixels_saturated,
+            "changes": changes.collect::<Vec<_>>(),
         })
     });
     json!({

@@ -483,6 +483,9 @@ dc_status dc_writer_push_in_place(dc_writer *writer, void *frame);
  * DC_NULL, for a pointer in the array as well: none. */
 dc_status dc_writer_push_frames(dc_writer *writer, const void *const *frames, size_t n_frames);
 
+/* The same, and overwrites each frame that is taken with what is stored, as dc_writer_push_in_place. No two may share memory. */
+dc_status dc_writer_push_frames_in_place(dc_writer *writer, void *const *frames, size_t n_frames);
+
 /* Takes a frame that lies in several pieces, in their order; strip i has strip_pixels[i] elements. */
 dc_status dc_writer_push_strips(dc_writer *writer, const void *const *strips, const size_t *strip_pixels,
                                 size_t n_strips);
@@ -602,11 +605,16 @@ typedef struct dc_recorder_options {
                                 dc_reader_load_index. It is there when the recording is finished; where it cannot be written the recording
                                 goes on without it, and dc_recorder_fault says why. With dc_recorder_create_files each file has its own: its
                                 name with .index appended. NULL: none */
+    int maximum;             /* not 0: the greatest value of each pixel is kept, for dc_recorder_live_maximum; with other filters than
+                                DRLE each chunk is decoded again for it */
+    int in_place;            /* not 0: the memory of a frame that is lent is overwritten with the pixels that are stored, before it is
+                                released; it is writable then, although `frame` and `strips` are const, and shared with no other frame. A
+                                vetoed frame stays as it is. DC_FORMAT_NATIVE only */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}, NULL}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}, NULL, 0, 0}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */
@@ -715,6 +723,16 @@ dc_status dc_recorder_check_every(const dc_recorder *recorder, uint64_t n_frames
 dc_status dc_recorder_push_pixels(const dc_recorder *recorder, uint64_t number, const uint32_t *places, const void *values,
                                   size_t n_pixels, const void *row, int *pushed);
 
+/* Keeps pixels from `threshold` on, 1 to 32767, in the chunks after all frames that have come: *number, or NULL, gets the number of the first
+ * frame that this is of. One before it that comes later is stored as it would have been. The file says what was changed and from which
+ * frame on, in the group `changes` beside the frames, and each DRLE chunk its threshold; make the dataset with the lowest threshold that there
+ * will be, which a copy through the filter applies. DC_ARGUMENT: out of range. DC_UNSUPPORTED: a bare DRLE stream, which does not say its
+ * threshold; another type than int16 and uint16. Frames that are encoded already are refused afterwards. */
+dc_status dc_recorder_set_threshold(const dc_recorder *recorder, uint32_t threshold, uint64_t *number);
+
+/* Subtracts another dark image, `height * width` elements, which are copied, or none where it is NULL, in the same way. */
+dc_status dc_recorder_set_dark(const dc_recorder *recorder, const void *dark, uint64_t *number);
+
 /* Without options.release: up to `capacity` buffers that were released since. */
 dc_status dc_recorder_released(const dc_recorder *recorder, void **buffers, size_t capacity, size_t *n_buffers);
 
@@ -743,6 +761,10 @@ dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capa
 /* The exact sum of all frames that are encoded so far, as they are stored, or of those of a class; also after the end. A worker waits while
  * its part is copied. DC_BUFFER_SIZE: `sum` has room for another number of pixels. DC_ARGUMENT: no sum is kept, or no such class. */
 dc_status dc_recorder_live_sum(const dc_recorder *recorder, size_t class_number, int64_t *sum, size_t n_pixels, uint64_t *n_frames);
+
+/* The greatest value of each pixel in all frames that are encoded so far, as they are stored: n_bytes, those of a frame of the dataset; zeros
+ * before the first. DC_ARGUMENT: it is not kept. */
+dc_status dc_recorder_live_maximum(const dc_recorder *recorder, void *maximum, size_t n_bytes, uint64_t *n_frames);
 
 /* The frame of the greatest number that is encoded, as it is stored. *is_there is 0 before the first. */
 dc_status dc_recorder_last_frame(const dc_recorder *recorder, void *frame, size_t n_bytes, uint64_t *number, int *is_there);

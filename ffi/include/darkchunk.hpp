@@ -71,6 +71,18 @@ public:
         return pushed;
     }
 
+    // Another threshold, or another dark image (or none), for the frames from the number that is returned on.
+    std::uint64_t set_threshold(std::uint32_t threshold) {
+        std::uint64_t number = 0;
+        check(dc_recorder_set_threshold(handle_.get(), threshold, &number));
+        return number;
+    }
+    std::uint64_t set_dark(const void *dark) {
+        std::uint64_t number = 0;
+        check(dc_recorder_set_dark(handle_.get(), dark, &number));
+        return number;
+    }
+
     // Buffers that were released since, where the options have no function for that.
     std::vector<void *> released() {
         std::vector<void *> all;

@@ -19,7 +19,7 @@ pub(crate) trait Frames {
     fn frame_pixels(&self) -> usize;
     fn push_strips(&mut self, strips: &[&[Self::Pixel]]) -> Result<(), Failure>;
     fn push_frames(&mut self, frames: &[&[Self::Pixel]]) -> Result<(), Failure>;
-    fn push_in_place(&mut self, frame: &mut [Self::Pixel]) -> Result<(), Failure>;
+    fn push_frames_in_place(&mut self, frames: &mut [&mut [Self::Pixel]]) -> Result<(), Failure>;
     fn sum(&mut self) -> Option<&[i64]>;
 }
 
@@ -38,8 +38,8 @@ impl<P: FrameElement> Frames for FrameEncoder<P> {
         Ok(FrameEncoder::push_frames(self, frames)?)
     }
 
-    fn push_in_place(&mut self, frame: &mut [P]) -> Result<(), Failure> {
-        Ok(FrameEncoder::push_in_place(self, frame)?)
+    fn push_frames_in_place(&mut self, frames: &mut [&mut [P]]) -> Result<(), Failure> {
+        Ok(FrameEncoder::push_frames_in_place(self, frames)?)
     }
 
     fn sum(&mut self) -> Option<&[i64]> {
@@ -59,8 +59,8 @@ pub(crate) trait Push {
     /// Each of `strips` is null or as many elements as `lens` says.
     unsafe fn push_strips(&mut self, strips: &[*const c_void], lens: &[usize]) -> Result<(), Failure>;
     /// # Safety
-    /// `frame` is null or a whole frame that nobody else uses.
-    unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure>;
+    /// Each of `frames` is null or a whole frame that nobody else uses, none of them another's.
+    unsafe fn push_frames_in_place(&mut self, frames: &[*mut c_void]) -> Result<(), Failure>;
     fn sum(&mut self) -> Option<&[i64]>;
 }
 
@@ -85,10 +85,13 @@ impl<T: Frames> Push for T {
         Frames::push_strips(self, &strips.collect::<Result<Vec<_>, _>>()?)
     }
 
-    unsafe fn push_in_place(&mut self, frame: *mut c_void) -> Result<(), Failure> {
-        // SAFETY: the caller's promise.
-        let frame = unsafe { slice_mut(frame.cast::<T::Pixel>(), self.frame_pixels(), "frame") }?;
-        Frames::push_in_place(self, frame)
+    unsafe fn push_frames_in_place(&mut self, frames: &[*mut c_void]) -> Result<(), Failure> {
+        let n_pixels = self.frame_pixels();
+        let frames = frames.iter().enumerate().map(|(index, frame)| {
+            // SAFETY: the caller's promise.
+            unsafe { slice_mut(frame.cast::<T::Pixel>(), n_pixels, format_args!("frames[{index}]")) }
+        });
+        Frames::push_frames_in_place(self, &mut frames.collect::<Result<Vec<_>, _>>()?)
     }
 
     fn sum(&mut self) -> Option<&[i64]> {
@@ -137,8 +140,28 @@ pub(crate) unsafe fn push_in_place<H: Handle>(handle: *mut H, frame: *mut c_void
     guard(|| {
         // SAFETY: promised by the caller.
         let handle = unsafe { reference_mut(handle, H::NAME) }?;
+        require(frame, "frame")?;
         // SAFETY: promised by the caller.
-        unsafe { handle.frames().push_in_place(frame) }
+        unsafe { handle.frames().push_frames_in_place(&[frame]) }
+    })
+}
+
+/// `dc_…_push_frames_in_place`
+///
+/// # Safety
+/// As [`push`].
+pub(crate) unsafe fn push_frames_in_place<H: Handle>(
+    handle: *mut H,
+    frames: *const *mut c_void,
+    n_frames: usize,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let handle = unsafe { reference_mut(handle, H::NAME) }?;
+        // SAFETY: promised by the caller.
+        let frames = unsafe { slice(frames, n_frames, "frames") }?;
+        // SAFETY: promised by the caller.
+        unsafe { handle.frames().push_frames_in_place(frames) }
     })
 }
 

@@ -26,14 +26,25 @@ pub(crate) struct CPreview {
 /// What is seen of a recording of some element type.
 pub(crate) trait View: Send + Sync {
     fn sum(&self, class: Option<usize>) -> Result<Option<LiveSum>, Failure>;
+    /// Writes the greatest values; of how many frames.
+    fn maximum(&self, image: &mut [u8]) -> Result<u64, Failure>;
     /// Writes the frame's pixels; its number.
     fn last_frame(&self, frame: &mut [u8]) -> Result<Option<u64>, Failure>;
     fn preview(&self, n_frames: usize, thresholds: &[u16], time: Duration) -> Result<Vec<Preview>, Failure>;
 }
 
-impl<P: FrameElement> View for Live<P> {
+impl<P: FrameElement + Into<i64>> View for Live<P> {
     fn sum(&self, class: Option<usize>) -> Result<Option<LiveSum>, Failure> {
         Ok(Live::sum(self, class)?)
+    }
+
+    fn maximum(&self, image: &mut [u8]) -> Result<u64, Failure> {
+        let found = Live::maximum(self)?;
+        let found = found.ok_or_else(|| Failure::Argument("no maximum is kept: set options.maximum".into()))?;
+        let bytes = as_bytes(&found.pixels);
+        check_room("maximum", image.len(), bytes.len())?;
+        image.copy_from_slice(bytes);
+        Ok(found.n_frames)
     }
 
     fn last_frame(&self, frame: &mut [u8]) -> Result<Option<u64>, Failure> {
@@ -79,6 +90,28 @@ pub(crate) unsafe extern "C" fn dc_recorder_live_sum(
         room.copy_from_slice(&found.total);
         // SAFETY: promised by the caller.
         unsafe { set(n_frames, found.n_frames, "n_frames") }
+    })
+}
+
+/// The greatest value of each pixel so far.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_recorder_live_maximum(
+    recorder: *const Recorder,
+    maximum: *mut c_void,
+    n_bytes: usize,
+    n_frames: *mut u64,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let recorder = unsafe { reference(recorder, "recorder") }?;
+        // SAFETY: promised by the caller.
+        let room = unsafe { slice_mut(maximum.cast::<u8>(), n_bytes, "maximum") }?;
+        let found = recorder.view()?.maximum(room)?;
+        // SAFETY: promised by the caller.
+        unsafe { set(n_frames, found, "n_frames") }
     })
 }
 

@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use darkchunk_core::chunk::Processing;
+use darkchunk_core::kernels::drle::MAX_THRESHOLD;
 use darkchunk_hdf5::{Api, Dataset, Library};
 use darkchunk_stream::recorder::{Complete, Files, Monitor, Pushed, Recorder as Core, Spread, Statistics};
 
@@ -314,6 +315,47 @@ pub(crate) unsafe extern "C" fn dc_recorder_push_copy(
         let found = recording.push_copy(number, frame, row)?;
         // SAFETY: promised by the caller.
         unsafe { hand_out(pushed, found) }
+    })
+}
+
+/// Keeps pixels from another threshold on.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_recorder_set_threshold(
+    recorder: *const Recorder,
+    threshold: u32,
+    number: *mut u64,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let mut recording = unsafe { reference(recorder, "recorder") }?.lock()?;
+        let checked = u16::try_from(threshold).ok().filter(|threshold| (1..=MAX_THRESHOLD).contains(threshold));
+        let refused = || Failure::Argument(format!("the threshold is {threshold}: give one from 1 to 32767"));
+        let found = recording.set_threshold(checked.ok_or_else(refused)?)?;
+        // SAFETY: promised by the caller.
+        if number.is_null() { Ok(()) } else { unsafe { set(number, found, "number") } }
+    })
+}
+
+/// Subtracts another dark image, or none.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_recorder_set_dark(
+    recorder: *const Recorder,
+    dark: *const c_void,
+    number: *mut u64,
+) -> Status {
+    guard(|| {
+        // SAFETY: promised by the caller.
+        let mut recording = unsafe { reference(recorder, "recorder") }?.lock()?;
+        // SAFETY: promised by the caller.
+        let found = unsafe { recording.set_dark(dark) }?;
+        // SAFETY: promised by the caller.
+        if number.is_null() { Ok(()) } else { unsafe { set(number, found, "number") } }
     })
 }
 

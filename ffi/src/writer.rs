@@ -58,8 +58,8 @@ impl<P: FileElement> Frames for Core<P> {
         Ok(Core::push_frames(self, frames)?)
     }
 
-    fn push_in_place(&mut self, frame: &mut [P]) -> Result<(), Failure> {
-        Ok(Core::push_in_place(self, frame)?)
+    fn push_frames_in_place(&mut self, frames: &mut [&mut [P]]) -> Result<(), Failure> {
+        Ok(Core::push_frames_in_place(self, frames)?)
     }
 
     fn sum(&mut self) -> Option<&[i64]> {
@@ -193,6 +193,20 @@ pub(crate) unsafe extern "C" fn dc_writer_push_frames(
 pub(crate) unsafe extern "C" fn dc_writer_push_in_place(writer: *mut Writer, frame: *mut c_void) -> Status {
     // SAFETY: promised by the caller.
     unsafe { frames::push_in_place(writer, frame) }
+}
+
+/// Takes several frames and overwrites each with what is stored.
+///
+/// # Safety
+/// As `darkchunk.h` says.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn dc_writer_push_frames_in_place(
+    writer: *mut Writer,
+    frames: *const *mut c_void,
+    n_frames: usize,
+) -> Status {
+    // SAFETY: promised by the caller.
+    unsafe { frames::push_frames_in_place(writer, frames, n_frames) }
 }
 
 /// Takes a frame that lies in several pieces.

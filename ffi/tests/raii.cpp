@@ -35,6 +35,7 @@ int main(int argc, char **argv) {
         CHECK(recorder.row_bytes() == 0 && recorder.push(0, frames[0].data(), &frames[0]) == DC_TAKEN);
         CHECK(recorder.push(2, {frames[1].data(), frames[1].data() + 50}, {100, 300}, &frames[1]) == DC_TAKEN);
         CHECK(recorder.push_copy(3, frames[2].data()) == DC_TAKEN && recorder.push_copy(3, frames[2].data()) == DC_DUPLICATE);
+        CHECK(recorder.set_threshold(40) == 4 && recorder.set_dark(nullptr) == 4);
         recorder.poll();
         recorder.flush();
         std::set<void *> released;

@@ -88,6 +88,16 @@ static void check_view(const dc_recorder *recorder) {
     CHECK(dc_recorder_live_sum(recorder, DC_ALL_CLASSES, sum, N_PIXELS, &n_frames) == DC_OK && n_frames == 67);
     CHECK(dc_recorder_live_sum(recorder, 20, sum, N_PIXELS, &n_frames) == DC_ARGUMENT && says("there are 20"));
     CHECK(dc_recorder_live_sum(recorder, 0, sum, 7, &n_frames) == DC_BUFFER_SIZE);
+    CHECK(dc_recorder_live_maximum(recorder, last, sizeof last, &n_frames) == DC_OK && n_frames == 67);
+    for (int i = 0; i < N_PIXELS; i++) {
+        int16_t greatest = 0;
+        for (int at = 10; at < 10 + N_FRAMES; at++) {
+            make_frame(frame, at);
+            if (at % 3 && frame[i] >= 20 && frame[i] > greatest) greatest = frame[i];
+        }
+        CHECK(last[i] == greatest);
+    }
+    CHECK(dc_recorder_live_maximum(recorder, last, 7, &n_frames) == DC_BUFFER_SIZE);
     CHECK(dc_recorder_last_frame(recorder, last, sizeof last, &number, &is_there) == DC_OK && is_there && number == 109);
     make_frame(frame, 109);
     for (int i = 0; i < N_PIXELS; i++) CHECK(last[i] == (frame[i] < 20 ? 0 : frame[i]));
@@ -111,6 +121,7 @@ static void record(hid_t file, const uint32_t *threshold, int writer_thread) {
     options.n_columns = 3;
     options.class_column = "shot";
     options.n_classes = 20;
+    options.maximum = 1;
     options.release = give_back;
     options.release_context = &from;
     dc_chunk chunk = chunk_of(threshold);
@@ -315,6 +326,74 @@ static void check_index(const char *path, const char *index) {
     CHECK(H5Dclose(dataset) >= 0 && H5Fclose(file) >= 0 && remove(index) == 0);
 }
 
+/* Frames that are overwritten with what is stored, in one piece and in two. */
+static void check_in_place(hid_t file, const uint32_t *threshold) {
+    static int16_t frames[2][N_PIXELS], expected[N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(threshold);
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder;
+    options.in_place = 1;
+    for (int i = 0; i < 2; i++) make_frame(frames[i], 7);
+    for (int i = 0; i < N_PIXELS; i++) expected[i] = frames[0][i] < 20 ? 0 : frames[0][i];
+    CHECK(dc_recorder_create(&hdf5, file, "in_place", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    const void *strips[2] = {frames[1], frames[1] + 100};
+    const size_t strip_bytes[2] = {200, 2 * (N_PIXELS - 100)};
+    CHECK(dc_recorder_push(recorder, 0, frames[0], frames[0], NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_push_strips(recorder, 1, strips, strip_bytes, 2, frames[1], NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_stored == 2);
+    dc_recorder_free(recorder);
+    CHECK(memcmp(frames[0], expected, sizeof expected) == 0 && memcmp(frames[1], expected, sizeof expected) == 0);
+    options.format = DC_FORMAT_MONO8;
+    CHECK(dc_recorder_create(&hdf5, file, "packed", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("give Native"));
+}
+
+/* Threshold and dark image that change while frames come. */
+static void check_changes(hid_t file, const uint32_t *threshold) {
+    static int16_t frame[N_PIXELS], dark[N_PIXELS], images[2 * N_PIXELS];
+    static const int64_t thresholds[] = {20, 50, 50, 50}, from[] = {0, 1, 2, 3}, numbers[] = {-1, -1, 0, 1};
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(threshold);
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    options.first_number = 7;
+    dc_recorder *recorder;
+    uint64_t number = 0;
+    CHECK(dc_recorder_create(&hdf5, file, "changed", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    for (int i = 0; i < N_PIXELS; i++) dark[i] = 3;
+    CHECK(dc_recorder_push_copy(recorder, 7, frame, NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_set_threshold(recorder, 0, &number) == DC_ARGUMENT && says("from 1 to 32767"));
+    CHECK(dc_recorder_set_threshold(recorder, 32768, NULL) == DC_ARGUMENT && dc_recorder_set_threshold(NULL, 5, NULL) == DC_NULL);
+    CHECK(dc_recorder_set_threshold(recorder, 50, &number) == DC_OK && number == 8);
+    CHECK(dc_recorder_push_copy(recorder, 8, frame, NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_set_dark(recorder, dark, &number) == DC_OK && number == 9);
+    CHECK(dc_recorder_push_copy(recorder, 9, frame, NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_set_dark(recorder, NULL, NULL) == DC_OK && dc_recorder_set_dark(NULL, NULL, NULL) == DC_NULL);
+    CHECK(dc_recorder_finish(recorder) == DC_OK);
+    CHECK(dc_recorder_set_threshold(recorder, 50, &number) == DC_ARGUMENT && says("finished"));
+    dc_recorder_free(recorder);
+    static const struct {
+        const char *name;
+        const int64_t *rows;
+    } columns[] = {{"threshold", thresholds}, {"frame", from}, {"dark", numbers}};
+    for (int i = 0; i < 3; i++) {
+        char name[100];
+        int64_t rows[4];
+        snprintf(name, sizeof name, "changed_darkchunk/changes/%s", columns[i].name);
+        hid_t column = H5Dopen2(file, name, H5P_DEFAULT);
+        CHECK(H5Dget_storage_size(column) > 0 && H5Dread(column, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) >= 0);
+        CHECK(H5Dclose(column) >= 0 && memcmp(rows, columns[i].rows, sizeof rows) == 0);
+    }
+    hid_t dataset = H5Dopen2(file, "changed_darkchunk/changes/dark_images", H5P_DEFAULT);
+    CHECK(H5Dread(dataset, H5T_NATIVE_INT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, images) >= 0 && H5Dclose(dataset) >= 0);
+    CHECK(images[0] == 3 && images[N_PIXELS - 1] == 3 && images[N_PIXELS] == 0);
+    const uint32_t bare[] = {20, 1};
+    chunk.values = bare;
+    chunk.n_values = 2;
+    CHECK(dc_recorder_create(&hdf5, file, "bare", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_set_threshold(recorder, 50, &number) == DC_UNSUPPORTED && says("does not say its threshold"));
+    dc_recorder_free(recorder);
+}
+
 static int is_full;
 
 static herr_t write_chunk(hid_t dataset, hid_t list, uint32_t mask, const hsize_t *offset, size_t n_bytes, const void *bytes) {
@@ -434,6 +513,8 @@ int main(int argc, char **argv) {
         check_file(file);
         check_veto(file, &threshold);
         check_encoded(file, &threshold);
+        check_in_place(file, &threshold);
+        check_changes(file, &threshold);
         check_events(file);
         check_bad_use(file, &threshold);
         check_abandon(file, &threshold);

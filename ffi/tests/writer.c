@@ -209,6 +209,8 @@ int main(int argc, char **argv) {
     make_frame(frame, N_FRAMES - 1);
     CHECK(dc_writer_push_in_place(writer, frame) == DC_OK);
     for (int i = 0; i < N_PIXELS; i++) CHECK(frame[i] == 0 || frame[i] >= 100);
+    void *const none[] = {NULL};
+    CHECK(dc_writer_push_frames_in_place(writer, none, 1) == DC_NULL && says("frames[0]"));
     CHECK(dc_writer_finish(writer) == DC_OK);
     CHECK(dc_writer_summary(writer, &summary) == DC_OK && summary.n_counted == N_FRAMES);
     const int64_t *sum;

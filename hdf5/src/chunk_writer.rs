@@ -163,6 +163,11 @@ impl ChunkWriter {
         &self.frames.shape
     }
 
+    /// The type of the dataset's elements.
+    pub(super) fn element(&self) -> ElementType {
+        self.element
+    }
+
     /// The filter that chunks are encoded with; `None` where the dataset has none.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::chunk_map::{self, Storage};
 use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
-use crate::{Error, Library, Result, element, promise, tree, words};
+use crate::{Change, Error, Library, Result, changes, element, promise, tree, words};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::element::ElementType;
@@ -42,7 +42,7 @@ pub struct ChunkCount {
 pub struct Recorded {
     /// Frames that the numbers are of.
     pub frames: Option<u64>,
-    /// The least value that was kept.
+    /// The least value that was kept, in the beginning.
     pub threshold: Option<u64>,
     /// Pixels set to 0 whose value was not 0.
     pub pixels_zeroed: Option<u64>,
@@ -50,6 +50,8 @@ pub struct Recorded {
     pub zeroed_sum: Option<i64>,
     /// Pixels saturated by the dark subtraction.
     pub pixels_saturated: Option<u64>,
+    /// What was done to frames, from which one on; none where nothing was changed.
+    pub changes: Vec<Change>,
 }
 
 /// A dataset.
@@ -169,6 +171,7 @@ fn recorded(library: &Library, at: Hid, path: &str) -> Result<Option<Recorded>> 
         pixels_zeroed: object::number(&group, "pixels_zeroed")?,
         zeroed_sum: object::number(&group, "zeroed_sum")?,
         pixels_saturated: object::number(&group, "pixels_saturated")?,
+        changes: changes::read(&group)?,
     }))
 }
 

@@ -13,9 +13,11 @@
 //! |---|---|---|
 //! | `sum` | dataset (height, width), uint64 (int64 where negative pixels are kept) | sum of the stored frames; its own attributes `frames` and `first_frame` say of which |
 //! | `dark` | dataset (height, width) | the dark image that was subtracted |
+//! | `changes/frame`, `changes/threshold`, `changes/dark` | datasets, int64 | where threshold or dark image were changed: from which frame on, the least value that is kept (0: all are), and the number of the dark image in `dark_images` (-1: the one above, or none) |
+//! | `changes/dark_images` | dataset (n, height, width) | the dark images that were given later; zeros where none was to be subtracted |
 //! | `frames` | attribute | frames that the counts are of: the last ones of the dataset at that time |
 //! | `first_frame` | attribute | the first of them |
-//! | `threshold` | attribute | the least value that was kept; missing where all were |
+//! | `threshold` | attribute | the least value that was kept, in the beginning; missing where all were |
 //! | `pixels_bright` | attribute | pixels stored with another value than 0 |
 //! | `pixels_zeroed` | attribute | pixels set to 0 whose value (after the dark image) was not 0 |
 //! | `zeroed_sum` | attribute | the sum of those values: what was lost |
@@ -31,6 +33,7 @@
 
 pub mod api;
 mod array;
+mod changes;
 pub mod chunk_map;
 mod chunk_writer;
 mod claim;
@@ -66,6 +69,7 @@ mod words;
 mod writer;
 
 pub use api::Api;
+pub use changes::Change;
 pub use chunk_writer::ChunkWriter;
 pub use columns::{Column, Columns, FrameStatus, Number, mark_vetoed};
 pub use darkchunk::chunk::Processing;

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::array;
+use super::changes::{self, Changes};
 use super::chunk_writer::ChunkWriter;
 use super::library::h5;
 use super::object::{self, Id, Stored};
@@ -26,6 +27,10 @@ pub struct Recording {
     group: Id,
     counts: Counts,
     counts_stored: Cell<Instant>,
+    /// What was changed since; `None` where nothing was.
+    changes: Option<Changes>,
+    /// The threshold in the beginning.
+    threshold: Option<u16>,
     /// Whether others read the file meanwhile, so that nothing can be made any more.
     is_swmr: bool,
 }
@@ -91,6 +96,9 @@ pub(super) fn check_same_processing<P: FrameElement + Stored>(
         let remedy = "give the same, or record to another dataset";
         Err(Error::Unsupported(format!("the frames of {} were recorded with {what}: {remedy}", chunks.place().path)))
     };
+    if !changes::read(&group)?.is_empty() {
+        return refused(format!("what {}/{} says, one after the other", group_path(chunks), changes::GROUP));
+    }
     let has_frames = chunks.n_stored() > 0;
     match object::number::<u16>(&group, "threshold")? {
         found if found == encoder.threshold() => {}
@@ -165,7 +173,8 @@ impl Recording {
             array::write(&group, "dark", &chunks.shape().dims()[1..], dark)?;
         }
         let counts = Counts::open(&group)?;
-        let recording = Self { group, counts, counts_stored: Cell::new(Instant::now()), is_swmr: false };
+        let (counts_stored, threshold) = (Cell::new(Instant::now()), encoder.threshold());
+        let recording = Self { group, counts, counts_stored, changes: None, threshold, is_swmr: false };
         recording.store_counts(encoder.totals(), chunks)?;
         Ok(recording)
     }
@@ -178,16 +187,47 @@ impl Recording {
     pub fn start_swmr<P: FrameElement>(mut self, encoder: &FrameEncoder<P>, chunks: &mut ChunkWriter) -> Result<Self> {
         if encoder.totals().sum.is_some() {
             let mut nothing = Sum::new::<P>(chunks.shape().frame_pixels());
-            self.store_sum_of(&mut nothing, encoder.threshold().is_some(), 0, chunks)?;
+            self.store_sum_of(&mut nothing, 0, chunks)?;
         }
+        self.changes(chunks)?;
         chunks.flush()?;
         // HDF5 does not begin while an attribute is open.
-        let Self { group, counts, counts_stored, .. } = self;
+        let Self { group, counts, counts_stored, changes, threshold, .. } = self;
         drop(counts);
         chunks.start_swmr()?;
-        self = Self { counts: Counts::open(&group)?, group, counts_stored, is_swmr: true };
+        self = Self { counts: Counts::open(&group)?, group, counts_stored, changes, threshold, is_swmr: true };
         chunks.flush()?;
         Ok(self)
+    }
+
+    /// Stores what is done to frames from `frame` on: another threshold, another dark image, which is given as its bytes, or both. Does
+    /// not flush the file. Where HDF5 fails it can be called again.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`], [`Error::Resized`]; [`Error::Codec`] for an image of another size than a frame.
+    pub fn change(
+        &mut self,
+        frame: u64,
+        threshold: Option<u16>,
+        dark: Option<&[u8]>,
+        chunks: &ChunkWriter,
+    ) -> Result<()> {
+        let expected = chunks.shape().frame_pixels() * chunks.element().n_bytes;
+        if let Some(found) = dark.map(<[u8]>::len).filter(|found| *found != expected) {
+            return Err(darkchunk::Error::BufferSize { what: "the dark image", expected, found }.into());
+        }
+        self.changes(chunks)?.change(frame, threshold, dark)
+    }
+
+    /// The group of changes, made where it is missing.
+    fn changes(&mut self, chunks: &ChunkWriter) -> Result<&mut Changes> {
+        let changes = match self.changes.take() {
+            Some(changes) => changes,
+            None => Changes::create(&self.group, chunks)?,
+        };
+        let changes = self.changes.insert(changes);
+        changes.begin(self.threshold)?;
+        Ok(changes)
     }
 
     /// Stores the counts if they were not stored a moment ago.
@@ -225,17 +265,18 @@ impl Recording {
 
     /// Stores the sum, which is of the last frames that are stored.
     pub(super) fn store_sum<P: FrameElement>(&self, encoder: &mut FrameEncoder<P>, chunks: &ChunkWriter) -> Result<()> {
-        let has_threshold = encoder.threshold().is_some();
         let Some(sum) = &mut encoder.totals_mut().sum else { return Ok(()) };
         let first = chunks.n_stored() - sum.n_frames();
-        self.store_sum_of(sum, has_threshold, first, chunks)
+        self.store_sum_of(sum, first, chunks)
     }
 
     /// Stores the sum of frames of which the first one is `first`.
     ///
     /// # Errors
     /// [`Error::Hdf5`].
-    pub fn store_sum_of(&self, sum: &mut Sum, has_threshold: bool, first: u64, chunks: &ChunkWriter) -> Result<()> {
+    pub fn store_sum_of(&self, sum: &mut Sum, first: u64, chunks: &ChunkWriter) -> Result<()> {
+        // A threshold may have come later, but none goes.
+        let has_threshold = self.threshold.is_some();
         let (dims, n_frames) = (&chunks.shape().dims()[1..], sum.n_frames());
         let dataset = if sum.is_signed() && !has_threshold {
             array::write(&self.group, "sum", dims, sum.total())?

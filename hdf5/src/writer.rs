@@ -9,6 +9,8 @@
 //!   dataset's extent is the number of frames.
 //! * What a crash leaves: see [`ChunkWriter`].
 
+use std::ops::Range;
+
 use super::api::Hid;
 use super::chunk_writer::ChunkWriter;
 use super::library::Library;
@@ -143,20 +145,37 @@ impl<P: FileElement> Writer<P> {
     /// [`Error::NotTaken`] says how many, [`summary`](Self::summary) counts them in every case. [`Error::NotStored`]: all
     /// were taken.
     pub fn push_frames(&mut self, frames: &[&[P]]) -> Result<()> {
+        self.add_several(frames.len(), |encoder, range| encoder.push_frames(&frames[range]))
+    }
+
+    /// Takes several frames, each in one piece, in their order, and overwrites each with the pixels that are stored: as
+    /// [`push_in_place`](Self::push_in_place) of each.
+    ///
+    /// # Errors
+    /// As [`push_frames`](Self::push_frames). A frame that is refused may be overwritten in part; those that were not taken are as they were.
+    pub fn push_frames_in_place(&mut self, frames: &mut [&mut [P]]) -> Result<()> {
+        self.add_several(frames.len(), |encoder, range| encoder.push_frames_in_place(&mut frames[range]))
+    }
+
+    /// Has frames pushed chunk by chunk.
+    fn add_several(
+        &mut self,
+        n_frames: usize,
+        mut push: impl FnMut(&mut FrameEncoder<P>, Range<usize>) -> darkchunk::Result<()>,
+    ) -> Result<()> {
         let mut n_taken = 0;
-        while n_taken < frames.len() {
+        while n_taken < n_frames {
             self.store_if_full().map_err(|error| self.not_taken(error, n_taken))?;
-            let rest = &frames[n_taken..];
             let n_before = self.encoder.n_frames();
-            let n_at_once = rest.len().min(self.encoder.n_free()).min(self.n_allowed()?);
-            let pushed = self.encoder.push_frames(&rest[..n_at_once]);
+            let n_at_once = (n_frames - n_taken).min(self.encoder.n_free()).min(self.n_allowed()?);
+            let pushed = push(&mut self.encoder, n_taken..n_taken + n_at_once);
             let n_now = self.encoder.n_frames() - n_before;
             self.taken(n_now);
             n_taken += n_now;
             pushed?;
             let stored = self.store_if_full();
             stored.map_err(|error| match n_taken {
-                all if all == frames.len() => self.not_stored(error),
+                all if all == n_frames => self.not_stored(error),
                 some => self.not_taken(error, some),
             })?;
         }

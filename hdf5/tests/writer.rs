@@ -87,14 +87,21 @@ fn frames_at_once_are_frames_one_by_one() {
     let frames: Vec<&[i16]> = frames.iter().map(Vec::as_slice).collect();
     let stored: Vec<Vec<i16>> = frames.iter().map(|frame| corrected(frame, DARK, THRESHOLD)).collect();
     let sum: Vec<i64> = (0..N_PIXELS).map(|at| stored.iter().map(|frame| i64::from(frame[at])).sum()).collect();
-    for (at, compression) in [Compression::drle(THRESHOLD), Compression::bitshuffle_lz4()].into_iter().enumerate() {
-        let file = new_file(&format!("at-once-{at}"));
+    let (drle, other) = (Compression::drle(THRESHOLD), Compression::bitshuffle_lz4());
+    for (compression, in_place) in [(drle.clone(), false), (other.clone(), false), (drle, true), (other, true)] {
+        let file = new_file("at-once");
         let processing =
             Processing { dark: Some(vec![DARK; N_PIXELS]), threshold: Some(THRESHOLD), ..Processing::default() };
         let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), processing).unwrap();
         // The first ones begin within a chunk and end in the one after the next.
         writer.push(frames[0]).unwrap();
-        writer.push_frames(&frames[1..10]).unwrap();
+        if in_place {
+            let mut some: Vec<Vec<i16>> = frames[1..10].iter().map(|frame| frame.to_vec()).collect();
+            writer.push_frames_in_place(&mut some.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>()).unwrap();
+            assert_eq!(some, stored[1..10], "{compression:?}");
+        } else {
+            writer.push_frames(&frames[1..10]).unwrap();
+        }
         writer.push_frames(&[]).unwrap();
         assert_eq!((writer.summary().n_pushed, writer.summary().n_stored), (10, 8), "{compression:?}");
         writer.push_frames(&frames[10..]).unwrap();

@@ -202,6 +202,8 @@ class RecorderOptions(c.Structure):
         ("is_part", c.c_int),
         ("share", Share),
         ("index", c.c_char_p),
+        ("maximum", c.c_int),
+        ("in_place", c.c_int),
     ]
 
 
@@ -418,6 +420,8 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
         c.POINTER(c.c_int),
     ],
     "dc_recorder_check_every": [c.c_void_p, c.c_uint64],
+    "dc_recorder_set_threshold": [c.c_void_p, c.c_uint32, c.POINTER(c.c_uint64)],
+    "dc_recorder_set_dark": [c.c_void_p, c.c_void_p, c.POINTER(c.c_uint64)],
     "dc_recorder_push_pixels": [
         c.c_void_p,
         c.c_uint64,
@@ -435,6 +439,7 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     "dc_recorder_statistics_of": [c.c_void_p, c.POINTER(RecorderStatistics)],
     "dc_recorder_fault": [c.c_void_p, c.c_char_p, c.c_size_t],
     "dc_recorder_live_sum": [c.c_void_p, c.c_size_t, c.c_void_p, c.c_size_t, c.POINTER(c.c_uint64)],
+    "dc_recorder_live_maximum": [c.c_void_p, c.c_void_p, c.c_size_t, c.POINTER(c.c_uint64)],
     "dc_recorder_last_frame": [c.c_void_p, c.c_void_p, c.c_size_t, c.POINTER(c.c_uint64), c.POINTER(c.c_int)],
     "dc_recorder_preview": [
         c.c_void_p,
@@ -499,6 +504,7 @@ _STATUS_FUNCTIONS: dict[str, list[Any]] = {
     ],
     "dc_writer_push": [c.c_void_p, c.c_void_p],
     "dc_writer_push_frames": [c.c_void_p, c.POINTER(c.c_void_p), c.c_size_t],
+    "dc_writer_push_frames_in_place": [c.c_void_p, c.POINTER(c.c_void_p), c.c_size_t],
     "dc_writer_flush": [c.c_void_p],
     "dc_writer_finish": [c.c_void_p],
     "dc_writer_summary": [c.c_void_p, c.POINTER(Summary)],

@@ -136,6 +136,8 @@ class Recorder(Ending):
         index: bool | str | os.PathLike[str] = False,
         swmr: bool = False,
         classes: tuple[str, int] | None = None,
+        maximum: bool = False,
+        in_place: bool = False,
         share: tuple[int, int, int] | None = None,
         spread: Mapping[str, Any] | None = None,
         keep_released: bool = False,
@@ -160,7 +162,10 @@ class Recorder(Ending):
         one's own is to be made with `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute
         of it open.
         `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also
-        summed apart, for `live_sum`. `share`: the file is a part of a measurement, see `make_master`, and has the
+        summed apart, for `live_sum`. `maximum`: the greatest value of each pixel is kept, for `live_maximum`; with other
+        filters than DRLE each chunk is decoded again for it. `in_place`: the memory of a frame that is pushed without
+        `copy` is overwritten with what is stored before it is released, dark image subtracted and threshold applied;
+        frames are contiguous and writable then. `share`: the file is a part of a measurement, see `make_master`, and has the
         frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
         again each `every` (0: not again); others are out of range. Receiver k of n that get a frame in turn has
         (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of the files
@@ -214,11 +219,14 @@ class Recorder(Ending):
             swmr=bool(swmr),
             class_column=None if classes is None else _name(classes[0]),
             n_classes=0 if classes is None else _integer(classes[1], "classes", 1, 64),
+            maximum=bool(maximum),
+            in_place=bool(in_place),
             is_part=share is not None,
             share=_native.Share(*(_integer(n, "share", 0, 1 << 62) for n in share or (0, 0, 0))),
         )
         # By its token: a frame as it was given, and as the library has it.
         self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._in_place = bool(in_place)
         self._keep_released, self._free_frames = keep_released, list[NDArray[Any]]()
         # Held where the recorder is asked, and where it ends; not h5py's lock, which a push holds while it waits. Who
         # holds this may take h5py's lock, never the other way.
@@ -291,6 +299,8 @@ class Recorder(Ending):
 
     def _push(self, frame: NDArray[Any], number: int, row: bytes | None, copy: bool = False) -> str:
         pixels = np.ascontiguousarray(frame)
+        if self._in_place and not copy and not (frame.flags.c_contiguous and frame.flags.writeable):
+            raise ValueError("a frame that is to be overwritten is contiguous and writable: give such an array")
         try:
             if copy:
                 self._call("dc_recorder_push_copy", number, pixels.ctypes.data, row, self._pushed)
@@ -366,6 +376,26 @@ class Recorder(Ending):
     def check_every(self, n_frames: int) -> None:
         """Of how many encoded frames one is decoded, 100 unless told otherwise; 0: the first only."""
         self._call("dc_recorder_check_every", _integer(n_frames, "n_frames", 0, 1 << 62))
+
+    def set_threshold(self, threshold: int) -> int:
+        """Keeps pixels from `threshold` on, in the chunks after all frames that have come.
+
+        Returns the number of the first frame that this is of; one before it that comes later is stored as it would have
+        been. The file says what was changed, in the group `changes` beside the frames, and each DRLE chunk its
+        threshold. Make the dataset with the lowest that there will be: a copy through the filter applies that one.
+        `UnsupportedError`: DRLE of mode "bare", of which a chunk does not say its threshold. Frames that are encoded
+        already are refused afterwards.
+        """
+        number = c.c_uint64()
+        self._call("dc_recorder_set_threshold", _integer(threshold, "threshold", 1, 32767), number)
+        return number.value
+
+    def set_dark(self, dark: NDArray[Any] | None) -> int:
+        """Subtracts another dark image, or none, in the same way."""
+        image = None if dark is None else np.ascontiguousarray(self._checked(dark, "dark"))
+        number = c.c_uint64()
+        self._call("dc_recorder_set_dark", None if image is None else image.ctypes.data, number)
+        return number.value
 
     def push_many(self, frames: NDArray[Any], numbers: Sequence[int] | None = None, **metadata: Any) -> list[str]:
         """Takes several frames (n, height, width), with n numbers and n values for each column.
@@ -497,12 +527,18 @@ class Recorder(Ending):
     def live_sum(self, number: int | None = None) -> tuple[NDArray[np.int64], int]:
         """The exact sum of all frames that are encoded, as they are stored, and how many; or of one class.
 
-        May be called by any thread while frames are pushed; so the next two. Divided by the number it is the mean.
+        May be called by any thread while frames are pushed; so the next three. Divided by the number it is the mean.
         """
         total, n_frames = np.empty(self._shape, np.int64), c.c_uint64()
         index = c.c_size_t(-1).value if number is None else _integer(number, "class", 0, 63)
         self._view("dc_recorder_live_sum", index, total.ctypes.data, total.size, n_frames)
         return total, n_frames.value
+
+    def live_maximum(self) -> tuple[NDArray[Any], int]:
+        """The greatest value of each pixel in all frames that are encoded, as they are stored, and how many these are."""
+        greatest, n_frames = np.empty(self._shape, self._dtype), c.c_uint64()
+        self._view("dc_recorder_live_maximum", greatest.ctypes.data, greatest.nbytes, n_frames)
+        return greatest, n_frames.value
 
     def last_frame(self) -> tuple[int, NDArray[Any]] | None:
         """The greatest number of a frame that is encoded, and the frame as it is stored; None before the first."""

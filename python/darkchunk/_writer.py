@@ -192,18 +192,23 @@ class Writer(Ending):
                 raise UnsupportedError("the writer is closed")
             _native.call(name, self._handle, *arguments)
 
-    def push(self, frame: NDArray[Any]) -> None:
+    def push(self, frame: NDArray[Any], *, in_place: bool = False) -> None:
         """Takes a frame (height, width), or several (n, height, width); what is not contiguous is copied first.
 
-        `NotStoredError`: it was taken, and is held; go on with the next. `NotTakenError`: it was not (of several:
+        `in_place`: each frame that is taken is overwritten with what is stored, dark image subtracted and threshold
+        applied; the array is to be contiguous and writable. `NotStoredError`: it was taken, and is held; go on with the next. `NotTakenError`: it was not (of several:
         `summary.n_pushed` says how many were); push it again. Any other error: it was not.
         """
         pixels = np.ascontiguousarray(self._checked(frame, self._shape, "frame"))
-        if pixels.ndim == 2:
+        if in_place and not (frame.flags.c_contiguous and frame.flags.writeable):
+            raise ValueError("a frame that is to be overwritten is contiguous and writable: give such an array")
+        if pixels.ndim == 2 and not in_place:
             return self._call("dc_writer_push", pixels.ctypes.data)
+        pixels = pixels.reshape(-1, *self._shape)
         step, first, n_frames = pixels[0].nbytes if len(pixels) else 0, pixels.ctypes.data, len(pixels)
         addresses = (c.c_void_p * n_frames)(*(first + index * step for index in range(n_frames)))
-        return self._call("dc_writer_push_frames", addresses, n_frames)
+        name = "dc_writer_push_frames_in_place" if in_place else "dc_writer_push_frames"
+        return self._call(name, addresses, n_frames)
 
     def flush(self) -> None:
         """Stores and flushes all frames that were taken. `NotStoredError`: call it again."""

@@ -303,6 +303,76 @@ def test_a_recording_is_looked_at_by_another_thread_while_it_goes_on(tmp_path):
         recorder.last_frame()
 
 
+@pytest.mark.parametrize("filter", [darkchunk.DRLE(20), darkchunk.Bitshuffle()])
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+def test_the_maximum_is_that_of_numpy(tmp_path, filter, dtype):
+    dark, frames = camera(40)
+    options = {"dark": dark.astype(dtype), "threshold": 20, "maximum": True, "frames_per_chunk": 3}
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, dtype, filter, **options) as recorder:
+        assert recorder.live_maximum()[1] == 0
+        recorder.push_many(frames.astype(dtype)[::2], list(range(0, 40, 2)))
+        recorder.finish()
+        greatest, n_frames = recorder.live_maximum()
+    assert n_frames == 20 and greatest.dtype == dtype
+    np.testing.assert_array_equal(greatest, kept(dark, frames[::2], 20).max(axis=0))
+    with Recorder(tmp_path / "none.h5", "run", SHAPE, dtype) as recorder, pytest.raises(darkchunk.ArgumentError):
+        recorder.live_maximum()
+
+
+def test_frames_are_overwritten_with_what_is_stored(tmp_path):
+    dark, frames = camera(20)
+    expected = kept(dark, frames, 20)
+    given = frames.copy()
+    options = {"dark": dark, "in_place": True, "frames_per_chunk": 3}
+    with Recorder(tmp_path / "run.h5", NAME, SHAPE, "int16", darkchunk.DRLE(20), **options) as recorder:
+        recorder.push_many(given)
+        copied = frames[0].copy()
+        assert recorder.push(copied, copy=True) == "taken"
+        given_too = frames[1].copy()
+        given_too.flags.writeable = False
+        for frame in [given_too, np.asfortranarray(frames[1])]:
+            with pytest.raises(ValueError, match="contiguous and writable"):
+                recorder.push(frame)
+    np.testing.assert_array_equal(given, expected)
+    np.testing.assert_array_equal(copied, frames[0])
+    with h5py.File(tmp_path / "run.h5") as file:
+        np.testing.assert_array_equal(file[NAME][:20], expected)
+
+
+def test_threshold_and_dark_image_change_while_frames_are_pushed(tmp_path):
+    dark, frames = camera(30)
+    truth = [(0, 20, np.zeros_like(dark))]
+    with Recorder(tmp_path / "run.h5", NAME, SHAPE, "int16", darkchunk.DRLE(20), frames_per_chunk=4) as recorder:
+        for number, frame in enumerate(frames):
+            if number == 9:
+                truth.append((recorder.set_threshold(150), 150, np.zeros_like(dark)))
+            if number == 18:
+                truth.append((recorder.set_dark(dark), 150, dark))
+            if number == 26:
+                truth.append((recorder.set_dark(None), 150, np.zeros_like(dark)))
+            recorder.push(frame, number, copy=True)
+        with pytest.raises(ValueError, match="32767"):
+            recorder.set_threshold(0)
+        with pytest.raises(TypeError, match="dark is of float64"):
+            recorder.set_dark(dark.astype(float))
+    assert [first for first, *_ in truth] == [0, 12, 20, 28]
+    with h5py.File(tmp_path / "run.h5") as file:
+        for number, frame in enumerate(file[NAME]):
+            _, threshold, image = [row for row in truth if row[0] <= number][-1]
+            np.testing.assert_array_equal(frame, kept(image, frames[number], threshold))
+        changes = file[f"{NAME}_darkchunk/changes"]
+        assert changes["frame"][:].tolist() == [0, 12, 20, 28]
+        assert changes["threshold"][:].tolist() == [20, 150, 150, 150]
+        assert changes["dark"][:].tolist() == [-1, -1, 0, 1]
+        np.testing.assert_array_equal(changes["dark_images"], [dark, np.zeros_like(dark)])
+    bare = darkchunk.DRLE(20, mode="bare")
+    with (
+        Recorder(tmp_path / "bare.h5", NAME, SHAPE, "int16", bare) as recorder,
+        pytest.raises(darkchunk.UnsupportedError, match="does not say its threshold"),
+    ):
+        recorder.set_threshold(30)
+
+
 def test_room_is_kept_beside_the_file_while_it_is_recorded(tmp_path):
     with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", reserve_bytes=5000):
         assert (tmp_path / "run.h5.reserve").stat().st_size == 5000

@@ -292,3 +292,18 @@ def test_what_is_there_is_not_overwritten(tmp_path):
         closed = file
     with pytest.raises(darkchunk.UnsupportedError, match="closed"):
         Writer(closed, "other", SHAPE, "int16")
+
+
+def test_several_frames_are_overwritten_with_what_is_stored(tmp_path):
+    frames = np.random.default_rng(1).integers(0, 40, (7, 16, 24)).astype("uint16")
+    expected, given = np.where(frames < 20, 0, frames), frames.copy()
+    with darkchunk.Writer(tmp_path / "run.h5", "run", (16, 24), "uint16", darkchunk.DRLE(20), frames_per_chunk=3) as writer:
+        writer.push(given[:5], in_place=True)
+        writer.push(given[5], in_place=True)
+        with pytest.raises(ValueError, match="contiguous and writable"):
+            writer.push(given[:, ::-1], in_place=True)
+        assert writer.summary.n_pushed == 6
+    np.testing.assert_array_equal(given[:6], expected[:6])
+    np.testing.assert_array_equal(given[6], frames[6])
+    with h5py.File(tmp_path / "run.h5") as file:
+        np.testing.assert_array_equal(file["run"], expected[:6])

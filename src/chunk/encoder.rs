@@ -95,6 +95,30 @@ impl<P: FrameElement> ChunkEncoder<P> {
         }
     }
 
+    /// Refuses a threshold that chunks of a bare stream, which do not say theirs, cannot have.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn check_threshold(&self, threshold: u16) -> Result<()> {
+        match self.store {
+            Store::Bare { threshold: own, .. } if own != threshold => Err(Error::Argument(format!(
+                "a bare DRLE stream does not say its threshold, so that all have that of the dataset, {own}: make the dataset \
+                 with DRLE containers"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has DRLE keep pixels from `threshold` on, in this chunk, which has no frame yet, and the following ones. The other codecs take
+    /// the threshold with each frame.
+    ///
+    /// # Errors
+    /// As [`check_threshold`](Self::check_threshold), and [`ContainerWriter::set_threshold`].
+    pub fn set_threshold(&mut self, threshold: u16) -> Result<()> {
+        self.check_threshold(threshold)?;
+        if let Store::Container { writer, .. } = &mut self.store { writer.set_threshold(threshold) } else { Ok(()) }
+    }
+
     /// Adds a frame, given as strips whose concatenation it is: one strip is the whole frame.
     ///
     /// `sum`, as long as the frame, is increased by the stored pixels, but for DRLE's sentinels. With DRLE, the threshold is the

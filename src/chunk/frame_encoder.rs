@@ -102,6 +102,8 @@ pub struct FrameEncoder<P> {
     processing: Arc<Processing<P>>,
     /// The threshold of `processing`, or the filter's.
     threshold: Option<u16>,
+    /// The filter's own.
+    filters_threshold: Option<u16>,
     totals: Totals,
 }
 
@@ -115,12 +117,40 @@ impl<P: FrameElement> FrameEncoder<P> {
     /// size.
     pub fn new(shape: ChunkShape, filter: Option<Filter>, processing: impl Into<Arc<Processing<P>>>) -> Result<Self> {
         let processing = processing.into();
+        let filters_threshold = threshold(None, filter.as_ref())?;
         let threshold = threshold(processing.threshold, filter.as_ref())?;
         processing.check(&shape)?;
         let chunk = ChunkEncoder::new(processing.exec, shape, filter)?;
         let sum = processing.sum.then(|| Sum::new::<P>(shape.frame_pixels()));
         let totals = Totals { n_frames: 0, counts: FrameCounts::default(), sum };
-        Ok(Self { chunk, shape, processing, threshold, totals })
+        Ok(Self { chunk, shape, processing, threshold, filters_threshold, totals })
+    }
+
+    /// From now on does to frames what `processing` says of dark image and threshold; with DRLE and without a threshold, that is the
+    /// filter's. Sum and counts go on, and instructions and threads stay.
+    ///
+    /// # Errors
+    /// As [`check_change`](Self::check_change), and [`Error::Argument`] where the chunk has frames. All is as it was then.
+    pub fn change(&mut self, processing: impl Into<Arc<Processing<P>>>) -> Result<()> {
+        let processing = processing.into();
+        self.check_change(&processing)?;
+        if self.n_frames() > 0 {
+            return Err(Error::Argument("the chunk has frames with which something else was done".into()));
+        }
+        let threshold = processing.threshold.or(self.filters_threshold);
+        threshold.map_or(Ok(()), |threshold| self.chunk.set_threshold(threshold))?;
+        (self.threshold, self.processing) = (threshold, processing);
+        Ok(())
+    }
+
+    /// Whether [`change`](Self::change) can be, once the chunk is empty.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a dark image or a threshold that the element type does not have, and another threshold for a bare DRLE stream;
+    /// [`Error::BufferSize`] for a dark image of another size.
+    pub fn check_change(&self, processing: &Processing<P>) -> Result<()> {
+        processing.check(&self.shape)?;
+        processing.threshold.map_or(Ok(()), |threshold| self.chunk.check_threshold(threshold))
     }
 
     /// Takes one frame, row by row.
@@ -159,6 +189,15 @@ impl<P: FrameElement> FrameEncoder<P> {
             // One of them is refused: which one, and the error, is found one by one.
             at_once.or_else(|_| frames.iter().try_for_each(|frame| self.push(frame)))
         })
+    }
+
+    /// Takes several frames, in their order, and overwrites each with the pixels that are stored: as
+    /// [`push_in_place`](Self::push_in_place) of each.
+    ///
+    /// # Errors
+    /// As [`push_frames`](Self::push_frames). The frame that is refused may be overwritten in part, those after it are as they were.
+    pub fn push_frames_in_place(&mut self, frames: &mut [&mut [P]]) -> Result<()> {
+        frames.iter_mut().try_for_each(|frame| self.push_in_place(frame))
     }
 
     /// Takes a frame of the last chunk back, as it is stored: it is neither corrected, nor summed, nor counted.
@@ -220,6 +259,12 @@ impl<P: FrameElement> FrameEncoder<P> {
     #[must_use]
     pub fn shape(&self) -> &ChunkShape {
         &self.shape
+    }
+
+    /// What is done to frames.
+    #[must_use]
+    pub fn processing(&self) -> &Arc<Processing<P>> {
+        &self.processing
     }
 
     /// The dark image that is subtracted.

@@ -53,6 +53,14 @@ impl Buffer for Lent {
         // SAFETY: the caller promised so many bytes, unchanged until they are released; null was refused.
         Some(unsafe { std::slice::from_raw_parts(at.0.cast::<u8>(), n_bytes) })
     }
+
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let others = || self.others.get(index - 1).copied();
+        let (at, n_bytes) = if index == 0 { self.first } else { others()? };
+        // SAFETY: as above; it is called only with `options.in_place`, where the caller promised that they may be written to, and are nobody
+        // else's until they are released.
+        Some(unsafe { std::slice::from_raw_parts_mut(at.0.cast::<u8>(), n_bytes) })
+    }
 }
 
 impl Drop for Lent {

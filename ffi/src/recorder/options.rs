@@ -71,6 +71,8 @@ pub(crate) struct COptions {
     is_part: c_int,
     share: CShare,
     index: *const c_char,
+    maximum: c_int,
+    in_place: c_int,
 }
 
 impl From<Measures> for CMeasures {
@@ -169,6 +171,8 @@ impl COptions {
             // SAFETY: the caller's promise.
             index: unsafe { self.index() }?,
             swmr: self.swmr != 0,
+            maximum: self.maximum != 0,
+            in_place: self.in_place != 0,
             // SAFETY: the caller's promise.
             classes: unsafe { self.classes() }?,
             // SAFETY: the caller's promise.

@@ -27,6 +27,11 @@ pub(crate) trait Recording: Send {
         row: &[u8],
     ) -> Result<Pushed, Failure>;
     fn check_every(&self, n_frames: u64);
+    /// The number of the first frame that it is of.
+    fn set_threshold(&mut self, threshold: u16) -> Result<u64, Failure>;
+    /// # Safety
+    /// `dark` is null, or has the pixels of a frame.
+    unsafe fn set_dark(&mut self, dark: *const c_void) -> Result<u64, Failure>;
     fn poll(&mut self) -> Result<(), Failure>;
     fn flush(&mut self, sync: bool) -> Result<(), Failure>;
     fn finish(&mut self) -> Result<Statistics, Failure>;
@@ -75,6 +80,19 @@ macro_rules! by_its_own {
 
         fn check_every(&self, n_frames: u64) {
             $kind::check_every(self, n_frames);
+        }
+
+        fn set_threshold(&mut self, threshold: u16) -> Result<u64, Failure> {
+            Ok($kind::set_threshold(self, threshold)?)
+        }
+
+        unsafe fn set_dark(&mut self, dark: *const c_void) -> Result<u64, Failure> {
+            if dark.is_null() {
+                return Ok($kind::set_dark(self, None)?);
+            }
+            // SAFETY: the caller's promise.
+            let image = unsafe { slice(dark.cast::<P>(), $kind::frame_pixels(self), "dark") }?;
+            Ok($kind::set_dark(self, Some(image.to_vec()))?)
         }
 
         fn poll(&mut self) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ const MAX_ROW_BYTES: usize = 1 << 16;
 pub(crate) const STATUS: &str = "frame_status";
 
 /// What else is in the group beside a dataset.
-const RESERVED: [&str; 2] = ["dark", "sum"];
+const RESERVED: [&str; 3] = ["dark", "sum", crate::changes::GROUP];
 
 /// What a column is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Columns {
     ///
     /// # Errors
     /// [`Error::ReadOnly`], [`Error::Parallel`], [`Error::NameTaken`]: nothing is made then. [`Error::Unsupported`] for a name that
-    /// is empty, there twice, or that of the dark image or of the sum (`dark`, `sum`), and rows of more than 64 KB; [`Error::MissingFunction`]: the table of functions has no `H5Pset_fill_value`; [`Error::Hdf5`].
+    /// is empty, there twice, or that of something else in the group (`dark`, `sum`, `changes`), and rows of more than 64 KB; [`Error::MissingFunction`]: the table of functions has no `H5Pset_fill_value`; [`Error::Hdf5`].
     pub fn create(library: &Library, at: Hid, path: &str, columns: &[Column]) -> Result<Self> {
         let file = file_to_write(library, at)?;
         let columns = with_status(columns)?;
@@ -304,9 +304,9 @@ fn with_status(columns: &[Column]) -> Result<Vec<Column>> {
 }
 
 fn refused(name: &str) -> Error {
-    let [dark, sum] = RESERVED;
+    let [dark, sum, changes] = RESERVED;
     Error::Unsupported(format!(
-        "a column cannot be called {name:?}: give each another name, and none {STATUS}, {dark} or {sum}"
+        "a column cannot be called {name:?}: give each another name, and none {STATUS}, {dark}, {sum} or {changes}"
     ))
 }
 

@@ -41,7 +41,9 @@ impl Drle {
             }
             Err(_) => {
                 let header = self.header(dst.len())?;
-                if self.mode() == Mode::Packed {
+                if self.mode() == Mode::Packed
+                    && let Some(header) = with_proved_threshold(stored, header)
+                {
                     let failed = failed_of(level, &packed_container(stored, header), front_is_sound, dst);
                     if failed.len() < header.n_segments() {
                         return Ok(Recovered { failed, front_is_sound });
@@ -52,6 +54,23 @@ impl Drle {
         };
         Ok(Recovered { failed: failed_of(level, &container, front_is_sound, dst), front_is_sound })
     }
+}
+
+/// The header with the threshold of a packed chunk, from which its values are counted. A recorder may have changed it, so that the
+/// parameters' alone is not believed: it is the one with which the checksum fits, if only the threshold is damaged, in one byte. Where damage
+/// is elsewhere, chunk and parameters must say the same. `None` where they do not.
+fn with_proved_threshold(stored: &[u8], header: Header) -> Option<Header> {
+    let said: [u8; 2] = stored.get(8..10)?.try_into().ok()?;
+    let [low, high] = said;
+    let near = (0..=u8::MAX).flat_map(|byte| [[byte, high], [low, byte]]);
+    let candidates = [header.threshold].into_iter().chain(near.map(u16::from_le_bytes));
+    let is_proved = |header: &Header| {
+        let container = Container::salvage_as(stored, *header, VERSION_PACKED);
+        container.table_entry(0).is_ok_and(|(_, checksum)| proves(&container, 0, checksum))
+    };
+    let mut headers = candidates.map(|threshold| Header { threshold, ..header });
+    let proved = headers.find(|header| header.check().is_ok() && is_proved(header));
+    proved.or_else(|| (u16::from_le_bytes(said) == header.threshold).then_some(header))
 }
 
 /// A packed container of which header or table is damaged, with its tables if they can be proved.

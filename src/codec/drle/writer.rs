@@ -77,6 +77,20 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ContainerWriter<B> {
         &self.header
     }
 
+    /// Has this and the following containers say that their pixels are kept from `threshold` on.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where it is not from 1 to 32767; [`Error::Argument`] where segments are finished already.
+    pub fn set_threshold(&mut self, threshold: u16) -> Result<()> {
+        let header = Header { threshold, ..self.header };
+        header.check()?;
+        if self.front.n_finished > 0 {
+            return Err(Error::Argument("the container has segments of another threshold".into()));
+        }
+        self.header = header;
+        Ok(())
+    }
+
     /// Begins the next container.
     pub fn clear(&mut self) {
         self.front = Front::start(&self.header);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use darkchunk::element::{Element, as_bytes};
+use darkchunk::element::{Element, as_bytes, as_bytes_mut};
 
 use super::encoded::Encoded;
 
@@ -11,17 +11,31 @@ use super::encoded::Encoded;
 pub trait Buffer: Send + 'static {
     /// Piece `index` of the frame, which is its pieces one after the other: rows, strips, modules; `None` after the last.
     fn piece(&self, index: usize) -> Option<&[u8]>;
+
+    /// The same to be written to, for [`Options::in_place`](super::Options::in_place); `None` also where that cannot be.
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let _ = index;
+        None
+    }
 }
 
 impl<P: Element> Buffer for Vec<P> {
     fn piece(&self, index: usize) -> Option<&[u8]> {
         (index == 0).then(|| as_bytes(self))
     }
+
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        (index == 0).then(|| as_bytes_mut(self))
+    }
 }
 
 impl<P: Element> Buffer for Box<[P]> {
     fn piece(&self, index: usize) -> Option<&[u8]> {
         (index == 0).then(|| as_bytes(self))
+    }
+
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        (index == 0).then(|| as_bytes_mut(self))
     }
 }
 
@@ -34,6 +48,11 @@ impl<P: Element> Buffer for Arc<[P]> {
 /// Bytes of all pieces.
 pub(super) fn n_bytes(buffer: &impl Buffer) -> usize {
     pieces(buffer).map(<[u8]>::len).sum()
+}
+
+/// Whether all pieces can be written to.
+pub(super) fn is_writable(buffer: &mut impl Buffer) -> bool {
+    (0..pieces(buffer).count()).all(|index| buffer.piece_mut(index).is_some())
 }
 
 pub(super) fn pieces(buffer: &impl Buffer) -> impl Iterator<Item = &[u8]> {
@@ -92,6 +111,13 @@ impl<B: Buffer> Buffer for Held<B> {
         match self {
             Self::Given(buffer) | Self::Encoded(_, buffer) => buffer.piece(index),
             Self::Copied(pooled) => (index == 0).then_some(&pooled.bytes[..]),
+        }
+    }
+
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        match self {
+            Self::Given(buffer) | Self::Encoded(_, buffer) => buffer.piece_mut(index),
+            Self::Copied(pooled) => (index == 0).then_some(&mut pooled.bytes[..]),
         }
     }
 }

@@ -9,6 +9,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Record
 use super::Recorder;
 use super::blocks::Blocks;
 use super::buffer::{Buffer, Pool};
+use super::changes::Changes;
 use super::encoded::Checks;
 use super::inner::Inner;
 use super::live::{Live, Viewed};
@@ -52,20 +53,34 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         let encoders = encoders(&chunks, filter.as_ref(), &processing, options.n_workers)?;
         let checks = Arc::new(Checks::new(&shape, filter.clone(), &processing, &options));
         let (shown, number) = ((shape, filter.as_ref()), options.numbering());
-        let viewed = Viewed::new(shown, &dataset.compression, &processing, number, classes);
+        let changes = Changes::new(&processing);
+        let viewed = Viewed::new(shown, &dataset.compression, &changes, number, classes);
         let room = Room::keep(&chunks, options.reserve_bytes)?;
         let blocks = options.index.as_deref().map(|path| Blocks::begin(path, filter.as_ref())).transpose()?;
         let sink = sink(library, at, dataset, chunks, &encoders[0], (room, blocks), &options)?;
         let (row_bytes, journal, policy) = (sink.row_bytes(), sink.journal(), options.policy);
-        let writer_thread = options.writer_thread;
-        let workers = workers(encoders, filter.as_ref(), options, (&checks, &viewed));
-        let live = Live::new(viewed, workers.iter().map(Worker::sums).collect());
+        let (writer_thread, in_place) = (options.writer_thread, options.in_place);
+        let workers = workers(encoders, filter.as_ref(), options, (&checks, &viewed, &changes));
+        let (sums, maxima) = workers.iter().map(|worker| (worker.sums(), worker.maximum())).unzip();
+        let live = Live::new(viewed, sums, maxima);
         let threads = Threads::start(Arc::clone(&shared), workers, sink, writer_thread)
             .map_err(|error| Error::Argument(format!("the system starts no thread that writes: {error}")))?;
         let (monitor, pool) = (Monitor::new(&shared), Pool::default());
         let (is_ended, is_finished) = (false, false);
-        let inner =
-            Inner { shared, threads, pool, frame_bytes, row_bytes, journal, checks, policy, is_ended, is_finished };
+        let inner = Inner {
+            shared,
+            threads,
+            pool,
+            frame_bytes,
+            row_bytes,
+            journal,
+            checks,
+            changes,
+            policy,
+            in_place,
+            is_ended,
+            is_finished,
+        };
         Ok(Self { inner: Some(Box::new(inner)), monitor, live })
     }
 }
@@ -109,13 +124,14 @@ fn workers<P: FileElement + Into<i64>>(
     encoders: Vec<FrameEncoder<P>>,
     filter: Option<&Filter>,
     options: Options<P>,
-    (checks, viewed): (&Arc<Checks>, &Arc<Viewed<P>>),
+    (checks, viewed, changes): (&Arc<Checks>, &Arc<Viewed<P>>, &Arc<Changes<P>>),
 ) -> Vec<Worker<P>> {
     let meter = Arc::new(Meter::new(&encoders[0], filter));
     let numbering = options.numbering();
-    let Options { format, veto, index, .. } = options;
+    let Options { format, in_place, veto, maximum, index, .. } = options;
     let plan = Plan {
         format,
+        in_place,
         veto,
         meter,
         numbering,
@@ -123,6 +139,9 @@ fn workers<P: FileElement + Into<i64>>(
         checks: Arc::clone(checks),
         walks: filter.filter(|_| index.is_some()).cloned(),
         viewed: Arc::clone(viewed),
+        changes: Arc::clone(changes),
+        filter: filter.cloned(),
+        maximum,
     };
     encoders.into_iter().map(|encoder| Worker::new(encoder, plan.clone())).collect()
 }

@@ -3,7 +3,7 @@
 //! A detector that compresses by itself delivers what the filter would have made. It is written as it is, after a look at its header;
 //! the first one and each n-th are decoded, so that chunks which no reader can read are noticed while the measurement runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use darkchunk::chunk::{ChunkShape, Filter, FrameElement, Processing};
 use darkchunk::codec::drle::{ContainerWriter, Drle, Mode};
@@ -39,6 +39,8 @@ pub(super) struct Checks {
     /// Why encoded frames cannot be taken.
     refused: Option<&'static str>,
     is_native: bool,
+    /// Whether threshold or dark image were changed.
+    is_changed: AtomicBool,
     every: AtomicU64,
     n_seen: AtomicU64,
 }
@@ -67,14 +69,22 @@ impl Checks {
             element_bytes: P::TYPE.n_bytes,
             refused,
             is_native: options.format == PixelFormat::Native,
+            is_changed: false.into(),
             every: CHECK_EVERY.into(),
             n_seen: 0.into(),
         }
     }
 
+    /// Threshold or dark image were changed.
+    pub(super) fn note_change(&self) {
+        self.is_changed.store(true, Ordering::Relaxed);
+    }
+
     fn accept(&self, kind: Encoded, n_bytes: usize) -> crate::Result<()> {
         let refuse = |why: &str| Err(Error::Argument(format!("a frame that is encoded already was not taken: {why}")));
-        match (self.refused, kind, &self.filter) {
+        let changed = "dark image and threshold, one of which was changed, are of pixels: push pixels";
+        let refused = self.refused.or(self.is_changed.load(Ordering::Relaxed).then_some(changed));
+        match (refused, kind, &self.filter) {
             (Some(why), ..) => refuse(why),
             (_, Encoded::Stream, filter) if !matches!(filter, Some(Filter::Drle(_))) => {
                 refuse("it is a DRLE stream, and the dataset has another filter")
@@ -153,7 +163,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     ///
     /// # Errors
     /// As [`push_with`](Self::push_with); [`Error::Argument`] where the recorder has several frames a chunk, or is to do something with
-    /// pixels: a dark image, a threshold, a sum, a veto.
+    /// pixels: a dark image, a threshold, a sum, a veto; and once threshold or dark image were [changed](Self::set_threshold).
     pub fn push_encoded(
         &mut self,
         number: u64,

@@ -7,7 +7,8 @@ use std::time::Instant;
 use darkchunk_hdf5::FileElement;
 
 use super::Pushed;
-use super::buffer::{Buffer, Held, Pool};
+use super::buffer::{self, Buffer, Held, Pool};
+use super::changes::Changes;
 use super::encoded::Checks;
 use super::options::Policy;
 use super::order::Offer;
@@ -26,7 +27,9 @@ pub(super) struct Inner<P, B> {
     pub(super) row_bytes: usize,
     pub(super) journal: Option<PathBuf>,
     pub(super) checks: Arc<Checks>,
+    pub(super) changes: Arc<Changes<P>>,
     pub(super) policy: Policy,
+    pub(super) in_place: bool,
     /// No frame can be pushed any more.
     pub(super) is_ended: bool,
     /// All is stored.
@@ -45,6 +48,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         let expected = self.frame_bytes;
         let size = darkchunk::Error::BufferSize { what: "the frame", expected, found };
         if found == expected { Ok(()) } else { Err(darkchunk_hdf5::Error::from(size).into()) }
+    }
+
+    /// Refuses a frame that is to be overwritten and cannot be.
+    pub(super) fn check_writable(&self, frame: &mut B) -> Result<()> {
+        let text = "in_place: the memory of this frame cannot be written to: give other memory (Buffer::piece_mut)";
+        if !self.in_place || buffer::is_writable(frame) { Ok(()) } else { Err(Error::Argument(text.to_owned())) }
     }
 
     /// Says what is to be done with a frame, and makes room for one that is to be taken.

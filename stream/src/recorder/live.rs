@@ -2,6 +2,7 @@
 //!
 //! * The sums are the workers' own. A worker holds the lock of its sums while it encodes a chunk: who reads them waits so long, and a worker
 //!   waits while they are copied. They are of whole chunks, and of all frames that are encoded, also of those that wait for HDF5.
+//! * So are the maximum images, where they are kept.
 //! * The last frame is decoded from the last chunk, of which the recorder keeps the bytes.
 //! * For thresholds, the workers copy the next frames as they are pushed, and the asking thread encodes them.
 
@@ -14,6 +15,8 @@ use darkchunk::chunk::{ChunkShape, Compression, Filter, FrameElement, FrameEncod
 use darkchunk::element::as_bytes_mut;
 
 use super::buffer::Pooled;
+use super::changes::Changes;
+use super::maximum::{self, Maximum, SharedMaximum};
 use super::share::Numbering;
 use super::sums::{ClassOf, SharedSums, lock};
 use crate::{Error, Result};
@@ -39,6 +42,15 @@ impl LiveSum {
     pub fn mean(&self) -> Vec<f64> {
         self.total.iter().map(|total| *total as f64 / self.n_frames as f64).collect()
     }
+}
+
+/// The greatest value of each pixel, of frames as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveMaximum<P> {
+    /// Frames that it is of.
+    pub n_frames: u64,
+    /// A number for each pixel; zeros before the first frame.
+    pub pixels: Vec<P>,
 }
 
 /// What a threshold makes of frames.
@@ -70,7 +82,7 @@ pub(super) struct Viewed<P> {
     shape: ChunkShape,
     filter: Option<Filter>,
     compression: Compression,
-    processing: Arc<Processing<P>>,
+    changes: Arc<Changes<P>>,
     numbering: Numbering,
     pub(super) classes: Option<ClassOf>,
     last: Mutex<Option<Last>>,
@@ -86,7 +98,7 @@ impl<P: FrameElement> Viewed<P> {
     pub(super) fn new(
         (shape, filter): (ChunkShape, Option<&Filter>),
         compression: &Compression,
-        processing: &Arc<Processing<P>>,
+        changes: &Arc<Changes<P>>,
         numbering: Numbering,
         classes: Option<ClassOf>,
     ) -> Arc<Self> {
@@ -94,7 +106,7 @@ impl<P: FrameElement> Viewed<P> {
             shape,
             filter: filter.cloned(),
             compression: compression.clone(),
-            processing: Arc::clone(processing),
+            changes: Arc::clone(changes),
             numbering,
             classes,
             last: Mutex::default(),
@@ -163,7 +175,7 @@ impl<P: FrameElement> Viewed<P> {
             }
             _ => None,
         };
-        let processing = Processing { threshold: Some(threshold), ..Processing::clone(&self.processing) };
+        let processing = Processing { threshold: Some(threshold), ..Processing::clone(&self.changes.newest()) };
         FrameEncoder::new(shape, filter, processing)
     }
 
@@ -193,19 +205,22 @@ pub struct Live<P> {
     viewed: Arc<Viewed<P>>,
     /// One for each worker.
     sums: Arc<[SharedSums]>,
+    /// The same, where the greatest values are kept.
+    maxima: Arc<[Option<SharedMaximum<P>>]>,
     /// The process that records.
     process: u32,
 }
 
 impl<P> Clone for Live<P> {
     fn clone(&self) -> Self {
-        Self { viewed: Arc::clone(&self.viewed), sums: Arc::clone(&self.sums), process: self.process }
+        let (viewed, sums, maxima) = (Arc::clone(&self.viewed), Arc::clone(&self.sums), Arc::clone(&self.maxima));
+        Self { viewed, sums, maxima, process: self.process }
     }
 }
 
-impl<P: FrameElement> Live<P> {
-    pub(super) fn new(viewed: Arc<Viewed<P>>, sums: Vec<SharedSums>) -> Self {
-        Self { viewed, sums: sums.into(), process: std::process::id() }
+impl<P: FrameElement + Into<i64>> Live<P> {
+    pub(super) fn new(viewed: Arc<Viewed<P>>, sums: Vec<SharedSums>, maxima: Vec<Option<SharedMaximum<P>>>) -> Self {
+        Self { viewed, sums: sums.into(), maxima: maxima.into(), process: std::process::id() }
     }
 
     /// The sum of all frames so far, or of those of a [class](super::Classes). `None` where no sum is kept.
@@ -223,6 +238,26 @@ impl<P: FrameElement> Live<P> {
         let mut sums: Vec<_> = self.sums.iter().map(|sums| lock(sums)).collect();
         let n_kept = sums.iter_mut().filter_map(|sums| sums.add_to(class, &mut all).then_some(())).count();
         Ok((n_kept > 0).then(|| LiveSum { n_frames: all.n_frames(), total: all.total().to_vec() }))
+    }
+
+    /// The greatest value of each pixel in all frames so far, as they are stored. `None` where it is not [kept](super::Options::maximum).
+    ///
+    /// # Errors
+    /// [`Error::Forked`].
+    pub fn maximum(&self) -> Result<Option<LiveMaximum<P>>> {
+        self.check()?;
+        let mut all = Maximum::new(self.viewed.shape.frame_pixels());
+        let mut is_kept = false;
+        for one in self.maxima.iter().flatten() {
+            let one = maximum::lock(one);
+            let (pixels, n_frames) = one.get();
+            is_kept = true;
+            if n_frames > 0 {
+                all.merge(pixels, n_frames);
+            }
+        }
+        let (pixels, n_frames) = all.get();
+        Ok(is_kept.then(|| LiveMaximum { n_frames, pixels: pixels.to_vec() }))
     }
 
     /// The frame of the greatest number that is encoded, as it is stored, and its number. `None` before the first.

@@ -25,11 +25,13 @@
 
 mod blocks;
 mod buffer;
+mod changes;
 mod create;
 mod encoded;
 mod files;
 mod inner;
 mod live;
+mod maximum;
 mod monitor;
 mod noted;
 mod numbers;
@@ -58,7 +60,7 @@ use inner::{Admitted, Inner};
 pub use buffer::Buffer;
 pub use encoded::Encoded;
 pub use files::{Complete, Files, Spread};
-pub use live::{Live, LiveSum, Preview};
+pub use live::{Live, LiveMaximum, LiveSum, Preview};
 pub use monitor::Monitor;
 pub use options::{MAX_GAP, MAX_REORDER, Options, Policy};
 pub use pixels::PixelFormat;
@@ -147,13 +149,14 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     ///
     /// # Errors
     /// As [`push`](Self::push); [`Error::Argument`] for a row of another size.
-    pub fn push_with(&mut self, number: u64, frame: B, row: &[u8]) -> std::result::Result<Pushed, NotPushed<B>> {
+    pub fn push_with(&mut self, number: u64, mut frame: B, row: &[u8]) -> std::result::Result<Pushed, NotPushed<B>> {
         let inner = match self.inner() {
             Ok(inner) => inner,
             Err(error) => return Err(NotPushed { frame: Some(frame), error }),
         };
         let n_bytes = buffer::n_bytes(&frame);
-        match inner.check_size(n_bytes).and_then(|()| inner.admit(number, n_bytes, row)) {
+        let checked = inner.check_size(n_bytes).and_then(|()| inner.check_writable(&mut frame));
+        match checked.and_then(|()| inner.admit(number, n_bytes, row)) {
             Ok(Admitted::Yes(index)) => {
                 inner.take(index, n_bytes, Held::Given(frame), row);
                 inner.news().map(|()| Pushed::Taken).map_err(|error| NotPushed { frame: None, error })
@@ -238,6 +241,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
         self.inner.as_ref().map_or(0, |inner| inner.frame_bytes)
+    }
+
+    /// Pixels of a frame.
+    #[must_use]
+    pub fn frame_pixels(&self) -> usize {
+        self.inner.as_ref().map_or(0, |inner| inner.threads.encoder().shape().frame_pixels())
     }
 
     /// Bytes of a frame's metadata.

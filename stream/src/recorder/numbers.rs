@@ -63,6 +63,11 @@ impl Numbers {
         Some((STATES[usize::from(byte & !CLOSED)], byte & CLOSED == 0))
     }
 
+    /// The oldest frame of which is known what became of it; none before it can come any more.
+    pub(super) fn oldest(&self) -> u64 {
+        self.first_page * PAGE as u64
+    }
+
     /// Notes what became of a frame that is in the window, or newer than all others.
     pub(super) fn set(&mut self, index: u64, state: State) {
         let Some(page) = self.page(index) else { return };

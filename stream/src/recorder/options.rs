@@ -49,6 +49,10 @@ pub struct Options<P> {
     pub max_gap: u64,
     /// How the pixels are delivered.
     pub format: PixelFormat,
+    /// Whether the memory of a frame that is pushed is overwritten with the pixels that are stored, dark image subtracted and threshold applied,
+    /// before it is released. A frame that is vetoed stays as it is; one that cannot be encoded may be overwritten in part. Not with a format of
+    /// a camera.
+    pub in_place: bool,
     /// Which frames are stored.
     pub veto: Option<Veto<P>>,
     /// Whether a [journal](crate::journal) is written beside the file, from which it is restored after a crash. It is removed when the
@@ -71,6 +75,9 @@ pub struct Options<P> {
     pub swmr: bool,
     /// Frames whose sums are also to be seen apart, in the [live view](super::Live); the file has the sum of all.
     pub classes: Option<Classes>,
+    /// Whether the greatest value of each pixel is kept, for the [live view](super::Live): an image in each worker. With other filters than DRLE
+    /// each chunk is decoded again for it.
+    pub maximum: bool,
     /// Numbers that each frame has beside its pixels. With the column `frame_status`, which is always there, they are in the group
     /// beside the dataset, whose name is the dataset's with `_darkchunk` appended.
     pub columns: Vec<Column>,
@@ -90,12 +97,14 @@ impl<P> Default for Options<P> {
             reorder: 64,
             max_gap: 100_000,
             format: PixelFormat::Native,
+            in_place: false,
             veto: None,
             journal: true,
             reserve_bytes: Reserve::DEFAULT_BYTES,
             index: None,
             swmr: false,
             classes: None,
+            maximum: false,
             columns: Vec::new(),
         }
     }
@@ -126,6 +135,13 @@ impl<P> Options<P> {
                 "max_bytes is {}, two chunks of {} frames have {least}: give more, or put fewer frames in a chunk",
                 self.max_bytes, shape.n_frames
             )));
+        }
+        if self.in_place && self.format != PixelFormat::Native {
+            let text = format!(
+                "in_place with {:?}: pixels are stored in another form than they came: give Native",
+                self.format
+            );
+            return Err(Error::Argument(text));
         }
         if let Some(share) = self.share.filter(|share| !share.is_sound()) {
             return Err(Error::Argument(format!("{share:?}: give rows of frames that do not overlap")));

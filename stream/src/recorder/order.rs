@@ -290,6 +290,19 @@ impl<T> Order<T> {
         self.n_frames
     }
 
+    /// Where the first chunk begins after all frames that have come, and after those before the index `from` of the measurement; and where
+    /// that of the oldest frame does that can still come.
+    pub(super) fn next_start(&self, from: u64) -> (u64, u64) {
+        let Rules { frames_per_chunk: n, numbering, .. } = self.rules;
+        let after = self.n_frames.max(numbering.share.place_from(from));
+        (after.next_multiple_of(n), self.numbers.oldest() / n * n)
+    }
+
+    /// The number of a frame.
+    pub(super) fn numbering(&self) -> Numbering {
+        self.rules.numbering
+    }
+
     /// Chunks that are ready or with workers.
     pub(super) fn n_jobs(&self) -> usize {
         self.n_jobs

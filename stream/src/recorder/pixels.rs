@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use darkchunk::chunk::FrameElement;
-use darkchunk::element::{ElementType, as_bytes_mut};
+use darkchunk::element::{ElementType, as_bytes, as_bytes_mut};
 use darkchunk::{Error, Result};
 
 use super::buffer::{Buffer, pieces};
@@ -135,6 +135,37 @@ impl<'a, P: FrameElement> Strips<'a, P> {
 pub(super) fn in_one_piece<P: FrameElement>(frame: &impl Buffer, format: PixelFormat) -> Option<&[P]> {
     let is_one = format.is_native(P::TYPE) && frame.piece(1).is_none();
     frame.piece(0).filter(|_| is_one).and_then(as_pixels)
+}
+
+/// Has the pixels of a frame overwritten, where they are or, where they are not in one piece, by way of `scratch`.
+pub(super) fn overwrite<P: FrameElement>(
+    frame: &mut impl Buffer,
+    scratch: &mut Scratch<P>,
+    n_pixels: usize,
+    write: impl FnOnce(&mut [P]) -> Result<()>,
+) -> Result<()> {
+    if frame.piece(1).is_none()
+        && let Some(pixels) = frame.piece_mut(0).and_then(as_pixels_mut)
+    {
+        return write(pixels);
+    }
+    scratch.fill(frame, PixelFormat::Native, n_pixels);
+    write(&mut scratch.pixels)?;
+    let mut rest = as_bytes(&scratch.pixels);
+    for index in 0.. {
+        let Some(piece) = frame.piece_mut(index) else { break };
+        let (stored, after) = rest.split_at(piece.len());
+        piece.copy_from_slice(stored);
+        rest = after;
+    }
+    Ok(())
+}
+
+/// Bytes as pixels to be written; `None` where they do not begin or end where pixels do.
+fn as_pixels_mut<P: FrameElement>(bytes: &mut [u8]) -> Option<&mut [P]> {
+    // SAFETY: an `Element` is an integer without padding, of which any bytes are a value, and which has only bytes that are.
+    let (before, pixels, after) = unsafe { bytes.align_to_mut::<P>() };
+    (before.is_empty() && after.is_empty()).then_some(pixels)
 }
 
 /// Bytes as pixels; `None` where they do not begin or end where pixels do.

@@ -44,6 +44,15 @@ impl Share {
         }
     }
 
+    /// The first place in the file of a frame that has this index in the measurement, or a greater one.
+    pub(crate) fn place_from(&self, index: u64) -> u64 {
+        let after = index.saturating_sub(self.first);
+        match (self.frames, self.every) {
+            (0, _) | (_, 0) => after,
+            (frames, every) => (after / every).saturating_mul(frames).saturating_add((after % every).min(frames)),
+        }
+    }
+
     /// The other way about.
     pub(crate) fn index(&self, place: u64) -> u64 {
         let after = match (self.frames, self.every) {
@@ -92,6 +101,7 @@ mod tests {
                 assert_eq!(places.iter().flatten().count(), 1, "{index} of {n_turns} x {frames}");
                 assert_eq!(places[owner], Some(next[owner]));
                 assert_eq!(shares[owner].index(next[owner]), index);
+                assert!(shares.iter().zip(&next).all(|(share, next)| share.place_from(index) == *next), "{index}");
                 next[owner] += 1;
             }
         }

@@ -13,6 +13,7 @@ use darkchunk::kernels::drle::FrameCounts;
 use darkchunk_hdf5::{ChunkWriter, Columns, Error, Flush, FrameStatus, Recording, Result};
 
 use super::blocks::Blocks;
+use super::changes::Pending;
 use super::noted::Noted;
 use super::numbers::State;
 use super::order::{Job, Order};
@@ -40,11 +41,13 @@ pub(super) struct Shown<T> {
     pub(super) is_news: bool,
     /// Why the last frame that was refused was.
     pub(super) fault: Option<String>,
+    /// Changes that are to be stored before other chunks are.
+    pub(super) changes: VecDeque<Pending>,
 }
 
 impl<T> Shared<T> {
     pub(super) fn new(order: Order<T>) -> Self {
-        let shown = Shown { order, trouble: None, is_news: false, fault: None };
+        let shown = Shown { order, trouble: None, is_news: false, fault: None, changes: VecDeque::new() };
         Self { state: Mutex::new(shown), progress: Condvar::new() }
     }
 
@@ -215,16 +218,16 @@ impl<T> Sink<T> {
 
     /// Stores what there is to be stored at the end, and flushes the file: `n_frames` is the length of the dataset, with missing
     /// frames.
-    pub(super) fn finish(&mut self, n_frames: u64, sum: Option<(&mut Sum, bool)>, shared: &Shared<T>) -> Result<()> {
+    pub(super) fn finish(&mut self, n_frames: u64, sum: Option<Sum>, shared: &Shared<T>) -> Result<()> {
         self.room.retry_now();
         self.attempt(shared, |sink| {
             sink.store(shared)?;
             // Before the sum, which may fail, so that this costs no frames and no rows.
             sink.end(n_frames, shared)?;
-            if let Some((sum, has_threshold)) = sum.filter(|_| !sink.has_lost) {
+            if let Some(mut sum) = sum.filter(|_| !sink.has_lost) {
                 sink.room.check()?;
                 let first = sink.first_index.unwrap_or(0);
-                sink.recording.store_sum_of(sum, has_threshold, first, &sink.chunks)?;
+                sink.recording.store_sum_of(&mut sum, first, &sink.chunks)?;
                 sink.flush(shared)?;
             }
             sink.close(shared)
@@ -315,6 +318,7 @@ impl<T> Sink<T> {
         if !self.waiting.is_empty() {
             self.room.check()?;
         }
+        self.store_changes(shared)?;
         self.unpark(shared)?;
         while let Some(done) = self.waiting.front() {
             let Some(chunk) = &done.chunk else { break };
@@ -345,6 +349,19 @@ impl<T> Sink<T> {
             }
         }
         self.columns.write_full()
+    }
+
+    /// Stores what is done to frames from one on, and flushes it: the file of a killed process is to say it of each chunk.
+    fn store_changes(&mut self, shared: &Shared<T>) -> Result<()> {
+        let mut is_new = false;
+        loop {
+            let change = shared.lock().changes.front().cloned();
+            let Some(Pending { frame, threshold, dark }) = change else { break };
+            self.recording.change(frame, threshold, dark.as_deref(), &self.chunks)?;
+            shared.lock().changes.pop_front();
+            is_new = true;
+        }
+        if is_new { self.flush(shared) } else { Ok(()) }
     }
 
     fn is_flush_due(&self) -> bool {

@@ -6,6 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use darkchunk::chunk::FrameEncoder;
 use darkchunk_hdf5::{FileElement, FrameStatus};
 
 use super::buffer::Frame;
@@ -183,6 +184,11 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         }
     }
 
+    /// The encoder of this thread's own worker.
+    pub(super) fn encoder(&self) -> &FrameEncoder<P> {
+        self.own.encoder()
+    }
+
     pub(super) fn flush(&mut self, sync: bool) -> darkchunk_hdf5::Result<()> {
         self.tell_all_dropped();
         match (&mut self.writer, &self.done) {
@@ -214,9 +220,7 @@ impl<P: FileElement + Into<i64>, T: Frame> Threads<P, T> {
         self.store();
         let Writer::Here(sink) = &mut self.writer else { return Err(gone()) };
         let n_frames = self.shared.lock().order.n_frames();
-        let has_threshold = self.own.encoder().threshold().is_some();
-        let mut sum = self.own.sum();
-        sink.finish(n_frames, sum.as_mut().map(|sum| (sum, has_threshold)), &self.shared)
+        sink.finish(n_frames, self.own.sum(), &self.shared)
     }
 
     /// After [`finish`](Self::finish) has failed: ends without what HDF5 does not take.

@@ -83,6 +83,11 @@ impl Meter {
         Self { threshold: encoder.threshold().map_or(i64::MIN, i64::from), sentinels, least, most }
     }
 
+    /// The same with another threshold.
+    pub(super) fn with_threshold(&self, threshold: Option<u16>) -> Self {
+        Self { threshold: threshold.map_or(i64::MIN, i64::from), ..self.clone() }
+    }
+
     /// Measures a frame, given in pieces.
     pub(super) fn measure<P: FrameElement + Into<i64>>(&self, pieces: &[&[P]], dark: Option<&[P]>) -> Measures {
         let mut measures = Measures::default();

@@ -1,7 +1,7 @@
 //! What a worker does: the frames of a chunk, corrected, summed and encoded, and their memory released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use darkchunk::chunk::{Filter, FrameElement, FrameEncoder, Sum};
 use darkchunk::kernels::drle::FrameCounts;
@@ -10,11 +10,13 @@ use crate::journal::checksum;
 use crate::reader::Walked;
 
 use super::buffer::{Frame, Pool, Pooled};
+use super::changes::Changes;
 use super::encoded::{Checks, Encoded};
 use super::live::Viewed;
+use super::maximum::{self, Maximum, SharedMaximum};
 use super::numbers::State;
 use super::order::{Job, Slot};
-use super::pixels::{PixelFormat, Scratch, Strips, in_one_piece};
+use super::pixels::{PixelFormat, Scratch, Strips, in_one_piece, overwrite};
 use super::share::Numbering;
 use super::sums::{SharedSums, Sums, class_of, lock};
 use super::veto::{Candidate, Meter, Veto};
@@ -43,6 +45,8 @@ pub(super) struct Done<T> {
 #[derive(Debug, Clone)]
 pub(super) struct Plan<P> {
     pub(super) format: PixelFormat,
+    /// Whether frames are overwritten with what is stored.
+    pub(super) in_place: bool,
     pub(super) veto: Option<Veto<P>>,
     pub(super) meter: Arc<Meter>,
     pub(super) numbering: Numbering,
@@ -51,6 +55,10 @@ pub(super) struct Plan<P> {
     /// The filter whose blocks are walked, where there is an index of them.
     pub(super) walks: Option<Filter>,
     pub(super) viewed: Arc<Viewed<P>>,
+    pub(super) changes: Arc<Changes<P>>,
+    pub(super) filter: Option<Filter>,
+    /// Whether the greatest value of each pixel is kept.
+    pub(super) maximum: bool,
 }
 
 /// Encodes one chunk after the other.
@@ -65,6 +73,7 @@ pub(super) struct Worker<P> {
     decoded: Vec<u8>,
     /// What it sums up; the encoder has one of these while it takes a frame.
     sums: SharedSums,
+    maximum: Option<SharedMaximum<P>>,
     /// The class of each frame of a chunk.
     classes: Vec<usize>,
     /// Whether frames are in the sum that are in no chunk.
@@ -75,6 +84,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     pub(super) fn new(mut encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
         let n_pixels = encoder.shape().frame_pixels();
         let sums = Sums::new::<P>(encoder.totals_mut().sum.take(), n_pixels, plan.viewed.classes);
+        let maximum = plan.maximum.then(|| Arc::new(Mutex::new(Maximum::new(n_pixels))));
         Self {
             encoder,
             plan,
@@ -82,9 +92,15 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             zeros: Vec::new(),
             decoded: Vec::new(),
             sums,
+            maximum,
             classes: Vec::new(),
             is_sum_spoilt: false,
         }
+    }
+
+    /// The greatest value of each pixel, for others to see, where that is kept.
+    pub(super) fn maximum(&self) -> Option<SharedMaximum<P>> {
+        self.maximum.clone()
     }
 
     /// What it sums up, for others to see.
@@ -97,7 +113,11 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let mut fault = None;
         let sums = Arc::clone(&self.sums);
         let mut sums = lock(&sums);
-        let result = catch_unwind(AssertUnwindSafe(|| self.encode(&mut job, &mut fault, &mut sums)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let chunk = self.encode(&mut job, &mut fault, &mut sums)?;
+            self.note_maximum(&job, &chunk.bytes);
+            Some(chunk)
+        }));
         sums.take_back(&mut self.encoder.totals_mut().sum);
         drop(sums);
         let chunk = result.unwrap_or_else(|panic| {
@@ -120,6 +140,15 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         Done { job, chunk, checksum, blocks, n_frames, counts, fault }
     }
 
+    /// Adds the frames of a chunk to the maximum image, where there is one. A chunk that does not decode is a detector's own.
+    fn note_maximum<T>(&self, job: &Job<T>, chunk: &[u8]) {
+        let Some(maximum) = &self.maximum else { return };
+        let (exec, shape) = (self.encoder.processing().exec, self.encoder.shape());
+        let is_stored = |slot: &&Slot<T>| slot.fate == State::Stored;
+        let places = job.slots.iter().filter(is_stored).map(|slot| (slot.index % shape.n_frames as u64) as usize);
+        let _ = maximum::lock(maximum).add(exec, (shape, self.plan.filter.as_ref()), chunk, places);
+    }
+
     fn encode<T: Frame>(
         &mut self,
         job: &mut Job<T>,
@@ -131,10 +160,13 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         {
             return self.encoded(slot, kind, fault).map(Arc::new);
         }
+        let first = job.chunk * self.encoder.shape().n_frames as u64;
+        if let Err(error) = self.follow(first) {
+            return self.cannot(job, fault, &error);
+        }
         self.classes.clear();
         self.classes.extend(job.rows().map(|(_, row)| class_of(self.plan.viewed.classes, row)));
         let mut at = 0;
-        let first = job.chunk * self.encoder.shape().n_frames as u64;
         let mut rest = &mut job.slots[..];
         while !rest.is_empty() {
             let class = self.classes[at];
@@ -142,9 +174,9 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             let n_at_once = self.several(rest, first, at).max(1);
             let (slots, others) = rest.split_at_mut(n_at_once);
             if let [Slot { index, frame, fate, .. }] = slots
-                && let Some(frame) = frame.take()
+                && let Some(mut frame) = frame.take()
             {
-                *fate = self.frame(*index, (*index - first) as usize, &frame).unwrap_or_else(|error| {
+                *fate = self.frame(*index, (*index - first) as usize, &mut frame).unwrap_or_else(|error| {
                     *fault = Some(format!("frame {}: {error}", self.plan.numbering.number(*index)));
                     State::Refused
                 });
@@ -161,12 +193,31 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
                 chunk.bytes.extend_from_slice(encoded);
                 Some(Arc::new(chunk))
             }
-            Err(error) => {
-                *fault = Some(format!("chunk {}: {error}", job.chunk));
-                self.give_up(job);
-                None
-            }
+            Err(error) => self.cannot(job, fault, &error),
         }
+    }
+
+    /// A chunk that cannot be encoded.
+    fn cannot<T>(
+        &mut self,
+        job: &mut Job<T>,
+        fault: &mut Option<String>,
+        error: &darkchunk::Error,
+    ) -> Option<Arc<Pooled>> {
+        *fault = Some(format!("chunk {}: {error}", job.chunk));
+        self.give_up(job);
+        None
+    }
+
+    /// Does to frames what is to be done to those from `first` on.
+    fn follow(&mut self, first: u64) -> darkchunk::Result<()> {
+        let processing = self.plan.changes.at(first);
+        if Arc::ptr_eq(&processing, self.encoder.processing()) {
+            return Ok(());
+        }
+        self.encoder.change(processing)?;
+        self.plan.meter = Arc::new(self.plan.meter.with_threshold(self.encoder.threshold()));
+        Ok(())
     }
 
     /// The chunk of a frame that is encoded already, and releases it.
@@ -182,7 +233,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     /// Puts frames that follow each other into the chunk at once, which is faster with DRLE, and releases them. Says how many: none
     /// where there are not two of one class, or where each is to be looked at. `at`: the place of the first in the chunk's list.
     fn several<T: Frame>(&mut self, slots: &mut [Slot<T>], first: u64, at: usize) -> usize {
-        if self.plan.veto.is_some() || slots.len() < 2 {
+        if self.plan.veto.is_some() || self.plan.in_place || slots.len() < 2 {
             return 0;
         }
         let (mut frames, mut n) = ([&[][..]; AT_ONCE], 0);
@@ -207,7 +258,7 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
     }
 
     /// Puts one frame into the chunk, if the veto lets it pass.
-    fn frame(&mut self, index: u64, place: usize, frame: &impl Frame) -> darkchunk::Result<State> {
+    fn frame(&mut self, index: u64, place: usize, frame: &mut impl Frame) -> darkchunk::Result<State> {
         let n_pixels = self.encoder.shape().frame_pixels();
         let Self { encoder, plan, scratch, zeros, .. } = self;
         let strips = Strips::of(frame, plan.format, n_pixels, scratch);
@@ -219,8 +270,13 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             }
         }
         fill_up_to(encoder, zeros, place)?;
-        encoder.push_strips(strips.get())?;
-        plan.viewed.offer(strips.get());
+        if plan.in_place {
+            plan.viewed.offer(strips.get());
+            overwrite(frame, scratch, n_pixels, |pixels| encoder.push_in_place(pixels))?;
+        } else {
+            encoder.push_strips(strips.get())?;
+            plan.viewed.offer(strips.get());
+        }
         Ok(State::Stored)
     }
 

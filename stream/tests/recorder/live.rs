@@ -9,7 +9,7 @@ use darkchunk_stream::Error;
 use darkchunk_stream::recorder::{Classes, LiveSum, Options, Pushed, Recorder};
 
 use crate::common::path;
-use crate::{N_PIXELS, PATH, camera, create, dataset, drle, read_sum, stored};
+use crate::{N_PIXELS, PATH, camera, create, dataset, drle, frames, read_sum, stored};
 
 fn expected(numbers: impl Iterator<Item = u64>) -> LiveSum {
     let (mut total, mut n_frames) = (vec![0; N_PIXELS], 0);
@@ -66,6 +66,42 @@ fn sums_by_class_and_the_last_frame_are_seen_by_other_threads_while_frames_are_p
         assert_eq!(read_sum(&path, &format!("{PATH}_darkchunk/sum")), of(None).total, "the file has the sum of all");
         assert_eq!(live.sum(None).expect("ours"), Some(expected(0..N)), "also after the end");
     }
+}
+
+#[test]
+fn the_greatest_values_are_those_of_the_frames_as_they_are_stored() {
+    // Named sentinels, one of them negative, are stored as they are; a bare stream has several frames in one.
+    let sentinels = Compression::filter(36114, &[20, 0, 0, 2, 0, 0, 0, 0, 2, 65531, 7]);
+    let lossy = Compression::bounded_absolute(3);
+    let filters =
+        [Compression::drle(20), Compression::drle_packed(20), Compression::filter(36114, &[20, 1]), sentinels];
+    for compression in filters.into_iter().chain([lossy, Compression::bitshuffle_lz4(), Compression::NONE]) {
+        for (n_workers, frames_per_chunk) in [(0, 1), (2, 4)] {
+            let what = format!("{compression:?}, {frames_per_chunk} a chunk");
+            let path = path("recorder_maximum");
+            let options = Options { n_workers, maximum: true, ..Options::default() };
+            let (file, mut recorder): (_, Recorder<i16>) =
+                create(&path, &dataset(compression.clone(), frames_per_chunk), options);
+            let live = recorder.live();
+            let before = live.maximum().expect("ours").expect("it is kept");
+            assert_eq!((before.n_frames, before.pixels), (0, vec![0; N_PIXELS]));
+            let came: Vec<u64> = (0..90).filter(|number| number % 7 != 3).collect();
+            for number in &came {
+                let mut frame = camera(*number);
+                (frame[0], frame[1]) = (-5, -(*number as i16) - 1);
+                recorder.push(*number, frame).expect("taken");
+            }
+            recorder.finish().expect("finished");
+            let found = live.maximum().expect("ours").expect("it is kept");
+            drop((recorder, file));
+            let frames = frames(&path);
+            let greatest = |at: usize| came.iter().map(|number| frames[*number as usize][at]).max().expect("some");
+            assert_eq!(found.n_frames, came.len() as u64, "{what}");
+            assert_eq!(found.pixels, (0..N_PIXELS).map(greatest).collect::<Vec<_>>(), "{what}");
+        }
+    }
+    let (_file, recorder): (_, Recorder<i16>) = create(&path("recorder_maximum"), &drle(1), Options::default());
+    assert_eq!(recorder.live().maximum().expect("ours"), None, "nobody asked for it");
 }
 
 #[test]

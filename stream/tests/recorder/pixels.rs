@@ -1,13 +1,15 @@
 //! Which pixels are stored: vetoes, formats, what cannot be encoded.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use crate::common::hdf5::library;
 use crate::common::path;
 use crate::{N_PIXELS, PATH, camera, create, dataset, drle, frames, read, read_sum, stored};
 use darkchunk::chunk::{Compression, Processing};
+use darkchunk::element::{as_bytes, as_bytes_mut};
 use darkchunk_hdf5::File;
-use darkchunk_stream::recorder::{Candidate, Measures, Options, PixelFormat, Pushed, Recorder, Veto};
+use darkchunk_stream::recorder::{Buffer, Candidate, Measures, Options, PixelFormat, Pushed, Recorder, Veto};
 
 #[test]
 fn a_veto_keeps_frames_out_of_the_file_and_of_the_sum_and_counts_them() {
@@ -119,4 +121,75 @@ fn packed_pixels_are_unpacked() {
         drop((recorder, file));
         assert_eq!(read::<u16>(&path, PATH), [&expected[..], expected].concat(), "{format:?}");
     }
+}
+
+/// A frame in pieces of so many bytes, whose memory comes back with its number when it is released.
+struct Returned {
+    number: u64,
+    pixels: Vec<i16>,
+    piece_bytes: usize,
+    back: Sender<(u64, Vec<i16>)>,
+}
+
+impl Buffer for Returned {
+    fn piece(&self, index: usize) -> Option<&[u8]> {
+        as_bytes(&self.pixels).chunks(self.piece_bytes).nth(index)
+    }
+
+    fn piece_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        as_bytes_mut(&mut self.pixels).chunks_mut(self.piece_bytes).nth(index)
+    }
+}
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        let _ = self.back.send((self.number, std::mem::take(&mut self.pixels)));
+    }
+}
+
+#[test]
+fn frames_that_are_lent_are_overwritten_with_what_is_stored_and_vetoed_ones_are_not() {
+    for (compression, piece_bytes) in
+        [(Compression::drle(20), 1 << 20), (Compression::drle(20), 77), (Compression::lz4(), 100)]
+    {
+        let path = path("recorder_in_place");
+        let veto: Veto<i16> = Veto::Ask(Arc::new(|candidate: &Candidate<'_, i16>| candidate.number % 5 != 3));
+        let options = Options { in_place: true, n_workers: 2, veto: Some(veto), ..Options::default() };
+        let file = File::create(&library(), &path).expect("a file");
+        let processing = Processing { threshold: Some(20), dark: Some(vec![2; N_PIXELS]), ..Processing::default() };
+        let dataset = dataset(compression, 4);
+        let mut recorder: Recorder<i16, Returned> =
+            Recorder::create(&library(), file.id(), &dataset, processing, options).expect("a recorder");
+        let (back, returned) = channel();
+        for number in (0..40).filter(|number| number % 7 != 2) {
+            let frame = Returned { number, pixels: camera(number), piece_bytes, back: back.clone() };
+            recorder.push(number, frame).expect("taken");
+        }
+        recorder.finish().expect("finished");
+        drop((recorder, file, back));
+        let frames = frames(&path);
+        let mut n_stored = 0;
+        for (number, pixels) in returned {
+            let is_stored = number % 5 != 3;
+            n_stored += u64::from(is_stored);
+            let expected = if is_stored { frames[number as usize].clone() } else { camera(number) };
+            assert!(pixels == expected && (!is_stored || pixels != camera(number)), "frame {number}");
+        }
+        assert_eq!(n_stored, 27, "of 34 frames");
+    }
+}
+
+#[test]
+fn memory_that_cannot_be_written_to_is_refused_where_frames_are_to_be_overwritten() {
+    let path = path("recorder_in_place_refused");
+    let options = Options { in_place: true, ..Options::default() };
+    let (file, mut recorder): (_, Recorder<i16, Arc<[i16]>>) = create(&path, &drle(1), options);
+    let refused = recorder.push(0, camera(0).into()).expect_err("shared memory");
+    assert!(refused.frame.is_some() && refused.error.to_string().contains("cannot be written to"), "{}", refused.error);
+    assert_eq!(recorder.push_copy(0, &[as_bytes(&camera(0))], &[]).expect("a copy can be"), Pushed::Taken);
+    drop((recorder, file));
+    let options = Options { in_place: true, format: PixelFormat::Mono12p, ..Options::default() };
+    let file = File::create(&library(), &path).expect("a file");
+    let made = Recorder::<i16>::create(&library(), file.id(), &drle(1), Processing::default(), options);
+    assert!(made.expect_err("refused").to_string().contains("give Native"));
 }

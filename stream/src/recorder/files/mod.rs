@@ -9,6 +9,7 @@
 //! A part is closed when all its frames have come, or frames that are [`reorder`](super::Options::reorder) after its end. The next one is open
 //! long before.
 
+mod change;
 mod complete;
 mod spread;
 
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use darkchunk::chunk::Processing;
 use darkchunk_hdf5::{Dataset, File, FileElement, Library};
 
+use super::changes::Wanted;
 use super::{Buffer, Encoded, NotPushed, Options, Pushed, Recorder, Share, Statistics};
 use crate::master::{self, Made};
 use crate::{Error, Result};
@@ -71,6 +73,8 @@ pub struct Files<P: FileElement + Into<i64> + Clone, B: Buffer = Vec<P>> {
     dataset: Dataset,
     processing: Arc<Processing<P>>,
     options: Options<P>,
+    /// The last change of threshold and of dark image, for files to come.
+    changed: Vec<Wanted<P>>,
     open: Vec<Part<P, B>>,
     /// One more than the greatest index that has come.
     n_frames: u64,
@@ -136,6 +140,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
             dataset,
             processing,
             options,
+            changed: Vec::new(),
             open,
             n_frames,
             done,
@@ -167,7 +172,8 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         let options = Options { share: Some(share), index, ..self.options.clone() };
         let processing = Arc::clone(&self.processing);
         let made = create(&self.library, &path).map_err(Error::from).and_then(|file| {
-            let recorder = Recorder::create(&self.library, file.id(), &self.dataset, processing, options)?;
+            let mut recorder = Recorder::create(&self.library, file.id(), &self.dataset, processing, options)?;
+            self.changed.iter().try_for_each(|wanted| recorder.change_from(0, wanted.clone()).map(drop))?;
             Ok((recorder, file))
         });
         // It was not there before.
@@ -493,6 +499,12 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
         self.frame_bytes
+    }
+
+    /// Pixels of a frame.
+    #[must_use]
+    pub fn frame_pixels(&self) -> usize {
+        self.dataset.height * self.dataset.width
     }
 
     /// Bytes of a frame's metadata.
