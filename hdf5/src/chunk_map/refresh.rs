@@ -3,8 +3,6 @@
 //! HDF5 (1.10 and 2.0 were seen) breaks a dataset that is open by several identifiers when one of them is refreshed: the others have
 //! memory that is not theirs then. So nothing is refreshed that anything else in this process has open.
 
-#![allow(unsafe_code)]
-
 use std::ffi::c_uint;
 
 use super::StoredDataset;
