@@ -1,6 +1,7 @@
 //! `info`: what is in a file, and what a reader needs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use darkchunk_hdf5::inspect::{self, ChunkCount, DatasetInfo, Recorded};
 use darkchunk_hdf5::promise::{self, Achieved};
@@ -143,6 +144,7 @@ fn dataset_lines(
         None if !is_small || is_verbose => lines.push(info.layout.to_owned()),
         None => {}
     }
+    lines.extend(missing_line(&info.missing_files));
     if !is_small && info.n_bytes > 0 {
         let ratio = info.ratio().map(|ratio| format!(", ratio {ratio:.2}")).unwrap_or_default();
         lines.push(format!("{} in {}{ratio}", bytes(info.n_bytes), bytes(info.stored_bytes)));
@@ -161,6 +163,17 @@ fn dataset_lines(
         }
     }
     lines
+}
+
+/// The files of a virtual dataset that are not there.
+fn missing_line(files: &[PathBuf]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let names: Vec<String> =
+        files.iter().take(SHOWN).map(|file| shown(&file.display().to_string()).into_owned()).collect();
+    let more = if files.len() > SHOWN { format!(" and {} more", files.len() - SHOWN) } else { String::new() };
+    let is = if files.len() == 1 { "is" } else { "are" };
+    (!files.is_empty())
+        .then(|| format!("{}{more} {is} not there: what they have reads as the fill value", names.join(", ")))
 }
 
 /// What is unusual with the chunks.
@@ -294,6 +307,7 @@ fn fields(info: &DatasetInfo) -> Value {
         "max_shape": info.max_dims,
         "layout": info.layout,
         "chunk": info.chunk,
+        "missing_files": info.missing_files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         "filters": filters.collect::<Vec<_>>(),
         "bytes": info.n_bytes,
         "stored_bytes": info.stored_bytes,

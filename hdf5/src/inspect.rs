@@ -1,7 +1,9 @@
 //! What there is to know of a dataset without decoding a pixel.
 
+use std::path::PathBuf;
+
 use crate::api::Hid;
-use crate::chunk_map::{self, Storage};
+use crate::chunk_map::{self, Storage, StoredDataset};
 use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
@@ -79,6 +81,8 @@ pub struct DatasetInfo {
     pub chunk: Option<Vec<u64>>,
     /// How it is stored, where it is not in chunks.
     pub layout: &'static str,
+    /// The files of a virtual dataset's sources that are not there: HDF5 reads what they have as the fill value.
+    pub missing_files: Vec<PathBuf>,
     /// Whether its data are in this file and without chunks.
     pub is_in_one_piece: bool,
     /// Its filters, in the order in which they are applied.
@@ -108,6 +112,7 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
     let is_null = h5_tool!(library, H5Sget_simple_extent_type(space.get()))? == H5S_NULL;
     let storage = chunk_map::storage(&properties, dims.len())?;
     let is_contiguous = storage == Storage::Contiguous;
+    let missing_files = if storage == Storage::Virtual { missing_files(library, dataset.get()) } else { Vec::new() };
     let (chunk, layout) = match storage {
         Storage::Chunked { chunk, .. } => (Some(chunk), "in chunks"),
         Storage::Contiguous => (None, "in one piece"),
@@ -131,12 +136,18 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
         max_dims,
         chunk,
         layout,
+        missing_files,
         is_in_one_piece: is_contiguous || is_compact,
         filters: dataset::filters(&dataset)?.into_iter().map(filter).collect(),
         chunks,
         attributes: tree::attributes(&dataset)?,
         recorded: recorded(library, at, path)?,
     })
+}
+
+/// None where it cannot be said, as where a prefix says where HDF5 looks.
+fn missing_files(library: &Library, dataset: Hid) -> Vec<PathBuf> {
+    StoredDataset::open(library, dataset).and_then(|stored| stored.missing_files()).unwrap_or_default()
 }
 
 /// Whether the library has the filter `id`, as its own or by a plugin that it finds.

@@ -1,8 +1,8 @@
 """Datasets that are read by several threads: the file's bytes by `pread`, decoded by the library.
 
 h5py's HDF5 says where the chunks are, and which parts of other datasets a virtual one is made of. What it alone can
-read (compact and external data, other filters, virtual datasets with steps or patterns of names, files that this
-process writes to) it reads, one thread at a time; `Dataset.way` says which it is.
+read (compact and external data, other filters, virtual datasets with steps in a source or patterns of names, files that
+this process writes to) it reads, one thread at a time; `Dataset.way` says which it is.
 """
 
 from __future__ import annotations

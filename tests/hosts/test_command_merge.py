@@ -101,6 +101,20 @@ def test_a_missing_source_is_an_error_and_nothing_is_written(tmp_path, name):
     assert name in run("convert", source, "--merge", "-o", tmp_path / "one.h5", code=2)
 
 
+def test_info_of_a_master_names_the_files_that_are_not_there(tmp_path):
+    source = master(tmp_path / "run")
+
+    def found():
+        return next(line for line in lines("info", source) if line["path"] == "/entry/whole")["missing_files"]
+
+    assert found() == [] and "not there" not in run("info", source)
+    for name in ("data_2.h5", "data_0.h5"):
+        (tmp_path / "run" / name).unlink()
+    assert [path.split("/")[-1] for path in found()] == ["data_0.h5", "data_2.h5"]
+    text = " ".join(run("info", f"{source}:/entry/whole").split())
+    assert "data_2.h5 are not there: what they have reads as the fill value" in text
+
+
 @pytest.mark.parametrize("data", [{"chunk": 3}, {"compression": "gzip", "chunk": 3}, {"compression": "gzip"}, {"fletcher32": True}])
 def test_what_does_not_fit_is_encoded_and_equal(tmp_path, data):
     source = master(tmp_path / "run", **data)

@@ -10,6 +10,7 @@
 mod describe;
 mod list;
 pub(crate) mod locate;
+mod mapping;
 mod read;
 mod refresh;
 mod sources;
@@ -21,7 +22,8 @@ pub use describe::{Storage, StoredDataset, StoredFilter};
 pub(crate) use list::list;
 pub use locate::{Located, read_at};
 pub(crate) use locate::{open_again, user_block};
-pub use sources::{Mapping, Source, SourcePart, Sources};
+pub use mapping::{MappedBox, Mapping, SourcePart};
+pub use sources::{Source, Sources};
 
 /// One chunk as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,19 +1,20 @@
 //! The datasets that a virtual one is made of.
 //!
-//! A mapping says that one box of a virtual dataset is one box of a source. That is what is understood here, with a source that is
-//! found where HDF5 looks first: the same file, an absolute path, or one from the folder of the virtual dataset's file. What is not
-//! so (steps, boxes without an end, patterns of names, a prefix that is set, a source that is missing) is refused, and left
-//! to HDF5.
+//! A [mapping](super::mapping) says that one box of a virtual dataset, or boxes at regular distances, are one box of a source. That is what is
+//! understood here, with a source that is found where HDF5 looks first: the same file, an absolute path, or one from the folder of the
+//! virtual dataset's file. What is not so (steps in a source, boxes without an end, patterns of names, a prefix that is set, a source that
+//! is missing) is refused, and left to HDF5.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
 
+use super::mapping::{Mapping, refuse_overlaps};
 use super::{Storage, StoredDataset, locate};
-use crate::library::{DEFAULT, Library, h5, h5_optional};
+use crate::library::{DEFAULT, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::{Error, Result};
-use darkchunk_hdf5_abi::constants::{H5F_ACC_SWMR_READ, H5S_SEL_ALL, H5S_SEL_HYPERSLABS};
+use darkchunk_hdf5_abi::constants::H5F_ACC_SWMR_READ;
 
 /// More files are not opened: a process may have 1024 as a rule.
 const MAX_SOURCES: usize = 256;
@@ -23,9 +24,6 @@ const MAX_MAPPINGS: usize = 1 << 20;
 
 /// Virtual datasets of virtual datasets, and so on.
 const MAX_DEPTH: usize = 16;
-
-/// Pairs of mappings that are compared: some milliseconds.
-const MAX_COMPARED: usize = 1 << 22;
 
 /// Where a source is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,52 +41,6 @@ impl std::fmt::Display for Source {
             None => f.write_str(&self.dataset),
         }
     }
-}
-
-/// A box of a virtual dataset that is a box of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
-    /// Which of the sources.
-    pub source: usize,
-    /// Where the box begins in the virtual dataset.
-    pub start: Vec<u64>,
-    /// Its elements along each axis.
-    pub count: Vec<u64>,
-    /// Where it begins in the source, and its elements along each axis of that; `None` for all of the source.
-    source_box: Option<Part>,
-}
-
-/// Where a box begins, and its elements along each axis.
-type Part = (Vec<u64>, Vec<u64>);
-
-/// A box of a source that is one of a virtual dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourcePart {
-    /// Where it begins in the source.
-    pub start: Vec<u64>,
-    /// For each axis of the source along which it has more than one element, the axis of the virtual dataset that it is.
-    pub axes: Vec<Option<usize>>,
-}
-
-impl Mapping {
-    /// Its box of the source, which has this extent.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] where it has no such box, or one of another shape.
-    pub fn part(&self, dims: &[u64]) -> Result<SourcePart> {
-        let (start, count) = self.source_box.clone().unwrap_or_else(|| (vec![0; dims.len()], dims.to_vec()));
-        if !is_inside(&start, &count, dims) {
-            return Err(unsupported("it is smaller than what is taken of it"));
-        }
-        let axes = axes(&self.count, &count);
-        let axes = axes.ok_or_else(|| unsupported("a part of it has another shape there"))?;
-        Ok(SourcePart { start, axes })
-    }
-}
-
-fn is_inside(start: &[u64], count: &[u64], dims: &[u64]) -> bool {
-    let is_inside = |((start, count), dim): ((&u64, &u64), &u64)| start.checked_add(*count).is_some_and(|n| n <= *dim);
-    start.len() == dims.len() && start.iter().zip(count).zip(dims).all(is_inside)
 }
 
 /// What a virtual dataset is made of. No two mappings have an element in common.
@@ -147,17 +99,7 @@ impl StoredDataset {
         let depth =
             depth.checked_sub(1).ok_or_else(|| unsupported("virtual datasets of virtual datasets have no end"))?;
         let library = self.dataset.library();
-        let properties = Id::new(library, h5!(library, H5Dget_create_plist(self.dataset.get()))?);
-        self.check_prefix()?;
-        let (folder, mut n_mappings, mut seen) = (self.folder()?, 0, HashSet::new());
-        h5_optional!(library, H5Pget_virtual_count(properties.get(), &raw mut n_mappings))?;
-        for index in 0..n_mappings.min(MAX_MAPPINGS) {
-            let (file, dataset) = names(&properties, index)?;
-            let source =
-                Source { file: (file != ".").then(|| place(&folder, &first(&file))), dataset: first(&dataset) };
-            if !seen.insert(source.clone()) {
-                continue;
-            }
+        for source in self.named_sources()? {
             let file = match &source.file {
                 None => object::file_of(&self.dataset),
                 Some(path) => self.open_file(path),
@@ -174,15 +116,44 @@ impl StoredDataset {
         Ok(None)
     }
 
+    /// The files of its sources that are not there, each once; of a pattern of names the first.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where it cannot be said; [`Error::Hdf5`].
+    pub fn missing_files(&self) -> Result<Vec<PathBuf>> {
+        let (mut missing, mut seen) = (Vec::new(), HashSet::new());
+        for file in self.named_sources()?.into_iter().filter_map(|source| source.file) {
+            if seen.insert(file.clone()) && !file.is_file() {
+                missing.push(file);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Its sources, each once, whether or not they are there; of a pattern of names the first.
+    fn named_sources(&self) -> Result<Vec<Source>> {
+        let library = self.dataset.library();
+        let properties = Id::new(library, h5!(library, H5Dget_create_plist(self.dataset.get()))?);
+        self.check_prefix()?;
+        let (folder, mut n_mappings) = (self.folder()?, 0);
+        h5_optional!(library, H5Pget_virtual_count(properties.get(), &raw mut n_mappings))?;
+        let (mut sources, mut seen) = (Vec::new(), HashSet::new());
+        for index in 0..n_mappings.min(MAX_MAPPINGS) {
+            let (file, dataset) = names(&properties, index)?;
+            let file = (file != ".").then(|| place(&folder, &first(&file)));
+            let source = Source { file, dataset: first(&dataset) };
+            if seen.insert(source.clone()) {
+                sources.push(source);
+            }
+        }
+        Ok(sources)
+    }
+
     fn mapping(&self, properties: &Id, index: usize, source: usize) -> Result<Mapping> {
         let library = properties.library();
         let here = Id::new(library, h5_optional!(library, H5Pget_virtual_vspace(properties.get(), index))?);
         let there = Id::new(library, h5_optional!(library, H5Pget_virtual_srcspace(properties.get(), index))?);
-        let (start, count) = selected_box(&here)?.unwrap_or_else(|| (vec![0; self.dims.len()], self.dims.clone()));
-        if !is_inside(&start, &count, &self.dims) {
-            return Err(unsupported("a part of it is outside of it"));
-        }
-        Ok(Mapping { source, start, count, source_box: selected_box(&there)? })
+        Mapping::read(source, (&here, &self.dims), &there)
     }
 
     /// Opens one of its sources, which must have its type of elements.
@@ -288,114 +259,6 @@ fn text(mut get: impl FnMut(*mut c_char, usize) -> Result<isize>) -> Result<Stri
     text.ok_or_else(|| unsupported("the name of a source is not UTF-8"))
 }
 
-/// The box that is selected of a dataspace; `None` for all, whose extent HDF5 does not store.
-fn selected_box(space: &Id) -> Result<Option<Part>> {
-    let library = space.library();
-    match h5_optional!(library, H5Sget_select_type(space.get()))? {
-        H5S_SEL_ALL => Ok(None),
-        H5S_SEL_HYPERSLABS if h5_optional!(library, H5Sis_regular_hyperslab(space.get()))? > 0 => {
-            regular_box(library, space, object::extent(space)?.0.len()).map(Some)
-        }
-        _ => Err(unsupported("a part of it is no box")),
-    }
-}
-
-fn regular_box(library: &Library, space: &Id, rank: usize) -> Result<Part> {
-    let (mut start, mut stride, mut count, mut block) = (vec![0; rank], vec![0; rank], vec![0; rank], vec![0; rank]);
-    let (at, strides, counts, blocks) =
-        (start.as_mut_ptr(), stride.as_mut_ptr(), count.as_mut_ptr(), block.as_mut_ptr());
-    h5_optional!(library, H5Sget_regular_hyperslab(space.get(), at, strides, counts, blocks))?;
-    let axes = stride.iter().zip(&count).zip(&block);
-    let shape = axes.map(|((stride, count), block)| match (*count, *block) {
-        (u64::MAX, _) | (_, u64::MAX) => None,
-        (1, block) => Some(block),
-        (count, block) if *stride == block => count.checked_mul(block),
-        _ => None,
-    });
-    let shape: Option<Vec<u64>> = shape.collect();
-    Ok((start, shape.ok_or_else(|| unsupported("a part of it has steps, or grows"))?))
-}
-
-/// Which axes of two boxes are the same, if all with more than one element are.
-fn axes(count: &[u64], source_count: &[u64]) -> Option<Vec<Option<usize>>> {
-    let mut here = count.iter().enumerate().filter(|(_, n)| **n != 1);
-    let mut axes = Vec::new();
-    for n in source_count {
-        axes.push(match n {
-            1 => None,
-            n => Some(here.next().filter(|(_, found)| *found == n)?.0),
-        });
-    }
-    here.next().is_none().then_some(axes)
-}
-
-/// Refuses mappings that have elements in common: which of them counts is HDF5's matter.
-fn refuse_overlaps(mappings: &mut Vec<Mapping>) -> Result<()> {
-    mappings.retain(|mapping| !mapping.count.contains(&0));
-    let Some(rank) = mappings.first().map(|mapping| mapping.start.len()) else { return Ok(()) };
-    // Along the axis with most beginnings few have to be compared.
-    let beginnings = |axis: usize| {
-        let mut starts: Vec<u64> = mappings.iter().map(|mapping| mapping.start[axis]).collect();
-        starts.sort_unstable();
-        starts.dedup();
-        starts.len()
-    };
-    let Some(axis) = (0..rank).max_by_key(|axis| beginnings(*axis)) else {
-        return if mappings.len() > 1 { Err(unsupported("its parts overlap")) } else { Ok(()) };
-    };
-    mappings.sort_by_key(|mapping| mapping.start[axis]);
-    let mut n_compared = 0;
-    for (index, one) in mappings.iter().enumerate() {
-        let end = one.start[axis] + one.count[axis];
-        for other in mappings[index + 1..].iter().take_while(|other| other.start[axis] < end) {
-            n_compared += 1;
-            if n_compared > MAX_COMPARED {
-                return Err(unsupported("it is made of too many parts to see whether they overlap"));
-            }
-            let meet = |axis: usize| {
-                one.start[axis] < other.start[axis] + other.count[axis]
-                    && other.start[axis] < one.start[axis] + one.count[axis]
-            };
-            if (0..rank).all(meet) {
-                return Err(unsupported("its parts overlap"));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn unsupported(why: &str) -> Error {
+pub(super) fn unsupported(why: &str) -> Error {
     Error::Unsupported(why.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mapping(start: [u64; 2], count: [u64; 2]) -> Mapping {
-        Mapping { source: 0, start: start.to_vec(), count: count.to_vec(), source_box: None }
-    }
-
-    #[test]
-    fn parts_that_have_an_element_in_common_are_refused_and_others_are_not() {
-        let apart = [([0, 0], [2, 3]), ([2, 0], [2, 3]), ([0, 3], [4, 1]), ([1, 9], [0, 5]), ([4, 0], [1, 4])];
-        let mut mappings: Vec<Mapping> = apart.into_iter().map(|(start, count)| mapping(start, count)).collect();
-        assert_eq!(refuse_overlaps(&mut mappings), Ok(()));
-        assert_eq!(mappings.len(), 4, "one is empty");
-        for (start, count) in apart.into_iter().filter(|(_, count)| !count.contains(&0)) {
-            let mut more = mappings.clone();
-            more.push(mapping([start[0] + count[0] - 1, start[1] + count[1] - 1], [7, 7]));
-            assert!(refuse_overlaps(&mut more).is_err(), "{start:?} {count:?}");
-        }
-    }
-
-    #[test]
-    fn axes_of_one_element_may_be_left_out_and_put_in_and_others_not() {
-        assert_eq!(axes(&[1, 5, 4], &[5, 1, 4]), Some(vec![Some(1), None, Some(2)]));
-        assert_eq!(axes(&[5, 4], &[5, 4, 1]), Some(vec![Some(0), Some(1), None]));
-        assert_eq!(axes(&[1, 1], &[1]), Some(vec![None]));
-        for (here, there) in [(&[5, 4][..], &[4, 5][..]), (&[5, 4], &[20]), (&[20], &[5, 4]), (&[2, 1], &[1, 1])] {
-            assert_eq!(axes(here, there), None, "{here:?} {there:?}");
-        }
-    }
 }

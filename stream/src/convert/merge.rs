@@ -4,7 +4,7 @@
 //! end where chunks do, of sources with the same filters. Else it is read, as HDF5 reads it, and encoded.
 
 use darkchunk::chunk::Compression;
-use darkchunk_hdf5::chunk_map::{Mapping, SourcePart, Sources, Storage, StoredDataset};
+use darkchunk_hdf5::chunk_map::{MappedBox, Sources, Storage, StoredDataset};
 use darkchunk_hdf5::copy::{NewDataset, NewStorage};
 use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
 use darkchunk_hdf5::{File, Library, OpenDataset};
@@ -120,9 +120,11 @@ impl Parts {
                 return None;
             }
             let part = mapping.part(source.dims()).ok()?;
-            let found = placed(mapping, &part, (source.dims(), chunk), stored.dims())?;
-            if *shape.get_or_insert_with(|| found.clone()) != found {
-                return None;
+            for mapped in mapping.boxes(&part, |_| 0..u64::MAX) {
+                let found = placed(&mapped, (source.dims(), chunk), stored.dims())?;
+                if *shape.get_or_insert_with(|| found.clone()) != found {
+                    return None;
+                }
             }
         }
         shape
@@ -136,15 +138,10 @@ fn fills_as(source: &StoredDataset, stored: &StoredDataset) -> bool {
 }
 
 /// The shape of a chunk in the virtual dataset, where each chunk of the source's part is one there.
-fn placed(
-    mapping: &Mapping,
-    part: &SourcePart,
-    (source_dims, chunk): (&[u64], &[u64]),
-    dims: &[u64],
-) -> Option<Vec<u64>> {
+fn placed(mapped: &MappedBox, (source_dims, chunk): (&[u64], &[u64]), dims: &[u64]) -> Option<Vec<u64>> {
     let mut shape = vec![1; dims.len()];
-    for (axis, to) in part.axes.iter().enumerate() {
-        let (start, size) = (part.start[axis], chunk[axis]);
+    for (axis, to) in mapped.axes.iter().enumerate() {
+        let (start, size) = (mapped.source_start[axis], chunk[axis]);
         let Some(to) = *to else {
             // One element of this axis.
             if size != 1 {
@@ -152,7 +149,7 @@ fn placed(
             }
             continue;
         };
-        let (here, count) = (mapping.start[to], mapping.count[to]);
+        let (here, count) = (mapped.start[to], mapped.count[to]);
         let is_end = start + count == source_dims[axis] && here + count == dims[to];
         if start % size != 0 || here % size != 0 || (count % size != 0 && !is_end) {
             return None;
@@ -191,20 +188,18 @@ pub(super) fn copy(
     for mapping in &parts.sources.mappings {
         let source = &parts.opened[mapping.source];
         let part = mapping.part(source.dims())?;
-        let blocks = Blocks::new(&mapping.count, chunk, source.element().n_bytes)?;
-        for number in 0..blocks.len() {
-            let block = blocks.get(number).start;
-            let offset: Vec<u64> = part
-                .start
-                .iter()
-                .zip(&part.axes)
-                .map(|(start, axis)| start + axis.map_or(0, |axis| block[axis]))
-                .collect();
-            let place: Vec<u64> = mapping.start.iter().zip(&block).map(|(start, block)| start + block).collect();
-            if let Some((mask, bytes)) = if has(&place) { source.read_stored(&offset)? } else { None } {
-                target.write(&place, mask, &bytes)?;
+        for mapped in mapping.boxes(&part, |_| 0..u64::MAX) {
+            let blocks = Blocks::new(&mapped.count, chunk, source.element().n_bytes)?;
+            for number in 0..blocks.len() {
+                let block = blocks.get(number).start;
+                let axes = mapped.source_start.iter().zip(&mapped.axes);
+                let offset: Vec<u64> = axes.map(|(start, axis)| start + axis.map_or(0, |axis| block[axis])).collect();
+                let place: Vec<u64> = mapped.start.iter().zip(&block).map(|(start, block)| start + block).collect();
+                if let Some((mask, bytes)) = if has(&place) { source.read_stored(&offset)? } else { None } {
+                    target.write(&place, mask, &bytes)?;
+                }
+                seen(blocks.n_bytes() as u64)?;
             }
-            seen(blocks.n_bytes() as u64)?;
         }
     }
     Ok(())

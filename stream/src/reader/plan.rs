@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use darkchunk_hdf5::chunk_map::{Mapping, SourcePart};
+use darkchunk_hdf5::chunk_map::{MappedBox, Mapping, SourcePart};
 
 use super::partial::Counts;
 use super::selection::{Axis, Selection};
@@ -56,9 +56,11 @@ impl Plan {
         let n_selected = product(&count);
         let (mut orders, mut n_found) = (Vec::new(), 0_u128);
         for (mapping, part) in &parts.mappings {
-            let Some(cut) = Cut::new(selection.axes(), mapping) else { continue };
-            n_found += product(&cut.count);
-            orders.push(cut.order(&parts.sources[mapping.source], part, &target, (options, counts))?);
+            for mapped in mapping.boxes(part, |axis| selection.axes()[axis].range()) {
+                let Some(cut) = Cut::new(selection.axes(), &mapped) else { continue };
+                n_found += product(&cut.count);
+                orders.push(cut.order(&parts.sources[mapping.source], &mapped, &target, (options, counts))?);
+            }
         }
         let unfilled = (n_found < n_selected).then(|| Unfilled { known: Arc::clone(known), target, count });
         if let (Some(_), Missing::Error) = (&unfilled, options.missing) {
@@ -112,22 +114,22 @@ fn product(count: &[u64]) -> u128 {
     count.iter().fold(1_u128, |n, count| n.saturating_mul(u128::from(*count)))
 }
 
-/// What a mapping has of a selection, along each axis of the virtual dataset.
+/// What a box of a mapping has of a selection, along each axis of the virtual dataset.
 struct Cut {
     /// Which elements of the selection.
     first: Vec<u64>,
     count: Vec<u64>,
-    /// Where the first is, counted from the begin of the mapping.
+    /// Where the first is, counted from the begin of the box.
     offset: Vec<u64>,
     step: Vec<u64>,
 }
 
 impl Cut {
-    fn new(axes: &[Axis], mapping: &Mapping) -> Option<Self> {
+    fn new(axes: &[Axis], mapped: &MappedBox) -> Option<Self> {
         let rank = axes.len();
         let (mut first, mut count, mut offset) = (vec![0; rank], vec![0; rank], vec![0; rank]);
         for (axis, Axis { start, count: n, step, .. }) in axes.iter().enumerate() {
-            let (begin, end) = (mapping.start[axis], mapping.start[axis] + mapping.count[axis]);
+            let (begin, end) = (mapped.start[axis], mapped.start[axis] + mapped.count[axis]);
             let from = begin.saturating_sub(*start).div_ceil(*step);
             let to = end.saturating_sub(*start).div_ceil(*step).min(*n);
             if from >= to {
@@ -143,20 +145,20 @@ impl Cut {
     fn order(
         &self,
         (name, known): &(String, Arc<Known>),
-        part: &SourcePart,
+        mapped: &MappedBox,
         target: &Target,
         options: (&Options, &Arc<Counts>),
     ) -> Result<Order> {
-        let rank = part.axes.len();
-        let (mut start, mut count, mut step) = (part.start.clone(), vec![1; rank], vec![1; rank]);
-        for (there, here) in part.axes.iter().enumerate() {
+        let rank = mapped.axes.len();
+        let (mut start, mut count, mut step) = (mapped.source_start.clone(), vec![1; rank], vec![1; rank]);
+        for (there, here) in mapped.axes.iter().enumerate() {
             if let Some(here) = *here {
                 start[there] += self.offset[here];
                 (count[there], step[there]) = (self.count[here], self.step[here]);
             }
         }
         let selection = Selection::new(&known.dims, &known.block, &start, &count, Some(&step))?;
-        let mut order = Order::new(Arc::clone(known), selection, target.part(&self.first, &part.axes), options);
+        let mut order = Order::new(Arc::clone(known), selection, target.part(&self.first, &mapped.axes), options);
         order.source = Some(name.clone());
         Ok(order)
     }

@@ -3,6 +3,8 @@
 //! A selection is `count` elements along each axis from `start` on, each `step`-th. A *block* is what is fetched at once: a chunk,
 //! or a part of a dataset that has none. Blocks that have no element of the selection are skipped, by arithmetic alone.
 
+use std::ops::Range;
+
 use crate::{Error, Result};
 
 /// One axis of a selection.
@@ -41,6 +43,11 @@ impl Axis {
     /// The last selected element. There is one.
     fn last(&self) -> u64 {
         self.start + (self.count - 1) * self.step
+    }
+
+    /// From the first selected element to after the last.
+    pub(super) fn range(&self) -> Range<u64> {
+        if self.count == 0 { self.start..self.start } else { self.start..self.last() + 1 }
     }
 
     /// The `i`-th block that has selected elements.

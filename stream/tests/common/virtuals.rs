@@ -7,15 +7,29 @@ use darkchunk_sim::Rng;
 use std::ffi::CString;
 
 /// A virtual dataset: boxes of one size, one after the other along a new first axis, some of them left out, with a border
-/// that no source has.
+/// that no source has; perhaps each in pieces that are apart along one axis.
 pub(crate) struct VirtualCase {
     pub(crate) dims: Vec<u64>,
     pub(crate) elements: Vec<u8>,
     fill: Vec<u8>,
     shape: Vec<u64>,
     border: Vec<u64>,
+    /// The axis of a box along which it is in pieces, elements of a piece, and from one piece to the next.
+    steps: Option<(usize, u64, u64)>,
     /// Which entry of the first axis is of the box that begins here.
     entries: Vec<(u64, Vec<u64>)>,
+}
+
+/// Pieces of a box along one of its axes, which may touch each other.
+fn pieces(rng: &mut Rng, shape: &[u64]) -> Option<(usize, u64, u64)> {
+    let axis = rng.below(shape.len());
+    let n = 1 + rng.below(shape[axis] as usize) as u64;
+    (is_one_in(rng, 2) && shape[axis].is_multiple_of(n)).then(|| (axis, n, n + rng.below(4) as u64))
+}
+
+/// The place of an element of a box along an axis.
+fn spread(steps: Option<(usize, u64, u64)>, axis: usize, place: u64) -> u64 {
+    steps.filter(|(at, ..)| *at == axis).map_or(place, |(_, n, step)| place / n * step + place % n)
 }
 
 fn is_one_in(rng: &mut Rng, n: usize) -> bool {
@@ -37,11 +51,12 @@ impl VirtualCase {
                 entries.push((entry, at));
             }
         }
-        let inner = shape.iter().zip(&border).map(|(n, border)| n + border);
-        let dims: Vec<u64> = std::iter::once(n_entries).chain(inner).collect();
+        let steps = pieces(rng, &shape);
+        let end = |axis: usize| border[axis] + spread(steps, axis, shape[axis] - 1) + 1;
+        let dims: Vec<u64> = std::iter::once(n_entries).chain((0..shape.len()).map(end)).collect();
         let fill: Vec<u8> = (0..case.element_bytes).map(|_| rng.below(100) as u8).collect();
         let elements = fill.repeat(dims.iter().product::<u64>() as usize);
-        let mut made = Self { dims, elements, fill, shape, border, entries };
+        let mut made = Self { dims, elements, fill, shape, border, steps, entries };
         made.put_elements(case);
         made
     }
@@ -56,7 +71,8 @@ impl VirtualCase {
             for number in 0..self.shape.iter().product() {
                 let inside = place(&self.shape, number);
                 let from: Vec<u64> = inside.iter().zip(at).map(|(inside, at)| inside + at).collect();
-                let shifted = inside.iter().zip(&self.border).map(|(inside, border)| inside + border);
+                let axes = inside.iter().zip(&self.border).enumerate();
+                let shifted = axes.map(|(axis, (inside, border))| border + spread(self.steps, axis, *inside));
                 let to: Vec<u64> = std::iter::once(*entry).chain(shifted).collect();
                 let from = index(&case.spec.dims, &from).expect("inside") * n_bytes;
                 let to = index(&self.dims, &to).expect("inside") * n_bytes;
@@ -82,9 +98,14 @@ impl VirtualCase {
             for (entry, at) in &self.entries {
                 let (here, there) = (space(&self.dims), space(&case.spec.dims));
                 let start: Vec<u64> = std::iter::once(*entry).chain(self.border.iter().copied()).collect();
-                let count: Vec<u64> = std::iter::once(1).chain(self.shape.iter().copied()).collect();
+                let mut block: Vec<u64> = std::iter::once(1).chain(self.shape.iter().copied()).collect();
+                let (mut stride, mut count) = (block.clone(), vec![1; block.len()]);
+                if let Some((axis, n, step)) = self.steps {
+                    (count[axis + 1], stride[axis + 1], block[axis + 1]) = (block[axis + 1] / n, step, n);
+                }
                 let none = std::ptr::null();
-                assert!(h5s::H5Sselect_hyperslab(here.0, 0, start.as_ptr(), none, count.as_ptr(), none) >= 0);
+                let (begin, by) = (start.as_ptr(), stride.as_ptr());
+                assert!(h5s::H5Sselect_hyperslab(here.0, 0, begin, by, count.as_ptr(), block.as_ptr()) >= 0);
                 assert!(h5s::H5Sselect_hyperslab(there.0, 0, at.as_ptr(), none, self.shape.as_ptr(), none) >= 0);
                 assert!(h5p::H5Pset_virtual(list.0, here.0, source.as_ptr(), dataset.as_ptr(), there.0) >= 0);
             }
