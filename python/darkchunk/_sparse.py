@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes as c
 import importlib
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -110,31 +111,40 @@ def sparse(source: Source, begin: int, end: int, ignore: int | None) -> Sparse:
     for first, last in pieces(begin, end, source.chunk):
         handle = c.c_void_p()
         source.call("dc_reader_sparse", source.handle, first, last, source.ignore(ignore), handle)
-        try:
-            found = _copied(handle, last - first, source.dtype)
-        finally:
-            _native.library().dc_sparse_free(handle)
+        found = _arrays(_Owner(handle), last - first, source.dtype)
         values.append(found[0])
         indices.append(found[1])
         offsets.append(found[2][1:] + np.uint64(n))
         n += len(found[0])
-    all_values = np.concatenate(values) if values else np.empty(0, source.dtype)
-    all_indices = np.concatenate(indices) if indices else np.empty(0, np.uint32)
+    all_values = _joined(values, source.dtype)
+    all_indices = _joined(indices, np.dtype(np.uint32))
     return Sparse(all_values, all_indices, np.concatenate(offsets), (end - begin, *source.shape[1:]))
 
 
-def _copied(handle: c.c_void_p, n_frames: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], ...]:
-    """The arrays of a `dc_sparse`."""
+def _joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts], dtype=dtype)
+
+
+class _Owner:
+    """Frees a `dc_sparse` when the last array of its memory is gone."""
+
+    def __init__(self, handle: c.c_void_p) -> None:
+        self.handle = handle
+        weakref.finalize(self, _native.library().dc_sparse_free, handle)
+
+
+def _arrays(owner: _Owner, n_frames: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], ...]:
+    """The arrays of a `dc_sparse`, in its memory."""
     offsets, indices, values, n = c.c_void_p(), c.c_void_p(), c.c_void_p(), c.c_size_t()
-    _native.call("dc_sparse_get", handle, offsets, indices, values, n)
+    _native.call("dc_sparse_get", owner.handle, offsets, indices, values, n)
 
     def array(at: c.c_void_p, count: int, kind: Any) -> NDArray[Any]:
         kind = np.dtype(kind)
-        return (
-            np.frombuffer(c.string_at(at.value or 0, count * kind.itemsize), kind).copy()
-            if count
-            else np.empty(0, kind)
-        )
+        if not count:
+            return np.empty(0, kind)
+        memory = (c.c_char * (count * kind.itemsize)).from_address(at.value or 0)
+        memory.owner = owner
+        return np.frombuffer(memory, kind)
 
     return array(values, n.value, dtype), array(indices, n.value, np.uint32), array(offsets, n_frames + 1, np.uint64)
 

@@ -72,6 +72,11 @@ def test_sparse_sums_and_regions_are_those_of_the_images(tmp_path):
                 dataset.sparse(23)
             with pytest.raises(ValueError, match="shape of a frame"):
                 dataset.regions(labels[:5])
+        # Its arrays are in memory of the library's, which they keep.
+        values = one.values
+        del one, dataset
+        values[0] += 1
+        assert values[0] == whole[22][whole[22] != 0][0] + 1, what
 
 
 def test_what_has_no_frames_of_small_integers_is_refused(tmp_path):

@@ -31,48 +31,114 @@ pub struct Sparse {
     pub values: Vec<u8>,
 }
 
+/// Pixels that are looked at together, where many are taken.
+const AT_ONCE: usize = 512;
+
+/// One thread's pixels. Where it has all of them in order they are the result, without a copy.
 pub(super) struct Select {
-    kind: Kind,
-    ignore: Option<i64>,
-    frames: Vec<(u64, Pixels)>,
+    n_bytes: usize,
+    /// As it is stored; zeros where none is.
+    ignore: [u8; 4],
+    found: Pixels,
+    /// With the place of the first pixel of each in what was found.
+    frames: Vec<(u64, usize)>,
+    /// For as many pixels as are looked at together.
+    part: Box<([u32; AT_ONCE], [u8; 4 * AT_ONCE])>,
 }
 
-/// Places and values; values as their lowest 32 bits.
+/// Places and values, which are elements of the dataset.
 #[derive(Default)]
 struct Pixels {
     indices: Vec<u32>,
-    values: Vec<u32>,
-}
-
-impl Pixels {
-    fn sort(&mut self) {
-        let mut both: Vec<(u32, u32)> = self.indices.iter().copied().zip(self.values.iter().copied()).collect();
-        both.sort_unstable_by_key(|(index, _)| *index);
-        (self.indices, self.values) = both.into_iter().unzip();
-    }
+    values: Vec<u8>,
 }
 
 impl Select {
     pub(super) fn new(kind: Kind, ignore: Option<i64>) -> Self {
-        Self { kind, ignore, frames: Vec::new() }
+        let ignore = ignore.and_then(|ignore| kind.stored(ignore)).unwrap_or_default();
+        let part = Box::new(([0; AT_ONCE], [0; 4 * AT_ONCE]));
+        Self { n_bytes: kind.n_bytes, ignore, found: Pixels::default(), frames: Vec::new(), part }
     }
 
-    pub(super) fn join(found: Vec<Self>, frames: Range<u64>, kind: Kind) -> Sparse {
-        let mut all: Vec<_> = found.into_iter().flat_map(|part| part.frames).collect();
-        all.sort_by_key(|(frame, _)| *frame);
-        let n: usize = all.iter().map(|(_, pixels)| pixels.indices.len()).sum();
-        let (indices, values) = (Vec::with_capacity(n), Vec::with_capacity(n * kind.n_bytes));
-        let mut joined = Sparse { offsets: vec![0], indices, values };
-        let mut all = all.into_iter().peekable();
-        for frame in frames {
-            while let Some((_, mut pixels)) = all.next_if(|(found, _)| *found == frame) {
-                if !pixels.indices.is_sorted() {
-                    pixels.sort();
-                }
-                joined.indices.extend_from_slice(&pixels.indices);
-                kind.put_all(&pixels.values, &mut joined.values);
+    /// Where the pixels of each frame are.
+    fn places(&self) -> impl Iterator<Item = (u64, Range<usize>)> {
+        let ends = self.frames.iter().skip(1).map(|(_, begin)| *begin).chain([self.found.indices.len()]);
+        self.frames.iter().zip(ends).map(|((frame, begin), end)| (*frame, *begin..end))
+    }
+
+    /// Puts the pixels of each frame in order.
+    fn sort(&mut self) {
+        let places: Vec<_> = self.places().map(|(_, place)| place).collect();
+        let Pixels { indices, values } = &mut self.found;
+        for place in places {
+            let of = &mut values[place.start * self.n_bytes..place.end * self.n_bytes];
+            let indices = &mut indices[place];
+            if indices.is_sorted() {
+                continue;
             }
-            joined.offsets.push(joined.indices.len() as u64);
+            let mut order: Vec<usize> = (0..indices.len()).collect();
+            order.sort_unstable_by_key(|at| indices[*at]);
+            let (old_indices, old) = (indices.to_vec(), of.to_vec());
+            for ((index, value), at) in indices.iter_mut().zip(of.chunks_mut(self.n_bytes)).zip(order) {
+                *index = old_indices[at];
+                value.copy_from_slice(&old[at * self.n_bytes..][..self.n_bytes]);
+            }
+        }
+    }
+
+    pub(super) fn join(mut found: Vec<Self>, frames: Range<u64>) -> Sparse {
+        found.iter_mut().for_each(Self::sort);
+        let mut all: Vec<_> =
+            found.iter().flat_map(|part| part.places().map(move |(frame, place)| (frame, part, place))).collect();
+        let is_in_order = found.len() == 1 && all.is_sorted_by_key(|(frame, ..)| *frame);
+        all.sort_by_key(|(frame, ..)| *frame);
+        let (mut offsets, mut n, mut rest) = (vec![0], 0, all.iter().peekable());
+        for frame in frames {
+            while let Some((_, _, place)) = rest.next_if(|(found, ..)| *found == frame) {
+                n += place.len();
+            }
+            offsets.push(n as u64);
+        }
+        let joined = if is_in_order { None } else { Some(Pixels::join(&all, n)) };
+        let Pixels { mut indices, mut values } =
+            joined.or_else(|| found.pop().map(|one| one.found)).unwrap_or_default();
+        indices.shrink_to_fit();
+        values.shrink_to_fit();
+        Sparse { offsets, indices, values }
+    }
+
+    /// Takes the pixels that are wanted. Where it is not known whether most are, no branch asks for each.
+    fn select<const N: usize>(&mut self, first: usize, bytes: &[u8]) {
+        let ignore: [u8; N] = std::array::from_fn(|i| self.ignore[i]);
+        let is_wanted = |pixel: [u8; N]| pixel != [0; N] && pixel != ignore;
+        let Pixels { indices, values } = &mut self.found;
+        let (places, kept) = (&mut self.part.0, self.part.1.as_chunks_mut::<N>().0);
+        for (part, pixels) in bytes.as_chunks::<N>().0.chunks(AT_ONCE).enumerate() {
+            let (mut n, mut at) = (0, first + part * AT_ONCE);
+            for pixels in pixels.chunks(64 / N) {
+                // Most are zeros, in most frames.
+                if pixels.as_flattened().iter().fold(0, |all, byte| all | byte) != 0 {
+                    for (index, pixel) in (at..).zip(pixels) {
+                        (places[n], kept[n]) = (index as u32, *pixel);
+                        n += usize::from(is_wanted(*pixel));
+                    }
+                }
+                at += pixels.len();
+            }
+            indices.extend_from_slice(&places[..n]);
+            values.extend_from_slice(kept[..n].as_flattened());
+        }
+    }
+}
+
+impl Pixels {
+    /// Those of several threads.
+    fn join(all: &[(u64, &Select, Range<usize>)], n: usize) -> Self {
+        let n_bytes = all.first().map_or(1, |(_, part, _)| part.n_bytes);
+        let mut joined = Self { indices: Vec::with_capacity(n), values: Vec::with_capacity(n * n_bytes) };
+        for (_, part, place) in all {
+            joined.indices.extend_from_slice(&part.found.indices[place.clone()]);
+            joined.values.extend_from_slice(&part.found.values[place.start * n_bytes..place.end * n_bytes]);
         }
         joined
     }
@@ -81,15 +147,13 @@ impl Select {
 impl Gather for Select {
     fn take(&mut self, frame: u64, first: usize, bytes: &[u8]) {
         if self.frames.last().is_none_or(|(last, _)| *last != frame) {
-            self.frames.push((frame, Pixels::default()));
+            self.frames.push((frame, self.found.indices.len()));
         }
-        let (ignore, Some((_, pixels))) = (self.ignore, self.frames.last_mut()) else { return };
-        self.kind.each(bytes, |index, value| {
-            if value != 0 && Some(value) != ignore {
-                pixels.indices.push((first + index) as u32);
-                pixels.values.push(value as u32);
-            }
-        });
+        match self.n_bytes {
+            1 => self.select::<1>(first, bytes),
+            2 => self.select::<2>(first, bytes),
+            _ => self.select::<4>(first, bytes),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Reader {
         let (kind, n_pixels) = self.frame()?;
         self.check_frames(&frames)?;
         let found = walk_all(self, Wanted::all(kind, n_pixels, frames.clone()), move || Select::new(kind, ignore))?;
-        Ok(Select::join(found, frames, kind))
+        Ok(Select::join(found, frames))
     }
 
     /// For each frame and each label the sum of its pixels, the sum of their squares, and how many there are; without those that are

@@ -50,15 +50,17 @@ impl Kind {
         if self.is_signed { -(1 << (8 * self.n_bytes - 1)) } else { 0 }
     }
 
-    /// The bytes of values, of which only the lowest 32 bits are given.
-    pub(super) fn put_all(self, values: &[u32], to: &mut Vec<u8>) {
-        match (self.n_bytes, self.is_big) {
-            (1, _) => to.extend(values.iter().map(|value| *value as u8)),
-            (2, false) => to.extend(values.iter().flat_map(|value| (*value as u16).to_le_bytes())),
-            (2, true) => to.extend(values.iter().flat_map(|value| (*value as u16).to_be_bytes())),
-            (_, false) => to.extend(values.iter().flat_map(|value| value.to_le_bytes())),
-            (_, true) => to.extend(values.iter().flat_map(|value| value.to_be_bytes())),
+    /// A value as it is stored; `None` where no pixel can have it.
+    pub(super) fn stored(self, value: i64) -> Option<[u8; 4]> {
+        let most = self.lowest() + (1 << (8 * self.n_bytes)) - 1;
+        if !(self.lowest()..=most).contains(&value) {
+            return None;
         }
+        let mut bytes = (value as u32).to_le_bytes();
+        if self.is_big {
+            bytes[..self.n_bytes].reverse();
+        }
+        Some(bytes)
     }
 }
 

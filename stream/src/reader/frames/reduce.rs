@@ -323,8 +323,8 @@ mod tests {
             (ElementType::I32, [i32::MIN.into(), i32::MAX.into(), -1, 0]),
         ] {
             let kind = Kind::new(element).expect("an integer");
-            let mut bytes = Vec::new();
-            kind.put_all(&values.map(|value| value as u32), &mut bytes);
+            let stored = values.map(|value| kind.stored(value).expect("a pixel can have it"));
+            let bytes: Vec<u8> = stored.iter().flat_map(|bytes| bytes[..kind.n_bytes].to_vec()).collect();
             let (n, ignore) = (3 * MOST + 7, Some(-1));
             let mut part = Reduce::new(kind, values.len(), ignore);
             for frame in 0..n {
