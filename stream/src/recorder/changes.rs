@@ -96,8 +96,8 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// threshold that the dataset was made with: what a lower one has kept is lost in the copy. So make the dataset with the lowest.
     ///
     /// # Errors
-    /// [`Error::Hdf5`] for a threshold out of range, elements that are no pixels, and a bare DRLE stream, which does not say its threshold;
-    /// [`Error::Finished`], [`Error::Forked`]. Nothing is changed then.
+    /// [`Error::Hdf5`](crate::Error::Hdf5) for a threshold out of range, elements that are no pixels, and a bare DRLE stream, which does not say its threshold;
+    /// [`Error::Finished`](crate::Error::Finished), [`Error::Forked`](crate::Error::Forked). Nothing is changed then.
     pub fn set_threshold(&mut self, threshold: u16) -> Result<u64> {
         self.change_from(0, Wanted::Threshold(threshold)).map(|(number, _)| number)
     }
@@ -105,7 +105,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// Subtracts another dark image, or none, in the same way.
     ///
     /// # Errors
-    /// As [`set_threshold`](Self::set_threshold); [`Error::Hdf5`] for an image of another size.
+    /// As [`set_threshold`](Self::set_threshold); [`Error::Hdf5`](crate::Error::Hdf5) for an image of another size.
     pub fn set_dark(&mut self, dark: Option<Vec<P>>) -> Result<u64> {
         self.change_from(0, Wanted::Dark(dark)).map(|(number, _)| number)
     }

@@ -10,7 +10,7 @@ use crate::recorder::changes::Wanted;
 use crate::{Error, Result};
 
 impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
-    /// Changes the threshold in all files, as [`Recorder::set_threshold`], and in those to come.
+    /// Changes the threshold in all files, as [`Recorder::set_threshold`](crate::recorder::Recorder::set_threshold), and in those to come.
     ///
     /// # Errors
     /// As there.
@@ -18,7 +18,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         self.change(Wanted::Threshold(threshold))
     }
 
-    /// Changes the dark image in all files, as [`Recorder::set_dark`], and in those to come.
+    /// Changes the dark image in all files, as [`Recorder::set_dark`](crate::recorder::Recorder::set_dark), and in those to come.
     ///
     /// # Errors
     /// As there.
