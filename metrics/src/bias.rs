@@ -1,7 +1,9 @@
 //! Bias by intensity, which decides wherever many pixels are averaged: by a pixel's own value, and by its neighbours'.
 
 use crate::bins::{N_BINS, bin_of, bin_range};
-use crate::block::{BLOCK_PIXELS, blocks, is_small, range};
+use crate::block::{Block, SMALL, blocks};
+use crate::isa::widest;
+use crate::scatter::{MAX_ERROR, NONE, PART_PIXELS, Part, Scatter, Sums};
 use crate::{NoiseModel, Pixel, Shape, statistics};
 
 /// The mean error of pixels of about the same intensity.
@@ -13,24 +15,8 @@ pub struct BiasByIntensity {
     bins: Box<[Sums; N_BINS]>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
-    n: u64,
-    e: i128,
-    ee: i128,
-}
-
 /// Bins with fewer pixels are no place to look for a bias.
 const MIN_PIXELS: u64 = 30;
-
-impl Sums {
-    fn add(&mut self, e: i64) {
-        let e = i128::from(e);
-        self.n += 1;
-        self.e += e;
-        self.ee += e * e;
-    }
-}
 
 /// The bias of one bin.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -80,42 +66,33 @@ impl Default for BiasByIntensity {
 impl BiasByIntensity {
     /// Adds the pairs that are valid; all of them where `valid` is empty.
     pub fn add<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
-        blocks(x, y, valid, |x, y| {
-            if is_small(range(x), range(y)) {
-                self.add_small(x, y);
-            } else {
-                x.iter().zip(y).for_each(|(x, y)| self.add_one(x.value(), y.value()));
-            }
-        });
+        let mut scatter = Scatter::default();
+        blocks(x, y, valid, |block| self.add_block(block, &mut scatter));
+        self.end(&mut scatter);
     }
 
-    fn add_one(&mut self, x: i64, y: i64) {
-        self.bins[bin_of(x)].add(y - x);
+    pub(crate) fn add_block<P: Pixel>(&mut self, block: &Block<'_, P>, scatter: &mut Scatter) {
+        if !block.is_small() || block.max_error > MAX_ERROR as u64 {
+            let pairs = block.x.iter().zip(block.y).map(|(x, y)| (x.value(), y.value()));
+            pairs.for_each(|(x, y)| self.bins[bin_of(x)].add(y - x));
+            return;
+        }
+        let mut part = Part::default();
+        for (x, y) in block.x.chunks(PART_PIXELS).zip(block.y.chunks(PART_PIXELS)) {
+            fill_part(&mut part, x, y);
+            scatter.add(&part, x.len(), &mut self.bins);
+        }
     }
 
-    fn add_small<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        // Two tables: pixels that follow each other are often in the same bin, and would wait for each other.
-        let mut tables = [[Packed::default(); N_BINS]; 2];
-        let (x_pairs, y_pairs) = (x.as_chunks::<2>(), y.as_chunks::<2>());
-        for (x, y) in x_pairs.0.iter().zip(y_pairs.0) {
-            for (table, (x, y)) in tables.iter_mut().zip(x.iter().zip(y)) {
-                table[bin_of(i64::from(x.small()))].add(y.small() - x.small());
-            }
-        }
-        for (packed, bin) in
-            tables.iter().flat_map(|table| table.iter().zip(0..)).filter(|(packed, _)| packed.has_any())
-        {
-            packed.add_to(&mut self.bins[bin]);
-        }
-        x_pairs.1.iter().zip(y_pairs.1).for_each(|(x, y)| self.add_one(x.value(), y.value()));
+    /// Adds what was scattered.
+    pub(crate) fn end(&mut self, scatter: &mut Scatter) {
+        scatter.flush(&mut self.bins);
     }
 
     /// Adds what another one has of other pixels.
     pub fn merge(&mut self, other: &Self) {
         for (bin, other) in self.bins.iter_mut().zip(other.bins.iter()) {
-            bin.n += other.n;
-            bin.e += other.e;
-            bin.ee += other.ee;
+            bin.merge(other);
         }
     }
 
@@ -183,36 +160,24 @@ pub struct BiasByNeighbours(BiasByIntensity);
 impl BiasByNeighbours {
     /// Adds a frame; all its pixels count where `valid` is empty. Those at the ends of a row have no two neighbours.
     pub fn add<P: Pixel>(&mut self, shape: Shape, x: &[P], y: &[P], valid: &[bool]) {
+        let (mut scatter, mut part) = (Scatter::default(), Part::default());
         for row in 0..shape.height {
-            let at = row * shape.width..(row + 1) * shape.width;
-            let valid = valid.get(at.clone()).unwrap_or_default();
-            let (x, y) = (&x[at.clone()], &y[at]);
-            if valid.is_empty() && is_small(range(x), range(y)) && x.len() <= BLOCK_PIXELS {
-                self.add_small(x, y);
-            } else {
-                self.add_each(x, y, valid);
+            let row = row * shape.width..(row + 1) * shape.width;
+            for first in row.clone().step_by(PART_PIXELS) {
+                // With the pixel before them and the one after.
+                let at = first..(first + PART_PIXELS + 2).min(row.end);
+                let threes = Threes { x: &x[at.clone()], y: &y[at.clone()], valid: valid.get(at).unwrap_or_default() };
+                if threes.n() == 0 {
+                    continue;
+                }
+                if fill_threes(&threes, &mut part) {
+                    scatter.add(&part, threes.n(), &mut self.0.bins);
+                } else {
+                    threes.add_each(&mut self.0.bins);
+                }
             }
         }
-    }
-
-    fn add_each<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
-        for (at, three) in x.windows(3).enumerate() {
-            if valid.is_empty() || valid[at..at + 3].iter().all(|valid| *valid) {
-                let key = (three[0].value() + three[2].value()) >> 1;
-                self.0.bins[bin_of(key)].add(y[at + 1].value() - three[1].value());
-            }
-        }
-    }
-
-    fn add_small<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        let mut table = [Packed::default(); N_BINS];
-        for (three, y) in x.windows(3).zip(y.iter().skip(1)) {
-            let key = (three[0].small() + three[2].small()) >> 1;
-            table[bin_of(i64::from(key))].add(y.small() - three[1].small());
-        }
-        for (packed, bin) in table.iter().zip(self.0.bins.iter_mut()).filter(|(packed, _)| packed.has_any()) {
-            packed.add_to(bin);
-        }
+        scatter.flush(&mut self.0.bins);
     }
 
     /// Adds what another one has of other frames.
@@ -238,29 +203,60 @@ fn middle((first, last): (i64, i64)) -> f64 {
     (first + last) as f64 / 2.0
 }
 
-/// The sums of a block's small values, in two numbers.
-#[derive(Clone, Copy, Default)]
-struct Packed {
-    /// n · 2^40 + Σe.
-    n_and_e: i64,
-    ee: u64,
+widest! {
+    fn fill_part<P: Pixel>(part: &mut Part, x: &[P], y: &[P]) {
+        let pixels = x.iter().zip(y);
+        let error = |x: i32, y: i32| (y - x + MAX_ERROR) as u16;
+        part.fill(pixels.map(|(x, y)| (x.small(), error(x.small(), y.small()))));
+    }
+
+    fn fill_threes<P: Pixel>(threes: &Threes<'_, P>, part: &mut Part) -> bool {
+        threes.fill(part)
+    }
 }
 
-impl Packed {
+/// Pixels that follow each other in a row; the first and the last one are neighbours only.
+struct Threes<'a, P> {
+    x: &'a [P],
+    y: &'a [P],
+    /// Empty where all count.
+    valid: &'a [bool],
+}
+
+impl<P: Pixel> Threes<'_, P> {
+    fn n(&self) -> usize {
+        self.x.len().saturating_sub(2)
+    }
+
+    /// Makes a part of them; `false` where a value or an error is too large for that.
     #[inline(always)]
-    fn add(&mut self, e: i32) {
-        self.n_and_e += (1 << 40) + i64::from(e);
-        self.ee += u64::from(e.unsigned_abs()) * u64::from(e.unsigned_abs());
+    fn fill(&self, part: &mut Part) -> bool {
+        if self.valid.is_empty() { self.fill_if(part, |_| true) } else { self.fill_if(part, |at| self.valid[at]) }
     }
 
-    fn has_any(&self) -> bool {
-        self.n_and_e != 0
+    #[inline(always)]
+    fn fill_if(&self, part: &mut Part, counts: impl Fn(usize) -> bool) -> bool {
+        let n = self.n();
+        let (left, x, right, y) = (&self.x[..n], &self.x[1..=n], &self.x[2..], &self.y[1..=n]);
+        let is_small = |x: P| P::N_BITS <= 16 || (-SMALL..SMALL).contains(&x.value());
+        let error = |at: usize| y[at].small().wrapping_sub(x[at].small()).wrapping_add(MAX_ERROR);
+        let count = |at: usize| counts(at) & counts(at + 1) & counts(at + 2);
+        let fits = |at: usize| is_small(left[at]) & is_small(x[at]) & is_small(right[at]) & is_small(y[at]);
+        let is_off = |at: usize| count(at) & (!fits(at) | ((error(at) as u32) > 2 * MAX_ERROR as u32));
+        if (0..n).fold(false, |any, at| any | is_off(at)) {
+            return false;
+        }
+        let key = |at: usize| left[at].small().wrapping_add(right[at].small()) >> 1;
+        part.fill((0..n).map(|at| (key(at), if count(at) { error(at) as u16 } else { NONE })));
+        true
     }
 
-    fn add_to(&self, sums: &mut Sums) {
-        let e = self.n_and_e << 24 >> 24;
-        sums.n += ((self.n_and_e - e) >> 40) as u64;
-        sums.e += i128::from(e);
-        sums.ee += i128::from(self.ee);
+    fn add_each(&self, bins: &mut [Sums; N_BINS]) {
+        for (at, three) in self.x.windows(3).enumerate() {
+            if self.valid.is_empty() || self.valid[at..at + 3].iter().all(|valid| *valid) {
+                let key = (three[0].value() + three[2].value()) >> 1;
+                bins[bin_of(key)].add(self.y[at + 1].value() - three[1].value());
+            }
+        }
     }
 }

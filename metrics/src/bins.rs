@@ -24,6 +24,16 @@ pub fn bin_of(x: i64) -> usize {
     if x < 0 { N_MAGNITUDES - bin } else { N_MAGNITUDES + bin }
 }
 
+/// [`bin_of`] a value below 2^20, as vectors can compute it: exponent and first bits of a float are octave and place.
+#[inline(always)]
+pub(crate) fn small_bin(x: i32) -> u16 {
+    let magnitude = x.wrapping_abs();
+    let bits = (magnitude as f32).to_bits() >> (23 - OCTAVE_BITS);
+    let bin = if magnitude < 8 { magnitude as u32 } else { bits.wrapping_sub((127 + 2) << OCTAVE_BITS) };
+    let zero = N_MAGNITUDES as u32;
+    (if x < 0 { zero.wrapping_sub(bin) } else { zero.wrapping_add(bin) }) as u16
+}
+
 /// The least and the greatest value of a bin.
 #[must_use]
 pub fn bin_range(bin: usize) -> (i64, i64) {
@@ -54,6 +64,13 @@ mod tests {
         }
         assert_eq!(bin_range(N_BINS - 1).1, i64::from(u32::MAX));
         assert!(bin_range(bin_of(i64::from(i32::MIN))).0 <= i64::from(i32::MIN));
+    }
+
+    #[test]
+    fn small_values_have_the_same_bins() {
+        for x in -(1 << 20)..(1 << 20) {
+            assert_eq!(usize::from(small_bin(x)), bin_of(x.into()), "{x}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! All metrics of pairs of frames, in one pass over all pixels and one over a sample of frames.
 
 use crate::autocorrelation::{ErrorPlane, Lag};
+use crate::block::blocks;
 use crate::ghost::GhostReport;
 use crate::largest::LargeError;
+use crate::scatter::Scatter;
 use crate::shadow::ShadowReport;
 use crate::{
     Autocorrelation, Bias, BiasAtMean, BiasByIntensity, BiasByNeighbours, Dispersion, DispersionReport, Error,
@@ -141,13 +143,17 @@ impl Comparison {
             valid.clear();
         }
         self.n_frames += 1;
-        self.moments.add(pair.x, pair.y, &valid);
+        let mut scatter = Scatter::default();
+        blocks(pair.x, pair.y, &valid, |block| {
+            self.moments.add_block(block);
+            self.bias.add_block(block, &mut scatter);
+            if let Some(sigma) = &mut self.sigma {
+                sigma.add_block(block);
+            }
+        });
+        self.bias.end(&mut scatter);
         self.largest.add(pair.shape, frame, pair.x, pair.y, &valid);
-        self.bias.add(pair.x, pair.y, &valid);
         self.neighbours.add(pair.shape, pair.x, pair.y, &valid);
-        if let Some(sigma) = &mut self.sigma {
-            sigma.add(pair.x, pair.y, &valid);
-        }
         let sums = self.tiles.add(frame, pair.x, pair.y, &valid);
         if let Some(flux) = &mut self.flux {
             flux.add(frame, &sums);

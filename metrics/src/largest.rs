@@ -1,6 +1,7 @@
 //! The largest errors, and where they are.
 
 use crate::block::BLOCK_PIXELS;
+use crate::isa::widest;
 use crate::{Pixel, Shape};
 
 /// How many are kept.
@@ -38,7 +39,7 @@ impl Largest {
         for (block, (x, y)) in x.chunks(BLOCK_PIXELS).zip(y.chunks(BLOCK_PIXELS)).enumerate() {
             let floor = if self.sorted.len() < KEPT { 0 } else { self.sorted[KEPT - 1].magnitude };
             let magnitude = |x: &P, y: &P| (y.value() - x.value()).unsigned_abs();
-            let most = P::max_difference(x, y);
+            let most = max_difference(x, y);
             if most <= floor {
                 continue;
             }
@@ -75,5 +76,11 @@ impl Largest {
     #[must_use]
     pub fn errors(&self) -> &[LargeError] {
         &self.sorted
+    }
+}
+
+widest! {
+    fn max_difference<P: Pixel>(x: &[P], y: &[P]) -> u64 {
+        P::max_difference(x, y)
     }
 }

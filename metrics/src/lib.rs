@@ -30,7 +30,7 @@
 //! # Ok::<(), darkchunk_metrics::Error>(())
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod autocorrelation;
 mod bias;
@@ -42,6 +42,7 @@ mod error;
 mod fixed;
 mod flux;
 mod ghost;
+mod isa;
 mod ks;
 mod largest;
 mod limits;
@@ -51,6 +52,7 @@ mod noise;
 mod pixel;
 mod repeats;
 mod rules;
+mod scatter;
 mod shadow;
 mod sigma;
 mod spots;

@@ -1,6 +1,7 @@
 //! Sums, extremes and counts over all valid pixels: what bias, RMSE, PSNR, Pearson r and many others are made of.
 
-use crate::block::{BLOCK_PIXELS, blocks, is_small, range};
+use crate::block::{BLOCK_PIXELS, Block, blocks};
+use crate::isa::widest;
 use crate::{Pixel, statistics};
 
 /// Sums over pairs of pixels. All are integers, and exact.
@@ -55,20 +56,20 @@ const LANES: usize = 8;
 impl Moments {
     /// Adds the pairs that are valid; all of them where `valid` is empty.
     pub fn add<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
-        blocks(x, y, valid, |x, y| self.add_block(x, y));
+        blocks(x, y, valid, |block| self.add_block(block));
     }
 
-    fn add_block<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        let (range_x, range_y) = (range(x), range(y));
+    pub(crate) fn add_block<P: Pixel>(&mut self, block: &Block<'_, P>) {
+        let (x, y) = (block.x, block.y);
+        let ends = |range: (P, P)| (range.0.value(), range.1.value());
         self.n += x.len() as u64;
-        self.range_x = Some(union(self.range_x, (range_x.0.value(), range_x.1.value())));
-        self.range_y = Some(union(self.range_y, (range_y.0.value(), range_y.1.value())));
-        self.add_low(x, y);
-        if is_small(range_x, range_y) {
+        self.range_x = Some(union(self.range_x, ends(block.range_x)));
+        self.range_y = Some(union(self.range_y, ends(block.range_y)));
+        self.max_error = self.max_error.max(block.max_error);
+        self.add_counts(block);
+        if block.is_small() {
             let (x, y) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
-            let mut lanes = Lanes::default();
-            x.0.iter().zip(y.0).for_each(|(x, y)| lanes.add(x, y));
-            self.add_lanes(&lanes);
+            self.add_lanes(&sums(x.0, y.0));
             self.add_each(x.1, y.1);
         } else {
             self.add_each(x, y);
@@ -83,7 +84,6 @@ impl Moments {
             self.sum_xx += x * x;
             self.sum_xe += x * e;
             self.sum_ee += e * e;
-            self.max_error = self.max_error.max(e.unsigned_abs() as u64);
         }
     }
 
@@ -96,29 +96,27 @@ impl Moments {
         self.sum_xx += real(&lanes.xx);
         self.sum_xe += real(&lanes.xe);
         self.sum_ee += real(&lanes.ee);
-        let most = lanes.most.iter().zip(lanes.least).map(|(most, least)| (*most).max(-least)).max();
-        self.max_error = self.max_error.max(most.unwrap_or(0) as u64);
     }
 
     /// What counts 0, 1 and 2, and what changed.
-    fn add_low<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        for number in 0..3 {
-            let known = P::low(number);
-            self.low_x[usize::from(number)] += count(x, y, |x, _| x == known);
-            self.low_y[usize::from(number)] += count(x, y, |_, y| y == known);
+    fn add_counts<P: Pixel>(&mut self, block: &Block<'_, P>) {
+        let has_low = |range: (P, P)| range.0 <= P::low(2) && range.1 >= P::default();
+        if block.max_error > 0 {
+            self.n_changed += n_changed(block.x, block.y);
         }
-        let n_changed = count(x, y, |x, y| x != y);
-        self.n_changed += n_changed;
-        if n_changed == 0 {
+        if !has_low(block.range_x) && !has_low(block.range_y) {
             return;
         }
-        let zero = P::default();
-        self.n_from_zero += count(x, y, |x, y| (x == zero) & (y != zero));
-        let n_to_zero = count(x, y, |x, y| (x != zero) & (y == zero));
-        if n_to_zero > 0 {
-            self.n_to_zero += n_to_zero;
-            let lost = x.iter().zip(y).filter(|(_, y)| **y == zero).map(|(x, _)| i128::from(x.value()));
-            self.sum_to_zero += lost.sum::<i128>();
+        let counts = low_counts(block.x, block.y);
+        for number in 0..3 {
+            self.low_x[number] += counts.x[number];
+            self.low_y[number] += counts.y[number];
+        }
+        self.n_from_zero += counts.n_from_zero;
+        self.n_to_zero += counts.n_to_zero;
+        if counts.n_to_zero > 0 {
+            let lost = block.x.iter().zip(block.y).filter(|(_, y)| **y == P::default());
+            self.sum_to_zero += lost.map(|(x, _)| i128::from(x.value())).sum::<i128>();
         }
     }
 
@@ -231,7 +229,32 @@ impl Moments {
     }
 }
 
+/// What a block has of 0, 1 and 2.
+struct LowCounts {
+    x: [u64; 3],
+    y: [u64; 3],
+    n_from_zero: u64,
+    n_to_zero: u64,
+}
+
+widest! {
+    fn n_changed<P: Pixel>(x: &[P], y: &[P]) -> u64 {
+        count(x, y, |x, y| x != y)
+    }
+
+    fn low_counts<P: Pixel>(x: &[P], y: &[P]) -> LowCounts {
+        let (zero, known) = (P::default(), [0, 1, 2].map(P::low));
+        LowCounts {
+            x: known.map(|known| count(x, y, |x, _| x == known)),
+            y: known.map(|known| count(x, y, |_, y| y == known)),
+            n_from_zero: count(x, y, |x, y| (x == zero) & (y != zero)),
+            n_to_zero: count(x, y, |x, y| (x != zero) & (y == zero)),
+        }
+    }
+}
+
 /// How many pairs of a block are so; in a number as wide as a pixel, so that a vector holds as many of both.
+#[inline(always)]
 fn count<P: Pixel>(x: &[P], y: &[P], is: impl Fn(P, P) -> bool) -> u64 {
     let pairs = x.iter().zip(y);
     if P::N_BITS <= 16 {
@@ -250,8 +273,6 @@ fn union(range: Option<(i64, i64)>, other: (i64, i64)) -> (i64, i64) {
 struct Lanes {
     x: [i32; LANES],
     e: [i32; LANES],
-    most: [i32; LANES],
-    least: [i32; LANES],
     xx: [f64; LANES],
     xe: [f64; LANES],
     ee: [f64; LANES],
@@ -264,12 +285,20 @@ impl Lanes {
             let (x, e) = (x[lane].small(), y[lane].small() - x[lane].small());
             self.x[lane] += x;
             self.e[lane] += e;
-            self.most[lane] = self.most[lane].max(e);
-            self.least[lane] = self.least[lane].min(e);
             let (x, e) = (f64::from(x), f64::from(e));
             self.xx[lane] += x * x;
             self.xe[lane] += x * e;
             self.ee[lane] += e * e;
         }
+    }
+}
+
+widest! {
+    fn sums<P: Pixel>(x: &[[P; LANES]], y: &[[P; LANES]]) -> Lanes {
+        let mut lanes = Lanes::default();
+        for (x, y) in x.iter().zip(y) {
+            lanes.add(x, y);
+        }
+        lanes
     }
 }

@@ -25,18 +25,22 @@ macro_rules! pixels {
         impl Pixel for $number {
             const N_BITS: u32 = <$number>::BITS;
 
+            #[inline(always)]
             fn value(self) -> i64 {
                 i64::from(self)
             }
 
+            #[inline(always)]
             fn low(number: u8) -> Self {
                 number as Self
             }
 
+            #[inline(always)]
             fn max_difference(x: &[Self], y: &[Self]) -> u64 {
                 x.iter().zip(y).fold(0, |most, (x, y)| x.abs_diff(*y).max(most)).into()
             }
 
+            #[inline(always)]
             fn small(self) -> i32 {
                 self as i32
             }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::block::BLOCK_PIXELS;
+use crate::isa::widest;
 use crate::{Error, Pair, Pixel, Result, Shape};
 
 /// Which pixels are measurements.
@@ -44,14 +46,6 @@ impl Exactness {
     }
 }
 
-/// What a value is by itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Measured,
-    Masked,
-    Saturated,
-}
-
 impl Rules {
     /// Every pixel counts.
     #[must_use]
@@ -63,7 +57,7 @@ impl Rules {
     #[must_use]
     pub fn counts(&self, at: usize, x: i64) -> bool {
         let is_masked = self.mask.as_ref().and_then(|mask| mask.get(at)).is_some_and(|masked| *masked);
-        !is_masked && self.kind(x) == Kind::Measured
+        !is_masked && self.is_measured(x)
     }
 
     /// # Errors
@@ -80,14 +74,9 @@ impl Rules {
         }
     }
 
-    fn kind(&self, x: i64) -> Kind {
-        if self.sentinels.contains(&x) || (self.negative_is_masked && x < 0) {
-            Kind::Masked
-        } else if self.saturation.is_some_and(|saturation| x >= saturation) {
-            Kind::Saturated
-        } else {
-            Kind::Measured
-        }
+    fn is_measured(&self, x: i64) -> bool {
+        let is_masked = self.sentinels.contains(&x) || (self.negative_is_masked && x < 0);
+        !is_masked && self.saturation.is_none_or(|saturation| x < saturation)
     }
 
     /// Whether each pixel of a pair counts, in `valid`; what became of the others. `false` where all of them count, and `valid` is
@@ -97,28 +86,65 @@ impl Rules {
         if self.are_empty() || !self.may_exclude(pair) {
             return false;
         }
-        valid.reserve(pair.x.len());
-        for (at, (x, y)) in pair.x.iter().zip(pair.y).enumerate() {
-            let has_changed = u64::from(x != y);
-            let is_masked = self.mask.as_ref().is_some_and(|mask| mask[at]);
-            let kind = if is_masked { Kind::Masked } else { self.kind(x.value()) };
-            match kind {
-                Kind::Masked => {
-                    (found.n_masked, found.n_masked_changed) =
-                        (found.n_masked + 1, found.n_masked_changed + has_changed)
-                }
-                Kind::Saturated => {
-                    found.n_saturated += 1;
-                    found.n_saturated_changed += has_changed;
-                }
-                Kind::Measured if has_changed > 0 => {
-                    found.n_became_invalid += u64::from(self.kind(y.value()) != Kind::Measured)
-                }
-                Kind::Measured => {}
-            }
-            valid.push(kind == Kind::Measured);
+        valid.resize(pair.x.len(), true);
+        for (at, valid) in valid.chunks_mut(BLOCK_PIXELS).enumerate() {
+            let at = at * BLOCK_PIXELS..at * BLOCK_PIXELS + valid.len();
+            let mask = self.mask.as_ref().map(|mask| &mask[at.clone()]);
+            let block = Pair { shape: pair.shape, x: &pair.x[at.clone()], y: &pair.y[at] };
+            apply_to_block(self, &block, mask, valid, found);
         }
         valid.contains(&false)
+    }
+
+    /// Without branches, so that vectors do it.
+    #[inline(always)]
+    fn apply_to_block<P: Pixel>(
+        &self,
+        block: &Pair<'_, P>,
+        mask: Option<&[bool]>,
+        valid: &mut [bool],
+        found: &mut Exactness,
+    ) {
+        if let Some(mask) = mask {
+            valid.iter_mut().zip(mask).for_each(|(valid, masked)| *valid = !masked);
+        }
+        self.leave_measured(block.x, valid);
+        let excluded = |valid: &[bool]| {
+            (count(block, valid, |valid, _| !valid), count(block, valid, |valid, changed| !valid & changed))
+        };
+        let (n_masked, n_masked_changed) = excluded(valid);
+        self.leave_unsaturated(block.x, valid);
+        let (n_all, n_all_changed) = excluded(valid);
+        found.n_masked += n_masked;
+        found.n_masked_changed += n_masked_changed;
+        found.n_saturated += n_all - n_masked;
+        found.n_saturated_changed += n_all_changed - n_masked_changed;
+        // Of a measurement that is one after, too, nothing is left.
+        let mut became = [false; BLOCK_PIXELS];
+        let became = &mut became[..valid.len()];
+        became.copy_from_slice(valid);
+        self.leave_measured(block.y, became);
+        self.leave_unsaturated(block.y, became);
+        became.iter_mut().zip(&*valid).for_each(|(became, valid)| *became = valid & !*became);
+        found.n_became_invalid += count(block, became, |became, changed| became & changed);
+    }
+
+    #[inline(always)]
+    fn leave_unsaturated<P: Pixel>(&self, x: &[P], valid: &mut [bool]) {
+        if let Some(saturation) = self.saturation {
+            valid.iter_mut().zip(x).for_each(|(valid, x)| *valid &= x.value() < saturation);
+        }
+    }
+
+    /// Makes those invalid whose value stands for no measurement.
+    #[inline(always)]
+    fn leave_measured<P: Pixel>(&self, x: &[P], valid: &mut [bool]) {
+        for sentinel in &self.sentinels {
+            valid.iter_mut().zip(x).for_each(|(valid, x)| *valid &= x.value() != *sentinel);
+        }
+        if self.negative_is_masked {
+            valid.iter_mut().zip(x).for_each(|(valid, x)| *valid &= x.value() >= 0);
+        }
     }
 
     /// Whether a pixel of either frame may be excluded: by the least and the greatest values, which are found fast.
@@ -136,6 +162,25 @@ impl Rules {
             || self.saturation.is_some_and(|saturation| most >= saturation)
             || (self.negative_is_masked && least < 0)
     }
+}
+
+widest! {
+    fn apply_to_block<P: Pixel>(
+        rules: &Rules,
+        block: &Pair<'_, P>,
+        mask: Option<&[bool]>,
+        valid: &mut [bool],
+        found: &mut Exactness,
+    ) {
+        rules.apply_to_block(block, mask, valid, found);
+    }
+}
+
+/// How many pixels are so, by a mark of theirs and whether they changed.
+#[inline(always)]
+fn count<P: Pixel>(block: &Pair<'_, P>, marks: &[bool], is: impl Fn(bool, bool) -> bool) -> u64 {
+    let pixels = marks.iter().zip(block.x.iter().zip(block.y));
+    pixels.fold(0u32, |n, (mark, (x, y))| n + u32::from(is(*mark, x != y))).into()
 }
 
 #[cfg(test)]

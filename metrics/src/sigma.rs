@@ -1,7 +1,8 @@
 //! Errors in standard deviations of the noise.
 
-use crate::block::blocks;
+use crate::block::{Block, blocks};
 use crate::fixed::FixedSum;
+use crate::isa::widest;
 use crate::{NoiseModel, Pixel, statistics};
 
 /// Bins of the histogram to one σ.
@@ -15,14 +16,27 @@ const ZERO: usize = MAX_SIGMA * BINS_A_SIGMA;
 
 const N_HISTOGRAM: usize = 2 * ZERO + 1;
 
-const LANES: usize = 4;
+/// Values of a loop that are computed beside each other.
+const LANES: usize = 8;
+
+/// Pixels that follow each other have often the same error: they are counted apart, so that they do not wait for each other.
+const COUNTERS: usize = 4;
+
+/// Pixels whose bins are found before they are counted.
+const PART_PIXELS: usize = 1024;
+
+/// From here on the last bit of an `f32` is 1.
+const WHOLE: f32 = (1 << 23) as f32;
+
+/// A ratio is computed in `f32`: what is larger than a bin by less than this part is still in it.
+const ROUNDING: f32 = 1e-6;
 
 /// Errors over σ, of each pixel by its own x.
 ///
 /// | metric | definition |
 /// |---|---|
 /// | [`max`](Self::max) | the largest \|e\| / σ(x) |
-/// | [`quantile`](Self::quantile) | \|e\| / σ that a part of the pixels does not exceed, rounded up to a 64th |
+/// | [`quantile`](Self::quantile) | \|e\| / σ that a part of the pixels does not exceed, rounded up to a 64th (to a millionth of it) |
 /// | [`inflation`](Self::inflation) | κ = √(1 + ⟨e² / σ²⟩): by how much the noise of a pixel grew |
 ///
 /// Pixels whose σ is 0 are left out and counted; so are those of them that changed, which is an error of infinitely many σ.
@@ -32,8 +46,8 @@ pub struct ErrorInSigma {
     n: u64,
     sum_of_squares: FixedSum,
     max_square: f64,
-    /// By e / σ, rounded away from 0.
-    histogram: Box<[u64]>,
+    /// By e / σ, rounded away from 0: the sum of the counters. Those without σ are counted with 0.
+    histogram: Box<[[u64; COUNTERS]]>,
     n_without_sigma: u64,
     n_changed_without_sigma: u64,
 }
@@ -47,7 +61,7 @@ impl ErrorInSigma {
             n: 0,
             sum_of_squares: FixedSum::default(),
             max_square: 0.0,
-            histogram: vec![0; N_HISTOGRAM].into(),
+            histogram: vec![[0; COUNTERS]; N_HISTOGRAM].into(),
             n_without_sigma: 0,
             n_changed_without_sigma: 0,
         }
@@ -55,57 +69,40 @@ impl ErrorInSigma {
 
     /// Adds the pairs that are valid; all of them where `valid` is empty.
     pub fn add<P: Pixel>(&mut self, x: &[P], y: &[P], valid: &[bool]) {
-        blocks(x, y, valid, |x, y| self.add_block(x, y));
+        blocks(x, y, valid, |block| self.add_block(block));
     }
 
-    fn add_block<P: Pixel>(&mut self, x: &[P], y: &[P]) {
-        if x == y {
-            let n_without = x.iter().filter(|x| self.noise.variance(x.value() as f64) <= 0.0).count() as u64;
-            let n = x.len() as u64 - n_without;
-            (self.n, self.n_without_sigma) = (self.n + n, self.n_without_sigma + n_without);
-            self.histogram[ZERO] += n;
+    pub(crate) fn add_block<P: Pixel>(&mut self, block: &Block<'_, P>) {
+        let (n_without, n_changed) = self.count_without(block);
+        self.n += block.x.len() as u64 - n_without;
+        self.n_without_sigma += n_without;
+        self.n_changed_without_sigma += n_changed;
+        if block.max_error == 0 {
+            self.histogram[ZERO][0] += block.x.len() as u64;
             return;
         }
-        let (x_lanes, y_lanes) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
-        let (mut sums, mut most) = ([0.0; LANES], [0.0; LANES]);
-        for (x, y) in x_lanes.0.iter().zip(y_lanes.0) {
-            self.add_lanes(x, y, &mut sums, &mut most);
+        let mut bins = [0; PART_PIXELS];
+        for (x, y) in block.x.chunks(PART_PIXELS).zip(block.y.chunks(PART_PIXELS)) {
+            let (sum, most) = squares(&self.noise, x, y, &mut bins);
+            self.sum_of_squares.add(sum);
+            self.max_square = self.max_square.max(most);
+            self.count(&bins[..x.len()]);
         }
-        let (mut tail_sum, mut tail_most) = ([0.0], [0.0]);
-        for (x, y) in x_lanes.1.iter().zip(y_lanes.1) {
-            self.add_lanes(&[*x], &[*y], &mut tail_sum, &mut tail_most);
-        }
-        self.sum_of_squares.add(sums.iter().sum::<f64>() + tail_sum[0]);
-        self.max_square = most.iter().fold(self.max_square.max(tail_most[0]), |a, b| a.max(*b));
     }
 
-    #[inline(always)]
-    fn add_lanes<P: Pixel, const N: usize>(
-        &mut self,
-        x: &[P; N],
-        y: &[P; N],
-        sums: &mut [f64; N],
-        most: &mut [f64; N],
-    ) {
-        let (mut variances, mut ratios) = ([0.0; N], [0.0; N]);
-        for lane in 0..N {
-            let (x, y) = (x[lane].value() as f64, y[lane].value() as f64);
-            let (variance, e) = (self.noise.variance(x), y - x);
-            let square = if variance > 0.0 { e * e / variance } else { 0.0 };
-            sums[lane] += square;
-            most[lane] = if square > most[lane] { square } else { most[lane] };
-            variances[lane] = variance;
-            ratios[lane] = square.sqrt().copysign(e);
+    /// Pixels without σ, and those of them that changed.
+    fn count_without<P: Pixel>(&self, block: &Block<'_, P>) -> (u64, u64) {
+        // The variance does not fall where x rises.
+        let least = self.noise.variance(block.range_x.0.value() as f64);
+        if least > 0.0 { (0, 0) } else { count_without(&self.noise, block.x, block.y) }
+    }
+
+    fn count(&mut self, bins: &[u16]) {
+        let (bins, rest) = bins.as_chunks::<COUNTERS>();
+        for bins in bins {
+            (0..COUNTERS).for_each(|at| self.histogram[usize::from(bins[at])][at] += 1);
         }
-        for lane in 0..N {
-            if variances[lane] > 0.0 {
-                self.n += 1;
-                self.histogram[histogram_bin(ratios[lane])] += 1;
-            } else {
-                self.n_without_sigma += 1;
-                self.n_changed_without_sigma += u64::from(x[lane] != y[lane]);
-            }
-        }
+        rest.iter().for_each(|bin| self.histogram[usize::from(*bin)][0] += 1);
     }
 
     /// Adds what another one, with the same model, has of other pixels.
@@ -113,7 +110,8 @@ impl ErrorInSigma {
         self.n += other.n;
         self.sum_of_squares.merge(other.sum_of_squares);
         self.max_square = self.max_square.max(other.max_square);
-        self.histogram.iter_mut().zip(&other.histogram).for_each(|(bin, other)| *bin += other);
+        let counters = self.histogram.as_flattened_mut().iter_mut().zip(other.histogram.as_flattened());
+        counters.for_each(|(counter, other)| *counter += other);
         self.n_without_sigma += other.n_without_sigma;
         self.n_changed_without_sigma += other.n_changed_without_sigma;
     }
@@ -160,7 +158,7 @@ impl ErrorInSigma {
         let needed = (self.n as f64 * part).ceil() as u64;
         let mut n = 0;
         for distance in 0..ZERO {
-            n += self.histogram[ZERO + distance] + if distance > 0 { self.histogram[ZERO - distance] } else { 0 };
+            n += self.bin(ZERO + distance) + if distance > 0 { self.bin(ZERO - distance) } else { 0 };
             if n >= needed {
                 return (distance as f64 / BINS_A_SIGMA as f64).min(self.max());
             }
@@ -171,16 +169,70 @@ impl ErrorInSigma {
     /// How many pixels have which e / σ: bins of a 64th, the middle one for exact pixels only, from −32 to 32. The bin of a number is that
     /// of its next 64th away from 0.
     #[must_use]
-    pub fn histogram(&self) -> &[u64] {
-        &self.histogram
+    pub fn histogram(&self) -> Vec<u64> {
+        (0..N_HISTOGRAM).map(|bin| self.bin(bin)).collect()
+    }
+
+    fn bin(&self, at: usize) -> u64 {
+        let n = self.histogram[at].iter().sum::<u64>();
+        if at == ZERO { n - self.n_without_sigma } else { n }
     }
 }
 
-#[inline]
-fn histogram_bin(ratio: f64) -> usize {
-    let steps = (ratio.abs() * BINS_A_SIGMA as f64).min(ZERO as f64);
-    // Rounded up, without a call of the system's function.
-    let whole = steps as usize;
-    let distance = whole + usize::from(steps > whole as f64);
-    if ratio < 0.0 { ZERO - distance } else { ZERO + distance }
+widest! {
+    fn count_without<P: Pixel>(noise: &NoiseModel, x: &[P], y: &[P]) -> (u64, u64) {
+        let pairs = || x.iter().zip(y).filter(|(x, _)| noise.variance(x.value() as f64) <= 0.0);
+        (pairs().count() as u64, pairs().filter(|(x, y)| x != y).count() as u64)
+    }
+
+    /// Σe² / σ², the largest of them, and the bin of each pixel; pixels without σ have 0.
+    fn squares<P: Pixel>(noise: &NoiseModel, x: &[P], y: &[P], bins: &mut [u16; PART_PIXELS]) -> (f64, f64) {
+        let (mut sums, mut most, mut ratios) = ([0.0; LANES], [0.0; LANES], [0.0; PART_PIXELS]);
+        let (x_lanes, y_lanes) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        let whole = ratios.as_chunks_mut::<LANES>().0.iter_mut();
+        for ((x, y), ratios) in x_lanes.0.iter().zip(y_lanes.0).zip(whole) {
+            for lane in 0..LANES {
+                let (square, is_above) = square(noise, x[lane], y[lane]);
+                sums[lane] += square;
+                most[lane] = if square > most[lane] { square } else { most[lane] };
+                ratios[lane] = steps(square, is_above);
+            }
+        }
+        let n_whole = x.len() - x_lanes.1.len();
+        for (lane, (x, y)) in x_lanes.1.iter().zip(y_lanes.1).enumerate() {
+            let (square, is_above) = square(noise, *x, *y);
+            sums[lane] += square;
+            most[lane] = most[lane].max(square);
+            ratios[n_whole + lane] = steps(square, is_above);
+        }
+        for (bin, ratio) in bins.iter_mut().zip(&ratios[..x.len()]) {
+            *bin = histogram_bin(*ratio);
+        }
+        (sums.iter().sum(), most.iter().fold(0.0, |a: f64, b| a.max(*b)))
+    }
+}
+
+/// e² / σ², 0 without σ; and whether e is above 0.
+#[inline(always)]
+fn square<P: Pixel>(noise: &NoiseModel, x: P, y: P) -> (f64, bool) {
+    let (x, y) = (x.value() as f64, y.value() as f64);
+    let (variance, e) = (noise.variance(x), y - x);
+    (if variance > 0.0 { e * e / variance } else { 0.0 }, e > 0.0)
+}
+
+/// e / σ in bins.
+#[inline(always)]
+fn steps(square: f64, is_above: bool) -> f32 {
+    let ratio = (square as f32).sqrt() * (BINS_A_SIGMA as f32 * (1.0 - ROUNDING));
+    let ratio = ratio.min(ZERO as f32);
+    if is_above { ratio } else { -ratio }
+}
+
+#[inline(always)]
+fn histogram_bin(steps: f32) -> u16 {
+    let magnitude = steps.abs();
+    // Where the last bit of a number is 1, its bits are the nearest whole number; from there on it is rounded up.
+    let nearest = magnitude + WHOLE;
+    let distance = (nearest.to_bits() & 0xffff) as i32 + i32::from(magnitude > nearest - WHOLE);
+    (if steps < 0.0 { ZERO as i32 - distance } else { ZERO as i32 + distance }) as u16
 }

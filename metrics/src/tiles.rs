@@ -1,5 +1,7 @@
 //! Errors by region: tiles of 32 x 32 pixels.
 
+use crate::block::SMALL;
+use crate::isa::widest;
 use crate::{NoiseModel, Pixel, Shape, statistics};
 
 /// Side of a tile; those at the end of a row or column may be smaller.
@@ -122,11 +124,8 @@ impl Tiles {
         for row in 0..self.shape.height {
             let at = row * width..(row + 1) * width;
             let valid = valid.get(at.clone()).unwrap_or_default();
-            let tiles = x[at.clone()].chunks(TILE_SIDE).zip(y[at].chunks(TILE_SIDE)).enumerate();
-            for ((tile, (x, y)), sums) in tiles.zip(&mut row_of_tiles) {
-                let valid = valid.get(tile * TILE_SIDE..tile * TILE_SIDE + x.len()).unwrap_or_default();
-                sums.add(&segment(x, y, valid));
-            }
+            let row_pixels = RowPixels { x: &x[at.clone()], y: &y[at], valid };
+            add_row(&row_pixels, &mut row_of_tiles);
             if (row + 1) % TILE_SIDE == 0 || row + 1 == self.shape.height {
                 self.end_tiles(frame, row / TILE_SIDE, &mut row_of_tiles, &mut total);
             }
@@ -204,24 +203,75 @@ fn take_worst(worst: &mut Option<Tile>, tile: Tile) {
     }
 }
 
-/// The sums of a few pixels that follow each other.
-fn segment<P: Pixel>(x: &[P], y: &[P], valid: &[bool]) -> Sums {
-    if valid.is_empty() && P::N_BITS <= 16 {
-        let (mut sum_x, mut sum_e, mut sum_ee) = (0i32, 0i32, 0u64);
-        for (x, y) in x.iter().zip(y) {
-            let e = y.small() - x.small();
-            sum_x += x.small();
-            sum_e += e;
-            sum_ee += u64::from(e.unsigned_abs()) * u64::from(e.unsigned_abs());
-        }
-        return Sums { n: x.len() as u64, x: sum_x.into(), e: sum_e.into(), ee: sum_ee.into() };
+widest! {
+    fn add_row<P: Pixel>(row: &RowPixels<'_, P>, tiles: &mut [Sums]) {
+        row.add_to(tiles);
     }
-    let mut sums = Sums::default();
-    for (at, (x, y)) in x.iter().zip(y).enumerate() {
-        if valid.is_empty() || valid[at] {
-            let e = i128::from(y.value() - x.value());
-            sums.add(&Sums { n: 1, x: x.value().into(), e, ee: e * e });
+}
+
+/// A row of both frames.
+struct RowPixels<'a, P> {
+    x: &'a [P],
+    y: &'a [P],
+    /// Empty where all count.
+    valid: &'a [bool],
+}
+
+impl<P: Pixel> RowPixels<'_, P> {
+    #[inline(always)]
+    fn add_to(&self, tiles: &mut [Sums]) {
+        let segments = self.x.chunks(TILE_SIDE).zip(self.y.chunks(TILE_SIDE)).enumerate();
+        for ((tile, (x, y)), sums) in segments.zip(tiles) {
+            let from = tile * TILE_SIDE;
+            sums.add(&match self.valid.get(from..from + x.len()) {
+                None => segment(x, y, |_| true),
+                Some(valid) => segment(x, y, |at| valid[at]),
+            });
         }
+    }
+}
+
+/// The sums of up to 32 pixels that follow each other.
+#[inline(always)]
+fn segment<P: Pixel>(x: &[P], y: &[P], counts: impl Fn(usize) -> bool) -> Sums {
+    if let (Ok(x), Ok(y)) = (x.try_into(), y.try_into()) {
+        return small_segment(x, y, &counts).unwrap_or_else(|| any_segment(x, y, &counts));
+    }
+    any_segment(x, y, &counts)
+}
+
+#[inline(always)]
+fn small_segment<P: Pixel>(x: &[P; TILE_SIDE], y: &[P; TILE_SIDE], counts: &impl Fn(usize) -> bool) -> Option<Sums> {
+    let is_small = |pixel: P| (-SMALL..SMALL).contains(&pixel.value());
+    if P::N_BITS > 16 && !(0..TILE_SIDE).fold(true, |all, at| all & is_small(x[at]) & is_small(y[at])) {
+        return None;
+    }
+    let (mut n, mut sum_x, mut sum_e, mut sum_ee, mut magnitudes) = (0, 0i32, 0i32, 0u32, 0u32);
+    let mut errors = [0i32; TILE_SIDE];
+    for at in 0..TILE_SIDE {
+        // All bits or none.
+        let kept = -i32::from(counts(at));
+        let e = (y[at].small() - x[at].small()) & kept;
+        n -= kept;
+        sum_x += x[at].small() & kept;
+        sum_e += e;
+        sum_ee = sum_ee.wrapping_add((e as u32).wrapping_mul(e as u32));
+        magnitudes |= e.unsigned_abs();
+        errors[at] = e;
+    }
+    // 32 squares of 13 bits fit 31.
+    let is_exact = magnitudes < 1 << 13;
+    let squares = || errors.iter().map(|e| i64::from(*e) * i64::from(*e)).sum::<i64>();
+    let ee = if is_exact { sum_ee.into() } else { squares().into() };
+    Some(Sums { n: n as u64, x: sum_x.into(), e: sum_e.into(), ee })
+}
+
+#[inline(always)]
+fn any_segment<P: Pixel>(x: &[P], y: &[P], counts: &impl Fn(usize) -> bool) -> Sums {
+    let mut sums = Sums::default();
+    for at in (0..x.len()).filter(|at| counts(*at)) {
+        let (x, y) = (i128::from(x[at].value()), i128::from(y[at].value()));
+        sums.add(&Sums { n: 1, x, e: y - x, ee: (y - x) * (y - x) });
     }
     sums
 }

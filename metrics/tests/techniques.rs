@@ -259,3 +259,39 @@ fn settings_that_mean_nothing_are_refused() {
     assert!(refused(Technique::Correlation((1..=SHAPE.n_pixels() as u32).collect())));
     assert!(refused(Technique::Line(0, 81)) && refused(Technique::Line(5, 7)) && refused(Technique::Line(9, 5)));
 }
+
+/// Threes above 14, exact below: no more than a step of a σ, and no bias.
+fn fine(x: u16) -> u16 {
+    if x < 14 { x } else { (x + 1) / 3 * 3 }
+}
+
+#[test]
+fn a_fine_step_breaks_no_limit_of_any_technique() {
+    let n_seeds = if std::env::var_os("DARKCHUNK_PROVE").is_some() { 1000 } else { 4 };
+    let labels: Vec<u32> = vec![1; SHAPE.n_pixels()];
+    let line = |_: f64, c: f64| 600.0 * (-(c - 33.25).powi(2) / 18.0).exp() + 20.0;
+    let techniques = [
+        ("rings", Technique::Radial { centre: (31.5, 40.0), step: 2.0 }),
+        ("peaks", Technique::Peaks(PeakSearch::default())),
+        ("correlation in time", Technique::Correlation(labels.into())),
+        ("a line", Technique::Line(0, 80)),
+    ];
+    for (name, technique) in &techniques {
+        let frames = |seed: u64| -> Vec<Vec<u16>> {
+            let seeds = 16 * seed..16 * (seed + 1);
+            match technique {
+                Technique::Radial { .. } => seeds.map(rings).collect(),
+                Technique::Peaks(_) => seeds.take(4).map(|seed| peaks(seed, 400.0).0).collect(),
+                Technique::Correlation(_) => speckle(seed, 48, 5.0, 12.0),
+                _ => seeds.map(|seed| frame(&mut Random(seed), line)).collect(),
+            }
+        };
+        let is_alarm = |seed: &u64| {
+            let pairs = frames(1000 + seed).into_iter().map(|x| (x.clone(), x.into_iter().map(fine).collect()));
+            !broken(&report(technique, &pairs.collect::<Vec<_>>())).is_empty()
+        };
+        let n = (0..n_seeds).filter(is_alarm).count();
+        println!("{name}: {n} false alarms in {n_seeds} data sets");
+        assert!(n as f64 <= 0.002 * n_seeds as f64, "{name}: {n} false alarms in {n_seeds} data sets");
+    }
+}

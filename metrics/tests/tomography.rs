@@ -94,6 +94,27 @@ fn steps_of_one_sigma_pass_and_of_four_do_not() {
 }
 
 #[test]
+fn steps_of_half_a_sigma_break_no_limit() {
+    let n_seeds = if std::env::var_os("DARKCHUNK_PROVE").is_some() { 1000 } else { 3 };
+    let (shape, n_projections) = (Shape { height: 24, width: SHAPE.width }, 60);
+    let rows = SHAPE.width * 12..SHAPE.width * 36;
+    let is_alarm = |seed: &u64| {
+        let technique = Technique::Tomography(Scan { rows: vec![12], n_projections, ..Scan::default() });
+        let mut metrics = Metrics::new(&technique, shape, Rules::default(), Some(NoiseModel::COUNTER)).unwrap();
+        let mut rng = Rng::new(1000 + seed);
+        for projection in 0..n_projections {
+            let ideal = &ideal(projection * N_PROJECTIONS / n_projections)[rows.clone()];
+            let x: Vec<u16> = ideal.iter().map(|mean| poisson(&mut rng, *mean) as u16).collect();
+            metrics.add(&pair(shape, &x, &quantised(0.5)(projection, &x)));
+        }
+        !broken(&metrics.report()).is_empty()
+    };
+    let n = (0..n_seeds).filter(is_alarm).count();
+    println!("{n} false alarms in {n_seeds} scans");
+    assert!(n as f64 <= 0.002 * n_seeds as f64, "{n} false alarms in {n_seeds} scans");
+}
+
+#[test]
 fn a_codec_that_smooths_changes_the_correlation_of_half_sets() {
     // The mean of three pixels of a row: less noise, and less of what is fine.
     let smooth = |_, x: &[u16]| -> Vec<u16> {

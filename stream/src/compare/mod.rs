@@ -299,7 +299,7 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
         limits: work.options.limits.clone(),
         verdict,
         tile_rms,
-        histogram: comparison.sigma().map(|sigma| sigma.histogram().to_vec()).unwrap_or_default(),
+        histogram: comparison.sigma().map(|sigma| sigma.histogram()).unwrap_or_default(),
         previews,
     })
 }
