@@ -1,7 +1,9 @@
 """The command's verb `compare` on files of h5py: its numbers are numpy's, its verdict ends the program."""
 
 import json
+import os
 import re
+import time
 import zlib
 
 import h5py
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from test_command import lines, run
+from test_command_field import IS_PROOF, peak
 
 SHAPE = (12, 60, 80)
 RANDOM = np.random.default_rng(5)
@@ -202,3 +205,35 @@ def test_frames_that_no_memory_has_room_for_are_an_error(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", (3, 2**24, 2**24), "u2", chunks=(1, 64, 64), compression="lzf")
     assert "memory" in run("compare", tmp_path / "a.h5", tmp_path / "a.h5", code=2)
+
+
+def virtual(folder, n_repeats):
+    """A dataset that shows the same frames again and again, and one that shows them changed."""
+    shape = (16, 1024, 1024) if IS_PROOF else (8, 512, 512)
+    names = []
+    for which in ("x", "y"):
+        source, name = folder / f"{which}-source.h5", folder / f"{which}.h5"
+        if not source.exists():
+            frames = np.random.default_rng(7).poisson(900, shape).astype("u2")
+            with h5py.File(source, "w") as file:
+                file["data"] = frames if which == "x" else frames // 16 * 16 + 8
+        layout = h5py.VirtualLayout((n_repeats * shape[0], *shape[1:]), "u2")
+        for at in range(0, layout.shape[0], shape[0]):
+            layout[at : at + shape[0]] = h5py.VirtualSource(source.name, "data", shape)
+        with h5py.File(name, "w") as file:
+            file.create_virtual_dataset("data", layout)
+        names.append(name)
+    return [*names, n_repeats * int(np.prod(shape)) * 2]
+
+
+def test_memory_does_not_grow_with_a_virtual_dataset(tmp_path):
+    n_all = int(float(os.environ.get("DARKCHUNK_GB", "100")) * 1e9 / (16 << 21)) if IS_PROOF else 48
+    found = []
+    for n_repeats in (n_all // 4, n_all):
+        x, y, n_bytes = virtual(tmp_path, n_repeats)
+        begin = time.monotonic()
+        found.append(peak("compare", x, y, "-q"))
+        seconds = time.monotonic() - begin
+        print(f"compare of {n_bytes / 1e9:.2f} GB: peak memory {found[-1] / 1e6:.0f} MB, {n_bytes / seconds / 1e9:.3f} GB/s")
+    # HDF5 remembers each mapping of both datasets.
+    assert found[1] < found[0] + 40e6 + 20e3 * n_all, found

@@ -51,7 +51,7 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "metrics",
-        help: "metrics beside numpy, scipy and scikit-image; false alarms over 1000 seeds",
+        help: "metrics beside numpy, scipy, scikit-image, pyFAI, scikit-beam, trackpy, PyAbel; false alarms of 1000 seeds; memory of 100 GB",
         run: metrics,
     },
     Proof {
@@ -232,9 +232,13 @@ fn metrics(tally: &mut Tally) -> Result {
         "metrics beside oracles",
         oracles.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"]),
     );
-    let mut truth = cargo();
-    truth.args(["test", "--package", "darkchunk-metrics", "--test", "truth", "--", "--nocapture"]);
-    tally.step("metrics, 1000 seeds", truth.env("DARKCHUNK_PROVE", "1"));
+    tally.step("metrics, 1000 seeds", &mut full("darkchunk-metrics", &["truth", "techniques", "tomography"]));
+    dist::build()?;
+    let mut pytest = program(setup::python()?);
+    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "virtual"]);
+    pytest.arg("tests/hosts/test_command_compare.py").env("DARKCHUNK_PROVE", "1");
+    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    tally.step("compare of a virtual dataset", &mut pytest);
     Ok(())
 }
 

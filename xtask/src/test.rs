@@ -300,7 +300,7 @@ pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
     };
     let netcdf = setup::netcdf_with_plugins();
     tally.check("netCDF4 with its own plugins", || netcdf.as_ref().map(drop).map_err(Clone::clone));
-    let mut pytest = program(python);
+    let mut pytest = program(&python);
     pytest.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "tests/hosts"]);
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
@@ -311,4 +311,7 @@ pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
     tally.check("example libraries", || tomo.as_ref().map(drop).map_err(Clone::clone));
     pytest.envs(tomo.ok().map(|library| ("DARKCHUNK_TOMO", library)));
     tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
+    // `cargo xtask prove metrics` has the other oracles, too.
+    let oracles = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"];
+    tally.step("metrics beside numpy", program(&python).args(oracles));
 }
