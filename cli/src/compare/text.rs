@@ -61,7 +61,9 @@ pub(super) fn facts(found: &Found) -> Vec<String> {
         facts.push(format!("stored in {}: ratio {ratio:.2}, {bits:.3} bits a pixel", bytes(stored)));
     }
     if let Some(speed) = found.speed {
-        let of = |speed: f64| format!("{:.2} GB/s", speed / 1e9);
+        let of = |speed: f64| {
+            if speed < 1e8 { format!("{:.1} MB/s", speed / 1e6) } else { format!("{:.2} GB/s", speed / 1e9) }
+        };
         facts.push(format!("on one core here: encoded at {}, decoded at {}", of(speed.encode), of(speed.decode)));
     }
     match &found.settings.noise {

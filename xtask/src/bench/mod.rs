@@ -5,12 +5,13 @@
 //! * at the end the goals of the project, and what was measured of them ([`goals`]).
 //!
 //! `bench talk` records as the DRLE talk did ([`talk`]), `bench record` with the recorder ([`recorder`]), `bench convert` converts
-//! whole files ([`convert`]), `bench read` reads with the
+//! whole files ([`convert`]), `bench compare` has the speed of metrics ([`compare`]), `bench read` reads with the
 //! reader ([`reader`]), `bench bounded` is about errors within a bound ([`bounded`]), `bench slices` reads sinograms ([`slices`]), `bench robustness` about bad chunks
 //! ([`robustness`]), `bench report` about what was recorded before ([`report`]). Peers are built first ([`peers`]).
 
 mod bounded;
 mod chart;
+mod compare;
 mod convert;
 mod goals;
 mod peers;
@@ -38,6 +39,7 @@ pub(crate) const HELP: &str = "[--quick] [--csv FILE] [--huge-pages] [--only TEX
     limits\ntalk [--csv FILE]: recordings as in the DRLE talk, side by side\n\
     record [--quick]: the recorder beside the fused pass alone, and beside what others do\n\
     convert [--quick]: `darkchunk convert` beside a loop over h5py and h5repack, all results compared\n\
+    compare [--quick]: each metric of `darkchunk compare`, the whole of it, and numpy\n\
     bounded [--rounds N] [--only TEXT] [--json FILE]: the bounded codec beside others, with and without loss\n\
     read [--quick] [--csv FILE] [--rounds N] [--frames N] [--only TEXT]: the reader beside h5py and others\n\
     slices [--quick] [--mb MB] [--rounds N] [--record FILE]: all sinograms by `darkchunk slices`, h5py, and processes\n\
@@ -49,6 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         Some(("talk", rest)) => talk::run(rest),
         Some(("record", rest)) => recorder::run(rest),
         Some(("convert", rest)) => convert::run(rest),
+        Some(("compare", rest)) => compare::run(rest),
         Some(("bounded", rest)) => bounded::run(rest),
         Some(("read", rest)) => reader::run(rest),
         Some(("slices", rest)) => slices::run(rest),
