@@ -117,6 +117,10 @@ pub const H5T_INTEGER: c_int = 0;
 pub const H5T_FLOAT: c_int = 1;
 /// Strings.
 pub const H5T_STRING: c_int = 3;
+/// Strings that a null byte ends.
+pub const H5T_STR_NULLTERM: c_int = 0;
+/// Strings that are filled up with spaces.
+pub const H5T_STR_SPACEPAD: c_int = 2;
 /// Bit fields.
 pub const H5T_BITFIELD: c_int = 4;
 /// Opaque bytes.

@@ -61,6 +61,7 @@ pub mod promise;
 mod recording;
 pub mod results;
 pub mod salvage;
+pub mod text;
 mod tools;
 pub mod tree;
 pub mod values;

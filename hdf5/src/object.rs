@@ -53,6 +53,18 @@ pub(super) fn c_name(name: &str) -> Result<CString> {
     CString::new(name).map_err(|_| Error::Unsupported(format!("{name:?} cannot be a name in HDF5: it has a null byte")))
 }
 
+/// Gives back what HDF5 has allocated for strings and sequences of variable length among elements at `data`. What cannot be given back
+/// stays until the process ends.
+pub(super) fn reclaim(library: &Library, kind: Hid, space: Hid, data: *mut c_void) {
+    let reclaim = || -> Result<c_int> {
+        match library.tools().H5Treclaim {
+            Some(_) => h5_tool!(library, H5Treclaim(kind, space, DEFAULT, data)),
+            None => h5_tool!(library, H5Dvlen_reclaim(kind, space, DEFAULT, data)),
+        }
+    };
+    let _ = reclaim();
+}
+
 /// Whether `path` leads to something, below the group or file `at`. Steps that are missing are no error.
 pub(super) fn exists(library: &Library, at: Hid, path: &str) -> Result<bool> {
     let mut so_far = if path.starts_with('/') { "/".to_owned() } else { String::new() };

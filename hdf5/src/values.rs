@@ -11,6 +11,7 @@ use crate::api::Hid;
 use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::number::{self, NumberType, Scalar};
 use crate::object::{self, Id, c_name};
+use crate::text::{self, Padding};
 use crate::tree::{self, Paths, Walked};
 use crate::{Error, Result, claim, words};
 use darkchunk::salvage::buffer;
@@ -83,9 +84,7 @@ struct Memory<'a> {
 impl Drop for Memory<'_> {
     fn drop(&mut self) {
         let (library, kind, space) = (self.kind.library(), self.kind.get(), self.space.get());
-        let data = self.words.as_mut_ptr().cast::<c_void>();
-        let reclaim = || -> Result<()> { h5_tool!(library, H5Dvlen_reclaim(kind, space, DEFAULT, data)).map(drop) };
-        let _ = reclaim();
+        object::reclaim(library, kind, space, self.words.as_mut_ptr().cast::<c_void>());
     }
 }
 
@@ -242,7 +241,10 @@ impl Walk<'_> {
                 // SAFETY: it points to a C string.
                 Ok(Value::Text(unsafe { CStr::from_ptr(text.cast()) }.to_bytes().to_vec()))
             }
-            H5T_STRING => Ok(Value::Text(text(bytes).to_vec())),
+            H5T_STRING => {
+                let padding = text::of_type(library, kind)?.unwrap_or(Padding::NullTerminated);
+                Ok(Value::Text(padding.text(bytes).to_vec()))
+            }
             H5T_REFERENCE => self.reference(bytes),
             H5T_COMPOUND => {
                 let n_members = h5_optional!(library, H5Tget_nmembers(kind))?.cast_unsigned();
@@ -310,12 +312,6 @@ fn base(library: &Library, kind: Hid) -> Result<(Id, usize)> {
     let base = Id::new(library, h5_optional!(library, H5Tget_super(kind))?);
     let n_bytes = h5!(library, H5Tget_size(base.get()))?;
     Ok((base, n_bytes))
-}
-
-/// A string of fixed length without what it is filled up with.
-fn text(bytes: &[u8]) -> &[u8] {
-    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    text.trim_ascii_end()
 }
 
 /// The attribute `name` of the object at `path`, where it is one string of UTF-8; `None` where there is none, or something else.

@@ -9,11 +9,12 @@ use crate::api::Hid;
 use crate::dataset::StoredFilter;
 use crate::library::{Library, h5, h5_optional, h5_tool};
 use crate::object::{self, Id};
+use crate::text::{self, Padding};
 use darkchunk::element::ElementClass;
 use darkchunk::pipeline::Pipeline;
 use darkchunk_hdf5_abi::constants::{
-    H5T_ARRAY, H5T_BITFIELD, H5T_COMPOUND, H5T_ENUM, H5T_FLOAT, H5T_INTEGER, H5T_OPAQUE, H5T_ORDER_BE, H5T_REFERENCE,
-    H5T_SGN_NONE, H5T_STRING, H5T_VLEN,
+    H5T_ARRAY, H5T_BITFIELD, H5T_COMPOUND, H5T_CSET_UTF8, H5T_ENUM, H5T_FLOAT, H5T_INTEGER, H5T_OPAQUE, H5T_ORDER_BE,
+    H5T_REFERENCE, H5T_SGN_NONE, H5T_STRING, H5T_VLEN,
 };
 
 /// Types within types that are named.
@@ -39,8 +40,7 @@ fn within(library: &Library, kind: Hid, depth: usize) -> Result<String> {
     Ok(match h5!(library, H5Tget_class(kind))? {
         H5T_INTEGER => integer(library, kind, n_bytes)?,
         H5T_FLOAT => format!("float{}{}", 8 * n_bytes, order(library, kind, n_bytes)?),
-        H5T_STRING if h5_optional!(library, H5Tis_variable_str(kind))? != 0 => "string of variable length".to_owned(),
-        H5T_STRING => format!("string of {n_bytes} bytes"),
+        H5T_STRING => string(library, kind, n_bytes)?,
         H5T_BITFIELD => format!("bit field of {} bits", 8 * n_bytes),
         H5T_OPAQUE => format!("{n_bytes} opaque bytes"),
         H5T_COMPOUND => compound(library, kind, depth)?,
@@ -64,6 +64,19 @@ fn integer(library: &Library, kind: Hid, n_bytes: usize) -> Result<String> {
         String::new()
     };
     Ok(format!("{sign}int{}{packed}{order}", 8 * n_bytes))
+}
+
+/// What h5py and numpy write is not said: null bytes after the end.
+fn string(library: &Library, kind: Hid, n_bytes: usize) -> Result<String> {
+    let padding = match text::of_type(library, kind)? {
+        Some(Padding::NullTerminated) => ", null-terminated",
+        Some(Padding::SpacePadded) => ", space-padded",
+        Some(Padding::NullPadded) | None => "",
+    };
+    let is_variable = h5_optional!(library, H5Tis_variable_str(kind))? != 0;
+    let length = if is_variable { "variable length".to_owned() } else { format!("{n_bytes} bytes") };
+    let utf8 = if h5_tool!(library, H5Tget_cset(kind))? == H5T_CSET_UTF8 { ", UTF-8" } else { "" };
+    Ok(format!("string of {length}{padding}{utf8}"))
 }
 
 fn order(library: &Library, kind: Hid, n_bytes: usize) -> Result<&'static str> {

@@ -110,3 +110,45 @@ def test_what_cannot_be_compared_ends_with_2(tmp_path):
     assert "[3, 0, 0]" in differences["/x", "not compared"]["reason"] and summary["not_compared"] == 1
     assert "nothing at /z" in run("diff", f"{tmp_path}/a.h5:/z", tmp_path / "b.h5", code=2)
     assert "No such file" in run("diff", tmp_path / "a.h5", tmp_path / "none.h5", code=2)
+
+
+def strings(path, *, padding, size=8, fill=b"\0", cset=h5py.h5t.CSET_ASCII, texts=(b"ab", b"c d")):
+    """A dataset of strings of fixed length and an attribute of one, filled up as `padding` says, or with `fill` behind the end."""
+    kind = h5py.h5t.C_S1.copy()
+    kind.set_size(size)
+    kind.set_strpad(padding)
+    kind.set_cset(cset)
+    with h5py.File(path, "w") as file:
+        data = np.array([text.ljust(size, fill) for text in texts], dtype=f"V{size}")
+        space = h5py.h5s.create_simple((len(texts),))
+        dataset = h5py.h5d.create(file.id, b"x", kind, space)
+        dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, data, mtype=kind)
+        attribute = h5py.h5a.create(dataset, b"a", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        attribute.write(data[:1], mtype=kind)
+
+
+def test_strings_are_compared_to_their_end_and_other_padding_is_another_type(tmp_path):
+    h5t, a, b = h5py.h5t, tmp_path / "a.h5", tmp_path / "b.h5"
+    strings(a, padding=h5t.STR_NULLPAD)
+    for padding, words in ((h5t.STR_NULLTERM, "null-terminated"), (h5t.STR_SPACEPAD, "space-padded")):
+        strings(b, padding=padding, fill=b" " if padding == h5t.STR_SPACEPAD else b"\0")
+        differences, _ = found(a, b)
+        assert differences.keys() == {("/x", "type"), ("/x", "attribute")}
+        assert differences["/x", "type"]["b"] == f"string of 8 bytes, {words}"
+        assert differences["/x", "type"]["a"] == "string of 8 bytes"
+    strings(b, padding=h5t.STR_NULLPAD, size=5)
+    assert found(a, b)[0].keys() == {("/x", "type"), ("/x", "attribute")}
+    strings(b, padding=h5t.STR_NULLPAD, cset=h5t.CSET_UTF8)
+    assert found(a, b)[0]["/x", "type"]["b"] == "string of 8 bytes, UTF-8"
+    # What is behind the end of a C string is none of it; a space, a newline or a null byte within others is.
+    strings(a, padding=h5t.STR_NULLTERM, texts=(b"ab\0one", b"c"))
+    strings(b, padding=h5t.STR_NULLTERM, texts=(b"ab\0two", b"c"))
+    assert not found(a, b, code=0)[0]
+    for padding, other in ((h5t.STR_NULLTERM, b"ab "), (h5t.STR_NULLPAD, b"ab\n"), (h5t.STR_NULLPAD, b"ab\0c"), (h5t.STR_SPACEPAD, b"ab\0")):
+        fill = b" " if padding == h5t.STR_SPACEPAD else b"\0"
+        strings(a, padding=padding, fill=fill, texts=(b"ab", b"c"))
+        strings(b, padding=padding, fill=fill, texts=(other, b"c"))
+        differences, _ = found(a, b)
+        elements = differences.pop(("/x", "elements"))
+        assert (elements["first"], elements["different"], elements["a"]) == ([0], 1, '"ab"')
+        assert differences.keys() == {("/x", "attribute")}

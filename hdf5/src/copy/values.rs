@@ -43,9 +43,7 @@ impl Drop for Values<'_> {
     /// Gives back what HDF5 allocated for strings and sequences.
     fn drop(&mut self) {
         let (kind, space, data) = (self.kind, self.space.get(), self.data());
-        let library = self.library;
-        let reclaim = || -> Result<()> { h5_tool!(library, H5Dvlen_reclaim(kind, space, DEFAULT, data)).map(drop) };
-        let _ = reclaim();
+        object::reclaim(self.library, kind, space, data);
     }
 }
 

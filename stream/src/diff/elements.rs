@@ -4,6 +4,7 @@ use std::fmt;
 
 use darkchunk_hdf5::inspect::DatasetInfo;
 use darkchunk_hdf5::number::{self, NumberType, Scalar};
+use darkchunk_hdf5::text::{self, Padding};
 use darkchunk_hdf5::values::{Objects, Value};
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
@@ -130,16 +131,29 @@ impl Found {
 struct One {
     // Before the dataset, which it reads.
     reader: Reader,
-    number: Option<NumberType>,
+    kind: Kind,
     _dataset: OpenDataset,
+}
+
+/// What elements are compared as.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Number(NumberType),
+    /// Strings of fixed length.
+    Text(Padding),
+    Bytes,
 }
 
 impl One {
     fn open(library: &Library, (file, path): (&File, &str)) -> Result<Self> {
         let dataset = OpenDataset::open(library, file.id(), path)?;
         let reader = Reader::open(library, dataset.id(), crate::Options { n_threads: 1, ..crate::Options::default() })?;
-        let number = number::of_dataset(library, file.id(), path)?;
-        Ok(Self { reader, number, _dataset: dataset })
+        let kind = match (number::of_dataset(library, file.id(), path)?, text::of_dataset(library, file.id(), path)?) {
+            (Some(number), _) => Kind::Number(number),
+            (None, Some(padding)) => Kind::Text(padding),
+            (None, None) => Kind::Bytes,
+        };
+        Ok(Self { reader, kind, _dataset: dataset })
     }
 }
 
@@ -160,10 +174,11 @@ impl Pair {
         threshold: Option<i128>,
     ) -> Result<Self> {
         let pair = Self { a: One::open(library, a)?, b: One::open(library, b)?, is_same_type, threshold };
-        if !is_same_type && (pair.a.number.is_none() || pair.b.number.is_none()) {
-            return Err(Error::Argument("elements of these types are not compared".into()));
+        match (pair.a.kind, pair.b.kind) {
+            (Kind::Number(_), Kind::Number(_)) | (Kind::Text(_), Kind::Text(_)) => Ok(pair),
+            _ if is_same_type => Ok(pair),
+            _ => Err(Error::Argument("elements of these types are not compared".into())),
         }
-        Ok(pair)
     }
 
     pub(super) fn compare(&self, options: Options, seen: &mut dyn FnMut(u64)) -> Result<Elements> {
@@ -205,30 +220,38 @@ impl Pair {
             if self.is_same_type && a == b {
                 continue;
             }
-            let numbers = self.a.number.zip(self.b.number).map(|(of_a, of_b)| (of_a.value(a), of_b.value(b)));
-            match numbers {
-                Some((a, b)) if !self.is_same_type && same_number(a, b) => continue,
-                Some((a, b)) if is_within(a, b, self.threshold) => {
-                    found.n_within += 1;
-                    continue;
+            match (self.a.kind, self.b.kind) {
+                (Kind::Number(of_a), Kind::Number(of_b)) => {
+                    let (a, b) = (of_a.value(a), of_b.value(b));
+                    if !self.is_same_type && same_number(a, b) {
+                        continue;
+                    }
+                    if is_within(a, b, self.threshold) {
+                        found.n_within += 1;
+                        continue;
+                    }
+                    found.largest = Some(Largest::of(a, b).or(found.largest));
                 }
-                Some((a, b)) => found.largest = Some(Largest::of(a, b).or(found.largest)),
-                None => {}
+                (Kind::Text(of_a), Kind::Text(of_b)) if of_a.text(a) == of_b.text(b) => continue,
+                _ => {}
             }
             found.n_different += 1;
-            found.first.get_or_insert_with(|| {
-                (place(index as u64), shown(numbers.map(|n| n.0), a), shown(numbers.map(|n| n.1), b))
-            });
+            found.first.get_or_insert_with(|| (place(index as u64), shown(self.a.kind, a), shown(self.b.kind, b)));
         }
         found
     }
 }
 
 /// An element as it is shown.
-fn shown(number: Option<Scalar>, bytes: &[u8]) -> String {
-    let hex = || bytes.iter().take(MAX_SHOWN).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let more = if bytes.len() > MAX_SHOWN { "…" } else { "" };
-    number.map_or_else(|| format!("bytes {}{more}", hex()), |number| number.to_string())
+fn shown(kind: Kind, bytes: &[u8]) -> String {
+    match kind {
+        Kind::Number(number) => number.value(bytes).to_string(),
+        Kind::Text(padding) => Value::Text(padding.text(bytes).to_vec()).to_string(),
+        Kind::Bytes => {
+            let hex = bytes.iter().take(MAX_SHOWN).map(|byte| format!("{byte:02x}")).collect::<String>();
+            format!("bytes {hex}{}", if bytes.len() > MAX_SHOWN { "…" } else { "" })
+        }
+    }
 }
 
 /// Whether numbers of other types are the same.
