@@ -1,5 +1,6 @@
 //! `recover`: what is good of a damaged file, and what a recording that was killed has left.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::copy::Recovered;
@@ -18,10 +19,10 @@ mod left;
 
 /// Save what is good of a damaged file, or of a killed recording, into a new one
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Where a recording was killed it has left FILE.journal: every frame whose chunk was\n\
-    written is in the new file then, with its metadata, also where FILE does not open.\n\nElse all that can be read is copied, with attributes and links. Of a damaged dataset\n\
-    each good block is saved; its attribute darkchunk_damaged_frames says which frames\n\
-    are not as they were measured. Where HDF5 cannot open the file, DRLE frames are\n\
+#[command(after_help = "Where a recording was killed it has left FILE.journal: every frame whose chunk was \
+    written is in the new file then, with its metadata, also where FILE does not open.\n\nElse all that can be read is copied, with attributes and links. Of a damaged dataset \
+    each good block is saved; its attribute darkchunk_damaged_frames says which frames \
+    are not as they were measured. Where HDF5 cannot open the file, DRLE frames are \
     looked for by their bytes.\n\nExamples:\n  darkchunk recover run12.h5 -o saved.h5\n  \
     darkchunk recover run12.h5 --in-place")]
 pub(crate) struct Arguments {
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         return Err(format!("{} is there already: give the name of a new file", output.display()));
     }
     if journal::path_of(&input.file).exists() {
-        return left::restore(&input.file, arguments.output.as_deref(), arguments.style);
+        return left::restore(&input, arguments.output.as_deref(), arguments.style);
     }
     let Some(output) = &arguments.output else {
         let journal = journal::path_of(&input.file);
@@ -63,22 +64,38 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn salvage(input: &Input, output: &Path, arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let bar = progress(0, arguments.style);
-    let interrupt = Interrupt::new()?;
-    let watch = Watch { seen: &|path| bar.set_message(shown(path).into_owned()), is_stopped: &|| interrupt.is_asked() };
-    let how = recover::recover(&library, &input.file, output, arguments.jobs.n_threads(), &watch);
-    bar.finish_and_clear();
-    if let (Some(code), Err(_)) = (interrupt.code(), &how) {
-        complain(&format!("{}: stopped at {}: it is as it was, there is no new file", input.name(), bar.message()));
-        return Ok(Found::Stopped(code));
-    }
-    let how = how.map_err(|message| format!("{}: {message}", input.name()))?;
+    let n_threads = arguments.jobs.n_threads();
+    let how =
+        watched(input, arguments.style, |watch| recover::recover(&library, &input.file, output, n_threads, watch));
+    let how = match how {
+        Ok(how) => how,
+        Err(outcome) => return outcome,
+    };
     let output = output.display().to_string();
     print(&if arguments.style.json { as_json(input, &output, &how) } else { as_text(input, &output, &how) })?;
     Ok(match how {
         How::Objects { recovered, n_cut_off: 0 } if is_all_good(&recovered) => Found::Nothing,
         How::Bytes { found, .. } if found.n_frames == 0 => Found::NotAll,
         _ => Found::Something,
+    })
+}
+
+/// Does it while it is shown where it stands. Where a signal ended it, or it failed, there is no new file, and the error is the outcome.
+fn watched<T, E: Display>(
+    input: &Input,
+    style: Style,
+    work: impl FnOnce(&Watch<'_>) -> Result<T, E>,
+) -> Result<T, Outcome> {
+    let (bar, interrupt) = (progress(0, style), Interrupt::new().map_err(Err)?);
+    let watch = Watch { seen: &|path| bar.set_message(shown(path).into_owned()), is_stopped: &|| interrupt.is_asked() };
+    let done = work(&watch);
+    bar.finish_and_clear();
+    done.map_err(|error| match interrupt.code() {
+        Some(code) => {
+            complain(&format!("{}: stopped at {}: it is as it was, there is no new file", input.name(), bar.message()));
+            Ok(Found::Stopped(code))
+        }
+        None => Err(format!("{}: {error}", input.name())),
     })
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use darkchunk_hdf5::{Api, Library, load};
 use darkchunk_stream::journal::{self, Rest, RestoredFile};
+use darkchunk_stream::recover::Watch;
 
 use crate::status::{Failure, Status, guard, reference_mut, slice_mut, text};
 use crate::types::check_size;
@@ -64,8 +65,8 @@ pub(crate) unsafe extern "C" fn dc_journal_restore(
 
 fn restore(library: &Library, file: &str, to: Option<&str>) -> Result<RestoredFile, Failure> {
     let made = match to {
-        Some(to) => journal::restore_file(library, Path::new(file), Path::new(to)),
-        None => journal::restore_in_place(library, Path::new(file)),
+        Some(to) => journal::restore_file(library, Path::new(file), Path::new(to), &Watch::NONE),
+        None => journal::restore_in_place(library, Path::new(file), &Watch::NONE),
     };
     Ok(made?)
 }

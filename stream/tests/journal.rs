@@ -7,6 +7,8 @@ mod sink;
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{PATH, camera, compressions, library, path, path_of, read, read_all};
 use darkchunk::chunk::{Compression, Processing};
@@ -15,6 +17,7 @@ use darkchunk_hdf5::{Column, Dataset, File, Flush, FrameStatus, Number};
 use darkchunk_stream::Error;
 use darkchunk_stream::journal::{self, Journal, Note, Restored, restore, restore_file};
 use darkchunk_stream::recorder::{Options, Recorder};
+use darkchunk_stream::recover::Watch;
 use sink::{GROUP, Sink, columns, dataset, row};
 
 /// Records, and leaves the file as it is when nothing was flushed or closed: a copy, made before the end.
@@ -368,7 +371,7 @@ fn nexus_below_a_group_and_two_datasets_of_one_name_are_restored() {
     drop(journal);
     let to = twice.with_extension("restored.h5");
     let _ = std::fs::remove_file(&to);
-    let made = restore_file(&library(), &twice, &to).expect("restored");
+    let made = restore_file(&library(), &twice, &to, &Watch::NONE).expect("restored");
     let paths: Vec<&str> = made.datasets.iter().map(|dataset| &*dataset.path).collect();
     assert_eq!(paths, [PATH.to_owned(), format!("/restored_1{PATH}")]);
 }
@@ -396,7 +399,7 @@ fn the_dark_image_of_a_killed_recording_that_others_could_read_is_restored() {
     assert!(File::open(&library(), &left, false).is_err(), "a file that opens is no test");
     let to = left.with_extension("restored.h5");
     let _ = std::fs::remove_file(&to);
-    let made = restore_file(&library(), &left, &to).expect("restored");
+    let made = restore_file(&library(), &left, &to, &Watch::NONE).expect("restored");
     assert_eq!((made.restored.n_chunks, made.rest.lost()), (5, vec![]));
     let file = File::open(&library(), &to, false).expect("it opens");
     let dark = read_all(&file, &format!("{PATH}_darkchunk/dark")).1;
@@ -408,7 +411,7 @@ fn a_recording_that_goes_on_is_not_restored_in_place_and_another_does_not_begin_
     let path = path("journal-locked");
     let (_file, mut recorder) = swmr(&path);
     let before = std::fs::read(&path).expect("the file");
-    let refused = journal::restore_in_place(&library(), &path).expect_err("a recorder writes to it");
+    let refused = journal::restore_in_place(&library(), &path, &Watch::NONE).expect_err("a recorder writes to it");
     assert!(refused.to_string().contains("a recorder writes to it"), "{refused}");
     let refused = Journal::create(&path).expect_err("there is one");
     assert!(refused.to_string().contains("a recorder writes to it"), "{refused}");
@@ -435,4 +438,41 @@ fn what_the_bounded_codec_achieved_is_stored_while_others_read() {
     }
     recorder.finish().expect("finished");
     assert_eq!(["bounded_chunks", "bounded_largest_error"].map(number), [5, 2]);
+}
+
+#[test]
+fn a_restore_that_is_stopped_at_any_moment_leaves_the_file_and_no_new_one() {
+    let [path, left] = ["journal-stopped", "journal-stopped-left"].map(path);
+    let (_file, _recorder) = swmr(&path);
+    std::fs::copy(&path, &left).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    let before = [std::fs::read(&left), std::fs::read(journal::path_of(&left))].map(|bytes| bytes.expect("there"));
+    let to = left.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    for in_place in [false, true] {
+        let mut n_stops = 0;
+        for n in 0.. {
+            let (asked, at) = (AtomicUsize::new(0), Mutex::new(String::new()));
+            let is_stopped = || asked.fetch_add(1, Ordering::Relaxed) >= n;
+            let seen = |path: &str| path.clone_into(&mut at.lock().expect("not poisoned"));
+            let watch = Watch { seen: &seen, is_stopped: &is_stopped };
+            let made = match in_place {
+                false => restore_file(&library(), &left, &to, &watch),
+                true => journal::restore_in_place(&library(), &left, &watch),
+            };
+            if made.is_ok() {
+                break;
+            }
+            assert_eq!(made, Err(Error::Hdf5(darkchunk_hdf5::Error::Stopped)), "{n}");
+            assert!(!at.lock().expect("not poisoned").is_empty(), "it says where it stood");
+            let names = std::fs::read_dir(left.parent().expect("a folder")).expect("listed").flatten();
+            let is_new = |name: &str| name.contains("journal-stopped-left") && name.contains("restored");
+            assert!(!names.map(|entry| entry.file_name()).any(|name| is_new(&name.to_string_lossy())), "{n}");
+            let after = [std::fs::read(&left), std::fs::read(journal::path_of(&left))];
+            assert_eq!(after.map(|bytes| bytes.expect("there")), before, "{n}");
+            n_stops += 1;
+        }
+        assert!(n_stops > 20, "{n_stops} moments");
+        let _ = std::fs::remove_file(&to);
+    }
 }

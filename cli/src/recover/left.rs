@@ -6,17 +6,23 @@ use darkchunk_hdf5::load;
 use darkchunk_stream::journal::{self, Rest, RestoredFile};
 use serde_json::json;
 
+use super::watched;
+use crate::input::Input;
 use crate::output::{Style, count, print, wrapped};
 use crate::{Found, Outcome};
 
-/// Restores `file` into `output`, or in place.
-pub(super) fn restore(file: &Path, output: Option<&Path>, style: Style) -> Outcome {
+/// Restores a file into `output`, or in place.
+pub(super) fn restore(input: &Input, output: Option<&Path>, style: Style) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let made = match output {
-        Some(output) => journal::restore_file(&library, file, output),
-        None => journal::restore_in_place(&library, file),
+    let file = &*input.file;
+    let made = watched(input, style, |watch| match output {
+        Some(output) => journal::restore_file(&library, file, output, watch),
+        None => journal::restore_in_place(&library, file, watch),
+    });
+    let made = match made {
+        Ok(made) => made,
+        Err(outcome) => return outcome,
     };
-    let made = made.map_err(|error| format!("{}: {error}", file.display()))?;
     print(&if style.json { as_json(file, output, &made) } else { as_text(file, output, &made) })?;
     let is_all = made.restored.n_lost_chunks == 0 && made.restored.n_lost_rows == 0 && made.rest.lost().is_empty();
     Ok(if is_all { Found::Nothing } else { Found::Something })

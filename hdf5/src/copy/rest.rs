@@ -21,11 +21,11 @@ pub struct Rest {
 }
 
 /// Copies what the file `from` has and `to` has not: objects, links, and attributes, also of objects that both have. What `to` has stays
-/// as it is.
+/// as it is. `seen` is told of each object, and may end it.
 ///
 /// # Errors
-/// Where nothing can be read at all.
-pub fn rest(library: &Library, from: Hid, to: Hid) -> Result<Rest> {
+/// Where nothing can be read at all; what `seen` says.
+pub fn rest(library: &Library, from: Hid, to: Hid, seen: &mut dyn FnMut(&str) -> Result<()>) -> Result<Rest> {
     let mut copier = Copier::tolerant(library, from, to)?;
     let all = copier.entries.clone();
     let is_there = |path: &str| path == "/" || object::exists(library, to, path).unwrap_or(false);
@@ -40,7 +40,7 @@ pub fn rest(library: &Library, from: Hid, to: Hid) -> Result<Rest> {
             Err(_) if is_there(path) => {}
             Err(error) => rest.lost.push((path.to_owned(), error)),
         }
-        Ok(())
+        seen(path)
     })?;
     rest.n_copied = made_here.len() as u64;
     for Entry { path, kind } in all {

@@ -10,6 +10,7 @@ use std::path::Path;
 use darkchunk::salvage::buffer;
 
 use super::record::{Chunk, TAIL, fill};
+use crate::recover::Watch;
 
 /// Before and after the likely end: HDF5 takes small chunks and nodes of its index from blocks of 2 KB.
 const NEAR: u64 = 32 << 10;
@@ -21,7 +22,8 @@ const BLOCK: usize = 1 << 20;
 const HASH_BITS: u32 = 16;
 
 /// A file in which chunks are looked for.
-pub(super) struct Finder {
+pub(super) struct Finder<'a> {
+    watch: &'a Watch<'a>,
     file: File,
     n_bytes: u64,
     /// The end of the chunk that was found last.
@@ -31,12 +33,12 @@ pub(super) struct Finder {
     bytes: Vec<u8>,
 }
 
-impl Finder {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+impl<'a> Finder<'a> {
+    pub(super) fn open(path: &Path, watch: &'a Watch<'a>) -> io::Result<Self> {
         let file = File::open(path)?;
         let n_bytes = file.metadata()?.len();
         let n_spare = n_bytes.saturating_mul(16).saturating_add(1 << 30);
-        Ok(Self { file, n_bytes, last_end: 0, n_spare, bytes: Vec::new() })
+        Ok(Self { watch, file, n_bytes, last_end: 0, n_spare, bytes: Vec::new() })
     }
 
     /// The chunk's bytes, if they are at `address`.
@@ -72,6 +74,7 @@ impl Finder {
 
     /// Where the chunk is, if it is where it is likely to be or near that.
     pub(super) fn near(&mut self, chunk: &Chunk) -> io::Result<Option<u64>> {
+        self.watch.check().map_err(io::Error::other)?;
         let mut found = None;
         for address in [chunk.address, self.last_end] {
             if found.is_none() && self.is_at(chunk, address)? {
@@ -99,6 +102,7 @@ impl Finder {
         let n_block = range.end.saturating_sub(range.start).min(BLOCK as u64) as usize;
         let mut block = buffer(n_block).map_err(io::Error::other)?;
         while start.saturating_add(TAIL as u64) <= end && wanted.n_left > 0 {
+            self.watch.check().map_err(io::Error::other)?;
             let n_bytes = (end - start).min(n_block as u64) as usize;
             self.file.seek(SeekFrom::Start(start))?;
             self.file.read_exact(&mut block[..n_bytes])?;

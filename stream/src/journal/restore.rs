@@ -11,6 +11,7 @@ use darkchunk_hdf5::{ChunkWriter, Column, Columns, Dataset, FrameStatus, Group a
 use super::locate::Finder;
 use super::record::{Chunk, Record, Series, fill};
 use super::{MAGIC, failed, path_of};
+use crate::recover::Watch;
 use crate::{Error, Result};
 
 /// What was restored.
@@ -41,18 +42,25 @@ pub struct Restored {
 /// [`Error::Journal`]: there is none, or it is none. [`Error::Restore`]: `to` is there already, or `file` cannot be read.
 /// [`Error::Hdf5`]: the new file cannot be written, or the journal says what no file has. Then `to` is removed.
 pub fn restore(library: &Library, file: &Path, to: &Path) -> Result<Restored> {
-    restore_datasets(library, file, to).map(|(restored, _)| restored)
+    restore_datasets(library, file, to, &Watch::NONE).map(|(restored, _)| restored)
 }
 
 /// The same, and says which datasets.
-pub(super) fn restore_datasets(library: &Library, file: &Path, to: &Path) -> Result<(Restored, Vec<RestoredDataset>)> {
-    let contents = Contents::read(file)?;
+pub(super) fn restore_datasets(
+    library: &Library,
+    file: &Path,
+    to: &Path,
+    watch: &Watch<'_>,
+) -> Result<(Restored, Vec<RestoredDataset>)> {
+    (watch.seen)("the journal");
+    let contents = Contents::read(file, watch)?;
     let refused = |path: &Path, reason: String| Error::Restore { path: path.display().to_string(), reason };
     File::create_new(to).map_err(|error| refused(to, error.to_string()))?;
-    let found = Finder::open(file).and_then(|mut finder| contents.locate(&mut finder).map(|found| (finder, found)));
+    let found =
+        Finder::open(file, watch).and_then(|mut finder| contents.locate(&mut finder).map(|found| (finder, found)));
     let restored = found
-        .map_err(|error| refused(file, error.to_string()))
-        .and_then(|(finder, found)| Restorer { library, file, finder, contents, found }.write(to));
+        .map_err(|error| watch.check().err().map_or_else(|| refused(file, error.to_string()), Error::from))
+        .and_then(|(finder, found)| Restorer { library, file, finder, contents, found, watch }.write(to));
     restored.inspect_err(|_| {
         // It is of no use, and the error says why.
         let _ = std::fs::remove_file(to);
@@ -89,9 +97,10 @@ struct Group {
 type Found = BTreeMap<(u16, u64), (Chunk, u64)>;
 
 impl Contents {
-    fn read(file: &Path) -> Result<Self> {
+    fn read(file: &Path, watch: &Watch<'_>) -> Result<Self> {
         let mut contents = Self { series: Vec::new(), groups: Vec::new(), chunks: Vec::new(), n_unread_bytes: 0 };
         contents.n_unread_bytes = each_record(file, |record| {
+            watch.check()?;
             match record {
                 Record::Dataset(series) => contents.series.push(series),
                 Record::Group { path, columns, dataset } => contents.groups.push(Group { path, columns, dataset }),
@@ -108,7 +117,7 @@ impl Contents {
     }
 
     /// Looks for each chunk as it was written last; where that is not there, as it was written before.
-    fn locate(&self, finder: &mut Finder) -> std::io::Result<Found> {
+    fn locate(&self, finder: &mut Finder<'_>) -> std::io::Result<Found> {
         let newest: BTreeMap<(u16, u64), usize> =
             self.chunks.iter().enumerate().map(|(at, chunk)| (chunk.key(), at)).collect();
         let mut found = Found::new();
@@ -173,9 +182,10 @@ fn below(dataset: &Dataset) -> (Option<&str>, &str) {
 struct Restorer<'a> {
     library: &'a Library,
     file: &'a Path,
-    finder: Finder,
+    finder: Finder<'a>,
     contents: Contents,
     found: Found,
+    watch: &'a Watch<'a>,
 }
 
 impl Restorer<'_> {
@@ -202,8 +212,10 @@ impl Restorer<'_> {
     /// Writes a dataset with its chunks.
     fn write_series(&mut self, at: i64, number: u16) -> Result<RestoredDataset> {
         let (path, mut writer) = self.create_series(at, number)?;
+        (self.watch.seen)(&path);
         let mut n_chunks = 0;
         for ((_, index), (chunk, address)) in self.found.range((number, 0)..=(number, u64::MAX)) {
+            self.watch.check()?;
             let cannot = |reason: String| Error::Restore { path: self.file.display().to_string(), reason };
             let bytes = self.finder.read(chunk, *address).map_err(|error| cannot(error.to_string()))?;
             let bytes = bytes.ok_or_else(|| cannot("it has changed meanwhile".to_owned()))?;
@@ -254,6 +266,7 @@ impl Restorer<'_> {
         let mut groups = self.contents.groups.iter().map(create).collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
         let (mut n_rows, mut n_lost) = (0, 0);
         each_record(self.file, |record| {
+            self.watch.check()?;
             let Record::Row { group, frame, status, row } = record else { return Ok(()) };
             let Some(columns) = groups.get_mut(usize::from(group)) else { return Ok(()) };
             let is_lost = matches!(status, FrameStatus::Written | FrameStatus::Incomplete) && !self.has(group, frame);

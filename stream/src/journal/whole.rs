@@ -8,6 +8,7 @@ use darkchunk_hdf5::{File, Library};
 
 use super::restore::{Restored, RestoredDataset, restore_datasets};
 use super::{lock, path_of};
+use crate::recover::Watch;
 use crate::{Error, Result};
 
 /// What became of a file.
@@ -46,23 +47,26 @@ impl Rest {
 /// not have: [`load::of_table`](https://docs.rs/darkchunk-hdf5) finds them. The new file is on the disk then.
 ///
 /// # Errors
-/// As [`restore`](super::restore()). Where what is besides cannot be copied that is no error: [`Rest`] says so.
-pub fn restore_file(library: &Library, file: &Path, to: &Path) -> Result<RestoredFile> {
-    let (restored, datasets) = restore_datasets(library, file, to)?;
-    let added = add_rest(library, file, to).and_then(|rest| sync(to).map(|()| rest));
+/// As [`restore`](super::restore()), and where `watch` ends it: there is no new file then. Where what is besides cannot be copied that is no
+/// error: [`Rest`] says so.
+pub fn restore_file(library: &Library, file: &Path, to: &Path, watch: &Watch<'_>) -> Result<RestoredFile> {
+    let (restored, datasets) = restore_datasets(library, file, to, watch)?;
+    let added = add_rest(library, file, to, watch).and_then(|rest| sync(to).map(|()| rest));
     let rest = added.inspect_err(|_| drop(fs::remove_file(to)))?;
     Ok(RestoredFile { restored, datasets, rest })
 }
 
-fn add_rest(library: &Library, file: &Path, to: &Path) -> Result<Rest> {
+fn add_rest(library: &Library, file: &Path, to: &Path, watch: &Watch<'_>) -> Result<Rest> {
+    (watch.seen)("what is besides");
     // After the kill of a recording that others could read (SWMR) the file opens in that way only.
     let source = match File::open(library, file, false).or_else(|_| File::open_swmr(library, file)) {
         Ok(source) => source,
         Err(error) => return Ok(Rest::NotCopied(error.into())),
     };
     let target = File::open(library, to, true)?;
-    let rest = copy::rest(library, source.id(), target.id());
+    let rest = copy::rest(library, source.id(), target.id(), &mut |_| watch.check());
     target.close()?;
+    watch.check()?;
     Ok(rest.map_or_else(|error| Rest::NotCopied(error.into()), Rest::Copied))
 }
 
@@ -80,7 +84,7 @@ pub fn left_of(file: &Path) -> PathBuf {
 /// # Errors
 /// As [`restore_file`]; [`Error::Restore`] where a file of those names is there already, or `file` is open elsewhere; [`Error::Journal`]
 /// where a recorder still writes to it.
-pub fn restore_in_place(library: &Library, file: &Path) -> Result<RestoredFile> {
+pub fn restore_in_place(library: &Library, file: &Path, watch: &Watch<'_>) -> Result<RestoredFile> {
     let left = left_of(file);
     for taken in [left.clone(), path_of(&left)] {
         if taken.exists() {
@@ -92,7 +96,7 @@ pub fn restore_in_place(library: &Library, file: &Path) -> Result<RestoredFile> 
     let _journal = lock::of_left(&path_of(file))?;
     crate::reserve::remove_left(file);
     let new = new_name(file);
-    let made = restore_file(library, file, &new)?;
+    let made = restore_file(library, file, &new, watch)?;
     let replaced = fs::metadata(file)
         .and_then(|old| fs::set_permissions(&new, old.permissions()))
         .and_then(|()| replace(file, &left, &new));

@@ -181,7 +181,8 @@ fn of_a_recorder_that_was_killed_a_master_is_made_of_what_is_left_and_again_afte
     assert!(!made.unfinished.is_empty(), "{made:?}");
     let n_before = frames(&left).len();
     for part in &made.unfinished {
-        darkchunk_stream::journal::restore_in_place(&library(), part).expect("restored");
+        darkchunk_stream::journal::restore_in_place(&library(), part, &darkchunk_stream::recover::Watch::NONE)
+            .expect("restored");
     }
     let made = master::make(&library(), &parts, &left).expect("again");
     assert_eq!((made.unfinished.len(), made.gaps.len()), (0, 0), "{made:?}");
