@@ -15,9 +15,9 @@ use crate::interrupt::Interrupt;
 use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
-const HELP: &str = "Everything else is kept: attributes, links, references, scales, virtual\n\
-    datasets. Datasets that do not change are copied chunk by chunk, as they are\n\
-    stored. The new file is compared with the old one, pixel by pixel, before it\n\
+const HELP: &str = "Everything else is kept: attributes, links, references, scales, virtual \
+    datasets. Datasets that do not change are copied chunk by chunk, as they are \
+    stored. The new file is compared with the old one, pixel by pixel, before it \
     gets its name.\n\n\
     Examples:\n  darkchunk convert old.h5 -o new.h5 --to bitshuffle-lz4\n  \
     darkchunk convert old.h5 -o new.h5 -d '*/data=drle:20' --lossy\n  \
@@ -28,7 +28,7 @@ const HELP: &str = "Everything else is kept: attributes, links, references, scal
 
 /// Store datasets of files with other filters; prove that nothing changed
 #[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, mut_arg("files", |files| files.value_name("FILE").help("Files")))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     inputs: Inputs,
@@ -65,7 +65,6 @@ pub(crate) struct Arguments {
     /// Make one ordinary file of FILE and the files that it leads to
     #[arg(
         long,
-        conflicts_with = "resume",
         long_help = "Make one ordinary file of FILE and the files that it leads to by external links, virtual datasets and \
             external data. Chunks are copied as they are stored where those of the sources fit, else decoded and encoded. A file \
             that is missing is an error"

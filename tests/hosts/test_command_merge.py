@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common import BITSHUFFLE
-from test_command import PIXELS, lines, run
+from test_command import PIXELS, lines, run, spoil
 
 N_FILES, N_FRAMES = 3, 4
 FRAMES = np.concatenate([PIXELS[:N_FRAMES] + number for number in range(N_FILES)]).astype(PIXELS.dtype)
@@ -162,3 +162,37 @@ def test_files_that_lead_to_each_other_end(tmp_path):
     run("convert", tmp_path / "a.h5", "-o", tmp_path / "one.h5", "--merge")
     with h5py.File(tmp_path / "one.h5") as file:
         assert file["b/back"] == file["/"] and file["b/back/b/data"] == file["data"] and (file["data"][:] == PIXELS).all()
+
+
+def test_a_merge_goes_on_with_what_is_done_but_for_files_that_were_changed(tmp_path):
+    source = master(tmp_path / "run", compression="gzip")
+    bad = tmp_path / "run" / "bad.h5"
+    with h5py.File(bad, "w") as file:
+        file.create_dataset("data", data=PIXELS, chunks=(1, 33, 47), compression="gzip", fletcher32=True)
+    whole = bad.read_bytes()
+    spoil(bad, "data", 3, "bit")
+    with h5py.File(source, "a") as file:
+        file["entry/zz"] = h5py.ExternalLink("bad.h5", "/data")
+    command = ("convert", source, "-o", tmp_path / "one.h5", "--merge", "--resume", "--to", "zstd:1")
+
+    def parts():
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / ".one.h5.parts").glob("*.h5")}
+
+    run(*command, code=2)
+    first = parts()
+    run(*command, code=2)
+    again = {name for name, time in parts().items() if first[name] != time}
+    assert len(first) > 3 and len(again) == 1, "only the damaged one is tried again"
+    with h5py.File(tmp_path / "run" / "data_1.h5", "a") as file:
+        file["entry/data/data"][0] = 5
+    run(*command, code=2)
+    changed = {name for name, time in parts().items() if first[name] != time} - again
+    assert changed and changed < first.keys() - again, "what has frames of the changed file, and nothing else"
+    bad.write_bytes(whole)
+    run(*command)
+    expected = FRAMES.copy()
+    expected[N_FRAMES] = 5
+    with ordinary(tmp_path / "one.h5") as file:
+        assert (file["entry/whole"][:] == expected).all() and (file["entry/zz"][:] == PIXELS).all()
+        assert (file["entry/data_1"][:] == expected[N_FRAMES : 2 * N_FRAMES]).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.h5", "run"]

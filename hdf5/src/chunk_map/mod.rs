@@ -2,12 +2,14 @@
 //!
 //! [`StoredDataset`] is an open dataset as it is stored: shape, type, filters, fill value. [`StoredDataset::map`] asks HDF5 for
 //! all of its chunks in one pass; [`StoredDataset::locate`] opens the file again and proves, on a part that is there, that the
-//! addresses lead to what HDF5 reads. [`StoredDataset::sources`] are the datasets that a virtual one is made of. What cannot be
+//! addresses lead to what HDF5 reads. [`StoredDataset::sources`] are the datasets that a virtual one is made of, and
+//! [`StoredDataset::files`] all files that its elements are in. What cannot be
 //! located is read through HDF5: whole chunks as they are stored, or elements.
 //!
 //! All that comes from here is what the file says, and not trusted: a chunk may claim to be anywhere, and of any size.
 
 mod describe;
+mod files;
 mod list;
 pub(crate) mod locate;
 mod mapping;

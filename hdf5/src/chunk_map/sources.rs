@@ -23,7 +23,7 @@ const MAX_SOURCES: usize = 256;
 const MAX_MAPPINGS: usize = 1 << 20;
 
 /// Virtual datasets of virtual datasets, and so on.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Where a source is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -113,7 +113,7 @@ pub fn convert(
     let failed = |error: std::io::Error| format!("{}: {error}", to.display());
     let mut parts = if output.resume { Some(Parts::open(from, to).map_err(failed)?) } else { None };
     if let Some(parts) = &mut parts {
-        make_parts(library, from, steps, parts, resources, watch)?;
+        make_parts(library, from, (steps, output.merge), parts, resources, watch)?;
     }
     let kept = {
         let source = File::open(library, from, false).map_err(|error| error.to_string())?;
@@ -165,7 +165,7 @@ fn go_on(watch: &dyn Watch, n_bytes: u64) -> crate::Result<()> {
 fn make_parts(
     library: &Library,
     from: &Path,
-    steps: &[Step],
+    (steps, is_merged): (&[Step], bool),
     parts: &mut Parts,
     resources: Resources,
     watch: &dyn Watch,
@@ -176,7 +176,9 @@ fn make_parts(
         let Step { path, storage, info, .. } = step;
         let Some(storage) = storage.as_ref().filter(|_| !step.is_verbatim) else { continue };
         watch.begin(Phase::Encode, path);
-        if parts.has(number, path, storage) {
+        let sources = if is_merged { parts::sources(library, &source, path) } else { Some(String::new()) };
+        let line = sources.map(|sources| parts::line(number, path, storage, &sources));
+        if line.as_ref().is_some_and(|line| parts.has(number, line)) {
             watch.seen(info.n_bytes);
             continue;
         }
@@ -186,7 +188,9 @@ fn make_parts(
         pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, None, resources, &seen)
             .map_err(|error| format!("{path}: {error}"))?;
         part.close().map_err(text)?;
-        parts.finished(number, path, storage).map_err(|error| format!("{path}: {error}"))?;
+        if let Some(line) = line {
+            parts.finished(number, line).map_err(|error| format!("{path}: {error}"))?;
+        }
     }
     Ok(())
 }

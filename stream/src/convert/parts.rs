@@ -1,8 +1,9 @@
 //! A conversion that can go on where it was ended: each dataset that is encoded anew in a file of its own.
 //!
 //! The folder `.OUT.parts` has these files, and a list of those that are complete and on the disk. Its first line says which
-//! file they were made from; parts of another one are thrown away. When all are there their chunks are put into the new file, as
-//! they are stored, and the folder goes when that file has its name.
+//! file they were made from; parts of another one are thrown away. Where files are merged, each part's line says what other files it was
+//! made from. When all are there their chunks are put into the new file, as they are stored, and the folder goes when that file has its
+//! name.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -32,7 +33,7 @@ impl Parts {
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = to.with_file_name(format!(".{name}.parts"));
         remove_unfinished(to, &name)?;
-        let source = source(from)?;
+        let source = format!("darkchunk parts 2 {}", state(from)?);
         let list = fs::read_to_string(folder.join("list")).unwrap_or_default();
         // A line that was cut off is none.
         let whole = list.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -60,15 +61,14 @@ impl Parts {
         self.folder.join(format!("{number}.h5"))
     }
 
-    /// Whether that part is complete.
-    pub(super) fn has(&self, number: usize, path: &str, storage: &NewStorage) -> bool {
-        self.done.contains(&line(number, path, storage)) && self.place(number).exists()
+    /// Whether the part of this line is complete.
+    pub(super) fn has(&self, number: usize, line: &str) -> bool {
+        self.done.iter().any(|done| done == line) && self.place(number).exists()
     }
 
     /// Notes that the part is complete.
-    pub(super) fn finished(&mut self, number: usize, path: &str, storage: &NewStorage) -> std::io::Result<()> {
+    pub(super) fn finished(&mut self, number: usize, line: String) -> std::io::Result<()> {
         fs::File::open(self.place(number))?.sync_all()?;
-        let line = line(number, path, storage);
         self.add_line(&line)?;
         self.done.push(line);
         Ok(())
@@ -81,10 +81,10 @@ impl Parts {
 }
 
 /// Which file it is, and in which state.
-fn source(from: &Path) -> std::io::Result<String> {
-    let metadata = fs::metadata(from)?;
+fn state(file: &Path) -> std::io::Result<String> {
+    let metadata = fs::metadata(file)?;
     let time = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    Ok(format!("darkchunk parts 2 {} {time}{}", metadata.len(), identity(&metadata)))
+    Ok(format!("{} {time}{}", metadata.len(), identity(&metadata)))
 }
 
 /// Which file it is, and when it was last changed in any way: a tool that copies files may set the time of their data.
@@ -99,8 +99,17 @@ fn identity(_metadata: &fs::Metadata) -> String {
     String::new()
 }
 
-fn line(number: usize, path: &str, NewStorage { chunk, filters, .. }: &NewStorage) -> String {
-    format!("{number} {chunk:?} {filters:?} {path:?}")
+/// The line of the part `number`. `sources`: what [`sources`] says.
+pub(super) fn line(number: usize, path: &str, storage: &NewStorage, sources: &str) -> String {
+    let NewStorage { chunk, filters, .. } = storage;
+    format!("{number} {chunk:?} {filters:?} {path:?}{sources}")
+}
+
+/// The state of each file that has elements of a dataset; `None` where these files cannot be named, so that its part is not to be used
+/// again.
+pub(super) fn sources(library: &Library, from: &File, path: &str) -> Option<String> {
+    let stored = StoredDataset::open_path(library, from.id(), path).ok()?;
+    stored.files().ok()?.iter().map(|file| Some(format!("; {file:?} {}", state(file).ok()?))).collect()
 }
 
 /// What a run that was killed left of the new file.
@@ -152,10 +161,10 @@ mod tests {
             fs::write(path, text).expect("written");
             fs::File::options().write(true).open(path).and_then(|file| file.set_modified(UNIX_EPOCH)).expect("set");
         }
-        let before = source(&a).expect("there");
-        assert_eq!(source(&a).expect("there"), before);
+        let before = state(&a).expect("there");
+        assert_eq!(state(&a).expect("there"), before);
         fs::rename(&b, &a).expect("renamed");
-        let after = source(&a).expect("there");
+        let after = state(&a).expect("there");
         fs::remove_dir_all(folder).expect("removed");
         assert_ne!(after, before);
     }
