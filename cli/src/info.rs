@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use darkchunk_hdf5::inspect::{self, ChunkCount, DatasetInfo, Recorded};
 use darkchunk_hdf5::promise::{self, Achieved};
-use darkchunk_hdf5::tree::{Entry, Kind};
+use darkchunk_hdf5::tree::{self, Entry, Kind};
 use darkchunk_hdf5::{Change, File, Library, load};
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ struct Item {
     info: Option<Result<DatasetInfo, darkchunk_hdf5::Error>>,
     /// What its chunks say, where they are the bounded codec's.
     achieved: Option<Result<Achieved, darkchunk_hdf5::Error>>,
+    recorded: Option<Recorded>,
 }
 
 fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
@@ -54,8 +55,9 @@ fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
         let size = std::fs::metadata(&input.file).map_or(0, |metadata| metadata.len());
         print(&format!("{}: {}\n", shown(&input.name()), bytes(size)))?;
     }
-    for entry in entries {
-        let item = item(library, &file, entry);
+    let names = tree::other_names(&entries);
+    for entry in &entries {
+        let item = item(library, &file, entry, names.get(&*entry.path).map_or(&[], Vec::as_slice));
         if item.is_unreadable() {
             found = Found::Something;
         }
@@ -74,11 +76,15 @@ fn one_file(library: &Library, input: &Input, style: Style) -> Outcome {
     Ok(found)
 }
 
-fn item(library: &Library, file: &File, entry: Entry) -> Item {
+/// `names`: the other ones of the same object.
+fn item(library: &Library, file: &File, entry: &Entry, names: &[&str]) -> Item {
     let info = (entry.kind == Kind::Dataset).then(|| inspect::dataset(library, file.id(), &entry.path));
     let is_bounded = matches!(&info, Some(Ok(info)) if info.promise().is_some());
     let achieved = is_bounded.then(|| promise::achieved(library, file.id(), &entry.path).transpose()).flatten();
-    Item { entry, info, achieved }
+    let recorded = |name| inspect::recorded(library, file.id(), name).ok().flatten();
+    let mut names = std::iter::once(&*entry.path).chain(names.iter().copied());
+    let recorded = if info.is_some() { names.find_map(recorded) } else { None };
+    Item { recorded, entry: entry.clone(), info, achieved }
 }
 
 impl Item {
@@ -96,7 +102,8 @@ fn needed(needs: &BTreeMap<u32, (String, &'static str)>) -> String {
     lines.collect()
 }
 
-fn as_text(Item { entry, info, achieved }: &Item, is_verbose: bool) -> String {
+fn as_text(item: &Item, is_verbose: bool) -> String {
+    let Item { entry, info, .. } = item;
     let depth = entry.path.trim_end_matches('/').matches('/').count();
     let name = entry.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/");
     let indent = 2 + 2 * depth.saturating_sub(1).min(12);
@@ -110,7 +117,7 @@ fn as_text(Item { entry, info, achieved }: &Item, is_verbose: bool) -> String {
         (Kind::External { file, path }, _) => line(format!("{name} -> {path} in {file}")),
         (Kind::Unreadable(error), _) | (_, Some(Err(error))) => line(format!("{name}: cannot be read: {error}")),
         (Kind::Dataset, Some(Ok(info))) => {
-            let lines = dataset_lines(info, achieved.as_ref(), is_verbose);
+            let lines = dataset_lines(info, item, is_verbose);
             let more = lines.iter().map(|text| wrapped(indent + 4, text));
             line(format!("{name}: {}", shape_and_type(info))) + &more.collect::<String>()
         }
@@ -130,11 +137,7 @@ fn shape(dims: &[u64]) -> String {
     dims.iter().map(u64::to_string).collect::<Vec<_>>().join(" x ")
 }
 
-fn dataset_lines(
-    info: &DatasetInfo,
-    achieved: Option<&Result<Achieved, darkchunk_hdf5::Error>>,
-    is_verbose: bool,
-) -> Vec<String> {
+fn dataset_lines(info: &DatasetInfo, Item { achieved, recorded, .. }: &Item, is_verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let filters: Vec<String> = info.filters.iter().map(|filter| filter.words.clone()).collect();
     let filters = if filters.is_empty() { "no filter".to_owned() } else { filters.join(" + ") };
@@ -151,9 +154,9 @@ fn dataset_lines(
     }
     lines.extend(info.chunks.as_ref().and_then(chunk_line));
     lines.extend(info.promise().map(|promise| format!("promised: {promise}")));
-    lines.extend(achieved.map(achieved_line));
-    lines.extend(info.recorded.as_ref().map(recorded_line));
-    lines.extend(info.recorded.iter().flat_map(|recorded| change_lines(&recorded.changes)));
+    lines.extend(achieved.as_ref().map(achieved_line));
+    lines.extend(recorded.as_ref().map(recorded_line));
+    lines.extend(recorded.iter().flat_map(|recorded| change_lines(&recorded.changes)));
     if is_verbose {
         lines.extend(
             info.filters.iter().map(|filter| format!("filter {} with cd_values {:?}", filter.id, filter.values)),
@@ -216,7 +219,7 @@ fn achieved_line(achieved: &Result<Achieved, darkchunk_hdf5::Error>) -> String {
 }
 
 fn recorded_line(recorded: &Recorded) -> String {
-    let Recorded { frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated, .. } = recorded;
+    let Recorded { software, frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated, .. } = recorded;
     let parts = [
         threshold.map(|threshold| format!("threshold {threshold}")),
         pixels_zeroed.map(|n| format!("{n} pixels that were not 0 are stored as 0")),
@@ -224,7 +227,8 @@ fn recorded_line(recorded: &Recorded) -> String {
         pixels_saturated.filter(|n| *n > 0).map(|n| format!("{n} pixels saturated")),
         frames.map(|n| format!("in {}", count(n, "frame"))),
     ];
-    format!("as recorded: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let by = software.as_ref().map_or(String::new(), |software| format!(" by {software}"));
+    format!("as recorded{by}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// What was done to frames, from which one on.
@@ -243,7 +247,7 @@ fn change_lines(changes: &[Change]) -> Vec<String> {
     changes.windows(2).filter_map(of).collect()
 }
 
-fn as_json(input: &Input, Item { entry, info, achieved }: &Item) -> Value {
+fn as_json(input: &Input, Item { entry, info, achieved, recorded }: &Item) -> Value {
     let mut object = json!({ "verb": "info", "file": input.name(), "path": entry.path });
     let (kind, more) = match (&entry.kind, info) {
         (Kind::Group, _) => ("group", json!({})),
@@ -254,6 +258,7 @@ fn as_json(input: &Input, Item { entry, info, achieved }: &Item) -> Value {
         (Kind::Unreadable(error), _) => ("unreadable", json!({ "reason": error.to_string() })),
         (_, Some(Err(error))) => ("unreadable", json!({ "reason": error.to_string() })),
         (Kind::Dataset, info) => {
+            let fields = |info| fields(info, recorded.as_ref());
             ("dataset", info.as_ref().and_then(|info| info.as_ref().ok()).map_or(json!({}), fields))
         }
     };
@@ -282,17 +287,18 @@ fn achieved_fields(found: &Achieved) -> Value {
     })
 }
 
-fn fields(info: &DatasetInfo) -> Value {
+fn fields(info: &DatasetInfo, recorded: Option<&Recorded>) -> Value {
     let filters = info.filters.iter().map(|filter| {
         json!({ "id": filter.id, "words": filter.words, "cd_values": filter.values, "plugin_from": filter.plugin_from })
     });
     let counts = info.chunks.as_ref().and_then(|chunks| chunks.as_ref().ok());
-    let recorded = info.recorded.as_ref().map(|recorded| {
+    let recorded = recorded.map(|recorded| {
         let change = |Change { frame, threshold, dark }: &Change| {
             json!({ "frame": frame, "threshold": threshold, "dark_image": dark })
         };
         let changes = recorded.changes.iter().map(change);
         json!({
+            "software": recorded.software,
             "frames": recorded.frames,
             "threshold": recorded.threshold,
             "pixels_zeroed": recorded.pixels_zeroed,

@@ -7,7 +7,7 @@ use crate::chunk_map::{self, Storage, StoredDataset};
 use crate::dataset::{self, StoredFilter};
 use crate::library::{h5, h5_tool};
 use crate::object::{self, Id};
-use crate::{Change, Error, Library, Result, changes, element, promise, tree, words};
+use crate::{Change, Error, Library, Result, changes, element, promise, tree, values, words};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::element::ElementType;
@@ -42,6 +42,8 @@ pub struct ChunkCount {
 /// What was recorded with a dataset by darkchunk's writer, as the crate's documentation has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
+    /// The software that wrote them, with its version.
+    pub software: Option<String>,
     /// Frames that the numbers are of.
     pub frames: Option<u64>,
     /// The least value that was kept, in the beginning.
@@ -91,8 +93,6 @@ pub struct DatasetInfo {
     pub chunks: Option<std::result::Result<ChunkCount, Error>>,
     /// The names of its attributes.
     pub attributes: Vec<String>,
-    /// What darkchunk's writer recorded with it.
-    pub recorded: Option<Recorded>,
 }
 
 /// The dataset `path` below `at`.
@@ -141,7 +141,6 @@ pub fn dataset(library: &Library, at: Hid, path: &str) -> Result<DatasetInfo> {
         filters: dataset::filters(&dataset)?.into_iter().map(filter).collect(),
         chunks,
         attributes: tree::attributes(&dataset)?,
-        recorded: recorded(library, at, path)?,
     })
 }
 
@@ -169,14 +168,20 @@ fn count(dataset: &Id, space: &Id, dims: &[u64], chunk: &[u64]) -> Result<ChunkC
     Ok(ChunkCount { n_chunks, n_stored: map.len() as u64, n_unfiltered, n_bytes: map.stored_bytes() })
 }
 
-/// The group beside the dataset that darkchunk's writer makes.
-fn recorded(library: &Library, at: Hid, path: &str) -> Result<Option<Recorded>> {
+/// What darkchunk's writer recorded with the dataset that has this name, in the group beside it; of several names the one that the writer
+/// gave it.
+///
+/// # Errors
+/// What HDF5 says.
+pub fn recorded(library: &Library, at: Hid, path: &str) -> Result<Option<Recorded>> {
     let group = format!("{path}_darkchunk");
     if !object::exists(library, at, &group)? {
         return Ok(None);
     }
+    let software = values::string(library, at, &group, "software")?;
     let group = object::open(library, at, &group)?;
     Ok(Some(Recorded {
+        software,
         frames: object::number(&group, "frames")?,
         threshold: object::number(&group, "threshold")?,
         pixels_zeroed: object::number(&group, "pixels_zeroed")?,

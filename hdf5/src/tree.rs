@@ -56,6 +56,18 @@ pub struct Entry {
     pub kind: Kind,
 }
 
+/// The other names among `entries` of objects that have several, by the first.
+#[must_use]
+pub fn other_names(entries: &[Entry]) -> HashMap<&str, Vec<&str>> {
+    let mut names = HashMap::<&str, Vec<&str>>::new();
+    for entry in entries {
+        if let Kind::Same(first) = &entry.kind {
+            names.entry(first).or_default().push(&entry.path);
+        }
+    }
+    names
+}
+
 /// All that is below the group or at the dataset `path` of a file: groups before what is in them, links in the order of their names,
 /// or in that in which they were made where the group keeps it.
 ///

@@ -1,13 +1,17 @@
 //! What a recording that goes on has so far: by the file, which its writer flushes or writes in SWMR's way, and by the journal beside it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::inspect::{self, DatasetInfo};
-use darkchunk_hdf5::tree::{self, Kind};
+use darkchunk_hdf5::tree::{self, Entry, Kind};
 use darkchunk_hdf5::{File, FrameStatus, Library};
 
-use crate::journal::Progress;
+use crate::journal::{Noted, Progress};
 use crate::{Options, Reader};
+
+/// What the name of a dataset is followed by in that of the group of what is stored beside it.
+const BESIDE: &str = "_darkchunk";
 
 /// A recording that is looked at again and again.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub struct Recording {
     was_seen: bool,
 }
 
-/// What there is.
+/// What there is of a dataset.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     /// The dataset's path.
@@ -75,7 +79,7 @@ impl State {
 }
 
 impl Recording {
-    /// A file that is being recorded, or will be; the largest of its datasets unless one is named.
+    /// A file that is being recorded, or will be; all of its datasets that grow unless one is named.
     #[must_use]
     pub fn new(library: &Library, path: &Path, dataset: Option<&str>) -> Self {
         Self {
@@ -87,35 +91,55 @@ impl Recording {
         }
     }
 
-    /// What there is now.
+    /// What there is now of each dataset.
     ///
     /// # Errors
     /// What cannot be read at this moment: the next one may be better, as the writer goes on.
-    pub fn look(&mut self) -> Result<State, String> {
+    pub fn look(&mut self) -> Result<Vec<State>, String> {
         let noted = self.journal.read().map_err(|error| error.to_string());
         let text = |error: darkchunk_hdf5::Error| error.to_string();
         let file = File::open_growing(&self.library, &self.path).map_err(text)?;
-        let path = match &self.dataset {
-            Some(path) => path.clone(),
-            None => self.largest(&file)?,
+        let entries = tree::walk(&self.library, file.id(), "/").map_err(text)?;
+        let paths = match &self.dataset {
+            Some(path) => vec![path.clone()],
+            None => self.recorded(&file, &entries)?,
         };
-        let info = inspect::dataset(&self.library, file.id(), &path).map_err(text)?;
-        let mut state = self.stored(&file, &path, &info)?;
+        let (all_names, first) = (tree::other_names(&entries), first_names(&entries));
+        let state = |path: &String| {
+            let path = first.get(&**path).copied().unwrap_or(path);
+            let names = std::iter::once(path).chain(all_names.get(path).into_iter().flatten().copied());
+            let names: Vec<&str> = names.collect();
+            let path = names.iter().copied().find(|name| has_columns(&entries, name)).unwrap_or(path);
+            let info = inspect::dataset(&self.library, file.id(), path).map_err(text)?;
+            let mut state = self.stored(&file, path, &info)?;
+            if let Some(noted) = self.journal.dataset(&names) {
+                add_journal(&mut state, noted, &info);
+            }
+            Ok(state)
+        };
+        let states = paths.iter().map(state).collect();
         noted?;
-        self.add_journal(&mut state, &info);
-        Ok(state)
+        states
     }
 
-    /// The dataset with the most bytes that can grow; if none can, of all.
-    fn largest(&self, file: &File) -> Result<String, String> {
-        let entries = tree::walk(&self.library, file.id(), "/").map_err(|error| error.to_string())?;
-        let datasets = entries.into_iter().filter(|entry| entry.kind == Kind::Dataset).map(|entry| entry.path);
+    /// The datasets of two axes or more that can grow, but those beside others; if there are none, the one whose rows have the most bytes.
+    fn recorded(&self, file: &File, entries: &[Entry]) -> Result<Vec<String>, String> {
+        let datasets = entries.iter().filter(|entry| entry.kind == Kind::Dataset).map(|entry| &entry.path);
         let known = datasets.filter_map(|path| {
-            let info = inspect::dataset(&self.library, file.id(), &path).ok()?;
-            let row = info.dims.as_ref()?.iter().skip(1).fold(info.element_bytes, |n, dim| n.saturating_mul(*dim));
-            Some((info.max_dims.first() == Some(&None), row, info.n_bytes, path))
+            let info = inspect::dataset(&self.library, file.id(), path).ok()?;
+            let dims = info.dims.as_ref()?;
+            let row = dims.iter().skip(1).fold(info.element_bytes, |n, dim| n.saturating_mul(*dim));
+            let grows = info.max_dims.first() == Some(&None);
+            Some(((grows, row, info.n_bytes, path.clone()), dims.len() > 1 && grows && !path.contains(BESIDE)))
         });
-        known.max().map(|(.., path)| path).ok_or_else(|| "there is no dataset yet".to_owned())
+        let known: Vec<_> = known.collect();
+        let shown: Vec<String> =
+            known.iter().filter(|(_, is_shown)| *is_shown).map(|((.., path), _)| path.clone()).collect();
+        if !shown.is_empty() {
+            return Ok(shown);
+        }
+        let largest = known.into_iter().max().map(|((.., path), _)| vec![path]);
+        largest.ok_or_else(|| "there is no dataset yet".to_owned())
     }
 
     fn stored(&self, file: &File, path: &str, info: &DatasetInfo) -> Result<State, String> {
@@ -162,28 +186,6 @@ impl Recording {
         Ok(Some(counts))
     }
 
-    /// What the journal has and the file does not show yet.
-    fn add_journal(&self, state: &mut State, info: &DatasetInfo) {
-        let n_frames = self.journal.n_frames();
-        if n_frames <= state.n_frames {
-            return;
-        }
-        let dims = info.dims.as_deref().unwrap_or_default();
-        let frame_bytes = dims.iter().skip(1).fold(info.element_bytes, |n, dim| n.saturating_mul(*dim));
-        let mut counts = *self.journal.counts();
-        let n_noted: u64 = counts.iter().sum();
-        counts[FrameStatus::Missing as usize] += n_frames.saturating_sub(n_noted);
-        state.n_frames = n_frames;
-        state.stored_bytes = state.stored_bytes.max(self.journal.stored_bytes());
-        if n_noted > 0 {
-            let n_stored = counts[FrameStatus::Written as usize] + counts[FrameStatus::Incomplete as usize];
-            state.n_bytes = state.n_bytes.max(frame_bytes.saturating_mul(n_stored));
-            state.statuses = Some(counts);
-        } else {
-            state.n_bytes = frame_bytes.saturating_mul(n_frames - state.n_missing);
-        }
-    }
-
     /// Whether somebody writes to it. HDF5's lock and its mark in the file tell, the journal, and, for programs of the same user on this machine,
     /// which files they have open.
     pub fn phase(&mut self) -> Phase {
@@ -197,6 +199,42 @@ impl Recording {
             (false, false) if is_marked() || self.journal.exists() => Phase::Open,
             (false, false) => Phase::Ended,
         }
+    }
+}
+
+/// The first name of each object that has several, by the others.
+fn first_names(entries: &[Entry]) -> HashMap<&str, &str> {
+    let others = entries.iter().filter_map(|entry| match &entry.kind {
+        Kind::Same(first) => Some((&*entry.path, &**first)),
+        _ => None,
+    });
+    others.collect()
+}
+
+/// Whether what a recorder stores beside a dataset is beside this name of it.
+fn has_columns(entries: &[Entry], name: &str) -> bool {
+    entries.iter().any(|entry| entry.path.strip_prefix(name) == Some(BESIDE))
+}
+
+/// What the journal has and the file does not show yet.
+fn add_journal(state: &mut State, noted: &Noted, info: &DatasetInfo) {
+    let n_frames = noted.n_frames();
+    if n_frames <= state.n_frames {
+        return;
+    }
+    let dims = info.dims.as_deref().unwrap_or_default();
+    let frame_bytes = dims.iter().skip(1).fold(info.element_bytes, |n, dim| n.saturating_mul(*dim));
+    let mut counts = *noted.counts();
+    let n_noted: u64 = counts.iter().sum();
+    counts[FrameStatus::Missing as usize] += n_frames.saturating_sub(n_noted);
+    state.n_frames = n_frames;
+    state.stored_bytes = state.stored_bytes.max(noted.stored_bytes());
+    if n_noted > 0 {
+        let n_stored = counts[FrameStatus::Written as usize] + counts[FrameStatus::Incomplete as usize];
+        state.n_bytes = state.n_bytes.max(frame_bytes.saturating_mul(n_stored));
+        state.statuses = Some(counts);
+    } else {
+        state.n_bytes = frame_bytes.saturating_mul(n_frames - state.n_missing);
     }
 }
 

@@ -178,3 +178,41 @@ def test_a_watch_ends_by_ctrl_c_and_where_nobody_writes(tmp_path):
         file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), maxshape=(None, 33, 47))
     out, _ = ended(start("watch", tmp_path / "done.h5"))
     assert "the recording has ended: 20 frames: 20 written" in " ".join(out.split())
+
+
+RECORDS = """
+import sys, time, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as file:
+    kinds = {"images": (8, 16), "spectra": (64,)}
+    data = {name: file.create_dataset(f"entry/{name}", (0, *shape), "u2", maxshape=(None, *shape), chunks=(1, *shape), compression="gzip")
+            for name, shape in kinds.items()}
+    file.create_dataset("entry/times", (0,), "f8", maxshape=(None,), chunks=(64,))
+    file["entry/fixed"] = np.zeros((1000, 1000))
+    for number in range(12):
+        for name, dataset in data.items():
+            if name == "images" or number % 2 == 0:
+                dataset.resize(len(dataset) + 1, axis=0)
+                dataset[-1] = number
+        file.flush()
+        if number == 0:
+            print("up", flush=True)
+        time.sleep(0.1)
+"""
+
+
+def test_each_dataset_that_grows_is_shown_of_each_file(tmp_path):
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    writers = [subprocess.Popen([sys.executable, "-c", RECORDS, path], stdout=subprocess.PIPE, text=True) for path in paths]
+    for writer in writers:
+        assert writer.stdout.readline() == "up\n"
+    processes = [start("watch", *paths, "--every", "0.2", *more) for more in ((), ("--json",))]
+    text, lines = (ended(process)[0] for process in processes)
+    for writer in writers:
+        assert writer.wait(timeout=60) == 0
+    lines = [json.loads(line) for line in lines.splitlines()]
+    last = {(line["file"], line["path"]): line["frames"] for line in lines if line["state"] == "ended"}
+    assert last == {(str(path), f"/entry/{name}"): n for path in paths for name, n in (("images", 12), ("spectra", 6))}
+    assert sum(line["state"] == "open" for line in lines) > 8
+    for path in paths:
+        assert f"{path}:/entry/spectra: the recording has ended: 6 frames: 6 written" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= max(80, len(str(tmp_path)) + 40)

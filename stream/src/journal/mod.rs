@@ -45,7 +45,7 @@ use darkchunk::element::ElementType;
 use darkchunk_hdf5::{Column, Dataset, FrameStatus};
 
 use crate::{Error, Result};
-pub use progress::Progress;
+pub use progress::{Noted, Progress};
 use record::{Chunk, Record, Series};
 pub use restore::{Restored, RestoredDataset, restore};
 pub(crate) use shared::SharedJournal;

@@ -16,12 +16,20 @@ pub struct Progress {
     path: PathBuf,
     /// Bytes of whole records that were read.
     n_read: u64,
-    /// Frames that the datasets have.
+    datasets: Vec<Noted>,
+    /// The dataset of each group of columns.
+    groups: Vec<u16>,
+}
+
+/// What it says of a dataset.
+#[derive(Debug, Default)]
+pub struct Noted {
+    path: String,
     n_frames: u64,
     /// The bytes of each chunk.
-    chunks: HashMap<(u16, u64), u64>,
+    chunks: HashMap<u64, u64>,
     /// What became of each frame.
-    frames: HashMap<(u16, u64), FrameStatus>,
+    frames: HashMap<u64, FrameStatus>,
     counts: [u64; FrameStatus::ALL.len()],
 }
 
@@ -29,8 +37,7 @@ impl Progress {
     /// The journal of `file`, of which nothing was read.
     #[must_use]
     pub fn of(file: &Path) -> Self {
-        let (chunks, frames) = (HashMap::new(), HashMap::new());
-        Self { path: path_of(file), n_read: 0, n_frames: 0, chunks, frames, counts: [0; FrameStatus::ALL.len()] }
+        Self { path: path_of(file), n_read: 0, datasets: Vec::new(), groups: Vec::new() }
     }
 
     /// Whether it is there.
@@ -52,28 +59,46 @@ impl Progress {
         file.seek(SeekFrom::Start(self.n_read))?;
         let mut journal = BufReader::with_capacity(1 << 20, file);
         while let Some((record, n_bytes)) = Record::read(&mut journal)? {
-            self.take(&record);
+            self.take(record);
             self.n_read += n_bytes;
         }
         Ok(())
     }
 
-    fn take(&mut self, record: &Record) {
+    fn take(&mut self, record: Record) {
         match record {
+            Record::Dataset(series) => {
+                self.datasets.push(Noted { path: series.dataset.path, ..Noted::default() });
+            }
+            Record::Group { dataset, .. } => self.groups.push(dataset),
             Record::Chunk(chunk) => {
-                self.n_frames = self.n_frames.max(chunk.n_frames);
-                self.chunks.insert(chunk.key(), chunk.n_bytes);
+                let Some(noted) = self.datasets.get_mut(usize::from(chunk.dataset)) else { return };
+                noted.n_frames = noted.n_frames.max(chunk.n_frames);
+                noted.chunks.insert(chunk.index, chunk.n_bytes);
             }
             Record::Row { group, frame, status, .. } => {
-                if let Some(before) = self.frames.insert((*group, *frame), *status) {
-                    self.counts[before as usize] -= 1;
+                let dataset = self.groups.get(usize::from(group)).map(|dataset| usize::from(*dataset));
+                let Some(noted) = dataset.and_then(|dataset| self.datasets.get_mut(dataset)) else { return };
+                if let Some(before) = noted.frames.insert(frame, status) {
+                    noted.counts[before as usize] -= 1;
                 }
-                self.counts[*status as usize] += 1;
+                noted.counts[status as usize] += 1;
             }
-            Record::Dataset(_) | Record::Group { .. } => {}
         }
     }
 
+    /// What it says of the dataset that has one of these paths in the file. A path that was noted may begin at a group without a name.
+    #[must_use]
+    pub fn dataset(&self, paths: &[&str]) -> Option<&Noted> {
+        let is = |noted: &Noted, path: &str| match path.strip_suffix(noted.path.trim_start_matches('/')) {
+            Some(before) => before == "/" || (before.ends_with('/') && !noted.path.starts_with('/')),
+            None => false,
+        };
+        self.datasets.iter().find(|noted| paths.iter().any(|path| is(noted, path)))
+    }
+}
+
+impl Noted {
     /// Frames that were given to be written.
     #[must_use]
     pub fn n_frames(&self) -> u64 {

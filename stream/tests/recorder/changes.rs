@@ -31,7 +31,7 @@ fn expected(truth: &Truth, index: u64) -> Vec<i16> {
 
 fn recorded(path: &Path) -> Recorded {
     let (library, file) = (library(), open(path));
-    inspect::dataset(&library, file.0, PATH).expect("a dataset").recorded.expect("recorded")
+    inspect::recorded(&library, file.0, PATH).expect("read").expect("recorded")
 }
 
 /// What the file says, with the images.
