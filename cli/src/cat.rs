@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::output::{Style, bytes, complain, progress, shown};
 use crate::{Found, Outcome};
 
-const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, for each axis after\n\
+const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, for each axis after \
     commas; axes that are not named are whole.\n\n\
     Examples:\n  darkchunk cat 'run12.h5:/entry/data/data[10:20]' -o part.npy\n  \
     darkchunk cat 'run12.h5:/entry/data/data[7]' -o frame.tif\n  \

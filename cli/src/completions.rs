@@ -7,7 +7,7 @@ use crate::{Found, Outcome};
 
 /// Print the completions for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  darkchunk completions bash > ~/.local/share/bash-completion/completions/darkchunk")]
+#[command(after_help = "Example, for ~/.bashrc:\n  source <(darkchunk completions bash)")]
 pub(crate) struct Arguments {
     /// The shell
     shell: Shell,

@@ -11,8 +11,8 @@ use crate::{Found, Outcome};
 
 /// Say what two files differ in: links, types, shapes, attributes, pixels
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Only differences are printed. What data are stored with (filters, chunks) is no\n\
-    difference. With --within-threshold values below the threshold that are 0 in the\n\
+#[command(after_help = "Only differences are printed. What data are stored with (filters, chunks) is no \
+    difference. With --within-threshold values below the threshold that are 0 in the \
     other count as equal: that of the dataset's DRLE filter, or N.\n\n\
     Ends with 0 if there is none, 1 if there are some, 2 if something could not be\ncompared.\n\nExamples:\n  \
     darkchunk diff old.h5 new.h5\n  darkchunk diff raw.h5:/entry/data/data drle.h5 --within-threshold\n  \

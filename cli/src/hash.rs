@@ -12,8 +12,8 @@ use crate::{Found, Outcome};
 
 /// Print the SHA-256 of decoded pixels: the same whatever the compression
 #[derive(Debug, clap::Args)]
-#[command(after_help = "It is that of the elements in their order, as\n\
-    hashlib.sha256(dataset[...].tobytes()) gives it with h5py. Strings of variable\n\
+#[command(after_help = "It is that of the elements in their order, as \
+    hashlib.sha256(dataset[...].tobytes()) gives it with h5py. Strings of variable \
     length, sequences and references have none.\n\nExamples:\n  darkchunk hash run12.h5:/entry/data/data\n  \
     darkchunk hash old.h5 new.h5")]
 pub(crate) struct Arguments {

@@ -62,8 +62,11 @@ impl Found {
 /// HDF5 files: what is in them, whether they are sound, and how they are compressed.
 #[derive(Debug, Parser)]
 #[command(name = "darkchunk", version, max_term_width = 80)]
-#[command(after_help = "Ends with 0 if all is well, 1 if it found something, 2 if it could not do what\nwas asked.\n\
-    HDF5 is found at run time: that of h5py, of the system, or the file that\nDARKCHUNK_HDF5 names.")]
+#[command(
+    after_help = "Begin with `darkchunk info FILE`; `darkchunk VERB --help` has examples.\n\nEnds with 0 if all is well, 1 if it \
+    found something, 2 if it could not do what was asked. HDF5 is found at run time: that of h5py, of the system, or the file that \
+    DARKCHUNK_HDF5 names."
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -72,22 +75,22 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Info(info::Arguments),
-    Compare(compare::Arguments),
     Verify(verify::Arguments),
     Recover(recover::Arguments),
     Convert(convert::Arguments),
     Try(trial::Arguments),
+    Compare(compare::Arguments),
+    Threshold(threshold::Arguments),
+    Noise(noise::Arguments),
     Hash(hash::Arguments),
     Diff(diff::Arguments),
     Cat(cat::Arguments),
     With(with::Arguments),
     Watch(watch::Arguments),
-    Threshold(threshold::Arguments),
-    Plugins(plugins::Arguments),
     #[command(subcommand)]
     Slices(slices::Arguments),
     Master(master::Arguments),
-    Noise(noise::Arguments),
+    Plugins(plugins::Arguments),
     Completions(completions::Arguments),
 }
 

@@ -12,8 +12,8 @@ use crate::{Found, Outcome};
 /// Make one dataset of the files of a measurement
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Virtual datasets of frames and metadata, with relative names: the folder can be\nmoved as a whole. It can be made again at \
-    any time, when a part was restored or\nhas come. HDF5 reads what is in no part as the fill value; frame_status is 0 there.\nEnds with 1 if \
+    after_help = "Virtual datasets of frames and metadata, with relative names: the folder can be moved as a whole. It can be made again at \
+    any time, when a part was restored or has come. HDF5 reads what is in no part as the fill value; frame_status is 0 there. Ends with 1 if \
     frames are in no part, or a part is not finished.\n\nExamples:\n  darkchunk master run.h5\n  darkchunk master run.h5 receiver_a.h5 \
     receiver_b.h5"
 )]

@@ -12,25 +12,26 @@ use crate::{Found, Outcome};
 /// Measure the noise of a detector from frames that follow each other
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The variance of a pixel by its intensity, from frame to frame, and the line\nthrough it: gain, offset and read \
-    variance, as `compare --noise` takes them and\nthe bounded codec keeps its bound by. The scene may move slowly. Ends with 1 if there\nis a \
+    after_help = "The variance of a pixel by its intensity, from frame to frame, and the line through it: gain, offset and read \
+    variance, as `compare --noise` takes them and the bounded codec keeps its bound by. The scene may move slowly. Ends with 1 if there is a \
     doubt that it is the noise of photons.\n\nExamples:\n  darkchunk noise scan.h5:/entry/data/data\n  \
     darkchunk noise scan.h5:/frames --saturation 60000 --json"
 )]
 pub(crate) struct Arguments {
-    /// The file and the dataset, as FILE:/PATH
+    /// The dataset
+    #[arg(value_name = "FILE:/PATH")]
     input: String,
     /// The first frame
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
     /// As many frames at most
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     frames: u64,
     /// A value that marks pixels which are no measurements; may be repeated
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     sentinel: Vec<i64>,
     /// Values from here on are saturated
-    #[arg(long)]
+    #[arg(long, value_name = "VALUE")]
     saturation: Option<i64>,
     #[command(flatten)]
     style: Style,

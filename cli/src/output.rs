@@ -42,9 +42,11 @@ pub(crate) fn page(path: &std::path::Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| failed(error.to_string()))
 }
 
-/// Prints a message to standard error.
+/// Prints a message to standard error: one line, but on a terminal.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "darkchunk: {}", shown(message));
+    let message = format!("darkchunk: {message}");
+    let text = if std::io::stderr().is_terminal() { wrapped(0, &message) } else { format!("{}\n", shown(&message)) };
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Text with names of a file in it, as a terminal may have it: a name must not move the cursor, begin a line or turn the direction of

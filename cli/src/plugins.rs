@@ -218,6 +218,9 @@ fn folder_text(Folder { path, note, plugins }: &Folder) -> String {
 /// What to type.
 fn advice(hosts: &[Host], ours: Option<&Path>) -> String {
     let is_usable = |host: &&Host| host.problem.is_none();
+    if hosts.iter().any(|host| is_usable(&host) && host.loads_plugins) && has_all(hosts) {
+        return "All filters are found.".to_owned();
+    }
     let Some(ours) = ours else {
         return "darkchunk's plugins are not beside this program: name their folder in DARKCHUNK_PLUGINS".to_owned();
     };
@@ -228,8 +231,6 @@ fn advice(hosts: &[Host], ours: Option<&Path>) -> String {
         "Nothing to ask: install h5py (`pip install h5py`).".to_owned()
     } else if hosts.iter().filter(is_usable).any(|host| !host.loads_plugins) {
         format!("Type `unset {PRELOAD}`")
-    } else if has_all(hosts) {
-        "All filters are found.".to_owned()
     } else if named.first().is_some_and(|first| first == ours) {
         "Some filter is not found even in darkchunk's folder: see the notes above.".to_owned()
     } else if named.iter().any(|folder| folder == ours) {

@@ -14,8 +14,8 @@ use crate::{Found, Outcome};
 
 /// Try all filters on a sample of a dataset, and say which is best
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The one recommended takes the least time of one core to write the data once and\n\
-    to read them twice, with the time that the stored bytes take (--link). To measure\n\
+#[command(after_help = "The one recommended takes the least time of one core to write the data once and \
+    to read them twice, with the time that the stored bytes take (--link). To measure \
     the disk, a file of 64 MB is written beside FILE, and removed.\n\n\
     Examples:\n  darkchunk try run12.h5\n  darkchunk try run12.h5:/entry/data/data --rate 2.5\n  \
     darkchunk try run12.h5 --link 20 -v\n  darkchunk try run12.h5 --json | jq .")]

@@ -17,9 +17,9 @@ use crate::output::{Style, bytes, complain, progress, shown};
 /// How often the program is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-const HELP: &str = "For programs that read with one core, or lack a plugin. {} stands for the file\n\
-    without filters; where it is missing, the file is the last argument. Its folder\n\
-    looks like that of FILE: the other files are there as links. Ends with the\n\
+const HELP: &str = "For programs that read with one core, or lack a plugin. {} stands for the file \
+    without filters; where it is missing, the file is the last argument. Its folder \
+    looks like that of FILE: the other files are there as links. Ends with the \
     program's own exit code.\n\n\
     Examples:\n  darkchunk with run12.h5 -- viewer {}\n  \
     darkchunk with run12.h5 --into /scratch -- python3 analyse.py {} --frames 10";

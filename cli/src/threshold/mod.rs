@@ -15,8 +15,8 @@ use crate::input::{Input, Jobs};
 use crate::output::{Style, print, shown, wrapped};
 use crate::{Found, Outcome};
 
-const HELP: &str = "Spots are pixels above 2 sigma of the dark noise that touch each other, one of\n\
-    which has 5 sigma. A sample of frames is looked at; the ratio is DRLE's for\n\
+const HELP: &str = "Spots are pixels above 2 sigma of the dark noise that touch each other, one of \
+    which has 5 sigma. A sample of frames is looked at; the ratio is DRLE's for \
     frames of 16 bits.\n\n\
     Examples:\n  darkchunk threshold run12.h5 --dark dark.h5:/entry/data/data\n  \
     darkchunk threshold run12.h5 --dark-frames 0..50 --html thresholds.html\n  \
