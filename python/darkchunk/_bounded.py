@@ -115,8 +115,8 @@ class Bounded(Filter):
             slots[:3] = 2, ratio.numerator, ratio.denominator
         for bound, number, name in ((3, absolute, "absolute"), (4, relative, "relative")):
             if number is not None:
-                config[name] = float(number)
                 slots[:3] = bound, *_halves(number, name)
+                config[name] = float(number)
         if gain != 1:
             config["gain"] = ratio = _ratio(gain, "gain")
             slots[3:5] = ratio.numerator, ratio.denominator
