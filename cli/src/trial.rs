@@ -178,7 +178,7 @@ impl Shown<'_> {
         };
         let cores = if self.rate().is_some() { "  cores" } else { "" };
         let mut text = format!(
-            "\n{:18} {:>16} {:>7} {:>7} {:>7} {:>9}{cores}\n",
+            "\n{:21} {:>14} {:>7} {:>7} {:>7} {:>9}{cores}\n",
             "filter", "chunk", "ratio", "encode", "decode", "a row"
         );
         for row in &rows {
@@ -186,7 +186,7 @@ impl Shown<'_> {
             let (encode, decode) = (gb(row.cost.encode_rate()), gb(row.cost.decode_rate()));
             let loss = if row.is_exact { ' ' } else { '*' };
             text += &format!(
-                "{:18}{loss}{:>16} {:>7.2} {encode:>7} {decode:>7} {:>9}{cores}\n",
+                "{:21}{loss}{:>14} {:>7.2} {encode:>7} {decode:>7} {:>9}{cores}\n",
                 row.spec,
                 shape(&row.chunk),
                 row.cost.ratio(),

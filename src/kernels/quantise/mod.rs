@@ -67,12 +67,19 @@ impl Noise {
     fn tolerance(&self, x: i64) -> i64 {
         let above = u128::from(self.beta.0).pow(2) * self.scaled_variance(x);
         let below = 4 * u128::from(self.beta.1).pow(2) * u128::from(self.variance_scale());
+        // Products of 128 bits take most of the time, and are rarely needed.
+        let short = u64::try_from(above).ok().zip(u64::try_from(below).ok());
+        let short = short.filter(|(above, below)| above.max(below) < &MAX_SHORT);
+        let is_within = |tolerance: u64| match short {
+            Some((above, below)) => tolerance * tolerance * below <= above,
+            None => u128::from(tolerance).pow(2) * below <= above,
+        };
         // Within 1 of the root: doubles are off by much less.
-        let mut tolerance = u128::from((double(above) / double(below)).sqrt() as u64).min(MAX_TOLERANCE);
-        while tolerance.pow(2) * below > above {
+        let mut tolerance = ((double(above) / double(below)).sqrt() as u64).min(MAX_TOLERANCE);
+        while !is_within(tolerance) {
             tolerance -= 1;
         }
-        while tolerance < MAX_TOLERANCE && (tolerance + 1).pow(2) * below <= above {
+        while tolerance < MAX_TOLERANCE && is_within(tolerance + 1) {
             tolerance += 1;
         }
         tolerance as i64
@@ -85,7 +92,10 @@ fn double(n: u128) -> f64 {
 }
 
 /// Any more would be without effect.
-const MAX_TOLERANCE: u128 = 1 << 33;
+const MAX_TOLERANCE: u64 = 1 << 33;
+
+/// Where what is compared is less, so is the square of a root and 1 in 64 bits: it is at most four times that of the root, or 1.
+const MAX_SHORT: u64 = 1 << 62;
 
 impl Bound {
     /// The most that the value which is decoded may differ from the integer `x`; none where the bound is one of floats.

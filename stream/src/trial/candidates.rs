@@ -33,7 +33,7 @@ const EXACT: [&str; 13] = [
 
 /// Targets that keep pixels within a bound: with one frame a chunk only, to say what there would be to gain.
 const WITHIN: [&str; 2] = ["bounded:absolute=2", "bounded:noise=1"];
-const WITHIN_OF_FLOATS: [&str; 2] = ["bounded:relative=0.001", "bounded:relative=0.0001"];
+const WITHIN_OF_FLOATS: [&str; 2] = ["bounded:relative=1e-3", "bounded:relative=1e-4"];
 
 pub(super) fn all(info: &DatasetInfo, shapes: &Shapes) -> Result<(Vec<Trying>, Vec<Refused>)> {
     let exact = shapes.chunks.iter().flat_map(|chunk| EXACT.iter().map(move |spec| (*spec, chunk)));
