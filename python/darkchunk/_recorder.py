@@ -162,11 +162,11 @@ class Recorder(Ending):
         one's own is to be made with `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute
         of it open.
         `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also
-        summed apart, for `live_sum`. `maximum`: the greatest value of each pixel is kept, for `live_maximum`; with other
-        filters than DRLE each chunk is decoded again for it. `in_place`: the memory of a frame that is pushed without
-        `copy` is overwritten with what is stored before it is released, dark image subtracted and threshold applied;
-        frames are contiguous and writable then. `share`: the file is a part of a measurement, see `make_master`, and has the
-        frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
+        summed apart, for `live_sum`. `maximum`: the greatest value of each pixel is kept, for `live_maximum`; with
+        other filters than DRLE each chunk is decoded again for it. `in_place`: the memory of a frame that is pushed
+        without `copy` is overwritten with what is stored before it is released, dark image subtracted and threshold
+        applied; frames are contiguous and writable then. `share`: the file is a part of a measurement, see
+        `make_master`, and has the frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
         again each `every` (0: not again); others are out of range. Receiver k of n that get a frame in turn has
         (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of the files
         run_000000.h5 and so on, each a part: {"frames": n} or, about, {"bytes": n} to each, or {"files": n, "frames":
@@ -535,7 +535,8 @@ class Recorder(Ending):
         return total, n_frames.value
 
     def live_maximum(self) -> tuple[NDArray[Any], int]:
-        """The greatest value of each pixel in all frames that are encoded, as they are stored, and how many these are."""
+        """The greatest value of each pixel in all frames that are encoded, as they are stored, and how many these
+        are."""
         greatest, n_frames = np.empty(self._shape, self._dtype), c.c_uint64()
         self._view("dc_recorder_live_maximum", greatest.ctypes.data, greatest.nbytes, n_frames)
         return greatest, n_frames.value

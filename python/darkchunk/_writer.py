@@ -196,7 +196,9 @@ class Writer(Ending):
         """Takes a frame (height, width), or several (n, height, width); what is not contiguous is copied first.
 
         `in_place`: each frame that is taken is overwritten with what is stored, dark image subtracted and threshold
-        applied; the array is to be contiguous and writable. `NotStoredError`: it was taken, and is held; go on with the next. `NotTakenError`: it was not (of several:
+        applied; the array is to be contiguous and writable.
+
+        `NotStoredError`: it was taken, and is held; go on with the next. `NotTakenError`: it was not (of several:
         `summary.n_pushed` says how many were); push it again. Any other error: it was not.
         """
         pixels = np.ascontiguousarray(self._checked(frame, self._shape, "frame"))

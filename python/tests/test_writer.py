@@ -297,7 +297,8 @@ def test_what_is_there_is_not_overwritten(tmp_path):
 def test_several_frames_are_overwritten_with_what_is_stored(tmp_path):
     frames = np.random.default_rng(1).integers(0, 40, (7, 16, 24)).astype("uint16")
     expected, given = np.where(frames < 20, 0, frames), frames.copy()
-    with darkchunk.Writer(tmp_path / "run.h5", "run", (16, 24), "uint16", darkchunk.DRLE(20), frames_per_chunk=3) as writer:
+    drle = darkchunk.DRLE(20)
+    with Writer(tmp_path / "run.h5", "run", (16, 24), "uint16", drle, frames_per_chunk=3) as writer:
         writer.push(given[:5], in_place=True)
         writer.push(given[5], in_place=True)
         with pytest.raises(ValueError, match="contiguous and writable"):
