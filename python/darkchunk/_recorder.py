@@ -166,13 +166,13 @@ class Recorder(Ending):
         other filters than DRLE each chunk is decoded again for it. `in_place`: the memory of a frame that is pushed
         without `copy` is overwritten with what is stored before it is released, dark image subtracted and threshold
         applied; frames are contiguous and writable then. `share`: the file is a part of a measurement, see
-        `make_master`, and has the frames of these indices: (first, frames, every), from `first` on `frames` in a row (0: all that follow), and so
-        again each `every` (0: not again); others are out of range. Receiver k of n that get a frame in turn has
-        (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of the files
-        run_000000.h5 and so on, each a part: {"frames": n} or, about, {"bytes": n} to each, or {"files": n, "frames":
-        m}, m frames to each of n in turn, of which this recorder has those of "own": (first, end), all unless told
-        otherwise. `complete()` says which files may be moved. There is no live view, and only the pushing thread asks
-        for `statistics` and `fault`.
+        `make_master`, and has the frames of these indices: (first, frames, every), from `first` on `frames` in a row
+        (0: all that follow), and so again each `every` (0: not again); others are out of range. Receiver k of n that
+        get a frame in turn has (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of
+        the files run_000000.h5 and so on, each a part: {"frames": n} or, about, {"bytes": n} to each, or {"files": n,
+        "frames": m}, m frames to each of n in turn, of which this recorder has those of "own": (first, end), all unless
+        told otherwise. `complete()` says which files may be moved. There is no live view, and only the pushing thread
+        asks for `statistics` and `fault`.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
