@@ -229,7 +229,8 @@ fn what_a_kill_leaves_has_the_changes_of_all_frames_that_it_has_and_a_restore_ke
         let (left, truth) = killed(if swmr { "changes_killed_swmr" } else { "changes_killed" }, swmr);
         assert_eq!(truth.iter().map(|(first, ..)| *first).collect::<Vec<_>>(), [0, 4, 8]);
         let restored = path("recorder_changes_restored");
-        let made = journal::restore_file(&library(), &left, &restored).expect("restored");
+        let made = journal::restore_file(&library(), &left, &restored, &darkchunk_stream::recover::Watch::NONE)
+            .expect("restored");
         assert_eq!(made.rest.lost(), [""; 0]);
         assert_eq!(said(&restored), truth, "swmr: {swmr}");
         let found = frames(&restored);
