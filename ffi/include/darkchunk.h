@@ -610,11 +610,14 @@ typedef struct dc_recorder_options {
     int in_place;            /* not 0: the memory of a frame that is lent is overwritten with the pixels that are stored, before it is
                                 released; it is writable then, although `frame` and `strips` are const, and shared with no other frame. A
                                 vetoed frame stays as it is. DC_FORMAT_NATIVE only */
+    size_t rows_per_chunk;   /* rows of a frame that a chunk has; 0: whole frames. Chunks of some rows ("bricks"), such as 16 rows of 16
+                                frames, let a row of all frames be read without the rest of them. max_bytes must be enough for
+                                a little more than n_workers + 4 times the frames of a chunk, whole. Not with DRLE, nor with dc_recorder_push_encoded */
 } dc_recorder_options;
 
 #define DC_RECORDER_OPTIONS_INIT                                                                                       \
     {sizeof(dc_recorder_options), DC_ALL_CORES, 0, DC_POLICY_BLOCK, DC_FORMAT_NATIVE, 0, 0, {0, 0, 0}, NULL, NULL, 0, 64, \
-     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}, NULL, 0, 0}
+     100000, NULL, 0, NULL, NULL, 0, UINT64_C(8388608), 0, NULL, 0, 0, {0, 0, 0}, NULL, 0, 0, 0}
 
 /* Every frame that was pushed is in exactly one of n_stored, n_vetoed, n_refused, n_held, n_lost, n_dropped, n_late, n_duplicate and
  * n_out_of_range; n_received is their sum. */

@@ -161,6 +161,7 @@ pub(crate) unsafe fn create(
         height: plan.shape.height,
         width: plan.shape.width,
         frames_per_chunk: plan.shape.n_frames,
+        rows_per_chunk: (options.rows_per_chunk > 0).then_some(options.rows_per_chunk),
         compression: plan.compression,
         nexus: nexus != 0,
     };

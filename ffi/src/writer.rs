@@ -112,6 +112,7 @@ pub(crate) unsafe extern "C" fn dc_writer_create(
             height: shape.height,
             width: shape.width,
             frames_per_chunk: shape.n_frames,
+            rows_per_chunk: None,
             compression: plan.compression,
             nexus: nexus != 0,
         };

@@ -241,6 +241,43 @@ static void check_veto(hid_t file, const uint32_t *threshold) {
     }
 }
 
+/* Frames in bricks: chunks of 4 rows of 3 frames. */
+static void check_bricks(hid_t file) {
+    static int16_t frame[N_PIXELS], found[7 * N_PIXELS];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    dc_chunk chunk = chunk_of(NULL);
+    chunk.filter = 0;
+    chunk.n_values = 0;
+    chunk.n_frames = 3;
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder;
+    options.rows_per_chunk = chunk.height + 1;
+    CHECK(dc_recorder_create(&hdf5, file, "bricks", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED);
+    CHECK(says("rows a chunk"));
+    options.rows_per_chunk = 4;
+    options.max_bytes = 1000;
+    CHECK(dc_recorder_create(&hdf5, file, "bricks", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT);
+    CHECK(says("fewer workers"));
+    options.max_bytes = 0;
+    CHECK(dc_recorder_create(&hdf5, file, "bricks", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    for (int number = 6; number >= 0; number--) {
+        make_frame(frame, number);
+        CHECK(dc_recorder_push_copy(recorder, (uint64_t)number, frame, NULL, NULL) == DC_OK);
+    }
+    CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_stored == 7);
+    dc_recorder_free(recorder);
+    hid_t dataset = H5Dopen2(file, "bricks", H5P_DEFAULT), list = H5Dget_create_plist(dataset);
+    hsize_t dims[3];
+    CHECK(H5Pget_chunk(list, 3, dims) == 3 && dims[0] == 3 && dims[1] == 4 && dims[2] == chunk.width);
+    CHECK(H5Dread(dataset, H5T_NATIVE_INT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, found) >= 0);
+    for (int number = 0; number < 7; number++) {
+        make_frame(frame, number);
+        CHECK(memcmp(found + number * N_PIXELS, frame, sizeof frame) == 0);
+    }
+    H5Pclose(list);
+    H5Dclose(dataset);
+}
+
 /* Chunks as the filter makes them, and pixels by their places. */
 static void check_encoded(hid_t file, const uint32_t *threshold) {
     static int16_t frame[N_PIXELS];
@@ -515,6 +552,7 @@ int main(int argc, char **argv) {
         check_encoded(file, &threshold);
         check_in_place(file, &threshold);
         check_changes(file, &threshold);
+        check_bricks(file);
         check_events(file);
         check_bad_use(file, &threshold);
         check_abandon(file, &threshold);

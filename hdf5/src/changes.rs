@@ -74,7 +74,7 @@ impl Changes {
         let column = |name| growing(&group, name, i64::datatype(library), ROWS as u64, &[]);
         let [threshold, dark, frame] = COLUMNS;
         let columns = [column(threshold)?, column(dark)?, column(frame)?];
-        let ChunkShape { height, width, .. } = *chunks.shape();
+        let ChunkShape { height, width, .. } = chunks.layer();
         let kind = object::native(library, chunks.element())?;
         let images = growing(&group, IMAGES, kind, 1, &[height as u64, width as u64])?;
         Ok(Self { columns, images, rows: Vec::new() })

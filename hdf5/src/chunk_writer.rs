@@ -36,6 +36,8 @@ use super::options::{Dataset, Flush};
 use super::promise::Account;
 use crate::{Error, Result};
 use darkchunk::chunk::{ChunkShape, Filter};
+use darkchunk::codec::Codec as _;
+use darkchunk::codec::drle::Drle;
 use darkchunk::element::ElementType;
 use darkchunk_hdf5_abi::constants::{H5F_ACC_RDWR, H5F_SCOPE_LOCAL};
 
@@ -90,9 +92,8 @@ impl ChunkWriter {
             return Err(Error::NameTaken { path, remedy: "give another name, or attach to it" });
         }
         let nexus = dataset.nexus.then(|| Layout::new(&dataset.path)).transpose()?;
-        let Dataset { frames_per_chunk: n_frames, height, width, .. } = *dataset;
-        let shape = ChunkShape { n_frames, height, width };
-        let frames = dataset::create(library, at, shape, element, &dataset.compression)?;
+        check_bricks(dataset)?;
+        let frames = dataset::create(library, at, dataset, element)?;
         let account = Account::begin(&frames.rows.dataset, frames.filter.as_ref())?;
         Ok(Self { account, ..Self::over(frames, element, file, (at, &dataset.path), nexus)? })
     }
@@ -161,6 +162,12 @@ impl ChunkWriter {
     #[must_use]
     pub fn shape(&self) -> &ChunkShape {
         &self.frames.shape
+    }
+
+    /// The frames of a chunk, whole: the chunks' shape, but where these are [bricks](Dataset::rows_per_chunk).
+    #[must_use]
+    pub fn layer(&self) -> ChunkShape {
+        ChunkShape { height: self.frames.height, ..self.frames.shape }
     }
 
     /// The type of the dataset's elements.
@@ -252,7 +259,8 @@ impl ChunkWriter {
     }
 
     /// Stores chunk `index`, after which the dataset has at least `n_frames` frames. Where HDF5 fails, it has as many as
-    /// before, and the same chunk can be written again.
+    /// before, and the same chunk can be written again. Bricks are numbered row by row: all those of the same frames, then those of the next;
+    /// the dataset has frames as soon as it has one brick of them.
     ///
     /// # Errors
     /// [`Error::FrameLimit`], [`Error::Resized`], [`Error::Hdf5`], [`Error::TooLong`].
@@ -269,8 +277,7 @@ impl ChunkWriter {
             return Err(Error::FrameLimit { max });
         }
         let is_rewritten = self.partial_chunk == Some(index);
-        let is_last = self.frames.rows.max_rows.is_some_and(|max| self.frames.rows.offset(index + 2)[0] > max);
-        if is_rewritten || is_last || self.has_failed {
+        if is_rewritten || self.frames.rows.is_last(index) || self.has_failed {
             // HDF5 frees the place of a chunk before it has written it elsewhere: a full disk would leave neither. And it
             // cannot be asked for the chunk after the last.
             full_disk::prove_room(&self.file, chunk)?;
@@ -287,7 +294,7 @@ impl ChunkWriter {
         };
         self.has_failed = written.is_err();
         written?;
-        let is_full = n_frames >= self.frames.rows.offset(index + 1)[0];
+        let is_full = n_frames >= self.frames.rows.end(index);
         self.account.iter_mut().for_each(|account| account.wrote(mask, chunk, is_rewritten, is_full));
         if !is_full {
             self.partial_chunk = Some(index);
@@ -434,6 +441,19 @@ fn is_parallel(file: &Id) -> bool {
         unsafe { get_mpi_atomicity(file.get(), &raw mut is_atomic) }
     });
     answer.is_ok()
+}
+
+fn check_bricks(dataset: &Dataset) -> Result<()> {
+    let Some(rows) = dataset.rows_per_chunk else { return Ok(()) };
+    let (height, is_drle) = (dataset.height, dataset.compression.filter == Some(Drle::FILTER_ID));
+    let refused = |text: String| Err(Error::Unsupported(text));
+    if rows == 0 || rows > height {
+        refused(format!("{rows} rows a chunk of frames of {height} rows: give 1 to {height}, or none for whole frames"))
+    } else if rows < height && is_drle {
+        refused("DRLE stores whole frames, chunks of some rows are for other filters: give bitshuffle, or no rows_per_chunk".into())
+    } else {
+        Ok(())
+    }
 }
 
 fn check_path(path: &str) -> Result<()> {

@@ -11,9 +11,10 @@ use super::api::Hid;
 use super::growing::Growing;
 use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};
+use super::options::Dataset;
 use crate::{Error, Result};
 use darkchunk::Exec;
-use darkchunk::chunk::{ChunkShape, Compression, Filter};
+use darkchunk::chunk::{ChunkShape, Filter};
 use darkchunk::codec::ChunkLayout;
 use darkchunk::element::ElementType;
 use darkchunk::salvage::buffer;
@@ -32,37 +33,35 @@ pub struct StoredFilter {
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) rows: Growing,
+    /// The chunks' shape.
     pub(super) shape: ChunkShape,
+    /// Rows of a frame.
+    pub(super) height: usize,
     pub(super) filter: Option<StoredFilter>,
     /// The bits of the fill value, where they are known.
     fill: Option<u32>,
 }
 
 /// Makes a dataset without frames. It has no name yet.
-pub(super) fn create(
-    library: &Library,
-    at: Hid,
-    shape: ChunkShape,
-    element: ElementType,
-    compression: &Compression,
-) -> Result<Frames> {
+pub(super) fn create(library: &Library, at: Hid, dataset: &Dataset, element: ElementType) -> Result<Frames> {
+    let (shape, height, compression) = (dataset.chunk(), dataset.height, &dataset.compression);
     // Nobody sets another fill value.
     let fill = Some(0);
     let layout = ChunkLayout { fill, ..shape.layout(element)? };
     let datatype = object::native(library, element)?;
     let Some(id) = compression.filter else {
-        let dataset = create_with(library, at, shape, datatype, None)?;
-        return Ok(Frames { rows: rows(dataset, shape), shape, filter: None, fill });
+        let made = create_with(library, at, (shape, height), datatype, None)?;
+        return Ok(Frames { rows: rows(made, shape, height), shape, height, filter: None, fill });
     };
     let exact = Filter::localise(id, &compression.values, &layout)?;
     Filter::from_cd_values(id, &exact)?;
     // Another's plugin may change the exact values when HDF5 shows them to it; then it is given what it expects.
     let mut found = Vec::new();
     for values in [&exact, &compression.values] {
-        let dataset = create_with(library, at, shape, datatype, Some((id, values)))?;
-        let [filter] = &filters(&dataset)?[..] else { continue };
+        let made = create_with(library, at, (shape, height), datatype, Some((id, values)))?;
+        let [filter] = &filters(&made)?[..] else { continue };
         if Filter::localise(id, &filter.values, &layout).is_ok_and(|values| values == exact) {
-            return Ok(Frames { rows: rows(dataset, shape), shape, filter: Some(filter.clone()), fill });
+            return Ok(Frames { rows: rows(made, shape, height), shape, height, filter: Some(filter.clone()), fill });
         }
         found.clone_from(&filter.values);
     }
@@ -73,14 +72,15 @@ pub(super) fn create(
 }
 
 /// A new dataset of frames.
-fn rows(dataset: Id, shape: ChunkShape) -> Growing {
-    Growing::new(dataset, shape.n_frames as u64, &[shape.height as u64, shape.width as u64])
+fn rows(dataset: Id, shape: ChunkShape, height: usize) -> Growing {
+    let rows = Growing::new(dataset, shape.n_frames as u64, &[height as u64, shape.width as u64]);
+    rows.in_bricks(shape.height as u64)
 }
 
 fn create_with(
     library: &Library,
     at: Hid,
-    shape: ChunkShape,
+    (shape, height): (ChunkShape, usize),
     datatype: Hid,
     filter: Option<(u32, &[u32])>,
 ) -> Result<Id> {
@@ -92,7 +92,7 @@ fn create_with(
         let id = id.cast_signed();
         h5!(library, H5Pset_filter(properties.get(), id, OPTIONAL, values.len(), values.as_ptr()))?;
     }
-    let space = object::dataspace(library, &[0, shape.height as u64, shape.width as u64], true)?;
+    let space = object::dataspace(library, &[0, height as u64, shape.width as u64], true)?;
     let id = h5!(library, H5Dcreate_anon(at, datatype, space.get(), properties.get(), DEFAULT))?;
     Ok(Id::new(library, id))
 }
@@ -149,9 +149,9 @@ pub(super) fn attach(library: &Library, at: Hid, path: &str, element: ElementTyp
     };
     let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
     let fill = object::fill_bits(&properties, datatype.get(), element)?;
-    let mut rows = rows(dataset, shape);
+    let mut rows = rows(dataset, shape, shape.height);
     (rows.n_rows, rows.max_rows) = (n_frames, most[0]);
-    let frames = Frames { rows, shape, filter, fill };
+    let frames = Frames { rows, shape, height: shape.height, filter, fill };
     frames.check_filter(element)?;
     frames.check_first_chunk(element)?;
     Ok(frames)

@@ -5,13 +5,18 @@ use super::library::{DEFAULT, Session, h5};
 use super::object::Id;
 use crate::{Error, Result};
 
-/// An open dataset of up to three axes, whose chunks have the whole of all but the first.
+/// An open dataset of up to three axes, whose chunks have the whole of all but the first; of the second perhaps a part, in *bricks*. Chunks
+/// are numbered along the second axis first.
 #[derive(Debug)]
 pub(super) struct Growing {
     pub(super) dataset: Id,
     rows_per_chunk: u64,
     /// The other axes. HDF5 reads as many numbers as the dataset has axes.
     row: [u64; 2],
+    /// Elements of a chunk along the second axis.
+    brick: u64,
+    /// Chunks along the second axis.
+    n_across: u64,
     /// Rows the dataset says it has.
     pub(super) n_rows: u64,
     /// The most it may have.
@@ -22,12 +27,28 @@ impl Growing {
     /// A dataset without rows and without a limit.
     pub(super) fn new(dataset: Id, rows_per_chunk: u64, row: &[u64]) -> Self {
         let row = [0, 1].map(|axis| row.get(axis).copied().unwrap_or(0));
-        Self { dataset, rows_per_chunk, row, n_rows: 0, max_rows: None }
+        Self { dataset, rows_per_chunk, row, brick: row[0], n_across: 1, n_rows: 0, max_rows: None }
+    }
+
+    /// The same with chunks of so many elements along the second axis.
+    pub(super) fn in_bricks(self, brick: u64) -> Self {
+        let n_across = self.row[0].div_ceil(brick.max(1)).max(1);
+        Self { brick, n_across, ..self }
     }
 
     /// Where chunk `index` begins.
     pub(super) fn offset(&self, index: u64) -> [u64; 3] {
-        [index * self.rows_per_chunk, 0, 0]
+        [index / self.n_across * self.rows_per_chunk, index % self.n_across * self.brick, 0]
+    }
+
+    /// The row after those of chunk `index`.
+    pub(super) fn end(&self, index: u64) -> u64 {
+        self.offset(index)[0] + self.rows_per_chunk
+    }
+
+    /// Whether the dataset has no room for a chunk after the rows of chunk `index`.
+    pub(super) fn is_last(&self, index: u64) -> bool {
+        self.max_rows.is_some_and(|max| self.end(index) + self.rows_per_chunk > max)
     }
 
     /// Refuses a dataset that somebody else has made longer or shorter.
@@ -59,10 +80,12 @@ impl Growing {
     /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_rows` again. Says whether HDF5
     /// has forgotten it; [`n_rows`](Self::n_rows) says how long the dataset is now.
     pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_rows: u64) -> bool {
-        let n_chunks = self.n_rows.div_ceil(self.rows_per_chunk);
-        let end = self.offset(n_chunks + 1)[0];
-        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do.
+        let n_chunks = self.n_rows.div_ceil(self.rows_per_chunk) * self.n_across;
+        let end = self.end(n_chunks);
+        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do; so it has where bricks
+        // of these rows are stored: to shrink a dataset to rows within chunks that are there, HDF5 decodes them.
         let other = match self.max_rows {
+            _ if !index.is_multiple_of(self.n_across) => index - 1,
             Some(max) if end > max => 0,
             _ => self.set_extent(session, end).map_or(0, |()| n_chunks),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use darkchunk::chunk::Compression;
+use darkchunk::chunk::{ChunkShape, Compression};
 use darkchunk::kernels::drle::FrameCounts;
 
 /// The dataset that a writer is to make.
@@ -16,6 +16,9 @@ pub struct Dataset {
     pub width: usize,
     /// Frames of a chunk.
     pub frames_per_chunk: usize,
+    /// Rows of a chunk; `None`: all rows of a frame. A chunk of fewer is a *brick*: a row of all frames, such as a sinogram, is in few of
+    /// them. A [`Recorder`](https://docs.rs/darkchunk-stream) writes bricks, a [`Writer`](crate::Writer) does not.
+    pub rows_per_chunk: Option<usize>,
     /// What chunks are compressed with.
     pub compression: Compression,
     /// Whether NeXus groups are made around it, so that viewers show the frames. The path must then be of the form
@@ -28,7 +31,20 @@ impl Dataset {
     #[must_use]
     pub fn new(height: usize, width: usize, compression: Compression) -> Self {
         let path = "/entry/instrument/detector/data".to_owned();
-        Self { path, height, width, frames_per_chunk: 1, compression, nexus: true }
+        Self { path, height, width, frames_per_chunk: 1, rows_per_chunk: None, compression, nexus: true }
+    }
+
+    /// The shape of a chunk.
+    #[must_use]
+    pub fn chunk(&self) -> ChunkShape {
+        let height = self.rows_per_chunk.unwrap_or(self.height);
+        ChunkShape { n_frames: self.frames_per_chunk, height, width: self.width }
+    }
+
+    /// Chunks that have a part of one frame; 1 where they are of whole frames.
+    #[must_use]
+    pub fn chunks_per_frame(&self) -> usize {
+        self.height.div_ceil(self.chunk().height.max(1)).max(1)
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn check_same_processing<P: FrameElement + Stored>(
         None => return refused("no threshold".into()),
         Some(threshold) => return refused(format!("the threshold {threshold}")),
     }
-    let dims = &chunks.shape().dims()[1..];
+    let dims = &chunks.layer().dims()[1..];
     match (object::exists(chunks.library(), group.get(), "dark")?, encoder.dark()) {
         (false, None) => Ok(()),
         (_, Some(_)) if !has_frames => Ok(()),
@@ -135,7 +135,7 @@ pub(super) fn resume(totals: &mut Totals, chunks: &ChunkWriter) -> Result<()> {
     if object::exists(chunks.library(), group.get(), "sum")? {
         let dataset = object::open(chunks.library(), group.get(), "sum")?;
         if let Some(n_frames) = span(&dataset, chunks)? {
-            sum.begin_with(array::read(&group, "sum", &chunks.shape().dims()[1..])?, n_frames);
+            sum.begin_with(array::read(&group, "sum", &chunks.layer().dims()[1..])?, n_frames);
         }
     }
     Ok(())
@@ -170,7 +170,7 @@ impl Recording {
             object::set_number(&group, "threshold", threshold)?;
         }
         if let Some(dark) = encoder.dark() {
-            array::write(&group, "dark", &chunks.shape().dims()[1..], dark)?;
+            array::write(&group, "dark", &chunks.layer().dims()[1..], dark)?;
         }
         let counts = Counts::open(&group)?;
         let (counts_stored, threshold) = (Cell::new(Instant::now()), encoder.threshold());
@@ -186,7 +186,7 @@ impl Recording {
     /// [`Error::Hdf5`], for instance where the file is not in the format of HDF5 1.10; [`Error::MissingFunction`].
     pub fn start_swmr<P: FrameElement>(mut self, encoder: &FrameEncoder<P>, chunks: &mut ChunkWriter) -> Result<Self> {
         if encoder.totals().sum.is_some() {
-            let mut nothing = Sum::new::<P>(chunks.shape().frame_pixels());
+            let mut nothing = Sum::new::<P>(chunks.layer().frame_pixels());
             self.store_sum_of(&mut nothing, 0, chunks)?;
         }
         self.changes(chunks)?;
@@ -212,7 +212,7 @@ impl Recording {
         dark: Option<&[u8]>,
         chunks: &ChunkWriter,
     ) -> Result<()> {
-        let expected = chunks.shape().frame_pixels() * chunks.element().n_bytes;
+        let expected = chunks.layer().frame_pixels() * chunks.element().n_bytes;
         if let Some(found) = dark.map(<[u8]>::len).filter(|found| *found != expected) {
             return Err(darkchunk::Error::BufferSize { what: "the dark image", expected, found }.into());
         }
@@ -277,7 +277,7 @@ impl Recording {
     pub fn store_sum_of(&self, sum: &mut Sum, first: u64, chunks: &ChunkWriter) -> Result<()> {
         // A threshold may have come later, but none goes.
         let has_threshold = self.threshold.is_some();
-        let (dims, n_frames) = (&chunks.shape().dims()[1..], sum.n_frames());
+        let (dims, n_frames) = (&chunks.layer().dims()[1..], sum.n_frames());
         let dataset = if sum.is_signed() && !has_threshold {
             array::write(&self.group, "sum", dims, sum.total())?
         } else {

@@ -99,7 +99,7 @@ fn chunk(file: &File, first: u64, values: &[u32]) -> Vec<i16> {
     let mut pixels = vec![0x55_i16; 2 * N_PIXELS];
     let filter = Filter::from_cd_values(36114, values).unwrap();
     filter
-        .decode(Exec::SCALAR, &stored_chunk(dataset, first).expect("it is stored"), as_bytes_mut(&mut pixels))
+        .decode(Exec::SCALAR, &stored_chunk(dataset, [first, 0, 0]).expect("it is stored"), as_bytes_mut(&mut pixels))
         .expect("it is sound");
     // SAFETY: an identifier that is not used any more.
     unsafe { h5i::H5Idec_ref(dataset) };

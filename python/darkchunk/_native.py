@@ -204,6 +204,7 @@ class RecorderOptions(c.Structure):
         ("index", c.c_char_p),
         ("maximum", c.c_int),
         ("in_place", c.c_int),
+        ("rows_per_chunk", c.c_size_t),
     ]
 
 

@@ -141,6 +141,7 @@ class Recorder(Ending):
         share: tuple[int, int, int] | None = None,
         spread: Mapping[str, Any] | None = None,
         keep_released: bool = False,
+        rows_per_chunk: int | None = None,
     ) -> None:
         """Makes the dataset.
 
@@ -172,7 +173,10 @@ class Recorder(Ending):
         the files run_000000.h5 and so on, each a part: {"frames": n} or, about, {"bytes": n} to each, or {"files": n,
         "frames": m}, m frames to each of n in turn, of which this recorder has those of "own": (first, end), all unless
         told otherwise. `complete()` says which files may be moved. There is no live view, and only the pushing thread
-        asks for `statistics` and `fault`.
+        asks for `statistics` and `fault`. `rows_per_chunk`: a chunk has so many rows of its frames, None for all; 16
+        rows of 16 frames (`frames_per_chunk=16`) let a sinogram be read without the rest of the frames. `max_bytes`
+        must be enough for a little more than `workers` + 4 times the frames of a chunk, whole; not with `DRLE`, nor
+        with `push_encoded`.
         """
         height, width = _frame_shape(shape)
         self._dtype, element = _element(dtype)
@@ -223,6 +227,7 @@ class Recorder(Ending):
             in_place=bool(in_place),
             is_part=share is not None,
             share=_native.Share(*(_integer(n, "share", 0, 1 << 62) for n in share or (0, 0, 0))),
+            rows_per_chunk=0 if rows_per_chunk is None else _integer(rows_per_chunk, "rows_per_chunk", 1, _UINT32 - 1),
         )
         # By its token: a frame as it was given, and as the library has it.
         self._lent: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}

@@ -74,6 +74,44 @@ def test_frames_in_any_order_are_read_at_their_numbers_with_metadata_and_status(
         assert np.isnan(beside["motors"][...][list(lost)]).all()
 
 
+BRICKS = [darkchunk.Bitshuffle(), darkchunk.Blosc(cname="zstd"), darkchunk.LZ4(), darkchunk.Zstd(), darkchunk.Bounded()]
+
+
+@pytest.mark.parametrize("filter", BRICKS)
+def test_frames_in_bricks_are_to_h5py_what_was_pushed_and_a_sinogram_reads_its_bricks_alone(tmp_path, filter):
+    _, frames = camera(50)
+    order = np.argsort(np.arange(50) + np.random.default_rng(3).integers(0, 8, 50), kind="stable")
+    lost = {7, 20, 21}
+    options = {"frames_per_chunk": 16, "rows_per_chunk": 8, "columns": {"angle": "f8"}}
+    with Recorder(tmp_path / "scan.h5", NAME, SHAPE, "int16", filter, **options) as recorder:
+        for index in order.tolist():
+            if index not in lost:
+                assert recorder.push(frames[index], index, angle=index / 2) == "taken"
+    assert recorder.statistics.n_stored == 47
+    expected = frames.copy()
+    expected[list(lost)] = 0
+    with h5py.File(tmp_path / "scan.h5") as file:
+        data = file[NAME]
+        assert data.chunks == (16, 8, 47) and np.array_equal(data[...], expected)
+        assert np.array_equal(data[:, 17], expected[:, 17])
+        status = file[f"{NAME}_darkchunk/frame_status"][...]
+        assert np.array_equal(status == 1, [index not in lost for index in range(50)])
+    with darkchunk.open(tmp_path / "scan.h5", NAME) as data:
+        assert np.array_equal(data[:, 17], expected[:, 17])
+        assert data.statistics.read_bytes * 3 < recorder.statistics.bytes_stored
+
+
+def test_bricks_that_cannot_be_are_refused_and_what_they_need_is_said(tmp_path):
+    def refused(match, filter=None, **options):
+        with pytest.raises(darkchunk.Error, match=match):
+            Recorder(tmp_path / "bad.h5", "data", SHAPE, "int16", filter, **options)
+        (tmp_path / "bad.h5").unlink()
+
+    refused("give 1 to 33", rows_per_chunk=34)
+    refused("DRLE stores whole frames", darkchunk.DRLE(), rows_per_chunk=8)
+    refused("fewer workers", rows_per_chunk=8, frames_per_chunk=16, max_bytes=200_000)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_released_frames_are_told_and_others_are_kept_alive(tmp_path, workers):
     _, frames = camera(1)

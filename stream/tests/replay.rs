@@ -23,7 +23,7 @@ use common::maker::Handle;
 use common::{PATH, camera, library, maker, path, path_of, read_all_in, try_read_in};
 use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::as_bytes;
-use darkchunk_hdf5::{Api, File, Flush, FrameStatus, Library};
+use darkchunk_hdf5::{Api, Dataset, File, Flush, FrameStatus, Library};
 use darkchunk_stream::journal::{self, restore};
 use darkchunk_stream::recorder::{Options, Recorder, Statistics};
 use sink::{GROUP, Sink, columns, dataset, row};
@@ -34,6 +34,7 @@ use tape::Event;
 struct Policy {
     compression: Compression,
     frames_per_chunk: usize,
+    rows_per_chunk: Option<usize>,
     flush_each: u64,
     is_swmr: bool,
     has_columns: bool,
@@ -116,7 +117,8 @@ fn record_by_recorder(policy: &Policy, n_frames: u64) -> Vec<Event<Note>> {
     let api = Api { H5Fflush: Some(flush), ..common::api() };
     // SAFETY: the function does what HDF5's does.
     let library = unsafe { Library::new(&api) }.expect("a library");
-    let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
+    let rows_per_chunk = policy.rows_per_chunk;
+    let dataset = Dataset { rows_per_chunk, ..dataset(policy.compression.clone(), policy.frames_per_chunk) };
     let flush = Flush { frames: (policy.flush_each < u64::MAX).then_some(policy.flush_each), interval: None };
     let columns = if policy.has_columns { columns().to_vec() } else { Vec::new() };
     let options = Options { n_workers: 0, flush, columns, swmr: policy.is_swmr, ..Options::default() };
@@ -285,7 +287,9 @@ fn all_that_was_written_is_restored_at_every_moment() {
         for ((is_swmr, by), has_columns) in orders.flat_map(|order| [(order, false), (order, true)]) {
             let compression = [Compression::drle(1), Compression::NONE, Compression::bitshuffle_lz4()][number].clone();
             let frames_per_chunk = if is_swmr { 1 } else { [1, 1, 3][number] };
-            let policy = Policy { compression, frames_per_chunk, flush_each, is_swmr, has_columns, by };
+            // Bricks of a recorder, the last row of which is not full.
+            let rows_per_chunk = (by == By::Recorder && number > 0).then_some(7);
+            let policy = Policy { compression, frames_per_chunk, rows_per_chunk, flush_each, is_swmr, has_columns, by };
             let found = replay(&policy, &record(&policy, n_frames), share);
             println!("{policy:?}: {found:?}");
             let all = if is_swmr { &mut swmr } else { &mut default };
@@ -327,7 +331,7 @@ fn child() {
     }
 }
 
-/// A recorder with all its threads, and chunks of several frames, of which each 50th does not come.
+/// A recorder with all its threads, and chunks of several frames, of which each 50th does not come; in bricks where the name says so.
 fn record_for_ever(name: &str, flush_each: Option<u64>) {
     let file = File::create(&library(), &path(name)).expect("a file");
     let flush = Flush { frames: flush_each, interval: None };
@@ -340,7 +344,8 @@ fn record_for_ever(name: &str, flush_each: Option<u64>) {
         ..Options::default()
     };
     // Not compressed: read by HDF5 itself, which fills in chunks that are missing.
-    let dataset = dataset(Compression::NONE, 3);
+    let rows_per_chunk = name.contains("bricks").then_some(7);
+    let dataset = Dataset { rows_per_chunk, ..dataset(Compression::NONE, 3) };
     let made = Recorder::<i16>::create(&library(), file.id(), &dataset, Processing::default(), options);
     let mut recorder = made.expect("a recorder");
     say("written 0");
@@ -397,7 +402,11 @@ fn all_that_was_written_is_restored_after_a_kill() {
     let n_kills = if is_prove() { 20 } else { 2 };
     for (flush_each, is_recorder) in ["1", "10", "never"].into_iter().flat_map(|each| [(each, false), (each, true)]) {
         for index in 0..n_kills {
-            let by = if is_recorder { "recorder" } else { "parts" };
+            let by = match index % 2 {
+                _ if !is_recorder => "parts",
+                0 => "recorder",
+                _ => "recorder-bricks",
+            };
             let name = format!("killed-{by}-{flush_each}-{index}");
             let delay = Duration::from_millis(index * 977 % 150 + 40);
             let n_frames = kill(&name, flush_each, delay);

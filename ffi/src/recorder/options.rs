@@ -73,6 +73,7 @@ pub(crate) struct COptions {
     index: *const c_char,
     maximum: c_int,
     in_place: c_int,
+    pub(super) rows_per_chunk: usize,
 }
 
 impl From<Measures> for CMeasures {

@@ -108,12 +108,21 @@ pub(crate) fn try_read_in<P: Element>(file: i64, path: &str, n_frames: u64) -> O
     let n_frames = dims[0].min(n_frames);
     let filter = filter(properties);
     let frame_pixels = (dims[1] * dims[2]) as usize;
+    let part_pixels = (chunk[1] * dims[2]) as usize;
     let read_chunk = |first: u64| {
         let mut pixels = vec![P::default(); chunk[0] as usize * frame_pixels];
-        let stored = stored_chunk(dataset, first)?;
-        match &filter {
-            Some(filter) => filter.decode(Exec::SCALAR, &stored, as_bytes_mut(&mut pixels)).ok()?,
-            None => as_bytes_mut(&mut pixels).copy_from_slice(&stored),
+        // Of bricks each has some rows of all these frames.
+        for (number, row) in (0..dims[1]).step_by(chunk[1] as usize).enumerate() {
+            let stored = stored_chunk(dataset, [first, row, 0])?;
+            let mut brick = vec![P::default(); chunk[0] as usize * part_pixels];
+            match &filter {
+                Some(filter) => filter.decode(Exec::SCALAR, &stored, as_bytes_mut(&mut brick)).ok()?,
+                None => as_bytes_mut(&mut brick).copy_from_slice(&stored),
+            }
+            for (frame, part) in pixels.chunks_exact_mut(frame_pixels).zip(brick.chunks_exact(part_pixels)) {
+                let rows = frame.chunks_mut(part_pixels).nth(number)?;
+                rows.copy_from_slice(&part[..rows.len()]);
+            }
         }
         Some(pixels)
     };
@@ -173,8 +182,7 @@ fn filter(properties: i64) -> Option<Filter> {
     Some(Filter::from_cd_values(id.cast_unsigned(), &values[..n_values]).expect("parameters as they are stored"))
 }
 
-pub(crate) fn stored_chunk(dataset: i64, first: u64) -> Option<Vec<u8>> {
-    let offset = [first, 0, 0];
+pub(crate) fn stored_chunk(dataset: i64, offset: [u64; 3]) -> Option<Vec<u8>> {
     let (mut n_bytes, mut mask) = (0, 1);
     let storage_size = api().H5Dget_chunk_storage_size.expect("in the table");
     // SAFETY: the offset has the dataset's rank.
@@ -188,7 +196,7 @@ pub(crate) fn stored_chunk(dataset: i64, first: u64) -> Option<Vec<u8>> {
     if unsafe { h5d::H5Dread_chunk2(dataset, 0, offset.as_ptr(), &raw mut mask, data, &raw mut room) } < 0 {
         return None;
     }
-    assert_eq!((mask, room), (0, bytes.len()), "chunk at frame {first}");
+    assert_eq!((mask, room), (0, bytes.len()), "chunk at {offset:?}");
     Some(bytes)
 }
 

@@ -27,7 +27,8 @@
 //! # Format
 //!
 //! The eight bytes of `MAGIC`, then records: length of what follows the checksum (`u32`), CRC-32 of that (`u32`), and a kind (`u8`)
-//! with its numbers, all little-endian. What follows a record that is not whole is not read.
+//! with its numbers, all little-endian. What follows a record that is not whole is not read. Of frames in bricks each brick is a chunk; the rows of
+//! its frames are before the last one.
 
 mod locate;
 mod lock;
@@ -79,7 +80,7 @@ pub fn path_of(path: &Path) -> PathBuf {
 pub struct Note<'a> {
     /// The dataset's number.
     pub dataset: u16,
-    /// The chunk's number.
+    /// The chunk's number, as [`ChunkWriter::write`](darkchunk_hdf5::ChunkWriter::write) counts.
     pub index: u64,
     /// Frames that the dataset has when it is written.
     pub n_frames: u64,

@@ -143,7 +143,7 @@ fn put_text(journal: &mut Vec<u8>, text: &str) {
 }
 
 fn put_series(journal: &mut Vec<u8>, Series { dataset, element }: &Series) {
-    journal.push(b'D');
+    journal.push(if dataset.rows_per_chunk.is_some() { b'B' } else { b'D' });
     put_text(journal, &dataset.path);
     journal.push(dataset.nexus.into());
     for n in [dataset.frames_per_chunk, dataset.height, dataset.width] {
@@ -156,6 +156,7 @@ fn put_series(journal: &mut Vec<u8>, Series { dataset, element }: &Series) {
     journal.extend(filter.unwrap_or(0).to_le_bytes());
     journal.extend((values.len() as u32).to_le_bytes());
     values.iter().for_each(|value| journal.extend(value.to_le_bytes()));
+    dataset.rows_per_chunk.iter().for_each(|rows| journal.extend((*rows as u64).to_le_bytes()));
 }
 
 fn put_group(journal: &mut Vec<u8>, path: &str, columns: &[Column], dataset: u16) {
@@ -244,7 +245,7 @@ impl<'a> Cursor<'a> {
 /// A record of a kind that is known, whose numbers make sense.
 fn parse(body: &mut Cursor<'_>) -> Option<Record> {
     match body.u8()? {
-        b'D' => parse_series(body).map(Record::Dataset),
+        kind @ (b'D' | b'B') => parse_series(body, kind == b'B').map(Record::Dataset),
         b'G' => {
             let (path, dataset) = (body.text()?, body.u16()?);
             Some(Record::Group { path, dataset, columns: body.list(parse_column)? })
@@ -258,7 +259,7 @@ fn parse(body: &mut Cursor<'_>) -> Option<Record> {
     }
 }
 
-fn parse_series(body: &mut Cursor<'_>) -> Option<Series> {
+fn parse_series(body: &mut Cursor<'_>, is_in_bricks: bool) -> Option<Series> {
     let (path, nexus) = (body.text()?, body.u8()? != 0);
     let (frames_per_chunk, height, width) = (body.size()?, body.size()?, body.size()?);
     let class = if body.u8()? == 0 { ElementClass::Unsigned } else { ElementClass::Signed };
@@ -267,7 +268,9 @@ fn parse_series(body: &mut Cursor<'_>) -> Option<Series> {
     let (is_filtered, id) = (body.u8()? != 0, body.u32()?);
     let values = body.list(Cursor::u32)?;
     let compression = if is_filtered { Compression::filter(id, &values) } else { Compression::NONE };
-    Some(Series { dataset: Dataset { path, height, width, frames_per_chunk, compression, nexus }, element })
+    let rows_per_chunk = if is_in_bricks { Some(body.size()?) } else { None };
+    let dataset = Dataset { path, height, width, frames_per_chunk, rows_per_chunk, compression, nexus };
+    Some(Series { dataset, element })
 }
 
 fn parse_column(body: &mut Cursor<'_>) -> Option<Column> {

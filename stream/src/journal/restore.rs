@@ -141,9 +141,10 @@ impl Contents {
 /// Whether a dataset may have such a chunk.
 fn can_be(series: &Series, chunk: &Chunk) -> bool {
     let dataset = &series.dataset;
-    let sizes = [dataset.height, dataset.width, series.element.n_bytes];
-    let chunk_bytes = sizes.iter().try_fold(dataset.frames_per_chunk, |n_bytes, size| n_bytes.checked_mul(*size));
-    let first = chunk.index.checked_mul(dataset.frames_per_chunk as u64);
+    let shape = dataset.chunk();
+    let sizes = [shape.height, shape.width, series.element.n_bytes];
+    let chunk_bytes = sizes.iter().try_fold(shape.n_frames, |n_bytes, size| n_bytes.checked_mul(*size));
+    let first = (chunk.index / dataset.chunks_per_frame() as u64).checked_mul(shape.n_frames as u64);
     let has_frame = first.is_some_and(|first| first < chunk.n_frames);
     has_frame && chunk.n_bytes > 0 && chunk_bytes.is_some_and(|n_bytes| chunk.n_bytes <= max_stored_len(n_bytes))
 }
@@ -284,11 +285,13 @@ impl Restorer<'_> {
         Ok((n_rows, n_lost))
     }
 
-    /// Whether the chunk of a frame was found.
+    /// Whether all chunks of a frame were found.
     fn has(&self, group: u16, frame: u64) -> bool {
         let dataset = self.contents.groups[usize::from(group)].dataset;
         let Some(series) = self.contents.series.get(usize::from(dataset)) else { return false };
-        let index = frame / (series.dataset.frames_per_chunk as u64).max(1);
-        self.found.contains_key(&(dataset, index))
+        let n_chunks = series.dataset.chunks_per_frame() as u64;
+        let first = (frame / (series.dataset.frames_per_chunk as u64).max(1)).saturating_mul(n_chunks);
+        let found = self.found.range((dataset, first)..(dataset, first.saturating_add(n_chunks)));
+        found.count() as u64 == n_chunks
     }
 }

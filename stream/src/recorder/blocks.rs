@@ -38,8 +38,11 @@ impl Blocks {
             return Ok(());
         }
         let base = dataset.locate(Some(&map))?.base;
+        // Bricks are numbered along the second axis first.
+        let n_across = map.grid().get(1).copied().unwrap_or(1).max(1);
         self.0.locate(|number, n_bytes| {
-            let chunk = map.get(&[number, 0, 0]).filter(|chunk| (chunk.n_bytes, chunk.mask) == (n_bytes, 0))?;
+            let place = [number / n_across, number % n_across, 0];
+            let chunk = map.get(&place).filter(|chunk| (chunk.n_bytes, chunk.mask) == (n_bytes, 0))?;
             chunk.address.checked_add(base)
         });
         self.0.finish()

@@ -8,6 +8,7 @@ use darkchunk_hdf5::{ChunkWriter, Columns, Dataset, FileElement, Library, Record
 
 use super::Recorder;
 use super::blocks::Blocks;
+use super::bricks::Bricks;
 use super::buffer::{Buffer, Pool};
 use super::changes::Changes;
 use super::encoded::Checks;
@@ -47,17 +48,17 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         if options.journal {
             Noted::check(&chunks)?;
         }
-        let (shape, filter) = (*chunks.shape(), chunks.filter()?);
-        let shared = Arc::new(Shared::new(Order::new(options.rules(&shape, P::TYPE)?)));
-        let frame_bytes = options.format.frame_bytes(shape.frame_pixels(), P::TYPE);
+        let (layer, shape, filter) = (chunks.layer(), *chunks.shape(), chunks.filter()?);
+        let shared = Arc::new(Shared::new(Order::new(options.rules(&layer, &shape, P::TYPE)?)));
+        let frame_bytes = options.format.frame_bytes(layer.frame_pixels(), P::TYPE);
         let encoders = encoders(&chunks, filter.as_ref(), &processing, options.n_workers)?;
-        let checks = Arc::new(Checks::new(&shape, filter.clone(), &processing, &options));
-        let (shown, number) = ((shape, filter.as_ref()), options.numbering());
+        let checks = Arc::new(Checks::new(&layer, &shape, filter.clone(), &processing, &options));
+        let (shown, number) = ((layer, shape, filter.as_ref()), options.numbering());
         let changes = Changes::new(&processing);
         let viewed = Viewed::new(shown, &dataset.compression, &changes, number, classes);
         let room = Room::keep(&chunks, options.reserve_bytes)?;
         let blocks = options.index.as_deref().map(|path| Blocks::begin(path, filter.as_ref())).transpose()?;
-        let sink = sink(library, at, dataset, chunks, &encoders[0], (room, blocks), &options)?;
+        let sink = sink(library, at, dataset, chunks, &encoders[0].0, (room, blocks), &options)?;
         let (row_bytes, journal, policy) = (sink.row_bytes(), sink.journal(), options.policy);
         let (writer_thread, in_place) = (options.writer_thread, options.in_place);
         let workers = workers(encoders, filter.as_ref(), options, (&checks, &viewed, &changes));
@@ -85,15 +86,23 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     }
 }
 
-/// One encoder for the pushing thread, and one for each worker.
+/// What a worker encodes with.
+type Encoders<P> = (FrameEncoder<P>, Option<Bricks>);
+
+/// For the pushing thread, and for each worker.
 fn encoders<P: FileElement>(
     chunks: &ChunkWriter,
     filter: Option<&Filter>,
     processing: &Arc<Processing<P>>,
     n_workers: usize,
-) -> darkchunk_hdf5::Result<Vec<FrameEncoder<P>>> {
-    let made = || FrameEncoder::new(*chunks.shape(), filter.cloned(), Arc::clone(processing));
-    (0..=n_workers).map(|_| made().map_err(darkchunk_hdf5::Error::from)).collect()
+) -> darkchunk_hdf5::Result<Vec<Encoders<P>>> {
+    let made = || {
+        let layer = chunks.layer();
+        let bricks = Bricks::new(&layer, chunks.shape(), P::TYPE.n_bytes, filter, processing.exec);
+        let filter = filter.filter(|_| bricks.is_none()).cloned();
+        Ok((FrameEncoder::new(layer, filter, Arc::clone(processing))?, bricks))
+    };
+    (0..=n_workers).map(|_| made().map_err(|error: darkchunk::Error| error.into())).collect()
 }
 
 /// Gives the dataset its name, and makes what is beside it.
@@ -121,12 +130,12 @@ fn sink<P: FileElement, T>(
 }
 
 fn workers<P: FileElement + Into<i64>>(
-    encoders: Vec<FrameEncoder<P>>,
+    encoders: Vec<Encoders<P>>,
     filter: Option<&Filter>,
     options: Options<P>,
     (checks, viewed, changes): (&Arc<Checks>, &Arc<Viewed<P>>, &Arc<Changes<P>>),
 ) -> Vec<Worker<P>> {
-    let meter = Arc::new(Meter::new(&encoders[0], filter));
+    let meter = Arc::new(Meter::new(&encoders[0].0, filter));
     let numbering = options.numbering();
     let Options { format, in_place, veto, maximum, index, .. } = options;
     let plan = Plan {
@@ -143,5 +152,5 @@ fn workers<P: FileElement + Into<i64>>(
         filter: filter.cloned(),
         maximum,
     };
-    encoders.into_iter().map(|encoder| Worker::new(encoder, plan.clone())).collect()
+    encoders.into_iter().map(|(encoder, bricks)| Worker::new(encoder, bricks, plan.clone())).collect()
 }

@@ -47,6 +47,7 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new<P: Element>(
+        layer: &ChunkShape,
         shape: &ChunkShape,
         filter: Option<Filter>,
         processing: &Processing<P>,
@@ -54,6 +55,8 @@ impl Checks {
     ) -> Self {
         let refused = if shape.n_frames > 1 {
             Some("the dataset has several frames a chunk: make it with one")
+        } else if layer != shape {
+            Some("the dataset's chunks are of some rows of frames: make it with chunks of whole frames")
         } else if processing.dark.is_some() || processing.threshold.is_some() {
             Some("dark image and threshold are of pixels: make the recorder without them")
         } else if processing.sum {

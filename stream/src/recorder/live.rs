@@ -19,6 +19,7 @@ use super::changes::Changes;
 use super::maximum::{self, Maximum, SharedMaximum};
 use super::share::Numbering;
 use super::sums::{ClassOf, SharedSums, lock};
+use super::work::Chunk;
 use crate::{Error, Result};
 
 /// Bytes of frames that are copied for a preview: no more frames are.
@@ -68,17 +69,20 @@ pub struct Preview {
     pub frames_per_s: f64,
 }
 
-/// The last chunk that was encoded.
+/// The chunks of the last frames that were encoded.
 #[derive(Debug)]
 struct Last {
-    /// The index of the last frame in it.
+    /// The index of the last frame in them.
     index: u64,
-    bytes: Arc<Pooled>,
+    chunks: Vec<Arc<Pooled>>,
 }
 
 /// What workers show.
 #[derive(Debug)]
 pub(super) struct Viewed<P> {
+    /// Of the frames of a chunk, whole.
+    layer: ChunkShape,
+    /// Of a chunk.
     shape: ChunkShape,
     filter: Option<Filter>,
     compression: Compression,
@@ -96,13 +100,14 @@ pub(super) struct Viewed<P> {
 
 impl<P: FrameElement> Viewed<P> {
     pub(super) fn new(
-        (shape, filter): (ChunkShape, Option<&Filter>),
+        (layer, shape, filter): (ChunkShape, ChunkShape, Option<&Filter>),
         compression: &Compression,
         changes: &Arc<Changes<P>>,
         numbering: Numbering,
         classes: Option<ClassOf>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            layer,
             shape,
             filter: filter.cloned(),
             compression: compression.clone(),
@@ -117,11 +122,11 @@ impl<P: FrameElement> Viewed<P> {
         })
     }
 
-    /// A chunk is encoded, whose last frame has this index.
-    pub(super) fn show(&self, index: u64, bytes: &Arc<Pooled>) {
+    /// The chunks of some frames are encoded, of which the last has this index.
+    pub(super) fn show(&self, index: u64, chunks: &[Chunk]) {
         let mut last = held(&self.last);
         if last.as_ref().is_none_or(|last| last.index < index) {
-            *last = Some(Last { index, bytes: Arc::clone(bytes) });
+            *last = Some(Last { index, chunks: chunks.iter().map(|chunk| Arc::clone(&chunk.stored)).collect() });
         }
     }
 
@@ -146,7 +151,7 @@ impl<P: FrameElement> Viewed<P> {
     fn next_frames(&self, n_frames: usize, time: Duration) -> Vec<Vec<P>> {
         let mut copied = held(&self.copied);
         copied.clear();
-        let frame_bytes = self.shape.frame_pixels().saturating_mul(size_of::<P>()).max(1);
+        let frame_bytes = self.layer.frame_pixels().saturating_mul(size_of::<P>()).max(1);
         let n_frames = n_frames.min((MAX_COPIED_BYTES / frame_bytes).max(1));
         self.n_wanted.store(n_frames, Ordering::Relaxed);
         let end = Instant::now() + time.min(MAX_WAIT);
@@ -161,7 +166,7 @@ impl<P: FrameElement> Viewed<P> {
 
     /// One frame a chunk, with another threshold.
     fn encoder(&self, threshold: u16) -> darkchunk::Result<FrameEncoder<P>> {
-        let shape = ChunkShape { n_frames: 1, ..self.shape };
+        let shape = ChunkShape { n_frames: 1, ..self.layer };
         let filter = match (self.compression.filter, &self.filter) {
             (Some(id), Some(Filter::Drle(_))) => {
                 let mut values = self.compression.values.clone();
@@ -188,7 +193,7 @@ impl<P: FrameElement> Viewed<P> {
             encoder.clear();
         }
         let (seconds, n_frames) = (start.elapsed().as_secs_f64(), frames.len());
-        let n_pixels = n_frames * self.shape.frame_pixels();
+        let n_pixels = n_frames * self.layer.frame_pixels();
         Ok(Preview {
             threshold,
             n_frames,
@@ -233,7 +238,7 @@ impl<P: FrameElement + Into<i64>> Live<P> {
         if let Some(class) = class.filter(|class| *class >= n_classes) {
             return Err(Error::Argument(format!("there is no class {class}: there are {n_classes}, from 0")));
         }
-        let mut all = Sum::new::<P>(self.viewed.shape.frame_pixels());
+        let mut all = Sum::new::<P>(self.viewed.layer.frame_pixels());
         // All at once, so that nothing is moved from one to another meanwhile; in the order in which it would be moved.
         let mut sums: Vec<_> = self.sums.iter().map(|sums| lock(sums)).collect();
         let n_kept = sums.iter_mut().filter_map(|sums| sums.add_to(class, &mut all).then_some(())).count();
@@ -246,7 +251,7 @@ impl<P: FrameElement + Into<i64>> Live<P> {
     /// [`Error::Forked`].
     pub fn maximum(&self) -> Result<Option<LiveMaximum<P>>> {
         self.check()?;
-        let mut all = Maximum::new(self.viewed.shape.frame_pixels());
+        let mut all = Maximum::new(self.viewed.layer.frame_pixels());
         let mut is_kept = false;
         for one in self.maxima.iter().flatten() {
             let one = maximum::lock(one);
@@ -266,19 +271,23 @@ impl<P: FrameElement + Into<i64>> Live<P> {
     /// [`Error::Forked`]; [`Error::Hdf5`] where it does not decode: it was [encoded already](super::Recorder::push_encoded).
     pub fn last_frame(&self) -> Result<Option<(u64, Vec<P>)>> {
         self.check()?;
-        let Viewed { shape, filter, numbering, last, .. } = &*self.viewed;
-        let last = held(last).as_ref().map(|last| (last.index, Arc::clone(&last.bytes)));
-        let Some((index, stored)) = last else { return Ok(None) };
-        let mut chunk = vec![P::default(); shape.chunk_pixels()];
-        match filter {
-            Some(filter) => {
-                let decoded = filter.decode(Exec::current(), &stored.bytes, as_bytes_mut(&mut chunk));
-                decoded.map_err(darkchunk_hdf5::Error::from)?;
-            }
-            None => as_bytes_mut(&mut chunk).copy_from_slice(&stored.bytes),
-        }
+        let Viewed { layer, shape, filter, numbering, last, .. } = &*self.viewed;
+        let last = held(last).as_ref().map(|last| (last.index, last.chunks.clone()));
+        let Some((index, chunks)) = last else { return Ok(None) };
+        let (mut frame, mut chunk) =
+            (vec![P::default(); layer.frame_pixels()], vec![P::default(); shape.chunk_pixels()]);
         let place = (index % shape.n_frames as u64) as usize * shape.frame_pixels();
-        Ok(Some((numbering.number(index), chunk[place..place + shape.frame_pixels()].to_vec())))
+        for (rows, stored) in frame.chunks_mut(shape.frame_pixels()).zip(&chunks) {
+            match filter {
+                Some(filter) => {
+                    let decoded = filter.decode(Exec::current(), &stored.bytes, as_bytes_mut(&mut chunk));
+                    decoded.map_err(darkchunk_hdf5::Error::from)?;
+                }
+                None => as_bytes_mut(&mut chunk).copy_from_slice(&stored.bytes),
+            }
+            rows.copy_from_slice(&chunk[place..][..rows.len()]);
+        }
+        Ok(Some((numbering.number(index), frame)))
     }
 
     /// What each of `thresholds` would make of the next `n_frames` that are encoded, of which copies are taken; of fewer where they do

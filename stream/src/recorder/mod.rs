@@ -24,6 +24,7 @@
 //! * After a `fork` the recorder can be used in the parent only; the child is told so, and its copy does nothing.
 
 mod blocks;
+mod bricks;
 mod buffer;
 mod changes;
 mod create;

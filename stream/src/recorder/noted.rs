@@ -7,7 +7,7 @@ use darkchunk_hdf5::{ChunkWriter, Column, Dataset, Error, FrameStatus, Result};
 
 use super::order::Job;
 use super::sink::status_of;
-use super::work::Done;
+use super::work::{Chunk, Done};
 use crate::journal::{Journal, Note, SharedJournal};
 
 /// One dataset and its columns in the journal of their file.
@@ -45,12 +45,15 @@ impl Noted {
         &self.path
     }
 
-    /// Notes a chunk that is about to be written, and the rows of its frames.
-    pub(super) fn chunk<T>(&self, done: &Done<T>, n_frames: u64, end: Option<u64>) -> Result<()> {
-        let Some(chunk) = &done.chunk else { return Ok(()) };
-        let (dataset, index, checksum) = (self.dataset, done.job.chunk, done.checksum);
-        let note = Note { dataset, index, n_frames, mask: 0, end, stored: &chunk.bytes, checksum };
-        let rows = done.job.rows().map(|(slot, row)| (self.group, slot.index, status_of(slot.fate), row));
+    /// Notes chunk `at` of those of a job, which is about to be written; with the last one the rows of the frames, which have all their
+    /// chunks then.
+    pub(super) fn chunk<T>(&self, done: &Done<T>, at: usize, n_frames: u64, end: Option<u64>) -> Result<()> {
+        let Some(Chunk { index, stored, checksum, .. }) = done.chunks.get(at) else { return Ok(()) };
+        let (dataset, index, checksum) = (self.dataset, *index, *checksum);
+        let note = Note { dataset, index, n_frames, mask: 0, end, stored: &stored.bytes, checksum };
+        let is_last = at + 1 == done.chunks.len();
+        let rows = done.job.rows().filter(|_| is_last);
+        let rows = rows.map(|(slot, row)| (self.group, slot.index, status_of(slot.fate), row));
         self.call(|journal| journal.chunk(&note, rows))
     }
 

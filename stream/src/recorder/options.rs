@@ -29,7 +29,9 @@ pub enum Policy {
 pub struct Options<P> {
     /// Threads that encode, beside the pushing one, which helps where it would have to wait. 0: it does everything.
     pub n_workers: usize,
-    /// The most memory that frames and encoded chunks take, copied ones as well as those that are lent; the workers' own is not counted.
+    /// The most memory that frames and encoded chunks take, copied ones as well as those that are lent. The workers' own is not counted, but
+    /// where chunks are [bricks](darkchunk_hdf5::Dataset::rows_per_chunk): then each has room for all frames of a chunk, whole, and
+    /// the [live view](super::Live) as much.
     pub max_bytes: usize,
     /// What is done where that is not enough.
     pub policy: Policy,
@@ -122,20 +124,45 @@ pub const MAX_REORDER: u64 = MAX_GAP / 2;
 pub(super) const MAX_JOBS: usize = 1024;
 
 impl<P> Options<P> {
+    /// What workers, the pushing thread and the live view have of their own where chunks are bricks.
+    fn own_bytes(&self, layer: &ChunkShape, shape: &ChunkShape, element: ElementType) -> usize {
+        let bytes = |shape: &ChunkShape| shape.chunk_pixels().saturating_mul(element.n_bytes);
+        // A brick, and room for it encoded, are small beside a layer.
+        let worker = bytes(layer).saturating_add(bytes(shape).saturating_mul(2));
+        worker.saturating_mul(self.n_workers.saturating_add(1)).saturating_add(bytes(layer))
+    }
+
     pub(super) fn numbering(&self) -> Numbering {
         Numbering { first_number: self.first_number, share: self.share.unwrap_or(Share::ALL) }
     }
 
-    pub(super) fn rules(&self, shape: &ChunkShape, element: ElementType) -> Result<Rules> {
-        self.format.check(element).map_err(darkchunk_hdf5::Error::from)?;
-        let frame_bytes = self.format.frame_bytes(shape.frame_pixels(), element);
-        let least = frame_bytes.saturating_mul(shape.n_frames).saturating_mul(2);
-        if self.max_bytes < least {
-            return Err(Error::Argument(format!(
-                "max_bytes is {}, two chunks of {} frames have {least}: give more, or put fewer frames in a chunk",
-                self.max_bytes, shape.n_frames
-            )));
+    /// What is left of the memory for frames and encoded chunks; refuses where that is not enough for two chunks.
+    fn memory(&self, layer: &ChunkShape, shape: &ChunkShape, element: ElementType) -> Result<usize> {
+        let own_bytes = if layer == shape { 0 } else { self.own_bytes(layer, shape, element) };
+        let frame_bytes = self.format.frame_bytes(layer.frame_pixels(), element);
+        let least = frame_bytes.saturating_mul(2 * shape.n_frames).saturating_add(own_bytes);
+        if self.max_bytes >= least {
+            return Ok(self.max_bytes - own_bytes);
         }
+        let (max_bytes, n, n_workers) = (self.max_bytes, shape.n_frames, self.n_workers);
+        Err(Error::Argument(if own_bytes == 0 {
+            format!(
+                "max_bytes is {max_bytes}, two chunks of {n} frames have {least}: give more, or put fewer frames in a chunk"
+            )
+        } else {
+            format!(
+                "max_bytes is {max_bytes}, chunks of {} rows of {n} frames need {least} with {n_workers} workers: twice the {n} frames, \
+                 as much as they are for each worker, for the pushing thread and for the live view: give more, or fewer workers, \
+                 or put fewer frames in a chunk",
+                shape.height
+            )
+        }))
+    }
+
+    pub(super) fn rules(&self, layer: &ChunkShape, shape: &ChunkShape, element: ElementType) -> Result<Rules> {
+        self.format.check(element).map_err(darkchunk_hdf5::Error::from)?;
+        layer.layout(element).map_err(darkchunk_hdf5::Error::from)?;
+        let max_bytes = self.memory(layer, shape, element)?;
         if self.in_place && self.format != PixelFormat::Native {
             let text = format!(
                 "in_place with {:?}: pixels are stored in another form than they came: give Native",
@@ -159,7 +186,7 @@ impl<P> Options<P> {
             numbering: self.numbering(),
             reorder: self.reorder,
             max_gap: self.max_gap,
-            max_bytes: self.max_bytes,
+            max_bytes,
             max_jobs: MAX_JOBS,
         })
     }

@@ -92,7 +92,9 @@ pub(super) struct Sink<T> {
     n_unflushed: u64,
     last_flush: Instant,
     waiting: VecDeque<Done<T>>,
-    /// Where the first chunk that waits is to be by the journal; `None` where it is not noted.
+    /// Chunks of the first that waits which are written.
+    n_written: usize,
+    /// Where the next one is to be by the journal; `None` where it is not noted.
     noted: Option<Option<u64>>,
     failed: Option<Instant>,
     /// What became of frames since then that are in no chunk.
@@ -127,6 +129,7 @@ impl<T> Sink<T> {
             n_unflushed: 0,
             last_flush: Instant::now(),
             waiting: VecDeque::new(),
+            n_written: 0,
             noted: None,
             failed: None,
             parked: Parked::default(),
@@ -147,12 +150,11 @@ impl<T> Sink<T> {
     /// Takes a chunk that is encoded, and stores what can be stored.
     pub(super) fn take(&mut self, done: Done<T>, shared: &Shared<T>) {
         let mut shown = shared.lock();
-        let n_bytes = done.chunk.as_ref().map_or(0, |chunk| chunk.bytes.len());
-        shown.order.encoded(&done.job, n_bytes);
+        shown.order.encoded(&done.job, done.n_bytes);
         if done.fault.is_some() {
             shown.fault.clone_from(&done.fault);
         }
-        if done.chunk.is_none() {
+        if done.chunks.is_empty() {
             done.job.rows().for_each(|(slot, row)| self.keep(slot.index, status_of(slot.fate), row));
             self.journal.iter().for_each(|journal| journal.rows(&done.job));
             shown.order.settle(done.job, 0);
@@ -237,13 +239,13 @@ impl<T> Sink<T> {
     /// Ends without the chunks that HDF5 did not take, whose frames are lost, and without the sum, which has them in it.
     pub(super) fn abandon(&mut self, n_frames: u64, shared: &Shared<T>) -> Result<()> {
         self.room.give_back();
-        for Done { mut job, chunk, .. } in std::mem::take(&mut self.waiting) {
+        for Done { mut job, n_bytes, .. } in std::mem::take(&mut self.waiting) {
             job.lose();
             self.has_lost = true;
             note_rows(&mut self.columns, &job);
-            shared.lock().order.settle(job, chunk.map_or(0, |chunk| chunk.bytes.len()));
+            shared.lock().order.settle(job, n_bytes);
         }
-        self.noted = None;
+        (self.n_written, self.noted) = (0, None);
         let end = |sink: &mut Self| {
             sink.unpark(shared)?;
             sink.end(n_frames, shared)?;
@@ -320,35 +322,41 @@ impl<T> Sink<T> {
         }
         self.store_changes(shared)?;
         self.unpark(shared)?;
-        while let Some(done) = self.waiting.front() {
-            let Some(chunk) = &done.chunk else { break };
-            let last = done.job.slots.iter().rfind(|slot| slot.fate == State::Stored);
-            let first = done.job.slots.iter().find(|slot| slot.fate == State::Stored);
-            let n_frames = last.map_or(0, |slot| slot.index + 1);
+        while !self.waiting.is_empty() {
+            self.write_first()?;
+            self.n_written = 0;
+            let Some(done) = self.waiting.pop_front() else { break };
+            self.first_index = self.first_index.into_iter().chain(done.ends().map(|(first, _)| first)).min();
+            self.counts += done.counts;
+            self.n_counted += done.n_frames;
+            self.n_unflushed += done.n_frames;
+            note_rows(&mut self.columns, &done.job);
+            for (number, walked) in done.chunks.iter().filter_map(|chunk| Some((chunk.index, chunk.blocks.as_ref()?))) {
+                self.index(shared, |index, _| index.add(number, walked));
+            }
+            shared.lock().order.settle(done.job, done.n_bytes);
+        }
+        self.columns.write_full()
+    }
+
+    /// Writes the chunks of the first that waits, from the first one that HDF5 has not taken.
+    fn write_first(&mut self) -> Result<()> {
+        while let Some(done) = self.waiting.front()
+            && let Some(chunk) = done.chunks.get(self.n_written)
+        {
+            let n_frames = done.ends().map_or(0, |(_, last)| last + 1);
             if let Some(journal) = &self.journal {
                 let end = self.chunks.file_end();
                 // One that HDF5 did not take is noted again only where it is likely to be elsewhere.
                 if self.noted != Some(end) {
-                    journal.chunk(done, n_frames, end)?;
+                    journal.chunk(done, self.n_written, n_frames, end)?;
                     self.noted = Some(end);
                 }
             }
-            self.chunks.write(done.job.chunk, n_frames, &chunk.bytes)?;
-            self.noted = None;
-            self.first_index = self.first_index.into_iter().chain(first.map(|slot| slot.index)).min();
-            self.counts += done.counts;
-            self.n_counted += done.n_frames;
-            self.n_unflushed += done.n_frames;
-            let n_bytes = chunk.bytes.len();
-            if let Some(Done { job, blocks, .. }) = self.waiting.pop_front() {
-                note_rows(&mut self.columns, &job);
-                if let Some(walked) = blocks {
-                    self.index(shared, |index, _| index.add(job.chunk, &walked));
-                }
-                shared.lock().order.settle(job, n_bytes);
-            }
+            self.chunks.write(chunk.index, n_frames, &chunk.stored.bytes)?;
+            (self.n_written, self.noted) = (self.n_written + 1, None);
         }
-        self.columns.write_full()
+        Ok(())
     }
 
     /// Stores what is done to frames from one on, and flushes it: the file of a killed process is to say it of each chunk.

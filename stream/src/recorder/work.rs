@@ -1,4 +1,4 @@
-//! What a worker does: the frames of a chunk, corrected, summed and encoded, and their memory released.
+//! What a worker does: the frames of a chunk or of a layer of bricks, corrected, summed and encoded, and their memory released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -9,6 +9,7 @@ use darkchunk::kernels::drle::FrameCounts;
 use crate::journal::checksum;
 use crate::reader::Walked;
 
+use super::bricks::Bricks;
 use super::buffer::{Frame, Pool, Pooled};
 use super::changes::Changes;
 use super::encoded::{Checks, Encoded};
@@ -26,19 +27,38 @@ const AT_ONCE: usize = 16;
 
 /// A chunk that is encoded.
 #[derive(Debug)]
-pub(super) struct Done<T> {
-    pub(super) job: Job<T>,
-    /// The chunk; `None` where no frame of it is to be stored.
-    pub(super) chunk: Option<Arc<Pooled>>,
-    /// Of the chunk, for the journal.
+pub(super) struct Chunk {
+    /// Its number in the dataset.
+    pub(super) index: u64,
+    pub(super) stored: Arc<Pooled>,
+    /// Of the stored bytes, for the journal.
     pub(super) checksum: u32,
     /// Where its blocks are, for an index.
     pub(super) blocks: Option<Walked>,
+}
+
+/// The frames of a job, encoded.
+#[derive(Debug)]
+pub(super) struct Done<T> {
+    pub(super) job: Job<T>,
+    /// One chunk, or the bricks of the frames; none where no frame is to be stored.
+    pub(super) chunks: Vec<Chunk>,
+    /// Bytes of the chunks.
+    pub(super) n_bytes: usize,
     /// Of the frames that are to be stored.
     pub(super) n_frames: u64,
     pub(super) counts: FrameCounts,
     /// Why frames were refused.
     pub(super) fault: Option<String>,
+}
+
+impl<T> Done<T> {
+    /// The first and the last frame that are to be stored, by their index.
+    pub(super) fn ends(&self) -> Option<(u64, u64)> {
+        let mut stored = self.job.slots.iter().filter(|slot| slot.fate == State::Stored).map(|slot| slot.index);
+        let first = stored.next()?;
+        Some((first, stored.last().unwrap_or(first)))
+    }
 }
 
 /// How frames are to be encoded.
@@ -65,6 +85,8 @@ pub(super) struct Plan<P> {
 #[derive(Debug)]
 pub(super) struct Worker<P> {
     encoder: FrameEncoder<P>,
+    /// What cuts and encodes what the encoder has corrected; `None` where it encodes itself.
+    bricks: Option<Bricks>,
     plan: Plan<P>,
     scratch: Scratch<P>,
     /// A frame of zeros, once one is missing in a chunk.
@@ -81,12 +103,13 @@ pub(super) struct Worker<P> {
 }
 
 impl<P: FrameElement + Into<i64>> Worker<P> {
-    pub(super) fn new(mut encoder: FrameEncoder<P>, plan: Plan<P>) -> Self {
+    pub(super) fn new(mut encoder: FrameEncoder<P>, bricks: Option<Bricks>, plan: Plan<P>) -> Self {
         let n_pixels = encoder.shape().frame_pixels();
         let sums = Sums::new::<P>(encoder.totals_mut().sum.take(), n_pixels, plan.viewed.classes);
         let maximum = plan.maximum.then(|| Arc::new(Mutex::new(Maximum::new(n_pixels))));
         Self {
             encoder,
+            bricks,
             plan,
             scratch: Scratch::default(),
             zeros: Vec::new(),
@@ -114,51 +137,55 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let sums = Arc::clone(&self.sums);
         let mut sums = lock(&sums);
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let chunk = self.encode(&mut job, &mut fault, &mut sums)?;
-            self.note_maximum(&job, &chunk.bytes);
-            Some(chunk)
+            let chunks = self.encode(&mut job, &mut fault, &mut sums);
+            self.note_maximum(&job, &chunks);
+            chunks
         }));
         sums.take_back(&mut self.encoder.totals_mut().sum);
         drop(sums);
-        let chunk = result.unwrap_or_else(|panic| {
+        let chunks = result.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             self.give_up(&mut job);
             fault = Some(format!("a panic while chunk {} was encoded: {text}", job.chunk));
-            None
+            Vec::new()
         });
         self.encoder.clear();
         let counts = std::mem::take(&mut self.encoder.totals_mut().counts);
         let n_frames = job.slots.iter().filter(|slot| slot.fate == State::Stored).count() as u64;
-        let counts = if chunk.is_some() { counts } else { FrameCounts::default() };
-        if let (Some(chunk), Some(last)) = (&chunk, job.slots.iter().rfind(|slot| slot.fate == State::Stored)) {
-            self.plan.viewed.show(last.index, chunk);
+        let counts = if chunks.is_empty() { FrameCounts::default() } else { counts };
+        let n_bytes = chunks.iter().map(|chunk| chunk.stored.bytes.len()).sum();
+        let done = Done { job, chunks, n_bytes, n_frames, counts, fault };
+        if let Some((_, last)) = done.ends() {
+            self.plan.viewed.show(last, &done.chunks);
         }
-        let checksum = chunk.as_ref().map_or(0, |chunk| checksum(&chunk.bytes));
-        let blocks = self.plan.walks.as_ref().zip(chunk.as_ref());
-        let blocks = blocks.and_then(|(filter, chunk)| Walked::of(filter, &chunk.bytes));
-        Done { job, chunk, checksum, blocks, n_frames, counts, fault }
+        done
     }
 
-    /// Adds the frames of a chunk to the maximum image, where there is one. A chunk that does not decode is a detector's own.
-    fn note_maximum<T>(&self, job: &Job<T>, chunk: &[u8]) {
-        let Some(maximum) = &self.maximum else { return };
-        let (exec, shape) = (self.encoder.processing().exec, self.encoder.shape());
+    /// Adds the frames of a job to the maximum image, where there is one. A chunk that does not decode is a detector's own. Of bricks the frames
+    /// are taken as they were before the filter.
+    fn note_maximum<T>(&mut self, job: &Job<T>, chunks: &[Chunk]) {
+        let Some(maximum) = self.maximum.clone() else { return };
+        let (exec, shape) = (self.encoder.processing().exec, *self.encoder.shape());
         let is_stored = |slot: &&Slot<T>| slot.fate == State::Stored;
         let places = job.slots.iter().filter(is_stored).map(|slot| (slot.index % shape.n_frames as u64) as usize);
-        let _ = maximum::lock(maximum).add(exec, (shape, self.plan.filter.as_ref()), chunk, places);
+        let (stored, filter) = match (&self.bricks, chunks) {
+            (None, [chunk]) => (&chunk.stored.bytes[..], self.plan.filter.as_ref()),
+            (Some(_), [_, ..]) => match self.encoder.encode() {
+                Ok(layer) => (layer, None),
+                Err(_) => return,
+            },
+            _ => return,
+        };
+        let _ = maximum::lock(&maximum).add(exec, (&shape, filter), stored, places);
     }
 
-    fn encode<T: Frame>(
-        &mut self,
-        job: &mut Job<T>,
-        fault: &mut Option<String>,
-        sums: &mut Sums,
-    ) -> Option<Arc<Pooled>> {
+    fn encode<T: Frame>(&mut self, job: &mut Job<T>, fault: &mut Option<String>, sums: &mut Sums) -> Vec<Chunk> {
         if let [slot] = &mut job.slots[..]
             && let Some(kind) = slot.frame.as_ref().and_then(Frame::encoded)
         {
-            return self.encoded(slot, kind, fault).map(Arc::new);
+            let chunk = self.encoded(slot, kind, fault);
+            return chunk.map(|chunk| chunk_of(job.chunk, chunk, self.plan.walks.as_ref())).into_iter().collect();
         }
         let first = job.chunk * self.encoder.shape().n_frames as u64;
         if let Err(error) = self.follow(first) {
@@ -185,28 +212,33 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
             (rest, at) = (others, at + n_at_once);
         }
         if job.slots.iter().all(|slot| slot.fate != State::Stored) {
-            return None;
+            return Vec::new();
         }
-        match self.encoder.encode() {
-            Ok(encoded) => {
-                let mut chunk = self.plan.chunks.take();
-                chunk.bytes.extend_from_slice(encoded);
-                Some(Arc::new(chunk))
-            }
-            Err(error) => self.cannot(job, fault, &error),
+        self.chunks(job.chunk).unwrap_or_else(|error| self.cannot(job, fault, &error))
+    }
+
+    /// The chunks of the frames that the encoder has, which are those of a job.
+    fn chunks(&mut self, job: u64) -> darkchunk::Result<Vec<Chunk>> {
+        let Self { encoder, bricks, plan, .. } = self;
+        let (encoded, mut chunks) = (encoder.encode()?, Vec::new());
+        let mut keep = |stored: &[u8]| {
+            let mut chunk = plan.chunks.take();
+            chunk.bytes.extend_from_slice(stored);
+            chunks.push(chunk);
+        };
+        match bricks {
+            Some(bricks) => bricks.encode(encoded, keep)?,
+            None => keep(encoded),
         }
+        let first = job * chunks.len() as u64;
+        Ok((first..).zip(chunks).map(|(index, chunk)| chunk_of(index, chunk, plan.walks.as_ref())).collect())
     }
 
     /// A chunk that cannot be encoded.
-    fn cannot<T>(
-        &mut self,
-        job: &mut Job<T>,
-        fault: &mut Option<String>,
-        error: &darkchunk::Error,
-    ) -> Option<Arc<Pooled>> {
+    fn cannot<T>(&mut self, job: &mut Job<T>, fault: &mut Option<String>, error: &darkchunk::Error) -> Vec<Chunk> {
         *fault = Some(format!("chunk {}: {error}", job.chunk));
         self.give_up(job);
-        None
+        Vec::new()
     }
 
     /// Does to frames what is to be done to those from `first` on.
@@ -304,6 +336,12 @@ impl<P: FrameElement + Into<i64>> Worker<P> {
         let mut all = Sum::new::<P>(self.encoder.shape().frame_pixels());
         (!self.is_sum_spoilt && lock(&self.sums).add_to(None, &mut all)).then_some(all)
     }
+}
+
+/// A chunk with what others have to know of it; where its blocks are, if `walks` is its filter.
+fn chunk_of(index: u64, stored: Pooled, walks: Option<&Filter>) -> Chunk {
+    let blocks = walks.and_then(|filter| Walked::of(filter, &stored.bytes));
+    Chunk { index, checksum: checksum(&stored.bytes), blocks, stored: Arc::new(stored) }
 }
 
 /// Puts frames of zeros where frames are missing, up to a place in the chunk. `zeros` is memory for one.

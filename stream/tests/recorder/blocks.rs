@@ -9,7 +9,7 @@ use crate::common::path;
 use crate::{HEIGHT, N_PIXELS, PATH, WIDTH, camera, create_with, dataset, drle};
 use darkchunk::chunk::{Compression, Processing};
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Api, File, Library};
+use darkchunk_hdf5::{Api, Dataset, File, Library};
 use darkchunk_stream::recorder::{Options, Recorder};
 use darkchunk_stream::{Error, IndexWriter, Options as ReadOptions, Reader};
 
@@ -40,6 +40,23 @@ fn row(path: &Path, index: &Path) -> (u64, Vec<u8>, u64) {
     let mut found = vec![0; reader.dims()[0] as usize * WIDTH * 2];
     reader.read(&[0, 2, 0], &[reader.dims()[0], 1, WIDTH as u64], None, &mut found).expect("sound");
     (n_known, found, reader.statistics().whole_chunks)
+}
+
+#[test]
+fn the_index_of_bricks_says_what_walking_says() {
+    let path = path("recorder_index_bricks");
+    let (index, walked) = (path.with_extension("blocks"), path.with_extension("walked"));
+    let _ = std::fs::remove_file(&index);
+    let dataset = Dataset { rows_per_chunk: Some(5), ..dataset(bitshuffle(), 2) };
+    let (file, mut recorder) = create_with(&library(), &path, &dataset, options(&index));
+    push_all(&mut recorder);
+    recorder.finish().expect("stored");
+    assert_eq!(recorder.fault(), Ok(None));
+    drop((recorder, file));
+    IndexWriter::begin(&reader(&path), &walked).expect("a new file").step(None).expect("sound");
+    // Four rows of bricks of four layers; in the file they need not follow each other as they were written.
+    let found = row(&path, &index);
+    assert_eq!((found.0, &found), (16, &row(&path, &walked)));
 }
 
 #[test]

@@ -132,12 +132,10 @@ fn files_of_some_bytes_are_about_that_long_and_one_dataset() {
 fn files_in_turn_are_one_dataset_whoever_records_them() {
     let at = folder("turns");
     let came = order(203, 3);
-    // Two receivers, of three files each two frames in turn.
+    // Two receivers, of three files each two frames in turn, in bricks.
     let owns = [0..1, 1..3];
-    let mut receivers = owns.map(|own| {
-        let spread = Spread::Turns { n_files: 3, frames: 2, own };
-        files(&at, spread, &dataset(Compression::NONE, 2))
-    });
+    let bricks = Dataset { rows_per_chunk: Some(5), ..dataset(Compression::bitshuffle_lz4(), 2) };
+    let mut receivers = owns.map(|own| files(&at, Spread::Turns { n_files: 3, frames: 2, own }, &bricks));
     for index in &came {
         let owner = usize::from(index / 2 % 3 > 0);
         assert_eq!(push(&mut receivers[owner], *index), Pushed::Taken);
@@ -149,6 +147,9 @@ fn files_in_turn_are_one_dataset_whoever_records_them() {
     let made = master::make(&library(), &parts, &at).expect("a master");
     let n_frames = came.iter().max().expect("some") + 1;
     assert_eq!((made.datasets, made.gaps), (vec![(PATH.to_owned(), n_frames)], vec![]));
+    let file = open(&at);
+    let reader = Reader::open(&library(), open_dataset(&file, PATH).0, ReadOptions::default()).expect("a dataset");
+    assert_eq!(reader.way(), Way::Direct, "{}", reader.reason());
     let found = frames(&at);
     for (index, frame) in found.iter().enumerate() {
         let expected = if came.contains(&(index as u64)) { camera(index as u64) } else { vec![0; N_PIXELS] };

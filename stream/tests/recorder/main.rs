@@ -103,6 +103,7 @@ macro_rules! library_with {
 
 mod beside;
 mod blocks;
+mod bricks;
 mod changes;
 mod files;
 mod live;
