@@ -144,9 +144,12 @@ fn where_there_can_be_no_index_the_recording_is_refused_at_once_or_goes_on_witho
     assert!(matches!(made, Err(Error::Index { .. })), "it would replace the file itself");
     drop(file);
 
-    for (library, is_taken, why) in
-        [(library(), true, "recorder_index_none"), (library_without_lists(), false, "H5Dchunk_iter")]
-    {
+    let mut cases = vec![(library(), true, "recorder_index_none")];
+    // Before HDF5 1.12.3 there is no such function, and none is called.
+    if api().H5Dchunk_iter.is_some() {
+        cases.push((library_without_lists(), false, "H5Dchunk_iter"));
+    }
+    for (library, is_taken, why) in cases {
         let _ = std::fs::remove_dir(&folder);
         let (file, mut recorder) =
             create_with::<Vec<i16>>(&library, &path, &dataset(bitshuffle(), 1), options(&folder));
