@@ -41,6 +41,9 @@ use module::Module;
 use places::Place;
 pub use table::table;
 
+/// Whose an HDF5 is that the program was linked with.
+const PROGRAM: &str = "this program";
+
 /// An HDF5 that was found in the process or loaded into it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -105,8 +108,13 @@ pub(crate) struct Candidate {
     pub(crate) loaded: std::result::Result<Loaded, String>,
 }
 
-/// All that can be found, each file once; the one that [`find`] takes is the first that can be loaded.
+/// All that can be found, each file once; the one that [`find`] takes is the first that can be loaded. A program with an HDF5 of its own sees
+/// no other: what it exports would take the place of the same in a library that is loaded.
 pub(crate) fn candidates() -> Vec<Candidate> {
+    if let Some(loaded) = program(&mut Vec::new()) {
+        let file = std::env::current_exe().unwrap_or_default();
+        return vec![Candidate { whose: PROGRAM.to_owned(), file, loaded: Ok(loaded) }];
+    }
     let mut places = vec![("in this process".to_owned(), places::in_process().files)];
     if let Some(named) = std::env::var_os("DARKCHUNK_HDF5").filter(|path| !path.is_empty()) {
         places.push(("DARKCHUNK_HDF5".to_owned(), vec![named.into()]));
@@ -206,13 +214,12 @@ fn load(file: &Path) -> std::result::Result<Loaded, String> {
 
 /// The HDF5 that the program itself, or what is loaded for all to see, has; where that cannot be used, why.
 fn program(tried: &mut Vec<String>) -> Option<Loaded> {
-    const NAME: &str = "this program";
     let module = Module::program()?;
     module.symbol("H5get_libversion")?;
     match fill(&module) {
-        Ok((api, tools)) => Some(Loaded { api, tools, origin: NAME.to_owned() }),
+        Ok((api, tools)) => Some(Loaded { api, tools, origin: PROGRAM.to_owned() }),
         Err(why) => {
-            tried.push(format!("{NAME}: {why}"));
+            tried.push(format!("{PROGRAM}: {why}"));
             None
         }
     }

@@ -231,5 +231,5 @@ pub(crate) fn lay_out_licences(tools: &Path, to: &Target, folder: &Path) -> Resu
         System::Windows => vec![compiler_rt, unwind, mingw],
         System::MacOs => Vec::new(),
     };
-    licences::lay_out(folder, &parts)
+    licences::lay_out(folder, &[], &parts)
 }

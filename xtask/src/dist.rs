@@ -4,13 +4,14 @@
 use crate::process::{cargo, program, run as run_program, succeeds};
 use crate::targets::Target;
 use crate::workspace::{root, shared_library, shown, target};
-use crate::{Result, archive, licences};
+use crate::{Result, archive, licences, setup};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const HELP: &str =
     "release build: dist/plugins (HDF5_PLUGIN_PATH), dist/bin, dist/lib, dist/include, dist/licences
---target T: an archive of these for this Rust target, in dist/archives";
+--target T: an archive of these for this Rust target, in dist/archives
+--static: dist/static/bin/darkchunk-static, the command with an HDF5 inside, which is built from source";
 
 /// The name by which a Linux program asks for the C library: it changes when a program must be compiled again.
 pub(crate) const SONAME: &str = "libdarkchunk.so.0";
@@ -32,6 +33,9 @@ pub(crate) fn library() -> PathBuf {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result {
+    if arguments == ["--static"] {
+        return build_static();
+    }
     if let Some(to) = Target::from_arguments("dist", arguments)? {
         println!("\n{}", shown(&archive::build(&to)?));
         return Ok(());
@@ -62,7 +66,16 @@ pub(crate) fn build() -> Result {
         &root().join("dist/include"),
         &["darkchunk.h", "darkchunk.hpp", "h5io.h"].map(|name| root().join("ffi/include").join(name)),
     )?;
-    licences::lay_out(&root().join("dist/licences"), &[])
+    licences::lay_out(&root().join("dist/licences"), &[], &[])
+}
+
+/// Builds the command with an HDF5 inside.
+fn build_static() -> Result {
+    run_program(setup::cargo_with_cmake()?.args(["build", "--release", "--package", "darkchunk-cli-static"]))?;
+    let program = target()?.join("release").join(format!("darkchunk-static{}", std::env::consts::EXE_SUFFIX));
+    let folder = root().join("dist/static");
+    lay_out(&folder.join("bin"), &[program])?;
+    licences::lay_out(&folder.join("licences"), &["darkchunk-cli-static"], &[])
 }
 
 /// Linux finds a program's library by its [`SONAME`].

@@ -23,14 +23,15 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     if let Some(argument) = arguments.first() {
         return Err(format!("licences takes no `{argument}`"));
     }
-    print!("{}", third_party()?);
+    print!("{}", third_party(&[])?);
     Ok(())
 }
 
-/// Makes `folder` hold the licences and nothing else. `parts`: what is linked in besides crates, each with its text.
-pub(crate) fn lay_out(folder: &Path, parts: &[(&str, PathBuf)]) -> Result {
+/// Makes `folder` hold the licences and nothing else. `more`: packages besides our libraries and the command; `parts`: what is linked in
+/// besides crates, each with its text.
+pub(crate) fn lay_out(folder: &Path, more: &[&str], parts: &[(&str, PathBuf)]) -> Result {
     let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
-    let mut text = third_party()?;
+    let mut text = third_party(more)?;
     for (name, file) in parts {
         let content = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         text += &format!("\n{}\n{name}\n\n{}\n", "=".repeat(78), content.trim_end());
@@ -51,14 +52,17 @@ pub(crate) fn lay_out(folder: &Path, parts: &[(&str, PathBuf)]) -> Result {
 }
 
 /// The licences of all others, a crate after another.
-fn third_party() -> Result<String> {
+fn third_party(more: &[&str]) -> Result<String> {
     let mut text = "darkchunk's libraries and its command contain the following, besides its own code (MIT OR Apache-2.0) and Rust's \
                     standard library (MIT OR Apache-2.0, by the Rust project).\n"
         .to_owned();
-    for linked in crates()? {
+    for linked in crates(more)? {
         text += &format!("\n{}\n{} {}: {}\n", "=".repeat(78), linked.name, linked.version, linked.licence);
         let files = files(&linked.folder, DEPTH);
-        if files.is_empty() {
+        // The text of this one is the same for all.
+        if files.is_empty() && linked.licence.split(" OR ").any(|licence| licence == "Apache-2.0") {
+            text += "\nIt is used under the Apache License, which is beside this file: LICENSE-APACHE.\n";
+        } else if files.is_empty() {
             return Err(format!("{} {} has no text of its licence", linked.name, linked.version));
         }
         for file in files {
@@ -80,14 +84,14 @@ struct Linked {
 }
 
 /// Those that are not ours, by name.
-fn crates() -> Result<BTreeSet<Linked>> {
+fn crates(more: &[&str]) -> Result<BTreeSet<Linked>> {
     let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata).map_err(|e| format!("cargo metadata: {e}"))?;
     let packages: BTreeMap<&str, &Value> = rows(&metadata["packages"]).map(|p| (text(&p["id"]), p)).collect();
     let nodes: BTreeMap<&str, &Value> = rows(&metadata["resolve"]["nodes"]).map(|n| (text(&n["id"]), n)).collect();
     let is_root = |id: &&str| {
         let name = text(&packages[id]["name"]);
-        name == "darkchunk-ffi" || name == "darkchunk-cli" || PLUGINS.contains(&name)
+        name == "darkchunk-ffi" || name == "darkchunk-cli" || PLUGINS.contains(&name) || more.contains(&name)
     };
     let mut waiting: Vec<&str> = packages.keys().copied().filter(is_root).collect();
     let mut seen = BTreeSet::new();
@@ -144,13 +148,21 @@ mod tests {
 
     #[test]
     fn every_linked_crate_and_its_c_code_has_its_licence_in_the_text() {
-        let text = third_party().expect("each crate has one");
+        let text = third_party(&[]).expect("each crate has one");
         for part in ["zstd-sys", "-- zstd/LICENSE --", "lz4-sys", "-- liblz4/lib/LICENSE --", "flate2", "snap", "clap"]
         {
             assert!(text.contains(part), "{part}");
         }
         for part in ["proptest", "criterion", "syn", "darkchunk-sim", "hdf5-metno"] {
             assert!(!text.lines().any(|line| line.starts_with(&format!("{part} "))), "{part} is not linked");
+        }
+    }
+
+    #[test]
+    fn what_has_an_hdf5_inside_has_hdf5s_licence_and_zlibs() {
+        let text = third_party(&["darkchunk-cli-static"]).expect("each crate has one");
+        for part in ["hdf5-metno-src", "-- ext/hdf5/LICENSE --", "libz-sys", "-- src/zlib/LICENSE --"] {
+            assert!(text.contains(part), "{part}");
         }
     }
 }

@@ -132,7 +132,7 @@ pub(crate) fn test(tally: &mut Tally) {
 fn host() -> Result<PathBuf> {
     let folder = target()?.join("wheel/host");
     share(&folder, &dist::library(), &program("cc"))?;
-    licences::lay_out(&folder.join("licences"), &[])?;
+    licences::lay_out(&folder.join("licences"), &[], &[])?;
     pack(&folder, None, "linux_x86_64")
 }
 
