@@ -14,6 +14,11 @@ pub(crate) fn own_process() {
     IS_OWN.store(true, Ordering::Relaxed);
 }
 
+/// Whether the process is the command's own.
+pub(crate) fn is_own_process() -> bool {
+    IS_OWN.load(Ordering::Relaxed)
+}
+
 /// While it is there, Ctrl-C and SIGTERM ask for an end, and what the process did with them before happens, too.
 #[derive(Debug)]
 pub(crate) struct Interrupt {

@@ -1,14 +1,21 @@
 //! `slices`: a C library's function over all slices of datasets.
 
-use std::path::{Path, PathBuf};
+mod parts;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use darkchunk_hdf5::{File, load};
 use darkchunk_stream::Way;
-use darkchunk_stream::slabs::h5io::{Begun, Loaded, Setting};
-use darkchunk_stream::slabs::{self, Input, InputPlan, Limits, Part, Plan, Provenance, Rank, Summary};
+use darkchunk_stream::slabs::h5io::{self, About, Hosted, Isolation, Setting};
+use darkchunk_stream::slabs::{
+    self, Call, Input, InputPlan, Limits, Plan, Process, Provenance, Rank, Summary, Verdict,
+};
 use serde_json::json;
 
 use crate::input::{Jobs, readable};
+use crate::interrupt::{Interrupt, is_own_process};
 use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
@@ -41,6 +48,9 @@ pub(crate) enum Arguments {
     Rechunk(rechunk::Arguments),
     /// Print h5io.h, the header that libraries are written with
     Header,
+    /// What --isolate starts
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +63,7 @@ pub(crate) struct RunArguments {
     /// Write so many files one after the other, and a master of them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), conflicts_with = "rank")]
     parts: Option<u64>,
-    /// Leave files of parts as they are that an earlier run has finished
+    /// Go on with what an earlier run of the same kind has finished
     #[arg(long)]
     resume: bool,
 }
@@ -75,6 +85,13 @@ pub(crate) struct Common {
     /// srun, arrays of jobs of Slurm and Grid Engine)
     #[arg(long, value_name = "I/N", value_parser = |text: &str| Rank::parse(text).map_err(|error| error.to_string()))]
     rank: Option<Rank>,
+    /// Call the library in processes of its own: where it crashes, the slice has
+    /// failed, and no more than that (not on Windows)
+    #[arg(long)]
+    isolate: bool,
+    /// With --isolate: end a call that takes longer
+    #[arg(long, value_name = "SECONDS", requires = "isolate")]
+    time_limit: Option<f64>,
     #[command(flatten)]
     jobs: Jobs,
     #[command(flatten)]
@@ -87,10 +104,11 @@ pub(crate) struct Common {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     match arguments {
         Arguments::Plan(common) => with_plan(common, true, |planned| print(&planned.text()).map(|()| Found::Nothing)),
-        Arguments::Run(run) => with_plan(&run.common, run.common.output.is_some(), |planned| planned.run(run)),
+        Arguments::Worker => worker(),
         Arguments::Index(arguments) => index::run(arguments),
         Arguments::Rechunk(arguments) => rechunk::run(arguments),
         Arguments::Header => print(HEADER).map(|()| Found::Nothing),
+        Arguments::Run(run) => with_plan(&run.common, run.common.output.is_some(), |planned| planned.run(run)),
     }
 }
 
@@ -98,11 +116,30 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 struct Planned<'a> {
     common: &'a Common,
     hdf5: &'a darkchunk_hdf5::Library,
-    loaded: &'a Loaded,
-    begun: &'a Begun,
+    library: &'a dyn Hosted,
+    /// What is called for slices, until Ctrl-C.
+    process: &'a dyn Process,
+    interrupt: &'a Interrupt,
     inputs: &'a [Input],
     plan: &'a Plan,
     rank: (Rank, &'static str),
+}
+
+/// A process that Ctrl-C stops.
+struct Stoppable<'a>(&'a dyn Process, &'a Interrupt);
+
+impl Process for Stoppable<'_> {
+    fn process(&self, call: &Call<'_>, outputs: &mut [&mut [u8]]) -> Verdict {
+        self.0.process(call, outputs)
+    }
+
+    fn survives(&self) -> bool {
+        self.0.survives()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.1.is_asked()
+    }
 }
 
 /// Of several processes this one, and how that is known.
@@ -117,14 +154,15 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
         return Err(format!("{bad:?} is not NAME=VALUE"));
     }
     readable(&common.file)?;
-    let loaded = Loaded::open(&common.library).map_err(words)?;
+    let (isolation, interrupt) = (isolation(common)?, Interrupt::new()?);
     let hdf5 = load::library().map_err(|error| error.to_string())?;
-    let file = File::open(&hdf5, &common.file, false).map_err(|error| format!("{}: {error}", common.file.display()))?;
+    let failed = |error: darkchunk_hdf5::Error| format!("{}: {error}", common.file.display());
+    let file = File::open(&hdf5, &common.file, false).map_err(failed)?;
     let n_threads = common.jobs.n_threads();
     let (file_of_inputs, rank) = (&*common.file, rank(common));
     let setting =
         Setting { arguments: &common.arguments, file: file_of_inputs, has_output, n_workers: n_threads, rank: rank.0 };
-    let open = |path: &str| {
+    let mut open = |path: &str| {
         let mut input = Input::open(&hdf5, file.id(), path, n_threads)?;
         // Without one more is read, and nothing else.
         if let Err(error) = input.use_index(&common.file) {
@@ -132,15 +170,51 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
         }
         Ok(input)
     };
-    let (begun, inputs) = loaded.begin(setting, open).map_err(words)?;
+    let (library, inputs) = h5io::begin(&common.library, isolation, setting, &mut open).map_err(words)?;
     let memory = common.memory.saturating_mul(1_000_000);
     let limits = Limits { n_threads, n_workers: n_threads, memory, max_block: 1 };
-    let plan = begun.plan(&inputs, limits).map_err(words)?.with_rank(rank.0);
-    let planned = Planned { common, hdf5: &hdf5, loaded: &loaded, begun: &begun, inputs: &inputs, plan: &plan, rank };
-    let outcome = then(&planned);
-    let ended = begun.end().map_err(words);
+    let plan = library.plan(&inputs, limits).map_err(words)?.with_rank(rank.0);
+    let (process, interrupt) = (&Stoppable(library.as_process(), &interrupt), &interrupt);
+    let (hdf5, inputs, plan, library_at_work) = (&hdf5, &inputs[..], &plan, &*library);
+    let outcome = then(&Planned { common, hdf5, library: library_at_work, process, interrupt, inputs, plan, rank });
+    let ended = library.end().map_err(words);
     let found = outcome?;
     ended.map(|()| found)
+}
+
+/// The processes that the library is to have, if so.
+fn isolation(common: &Common) -> Result<Option<Isolation>, String> {
+    if !common.isolate {
+        return Ok(None);
+    }
+    let is_time = |seconds: &f64| (0.001..1e9).contains(seconds);
+    if let Some(seconds) = common.time_limit.filter(|seconds| !is_time(seconds)) {
+        return Err(format!("{seconds} are no seconds to wait"));
+    }
+    let mut command = program()?;
+    command.extend(["slices", "worker"].map(OsString::from));
+    Ok(Some(Isolation { command, limit: common.time_limit.map(Duration::from_secs_f64) }))
+}
+
+/// How this command is called: by itself, or by the Python that it is in.
+fn program() -> Result<Vec<OsString>, String> {
+    if is_own_process() {
+        let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
+        return Ok(vec![program.into()]);
+    }
+    let python = std::env::var_os("DARKCHUNK_PYTHON");
+    let python = python.ok_or("--isolate is of the command darkchunk, and of python -m darkchunk")?;
+    Ok(vec![python, "-m".into(), "darkchunk".into()])
+}
+
+#[cfg(unix)]
+fn worker() -> Outcome {
+    h5io::serve().map(|()| Found::Nothing).map_err(|error| error.to_string())
+}
+
+#[cfg(not(unix))]
+fn worker() -> Outcome {
+    Err("it needs Linux or macOS".to_owned())
 }
 
 impl Planned<'_> {
@@ -151,44 +225,21 @@ impl Planned<'_> {
         match &self.common.output {
             Some(to) if run.parts.is_some() || self.rank.0 != Rank::ALONE => self.run_parts(to, run),
             _ if run.parts.is_some() => Err("--parts are of a file: -o OUT is missing".to_owned()),
-            _ if run.resume => Err("--resume needs parts that can be finished: --parts N or --rank I/N".to_owned()),
+            None if run.resume => Err("--resume is of a file: -o OUT is missing".to_owned()),
             Some(to) => self.reported(self.plan, |seen| {
                 let parts = (self.inputs, self.plan);
-                slabs::write(self.hdf5, to, parts, self.begun, run.keep_going, &self.provenance(), seen)
+                let how = (&self.provenance(), run.resume);
+                slabs::write(self.hdf5, to, parts, self.process, run.keep_going, how, seen)
             }),
             None => {
-                self.reported(self.plan, |seen| slabs::run(self.inputs, self.plan, self.begun, run.keep_going, seen))
+                self.reported(self.plan, |seen| slabs::run(self.inputs, self.plan, self.process, run.keep_going, seen))
             }
         }
     }
 
-    /// The part of this process, or all parts in turn.
-    fn run_parts(&self, to: &Path, run: &RunArguments) -> Outcome {
-        let ranks: Vec<Rank> = match run.parts {
-            Some(n_ranks) => (0..n_ranks).map(|rank| Rank { rank, n_ranks }).collect(),
-            None => vec![self.rank.0],
-        };
-        let mut found = Found::Nothing;
-        for rank in ranks {
-            let plan = self.plan.clone().with_rank(rank);
-            let (mut part, provenance) = (None, self.provenance());
-            let mut write = |seen: &dyn Fn(u64)| {
-                let (parts, how) = ((self.inputs, &plan), (&provenance, run.resume));
-                let done = slabs::write_part(self.hdf5, to, parts, self.begun, run.keep_going, how, seen)?;
-                let summary = done.summary.clone().unwrap_or_default();
-                part = Some(done);
-                Ok(summary)
-            };
-            self.reported(&plan, &mut write)?;
-            let Some(part) = part else { continue };
-            if part.n_failed > 0 {
-                found = Found::Something;
-            }
-            if !self.common.style.json && !self.common.style.quiet {
-                print(&part_text(to, rank, &part))?;
-            }
-        }
-        Ok(found)
+    /// Where there are words at all.
+    fn say(&self, text: &str) -> Result<(), String> {
+        if self.common.style.json || self.common.style.quiet { Ok(()) } else { print(text) }
     }
 
     /// Does it with a progress bar, and says what became of the slices.
@@ -200,13 +251,20 @@ impl Planned<'_> {
         let bar = progress(share(own_slices), style);
         let done = work(&|n: u64| bar.set_position(share(n - own.start)));
         bar.finish_and_clear();
-        let summary = done.map_err(|error| format!("{}: {error}", self.common.file.display()))?;
+        let done = done.map_err(|error| format!("{}: {error}", self.common.file.display()));
+        let summary = match (done, self.interrupt.code()) {
+            (Err(words), Some(code)) => {
+                complain(&words);
+                return Ok(Found::Stopped(code));
+            }
+            (done, _) => done?,
+        };
         print(&if style.json { self.summary_json(plan, &summary) } else { self.summary_text(&summary, style) })?;
         Ok(if summary.n_failed > 0 { Found::Something } else { Found::Nothing })
     }
 
     fn provenance(&self) -> Provenance {
-        self.loaded.provenance(&self.common.file, &self.common.arguments, self.plan)
+        self.library.about().provenance(&self.common.file, &self.common.arguments, self.plan)
     }
 
     /// What will be done.
@@ -216,7 +274,7 @@ impl Planned<'_> {
         }
         let plan = self.plan;
         let (n_slices, (height, axis)) = (plan.slicing().n_slices(), plan.height());
-        let (name, version) = self.loaded.name();
+        let About { name, version, .. } = self.library.about().clone();
         let name = name.unwrap_or_else(|| self.common.library.display().to_string());
         let name = [name, version.unwrap_or_default()].join(" ");
         let mut text = wrapped(
@@ -264,7 +322,7 @@ impl Planned<'_> {
         });
         let object = json!({
             "verb": "slices plan", "file": self.common.file.display().to_string(),
-            "library": self.loaded.file().display().to_string(), "slicing_axes": plan.slicing().dims(),
+            "library": self.library.about().file.display().to_string(), "slicing_axes": plan.slicing().dims(),
             "slices": plan.slicing().n_slices(), "rank": self.rank.0.rank, "ranks": self.rank.0.n_ranks,
             "first": plan.own_slices().start, "end": plan.own_slices().end, "slabs": plan.n_slabs(), "slab_height": height, "slab_axis": axis,
             "inputs": inputs.collect::<Vec<_>>(), "memory": memory.total(), "memory_slabs": memory.slabs,
@@ -276,8 +334,13 @@ impl Planned<'_> {
     fn summary_text(&self, summary: &Summary, style: Style) -> String {
         let mut text = String::new();
         if !style.quiet {
-            let Summary { n_done, n_skipped, n_failed, n_not_reached, .. } = summary;
-            let words = [(n_skipped, "skipped"), (n_failed, "failed"), (n_not_reached, "not reached")];
+            let Summary { n_done, n_skipped, n_failed, n_not_reached, n_kept, .. } = summary;
+            let words = [
+                (n_skipped, "skipped"),
+                (n_failed, "failed"),
+                (n_not_reached, "not reached"),
+                (n_kept, "of these by an earlier run"),
+            ];
             let others = words.iter().filter(|(n, _)| **n > 0).map(|(n, words)| format!(", {n} {words}"));
             text += &wrapped(0, &format!("{} done{}", count(*n_done, "slice"), others.collect::<String>()));
             for (input, found) in self.plan.inputs().iter().zip(&summary.statistics) {
@@ -299,26 +362,12 @@ impl Planned<'_> {
         let object = json!({
             "verb": "slices run", "file": self.common.file.display().to_string(),
             "output": self.common.output.as_ref().map(|path| path.display().to_string()), "done": summary.n_done,
-            "skipped": summary.n_skipped, "failed": summary.n_failed, "not_reached": summary.n_not_reached,
+            "skipped": summary.n_skipped, "failed": summary.n_failed, "not_reached": summary.n_not_reached, "kept": summary.n_kept,
             "first": plan.own_slices().start, "end": plan.own_slices().end, "failure": failure,
             "inputs": inputs.collect::<Vec<_>>(),
         });
         format!("{object}\n")
     }
-}
-
-fn part_text(to: &Path, rank: Rank, part: &Part) -> String {
-    let was_there = match (&part.summary, part.n_failed) {
-        (Some(_), _) => String::new(),
-        (None, 0) => " was there".to_owned(),
-        (None, n) => format!(" was there, with {} that failed", count(n, "slice")),
-    };
-    let master = match part.missing.len() {
-        0 => format!("{} shows all {}", to.display(), count(rank.n_ranks, "part")),
-        1 => format!("{} is made when the other part is there", to.display()),
-        n => format!("{} is made when {} are there", to.display(), count(n as u64, "other part")),
-    };
-    wrapped(2, &format!("{}{was_there}; {master}", part.path.display()))
 }
 
 fn input_words(input: &InputPlan) -> String {

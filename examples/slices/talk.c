@@ -26,7 +26,7 @@ typedef struct {
 
 static int h5io_init(void **context, const h5io_global_param_t *param, int *n_inputs, int *n_outputs)
 {
-    state_t *state = calloc(1, sizeof *state);
+    state_t *state = (state_t *)calloc(1, sizeof *state);
     (void)param;
     if (state == NULL) {
         return NO_MEMORY;
@@ -47,7 +47,7 @@ static int request_input(void *context, int input_index, const char **location)
 
 static int set_input_slice(void *context, int input_index, const h5io_dataspace_t *input, int *slicing_map)
 {
-    state_t *state = context;
+    state_t *state = (state_t *)context;
     if (input_index < 2 && input->type != h5io_uint16) {
         return BAD_TYPE;
     }
@@ -88,10 +88,10 @@ static int request_output(void *context, int output_index, const char **location
 static int process(void *context, int64_t slice_number, int n_inputs, const h5io_dataspace_t *inputs, int n_outputs,
                    const h5io_dataspace_t *outputs)
 {
-    const uint16_t *image = inputs[0].data;
-    const uint16_t *dark = inputs[1].data;
-    const double *position = inputs[2].data;
-    int32_t *out = outputs[0].data;
+    const uint16_t *image = (const uint16_t *)inputs[0].data;
+    const uint16_t *dark = (const uint16_t *)inputs[1].data;
+    const double *position = (const double *)inputs[2].data;
+    int32_t *out = (int32_t *)outputs[0].data;
     int64_t n_positions = inputs[2].shape[0] * inputs[2].shape[1];
     double mean = 0;
     int64_t i;

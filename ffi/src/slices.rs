@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use darkchunk_hdf5::{Api, File, Library, load};
-use darkchunk_stream::slabs::h5io::{Begun, Loaded, Setting};
+use darkchunk_stream::slabs::h5io::{Begun, Hosted, Loaded, Setting};
 use darkchunk_stream::slabs::{self, Call, Input, Limits, Plan, Process, Rank, Summary, Verdict};
 
 use crate::status::{Failure, Status, free, guard, reference, reference_mut, require, slice, text};
@@ -181,15 +181,16 @@ impl Slices {
         let first = self.plan.own_slices().start;
         let seen = |n: u64| done.map_or((), |done| done.store(n - first, Ordering::Release));
         let (process, parts) = (Stoppable { begun: &self.begun, stop }, (&self.inputs[..], &self.plan));
-        let provenance = self.loaded.provenance(&self.asked.file, &self.asked.arguments, &self.plan);
+        let provenance = self.loaded.about().provenance(&self.asked.file, &self.asked.arguments, &self.plan);
         Ok(match output {
             None => slabs::run(parts.0, parts.1, &process, *keep_going, &seen)?,
             Some(to) if *rank == Rank::ALONE => {
-                slabs::write(&self.hdf5, to, parts, &process, *keep_going, &provenance, &seen)?
+                slabs::write(&self.hdf5, to, parts, &process, *keep_going, (&provenance, *resume), &seen)?
             }
             Some(to) => {
                 let how = (&provenance, *resume);
                 let part = slabs::write_part(&self.hdf5, to, parts, &process, *keep_going, how, &seen)?;
+                slabs::join_parts(&self.hdf5, to, &self.plan, &provenance)?;
                 let mut summary = part.summary.unwrap_or_default();
                 summary.n_failed = part.n_failed;
                 summary

@@ -7,7 +7,9 @@ use std::ffi::{CString, c_char};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
 use darkchunk::element::{ByteOrder, ElementType};
-use darkchunk_hdf5_abi::constants::{H5T_FLOAT, H5T_INTEGER, H5T_ORDER_BE, H5T_SGN_NONE, H5Z_FLAG_OPTIONAL};
+use darkchunk_hdf5_abi::constants::{
+    H5T_FLOAT, H5T_INTEGER, H5T_ORDER_BE, H5T_SGN_NONE, H5Z_FLAG_OPTIONAL, HADDR_UNDEF,
+};
 
 use super::api::Hid;
 use super::dataset::{self, StoredFilter};
@@ -174,6 +176,18 @@ impl ResultDataset {
     pub fn write_chunk(&self, offset: &[u64], chunk: &[u8]) -> Result<()> {
         let (library, data) = (self.dataset.library(), chunk.as_ptr().cast());
         h5!(library, H5Dwrite_chunk(self.dataset.get(), DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
+    }
+
+    /// The address in the file of a chunk that was written.
+    ///
+    /// # Errors
+    /// [`Error::MissingFunction`] before HDF5 1.10.5; [`Error::Hdf5`].
+    pub fn chunk_address(&self, offset: &[u64]) -> Result<u64> {
+        let (library, mut mask, mut address, mut n_bytes) = (self.dataset.library(), 0, HADDR_UNDEF, 0);
+        let (mask, address_out, n_bytes) = (&raw mut mask, &raw mut address, &raw mut n_bytes);
+        let (dataset, offset) = (self.dataset.get(), offset.as_ptr());
+        h5_optional!(library, H5Dget_chunk_info_by_coord(dataset, offset, mask, address_out, n_bytes))?;
+        Ok(address)
     }
 
     /// Writes all elements of a dataset that is in one piece.

@@ -85,6 +85,8 @@ def _of_library(words: Sequence[str]) -> int:
     code = c.c_int()
     # For verbs that are about the plugins.
     os.environ.setdefault("DARKCHUNK_PLUGINS", PLUGIN_PATH)
+    # For a verb that calls itself in other processes.
+    os.environ.setdefault("DARKCHUNK_PYTHON", sys.executable)
     sys.stdout.flush()
     sys.stderr.flush()
     with _hosted.loaded(), _interruptible():

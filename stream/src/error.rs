@@ -104,6 +104,14 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// A run over slices has failed, and what it has finished is kept.
+    #[error("{error}; what is done up to slice {end} is kept, and --resume goes on with it")]
+    Kept {
+        /// What went wrong.
+        error: Box<Self>,
+        /// The slice after the last that is kept.
+        end: u64,
+    },
     /// A selection, a destination or an option that means nothing.
     #[error("{0}")]
     Argument(String),

@@ -16,6 +16,16 @@ impl Drop for Temporary {
 }
 
 impl Temporary {
+    /// Leaves the file as it is.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+
+    /// The name that it has now.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Has the file on the disk, and gives it the name `to` by `publish`, with which it stays.
     pub(crate) fn finish(mut self, to: &Path, publish: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
         let Some(place) = &self.0 else { return Ok(()) };

@@ -2,74 +2,22 @@
 
 mod common;
 
-use common::hdf5::{h5t, library};
-use common::maker::{self, Handle, Layout, Spec, create, open};
+use common::copies::{copy, pixels, provenance, source, with_plan};
+use common::hdf5::library;
+use common::maker::Handle;
 use common::path;
-use darkchunk_hdf5::results::{NumberClass, NumberType};
-use darkchunk_stream::slabs::{
-    Call, Input, Limits, OutputSpec, Part, Plan, Provenance, Rank, Taken, Verdict, write, write_part,
-};
-use darkchunk_stream::{Error, Reader};
+use darkchunk_stream::Error;
+use darkchunk_stream::slabs::{Part, Provenance, Rank, join_parts, write, write_part};
 use std::path::Path;
 
-const DIMS: [u64; 4] = [5, 3, 130, 260];
-/// So little that a slab has one place of the slower axis, or less.
-const LIMITS: Limits = Limits { n_threads: 2, n_workers: 2, memory: 1 << 21, max_block: 1 };
 const N_RANKS: u64 = 4;
 
-fn source(name: &str) -> Handle {
-    let file = path(name);
-    let spec = Spec::new(*h5t::H5T_NATIVE_UINT16, &DIMS, Layout::Chunked(vec![1, 1, 130, 260]));
-    let values: Vec<u8> =
-        (0..DIMS.iter().product::<u64>()).flat_map(|at| ((at * 7919 % 65521) as u16).to_ne_bytes()).collect();
-    let made = create(&file, false, 0);
-    maker::write(&spec.make(&made, "data"), spec.datatype, &values);
-    drop(made);
-    open(&file)
-}
-
-/// A slice that is a chunk, and numbers of which a chunk has several.
-fn outputs() -> Vec<OutputSpec> {
-    let number = |class, n_bytes| NumberType::native(class, n_bytes);
-    vec![
-        OutputSpec { path: "copies".into(), number: number(NumberClass::Unsigned, 2), shape: vec![130, -2, 260, -1] },
-        OutputSpec { path: "out/firsts".into(), number: number(NumberClass::Unsigned, 2), shape: vec![-1, 2, -2] },
-    ]
-}
-
-fn copy(call: &Call<'_>, outputs: &mut [&mut [u8]]) -> Verdict {
-    let [copies, firsts] = outputs else { return Verdict::Failed("two outputs".into()) };
-    copies.copy_from_slice(call.inputs[0].data);
-    firsts.copy_from_slice(&call.inputs[0].data[..4]);
-    if call.slice == 7 { Verdict::Skip } else { Verdict::Done }
-}
-
-fn provenance() -> Provenance {
-    Provenance { facts: vec![("library".into(), "copy".into())], lists: Vec::new(), state: "written once".into() }
-}
-
-fn with_plan<T>(file: &Handle, n_workers: usize, then: impl FnOnce(&[Input], &Plan) -> T) -> T {
-    let inputs = [Input::open(&library(), file.0, "data", 2).expect("a dataset")];
-    let taken = Taken { map: vec![1, 2, 0, 0], padding: (0, 0) };
-    let limits = Limits { n_workers, n_threads: n_workers, ..LIMITS };
-    let plan = Plan::new(&[(&inputs[0], &taken)], &outputs(), limits).expect("a plan");
-    then(&inputs, &plan)
-}
-
-fn part(file: &Handle, to: &Path, rank: u64, facts: &Provenance, resume: bool) -> Result<Part, Error> {
+fn part(file: &Handle, to: &Path, rank: u64, facts: &Provenance, resume: bool) -> Result<(Part, Vec<u64>), Error> {
     with_plan(file, 2, |inputs, plan| {
         let plan = plan.clone().with_rank(Rank { rank, n_ranks: N_RANKS });
-        write_part(&library(), to, (inputs, &plan), &copy, false, (facts, resume), &|_| ())
+        let part = write_part(&library(), to, (inputs, &plan), &copy, false, (facts, resume), &|_| ())?;
+        Ok((part, join_parts(&library(), to, &plan, facts)?))
     })
-}
-
-fn pixels(path: &Path, dataset: &str) -> Vec<u8> {
-    let file = open(path);
-    let reader = Reader::open_path(&library(), file.0, dataset, Default::default()).expect("a dataset");
-    let mut all = vec![0; reader.dims().iter().product::<u64>() as usize * reader.element().n_bytes];
-    let (start, shape) = (vec![0; reader.dims().len()], reader.dims().to_vec());
-    reader.read(&start, &shape, None, &mut all).expect("all of it");
-    all
 }
 
 /// A name, and no file of it or of a part.
@@ -89,14 +37,14 @@ fn part_path(to: &Path, rank: u64) -> std::path::PathBuf {
 fn a_master_of_four_ranks_shows_what_one_process_writes() {
     let (file, alone, to) = (source("ranks-source"), path("ranks-alone"), fresh("ranks"));
     with_plan(&file, 2, |inputs, plan| {
-        write(&library(), &alone, (inputs, plan), &copy, false, &provenance(), &|_| ()).expect("written");
+        write(&library(), &alone, (inputs, plan), &copy, false, (&provenance(), false), &|_| ()).expect("written");
     });
     let mut missing = vec![0, 1, 2, 3];
     for rank in [2, 0, 3, 1] {
         assert!(!to.exists());
-        let done = part(&file, &to, rank, &provenance(), false).expect("a part");
+        let (done, left) = part(&file, &to, rank, &provenance(), false).expect("a part");
         missing.retain(|other| *other != rank);
-        assert_eq!((done.missing, done.path), (missing.clone(), part_path(&to, rank)));
+        assert_eq!((left, done.path), (missing.clone(), part_path(&to, rank)));
         let summary = done.summary.expect("it was not there");
         assert!(summary.n_done > 0 && summary.n_not_reached == 0, "{summary:?}");
     }
@@ -108,9 +56,9 @@ fn a_master_of_four_ranks_shows_what_one_process_writes() {
 #[test]
 fn a_part_that_is_there_is_kept_and_one_of_another_run_is_refused() {
     let (file, to) = (source("resume-source"), fresh("resume"));
-    let first = part(&file, &to, 1, &provenance(), false).expect("a part").path;
+    let first = part(&file, &to, 1, &provenance(), false).expect("a part").0.path;
     let bytes = std::fs::read(&first).expect("there");
-    let refused = |done: Result<Part, Error>, words: &str| {
+    let refused = |done: Result<(Part, Vec<u64>), Error>, words: &str| {
         let error = done.expect_err(words).to_string();
         assert!(error.contains(words) && error.contains("resume_000001.h5"), "{error}");
     };
@@ -119,7 +67,7 @@ fn a_part_that_is_there_is_kept_and_one_of_another_run_is_refused() {
     refused(part(&file, &to, 1, &other, true), "of another run");
     let written_again = Provenance { state: "written twice".into(), ..provenance() };
     refused(part(&file, &to, 1, &written_again, true), "an input that has changed");
-    assert!(part(&file, &to, 1, &provenance(), true).expect("kept").summary.is_none());
+    assert!(part(&file, &to, 1, &provenance(), true).expect("kept").0.summary.is_none());
     for rank in [0, 2] {
         part(&file, &to, rank, &provenance(), true).expect("a part");
     }
@@ -128,7 +76,7 @@ fn a_part_that_is_there_is_kept_and_one_of_another_run_is_refused() {
     let error = part(&file, &to, 0, &provenance(), true).expect_err("it is not rank 3's").to_string();
     assert!(error.contains("another rank's") && !to.exists(), "{error}");
     std::fs::remove_file(&place).expect("removed");
-    assert!(part(&file, &to, 3, &provenance(), true).expect("the last").missing.is_empty());
+    assert!(part(&file, &to, 3, &provenance(), true).expect("the last").1.is_empty());
     assert!(to.exists() && std::fs::read(&first).expect("there") == bytes);
 }
 
@@ -142,9 +90,7 @@ fn parts_are_the_same_bytes_with_any_number_of_threads() {
             write_part(&library(), &to, (inputs, &plan), &copy, false, (&provenance(), false), &|_| ())
                 .expect("a part");
         });
-        let bytes = std::fs::read(part_path(&to, 0)).expect("there");
-        std::fs::remove_file(to).expect("a master");
-        bytes
+        std::fs::read(part_path(&to, 0)).expect("there")
     };
     assert!(bytes(1) == bytes(4));
 }

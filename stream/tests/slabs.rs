@@ -203,7 +203,7 @@ fn results(name: &str, workers: usize, memory: u64) -> std::path::PathBuf {
         ..Provenance::default()
     };
     let summary =
-        write(&library(), &to, (&inputs, &plan), &copy_and_sum, false, &provenance, &|_| ()).expect("written");
+        write(&library(), &to, (&inputs, &plan), &copy_and_sum, false, (&provenance, false), &|_| ()).expect("written");
     assert_eq!((summary.n_done, summary.n_skipped), (64, 6));
     to
 }

@@ -8,10 +8,11 @@ use std::process::Command;
 use crate::process::{cargo, program};
 use crate::setup::System;
 use crate::tally::Tally;
-use crate::workspace::{data, root, target};
+use crate::workspace::root;
 use crate::{Result, dist, foreign, setup, soundness, test, wheel};
 
 mod record;
+mod slices;
 
 pub(crate) const HELP: &str = "the full numbers of what `test` samples; without a name: which proofs there are
 NAME...: these proofs, one after the other";
@@ -45,9 +46,9 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "slices",
-        help: "each slice is what the dataset holds, of 3000 datasets with three maps each, on each HDF5, and of 3000 what h5py reads; tomo and tiff beside \
-            scikit-image, astra, algotom, tifffile",
-        run: slices,
+        help: "slices of 3000 datasets with three maps each, on each HDF5, and of 3000 what h5py reads; 20 kills, full disks, two MPIs; the talk's library \
+            under sanitizers; tomo and tiff beside scikit-image, astra, algotom, tifffile",
+        run: slices::run,
     },
     Proof {
         name: "metrics",
@@ -185,25 +186,6 @@ fn replay(tally: &mut Tally) -> Result {
 /// Datasets and selections at random, each time others: the seed is printed.
 fn reader(tally: &mut Tally) -> Result {
     at_random(tally, "reader", "property", "10000")
-}
-
-/// Datasets, slicing maps, memory, threads, padding and blocks at random; the example libraries beside others' work.
-fn slices(tally: &mut Tally) -> Result {
-    at_random(tally, "slices", "slabs", "3000")?;
-    let python = wheel::environment_with("sources-tests", "python/tests/requirements.txt")?;
-    let mut beside = program(python);
-    beside.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests/test_slices.py"]);
-    tally.step("slices beside h5py", beside.env("DARKCHUNK_CASES", "3000"));
-    let tiffinfo = System::File { package: "libtiff-tools", path: "/usr/bin/tiffinfo" };
-    tally.check("libtiff-tools", || setup::system(&[tiffinfo]));
-    let python = setup::environment(&target()?.join("slices-tests"), &["tests/slices/requirements.txt"])?;
-    let command = root().join("dist/bin").join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX));
-    let mut oracles = program(python);
-    oracles.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/slices"]);
-    oracles.env("DARKCHUNK_COMMAND", command).env("DARKCHUNK_TOMO", dist::example("h5io-tomo")?);
-    oracles.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_DATA", data());
-    tally.step("slices beside oracles", &mut oracles);
-    Ok(())
 }
 
 /// A test program of `darkchunk-stream` with so many cases, on each HDF5.

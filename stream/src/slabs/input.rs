@@ -13,6 +13,7 @@ use darkchunk::element::ByteOrder;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::results::{NumberClass, NumberType};
 use darkchunk_hdf5::{Library, OpenDataset};
+use serde::{Deserialize, Serialize};
 
 use super::memory::{Memory, lines};
 use super::slicing::{Slicing, Span};
@@ -70,6 +71,11 @@ impl Input {
         self.number
     }
 
+    /// What a process has to know of it.
+    pub(super) fn known(&self) -> Known {
+        Known { name: self.name.clone(), dims: self.dims().to_vec(), number: self.number }
+    }
+
     /// What it is called in messages.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -84,8 +90,16 @@ pub fn index_path(file: &Path, dataset: &str) -> PathBuf {
     file.with_file_name(format!("{name}.{}.blocks", dataset.trim_matches('/').replace('/', ".")))
 }
 
+/// What a process has to know of an input before it says how slices are taken of it.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) dims: Vec<u64>,
+    pub(super) number: NumberType,
+}
+
 /// How slices are taken of an input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// For each axis 0, or which slicing axis it is, from 1 on.
     pub map: Vec<u32>,

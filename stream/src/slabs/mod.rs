@@ -8,11 +8,14 @@
 //! What a process makes becomes datasets of a new file ([`write`](fn@write)). What is stored does not depend on the number of threads: slices
 //! are written in their order, and so are the first failure and the stop that count.
 //!
-//! [`h5io`] has processes that are functions of a C library.
+//! [`h5io`] has processes that are functions of a C library; [`mpi`] hands out the parts of a run.
 
 pub mod h5io;
 mod input;
+mod manifest;
 mod memory;
+pub mod mpi;
+mod needs;
 mod output;
 mod parts;
 mod plan;
@@ -20,16 +23,19 @@ mod rank;
 mod results;
 mod run;
 mod slicing;
+mod summary;
 mod work;
 
 pub use input::{Input, Taken, index_path};
+pub use needs::MemoryPlan;
 pub use output::OutputSpec;
-pub use parts::{Part, write_part};
-pub use plan::{InputPlan, MemoryPlan, Plan};
+pub use parts::{Part, join_parts, write_part};
+pub use plan::{InputPlan, Plan};
 pub use rank::Rank;
 pub use results::{Provenance, write};
-pub use run::{Summary, run};
+pub use run::run;
 pub use slicing::Slicing;
+pub use summary::Summary;
 
 /// What a run may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +79,7 @@ pub struct Call<'a> {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Verdict {
     /// Outputs are made.
     Done,
@@ -89,6 +95,11 @@ pub enum Verdict {
 pub trait Process: Sync {
     /// Makes the outputs of some slices, all of each; they are zeros before. Several workers call at the same time, each in ascending order.
     fn process(&self, call: &Call<'_>, outputs: &mut [&mut [u8]]) -> Verdict;
+
+    /// Whether it is as before after a call that failed: then slices of such a call are tried again one by one.
+    fn survives(&self) -> bool {
+        false
+    }
 
     /// Whether the run is to end early. It is asked again and again, on the thread that runs.
     fn is_stopped(&self) -> bool {

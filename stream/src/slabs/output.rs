@@ -9,6 +9,7 @@ use darkchunk::pipeline::{Pipeline, buffer};
 use darkchunk_hdf5::results::{NewResult, NumberClass, NumberType, ResultDataset, bitshuffle_lz4};
 use darkchunk_hdf5::{File, Library};
 
+use super::manifest::{Begun, Chunk, Manifest, Slab};
 use super::memory::lines;
 use super::slicing::Slicing;
 use crate::{Error, Result};
@@ -99,8 +100,14 @@ impl Shape {
     }
 
     /// From the output of a call to that of the next in the memory of a task.
-    pub(super) fn call_bytes(&self, n_block: u64) -> u64 {
+    fn call_bytes(&self, n_block: u64) -> u64 {
         lines(self.slice_bytes.saturating_mul(n_block))
+    }
+
+    /// Where the output of a call begins in the memory of a task, after so many slices of it. With blocks a task is one call, or calls for its
+    /// slices one by one.
+    pub(super) fn begin(&self, before: u64, max_block: u64) -> u64 {
+        before * if max_block > 1 { self.slice_bytes } else { self.call_bytes(1) }
     }
 
     /// Memory of a task.
@@ -116,6 +123,10 @@ impl Shape {
     /// A chunk as it is stored.
     pub(super) fn encode(&self, chunk: &[u8]) -> Result<Vec<u8>> {
         Ok(self.pipeline.encode(Exec::current(), chunk)?)
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        (self.per_chunk * self.slice_bytes) as usize
     }
 
     /// Where the chunk of a slice begins in the dataset.
@@ -165,38 +176,115 @@ struct Open {
 }
 
 /// All outputs of a run.
-pub(super) struct Outputs(Vec<Open>);
+pub(super) struct Outputs {
+    open: Vec<Open>,
+    manifest: Option<Manifest>,
+    /// Chunks that were written since the last finished slab.
+    chunks: Vec<Chunk>,
+}
 
 impl Outputs {
     /// Makes their datasets.
-    pub(super) fn create(library: &Library, file: &File, shapes: &[Shape]) -> Result<Self> {
+    pub(super) fn create(library: &Library, file: &File, shapes: &[Shape], manifest: Manifest) -> Result<Self> {
         let open = |shape: &Shape| -> Result<Open> {
             let Shape { path, number, dims, chunk, filters, .. } = shape;
             let new = NewResult { path, number: *number, dims, chunk: Some(chunk), filters };
             let dataset = ResultDataset::create(library, file.id(), new)?;
             Ok(Open { shape: shape.clone(), dataset, gathered: None })
         };
-        shapes.iter().map(open).collect::<Result<_>>().map(Self)
+        let open = shapes.iter().map(open).collect::<Result<_>>()?;
+        Ok(Self { open, manifest: Some(manifest), chunks: Vec::new() })
     }
 
     /// Writes a slice that is a chunk, and is encoded.
     pub(super) fn put_chunk(&mut self, output: usize, place: &[u64], chunk: &[u8]) -> Result<()> {
-        let Some(open) = self.0.get(output) else { return Ok(()) };
-        Ok(open.dataset.write_chunk(&open.shape.offset(place), chunk)?)
+        let Some(open) = self.open.get(output) else { return Ok(()) };
+        self.store(output, &open.shape.offset(place), chunk)
     }
 
     /// Takes a slice for a chunk of several. They come in ascending order.
     pub(super) fn put_slice(&mut self, output: usize, place: &[u64], slice: &[u8]) -> Result<()> {
-        let Some(open) = self.0.get_mut(output) else { return Ok(()) };
+        let Some(open) = self.open.get(output) else { return Ok(()) };
         let offset = open.shape.offset(place);
         if open.gathered.as_ref().is_some_and(|gathered| gathered.offset != offset) {
-            open.write_gathered()?;
+            self.write_gathered(output)?;
         }
-        let n_bytes = (open.shape.per_chunk * open.shape.slice_bytes) as usize;
-        let (per_chunk, run) = (open.shape.per_chunk as usize, open.shape.run_bytes);
-        let gathered = match &mut open.gathered {
+        match self.open.get_mut(output) {
+            Some(open) => open.gather(offset, place, slice),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is gathered.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        (0..self.open.len()).try_for_each(|output| self.write_gathered(output))
+    }
+
+    fn write_gathered(&mut self, output: usize) -> Result<()> {
+        let Some(open) = self.open.get_mut(output) else { return Ok(()) };
+        let Some(Gathered { offset, bytes }) = open.gathered.take() else { return Ok(()) };
+        let encoded = open.shape.encode(&bytes)?;
+        self.store(output, &offset, &encoded)
+    }
+
+    /// Writes a chunk, and notes where it is.
+    fn store(&mut self, output: usize, offset: &[u64], chunk: &[u8]) -> Result<()> {
+        let Some(open) = self.open.get(output) else { return Ok(()) };
+        open.dataset.write_chunk(offset, chunk)?;
+        if self.manifest.is_none() {
+            return Ok(());
+        }
+        match open.dataset.chunk_address(offset) {
+            Ok(address) => self.chunks.push(Chunk::new(output, offset, address, chunk)),
+            // An HDF5 before 1.10.5: nothing can be found again.
+            Err(_) => self.manifest.take().into_iter().for_each(Manifest::remove),
+        }
+        Ok(())
+    }
+
+    /// Notes that a slab is finished: its last slice, what became of its slices, and the first failure so far.
+    pub(super) fn note(&mut self, end: u64, status: &[u8], failure: Option<&(u64, String)>) -> Result<()> {
+        let begun = |(output, open): (usize, &Open)| {
+            let gathered = open.gathered.as_ref()?;
+            let encoded = open.shape.encode(&gathered.bytes);
+            Some(encoded.map(|bytes| Begun { output, offset: gathered.offset.clone(), bytes }))
+        };
+        let Some(manifest) = &mut self.manifest else { return Ok(()) };
+        let begun = self.open.iter().enumerate().filter_map(begun).collect::<Result<_>>()?;
+        let chunks = std::mem::take(&mut self.chunks);
+        manifest.slab(&Slab { end, status: status.to_vec(), failure: failure.cloned(), chunks, begun });
+        Ok(())
+    }
+
+    /// Does again what an earlier run did for a slab.
+    pub(super) fn repeat(&mut self, slab: &Slab, chunks: &[Vec<u8>]) -> Result<()> {
+        for (chunk, bytes) in slab.chunks.iter().zip(chunks) {
+            self.store(chunk.output, &chunk.offset, bytes)?;
+        }
+        for open in &mut self.open {
+            open.gathered = None;
+        }
+        for Begun { output, offset, bytes } in &slab.begun {
+            let Some(open) = self.open.get_mut(*output) else { continue };
+            let mut whole = buffer(open.shape.chunk_bytes())?;
+            open.shape.pipeline.decode(Exec::current(), 0, bytes, &mut whole)?;
+            open.gathered = Some(Gathered { offset: offset.clone(), bytes: whole });
+        }
+        self.note(slab.end, &slab.status, slab.failure.as_ref())
+    }
+
+    /// Closes the datasets.
+    pub(super) fn close(self) -> Option<Manifest> {
+        self.manifest
+    }
+}
+
+impl Open {
+    fn gather(&mut self, offset: Vec<u64>, place: &[u64], slice: &[u8]) -> Result<()> {
+        let (per_chunk, run) = (self.shape.per_chunk as usize, self.shape.run_bytes);
+        let gathered = match &mut self.gathered {
             Some(gathered) => gathered,
-            none => none.insert(Gathered { offset, bytes: buffer(n_bytes)? }),
+            none => none.insert(Gathered { offset, bytes: buffer(self.shape.chunk_bytes())? }),
         };
         let at = place.last().map_or(0, |place| (*place as usize) % per_chunk);
         for (number, bytes) in slice.chunks_exact(run).enumerate() {
@@ -204,18 +292,5 @@ impl Outputs {
             gathered.bytes[to..to + run].copy_from_slice(bytes);
         }
         Ok(())
-    }
-
-    /// Writes what is gathered.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        self.0.iter_mut().try_for_each(Open::write_gathered)
-    }
-}
-
-impl Open {
-    fn write_gathered(&mut self) -> Result<()> {
-        let Some(Gathered { offset, bytes }) = self.gathered.take() else { return Ok(()) };
-        let encoded = self.shape.encode(&bytes)?;
-        Ok(self.dataset.write_chunk(&offset, &encoded)?)
     }
 }

@@ -7,19 +7,17 @@
 
 use std::path::{Path, PathBuf};
 
-use darkchunk::pipeline::buffer;
-use darkchunk_hdf5::virtual_dataset::{self, Blocks};
-use darkchunk_hdf5::{File, Library, OpenDataset, values};
-use sha2::{Digest, Sha256};
-
 use super::input::Input;
 use super::plan::Plan;
 use super::rank::Rank;
-use super::results::{PROCESS, Provenance, STATUS, begin, describe, finish, write_with};
-use super::run::Summary;
+use super::results::{Mark, PROCESS, Provenance, STATUS, begin, describe, finish, identity, write_with};
+use super::summary::Summary;
 use super::{Process, Status};
 use crate::master::part_path;
 use crate::{Error, Options, Reader, Result};
+use darkchunk::pipeline::buffer;
+use darkchunk_hdf5::virtual_dataset::{self, Blocks};
+use darkchunk_hdf5::{File, Library, OpenDataset, values};
 
 /// What one process has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +28,15 @@ pub struct Part {
     pub summary: Option<Summary>,
     /// Slices that failed, also of a file that was there.
     pub n_failed: u64,
-    /// Ranks whose files are not there yet. Where there are none, the master is made.
-    pub missing: Vec<u64>,
 }
 
 /// The attributes of the process's group by which parts know each other.
 const RUN: &str = "run";
 const RANK: &str = "rank";
 
-/// Calls `process` for the slices of this process ([`Plan::with_rank`]), writes them to a file beside `to`, and makes `to`, the master,
-/// where the files of all others are there. A part that is there and of the same run is not done again with `resume`.
+/// Calls `process` for the slices of this process ([`Plan::with_rank`]), and writes them to a file beside `to`, which will be the master
+/// ([`join_parts`]). With `resume` a part that is there and of the same run is not done again, nor
+/// are slabs of one that was ended.
 ///
 /// # Errors
 /// As [`write`](fn@super::write); [`Error::Part`] for a file of another run.
@@ -67,25 +64,26 @@ pub fn write_part(
             values::set_string(library, file.id(), PROCESS, RUN, &run)?;
             Ok(values::set_string(library, file.id(), PROCESS, RANK, &rank)?)
         };
-        Some(write_with(library, &path, (inputs, plan), process, keep_going, (provenance, &mark), seen)?)
+        let what = (provenance, &mark as Mark<'_>, &*run, resume);
+        Some(write_with(library, &path, (inputs, plan), process, keep_going, what, seen)?)
     };
-    let ranks = 0..plan.rank.n_ranks;
-    let missing: Vec<u64> = ranks.filter(|rank| !part_path(to, *rank).exists()).collect();
-    if missing.is_empty() && !to.exists() {
-        join(library, to, plan, provenance, &run)?;
-    }
     let n_failed = match &summary {
         Some(summary) => summary.n_failed,
         None => failed(library, &path)?,
     };
-    Ok(Part { path, summary, n_failed, missing })
+    Ok(Part { path, summary, n_failed })
 }
 
-/// What parts of the same run have in common: what was called with what, and how its slices are shared.
-fn identity(plan: &Plan, provenance: &Provenance) -> String {
-    let outputs: Vec<_> = plan.outputs.iter().map(|shape| (&shape.path, &shape.dims, &shape.map)).collect();
-    let text = format!("{provenance:?} {outputs:?} {:?} {}", plan.slicing.dims(), plan.rank.n_ranks);
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Makes the master `to` where the files of all ranks are there, and it is not; else says which ranks are missing.
+///
+/// # Errors
+/// [`Error::Part`] for a file of another run; what HDF5 and the system say.
+pub fn join_parts(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance) -> Result<Vec<u64>> {
+    let missing: Vec<u64> = (0..plan.rank.n_ranks).filter(|rank| !part_path(to, *rank).exists()).collect();
+    if missing.is_empty() && !to.exists() {
+        join(library, to, plan, provenance, &identity(plan, provenance))?;
+    }
+    Ok(missing)
 }
 
 fn check(library: &Library, path: &Path, run: &str, rank: Rank) -> Result<()> {

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use super::input::{Geometry, Input, Taken};
 use super::memory::lines;
-use super::output::{self, Shape};
+use super::needs::{Apart, MemoryPlan, PART_BYTES, is_partial, made, reading};
+use super::output::Shape;
 use super::rank::Rank;
 use super::slicing::{Slicing, Spans};
 use super::{Limits, OutputSpec};
@@ -24,15 +25,6 @@ const SLICES_A_WORKER: u64 = 4;
 
 /// Slices that are handed to a worker at once have about so many bytes.
 const TASK_BYTES: u64 = 64 << 10;
-
-/// Bytes of a dataset in one piece, or by HDF5, that are read at once.
-const PIECE_BYTES: u64 = 8 << 20;
-
-/// What decodes alone in a bitshuffle chunk of the usual kind.
-const PART_BYTES: u64 = 8192;
-
-/// The most that a reader keeps of where the blocks of chunks are.
-const MAX_INDEX_BYTES: u64 = 64 << 20;
 
 /// What will be done with an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,26 +56,6 @@ pub struct InputPlan {
     pub slice_bytes: u64,
     /// Bytes of a slab in memory.
     pub slab_bytes: u64,
-}
-
-/// Memory that a run takes at most, in bytes, besides that of the program, of HDF5 and of the library.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MemoryPlan {
-    /// All slabs that are in memory at the same time.
-    pub slabs: u64,
-    /// Chunks that are read and decoded, where they are in the file, and where their blocks are.
-    pub reading: u64,
-    /// Outputs that are being made, encoded and written.
-    pub outputs: u64,
-}
-
-impl MemoryPlan {
-    /// All of it.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.slabs.saturating_add(self.reading).saturating_add(self.outputs)
-    }
 }
 
 /// What a run will do.
@@ -122,6 +94,21 @@ impl Plan {
     /// # Errors
     /// [`Error::Argument`] where maps, padding or outputs do not fit, and where memory is too small for one slice.
     pub fn new(inputs: &[(&Input, &Taken)], outputs: &[OutputSpec], limits: Limits) -> Result<Self> {
+        Self::of(inputs, outputs, limits, false).map(|(plan, _)| plan)
+    }
+
+    /// The same for workers that are processes with data of their own, and where these data are.
+    #[cfg(unix)]
+    pub(super) fn apart(inputs: &[(&Input, &Taken)], outputs: &[OutputSpec], limits: Limits) -> Result<(Self, Apart)> {
+        Self::of(inputs, outputs, limits, true)
+    }
+
+    fn of(
+        inputs: &[(&Input, &Taken)],
+        outputs: &[OutputSpec],
+        limits: Limits,
+        is_apart: bool,
+    ) -> Result<(Self, Apart)> {
         let (n_threads, n_workers) = (limits.n_threads.max(1), limits.n_workers.max(1));
         let limits = Limits { n_threads, n_workers, max_block: limits.max_block.max(1), ..limits };
         let mapped: Vec<_> = inputs.iter().map(|(input, taken)| (input.name(), input.dims(), &taken.map[..])).collect();
@@ -134,7 +121,11 @@ impl Plan {
         let per_slice = geometries.iter().filter(|g| !g.is_fixed()).map(|g| g.slice_bytes).fold(1, u64::saturating_add);
         let n_task = if is_dense { limits.max_block } else { (TASK_BYTES / per_slice).max(1) };
         let readers: Vec<&Input> = inputs.iter().map(|(input, _)| *input).collect();
-        let (reading, made) = (reading(&readers, limits), made(&geometries, &outputs, n_task, &slicing, limits));
+        let apart = Apart::new(&geometries, &outputs, limits.max_block);
+        let n_apart = if is_apart { limits.n_workers as u64 } else { 0 };
+        let made = made(&geometries, &outputs, n_task, &slicing, limits);
+        let made = made.saturating_add(n_apart.saturating_mul(apart.n_bytes() as u64));
+        let reading = reading(&readers, limits);
         let planner = Planner { slicing: &slicing, geometries: &geometries, readers: &readers, limits };
         let cut =
             planner.cut(limits.memory.saturating_sub(reading).saturating_sub(made), reading.saturating_add(made))?;
@@ -153,7 +144,10 @@ impl Plan {
         let spans = Spans::new(&slicing, cut.axis, cut.height);
         let (height, axis) = (cut.height, cut.axis);
         let rank = Rank::ALONE;
-        Ok(Self { slicing, geometries, outputs, spans, limits, n_task, inputs, memory, height, axis, unit, rank })
+        Ok((
+            Self { slicing, geometries, outputs, spans, limits, n_task, inputs, memory, height, axis, unit, rank },
+            apart,
+        ))
     }
 
     /// The same for one of several processes, which has a part of the first slicing axis, a multiple of the chunks high. It does not
@@ -164,6 +158,12 @@ impl Plan {
         let units = rank.part(n.div_ceil(self.unit));
         let within = (units.start * self.unit).min(n)..units.end.saturating_mul(self.unit).min(n);
         Self { spans: self.spans.within(within), rank, ..self }
+    }
+
+    /// How many parts there can be: one for each height of the chunks.
+    #[must_use]
+    pub fn max_parts(&self) -> u64 {
+        self.slicing.dims()[0].div_ceil(self.unit).max(1)
     }
 
     /// The slices of this process.
@@ -232,44 +232,6 @@ fn described(
 
 fn n_bytes(dims: &[u64], reader: &Reader) -> u64 {
     dims.iter().fold(reader.element().n_bytes as u64, |n, dim| n.saturating_mul(*dim))
-}
-
-/// Memory of what reads: for each thread a chunk as it is stored and one that is decoded; the list of chunks; their blocks.
-fn reading(inputs: &[&Input], limits: Limits) -> u64 {
-    let of = |input: &&Input| {
-        let reader = &input.reader;
-        let block = reader.largest_block().min(usize::MAX / 4) as u64;
-        let once = match reader.way() {
-            Way::Direct => block.saturating_mul(2).saturating_mul(limits.n_threads as u64),
-            Way::Chunks => block.saturating_mul(3).saturating_mul(limits.n_threads as u64),
-            Way::Hdf5 => block.max(PIECE_BYTES).saturating_mul(2),
-        };
-        let n_chunks = reader.stored().map_or(0, |(n_chunks, _)| n_chunks);
-        let index = if is_partial(reader) { n_chunks.saturating_mul(block / PART_BYTES * 4 + 128) } else { 0 };
-        once.saturating_add(n_chunks.saturating_mul(32)).saturating_add(index.min(MAX_INDEX_BYTES))
-    };
-    inputs.iter().map(of).fold(0, u64::saturating_add)
-}
-
-/// Memory of outputs, and of slices that are copied for a call.
-fn made(geometries: &[Geometry], outputs: &[Shape], n_task: u64, slicing: &Slicing, limits: Limits) -> u64 {
-    let n_workers = limits.n_workers as u64;
-    let copied = geometries.iter().map(|geometry| {
-        let n = limits.max_block.saturating_add(geometry.padding.0).saturating_add(geometry.padding.1);
-        if n > 1 { n.saturating_mul(geometry.slice_bytes) } else { 0 }
-    });
-    let copied = copied.fold(0, u64::saturating_add).saturating_mul(n_workers);
-    let buffer = outputs.iter().map(|shape| shape.buffer_bytes(n_task, limits.max_block).saturating_mul(2));
-    let buffers = buffer.fold(0, u64::saturating_add).saturating_mul(output::n_buffers(limits.n_workers) as u64);
-    let chunks = outputs.iter().map(Shape::gathered_bytes).fold(0, u64::saturating_add);
-    copied.saturating_add(buffers).saturating_add(chunks).saturating_add(slicing.n_slices())
-}
-
-/// Whether parts of its chunks may be decoded alone: filters with an index of blocks.
-fn is_partial(reader: &Reader) -> bool {
-    const BITSHUFFLE: u32 = 32008;
-    let filters: Vec<u32> = reader.filters().collect();
-    filters == [BITSHUFFLE] && reader.way() != Way::Hdf5
 }
 
 struct Planner<'a> {

@@ -76,6 +76,12 @@ impl Rank {
         })
     }
 
+    /// Whether the variable by which a rank is known is set by launchers of MPI programs alone.
+    #[must_use]
+    pub fn is_of_mpi(variable: &str) -> bool {
+        ["OMPI_", "PMI_", "PMIX_"].iter().any(|start| variable.starts_with(start))
+    }
+
     /// Its part of so many things in a row: as many as each of the others, or one more.
     pub(super) fn part(self, n: u64) -> Range<u64> {
         let at = |rank: u64| (u128::from(n) * u128::from(rank) / u128::from(self.n_ranks.max(1))) as u64;

@@ -8,19 +8,24 @@
 //!     status                of each slice: 0 done, 1 skipped, 2 failed, 3 not reached
 //! ```
 //!
-//! It is written under another name in the folder of its own, and gets its name when it is complete and on the disk. No time is in it: the
-//! same run gives the same bytes.
+//! It is written under another name in the folder of its own, and gets its name when it is complete and on the disk
+//! ([`manifest`]). No time is in it: the same run gives the same bytes, also one that resumes.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::results::{NewResult, NumberClass, NumberType, ResultDataset, nexus_group, texts};
 use darkchunk_hdf5::{File, Library};
 
+use sha2::{Digest, Sha256};
+
 use super::input::Input;
+use super::manifest::{self, Left, Manifest};
 use super::output::Outputs;
 use super::plan::Plan;
-use super::run::{Summary, run_into};
+use super::run::run_into;
+use super::summary::{Kept, Summary};
 use super::{Process, Status};
 use crate::temporary::Temporary;
 use crate::{Error, Result};
@@ -46,44 +51,116 @@ pub struct Provenance {
 /// What else is written to a file before the first slice.
 pub(super) type Mark<'a> = &'a dyn Fn(&File) -> Result<()>;
 
-/// Calls `process` for all slices, as [`run`](fn@super::run) does, and writes a new file with the outputs.
+/// Calls `process` for all slices, as [`run`](fn@super::run) does, and writes a new file with the outputs. With `resume` slabs that an earlier
+/// run of the same kind has finished are not done again.
 ///
 /// # Errors
-/// As [`run`](fn@super::run), and [`Error::Argument`] where the file is there already. There is no new file then.
+/// As [`run`](fn@super::run), and [`Error::Argument`] where the file is there already, or slabs of an earlier run are and it is not to be
+/// resumed. There is no new file then; what is finished is left for a run that resumes ([`Error::Kept`]).
 pub fn write(
     library: &Library,
     to: &Path,
     parts: (&[Input], &Plan),
     process: &dyn Process,
     keep_going: bool,
-    provenance: &Provenance,
+    (provenance, resume): (&Provenance, bool),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    write_with(library, to, parts, process, keep_going, (provenance, &|_| Ok(())), seen)
+    let run = identity(parts.1, provenance);
+    write_with(library, to, parts, process, keep_going, (provenance, &|_| Ok(()), &run, resume), seen)
 }
 
-/// The same, with a mark.
+/// The same, with a mark, and for a run that has another identity.
 pub(super) fn write_with(
     library: &Library,
     to: &Path,
     (inputs, plan): (&[Input], &Plan),
     process: &dyn Process,
     keep_going: bool,
-    (provenance, mark): (&Provenance, Mark<'_>),
+    (provenance, mark, run, resume): (&Provenance, Mark<'_>, &str, bool),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
+    let left = left(to, run, resume)?;
     let (temporary, file) = begin(library, to, plan.rank.rank)?;
     // First all that has a name: one that an output takes as well is refused before the first slice.
     describe(library, &file, provenance)?;
     mark(&file)?;
     let status = status(library, &file, plan)?;
-    let mut outputs = Outputs::create(library, &file, &plan.outputs)?;
-    let summary = run_into(inputs, plan, process, keep_going, Some(&mut outputs), seen)?;
-    drop(outputs);
+    let manifest = Manifest::begin(temporary.path(), run)?;
+    let mut outputs = Outputs::create(library, &file, &plan.outputs, manifest)?;
+    let done = kept(&left, plan, &mut outputs)
+        .and_then(|kept| run_into(inputs, plan, process, keep_going, Some((&mut outputs, kept)), seen))
+        .and_then(|summary| outputs.finish().map(|()| summary));
+    let manifest = outputs.close();
+    let summary = match done {
+        Ok(summary) => summary,
+        Err(error) => {
+            drop((status, file));
+            return Err(keep(temporary, manifest, error));
+        }
+    };
     status.write(&summary.status)?;
     drop(status);
     finish(temporary, file, to)?;
+    manifest.into_iter().for_each(Manifest::remove);
+    left.into_iter().for_each(Left::remove);
     Ok(summary)
+}
+
+/// What earlier runs have left, which is not to be lost by mistake.
+fn left(to: &Path, run: &str, resume: bool) -> Result<Vec<Left>> {
+    let left = manifest::left(to, run)?;
+    match left.last() {
+        Some(last) if !resume && last.end() > 0 => Err(Error::Argument(format!(
+            "an earlier run has begun {}, up to slice {}: --resume goes on with it; to begin anew remove {}",
+            to.display(),
+            last.end(),
+            last.path().display()
+        ))),
+        _ => Ok(left),
+    }
+}
+
+/// Copies what the earlier run finished that came furthest.
+fn kept(left: &[Left], plan: &Plan, outputs: &mut Outputs) -> Result<Kept> {
+    let (mut kept, own) = (Kept::default(), plan.own_slices());
+    let Some(last) = left.last() else { return Ok(kept) };
+    for (slab, chunks) in last.slabs() {
+        kept.status.extend(&slab.status);
+        if own.start + kept.status.len() as u64 != slab.end || slab.end > own.end {
+            return Err(Error::Argument(format!("{} is of other slices: remove it", last.path().display())));
+        }
+        outputs.repeat(slab, &chunks)?;
+        kept.failure = kept.failure.or(slab.failure.clone());
+    }
+    Ok(kept)
+}
+
+/// Leaves what is finished, if anything is, for a run that resumes.
+fn keep(temporary: Temporary, manifest: Option<Manifest>, error: Error) -> Error {
+    match manifest {
+        Some(manifest) if manifest.end > 0 => {
+            temporary.keep();
+            Error::Kept { error: Box::new(error), end: manifest.end }
+        }
+        Some(manifest) => {
+            manifest.remove();
+            error
+        }
+        None => error,
+    }
+}
+
+/// What runs have in common that may go on with each other: what is called with what, and how its slices are shared.
+pub(super) fn identity(plan: &Plan, provenance: &Provenance) -> String {
+    let outputs: Vec<_> = plan.outputs.iter().map(|shape| (&shape.path, &shape.dims, &shape.map)).collect();
+    let text = format!(
+        "{} {provenance:?} {outputs:?} {:?} {}",
+        env!("CARGO_PKG_VERSION"),
+        plan.slicing.dims(),
+        plan.rank.n_ranks
+    );
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes a file that has another name until it is finished, and opens it.
@@ -92,8 +169,6 @@ pub(super) fn begin(library: &Library, to: &Path, rank: u64) -> Result<(Temporar
         return Err(Error::Argument(format!("{} is there already", to.display())));
     }
     let place = unfinished(to, rank)?;
-    // The system's words for a folder that is missing are better than HDF5's. A file of another run is not touched.
-    fs::File::create_new(&place).map_err(|error| Error::Argument(format!("{}: {error}", place.display())))?;
     let temporary = Temporary(Some(place.clone()));
     Ok((temporary, File::create(library, &place)?))
 }
@@ -108,17 +183,26 @@ pub(super) fn finish(temporary: Temporary, file: File, to: &Path) -> Result<()> 
 fn publish(place: &Path, to: &Path) -> std::io::Result<()> {
     match fs::hard_link(place, to) {
         Ok(()) => fs::remove_file(place),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
         Err(_) => fs::rename(place, to),
     }
 }
 
-/// The name that a file has until it is finished: in the same folder, and of no other process. Processes of several machines may have
-/// the same number, but not the same rank.
+/// Makes a file of the name that it has until it is finished: in the same folder, and of no other process. Processes of several machines
+/// may have the same number, but not the same rank; a file that a process of the same number has left is not touched.
 fn unfinished(to: &Path, rank: u64) -> Result<PathBuf> {
     let none = || Error::Argument(format!("{} is no name of a file", to.display()));
     let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
-    Ok(to.with_file_name(format!(".{name}.{rank}.{}.tmp", std::process::id())))
+    let mut number = u64::from(std::process::id());
+    loop {
+        let place = to.with_file_name(format!(".{name}.{rank}.{number}.tmp"));
+        // The system's words for a folder that is missing are better than HDF5's.
+        match fs::File::create_new(&place) {
+            Ok(_) => return Ok(place),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(Error::Argument(format!("{}: {error}", place.display()))),
+        }
+    }
 }
 
 /// Writes what is known before the first slice.

@@ -16,32 +16,13 @@ use super::memory::Memory;
 use super::output::{Outputs, n_buffers};
 use super::plan::{Plan, SLABS};
 use super::slicing::Span;
+use super::summary::{Kept, Summary};
 use super::work::{Buffer, Called, Channels, Done, Shop, Slab, Task};
 use super::{Process, Status, Verdict};
-use crate::{Error, Result, Statistics};
+use crate::{Error, Result};
 
 /// How long results are waited for before the process is asked whether to end.
 const TICK: Duration = Duration::from_millis(20);
-
-/// What became of the slices of this process.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Slices whose outputs are there.
-    pub n_done: u64,
-    /// Slices that the process left out.
-    pub n_skipped: u64,
-    /// Slices that failed.
-    pub n_failed: u64,
-    /// Slices that were not reached, because the process stopped.
-    pub n_not_reached: u64,
-    /// The first slice that failed, and why.
-    pub failure: Option<(u64, String)>,
-    /// What was read and decoded of each input.
-    pub statistics: Vec<Statistics>,
-    /// What became of each slice, a [`Status`]; those of other processes are not reached here.
-    pub status: Vec<u8>,
-}
 
 /// Calls `process` for all slices, or with [`Plan::with_rank`] for this process's part of them. Where one fails the run ends, or with `keep_going` is continued. `seen` is told how many slices are done.
 ///
@@ -58,13 +39,13 @@ pub fn run(
     run_into(inputs, plan, process, keep_going, None, seen)
 }
 
-/// The same, with outputs.
+/// The same, with outputs, of which some slices may be there.
 pub(super) fn run_into(
     inputs: &[Input],
     plan: &Plan,
     process: &dyn Process,
     keep_going: bool,
-    outputs: Option<&mut Outputs>,
+    outputs: Option<(&mut Outputs, Kept)>,
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
     let shop = Shop { plan, process, keep_going, limit: AtomicU64::new(u64::MAX) };
@@ -74,7 +55,9 @@ pub(super) fn run_into(
     for _ in 0..n_buffers(plan.limits.n_workers) {
         let _ = buffers.send(buffer(plan)?);
     }
+    let (outputs, kept) = outputs.unzip();
     let mut host = Host::new(inputs, &shop, outputs, seen, (tasks, buffers, results))?;
+    host.keep(kept.unwrap_or_default());
     std::thread::scope(|scope| {
         let mut n_workers = 0;
         for worker in 0..plan.limits.n_workers {
@@ -127,6 +110,10 @@ struct Host<'a> {
     next: u64,
     /// Slabs that are worked on, with their slices that are not done.
     at_work: VecDeque<(Arc<Slab>, u64)>,
+    /// Where slabs end that are not finished.
+    ends: VecDeque<u64>,
+    /// Where the last finished one ends.
+    finished: u64,
     /// What is in memory of each input.
     current: Vec<Option<Arc<Filled>>>,
     free: Vec<Vec<Memory>>,
@@ -148,6 +135,7 @@ impl<'a> Host<'a> {
         let mut status = Vec::new();
         status.try_reserve_exact(n_slices).map_err(|_| darkchunk::Error::NoMemory { n_bytes: n_slices })?;
         status.resize(n_slices, Status::NotReached as u8);
+        let first = shop.plan.own_slices().start;
         Ok(Self {
             inputs,
             plan: shop.plan,
@@ -158,8 +146,10 @@ impl<'a> Host<'a> {
             buffers: Some(buffers),
             results,
             early: BTreeMap::new(),
-            next: shop.plan.own_slices().start,
+            next: first,
             at_work: VecDeque::new(),
+            ends: VecDeque::new(),
+            finished: first,
             current: inputs.iter().map(|_| None).collect(),
             free: inputs.iter().map(|_| Vec::new()).collect(),
             end: None,
@@ -171,13 +161,25 @@ impl<'a> Host<'a> {
         (self.tasks, self.buffers) = (None, None);
     }
 
-    /// All slabs, one after the other.
+    /// Begins after what an earlier run has finished.
+    fn keep(&mut self, kept: Kept) {
+        let end = self.next + kept.status.len() as u64;
+        self.summary.status[self.next as usize..end as usize].copy_from_slice(&kept.status);
+        (self.summary.failure, self.summary.n_kept) = (kept.failure, end - self.next);
+        (self.next, self.finished) = (end, end);
+        (self.seen)(end);
+    }
+
+    /// All slabs that are not finished, one after the other.
     fn all(&mut self) -> Result<()> {
         for number in 0..self.plan.spans.len() {
             while self.at_work.len() as u64 >= SLABS && self.end.is_none() {
                 self.wait()?;
             }
             let span = self.plan.spans.get(number);
+            if span.first + span.n <= self.finished {
+                continue;
+            }
             // After the slice by which a worker has ended the run, though those before it may still be worked on.
             if self.end.is_some() || span.first >= self.shop.limit.load(Ordering::Acquire) {
                 break;
@@ -234,7 +236,8 @@ impl<'a> Host<'a> {
     }
 
     fn hand_out(&mut self, slab: Arc<Slab>, span: &Span) {
-        let mut done = 0;
+        let n_finished = self.finished.saturating_sub(span.first);
+        let mut done = n_finished;
         while done < span.n {
             let first = span.first + done;
             let n = self.plan.n_task.min(span.n - done).min(self.in_row(first));
@@ -244,7 +247,8 @@ impl<'a> Host<'a> {
             }
             done += n;
         }
-        self.at_work.push_back((slab, span.n));
+        self.at_work.push_back((slab, span.n - n_finished));
+        self.ends.push_back(span.first + span.n);
     }
 
     /// With blocks a task is a call, which ends with a row of the fastest axis.
@@ -269,9 +273,12 @@ impl<'a> Host<'a> {
             self.end.get_or_insert(End::Failure(drained.err().unwrap_or(error)));
             return;
         }
-        let call = Called { n: span.n, verdict: Verdict::Failed(error.to_string()), encoded: Vec::new() };
-        let done = Done { slab: None, first: span.first, n: span.n, calls: vec![call], buffer: None };
-        self.early.insert(span.first, done);
+        let (first, end) = (span.first.max(self.finished), span.first + span.n);
+        let call =
+            Called { before: 0, n: end - first, verdict: Verdict::Failed(error.to_string()), encoded: Vec::new() };
+        let done = Done { slab: None, first, n: end - first, calls: vec![call], buffer: None };
+        self.early.insert(first, done);
+        self.ends.push_back(end);
         if let Err(error) = self.take_in_order() {
             self.end.get_or_insert(End::Failure(error));
         }
@@ -345,8 +352,8 @@ impl<'a> Host<'a> {
             && let Some(done) = self.early.remove(&self.next)
         {
             let mut slice = done.first;
-            for (number, call) in done.calls.iter().enumerate() {
-                self.called(slice, number as u64, call, done.buffer.as_ref())?;
+            for call in &done.calls {
+                self.called(slice, call, done.buffer.as_ref())?;
                 slice += call.n;
                 if self.end.is_some() {
                     return Ok(());
@@ -354,6 +361,7 @@ impl<'a> Host<'a> {
             }
             self.next = done.first + done.n;
             (self.seen)(self.next);
+            self.note_finished()?;
             if let (Some(buffers), Some(buffer)) = (&self.buffers, done.buffer) {
                 let _ = buffers.send(buffer);
             }
@@ -361,10 +369,23 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
-    fn called(&mut self, slice: u64, number: u64, call: &Called, buffer: Option<&Buffer>) -> Result<()> {
+    /// Notes slabs of which all results are taken.
+    fn note_finished(&mut self) -> Result<()> {
+        while let Some(end) = self.ends.front().copied().filter(|end| *end <= self.next) {
+            self.ends.pop_front();
+            let (status, failure) = (&self.summary.status[self.finished as usize..end as usize], &self.summary.failure);
+            if let Some(outputs) = &mut self.outputs {
+                outputs.note(end, status, failure.as_ref())?;
+            }
+            self.finished = end;
+        }
+        Ok(())
+    }
+
+    fn called(&mut self, slice: u64, call: &Called, buffer: Option<&Buffer>) -> Result<()> {
         let status = match &call.verdict {
             Verdict::Done => {
-                self.put(slice, number, call, buffer)?;
+                self.put(slice, call, buffer)?;
                 Status::Done
             }
             Verdict::Skip => Status::Skipped,
@@ -385,7 +406,7 @@ impl<'a> Host<'a> {
     }
 
     /// Writes the outputs of a call.
-    fn put(&mut self, slice: u64, number: u64, call: &Called, buffer: Option<&Buffer>) -> Result<()> {
+    fn put(&mut self, slice: u64, call: &Called, buffer: Option<&Buffer>) -> Result<()> {
         let Some(outputs) = &mut self.outputs else { return Ok(()) };
         let mut encoded = call.encoded.iter();
         for at in 0..call.n {
@@ -396,7 +417,7 @@ impl<'a> Host<'a> {
                     outputs.put_chunk(output, &place, chunk)?;
                 } else if let Some(buffer) = buffer {
                     let n_bytes = shape.slice_bytes as usize;
-                    let from = (number * shape.call_bytes(self.plan.limits.max_block)) as usize + at as usize * n_bytes;
+                    let from = shape.begin(call.before, self.plan.limits.max_block) as usize + at as usize * n_bytes;
                     outputs.put_slice(output, &place, &buffer.0[output].bytes()[from..from + n_bytes])?;
                 }
             }
@@ -404,10 +425,7 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Summary> {
-        if let Some(outputs) = &mut self.outputs {
-            outputs.finish()?;
-        }
+    fn finish(self) -> Result<Summary> {
         let mut summary = self.summary;
         let own = self.plan.own_slices();
         let own = &summary.status[own.start as usize..own.end as usize];

@@ -33,6 +33,8 @@ pub(super) struct Buffer(pub(super) Vec<Memory>);
 
 /// How one call of a task ended.
 pub(super) struct Called {
+    /// Slices of the task before it.
+    pub(super) before: u64,
     pub(super) n: u64,
     pub(super) verdict: Verdict,
     /// Of each slice each output that is a chunk, encoded.
@@ -102,17 +104,22 @@ impl Shop<'_> {
     fn task(&self, worker: usize, task: &Task, buffer: &mut Buffer, padded: &mut [Memory]) -> Vec<Called> {
         let (slicing, mut calls, mut done) = (&self.plan.slicing, Vec::new(), 0);
         let last = slicing.dims().last().copied().unwrap_or(1);
+        let mut max_block = self.plan.limits.max_block.max(1);
         while done < task.n {
             let slice = task.first + done;
             let place = slicing.place(slice);
             let in_row = last - place.last().copied().unwrap_or(0);
-            let n = self.plan.limits.max_block.max(1).min(task.n - done).min(in_row);
-            let called = self.call(worker, task, (slice, n, &place), calls.len() as u64, buffer, padded);
+            let n = max_block.min(task.n - done).min(in_row);
+            let called = self.call(worker, task, (done, n, &place), buffer, padded);
             let called = called.unwrap_or_else(|error| {
                 let verdict = Verdict::Failed(error.to_string());
-                Called { n, verdict, encoded: Vec::new() }
+                Called { before: done, n, verdict, encoded: Vec::new() }
             });
             let is_end = match called.verdict {
+                Verdict::Failed(_) if n > 1 && self.process.survives() => {
+                    max_block = 1;
+                    continue;
+                }
                 Verdict::Stop => true,
                 Verdict::Failed(_) => !self.keep_going,
                 _ => false,
@@ -131,8 +138,7 @@ impl Shop<'_> {
         &self,
         worker: usize,
         task: &Task,
-        (slice, n, place): (u64, u64, &[u64]),
-        number: u64,
+        (before, n, place): (u64, u64, &[u64]),
         buffer: &mut Buffer,
         padded: &mut [Memory],
     ) -> Result<Called> {
@@ -148,16 +154,16 @@ impl Shop<'_> {
         let shapes = &self.plan.outputs;
         let mut outputs: Vec<&mut [u8]> = Vec::with_capacity(shapes.len());
         for (memory, shape) in buffer.0.iter_mut().zip(shapes) {
-            let at = (number * shape.call_bytes(self.plan.limits.max_block)) as usize;
+            let at = shape.begin(before, self.plan.limits.max_block) as usize;
             let output = &mut memory.bytes_mut()[at..at + (n * shape.slice_bytes) as usize];
             output.fill(0);
             outputs.push(output);
         }
-        let call = Call { worker, slice, n, place, inputs: &views };
+        let call = Call { worker, slice: task.first + before, n, place, inputs: &views };
         let verdict = catch_unwind(AssertUnwindSafe(|| self.process.process(&call, &mut outputs)));
         let verdict = verdict.unwrap_or_else(|panic| panicked(&*panic));
         let encoded = if verdict == Verdict::Done { self.encode(&outputs, n)? } else { Vec::new() };
-        Ok(Called { n, verdict, encoded })
+        Ok(Called { before, n, verdict, encoded })
     }
 
     fn encode(&self, outputs: &[&mut [u8]], n: u64) -> Result<Vec<Vec<u8>>> {

@@ -4,6 +4,7 @@
 
 pub(crate) mod bitshuffled;
 pub(crate) mod cases;
+pub(crate) mod copies;
 #[path = "../../../hdf5/tests/common/hdf5.rs"]
 pub(crate) mod hdf5;
 #[path = "../../../hdf5/tests/common/maker.rs"]

@@ -5,24 +5,24 @@
 use std::ffi::c_int;
 
 use super::abi::{Context, Dataspace, MAX_RANK, SKIP, STOP};
-use super::{Begun, Input, Shapes};
+use super::{Begun, Known, Shapes};
 use crate::slabs::{Call, Verdict};
 
 impl Begun {
     /// What the arrays of a call look like, but for how many slices it has.
-    pub(super) fn shapes(&self, inputs: &[Input]) -> Shapes {
+    pub(super) fn shapes(&self, inputs: &[Known]) -> Shapes {
         let wants = &self.wants;
         let n_axes = wants.inputs.iter().flat_map(|(_, taken)| &taken.map).max().copied().unwrap_or(0);
         let is_led =
             |map: &[u32], padding: (u64, u64)| (wants.max_block > 1 && map.contains(&n_axes)) || padding != (0, 0);
         let mut shapes = Shapes::default();
         for (input, (_, taken)) in inputs.iter().zip(&wants.inputs) {
-            let core = input.dims().iter().zip(&taken.map).filter(|(_, axis)| **axis == 0).map(|(dim, _)| *dim);
+            let core = input.dims.iter().zip(&taken.map).filter(|(_, axis)| **axis == 0).map(|(dim, _)| *dim);
             let is_led = is_led(&taken.map, taken.padding);
             let dims: Vec<u64> = is_led.then_some(0).into_iter().chain(core).collect();
             let is_fixed = i32::from(taken.map.iter().all(|axis| *axis == 0));
             let (before, n_axes) = (taken.padding.0 as i64, i64::from(n_axes));
-            shapes.inputs.push(Dataspace { is_fixed, before, n_axes, ..Dataspace::new(Some(input.number()), &dims) });
+            shapes.inputs.push(Dataspace { is_fixed, before, n_axes, ..Dataspace::new(Some(input.number), &dims) });
             shapes.padding.push(taken.padding);
             shapes.is_led.push(is_led);
         }

@@ -4,12 +4,12 @@
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::abi::{ABI, ANY, CONTEXT, Entry, ONE, Table};
-use super::text;
+use super::{About, text};
 use crate::slabs::{InputPlan, Plan, Provenance};
 use crate::{Error, Result};
 
@@ -22,10 +22,46 @@ const LEAST: usize = std::mem::offset_of!(Table, set_padding);
 /// A library that is loaded, and stays so until the process ends.
 #[derive(Debug)]
 pub struct Loaded {
-    file: PathBuf,
+    about: About,
     table: Table,
-    sha256: String,
     _library: Option<ManuallyDrop<libloading::Library>>,
+}
+
+impl About {
+    /// What a library's file tells, before it is loaded.
+    pub(super) fn of(file: &Path) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::Argument(format!("{}: {error}", file.display()));
+        // A name without a folder would be looked for elsewhere.
+        let place = file.canonicalize().map_err(failed)?;
+        let bytes = std::fs::read(&place).map_err(failed)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { file: place, sha256, name: None, version: None })
+    }
+
+    /// What is stored about a run of it.
+    #[must_use]
+    pub fn provenance(&self, file: &Path, arguments: &[String], plan: &Plan) -> Provenance {
+        let text = |path: &Path| path.display().to_string();
+        let fact = |name: &str, text: String| (name.to_owned(), text);
+        let list = |name: &str, of: &dyn Fn(&InputPlan) -> String| {
+            (name.to_owned(), plan.inputs().iter().map(of).collect::<Vec<_>>())
+        };
+        Provenance {
+            facts: vec![
+                fact("library", text(&self.file)),
+                fact("library_name", self.name.clone().unwrap_or_default()),
+                fact("library_version", self.version.clone().unwrap_or_default()),
+                fact("library_sha256", self.sha256.clone()),
+                fact("input_file", text(&file.canonicalize().unwrap_or(file.to_owned()))),
+            ],
+            lists: vec![
+                ("arguments".to_owned(), arguments.to_vec()),
+                list("inputs", &|input| input.path.clone()),
+                list("slicing_maps", &|input| format!("{:?}", input.map)),
+            ],
+            state: state(file),
+        }
+    }
 }
 
 impl Loaded {
@@ -35,12 +71,9 @@ impl Loaded {
     /// [`Error::Argument`] where it is missing, no library, or none of `h5io.h`; the system's words are among those of the message.
     pub fn open(file: &Path) -> Result<Self> {
         let failed = |why: String| Error::Argument(format!("{}: {why}", file.display()));
-        // A name without a folder would be looked for elsewhere.
-        let place = file.canonicalize().map_err(|error| failed(error.to_string()))?;
-        let bytes = std::fs::read(&place).map_err(|error| failed(error.to_string()))?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let about = About::of(file)?;
         // SAFETY: the user names a library that is to run in this process.
-        let library = unsafe { libloading::Library::new(&place) };
+        let library = unsafe { libloading::Library::new(&about.file) };
         let library = ManuallyDrop::new(library.map_err(|error| failed(format!("it cannot be loaded: {error}")))?);
         // SAFETY: the symbol has this type by `h5io.h`.
         let entry = unsafe { library.get::<Entry>(SYMBOL) };
@@ -50,7 +83,8 @@ impl Loaded {
         let table = unsafe { entry(ABI) };
         // SAFETY: the library's table, or NULL.
         let table = unsafe { read(table) }.map_err(failed)?;
-        Ok(Self { file: place, table, sha256, _library: Some(library) })
+        let about = About { name: name_of(table.name), version: name_of(table.version), ..about };
+        Ok(Self { about, table, _library: Some(library) })
     }
 
     /// A library that is in this process already, by its table; `file` and `sha256` say where it is from.
@@ -64,59 +98,19 @@ impl Loaded {
         // SAFETY: the caller's promise.
         let table = unsafe { read(table.cast()) };
         let table = table.map_err(|why| Error::Argument(format!("{}: {why}", file.display())))?;
-        Ok(Self { file: file.to_owned(), table, sha256: sha256.to_owned(), _library: None })
+        let (file, sha256) = (file.to_owned(), sha256.to_owned());
+        let about = About { file, sha256, name: name_of(table.name), version: name_of(table.version) };
+        Ok(Self { about, table, _library: None })
     }
 
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Its file.
+    /// What it is.
     #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The SHA-256 of its file.
-    #[must_use]
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// What is stored about a run of it.
-    #[must_use]
-    pub fn provenance(&self, file: &Path, arguments: &[String], plan: &Plan) -> Provenance {
-        let (name, version) = self.name();
-        let text = |path: &Path| path.display().to_string();
-        let fact = |name: &str, text: String| (name.to_owned(), text);
-        let list = |name: &str, of: &dyn Fn(&InputPlan) -> String| {
-            (name.to_owned(), plan.inputs().iter().map(of).collect::<Vec<_>>())
-        };
-        Provenance {
-            facts: vec![
-                fact("library", text(&self.file)),
-                fact("library_name", name.unwrap_or_default()),
-                fact("library_version", version.unwrap_or_default()),
-                fact("library_sha256", self.sha256.clone()),
-                fact("input_file", text(&file.canonicalize().unwrap_or(file.to_owned()))),
-            ],
-            lists: vec![
-                ("arguments".to_owned(), arguments.to_vec()),
-                list("inputs", &|input| input.path.clone()),
-                list("slicing_maps", &|input| format!("{:?}", input.map)),
-            ],
-            state: state(file),
-        }
-    }
-
-    /// What it calls itself, and its version.
-    #[must_use]
-    pub fn name(&self) -> (Option<String>, Option<String>) {
-        let of = |words| {
-            // SAFETY: NULL, or a constant string of a library that stays loaded.
-            unsafe { text(words) }
-        };
-        (of(self.table.name), of(self.table.version))
+    pub fn about(&self) -> About {
+        self.about.clone()
     }
 }
 
@@ -124,6 +118,12 @@ impl Loaded {
 fn state(file: &Path) -> String {
     let found = std::fs::metadata(file).map(|found| (found.len(), found.modified().ok()));
     format!("{:?}", found.ok())
+}
+
+/// The words of a table.
+fn name_of(words: *const std::ffi::c_char) -> Option<String> {
+    // SAFETY: NULL, or a constant string of a library that stays loaded.
+    unsafe { text(words) }
 }
 
 /// Copies as much of a table as the library has.

@@ -1,33 +1,53 @@
 //! Processes that are functions of a C library: `h5io.h`.
 //!
 //! The library is loaded into this process, and stays: it may have left threads or handlers. What it asks for is compared where it has
-//! several contexts, and checked before anything is read; its texts are copied. A library that crashes takes the process with it.
+//! several contexts, and checked before anything is read; its texts are copied. A library that crashes takes the process with it, unless it
+//! has processes of its own ([`Isolation`]).
 
 #![allow(unsafe_code)]
 
 mod abi;
 mod call;
+mod hosted;
+#[cfg(unix)]
+mod isolated;
 mod load;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::Path;
 
+pub use hosted::{About, Hosted, Isolation, begin};
+#[cfg(unix)]
+pub use isolated::child::serve;
 pub use load::Loaded;
 
 use darkchunk_hdf5::results::NumberType;
 
+#[cfg(unix)]
+use serde::{Deserialize, Serialize};
+
 use self::abi::{ABI, CONTEXT, Context, Dataspace, MAX_RANK, ONE, Param, SAME, Table, number_of};
-use super::input::{Input, Taken};
+use super::input::{Input, Known, Taken};
 use super::output::OutputSpec;
-use super::{Call, Limits, Plan, Process, Rank, Verdict};
+use super::{Call, Process, Rank, Verdict};
 use crate::{Error, Result};
 
 /// The most slices of a call.
 const MAX_BLOCK: c_int = 1 << 20;
 
+/// Who may call a library's `process` at the same time.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Threads {
+    One,
+    Context,
+    Any,
+}
+
 /// A library that has begun: it has said what it wants.
 #[derive(Debug)]
 pub struct Begun {
+    about: About,
     table: Table,
     contexts: Vec<Owned>,
     /// What it was given, which it may look at until it ends.
@@ -96,24 +116,42 @@ impl Loaded {
         setting: Setting<'_>,
         mut open: impl FnMut(&str) -> Result<Input>,
     ) -> Result<(Begun, Vec<Input>)> {
+        let mut inputs = Vec::new();
+        let begun = self.begin_known(setting, None, &mut |path| {
+            let input = open(path)?;
+            let known = input.known();
+            inputs.push(input);
+            Ok(known)
+        })?;
+        Ok((begun, inputs))
+    }
+
+    /// The same for inputs of which the shape is enough; with all contexts, or that of one worker.
+    fn begin_known(
+        &self,
+        setting: Setting<'_>,
+        worker: Option<usize>,
+        open: &mut dyn FnMut(&str) -> Result<Known>,
+    ) -> Result<Begun> {
         let table = *self.table();
         let n_workers = if table.threads == ONE { 1 } else { setting.n_workers.max(1) };
         let n_contexts = if table.threads == CONTEXT { n_workers } else { 1 };
+        let workers = worker.map_or(0..n_contexts, |worker| worker..worker + 1);
         let given = Given::new(setting)?;
         let wants = Wants { inputs: Vec::new(), outputs: Vec::new(), max_block: 1 };
-        let (contexts, has_several, shapes) = (Vec::new(), n_contexts > 1, Shapes::default());
-        let mut begun = Begun { table, contexts, given, wants, has_several, shapes };
-        let mut inputs: Vec<Input> = Vec::new();
-        for number in 0..n_contexts {
+        let (contexts, has_several, shapes) = (Vec::new(), workers.len() > 1, Shapes::default());
+        let mut begun = Begun { about: self.about(), table, contexts, given, wants, has_several, shapes };
+        let mut inputs: Vec<Known> = Vec::new();
+        for number in workers {
             let counts = begun.init(number, n_workers, setting)?;
-            let wants = begun.ask(counts, &mut inputs, &mut open)?;
-            if number > 0 && wants != begun.wants {
+            let wants = begun.ask(counts, &mut inputs, open)?;
+            if begun.contexts.len() > 1 && wants != begun.wants {
                 return Err(refused(&format!("context {number} asks for other inputs or outputs than context 0")));
             }
             begun.wants = wants;
         }
         begun.shapes = begun.shapes(&inputs);
-        Ok((begun, inputs))
+        Ok(begun)
     }
 }
 
@@ -137,17 +175,18 @@ impl Begun {
         self.wants.inputs.iter().map(|(_, taken)| taken.clone()).collect()
     }
 
-    /// A plan for its inputs and outputs, with as many workers as it allows.
-    ///
-    /// # Errors
-    /// As [`Plan::new`].
-    pub fn plan(&self, inputs: &[Input], limits: Limits) -> Result<Plan> {
-        let n_workers = if self.table.threads == ONE { 1 } else { limits.n_workers };
-        let n_workers = if self.has_several { n_workers.min(self.contexts.len()) } else { n_workers };
-        let limits = Limits { n_workers, max_block: self.wants.max_block, ..limits };
-        let taken = self.taken();
-        let inputs: Vec<_> = inputs.iter().zip(&taken).collect();
-        Plan::new(&inputs, &self.wants.outputs, limits)
+    #[cfg(unix)]
+    fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    #[cfg(unix)]
+    fn threads(&self) -> Threads {
+        match self.table.threads {
+            ONE => Threads::One,
+            CONTEXT => Threads::Context,
+            _ => Threads::Any,
+        }
     }
 
     /// Begins one context, and says how many inputs and outputs it has.
@@ -187,8 +226,8 @@ impl Begun {
     fn ask(
         &self,
         (n_inputs, n_outputs): (c_int, c_int),
-        inputs: &mut Vec<Input>,
-        open: &mut impl FnMut(&str) -> Result<Input>,
+        inputs: &mut Vec<Known>,
+        open: &mut dyn FnMut(&str) -> Result<Known>,
     ) -> Result<Wants> {
         let mut wants = Wants { inputs: Vec::new(), outputs: Vec::new(), max_block: self.block()? };
         for index in 0..n_inputs {
@@ -220,19 +259,19 @@ impl Begun {
         unsafe { text(location) }.ok_or_else(|| refused(&format!("request_input gives no location for input {index}")))
     }
 
-    fn slice(&self, index: c_int, input: &Input) -> Result<Taken> {
-        let dims = input.dims();
+    fn slice(&self, index: c_int, input: &Known) -> Result<Taken> {
+        let dims = &input.dims;
         if dims.len() > MAX_RANK {
-            return Err(refused(&format!("{} has {} axes", input.name(), dims.len())));
+            return Err(refused(&format!("{} has {} axes", input.name, dims.len())));
         }
-        let (dataspace, mut map) = (Dataspace::new(Some(input.number()), dims), [0; MAX_RANK]);
+        let (dataspace, mut map) = (Dataspace::new(Some(input.number), dims), [0; MAX_RANK]);
         let Some(set) = self.table.set_input_slice else { return Err(refused("it has no set_input_slice")) };
         // SAFETY: as above; the map has room for an entry of each axis.
         let code = unsafe { set(self.context(), index, &raw const dataspace, map.as_mut_ptr()) };
         self.check("set_input_slice", code)?;
         let number = |k: &c_int| {
             u32::try_from(*k)
-                .map_err(|_| refused(&format!("the slicing_map of {} has {k}, which is negative", input.name())))
+                .map_err(|_| refused(&format!("the slicing_map of {} has {k}, which is negative", input.name)))
         };
         let map = map[..dims.len()].iter().map(number).collect::<Result<_>>()?;
         Ok(Taken { map, padding: self.padding(index)? })
@@ -264,7 +303,7 @@ impl Begun {
         Ok(n as u64)
     }
 
-    fn output(&self, index: c_int, inputs: &[Input]) -> Result<OutputSpec> {
+    fn output(&self, index: c_int, inputs: &[Known]) -> Result<OutputSpec> {
         let (mut location, mut output) = (std::ptr::null(), Dataspace::new(None, &[]));
         let Some(request) = self.table.request_output else { return Err(refused("it has no request_output")) };
         // SAFETY: as above.
@@ -273,7 +312,8 @@ impl Begun {
         // SAFETY: the library's string, which `h5io.h` asks it to keep.
         let path = unsafe { text(location) };
         let path = path.ok_or_else(|| refused(&format!("request_output gives no location for output {index}")))?;
-        let number = if output.kind == SAME { inputs.first().map(Input::number) } else { number_of(output.kind) };
+        let number =
+            if output.kind == SAME { inputs.first().map(|input| input.number) } else { number_of(output.kind) };
         let rank = usize::try_from(output.rank).ok().filter(|rank| *rank <= MAX_RANK);
         let rank = rank.ok_or_else(|| refused(&format!("output {path} has the rank {}", output.rank)))?;
         let number = number.map(|number| NumberType::native(number.class, number.n_bytes));
@@ -296,14 +336,6 @@ impl Begun {
             unsafe { text(words) }
         });
         format!("{function} says {code}: {}", words.as_deref().unwrap_or("no text"))
-    }
-
-    /// Ends it.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] where the library says that it has not ended well.
-    pub fn end(mut self) -> Result<()> {
-        self.complete()
     }
 
     fn complete(&mut self) -> Result<()> {

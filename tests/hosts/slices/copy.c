@@ -1,0 +1,138 @@
+/*
+ * Copies slices along axis 1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
+ * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|exit|fail at slice at=N, how=begin in h5io_init, block=N slices a call.
+ */
+#define _POSIX_C_SOURCE 200112L
+#include "h5io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct {
+    const char *how;
+    int64_t at;
+    long wait;
+    int seen, block;
+    int64_t shape[3];
+} state_t;
+
+static int is(const state_t *state, const char *how)
+{
+    return strcmp(state->how, how) == 0;
+}
+
+static int h5io_init(void **context, const h5io_global_param_t *param, int *n_inputs, int *n_outputs)
+{
+    static state_t states[64];
+    state_t *state = &states[param->worker];
+    const char *seen = h5io_argument(param, "seen", "");
+    state->how = h5io_argument(param, "how", "");
+    state->at = atoi(h5io_argument(param, "at", "-1"));
+    state->wait = atol(h5io_argument(param, "wait", "0"));
+    state->block = atoi(h5io_argument(param, "block", "1"));
+    state->seen = *seen == '\0' ? -1 : open(seen, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    *context = state;
+    *n_inputs = 1;
+    *n_outputs = 2;
+    if (is(state, "begin")) {
+        abort();
+    }
+    return 0;
+}
+
+static int request_input(void *context, int input_index, const char **location)
+{
+    (void)context;
+    (void)input_index;
+    *location = "/data";
+    return 0;
+}
+
+static int set_input_slice(void *context, int input_index, const h5io_dataspace_t *input, int *slicing_map)
+{
+    (void)input_index;
+    memcpy(((state_t *)context)->shape, input->shape, sizeof ((state_t *)context)->shape);
+    slicing_map[1] = 1;
+    return input->rank == 3 && input->type == h5io_uint16 ? 0 : 1;
+}
+
+static int request_output(void *context, int output_index, const char **location, h5io_dataspace_t *output)
+{
+    const state_t *state = (const state_t *)context;
+    *location = output_index == 0 ? "copies" : "means";
+    output->type = output_index == 0 ? h5io_same : h5io_float64;
+    output->rank = output_index == 0 ? 3 : 1;
+    output->shape[0] = -1;
+    output->shape[1] = state->shape[0];
+    output->shape[2] = state->shape[2];
+    return 0;
+}
+
+static int crash(const state_t *state)
+{
+    if (is(state, "abort")) {
+        abort();
+    }
+    if (is(state, "segfault")) {
+        volatile int *nowhere = NULL;
+        *nowhere = 1;
+    }
+    if (is(state, "exit")) {
+        _exit(3);
+    }
+    while (is(state, "hang")) {
+        pause();
+    }
+    return is(state, "fail") ? 1 : 0;
+}
+
+static int process(void *context, int64_t slice_number, int n_inputs, const h5io_dataspace_t *inputs, int n_outputs,
+                   const h5io_dataspace_t *outputs)
+{
+    const state_t *state = (const state_t *)context;
+    struct timespec wait = {0, 1000 * state->wait};
+    int64_t n = state->shape[0] * state->shape[2], slice, i;
+    (void)n_inputs;
+    (void)n_outputs;
+    for (slice = 0; slice < inputs[0].n_slices; slice++) {
+        const uint16_t *pixels = (const uint16_t *)inputs[0].data + slice * n;
+        double *mean = (double *)outputs[1].data + slice;
+        char line[32];
+        int length = snprintf(line, sizeof line, "%d\n", (int)(slice_number + slice));
+        if (state->seen >= 0 && write(state->seen, line, (size_t)length) != length) {
+            return 2;
+        }
+        nanosleep(&wait, NULL);
+        if (slice_number + slice == state->at && crash(state) != 0) {
+            return 1;
+        }
+        memcpy((uint16_t *)outputs[0].data + slice * n, pixels, (size_t)n * sizeof *pixels);
+        for (i = 0; i < n; i++) {
+            *mean += pixels[i] / (double)n;
+        }
+    }
+    return 0;
+}
+
+static int processing_complete(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static const char *get_error_code(void *context, int error_code)
+{
+    (void)context;
+    return error_code == 1 ? "as it was told" : "the file of what it has seen cannot be written";
+}
+
+static int set_block(void *context, int *max_slices)
+{
+    *max_slices = ((state_t *)context)->block;
+    return 0;
+}
+
+H5IO_LIBRARY_WITH(h5io_context, "copy", "1.0", NULL, set_block)
