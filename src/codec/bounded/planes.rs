@@ -3,14 +3,12 @@
 use super::numbers;
 use crate::codec::cursor::Cursor;
 use crate::cpu::Level;
+pub(super) use crate::kernels::predict::MAX_TAPS;
 use crate::kernels::predict::{self, Scale};
 use crate::{Error, Result};
 
 /// Pixels at either side of a row that repeat its first and last one.
 pub(super) const PAD: usize = 2;
-
-/// Taps of a model at most.
-pub(super) const MAX_TAPS: usize = 16;
 
 impl Scale {
     pub(super) fn put(&self, out: &mut Vec<u8>) {

@@ -4,6 +4,10 @@
 //! after the point, is the prediction of a level. Clamping keeps a hot pixel from spoiling its neighbours, and sums within 32 bits.
 //! What is clamped is only what is predicted from: the levels themselves are stored whole.
 
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod classes;
 pub(crate) mod least_squares;
 #[cfg(test)]
@@ -11,6 +15,12 @@ mod tests;
 
 use super::for_each_isa::for_each_isa;
 use super::rans::FREQUENCY_BITS;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
+use crate::cpu::Level;
+
+/// Taps of a model at most.
+pub(crate) const MAX_TAPS: usize = 16;
 
 /// Bits of a weight after the point.
 pub(crate) const WEIGHT_BITS: u32 = 12;
@@ -92,9 +102,26 @@ fn enter_all(scale: &Scale, levels: &[i32], masked: Option<(&[u8], &[i16])>, to:
     }
 }
 
+/// The weighted sums: the bias, and for each tap its weight times its pixel. Rows have as many pixels as there are sums.
+pub(crate) fn sums(level: Level, bias: i32, taps: &[(&[i16], i16)], sums: &mut [i32]) {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if taps.len() <= MAX_TAPS => {
+            // SAFETY: the level proves that the processor has these instructions.
+            let n = unsafe { avx512::sums(bias, taps, sums) };
+            if n == sums.len() {
+                return;
+            }
+            let mut rest: [(&[i16], i16); MAX_TAPS] = [(&[], 0); MAX_TAPS];
+            rest.iter_mut().zip(taps).for_each(|(rest, (row, weight))| *rest = (&row[n..], *weight));
+            add_taps(bias, &rest[..taps.len()], &mut sums[n..]);
+        }
+        _ => plain_sums(level, bias, taps, sums),
+    }
+}
+
 for_each_isa! {
-    /// The weighted sums: the bias, and for each tap its weight times its pixel. Rows have as many pixels as there are sums.
-    sums = add_taps(bias: i32, taps: &[(&[i16], i16)], sums: &mut [i32])
+    plain_sums = add_taps(bias: i32, taps: &[(&[i16], i16)], sums: &mut [i32])
 }
 
 #[inline(always)]
@@ -118,9 +145,21 @@ fn add_taps(bias: i32, taps: &[(&[i16], i16)], sums: &mut [i32]) {
     }
 }
 
+/// For each sum where the table begins whose number is that of the thresholds below the sum.
+pub(crate) fn tables(level: Level, thresholds: &[i32], sums: &[i32], tables: &mut [u32]) {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if (2..=15).contains(&thresholds.len()) && thresholds.is_sorted() => {
+            // SAFETY: the level proves that the processor has these instructions.
+            let n = unsafe { avx512::tables(thresholds, sums, tables) };
+            count_thresholds(thresholds, &sums[n..], &mut tables[n..]);
+        }
+        _ => plain_tables(level, thresholds, sums, tables),
+    }
+}
+
 for_each_isa! {
-    /// For each sum where the table begins whose number is that of the thresholds below the sum.
-    tables = count_thresholds(thresholds: &[i32], sums: &[i32], tables: &mut [u32])
+    plain_tables = count_thresholds(thresholds: &[i32], sums: &[i32], tables: &mut [u32])
 }
 
 #[inline(always)]

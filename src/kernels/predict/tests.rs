@@ -1,5 +1,4 @@
 use super::*;
-use crate::cpu::Level;
 
 struct Numbers(u64);
 
@@ -53,6 +52,11 @@ fn rows_are_the_same_at_every_level() {
     compare("tables", |level, numbers, n, _| {
         let (thresholds, sums, mut to) = (numbers.many(n % 16, |n| n), numbers.many(n, |n| n), vec![7; n]);
         tables(level, &thresholds, &sums, &mut to);
+        let mut rising = thresholds.clone();
+        rising.sort_unstable();
+        let mut of_rising = vec![7; n];
+        tables(level, &rising, &sums, &mut of_rising);
+        assert_eq!(to, of_rising, "{level:?}");
         to
     });
     compare("widen", |level, numbers, n, _| {
