@@ -112,6 +112,18 @@ def test_a_signal_ends_a_run_in_good_order(folder, library, tmp_path, number):
     assert to.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of Unix")
+@pytest.mark.parametrize("number,more", [(signal.SIGINT, ["--parts", 4]), (signal.SIGTERM, ["--rank", "0/2"])])
+def test_a_signal_ends_a_run_in_parts(folder, library, tmp_path, number, more):
+    to, seen = tmp_path / "out.h5", tmp_path / "seen"
+    process = start(command(folder, library, to, *more, told=["wait=20000", f"seen={seen}"]))
+    while not seen.exists() or seen.stat().st_size < 40:
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    assert not list(tmp_path.glob("out*.h5")), "the first part was not finished, and no other was tried"
+
+
 def test_a_full_disk_ends_the_run_which_goes_on_when_there_is_room(folder, library, tmp_path):
     disk, whole = tmp_path / "disk", tmp_path / "whole.h5"
     disk.mkdir()

@@ -77,7 +77,7 @@ impl Planned<'_> {
     fn run_part(&self, to: &Path, run: &RunArguments, rank: Rank, mpi: Option<&Mpi>) -> Outcome {
         let plan = self.plan.clone().with_rank(rank);
         let (mut part, provenance) = (None, self.provenance());
-        self.reported(&plan, |seen| {
+        let found = self.reported(&plan, |seen| {
             let seen = |n: u64| {
                 seen(n);
                 mpi.inspect(|mpi| mpi.serve());
@@ -88,7 +88,8 @@ impl Planned<'_> {
             part = Some(done);
             Ok(summary)
         })?;
-        let Some(part) = part else { return Ok(Found::Nothing) };
+        // Without one a signal has stopped it.
+        let Some(part) = part else { return Ok(found) };
         self.say(&part_text(&part))?;
         Ok(if part.n_failed > 0 { Found::Something } else { Found::Nothing })
     }
