@@ -107,6 +107,7 @@ fn is_signed(library: &Library, kind: Hid) -> Result<bool> {
 pub struct ResultDataset {
     dataset: Id,
     datatype: Hid,
+    n_axes: usize,
 }
 
 /// What a dataset of results is to be.
@@ -166,14 +167,15 @@ impl ResultDataset {
                     .to_owned(),
             ));
         }
-        Ok(Self { dataset: id, datatype })
+        Ok(Self { dataset: id, datatype, n_axes: new.dims.len() })
     }
 
     /// Writes the chunk that begins at `offset`, encoded by all filters.
     ///
     /// # Errors
-    /// [`Error::Hdf5`], for instance where the disk is full.
+    /// [`Error::Unsupported`] where `offset` has not a number for each axis; [`Error::Hdf5`], for instance where the disk is full.
     pub fn write_chunk(&self, offset: &[u64], chunk: &[u8]) -> Result<()> {
+        self.check(offset)?;
         let (library, data) = (self.dataset.library(), chunk.as_ptr().cast());
         h5!(library, H5Dwrite_chunk(self.dataset.get(), DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
     }
@@ -181,13 +183,21 @@ impl ResultDataset {
     /// The address in the file of a chunk that was written.
     ///
     /// # Errors
-    /// [`Error::MissingFunction`] before HDF5 1.10.5; [`Error::Hdf5`].
+    /// As [`write_chunk`](Self::write_chunk), and [`Error::MissingFunction`] before HDF5 1.10.5.
     pub fn chunk_address(&self, offset: &[u64]) -> Result<u64> {
+        self.check(offset)?;
         let (library, mut mask, mut address, mut n_bytes) = (self.dataset.library(), 0, HADDR_UNDEF, 0);
         let (mask, address_out, n_bytes) = (&raw mut mask, &raw mut address, &raw mut n_bytes);
         let (dataset, offset) = (self.dataset.get(), offset.as_ptr());
         h5_optional!(library, H5Dget_chunk_info_by_coord(dataset, offset, mask, address_out, n_bytes))?;
         Ok(address)
+    }
+
+    /// HDF5 reads a number for each axis.
+    fn check(&self, offset: &[u64]) -> Result<()> {
+        let (n, n_axes) = (offset.len(), self.n_axes);
+        let words = || format!("the offset {offset:?} of a chunk has {n} axes, the dataset has {n_axes}");
+        if n == n_axes { Ok(()) } else { Err(Error::Unsupported(words())) }
     }
 
     /// Writes all elements of a dataset that is in one piece.

@@ -136,6 +136,36 @@ fn what_is_torn_or_damaged_is_done_again() {
     assert!(kept.len() >= 3 && kept.contains(&12) && kept.contains(&0), "more or less of it was used: {kept:?}");
 }
 
+/// As one would who wants to harm: with a checksum that is right.
+fn with_line(lines: &str, number: usize, change: impl Fn(&mut serde_json::Value)) -> String {
+    let mut lines: Vec<_> = lines.lines().map(str::to_owned).collect();
+    let mut value = serde_json::from_str(&lines[number][9..]).expect("JSON");
+    change(&mut value);
+    let text = value.to_string();
+    lines[number] = format!("{:08x} {text}", crc32fast::hash(text.as_bytes()));
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn what_a_manifest_says_of_other_axes_or_slices_is_refused() {
+    let file = source("resume-hostile-source");
+    let to = folder("resume-hostile").join("out.h5");
+    run(&file, &to, Some(12), LIMITS, false).0.expect_err("it fails");
+    let manifest = only(to.parent().expect("a folder"), ".slabs");
+    let lines = std::fs::read_to_string(&manifest).expect("there");
+    let resumed = |lines: String| {
+        std::fs::write(&manifest, lines).expect("written");
+        run(&file, &to, None, LIMITS, true).0.map(|summary| summary.n_kept)
+    };
+    for offset in [serde_json::json!([]), serde_json::json!([0]), serde_json::json!([0, 0, 0, 0, 0])] {
+        let changed = with_line(&lines, 1, |slab| slab["chunks"][0]["offset"] = offset.clone());
+        let error = resumed(changed).expect_err("not the dataset's axes").to_string();
+        assert!(error.contains("of a chunk has") && error.contains("the dataset has 4"), "{error}");
+    }
+    let error = resumed(with_line(&lines, 1, |slab| slab["end"] = u64::MAX.into())).expect_err("no such slice");
+    assert!(error.to_string().contains("is of other slices"), "{error}");
+}
+
 #[test]
 fn what_is_there_is_lost_neither_by_mistake_nor_to_another_run() {
     let file = source("resume-other-source");

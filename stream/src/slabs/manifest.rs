@@ -193,7 +193,7 @@ fn read(file: &mut File, run: &str) -> Option<Vec<Slab>> {
     }
     let mut end = None;
     let follows = |slab: &Slab| {
-        let follows = end.is_none_or(|end| end + slab.status.len() as u64 == slab.end);
+        let follows = end.is_none_or(|end: u64| end.checked_add(slab.status.len() as u64) == Some(slab.end));
         end = Some(slab.end);
         follows
     };
