@@ -9,8 +9,9 @@ use common::copies::{LIMITS, copy, provenance, source, with_limits};
 use common::hdf5::library;
 use common::maker::Handle;
 use common::path;
+use darkchunk_hdf5::results::{NumberClass, NumberType};
 use darkchunk_stream::Error;
-use darkchunk_stream::slabs::{Call, Limits, Provenance, Summary, Verdict, write};
+use darkchunk_stream::slabs::{Call, Input, Limits, OutputSpec, Plan, Provenance, Summary, Taken, Verdict, write};
 
 const N_SLICES: u64 = 15;
 
@@ -164,6 +165,39 @@ fn what_a_manifest_says_of_other_axes_or_slices_is_refused() {
     }
     let error = resumed(with_line(&lines, 1, |slab| slab["end"] = u64::MAX.into())).expect_err("no such slice");
     assert!(error.to_string().contains("is of other slices"), "{error}");
+}
+
+#[test]
+fn slabs_of_other_types_padding_or_blocks_are_not_taken() {
+    let file = source("resume-types-source");
+    let run = |to: &Path, fails: bool, class: NumberClass, padding: (u64, u64), max_block: u64, resume: bool| {
+        let inputs = [Input::open(&library(), file.0, "data", 2).expect("a dataset")];
+        let (taken, number) = (Taken { map: vec![1, 2, 0, 0], padding }, NumberType::native(class, 2));
+        let output = OutputSpec { path: "copies".into(), number, shape: vec![-1, -2, 130, 260] };
+        let limits = Limits { max_block, ..LIMITS };
+        let plan = Plan::new(&[(&inputs[0], &taken)], &[output], limits).expect("a plan");
+        let process = |call: &Call<'_>, outputs: &mut [&mut [u8]]| {
+            if fails && call.slice >= 12 {
+                return Verdict::Failed("as it was told".into());
+            }
+            let n_bytes = outputs[0].len();
+            outputs[0].copy_from_slice(&call.inputs[0].data[..n_bytes]);
+            Verdict::Done
+        };
+        write(&library(), to, (&inputs, &plan), &process, false, (&provenance(), resume), &|_| ())
+    };
+    let cases = [
+        (NumberClass::Unsigned, (0, 0), 1, true),
+        (NumberClass::Signed, (0, 0), 1, false),
+        (NumberClass::Unsigned, (1, 0), 1, false),
+        (NumberClass::Unsigned, (0, 0), 2, false),
+    ];
+    for (class, padding, max_block, is_kept) in cases {
+        let to = folder("resume-types").join("out.h5");
+        run(&to, true, NumberClass::Unsigned, (0, 0), 1, false).expect_err("it fails");
+        let summary = run(&to, false, class, padding, max_block, true).expect("written");
+        assert_eq!(summary.n_kept > 0, is_kept, "{class:?} {padding:?} {max_block}");
+    }
 }
 
 #[test]

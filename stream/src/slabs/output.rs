@@ -35,11 +35,11 @@ pub struct OutputSpec {
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) path: String,
-    number: NumberType,
+    pub(super) number: NumberType,
     pub(super) dims: Vec<u64>,
     /// For each axis 0, or which slicing axis it is, from 1 on.
     pub(super) map: Vec<u32>,
-    chunk: Vec<u64>,
+    pub(super) chunk: Vec<u64>,
     filters: Vec<(u32, Vec<u32>)>,
     pipeline: Pipeline,
     pub(super) slice_bytes: u64,

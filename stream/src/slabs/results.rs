@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::input::Input;
 use super::manifest::{self, Left, Manifest};
-use super::output::Outputs;
+use super::output::{Outputs, Shape};
 use super::plan::Plan;
 use super::run::run_into;
 use super::summary::{Kept, Summary};
@@ -151,12 +151,15 @@ fn keep(temporary: Temporary, manifest: Option<Manifest>, error: Error) -> Error
     }
 }
 
-/// What runs have in common that may go on with each other: what is called with what, and how its slices are shared.
+/// What runs have in common that may go on with each other: what is called with what, what it gives, and how its slices are shared.
 pub(super) fn identity(plan: &Plan, provenance: &Provenance) -> String {
-    let outputs: Vec<_> = plan.outputs.iter().map(|shape| (&shape.path, &shape.dims, &shape.map)).collect();
+    let output = |shape: &'_ Shape| format!("{:?}", (&shape.path, shape.number, &shape.dims, &shape.map, &shape.chunk));
+    let outputs: Vec<_> = plan.outputs.iter().map(output).collect();
+    let padding: Vec<_> = plan.geometries.iter().map(|geometry| geometry.padding).collect();
     let text = format!(
-        "{} {provenance:?} {outputs:?} {:?} {}",
+        "{} {provenance:?} {outputs:?} {padding:?} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),
+        plan.limits.max_block,
         plan.slicing.dims(),
         plan.rank.n_ranks
     );
