@@ -55,7 +55,7 @@ class Library:
         """The arguments are those of `darkchunk.slices.run`."""
         if not callable(function):
             raise TypeError(f"a function is needed, not {function!r}")
-        self.function, self.arguments, self._place = function, arguments, bool(place)
+        self.function, self.arguments, self.has_place = function, arguments, bool(place)
         self._inputs = _inputs(path, inputs)
         self._outputs = _outputs(outputs)
         before, after = (padding, padding) if isinstance(padding, int) else padding
@@ -171,7 +171,7 @@ class Library:
 
     def _made(self, inputs: list[Any], memory: list[Any], outputs: list[Any]) -> int:
         more = dict(self.arguments)
-        if self._place:
+        if self.has_place:
             more["place"] = tuple(inputs[0].place[: self._n_axes])
         slices = []
         for space, each, (_, dtype, _) in zip(inputs, memory, self._inputs, strict=True):

@@ -17,9 +17,11 @@ import hashlib
 import inspect
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from . import _hosted, _native
 from ._errors import SliceError
@@ -93,8 +95,9 @@ def run(
 
     `keep_going`: a slice that fails is marked in `/entry/process/status`, and the run goes on. `arguments`: passed to
     the function by name, and stored. `rank`: `(i, n)` of several processes, each of which makes a part of the file
-    (docs/slices.md); None, as the launcher says (mpiexec, srun, arrays of jobs). `resume`: parts that are there are
-    kept. `progress`: called with the slices that are done, and all.
+    (docs/slices.md); None, as the launcher says (mpiexec, srun, arrays of jobs). `resume`: what an
+    earlier run has finished is kept, if its function's text, arguments, inputs and outputs were the same; what the
+    function calls or closes over is not seen. `progress`: called with the slices that are done, and all.
 
     An exception of the function ends the run with a `SliceError` that names the slice, and has it as its cause; there
     is no new file then. Ctrl-C ends it, too: Python code at once, a function of C when it returns.
@@ -110,7 +113,9 @@ def run(
 
 def _options(library: Library, to: str | os.PathLike[str] | None, rank: tuple[int, int] | None) -> Any:
     given = _native.SlicesOptions(size=c.sizeof(_native.SlicesOptions))
-    texts = [f"{name}={value!r}".encode() for name, value in library.arguments.items()]
+    texts = [f"{name}={_words(value)}".encode() for name, value in library.arguments.items()]
+    if library.has_place:
+        texts.append(b"place=True")
     given.arguments, given.n_arguments = (c.c_char_p * len(texts))(*texts), len(texts)
     if to is not None:
         given.output = os.fsencode(to)
@@ -120,6 +125,30 @@ def _options(library: Library, to: str | os.PathLike[str] | None, rank: tuple[in
     given.library = source[0].encode()
     given.library_sha256 = hashlib.sha256(source[1].encode()).hexdigest().encode()
     return given
+
+
+def _words(value: Any) -> str:
+    """Of arrays also a checksum: numpy shortens large ones."""
+    return " ".join([repr(value), *(f"sha256:{_sha256(array)}" for array in _arrays(value))])
+
+
+def _arrays(value: Any) -> Iterator[np.ndarray[Any, Any]]:
+    if isinstance(value, np.ndarray):
+        # The bytes of objects are where they are in memory.
+        if not value.dtype.hasobject:
+            yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _arrays(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _arrays(each)
+
+
+def _sha256(array: np.ndarray[Any, Any]) -> str:
+    found = hashlib.sha256(f"{array.dtype} {array.shape} ".encode())
+    found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def _source(function: Any) -> tuple[str, str]:

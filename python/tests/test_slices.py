@@ -103,7 +103,7 @@ def test_slices_are_skipped_and_a_run_stops(scan, tmp_path):
     with h5py.File(to) as file:
         expected = [0 if row == 3 or row >= 20 else row + 1 for row in range(37)]
         assert file["row"][:].tolist() == expected
-        assert file["entry/process/arguments"].asstr()[:].tolist() == ["last=20"]
+        assert file["entry/process/arguments"].asstr()[:].tolist() == ["last=20", "place=True"]
 
 
 def fails(image, place):
@@ -314,3 +314,24 @@ def test_every_filter_is_read(tmp_path):
         rows = {}
         slices.run(path, lambda row, place, rows=rows: rows.update({place: row.copy()}), {name: (0, 1)}, place=True)
         assert all((rows[(row,)] == values[:, row]).all() for row in range(16)), name
+
+
+def test_what_was_made_with_other_arguments_is_not_kept(scan, tmp_path):
+    def add(image, table):
+        return image.sum() + np.sum(table)
+
+    place = tmp_path / "sum.h5"
+    one = np.zeros(2000)
+    other = one.copy()
+    other[1000] = 1
+    assert repr(one) == repr(other), "shortened"
+
+    def part(table):
+        how = {"arguments": {"table": table}, "rank": (0, 2), "resume": True}
+        return slices.run(scan, add, {"entry/data": (0, 1)}, {"sum": ("f8", (-1,))}, place, **how)
+
+    first = part(one)
+    assert first.done > 0 and part(one).done == 0
+    for table in (other, one.astype("f4"), one.reshape(2, 1000), [one]):
+        with pytest.raises(darkchunk.Error, match="of another run"):
+            part(table)
