@@ -247,24 +247,50 @@ fn noisy_projections_are_small() {
 #[test]
 fn a_float_that_is_no_measurement_is_kept_and_no_other_becomes_one() {
     let (element, shape) = (ElementType::F32, [2, 9, 32]);
-    let (mask, fill) = (-1.0_f32, 0.5_f32);
+    // Level 0 stands for 0: what is near it would become that.
+    let (mask, zero, fill) = (-1.0_f32, 0.0_f32, 0.5_f32);
     let mut values = with(absolute(0.25), 16, 0);
     values.resize(11, 0);
-    values.extend([1, 0, 0, 0, 0, 0, 2, mask.to_bits(), f32::NAN.to_bits()]);
+    values.extend([1, 0, 0, 0, 0, 0, 3, mask.to_bits(), zero.to_bits(), f32::NAN.to_bits()]);
     let layout = ChunkLayout { fill: Some(fill.to_bits()), ..ChunkLayout::new(element, vec![2, 9, 32]) };
     let codec = Bounded::from_cd_values(&Bounded::localise(&values, &layout).expect("parameters")).expect("parameters");
     let mut random = Random(9);
     let pixels: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            [mask, fill, f32::NAN, -1.2, -0.9, 0.7, random.next(1000) as f32 / 300.0 - 1.5][random.next(7) as usize]
+        .map(|at| match at % 100 {
+            // Few, so that the chunk is not exact.
+            0 => [0.1, -0.2, -1.2, -0.9, 0.7][at / 100 % 5],
+            _ => match random.next(8) as usize {
+                kept @ 0..4 => [mask, zero, fill, f32::NAN][kept],
+                _ => random.next(1000) as f32 / 300.0 + 0.8,
+            },
         })
         .collect();
     let src: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_ne_bytes()).collect();
     let chunk = encode(&codec, &src);
-    assert!(!Bounded::report(&chunk).expect("sound").achieved.has_failed);
+    let achieved = Bounded::report(&chunk).expect("sound").achieved;
+    assert!(!achieved.has_failed && achieved.float.is_some_and(|float| float.tolerance == 0.25 && float.most > 0.1));
     for (x, y) in pixels.iter().zip(numbers(&element, &decode(&codec, &chunk))) {
-        let is_kept = |number: f32| [mask, fill].contains(&number) || number.is_nan();
+        let is_kept = |number: f32| [mask, zero, fill].contains(&number) || number.is_nan();
         assert!(x.to_bits() == y.to_bits() || !is_kept(*x) && !is_kept(y) && (x - y).abs() <= 0.25, "{x} became {y}");
+    }
+}
+
+#[test]
+fn a_chunk_that_is_written_in_pieces_keeps_its_absolute_bound() {
+    let (element, shape) = (ElementType::F32, [12, 9, 32]);
+    let codec = codec(&absolute(0.5), element, shape);
+    let mut random = Random(4);
+    let measured: Vec<u8> = (0..12 * 9 * 32)
+        .flat_map(|at| (random.next(1 << 20) as f32 / 1000.0 * (at / 288 + 1) as f32).to_ne_bytes())
+        .collect();
+    let mut chunk = encode(&codec, &vec![0; measured.len()]);
+    for piece in measured.chunks(9 * 32 * 4).enumerate() {
+        let mut pixels = decode(&codec, &chunk);
+        pixels[piece.0 * piece.1.len()..][..piece.1.len()].copy_from_slice(piece.1);
+        chunk = encode(&codec, &pixels);
+    }
+    for (x, y) in numbers(&element, &measured).iter().zip(numbers(&element, &decode(&codec, &chunk))) {
+        assert!((f64::from(*x) - f64::from(y)).abs() <= 0.5, "{x} became {y}");
     }
 }
 

@@ -7,7 +7,8 @@ use chunk_data::{layout, random, structured};
 use darkchunk::chunk::{ChunkEncoder, ChunkShape, Compression, Filter};
 use darkchunk::codec::blosc::{Compressor, Shuffle};
 use darkchunk::codec::drle::Drle;
-use darkchunk::codec::{Codec, OpenChunk, drle};
+use darkchunk::codec::{ChunkLayout, Codec, OpenChunk, drle};
+use darkchunk::element::ElementType;
 use darkchunk::kernels::drle::Correction;
 use darkchunk::{Exec, Result, Threads};
 
@@ -48,7 +49,8 @@ fn configurations() -> Vec<(u32, Vec<u32>)> {
 }
 
 fn filter(id: u32, given: &[u32], dims: &[u64]) -> Filter {
-    let stored = corpus::localise(id, given, dims).expect("parameters");
+    let layout = ChunkLayout::new(ElementType::I16, dims.to_vec());
+    let stored = Filter::localise(id, given, &layout).expect("parameters");
     Filter::from_cd_values(id, &stored).expect("the same")
 }
 

@@ -8,6 +8,8 @@ mod corpus;
 mod growing;
 
 use darkchunk::chunk::Filter;
+use darkchunk::codec::ChunkLayout;
+use darkchunk::element::ElementType;
 use darkchunk::{Error, Exec, Result, Threads};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -88,7 +90,8 @@ fn each_thread_takes_what_one_does_and_no_more() {
         (32001, vec![0, 0, 0, 0, 9, 1, 5]),
         (36114, vec![1, 0, 1_000_000 - 8]),
     ] {
-        let stored = corpus::localise(filter, &given, &dims).expect("parameters");
+        let layout = ChunkLayout::new(ElementType::I16, dims.to_vec());
+        let stored = Filter::localise(filter, &given, &layout).expect("parameters");
         let codec = Filter::from_cd_values(filter, &stored).expect("the same");
         let mut chunk = vec![0; codec.max_encoded_len(n_bytes)];
         let n = codec.encode(Exec::current(), &vec![0; n_bytes], &mut chunk).expect("there is room");

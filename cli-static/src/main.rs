@@ -59,6 +59,7 @@ mod tests {
 
     #[test]
     fn hdf5_has_gzip_and_all_filters_of_darkchunk() {
+        #[allow(clashing_extern_declarations, reason = "here it has its argument")]
         unsafe extern "C" {
             fn H5Zfilter_avail(filter: c_int) -> c_int;
         }

@@ -994,7 +994,8 @@ dc_status dc_reader_integrate(const dc_reader *reader, uint64_t begin, uint64_t 
 void dc_bins_free(dc_bins *bins);
 
 /* Walks all chunks once, and writes to the file `path` where their blocks are: of bitshuffle with a compression, and of LZ4. It is there when
- * the last step is done, in the place of one that was there before; meanwhile a file of this name with .part appended is. HDF5 is not called. DC_ARGUMENT where the way
+ * the last step is done, in the place of one that was there before; meanwhile a file of this name with the
+ * process's number and .part appended is. HDF5 is not called. DC_ARGUMENT where the way
  * is not DC_WAY_DIRECT or there are no chunks, DC_UNSUPPORTED where none has such blocks or the file cannot be written. */
 typedef struct dc_index dc_index;
 dc_status dc_index_begin(const dc_reader *reader, const char *path, dc_index **index);

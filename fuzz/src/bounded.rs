@@ -1,6 +1,7 @@
 //! What the bounded codec promises, by a stored chunk's own account.
 
 use darkchunk::codec::bounded::{Bounded, Report};
+use darkchunk::kernels::quantise::Bound;
 
 /// Where a chunk says what its elements are.
 const ELEMENT_AT: usize = 5;
@@ -43,6 +44,9 @@ pub fn assert_kept(chunk: &[u8], content: &[u8], decoded: &[u8]) {
 fn assert_float_kept(report: &Report, x: u32, y: u32) {
     let number = |bits| f64::from(f32::from_bits(bits));
     let most = report.achieved.float.map_or(0.0, |float| float.tolerance);
+    if let Bound::AbsoluteFloat(asked) = report.bound {
+        assert!(most <= asked, "the chunk allows {most}, with {:?}", report.bound);
+    }
     let is_kept = x == y || (number(y) - number(x)).abs() <= most;
     assert!(is_kept, "{} became {}, with {:?}", number(x), number(y), report.bound);
 }

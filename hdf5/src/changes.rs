@@ -27,7 +27,7 @@ const IMAGES: &str = "dark_images";
 const ROWS: usize = 64;
 
 /// More rows are not read: nobody has changed so often.
-const MAX_ROWS: u64 = 1 << 16;
+const MAX_ROWS: u64 = 1 << 20;
 
 /// What is done to frames from one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

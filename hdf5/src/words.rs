@@ -122,6 +122,7 @@ fn member_name(library: &Library, kind: Hid, index: u32) -> Result<String> {
 pub(crate) fn filter(StoredFilter { id, values }: &StoredFilter) -> String {
     let at = |slot: usize| values.get(slot).copied().unwrap_or(0);
     let signed = |slot: usize| at(slot).cast_signed();
+    let number = || f64::from_bits(u64::from(at(2)) << 32 | u64::from(at(1)));
     match *id {
         1 => format!("gzip, level {}", at(0)),
         305 => "LZO".to_owned(),
@@ -145,6 +146,8 @@ pub(crate) fn filter(StoredFilter { id, values }: &StoredFilter) -> String {
         36115 => match at(0) {
             0 => "bounded, exact".to_owned(),
             1 => format!("bounded, off by {} at most", at(1)),
+            3 => format!("bounded, off by {} at most", number()),
+            4 => format!("bounded, off by {} of the range of a chunk's values at most", number()),
             _ => format!("bounded, noise {}/{}", at(1), at(2).max(1)),
         },
         id => {
@@ -206,6 +209,8 @@ mod tests {
             (36114, &[20, 0], "DRLE, threshold 20"),
             (36114, &[20, 2], "DRLE, threshold 20, packed"),
             (36115, &[2, 1, 2], "bounded, noise 1/2"),
+            (36115, &[3, 0, 0x3FE0_0000], "bounded, off by 0.5 at most"),
+            (36115, &[4, 0, 0x3FC0_0000], "bounded, off by 0.125 of the range of a chunk's values at most"),
             (32013, &[], "ZFP"),
             (4711, &[], "filter 4711, which is not known here"),
         ] {

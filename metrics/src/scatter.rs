@@ -14,8 +14,8 @@ pub(crate) const NONE: u16 = 511;
 /// Pixels that follow each other are often in the same bin: their sums are apart, so that they do not wait for each other.
 const LANES: usize = 4;
 
-/// Pixels after which a sum of a lane may be full.
-const MAX_PIXELS: usize = LANES * 4096;
+/// Pixels of the first lane, which also has what is left over, after which a sum may be full.
+const MAX_PIXELS: usize = 8191;
 
 /// Above the bins, so that an index of nine bits is always in the table.
 const N_SLOTS: usize = 512;
@@ -56,6 +56,7 @@ impl Sums {
 /// Sums that are not yet added to those of the bins.
 pub(crate) struct Scatter {
     slots: Box<[[u64; LANES]; N_SLOTS]>,
+    /// That the first lane has.
     n_pixels: usize,
 }
 
@@ -90,10 +91,11 @@ impl Part {
 impl Scatter {
     /// Adds the first `n` pixels of a part.
     pub(crate) fn add(&mut self, part: &Part, n: usize, sums: &mut [Sums; N_BINS]) {
-        if self.n_pixels + n > MAX_PIXELS {
+        let n_of_first = n / LANES + n % LANES;
+        if self.n_pixels + n_of_first > MAX_PIXELS {
             self.flush(sums);
         }
-        self.n_pixels += n;
+        self.n_pixels += n_of_first;
         add_words(&mut self.slots, &part.bins[..n], &part.errors[..n]);
     }
 
@@ -131,7 +133,8 @@ mod tests {
         let (mut scatter, mut part) = (Scatter::default(), Part::default());
         let (mut found, mut expected) = ([Sums::default(); N_BINS], [Sums::default(); N_BINS]);
         // All in one bin, with the largest error; then many with some that do not count.
-        for n in [1024, 1024, 1023, 1, 1000].into_iter().cycle().take(60) {
+        let narrow = [1, 3, 9].into_iter().flat_map(|n| std::iter::repeat_n(n, 10_000));
+        for n in [1024, 1024, 1023, 1, 1000].into_iter().cycle().take(60).chain(narrow) {
             part.fill(std::iter::repeat_n((-3, 510), n));
             (0..n).for_each(|_| expected[usize::from(small_bin(-3))].add(255));
             scatter.add(&part, n, &mut found);

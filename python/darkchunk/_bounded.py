@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
-from numbers import Rational
+from numbers import Integral, Rational, Real
 from typing import Any
 
 from ._filters import _UINT32, Filter, _integer, _one_of
@@ -57,8 +57,8 @@ def _halves(value: Any, what: str) -> tuple[int, int]:
 
 def _sentinel(value: Any) -> int:
     """A sentinel as its 32 bits: a float as those of a float32."""
-    if isinstance(value, float):
-        return int.from_bytes(struct.pack("<f", value), "little")
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return int.from_bytes(struct.pack("<f", float(value)), "little")
     return _integer(value, "a sentinel", -(1 << 31), _UINT32 - 1) % _UINT32
 
 
@@ -67,7 +67,8 @@ class Bounded(Filter):
 
     Without a bound nothing is lost. `counts`, or `absolute`, which need not be whole: no pixel is off by more than so
     many. `relative`, of float32: no pixel is off by more than this share of the range of the values of its chunk, which
-    is the greatest finite one minus the least; one hot pixel makes it wide, so that `absolute` says more. `sigmas`:
+    is the greatest finite one minus the least; one hot pixel makes it wide, so that `absolute` says more. Write such a
+    chunk as a whole: one that is written in pieces is encoded again, and each time may add an error. `sigmas`:
     steps of so many standard deviations of the noise, so that no pixel is off by more than half of it; a pixel `x` has
     the variance `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the default. `unbiased`:
     the mean of the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other value becomes 0.

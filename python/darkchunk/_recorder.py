@@ -166,7 +166,8 @@ class Recorder(Ending):
         summed apart, for `live_sum`. `maximum`: the greatest value of each pixel is kept, for `live_maximum`; with
         other filters than DRLE each chunk is decoded again for it. `in_place`: the memory of a frame that is pushed
         without `copy` is overwritten with what is stored before it is released, dark image subtracted and threshold
-        applied; frames are contiguous and writable then. `share`: the file is a part of a measurement, see
+        applied; frames are contiguous and writable then, and an
+        array is pushed again only when it is released. `share`: the file is a part of a measurement, see
         `make_master`, and has the frames of these indices: (first, frames, every), from `first` on `frames` in a row
         (0: all that follow), and so again each `every` (0: not again); others are out of range. Receiver k of n that
         get a frame in turn has (k, 1, n). `spread`: `at` is the path of a master, "run.h5", that is made at the end of

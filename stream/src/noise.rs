@@ -83,9 +83,9 @@ fn transfer(shape: Shape, element: ElementType, rules: Option<Rules>) -> Result<
 #[must_use]
 pub fn usual_rules(element: ElementType) -> Rules {
     let is_signed = element.class == ElementClass::Signed;
-    let all_bits = (1_i64 << (8 * element.n_bytes)) - 1;
+    let has_all_bits = !is_signed && matches!(element.n_bytes, 2 | 4);
     Rules {
-        sentinels: if is_signed || element.n_bytes == 1 { Vec::new() } else { vec![all_bits] },
+        sentinels: if has_all_bits { vec![(1 << (8 * element.n_bytes)) - 1] } else { Vec::new() },
         negative_is_masked: is_signed && element.n_bytes == 4,
         ..Rules::default()
     }

@@ -60,6 +60,10 @@ pub struct MappedBox {
 }
 
 impl Mapping {
+    pub(super) fn n_boxes(&self) -> u64 {
+        self.steps.map_or(1, |steps| steps.n)
+    }
+
     /// What is selected of a virtual dataset of this extent, and of the source.
     pub(super) fn read(source: usize, (here, dims): (&Id, &[u64]), there: &Id) -> Result<Self> {
         let all = || Selected { start: vec![0; dims.len()], count: dims.to_vec(), steps: None };

@@ -4,6 +4,7 @@
 //! memory that is not theirs then. So nothing is refreshed that anything else in this process has open.
 
 use std::ffi::c_uint;
+use std::mem::ManuallyDrop;
 
 use super::StoredDataset;
 use super::describe::extent;
@@ -26,33 +27,34 @@ impl StoredDataset {
         // Nobody opens it meanwhile, where the library has a lock.
         let _session = library.session();
         if h5!(library, H5Iget_type(self.given)).is_ok_and(|kind| kind == H5I_DATASET) {
-            self.check_alone(&[self.given, self.dataset.get()])?;
+            // Not of the own identifier, which is none after a refresh that failed.
+            let given = ManuallyDrop::new(Id::new(library, self.given));
+            check_alone(&given, &[self.given, self.dataset.get()])?;
             drop(std::mem::replace(&mut self.dataset, Id::new(library, 0)));
             let refreshed = h5_optional!(library, H5Drefresh(self.given));
             self.dataset = object::open(library, self.given, ".")?;
             refreshed?;
         } else {
-            self.check_alone(&[self.dataset.get()])?;
+            check_alone(&self.dataset, &[self.dataset.get()])?;
             h5_optional!(library, H5Drefresh(self.dataset.get()))?;
         }
         self.dims = extent(&self.dataset)?;
         Ok(())
     }
+}
 
-    /// Refuses a dataset that is open by other identifiers than `known`.
-    fn check_alone(&self, known: &[Hid]) -> Result<()> {
-        let Some(own) = identity(&self.dataset)? else { return Ok(()) };
-        let library = self.dataset.library();
-        for other in open_datasets(library)?.into_iter().filter(|id| !known.contains(id)) {
-            // It stays its owner's, who may close it before it is asked.
-            let other = std::mem::ManuallyDrop::new(Id::new(library, other));
-            if identity(&other).is_ok_and(|other| other == Some(own)) {
-                let path = object::name(&self.dataset)?.unwrap_or_default();
-                return Err(Error::OpenTwice { path });
-            }
+/// Refuses a dataset that is open by other identifiers than `known`.
+fn check_alone(dataset: &Id, known: &[Hid]) -> Result<()> {
+    let Some(own) = identity(dataset)? else { return Ok(()) };
+    let library = dataset.library();
+    for other in open_datasets(library)?.into_iter().filter(|id| !known.contains(id)) {
+        // It stays its owner's, who may close it before it is asked.
+        let other = ManuallyDrop::new(Id::new(library, other));
+        if identity(&other).is_ok_and(|other| other == Some(own)) {
+            return Err(Error::OpenTwice { path: object::name(dataset)?.unwrap_or_default() });
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Identifiers of all datasets that are open in this HDF5; none where it cannot be asked.

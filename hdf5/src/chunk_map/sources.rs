@@ -80,6 +80,10 @@ impl StoredDataset {
             }
             found.mappings.push(self.mapping(&properties, index, number)?);
         }
+        // A read lists those that it wants.
+        if found.mappings.iter().fold(0, |n: u64, mapping| n.saturating_add(mapping.n_boxes())) > MAX_MAPPINGS as u64 {
+            return Err(unsupported("it is made of more than a million parts"));
+        }
         refuse_overlaps(&mut found.mappings)?;
         Ok(found)
     }

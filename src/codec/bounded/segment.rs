@@ -57,7 +57,7 @@ impl<'a> Exceptions<'a> {
     pub(super) fn for_each(&self, n_pixels: usize, mut each: impl FnMut(usize, i32)) -> Result<()> {
         let (mut cursor, mut next) = (Cursor::new(self.set), 0);
         for bits in self.bits {
-            let pixel = numbers::get_u32(&mut cursor)? as usize + next;
+            let pixel = (numbers::get_u32(&mut cursor)? as usize).saturating_add(next);
             if pixel >= n_pixels {
                 return Err(Error::Corrupt { at: 0, what: "an exception is not in the frame" });
             }

@@ -29,11 +29,14 @@ const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
 impl Lattice {
     /// A lattice for a tolerance and pixels that are `sizes` away from 0, the greatest one first: for the first of them that leaves
     /// room. The float32 that a level stands for is off by half of the distance of two of them at most.
+    ///
+    /// Where there is room enough the step is that of the tolerance alone: pixels that are decoded and encoded again, as HDF5 does with a
+    /// chunk that is written in pieces, stay what they are.
     pub(crate) fn new(tolerance: f64, sizes: &[f32]) -> Self {
         let distance = |size: f32| f64::from(size.next_up()) - f64::from(size);
         let mut distances = sizes.iter().map(|size| distance(*size));
         let last = sizes.last().map_or(f64::INFINITY, |size| distance(*size));
-        let distance = distances.find(|distance| 32.0 * distance <= tolerance).unwrap_or(last);
+        let distance = if distances.any(|distance| 32.0 * distance <= tolerance) { tolerance / 32.0 } else { last };
         let step = (2.0 * tolerance - distance).min(MAX_STEP);
         let leaves_room = distance <= tolerance && step >= MIN_STEP;
         if leaves_room { Self { tolerance, step } } else { Self::default() }

@@ -66,7 +66,7 @@ pub struct Options<P> {
     pub reserve_bytes: u64,
     /// A file that is to have where the blocks of the chunks are (bitshuffle with a compression, LZ4): an index for
     /// [`Reader::load_index`](crate::Reader::load_index). It is there when the recording is finished, and nowhere after a kill, which leaves a
-    /// file of this name with `.part` appended; where it cannot be written, as on a full disk, the recording goes on without it, and
+    /// file of this name with the process's number and `.part` appended; where it cannot be written, as on a full disk, the recording goes on without it, and
     /// [`fault`](super::Recorder::fault) says why. Of several files each has its own: its name with `.index` appended. It takes 40 bytes of memory
     /// a chunk.
     pub index: Option<PathBuf>,
@@ -128,7 +128,8 @@ impl<P> Options<P> {
     fn own_bytes(&self, layer: &ChunkShape, shape: &ChunkShape, element: ElementType) -> usize {
         let bytes = |shape: &ChunkShape| shape.chunk_pixels().saturating_mul(element.n_bytes);
         // A brick, and room for it encoded, are small beside a layer.
-        let worker = bytes(layer).saturating_add(bytes(shape).saturating_mul(2));
+        let n_layers = 1 + usize::from(self.maximum);
+        let worker = bytes(layer).saturating_mul(n_layers).saturating_add(bytes(shape).saturating_mul(2));
         worker.saturating_mul(self.n_workers.saturating_add(1)).saturating_add(bytes(layer))
     }
 

@@ -317,7 +317,7 @@ impl<T> Sink<T> {
     }
 
     fn store(&mut self, shared: &Shared<T>) -> Result<()> {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || !shared.lock().changes.is_empty() {
             self.room.check()?;
         }
         self.store_changes(shared)?;

@@ -20,7 +20,7 @@ pub struct Summary {
     pub failure: Option<(u64, String)>,
     /// What was read and decoded of each input.
     pub statistics: Vec<Statistics>,
-    /// What became of each slice, a [`Status`]; those of other processes are not reached here.
+    /// What became of each slice, a [`Status`](super::Status); those of other processes are not reached here.
     pub status: Vec<u8>,
 }
 
