@@ -118,7 +118,10 @@ fn join(library: &Library, to: &Path, plan: &Plan, provenance: &Provenance, run:
         check(library, &part_path(to, rank.rank), run, rank)?;
     }
     let first = File::open(library, &part_path(to, 0), false)?;
-    let (temporary, file) = begin(library, to, plan.rank.rank)?;
+    let (temporary, file) = match begin(library, to, plan.rank.rank) {
+        Err(_) if to.exists() => return Ok(()),
+        begun => begun?,
+    };
     describe(library, &file, provenance)?;
     let n_axes = plan.slicing.dims().len();
     let status: Vec<u32> = (1..=n_axes as u32).collect();
