@@ -137,6 +137,20 @@ fn what_is_torn_or_damaged_is_done_again() {
     assert!(kept.len() >= 3 && kept.contains(&12) && kept.contains(&0), "more or less of it was used: {kept:?}");
 }
 
+#[test]
+fn an_output_whose_name_is_taken_leaves_nothing() {
+    let file = source("resume-taken-source");
+    let to = folder("resume-taken").join("out.h5");
+    let inputs = [Input::open(&library(), file.0, "data", 2).expect("a dataset")];
+    let taken = Taken { map: vec![1, 2, 0, 0], padding: (0, 0) };
+    let number = NumberType::native(NumberClass::Unsigned, 2);
+    let output = OutputSpec { path: "entry/process/status".into(), number, shape: vec![-1, -2, 130, 260] };
+    let plan = Plan::new(&[(&inputs[0], &taken)], &[output], LIMITS).expect("a plan");
+    let done = write(&library(), &to, (&inputs, &plan), &copy, false, (&provenance(), false), &|_| ());
+    assert!(done.expect_err("it is the run's").to_string().contains("a name of its own"));
+    assert_eq!(std::fs::read_dir(to.parent().expect("a folder")).expect("a folder").count(), 0);
+}
+
 /// As one would who wants to harm: with a checksum that is right.
 fn with_line(lines: &str, number: usize, change: impl Fn(&mut serde_json::Value)) -> String {
     let mut lines: Vec<_> = lines.lines().map(str::to_owned).collect();

@@ -78,7 +78,10 @@ pub(super) struct Slab {
 /// The manifest of a file that is being written.
 #[derive(Debug)]
 pub(super) struct Manifest {
-    file: Option<File>,
+    /// Holds the lock.
+    file: File,
+    /// Whether each line was written.
+    is_whole: bool,
     path: PathBuf,
     /// Where the last finished slab ends; 0 before the first.
     pub(super) end: u64,
@@ -92,26 +95,26 @@ impl Manifest {
         let file = File::create(&path).map_err(failed)?;
         // Not every file system has locks.
         let _ = file.try_lock();
-        let mut manifest = Self { file: Some(file), path, end: 0 };
+        let mut manifest = Self { file, is_whole: true, path, end: 0 };
         manifest.line(&Head { run: run.to_owned() });
         Ok(manifest)
     }
 
     pub(super) fn slab(&mut self, slab: &Slab) {
         self.line(slab);
-        if self.file.is_some() {
+        if self.is_whole {
             self.end = slab.end;
         }
     }
 
     /// Where it cannot be written, such as on a full disk, it ends: after a torn line nothing counts.
     fn line(&mut self, what: &impl Serialize) {
-        let Some(file) = &mut self.file else { return };
+        if !self.is_whole {
+            return;
+        }
         let text = serde_json::to_string(what).unwrap_or_default();
         let line = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()));
-        if file.write_all(line.as_bytes()).is_err() {
-            self.file = None;
-        }
+        self.is_whole = self.file.write_all(line.as_bytes()).is_ok();
     }
 
     pub(super) fn remove(self) {
@@ -170,7 +173,8 @@ pub(super) fn left(to: &Path, run: &str) -> Result<Vec<Left>> {
     };
     let mut found = Vec::new();
     for path in entries.filter(is_of) {
-        let Ok(mut file) = File::open(&path) else { continue };
+        // For writing, too: without that no lock can be had on NFS.
+        let Ok(mut file) = File::options().read(true).write(true).open(&path) else { continue };
         let Some(slabs) = read(&mut file, run) else { continue };
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             let words = "another process writes it at this moment: let that end, or end it, and start this again";

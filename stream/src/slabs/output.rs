@@ -185,7 +185,7 @@ pub(super) struct Outputs {
 
 impl Outputs {
     /// Makes their datasets.
-    pub(super) fn create(library: &Library, file: &File, shapes: &[Shape], manifest: Manifest) -> Result<Self> {
+    pub(super) fn create(library: &Library, file: &File, shapes: &[Shape]) -> Result<Self> {
         let open = |shape: &Shape| -> Result<Open> {
             let Shape { path, number, dims, chunk, filters, .. } = shape;
             let new = NewResult { path, number: *number, dims, chunk: Some(chunk), filters };
@@ -193,7 +193,12 @@ impl Outputs {
             Ok(Open { shape: shape.clone(), dataset, gathered: None })
         };
         let open = shapes.iter().map(open).collect::<Result<_>>()?;
-        Ok(Self { open, manifest: Some(manifest), chunks: Vec::new() })
+        Ok(Self { open, manifest: None, chunks: Vec::new() })
+    }
+
+    /// From now on it is noted what is finished.
+    pub(super) fn noted_by(self, manifest: Manifest) -> Self {
+        Self { manifest: Some(manifest), ..self }
     }
 
     /// Writes a slice that is a chunk, and is encoded.

@@ -86,22 +86,20 @@ pub(super) fn write_with(
     describe(library, &file, provenance)?;
     mark(&file)?;
     let status = status(library, &file, plan)?;
-    let manifest = Manifest::begin(temporary.path(), run)?;
-    let mut outputs = Outputs::create(library, &file, &plan.outputs, manifest)?;
+    let outputs = Outputs::create(library, &file, &plan.outputs)?;
+    let mut outputs = outputs.noted_by(Manifest::begin(temporary.path(), run)?);
     let done = kept(&left, plan, &mut outputs)
         .and_then(|kept| run_into(inputs, plan, process, keep_going, Some((&mut outputs, kept)), seen))
-        .and_then(|summary| outputs.finish().map(|()| summary));
+        .and_then(|summary| outputs.finish().and_then(|()| Ok(status.write(&summary.status)?)).map(|()| summary));
     let manifest = outputs.close();
-    let summary = match done {
-        Ok(summary) => summary,
-        Err(error) => {
-            drop((status, file));
-            return Err(keep(temporary, manifest, error));
-        }
-    };
-    status.write(&summary.status)?;
     drop(status);
-    finish(temporary, file, to)?;
+    // What is still in memory is written when it is closed: the disk may be full then.
+    let closed = file.close();
+    let summary = match done.and_then(|summary| Ok(closed.map(|()| summary)?)) {
+        Ok(summary) => summary,
+        Err(error) => return Err(keep(temporary, manifest, error)),
+    };
+    publish(temporary, to)?;
     manifest.into_iter().for_each(Manifest::remove);
     left.into_iter().for_each(Left::remove);
     Ok(summary)
@@ -179,11 +177,15 @@ pub(super) fn begin(library: &Library, to: &Path, rank: u64) -> Result<(Temporar
 /// Closes it, and gives it its name.
 pub(super) fn finish(temporary: Temporary, file: File, to: &Path) -> Result<()> {
     file.close()?;
-    temporary.finish(to, publish).map_err(|error| Error::Argument(format!("{}: {error}", to.display())))
+    publish(temporary, to)
+}
+
+fn publish(temporary: Temporary, to: &Path) -> Result<()> {
+    temporary.finish(to, give_name).map_err(|error| Error::Argument(format!("{}: {error}", to.display())))
 }
 
 /// Gives a file its name; one that has it by now is not replaced, where the file system can tell.
-fn publish(place: &Path, to: &Path) -> std::io::Result<()> {
+fn give_name(place: &Path, to: &Path) -> std::io::Result<()> {
     match fs::hard_link(place, to) {
         Ok(()) => fs::remove_file(place),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
