@@ -173,7 +173,14 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     let (library, inputs) = h5io::begin(&common.library, isolation, setting, &mut open).map_err(words)?;
     let memory = common.memory.saturating_mul(1_000_000);
     let limits = Limits { n_threads, n_workers: n_threads, memory, max_block: 1 };
-    let plan = library.plan(&inputs, limits).map_err(words)?.with_rank(rank.0);
+    let plan = match library.plan(&inputs, limits) {
+        Ok(plan) => plan.with_rank(rank.0),
+        Err(error) => {
+            // It has begun, and is told the end; the first error is the one to mend.
+            let _ = library.end();
+            return Err(words(error));
+        }
+    };
     let (process, interrupt) = (&Stoppable(library.as_process(), &interrupt), &interrupt);
     let (hdf5, inputs, plan, library_at_work) = (&hdf5, &inputs[..], &plan, &*library);
     let outcome = then(&Planned { common, hdf5, library: library_at_work, process, interrupt, inputs, plan, rank });

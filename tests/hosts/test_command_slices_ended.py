@@ -172,6 +172,7 @@ CRASHES = [
     ("segfault", "it crashed: signal 11, segmentation fault"),
     ("hang", "it has not returned within the time limit"),
     ("exit", "it ended its process, with 3"),
+    ("babble", "its child answers nonsense"),
     ("fail", "process says 1: as it was told"),
 ]
 
@@ -238,6 +239,10 @@ def test_what_goes_wrong_before_the_first_slice_is_said(folder, library, tmp_pat
     ]:
         how = ["slices", "run", folder / "data.h5", "-l", checks, "-o", to, "--isolate", "-j", 2, "--", f"wrong={wrong}"]
         assert words in " ".join(run(*how, code=2).split())
+    # It has begun, and is told the end.
+    log = tmp_path / "log"
+    few = ["slices", "run", folder / "data.h5", "-l", checks, "-o", to, "--isolate", "--memory", 0, "--", f"log={log}"]
+    assert "MB of memory are too few" in " ".join(run(*few, code=2).split()) and log.read_text() == "complete 0\n"
     assert "no seconds" in run(*command(folder, library, to, "--isolate", "--time-limit", 0), code=2)
     assert "--isolate" in run(*command(folder, library, to, "--time-limit", 1), code=2)
     assert "no socket" in run("slices", "worker", code=2)

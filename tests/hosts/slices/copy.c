@@ -1,6 +1,6 @@
 /*
  * Copies slices along axis 1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
- * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|exit|fail at slice at=N, how=begin in h5io_init, block=N slices a call.
+ * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|fail at slice at=N, how=begin in h5io_init, block=N slices a call.
  */
 #define _POSIX_C_SOURCE 200112L
 #include "h5io.h"
@@ -85,6 +85,10 @@ static int crash(const state_t *state)
     }
     while (is(state, "hang")) {
         pause();
+    }
+    if (is(state, "babble")) {
+        /* To the process that started this one. */
+        return write(0, "nonsense\n", 9) == 9 ? 0 : 1;
     }
     return is(state, "fail") ? 1 : 0;
 }

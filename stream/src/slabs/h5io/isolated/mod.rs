@@ -251,12 +251,15 @@ impl Child {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 refused("it has not returned within the time limit, and was ended")
             }
+            io::ErrorKind::InvalidData => refused("its child answers nonsense"),
             _ => self.ended(),
         })
     }
 
     /// How a child has ended that does not answer any more.
     fn ended(&mut self) -> Error {
+        // It may be alive. One that has crashed keeps its status.
+        let _ = self.program.kill();
         match self.program.wait() {
             Ok(status) => refused(&words(status)),
             Err(error) => refused(&format!("its child is lost: {error}")),
