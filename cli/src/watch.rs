@@ -67,7 +67,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         }
         if is_told_to_end(&signals, every) {
             for one in &going_on {
-                worst = worst.max(one.end(Phase::Open, false)?);
+                match one.end(Phase::Open, false) {
+                    Ok(found) => worst = worst.max(found),
+                    Err(message) if is_alone => return Err(message),
+                    Err(message) => {
+                        complain(&message);
+                        worst = Found::NotAll;
+                    }
+                }
             }
             return Ok(worst);
         }

@@ -172,6 +172,14 @@ def test_a_watch_ends_by_ctrl_c_and_where_nobody_writes(tmp_path):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode in (0, 1) and "it goes on" in out and max(map(len, out.splitlines())) <= 80
+    # Of several files one that cannot be read hides nothing of the others.
+    with open(tmp_path / "begun.h5", "wb") as begun:
+        process = start("watch", begun.name, path, "--every", "0.1")
+        while " frames " not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        out, error = ended(process, 2)
+    assert "it goes on" in out and "begun.h5" in error, (out, error)
     writer.kill()
     writer.communicate()
     with h5py.File(tmp_path / "done.h5", "w") as file:
