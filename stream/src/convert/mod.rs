@@ -182,6 +182,7 @@ fn make_parts(
             watch.seen(info.n_bytes);
             continue;
         }
+        parts.begin(number).map_err(|error| format!("{path}: {error}"))?;
         let part = File::create(library, &parts.place(number)).map_err(text)?;
         Copier::part(library, source.id(), path, storage, part.id(), parts::NAME).map_err(text)?;
         let seen = |n_bytes| go_on(watch, n_bytes);

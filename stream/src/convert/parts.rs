@@ -23,7 +23,7 @@ pub(super) const NAME: &str = "/data";
 /// The parts of a file.
 pub(super) struct Parts {
     folder: PathBuf,
-    /// A line for each part that is complete.
+    /// A line for each part that is complete, and for one that is begun again. The last of a part counts.
     done: Vec<String>,
 }
 
@@ -63,7 +63,24 @@ impl Parts {
 
     /// Whether the part of this line is complete.
     pub(super) fn has(&self, number: usize, line: &str) -> bool {
-        self.done.iter().any(|done| done == line) && self.place(number).exists()
+        self.last(number).is_some_and(|last| last == line) && self.place(number).exists()
+    }
+
+    /// What the list says last of a part.
+    fn last(&self, number: usize) -> Option<&String> {
+        let head = format!("{number} ");
+        self.done.iter().rfind(|line| line.starts_with(&head))
+    }
+
+    /// Notes that the file of the part is written anew, for instance for another target: what the list says of it counts no more.
+    pub(super) fn begin(&mut self, number: usize) -> std::io::Result<()> {
+        if self.last(number).is_none() {
+            return Ok(());
+        }
+        let line = format!("{number} begun");
+        self.add_line(&line)?;
+        self.done.push(line);
+        Ok(())
     }
 
     /// Notes that the part is complete.
@@ -151,6 +168,31 @@ pub(super) fn join(
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_is_begun_again_is_not_there_until_it_is_finished() {
+        let folder = std::env::temp_dir().join(format!("darkchunk-parts-again-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (from, to) = (folder.join("a"), folder.join("b"));
+        fs::write(&from, "one").expect("written");
+        let open = || Parts::open(&from, &to).expect("a folder of parts");
+        let mut parts = open();
+        for number in [1, 12] {
+            parts.begin(number).expect("noted");
+            fs::write(parts.place(number), "zstd").expect("written");
+            parts.finished(number, format!("{number} zstd")).expect("noted");
+        }
+        assert!(open().has(1, "1 zstd") && open().has(12, "12 zstd"));
+        // Killed while the file has another target's first bytes.
+        parts.begin(1).expect("noted");
+        fs::write(parts.place(1), "lz").expect("written");
+        assert!(!open().has(1, "1 zstd") && !open().has(1, "1 lz4") && open().has(12, "12 zstd"));
+        open().finished(1, "1 lz4".to_owned()).expect("noted");
+        let parts = open();
+        let found = (parts.has(1, "1 lz4"), parts.has(1, "1 zstd"));
+        fs::remove_dir_all(folder).expect("removed");
+        assert_eq!(found, (true, false));
+    }
 
     #[test]
     fn a_file_that_was_put_in_the_place_of_another_with_its_length_and_time_is_another() {
