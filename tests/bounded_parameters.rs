@@ -44,7 +44,7 @@ fn named_sentinels_and_the_fill_value_are_kept() {
 fn parameters_that_mean_nothing_are_refused() {
     let layout = ChunkLayout::new(ElementType::U16, vec![4, 20, 30]);
     let wrong: [&[u32]; 11] = [
-        &[3],
+        &[5],
         &[0, 1],
         &[1, 1, 1],
         &[2, 0],
