@@ -208,7 +208,7 @@ impl ChunkWriter {
     /// table of functions.
     #[must_use]
     pub fn group_path(&self) -> Option<String> {
-        object::name(&self.place.at).ok().flatten()
+        object::name(self.place.at.library(), self.place.at.get()).ok().flatten()
     }
 
     /// The file's length by HDF5's account, in which it has not been written everywhere: where the next chunk will most likely

@@ -83,17 +83,22 @@ fn knows(library: &Library, other: &Claimed) -> bool {
 }
 
 /// Which object of which file it is; `None` where HDF5 cannot be asked.
-pub(super) fn identity(dataset: &Id) -> Result<Option<[u8; 16]>> {
+pub(super) fn identity(object: &Id) -> Result<Option<[u8; 16]>> {
+    identity_of(object.library(), object.get())
+}
+
+/// The same of an object that is somebody else's.
+pub(super) fn identity_of(library: &Library, object: Hid) -> Result<Option<[u8; 16]>> {
     const BASIC: u32 = 1;
-    let functions = dataset.library().functions();
+    let functions = library.functions();
     let known = [("H5Oget_info3", functions.H5Oget_info3), ("H5Oget_info2", functions.H5Oget_info2)];
     let Some((name, get_info)) = known.into_iter().find_map(|(name, function)| Some((name, function?))) else {
         return Ok(None);
     };
     let mut info = ObjectInfo::EMPTY;
-    dataset.library().call(name, |_| {
+    library.call(name, |_| {
         // SAFETY: `Library::new` was promised HDF5's own function, for which `ObjectInfo` has room.
-        unsafe { get_info(dataset.get(), &raw mut info, BASIC) }
+        unsafe { get_info(object, &raw mut info, BASIC) }
     })?;
     Ok(Some(info.identity))
 }

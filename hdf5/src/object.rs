@@ -98,11 +98,10 @@ pub(super) fn open(library: &Library, at: Hid, path: &str) -> Result<Id> {
 }
 
 /// The path by which an object was opened, from the file's root; `None` where it has none that is UTF-8.
-pub(super) fn name(object: &Id) -> Result<Option<String>> {
-    let library = object.library();
-    let n_bytes = h5_optional!(library, H5Iget_name(object.get(), std::ptr::null_mut(), 0))? as usize;
+pub(super) fn name(library: &Library, object: Hid) -> Result<Option<String>> {
+    let n_bytes = h5_optional!(library, H5Iget_name(object, std::ptr::null_mut(), 0))? as usize;
     let mut name = vec![0_u8; n_bytes + 1];
-    h5_optional!(library, H5Iget_name(object.get(), name.as_mut_ptr().cast(), name.len()))?;
+    h5_optional!(library, H5Iget_name(object, name.as_mut_ptr().cast(), name.len()))?;
     name.truncate(n_bytes);
     Ok(String::from_utf8(name).ok().filter(|name| name.starts_with('/')))
 }

@@ -4,12 +4,11 @@
 //! memory that is not theirs then. So nothing is refreshed that anything else in this process has open.
 
 use std::ffi::c_uint;
-use std::mem::ManuallyDrop;
 
 use super::StoredDataset;
 use super::describe::extent;
 use crate::api::Hid;
-use crate::claim::identity;
+use crate::claim::identity_of;
 use crate::library::{Library, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::{Error, Result};
@@ -28,14 +27,13 @@ impl StoredDataset {
         let _session = library.session();
         if h5!(library, H5Iget_type(self.given)).is_ok_and(|kind| kind == H5I_DATASET) {
             // Not of the own identifier, which is none after a refresh that failed.
-            let given = ManuallyDrop::new(Id::new(library, self.given));
-            check_alone(&given, &[self.given, self.dataset.get()])?;
+            check_alone(library, self.given, &[self.given, self.dataset.get()])?;
             drop(std::mem::replace(&mut self.dataset, Id::new(library, 0)));
             let refreshed = h5_optional!(library, H5Drefresh(self.given));
             self.dataset = object::open(library, self.given, ".")?;
             refreshed?;
         } else {
-            check_alone(&self.dataset, &[self.dataset.get()])?;
+            check_alone(library, self.dataset.get(), &[self.dataset.get()])?;
             h5_optional!(library, H5Drefresh(self.dataset.get()))?;
         }
         self.dims = extent(&self.dataset)?;
@@ -44,14 +42,12 @@ impl StoredDataset {
 }
 
 /// Refuses a dataset that is open by other identifiers than `known`.
-fn check_alone(dataset: &Id, known: &[Hid]) -> Result<()> {
-    let Some(own) = identity(dataset)? else { return Ok(()) };
-    let library = dataset.library();
+fn check_alone(library: &Library, dataset: Hid, known: &[Hid]) -> Result<()> {
+    let Some(own) = identity_of(library, dataset)? else { return Ok(()) };
     for other in open_datasets(library)?.into_iter().filter(|id| !known.contains(id)) {
-        // It stays its owner's, who may close it before it is asked.
-        let other = ManuallyDrop::new(Id::new(library, other));
-        if identity(&other).is_ok_and(|other| other == Some(own)) {
-            return Err(Error::OpenTwice { path: object::name(dataset)?.unwrap_or_default() });
+        // Its owner may close it before it is asked.
+        if identity_of(library, other).is_ok_and(|other| other == Some(own)) {
+            return Err(Error::OpenTwice { path: object::name(library, dataset)?.unwrap_or_default() });
         }
     }
     Ok(())
