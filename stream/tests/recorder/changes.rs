@@ -245,7 +245,7 @@ fn files_of_a_measurement_change_at_the_same_frame_also_those_to_come() {
     let in_turn = Spread::Turns { n_files: 3, frames: 4, own: 0..3 };
     let plain = dataset(Compression::NONE, 4);
     for (spread, dataset, n_expected) in
-        [(Spread::Frames(20), drle(4), 4), (in_turn, plain, 3), (Spread::Bytes(6000), drle(4), 2)]
+        [(Spread::Frames(20), drle(4), 4), (in_turn, plain, 3), (Spread::Bytes(2000), drle(4), 2)]
     {
         let threshold = if dataset.compression == Compression::NONE { 0 } else { THRESHOLD };
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("files-changes");
