@@ -1,7 +1,7 @@
 //! All metrics of raw frames, as JSON: `numbers ELEMENT HEIGHT WIDTH X Y RANGE [TECHNIQUE]`, X and Y files of frames one after the other,
 //! in this machine's byte order. A technique is `radial=ROW,COLUMN,STEP`, `peaks=SIGMA`, `labels=FILE` (`uint32`), `line=FROM,TO` or
-//! `tomography=ROW`; of the latter the images of the slice are printed, too. With `speed` in place of all it measures how fast each
-//! metric goes over all pixels.
+//! `tomography=ROW`; of the latter the images of the slice are printed, too, and the maps of
+//! `covariance=ROW,COLUMN,STEP`. With `speed` in place of all it measures how fast each metric goes over all pixels.
 
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,7 @@ fn technique(text: &str) -> Result<Technique, Failure> {
     let label = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);
     Ok(match name {
         "radial" => Technique::Radial { centre: (number(0)?, number(1)?), step: number(2)? },
+        "covariance" => Technique::Covariance { centre: (number(0)?, number(1)?), step: number(2)? },
         "peaks" => Technique::Peaks(PeakSearch { min_snr: number(0)?, ..PeakSearch::default() }),
         "labels" => Technique::Correlation(std::fs::read(values)?.as_chunks().0.iter().map(label).collect()),
         "line" => Technique::Line(number(0)? as usize, number(1)? as usize),
@@ -93,6 +94,9 @@ fn of_technique<P: Pixel>(
     let report = metrics.report();
     let images = match &report {
         TechniqueReport::Tomography(report) => report.slices.iter().map(|slice| slice.images.clone()).collect(),
+        TechniqueReport::Covariance(report) => {
+            vec![report.maps.each_ref().map(|map| map.iter().map(|c| *c as f32).collect())]
+        }
         _ => Vec::new(),
     };
     Ok((report, images))

@@ -42,6 +42,8 @@ pub struct Limits {
     pub ring_residual: Option<f64>,
     /// Of rings: |Σ(y − x) / Σx|.
     pub ring_bias: Option<f64>,
+    /// Of the covariance map: the largest |residual| of two rings.
+    pub covariance: Option<f64>,
     /// The part of peaks that are lost.
     pub peaks_lost: Option<f64>,
     /// False peaks, as a part of those that there are.
@@ -89,6 +91,7 @@ impl Default for Limits {
             centroid_shift: None,
             ring_residual: Some(1.0),
             ring_bias: Some(0.001),
+            covariance: Some(2.0),
             peaks_lost: Some(0.01),
             peaks_false: Some(0.01),
             peak_intensity: Some(0.5),

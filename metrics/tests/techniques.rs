@@ -1,7 +1,9 @@
 //! What experiments make of frames: each number is that of a brute force or of a known truth, what was put in is found, and what was not
 //! is not.
 
-use darkchunk_metrics::technique::{Correlation, Metrics, PeakSearch, Peaks, Radial, Technique, TechniqueReport};
+use darkchunk_metrics::technique::{
+    Correlation, Covariance, Metrics, PeakSearch, Peaks, Radial, Technique, TechniqueReport,
+};
 use darkchunk_metrics::{Limits, NoiseModel, Pair, Pixel, Rules, Shape};
 
 const SHAPE: Shape = Shape { height: 64, width: 80 };
@@ -106,6 +108,91 @@ fn a_bias_that_no_pixel_shows_breaks_the_limit_of_rings() {
     // Half a count too little in each second pixel: far below the noise of a pixel.
     let cut = report(&technique, &frames(|x| x / 2 * 2));
     assert_eq!(broken(&cut), ["ring_residual", "ring_bias"]);
+}
+
+/// A shot: so many molecules, each with a fragment on a ring of 12 pixels and one on a ring of 24, and hits of another kind at 18 pixels.
+/// A hit is a spot of 3 x 3 pixels with a faint rim.
+fn shot(seed: u64) -> Vec<u16> {
+    let (mut random, mut x) = (Random(seed), vec![0u16; SHAPE.n_pixels()]);
+    let mut hit = |radius: f64, random: &mut Random| {
+        let angle = std::f64::consts::TAU * random.next();
+        let (row, column) = ((31.5 + radius * angle.sin()).round(), (40.0 + radius * angle.cos()).round());
+        for (r, c) in (0..9).map(|at| (row as usize + at / 3 - 1, column as usize + at % 3 - 1)) {
+            let is_middle = (r, c) == (row as usize, column as usize);
+            x[r * SHAPE.width + c] += if is_middle { 60 } else { 12 };
+        }
+    };
+    for _ in 0..random.poisson(3.0) {
+        hit(12.0, &mut random);
+        hit(24.0, &mut random);
+    }
+    (0..random.poisson(3.0)).for_each(|_| hit(18.0, &mut random));
+    x
+}
+
+const COVARIANCE: Technique = Technique::Covariance { centre: (31.5, 40.0), step: 3.0 };
+
+#[test]
+fn covariances_are_those_of_a_brute_force() {
+    let frames: Vec<Vec<u16>> = (0..30).map(shot).collect();
+    let mut covariance = Covariance::new(SHAPE, (31.5, 40.0), 3.0).unwrap();
+    let mut halves = [covariance.clone(), covariance.clone()];
+    let mask: Vec<bool> = (0..SHAPE.n_pixels()).map(|at| at % 7 > 0).collect();
+    for (at, x) in frames.iter().enumerate() {
+        let y: Vec<u16> = x.iter().map(|x| x / 20 * 20).collect();
+        covariance.add(x, &y, &mask);
+        halves[at % 2].add(x, &y, &mask);
+    }
+    let found = covariance.report();
+    let side = found.distribution.len();
+    let sum = |frame: &[u16], ring: usize, step: u16| -> f64 {
+        let is_in = |at: &usize| {
+            let radius = ((at / SHAPE.width) as f64 - 31.5).hypot((at % SHAPE.width) as f64 - 40.0);
+            mask[*at] && (radius / 3.0) as usize == ring
+        };
+        (0..SHAPE.n_pixels()).filter(is_in).map(|at| f64::from(frame[at] / step * step)).sum()
+    };
+    for (map, step) in [(0, 1), (1, 20)] {
+        let sums: Vec<Vec<f64>> =
+            (0..side).map(|ring| frames.iter().map(|frame| sum(frame, ring, step)).collect()).collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        for (i, a) in sums.iter().enumerate() {
+            for (j, b) in sums.iter().enumerate() {
+                let (mean_a, mean_b) = (mean(a), mean(b));
+                let expected = a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum::<f64>() / 29.0;
+                let found = found.maps[map][i * side + j];
+                assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{i} {j}: {found} {expected}");
+            }
+        }
+        let at = found.distribution[4];
+        assert!((at.0, if map == 0 { at.1 } else { at.2 }) == (13.5, mean(&sums[4])), "{at:?}");
+    }
+    let [mut first, second] = halves;
+    first.merge(&second);
+    assert_eq!(first.report(), found);
+}
+
+#[test]
+fn fragments_that_come_together_are_seen_and_a_threshold_that_takes_one_breaks_the_limit() {
+    let frames = |of: &dyn Fn(usize, u16) -> u16| -> Vec<(Vec<u16>, Vec<u16>)> {
+        let changed = |x: Vec<u16>| (x.clone(), x.into_iter().enumerate().map(|(at, x)| of(at, x)).collect());
+        (0..200).map(|seed| changed(shot(seed))).collect()
+    };
+    let found = report(&COVARIANCE, &frames(&|_, x| x));
+    assert!(broken(&found).is_empty());
+    let TechniqueReport::Covariance(map) = &found else { panic!("covariance") };
+    let of = |i: usize, j: usize| map.maps[0][i * map.distribution.len() + j];
+    // The rings of 12 and 24 pixels vary together, that of 18 with neither.
+    let (together, sigma) = (of(4, 8), (of(4, 4) * of(8, 8) / 199.0).sqrt());
+    assert!(together > 8.0 * sigma && of(4, 6).abs() < 4.0 * sigma && of(6, 8).abs() < 4.0 * sigma);
+    // The rims are a small part of the covariance of so few shots; a detector that is blind outside is not.
+    assert_eq!(broken(&report(&COVARIANCE, &frames(&|_, x| if x < 30 { 0 } else { x }))), ["covariance"]);
+    let outside = |at: usize| ((at / SHAPE.width) as f64 - 31.5).hypot((at % SHAPE.width) as f64 - 40.0) > 22.0;
+    let blind = report(&COVARIANCE, &frames(&|at, x| if outside(at) { 0 } else { x }));
+    let TechniqueReport::Covariance(found) = &blind else { panic!("covariance") };
+    let worst = found.worst.expect("a pair");
+    assert!(worst.radii.0 < 16.0 && worst.radii.1 > 22.0 && worst.after == 0.0, "{worst:?}");
+    assert_eq!(broken(&blind), ["covariance"]);
 }
 
 /// Frames with peaks of so many photons on a background of 2, at places that are known.
@@ -251,6 +338,7 @@ fn settings_that_mean_nothing_are_refused() {
     for (centre, step) in [((f64::NAN, 0.0), 1.0), ((0.0, 0.0), 0.0), ((0.0, 0.0), -1.0), ((1e12, 0.0), 1.0)] {
         assert!(refused(Technique::Radial { centre, step }), "{centre:?} {step}");
     }
+    assert!(refused(Technique::Covariance { centre: (31.5, 40.0), step: 0.05 }));
     for (min_snr, radius, outer_radius) in [(0.0, 2, 4), (6.0, 4, 4), (6.0, 2, 33), (f64::NAN, 2, 4)] {
         assert!(refused(Technique::Peaks(PeakSearch { min_snr, radius, outer_radius })));
     }
@@ -276,6 +364,7 @@ fn a_fine_step_breaks_no_limit_of_any_technique() {
         ("peaks", Technique::Peaks(PeakSearch::default())),
         ("correlation in time", Technique::Correlation(labels.into())),
         ("a line", Technique::Line(0, 80)),
+        ("covariances", COVARIANCE),
     ];
     for (name, technique) in &techniques {
         let frames = |seed: u64| -> Vec<Vec<u16>> {
@@ -283,6 +372,7 @@ fn a_fine_step_breaks_no_limit_of_any_technique() {
             match technique {
                 Technique::Radial { .. } => seeds.map(bright).collect(),
                 Technique::Peaks(_) => seeds.take(4).map(|seed| peaks(seed, 400.0).0).collect(),
+                Technique::Covariance { .. } => seeds.map(bright).collect(),
                 Technique::Correlation(_) => speckle(seed, 48, 5.0, 12.0),
                 _ => seeds.map(|seed| frame(&mut Random(seed), line)).collect(),
             }

@@ -66,7 +66,7 @@ def compare(
             first written to a temporary file.
         codec: in place of `test`, a codec that is applied in memory: `"bounded:noise=1"`, `"drle:20"`.
         noise: sigma of a pixel: `"counter"`, `(gain, offset, variance)`, `"repeats"` or `"none"`.
-        technique: `"saxs=ROW,COLUMN"`, `"powder=ROW,COLUMN"`, `"mx"`, `"xpcs=FILE:/LABELS"`, `"vmi"`,
+        technique: `"saxs=ROW,COLUMN"`, `"powder=ROW,COLUMN"`, `"mx"`, `"xpcs=FILE:/LABELS"`, `"vmi"` or `"vmi=ROW,COLUMN"`,
             `"line=FROM..TO"` or `"tomography"` (`"tomography=ROW+ROW,AXIS,DEGREES"`).
         limits: limits of your own, by name; None: not checked.
         sentinels: values that stand for "no measurement".

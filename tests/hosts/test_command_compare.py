@@ -112,6 +112,27 @@ def test_rings_are_those_of_numpy_and_small_losses_break_their_limits(tmp_path):
     assert "saxs=ROW,COLUMN" in run("compare", raw, raw, "--technique", "tomo", code=2)
 
 
+def test_the_covariance_map_is_that_of_numpy_and_a_threshold_that_is_too_high_breaks_its_limit(tmp_path):
+    row, column = np.indices(SHAPE[1:])
+    ring = (np.hypot(row - 30, column - 40) / 4).astype(int)
+    random = np.random.default_rng(2)
+    # Rings 3 and 6 are bright together.
+    together = random.poisson(2, len(PHOTONS))[:, None, None] * np.isin(ring, (3, 6))
+    x = random.poisson(1 + 5 * together).astype("u2")
+    raw, page = stored(tmp_path / "raw.h5", x), tmp_path / "report.html"
+    options = ["--technique", "vmi=30,40,4", "--html", page]
+    (found,) = lines("compare", raw, "--codec", "drle:9", *options, code=1)
+    numbers = found["technique"]["covariance"]
+    sums = [np.array([frame[ring == at].sum() for frame in frames]) for at in (3, 6) for frames in (x, x * (x >= 9))]
+    assert numbers["distribution"][3] == pytest.approx([14, sums[0].mean(), sums[1].mean()], rel=1e-12)
+    if numbers["worst"]["radii"] == [14, 26]:
+        assert numbers["worst"]["before"] == pytest.approx(np.cov(sums[0], sums[2])[0, 1], rel=1e-9)
+        assert numbers["worst"]["after"] == pytest.approx(np.cov(sums[1], sums[3])[0, 1], rel=1e-9)
+    assert "covariance" in {check["name"] for check in found["verdict"]["checks"] if not check["is_kept"]}
+    assert "Covariance map of the" in page.read_text()
+    assert "covariance map" in run("compare", raw, raw, "--technique", "vmi=30,40,4")
+
+
 def test_steps_of_sigma_keep_the_resolution_of_a_scan_and_those_of_four_do_not(tmp_path):
     angles, columns = np.pi * np.arange(160) / 160, np.arange(96)
     depth = np.zeros((160, 96))

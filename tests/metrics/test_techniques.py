@@ -48,6 +48,25 @@ def test_rings_are_those_of_pyfai(numbers, step):
     assert found["bias"] == pytest.approx(y.sum() / x.sum() - 1, rel=1e-12)
 
 
+def test_the_covariance_map_is_that_of_numpy(numbers):
+    x = rings(4, 40)
+    x += (random(5).poisson(3, 40)[:, None, None] * 8).astype("uint16")
+    y = (x // 9 * 9).astype("uint16")
+    found, ((before, after),) = technique(numbers, x, y, f"covariance={CENTRE[0]},{CENTRE[1]},2.5", "covariance")
+    radius = numpy.hypot(*(numpy.mgrid[:64, :80] - numpy.array(CENTRE)[:, None, None]))
+    ring = (radius / 2.5).astype(int).ravel()
+    for which, (frames, map_) in enumerate([(x, before), (y, after)]):
+        sums = numpy.array([numpy.bincount(ring, weights=frame.ravel()) for frame in frames])
+        # Sums of integers below 2^53, so both are exact but for the division.
+        assert map_ == pytest.approx(list(numpy.cov(sums.T).ravel()), rel=1e-5, abs=1e-3)
+        assert [row[1 + which] for row in found["distribution"]] == pytest.approx(list(sums.mean(0)), rel=1e-12)
+    before, after = (numpy.array(map_).reshape(ring.max() + 1, -1) for map_ in (before, after))
+    sigma = numpy.sqrt((numpy.outer(numpy.diag(before), numpy.diag(before)) + before**2) / 39)
+    residual = numpy.abs(((after - before) / sigma)[numpy.triu_indices_from(sigma, 1)])
+    assert abs(found["worst"]["residual"]) == pytest.approx(residual.max(), rel=1e-4)
+    assert found["rms_residual"] == pytest.approx(numpy.sqrt((residual**2).mean()), rel=1e-4)
+
+
 def test_the_radial_distribution_of_an_image_of_velocities_is_that_of_pyabel(numbers):
     vmi = pytest.importorskip("abel.tools.vmi", reason=WHY)
     radius = numpy.hypot(*(numpy.mgrid[:101, :101] - 50))

@@ -62,8 +62,8 @@ pub(crate) enum TechniqueChoice {
     /// Columns from, to.
     Line(usize, usize),
     Tomography(Scan),
-    /// Velocity map and coincidence imaging: hits.
-    Hits,
+    /// Velocity map and coincidence imaging: hits, and what varies together round a centre, with the step of rings.
+    Hits(Option<((f64, f64), f64)>),
 }
 
 impl FromStr for TechniqueChoice {
@@ -77,12 +77,14 @@ impl FromStr for TechniqueChoice {
             ("saxs" | "powder", Ok([row, column]), _) => Ok(Self::Rings { centre: (*row, *column), step: 1.0 }),
             ("saxs" | "powder", Ok([row, column, step]), _) => Ok(Self::Rings { centre: (*row, *column), step: *step }),
             ("mx", _, _) if rest.is_empty() => Ok(Self::Crystallography),
-            ("vmi", _, _) if rest.is_empty() => Ok(Self::Hits),
+            ("vmi", _, _) if rest.is_empty() => Ok(Self::Hits(None)),
+            ("vmi", Ok([row, column]), _) => Ok(Self::Hits(Some(((*row, *column), 1.0)))),
+            ("vmi", Ok([row, column, step]), _) => Ok(Self::Hits(Some(((*row, *column), *step)))),
             ("xpcs", _, _) if !rest.is_empty() => Ok(Self::Xpcs(rest.to_owned())),
             ("tomography", _, _) => scan(rest).map(Self::Tomography),
             ("line", _, [Some(from), Some(to)]) => Ok(Self::Line(*from, *to)),
             _ => Err(
-                "give saxs=ROW,COLUMN[,STEP], powder=ROW,COLUMN[,STEP], mx, xpcs=FILE:/LABELS, vmi, line=FROM..TO, or tomography[=ROW+ROW[,AXIS[,DEGREES]]]"
+                "give saxs=ROW,COLUMN[,STEP], powder=ROW,COLUMN[,STEP], mx, xpcs=FILE:/LABELS, vmi[=ROW,COLUMN[,STEP]], line=FROM..TO, or tomography[=ROW+ROW[,AXIS[,DEGREES]]]"
                     .into(),
             ),
         }
@@ -196,7 +198,8 @@ mod tests {
         assert_eq!(of("powder=1,2,0.5"), Ok(TechniqueChoice::Rings { centre: (1.0, 2.0), step: 0.5 }));
         assert_eq!(of("xpcs=a.h5:/q"), Ok(TechniqueChoice::Xpcs("a.h5:/q".into())));
         assert_eq!(of("line=10..20"), Ok(TechniqueChoice::Line(10, 20)));
-        assert_eq!((of("mx"), of("vmi")), (Ok(TechniqueChoice::Crystallography), Ok(TechniqueChoice::Hits)));
+        assert_eq!((of("mx"), of("vmi")), (Ok(TechniqueChoice::Crystallography), Ok(TechniqueChoice::Hits(None))));
+        assert_eq!(of("vmi=9,8.5,2"), Ok(TechniqueChoice::Hits(Some(((9.0, 8.5), 2.0)))));
         let scan = Scan { rows: vec![10, 20], axis: Some(30.5), degrees: 360.0, n_projections: 0 };
         assert_eq!(of("tomography=10+20,30.5,360"), Ok(TechniqueChoice::Tomography(scan)));
         assert_eq!(of("tomography"), Ok(TechniqueChoice::Tomography(Scan::default())));
@@ -205,7 +208,7 @@ mod tests {
         for text in ["tomography=a", "tomography=1+", "tomography=1,b", "tomography=1,2,c", "tomography=1,2,3,4"] {
             assert!(of(text).is_err(), "{text}");
         }
-        for text in ["saxs", "saxs=1", "saxs=a,b", "mx=1", "xpcs", "line=1", "line=5,9", "tomo", ""] {
+        for text in ["saxs", "saxs=1", "saxs=a,b", "mx=1", "vmi=1", "xpcs", "line=1", "line=5,9", "tomo", ""] {
             assert!(of(text).is_err(), "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use darkchunk_metrics::technique::{G2, Ring, SliceReport, TechniqueReport, TomographyReport};
+use darkchunk_metrics::technique::{CovarianceReport, G2, Ring, SliceReport, TechniqueReport, TomographyReport};
 use darkchunk_stream::compare::{Found, Preview};
 
 use super::picture::{self, Picture};
@@ -153,6 +153,7 @@ fn technique(page: &mut String, technique: &TechniqueReport) {
         }
         TechniqueReport::Peaks(_) => {}
         TechniqueReport::Tomography(report) => tomography(page, report),
+        TechniqueReport::Covariance(report) => covariance(page, report),
     }
 }
 
@@ -174,31 +175,61 @@ fn tomography(page: &mut String, report: &TomographyReport) {
 fn slices(page: &mut String, slice: &SliceReport) {
     let (step, [x, y]) = (slice.side.div_ceil(256), &slice.images);
     let places: Vec<usize> = (0..slice.side).step_by(step).collect();
-    let small = |of: &dyn Fn(usize) -> f32| -> Vec<f32> {
-        places.iter().flat_map(|row| places.iter().map(move |column| of(row * slice.side + column))).collect()
+    let small = |image: &[f32]| -> Vec<f32> {
+        places.iter().flat_map(|row| places.iter().map(move |column| image[row * slice.side + column])).collect()
     };
-    let (before, after, change) = (small(&|at| x[at]), small(&|at| y[at]), small(&|at| y[at] - x[at]));
+    let (before, after) = (small(x), small(y));
     let least = before.iter().copied().fold(0.0, f32::min);
     let span = high_of(&before) - least;
-    let most = change.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
-    let image = |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| {
-        thumbnail((places.len(), places.len()), values, colour, name)
-    };
     let grey = |value: f32| [((value - least) / span.max(f32::MIN_POSITIVE) * 255.0).clamp(0.0, 255.0) as u8; 3];
-    let pictures = [
-        image(&before, &grey, "reference"),
-        image(&after, &grey, "test"),
-        image(&change, &|value| picture::signed(value, most), "difference"),
-    ];
+    let (pictures, most) = beside(places.len(), &before, &after, &grey);
     let caption = format!(
         "Slice of row {}, {side} x {side} pixels: black {}, white {} a pixel. Difference: blue -{most}, red {most}.",
         slice.row,
         number(f64::from(least)),
         number(f64::from(least + span)),
         side = slice.side,
-        most = number(f64::from(most))
     );
-    figure(page, &format!("<div class=\"frames\">{}</div>", pictures.concat()), &caption);
+    figure(page, &pictures, &caption);
+}
+
+/// Two square images and their difference; and the largest difference.
+fn beside(side: usize, before: &[f32], after: &[f32], colour: &dyn Fn(f32) -> [u8; 3]) -> (String, String) {
+    let change: Vec<f32> = before.iter().zip(after).map(|(x, y)| y - x).collect();
+    let most = largest(&change);
+    let image =
+        |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| thumbnail((side, side), values, colour, name);
+    let pictures = [
+        image(before, colour, "reference"),
+        image(after, colour, "test"),
+        image(&change, &|value| picture::signed(value, most), "difference"),
+    ];
+    (format!("<div class=\"frames\">{}</div>", pictures.concat()), number(f64::from(most)))
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()))
+}
+
+/// The radial distribution, and the covariance maps without what lies on their diagonal.
+fn covariance(page: &mut String, report: &CovarianceReport) {
+    let distribution = |of: fn(&(f64, f64, f64)) -> f64| report.distribution.iter().map(|at| (at.0, of(at))).collect();
+    let curves = [distribution(|at| at.1), distribution(|at| at.2)];
+    let plot = plot::curves(("radius, pixels", "counts a frame"), &curves, false);
+    figure(page, &plot, "Sum of each ring, the mean over all frames: grey of the reference, coloured of the test.");
+    let side = report.distribution.len();
+    let map = |map: &[f64]| -> Vec<f32> {
+        map.iter().enumerate().map(|(at, value)| if at / side == at % side { 0.0 } else { *value as f32 }).collect()
+    };
+    let [before, after] = report.maps.each_ref().map(|values| map(values));
+    let most = largest(&before);
+    let (pictures, change) = beside(side, &before, &after, &|value| picture::signed(value, most));
+    let caption = format!(
+        "Covariance map of the {side} rings, the centre at the top left, without the variances: blue -{most}, red {most}. Difference: blue \
+         -{change}, red {change}.",
+        most = number(f64::from(most)),
+    );
+    figure(page, &pictures, &caption);
 }
 
 fn most(numbers: &[f64]) -> f64 {

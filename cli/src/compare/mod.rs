@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     seed: u64,
     /// What the experiment makes of the frames, beside all else:
     /// saxs=ROW,COLUMN or powder=ROW,COLUMN (rings; ,STEP behind it), mx (peaks),
-    /// xpcs=FILE:/LABELS, vmi (hits), line=FROM..TO (columns),
+    /// xpcs=FILE:/LABELS, vmi[=ROW,COLUMN] (hits), line=FROM..TO (columns),
     /// tomography (half sets and slices; =ROW+ROW,AXIS,DEGREES: rows,
     /// the column of the axis, the angle of all projections)
     #[arg(long, value_name = "TECHNIQUE")]
@@ -222,7 +222,7 @@ fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> 
 
 /// Limits of hits are checked for velocity map and coincidence imaging.
 fn of_technique(mut limits: Limits, technique: Option<&TechniqueChoice>) -> Limits {
-    if technique == Some(&TechniqueChoice::Hits) {
+    if matches!(technique, Some(TechniqueChoice::Hits(_))) {
         limits.spots_lost.get_or_insert(0.01);
         limits.spot_charge_lost.get_or_insert(0.1);
         limits.centroid_shift.get_or_insert(0.1);
@@ -237,7 +237,8 @@ fn technique(library: &Library, choice: &TechniqueChoice) -> Result<Option<Techn
         TechniqueChoice::Line(from, to) => Technique::Line(*from, *to),
         TechniqueChoice::Tomography(scan) => Technique::Tomography(scan.clone()),
         TechniqueChoice::Xpcs(text) => Technique::Correlation(labels(library, text)?),
-        TechniqueChoice::Hits => return Ok(None),
+        TechniqueChoice::Hits(Some((centre, step))) => Technique::Covariance { centre: *centre, step: *step },
+        TechniqueChoice::Hits(None) => return Ok(None),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The report as text of 80 columns; numbers with their meaning, for both reports.
 
 use darkchunk_metrics::Check;
-use darkchunk_metrics::technique::{Frc, LabelReport, SliceReport, TechniqueReport};
+use darkchunk_metrics::technique::{CovarianceReport, Frc, LabelReport, SliceReport, TechniqueReport};
 use darkchunk_stream::compare::Found;
 
 use super::Names;
@@ -250,6 +250,7 @@ fn of_technique(technique: &TechniqueReport, lines: &mut Vec<Line>) {
             };
             add(lines, "line", number, "Of the sum of each column, over all rows and frames, less its median.");
         }
+        TechniqueReport::Covariance(covariance) => of_covariance(covariance, lines),
         TechniqueReport::Tomography(tomography) => {
             tomography.projections.iter().for_each(|frc| of_correlation("projections", frc, lines));
             for slice in &tomography.slices {
@@ -258,6 +259,30 @@ fn of_technique(technique: &TechniqueReport, lines: &mut Vec<Line>) {
             }
         }
     }
+}
+
+fn of_covariance(covariance: &CovarianceReport, lines: &mut Vec<Line>) {
+    let worst = covariance.worst.map_or(String::new(), |pair| {
+        format!(
+            "; worst at radii {} and {}: {}, {} sigma",
+            number(pair.radii.0),
+            number(pair.radii.1),
+            change(pair.before, pair.after),
+            number(pair.residual.unwrap_or(0.0))
+        )
+    });
+    let text = format!(
+        "{} rings, {} frames; residual rms {} sigma{worst}",
+        covariance.distribution.len(),
+        covariance.n_frames,
+        number(covariance.rms_residual)
+    );
+    add(
+        lines,
+        "covariance map",
+        text,
+        "What the sums of two rings do together from frame to frame; sigma is what it is uncertain by over so many frames.",
+    );
 }
 
 fn of_label(label: &LabelReport, lines: &mut Vec<Line>) {

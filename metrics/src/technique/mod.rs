@@ -7,10 +7,12 @@
 //! | XPCS | [`Correlation`] |
 //! | spectroscopy | [`Line`] |
 //! | tomography | [`Tomography`] |
+//! | velocity map imaging | [`Covariance`] |
 //!
-//! Hits and spots of velocity map and coincidence imaging are [`Spots`](crate::Spots).
+//! The covariance map is in the page; the JSON object has its worst pair. Hits and spots of velocity map and coincidence imaging are [`Spots`](crate::Spots).
 
 mod correlation;
+mod covariance;
 mod line;
 mod peaks;
 mod radial;
@@ -19,6 +21,7 @@ mod tomography;
 use std::sync::Arc;
 
 pub use correlation::{Correlation, Decay, G2, LabelReport};
+pub use covariance::{Covariance, CovarianceReport, RingPair};
 pub use line::{Line, LineReport, LineShape};
 pub use peaks::{PeakSearch, Peaks, PeaksReport};
 pub use radial::{Radial, RadialReport, Ring};
@@ -45,6 +48,13 @@ pub enum Technique {
     Line(usize, usize),
     /// [`Tomography`].
     Tomography(Scan),
+    /// [`Covariance`]: the centre's row and column, and the step in pixels.
+    Covariance {
+        /// Row and column.
+        centre: (f64, f64),
+        /// In pixels.
+        step: f64,
+    },
 }
 
 impl Technique {
@@ -72,6 +82,7 @@ enum Kind {
     Correlation(Correlation),
     Line(Line),
     Tomography(Box<Tomography>),
+    Covariance(Covariance),
 }
 
 /// The numbers of a technique.
@@ -88,6 +99,8 @@ pub enum TechniqueReport {
     Line(LineReport),
     /// Of [`Tomography`].
     Tomography(TomographyReport),
+    /// Of [`Covariance`].
+    Covariance(CovarianceReport),
 }
 
 impl Metrics {
@@ -104,6 +117,7 @@ impl Metrics {
             Technique::Correlation(labels) => Kind::Correlation(Correlation::new(shape, labels)?),
             Technique::Line(from, to) => Kind::Line(Line::new(shape, (*from, *to))?),
             Technique::Tomography(scan) => Kind::Tomography(Box::new(Tomography::new(shape, scan, noise)?)),
+            Technique::Covariance { centre, step } => Kind::Covariance(Covariance::new(shape, *centre, *step)?),
         };
         Ok(Self { rules, kind })
     }
@@ -120,6 +134,7 @@ impl Metrics {
             Kind::Correlation(correlation) => correlation.add(pair.x, pair.y, &valid),
             Kind::Line(line) => line.add(pair.x, pair.y, &valid),
             Kind::Tomography(tomography) => tomography.add(pair.x, pair.y, &valid),
+            Kind::Covariance(covariance) => covariance.add(pair.x, pair.y, &valid),
         }
     }
 
@@ -132,6 +147,7 @@ impl Metrics {
             Kind::Correlation(correlation) => TechniqueReport::Correlation(correlation.report()),
             Kind::Line(line) => TechniqueReport::Line(line.report()),
             Kind::Tomography(tomography) => TechniqueReport::Tomography(tomography.report()),
+            Kind::Covariance(covariance) => TechniqueReport::Covariance(covariance.report()),
         }
     }
 }
@@ -147,6 +163,7 @@ impl TechniqueReport {
             Self::Correlation(labels) => judge_correlation(labels, limits, &mut checks),
             Self::Line(report) => judge_line(report, limits, &mut checks),
             Self::Tomography(report) => judge_tomography(report, limits, &mut checks),
+            Self::Covariance(report) => judge_covariance(report, limits, &mut checks),
         }
         checks
     }
@@ -249,6 +266,18 @@ fn judge_tomography(report: &TomographyReport, limits: &Limits, checks: &mut Vec
         });
     }
     judge_slices(&report.slices, limits, checks);
+}
+
+fn judge_covariance(report: &CovarianceReport, limits: &Limits, checks: &mut Vec<Check>) {
+    let worst = report.worst.and_then(|pair| pair.residual).map_or(0.0, f64::abs);
+    let found = if report.n_changed_without_sigma > 0 { f64::INFINITY } else { worst };
+    check(checks, "covariance", limits.covariance, found, || match report.worst {
+        Some(pair) => format!(
+            "|change of covariance| / its sigma over {} frames, of the worst pair of rings: those of radius {:.1} and {:.1}",
+            report.n_frames, pair.radii.0, pair.radii.1
+        ),
+        None => "no pair of rings has a sigma".into(),
+    });
 }
 
 fn judge_slices(slices: &[SliceReport], limits: &Limits, checks: &mut Vec<Check>) {

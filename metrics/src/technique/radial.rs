@@ -67,20 +67,7 @@ impl Radial {
     /// # Errors
     /// [`Error::Setting`] for a centre that is not finite, and steps that are not above 0 or make more than 65536 rings.
     pub fn new(shape: Shape, centre: (f64, f64), step: f64, noise: NoiseModel) -> Result<Self> {
-        let (row, column) = centre;
-        let reach = |at: f64, length: usize| at.abs().max((length as f64 - at).abs());
-        let most = reach(row, shape.height).hypot(reach(column, shape.width)) / step;
-        if !(row.is_finite() && column.is_finite() && step > 0.0 && most < MAX_RINGS) {
-            return Err(Error::Setting(format!(
-                "rings round row {row}, column {column} in steps of {step} pixels: the centre must be a number, the step above 0, and there \
-                 may be 65536 rings"
-            )));
-        }
-        let ring = |at: usize| {
-            let (r, c) = ((at / shape.width) as f64 - row, (at % shape.width) as f64 - column);
-            (r.hypot(c) / step) as u32
-        };
-        let ring_of: Vec<u32> = (0..shape.n_pixels()).map(ring).collect();
+        let ring_of = rings_of(shape, centre, step)?;
         let n_rings = ring_of.iter().max().map_or(0, |last| *last as usize + 1);
         Ok(Self { step, noise, ring_of, rings: vec![Sums::default(); n_rings] })
     }
@@ -132,6 +119,24 @@ impl Radial {
             rings,
         }
     }
+}
+
+/// The ring of each pixel.
+pub(super) fn rings_of(shape: Shape, centre: (f64, f64), step: f64) -> Result<Vec<u32>> {
+    let (row, column) = centre;
+    let reach = |at: f64, length: usize| at.abs().max((length as f64 - at).abs());
+    let most = reach(row, shape.height).hypot(reach(column, shape.width)) / step;
+    if !(row.is_finite() && column.is_finite() && step > 0.0 && most < MAX_RINGS) {
+        return Err(Error::Setting(format!(
+            "rings round row {row}, column {column} in steps of {step} pixels: the centre must be a number, the step above 0, and there \
+             may be 65536 rings"
+        )));
+    }
+    let ring = |at: usize| {
+        let (r, c) = ((at / shape.width) as f64 - row, (at % shape.width) as f64 - column);
+        (r.hypot(c) / step) as u32
+    };
+    Ok((0..shape.n_pixels()).map(ring).collect())
 }
 
 impl Sums {
