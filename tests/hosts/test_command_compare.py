@@ -117,13 +117,13 @@ def test_the_covariance_map_is_that_of_numpy_and_a_threshold_that_is_too_high_br
     ring = (np.hypot(row - 30, column - 40) / 4).astype(int)
     random = np.random.default_rng(2)
     # Rings 3 and 6 are bright together.
-    together = random.poisson(2, len(PHOTONS))[:, None, None] * np.isin(ring, (3, 6))
+    together = random.poisson(2, 48)[:, None, None] * np.isin(ring, (3, 6))
     x = random.poisson(1 + 5 * together).astype("u2")
     raw, page = stored(tmp_path / "raw.h5", x), tmp_path / "report.html"
     options = ["--technique", "vmi=30,40,4", "--html", page]
-    (found,) = lines("compare", raw, "--codec", "drle:9", *options, code=1)
+    (found,) = lines("compare", raw, "--codec", "drle:40", *options, code=1)
     numbers = found["technique"]["covariance"]
-    sums = [np.array([frame[ring == at].sum() for frame in frames]) for at in (3, 6) for frames in (x, x * (x >= 9))]
+    sums = [np.array([frame[ring == at].sum() for frame in frames]) for at in (3, 6) for frames in (x, x * (x >= 40))]
     assert numbers["distribution"][3] == pytest.approx([14, sums[0].mean(), sums[1].mean()], rel=1e-12)
     if numbers["worst"]["radii"] == [14, 26]:
         assert numbers["worst"]["before"] == pytest.approx(np.cov(sums[0], sums[2])[0, 1], rel=1e-9)
