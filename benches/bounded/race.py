@@ -259,11 +259,11 @@ def entries_of(a, bound, noise, only_ours):
     import numpy as np
 
     name, given = bound
-    if "sigmas" in given:
-        within = tolerance(a, given["sigmas"], noise)
+    if "noise" in given:
+        within = tolerance(a, given["noise"], noise)
         given = given | noise
     else:
-        within = given.get("counts", 0)
+        within = given.get("absolute", 0)
     reference = {"reference": "previous"} if len(a) > 4 else {}
     entries = [(ours(given), a, a.nbytes, check(a, within))]
     if reference:
@@ -281,20 +281,20 @@ def entries_of(a, bound, noise, only_ours):
         entries += [(c, numbers, a.nbytes, check(numbers, 0)) for c in peers if c.takes(numbers)]
     else:
         entries += [(c, plain, a.nbytes, check(plain, 0)) for c in peers if c.takes(plain)]
-    if "counts" in given:
+    if "absolute" in given:
         entries += [
-            (c, plain, a.nbytes, check(plain, given["counts"])) for c in peers_within(given["counts"]) if c.takes(plain)
+            (c, plain, a.nbytes, check(plain, given["absolute"])) for c in peers_within(given["absolute"]) if c.takes(plain)
         ]
     return entries
 
 
 BOUNDS = [
     ("exact", {}),
-    ("1 count", {"counts": 1}),
-    ("4 counts", {"counts": 4}),
-    ("half a sigma", {"sigmas": 0.5}),
-    ("one sigma", {"sigmas": 1}),
-    ("two sigma", {"sigmas": 2}),
+    ("1 count", {"absolute": 1}),
+    ("4 counts", {"absolute": 4}),
+    ("half a sigma", {"noise": 0.5}),
+    ("one sigma", {"noise": 1}),
+    ("two sigma", {"noise": 2}),
 ]
 
 

@@ -2,7 +2,7 @@
 
 `import darkchunk`, before or after h5py, PyTables or netCDF4, makes the filters DRLE, bitshuffle, Blosc, LZ4, Zstd and
 bounded known to every HDF5 of the process, to those that are loaded later, and to child processes (DARKCHUNK_AUTO=0: it
-does not). Then the hosts read and write them:
+does not). Then these read them, and h5py also writes them:
 
     import darkchunk, h5py
 

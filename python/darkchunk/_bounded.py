@@ -65,22 +65,22 @@ def _sentinel(value: Any) -> int:
 class Bounded(Filter):
     """Integers of 8, 16 and 32 bits and float32: exact, or off by no more than is allowed.
 
-    Without a bound nothing is lost. `counts`, or `absolute`, which need not be whole: no pixel is off by more than so
-    many. `relative`, of float32: no pixel is off by more than this share of the range of the values of its chunk, which
-    is the greatest finite one minus the least; one hot pixel makes it wide, so that `absolute` says more. Write such a
-    chunk as a whole: one that is written in pieces is encoded again, and each time may add an error. `sigmas`:
-    steps of so many standard deviations of the noise, so that no pixel is off by more than half of it; a pixel `x` has
-    the variance `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the default. `unbiased`:
-    the mean of the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other value becomes 0.
-    `exact_negatives`: True, negative values are exact; False, not even those of int32; None, those of int32 are.
-    `verify`: each chunk is decoded again when it is written. `reference`: what a frame is predicted from: "auto",
-    "none", "mean" or "previous". `saturation`: values from it on are exact; 0 for none. `sentinels`: values that are no
-    measurements, and kept; those of float32 are given as floats. NaN and infinities are kept in any case. Of the
-    options float32 has `verify`, `reference` and `sentinels`.
+    Without a bound nothing is lost. `absolute`: no pixel is off by more than this; of integers it is rounded down.
+    `relative`, of float32: no pixel is off by more than this share of the range of the values of its chunk, which is
+    the greatest finite one minus the least; one hot pixel makes it wide, so that `absolute` says more. Write such a
+    chunk as a whole: one that is written in pieces is encoded again, and each time may add an error. `noise`, of
+    integers: steps of so many standard deviations of the noise, so that no pixel is off by more than half of it; a
+    pixel `x` has the variance `gain * (x - offset) + variance`, and a photon counter has `gain=1`, which is the
+    default. `unbiased`: the mean of the errors is 0, for sums over many pixels. `only_zero_becomes_zero`: no other
+    value becomes 0. `exact_negatives`: True, negative values are exact; False, not even those of int32; None, those of
+    int32 are. `verify`: each chunk is decoded again when it is written. `reference`: what a frame is predicted from:
+    "auto", "none", "mean" or "previous". `saturation`: values from it on are exact; 0 for none. `sentinels`: values
+    that are no measurements, and kept: integers for integers, floats for float32. NaN and infinities are kept in any
+    case. Of the options float32 has `verify`, `reference` and `sentinels`.
 
     A pixel is predicted from the rows above it, never from the left: traces over time are best stored as (time, trace).
 
-    `sigmas`, `gain` and `variance` are stored as ratios of whole numbers, rounded down.
+    `noise`, `gain` and `variance` are stored as ratios of whole numbers, rounded down.
     """
 
     filter_id = BOUNDED_ID
@@ -89,8 +89,8 @@ class Bounded(Filter):
 
     def __init__(
         self,
-        counts: int | None = None,
-        sigmas: float | Fraction | None = None,
+        absolute: float | None = None,
+        noise: float | Fraction | None = None,
         gain: float | Fraction = 1,
         offset: int = 0,
         variance: float | Fraction = 0,
@@ -101,23 +101,24 @@ class Bounded(Filter):
         reference: str = "auto",
         saturation: int = 0,
         sentinels: Sequence[float] | None = None,
-        absolute: float | None = None,
         relative: float | None = None,
     ) -> None:
-        if sum(bound is not None for bound in (counts, sigmas, absolute, relative)) > 1:
-            raise ValueError("give one of counts, sigmas, absolute and relative, not both or more")
+        if sum(bound is not None for bound in (absolute, noise, relative)) > 1:
+            raise ValueError("give one of absolute, noise and relative, not both or more")
         slots = [0] * _N_SLOTS
         config: dict[str, Any] = {}
-        if counts is not None:
-            config["counts"] = counts
-            slots[:2] = 1, _integer(counts, "counts", 0, _UINT32 - 1)
-        if sigmas is not None:
-            config["sigmas"] = ratio = _ratio(sigmas, "sigmas")
+        if isinstance(absolute, Integral) and 0 <= absolute < _UINT32:
+            config["absolute"] = absolute
+            slots[:2] = 1, _integer(absolute, "absolute", 0, _UINT32 - 1)
+        elif absolute is not None:
+            slots[:3] = 3, *_halves(absolute, "absolute")
+            config["absolute"] = float(absolute)
+        if noise is not None:
+            config["noise"] = ratio = _ratio(noise, "noise")
             slots[:3] = 2, ratio.numerator, ratio.denominator
-        for bound, number, name in ((3, absolute, "absolute"), (4, relative, "relative")):
-            if number is not None:
-                slots[:3] = bound, *_halves(number, name)
-                config[name] = float(number)
+        if relative is not None:
+            slots[:3] = 4, *_halves(relative, "relative")
+            config["relative"] = float(relative)
         if gain != 1:
             config["gain"] = ratio = _ratio(gain, "gain")
             slots[3:5] = ratio.numerator, ratio.denominator
@@ -157,8 +158,8 @@ class Bounded(Filter):
             named = tuple(struct.unpack("<f", struct.pack("<I", bits))[0] for bits in named)
         number = struct.unpack("<d", struct.pack("<II", n, d))[0] if bound > 2 else None
         return cls(
-            counts=n if bound == 1 else None,
-            sigmas=Fraction(n, d or 1) if bound == 2 else None,
+            absolute=n if bound == 1 else number if bound == 3 else None,
+            noise=Fraction(n, d or 1) if bound == 2 else None,
             gain=Fraction(gain or 1, gain_d or 1),
             offset=offset - _UINT32 if offset >= _UINT32 // 2 else offset,
             variance=Fraction(variance, variance_d or 1),
@@ -169,6 +170,5 @@ class Bounded(Filter):
             reference=cls._REFERENCES[reference],
             saturation=saturation,
             sentinels=named or None,
-            absolute=number if bound == 3 else None,
             relative=number if bound == 4 else None,
         )

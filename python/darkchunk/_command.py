@@ -59,7 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--force", action="store_true", help="also over other files of these names")
     install.set_defaults(run=_install_verb)
 
-    doctor = parts.add_parser("doctor", help="say of each HDF5 here which filters it finds, and why not")
+    doctor = parts.add_parser(
+        "doctor",
+        help="say of each HDF5 here which filters it finds, and why not",
+        epilog="Ends with 0 where each finds all filters, if need be with `import darkchunk`; with 1 where not.",
+    )
     doctor.add_argument("--host", choices=list(_doctor.HOSTS), help="only this one")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=_doctor_verb)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._errors import ArgumentError, Error
+from ._filters import Filter
 
 _Data = str | os.PathLike[str] | ArrayLike
 
@@ -44,7 +45,7 @@ def compare(
     reference: _Data,
     test: _Data | None = None,
     *,
-    codec: str | None = None,
+    codec: str | Filter | None = None,
     noise: str | tuple[float, float, float] = "counter",
     technique: str | None = None,
     limits: Mapping[str, float | None] | None = None,
@@ -64,7 +65,8 @@ def compare(
             bits (frames, height, width).
         test: the same, decoded from something lossy. A whole dataset is read in blocks, whatever its size; an array is
             first written to a temporary file.
-        codec: in place of `test`, a codec that is applied in memory: `"bounded:noise=1"`, `"drle:20"`.
+        codec: in place of `test`, a codec that is applied in memory: `Bounded(noise=1)`, or in the words of the command
+            `"bounded:noise=1"`, `"drle:20"`.
         noise: sigma of a pixel: `"counter"`, `(gain, offset, variance)`, `"repeats"` or `"none"`.
         technique: `"saxs=ROW,COLUMN"`, `"powder=ROW,COLUMN"`, `"mx"`, `"xpcs=FILE:/LABELS"`, `"vmi"` or `"vmi=ROW,COLUMN"`,
             `"line=FROM..TO"` or `"tomography"` (`"tomography=ROW+ROW,AXIS,DEGREES"`).
@@ -90,6 +92,8 @@ def compare(
         raise ArgumentError("give either test or codec")
     with ExitStack() as stack:
         words = ["compare", stack.enter_context(_named(reference, "reference"))]
+        if isinstance(codec, Filter):
+            codec = f"{codec.filter_id}:{','.join(map(str, codec.filter_options))}"
         if test is not None:
             words += [stack.enter_context(_named(test, "test"))]
         if mask is not None:

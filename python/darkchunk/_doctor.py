@@ -157,11 +157,12 @@ def _host_lines(host: str, both: dict[str, Any]) -> list[str]:
     if "error" in used:
         return [f"{host}: cannot be imported: {used['error']}"]
     lines = [f"{host}: HDF5 {used['version']}, {used['path']}"]
+    lines += [f"  looks by itself in {' and '.join(one['path'] for one in alone.get('folders', ())) or 'no folder'}"]
     for name, after in used["filters"].items():
         before = alone.get("filters", {}).get(name)
-        lines += [f"  {name:6} by itself: {_shown(before)}"]
+        lines += [f"  {name:7} by itself: {_shown(before)}"]
         if after != before:
-            lines += [f"  {'':6} with `import darkchunk`: {_shown(after)}"]
+            lines += [f"  {'':7} with `import darkchunk`: {_shown(after)}"]
     lines += [f"  {one['path']}: {one['note']}" for one in used["folders"] if one["note"]]
     return lines
 

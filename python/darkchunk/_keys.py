@@ -1,4 +1,8 @@
-"""What stands in `dataset[...]`: start, count and step along each axis, by numpy's rules."""
+"""What stands in `dataset[...]`: start, count and step along each axis.
+
+By h5py's rules, in which the axis of a list stays where it is: numpy puts it first where a number and a slice are
+before it. Beside these: steps backwards, and lists in any order and with repeats.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,7 @@ def selection(key: Any, shape: tuple[int, ...]) -> Selection | None:
             return None
         axes.append(found)
     listed = [(axis, found.numbers) for axis, found in enumerate(axes) if found.numbers is not None]
-    if len(listed) > 1 or (listed and any(found.dropped for found in axes) and _moves(listed[0][0], axes)):
+    if len(listed) > 1:
         return None
     return Selection(
         tuple(found.start for found in axes),
@@ -66,13 +70,6 @@ def selection(key: Any, shape: tuple[int, ...]) -> Selection | None:
         tuple(found.dropped for found in axes),
         listed[0] if listed else None,
     )
-
-
-def _moves(axis: int, axes: list[_Axis]) -> bool:
-    """Whether numpy would put the list's axis elsewhere: a number and a list with a slice between them."""
-    dropped = [index for index, found in enumerate(axes) if found.dropped]
-    between = range(min(*dropped, axis), max(*dropped, axis) + 1)
-    return any(index != axis and index not in dropped for index in between)
 
 
 def _expanded(keys: tuple[Any, ...], n_axes: int) -> tuple[Any, ...] | None:

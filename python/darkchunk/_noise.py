@@ -41,17 +41,17 @@ class NoiseModel:
         """The variance of a value, or of an array of values."""
         return np.maximum(self.gain * (np.asarray(x, float) - self.offset) + self.read_variance, 0.0)
 
-    def bounded(self, sigmas: float = 1, **more: Any) -> Bounded:
-        """The bounded codec with this noise: no pixel is off by more than `sigmas / 2` standard deviations."""
+    def bounded(self, noise: float = 1, **more: Any) -> Bounded:
+        """The bounded codec with this noise: no pixel is off by more than `noise / 2` standard deviations."""
         if self.gain <= 0:
             raise ValueError(
-                "the variance does not depend on the intensity: give Bounded(counts=...), "
-                f"{sigmas * math.sqrt(self.read_variance) / 2:.2f} counts are {sigmas / 2:g} standard deviations"
+                "the variance does not depend on the intensity: give Bounded(absolute=...), "
+                f"{noise * math.sqrt(self.read_variance) / 2:.2f} counts are {noise / 2:g} standard deviations"
             )
         # A whole offset; what it is more adds to the variance.
         offset = math.ceil(self.offset)
         variance = self.read_variance + self.gain * (offset - self.offset)
-        return Bounded(sigmas=sigmas, gain=self.gain, offset=offset, variance=variance, **more)
+        return Bounded(noise=noise, gain=self.gain, offset=offset, variance=variance, **more)
 
 
 def noise_model(frames: Any, sentinels: Sequence[int] | None = None, saturation: int | None = None) -> NoiseModel:

@@ -34,7 +34,11 @@ _MAX_THREADS = 256
 
 
 class Dataset(Frames):
-    """A dataset of an HDF5 file, read by numpy's rules: `dataset[10:20]`, `dataset[3, ::2, 5]`, `dataset[[1, 5, 7]]`.
+    """A dataset of an HDF5 file: `dataset[10:20]`, `dataset[3, ::2, 5]`, `dataset[[1, 5, 7]]`.
+
+    What stands in brackets means what it means to h5py; steps may also go backwards, and a list's numbers be in any
+    order and more than once. It differs from numpy where a number, a slice and a list follow each other: the list's
+    axis stays in its place, so that `dataset[0, :, [1, 2]]` is two columns beside each other, and not two rows.
 
     Made by `darkchunk.open` or `darkchunk.from_h5py`. Several threads may read at the same time. It is pickled by path
     and name. Close it, or use it as a context manager; it is closed when it is forgotten.

@@ -32,7 +32,7 @@ _BARE = (1, 1, 0, 1, 1)
 
 
 class Images:
-    """Images of (height, width) pixels int16, read by numpy's rules: `images[i]`, `images[10:20]`,
+    """Images of (height, width) pixels int16, read as a `Dataset` is: `images[i]`, `images[10:20]`,
     `images[i, row, column]`. Dark pixels are 0.
 
     Made by `darkchunk.talk.open`. Several threads may read at the same time. An image is decoded when it is asked for.

@@ -69,7 +69,10 @@ def test_doctor_says_what_is_found_with_and_without_the_import():
     assert reports["hosts"]["h5py"]["alone"]["version"] == h5py.version.hdf5_version
     code, out, _ = command("plugins", "doctor", "--host", "h5py")
     assert (
-        code == 0 and "not found" in out and f"export HDF5_PLUGIN_PATH={darkchunk.PLUGIN_PATH}" in out.splitlines()[-1]
+        code == 0
+        and "not found" in out
+        and "looks by itself in /" in out
+        and f"export HDF5_PLUGIN_PATH={darkchunk.PLUGIN_PATH}" in out.splitlines()[-1]
     )
     code, out, _ = command("plugins", "doctor", "--host", "h5py", HDF5_PLUGIN_PATH=darkchunk.PLUGIN_PATH)
     assert code == 0 and out.splitlines()[-1] == "All filters are found."
@@ -81,6 +84,7 @@ def test_doctor_says_why_a_filter_is_not_found(tmp_path):
     (tmp_path / "libbroken.so").symlink_to("/there/is/none.so")
     code, out, _ = command("plugins", "doctor", "--host", "h5py", HDF5_PLUGIN_PATH=f"{tmp_path}:/none")
     assert "libbroken.so is a dangling link" in out and "/none: is not there" in out
+    assert f"looks by itself in {tmp_path} and /none\n" in out
     code, out, _ = command("plugins", "doctor", HDF5_PLUGIN_PATH="", PYTHONPATH=blocked(tmp_path))
     assert code == 1 and "PyTables: cannot be imported" in out and "broken on purpose" in out
 

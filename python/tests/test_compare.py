@@ -27,6 +27,7 @@ def test_a_codec_is_applied_and_limits_are_ones_own(tmp_path):
     )
     assert not found["verdict"]["passes"] and found["ratio"] > 3
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    assert found["ratio"] == darkchunk.compare(FRAMES, codec=darkchunk.Bounded(noise=1))["ratio"]
     found = darkchunk.compare(FRAMES, codec="bounded:noise=1/2", noise=(2.0, 10.0, 4.0), technique="mx")
     assert found["settings"]["noise"] == {"gain": 2.0, "offset": 10.0, "read_variance": 4.0}
     assert "peaks" in found["technique"]

@@ -90,13 +90,14 @@ def test_sentinels_and_a_mandatory_filter_reach_the_file(tmp_path):
 
 BOUNDED = {
     "Bounded()": (),
-    "Bounded(counts=4)": (1, 4),
-    "Bounded(sigmas=1)": (2, 1, 1),
-    "Bounded(sigmas=0.5)": (2, 1, 2),
-    "Bounded(sigmas=1, gain=2.05, offset=98)": (2, 1, 1, 41, 20, 98),
-    "Bounded(sigmas=1, unbiased=True, exact_negatives=False, verify=True, reference='mean', saturation=60000)": (
+    "Bounded(absolute=4)": (1, 4),
+    "Bounded(noise=1)": (2, 1, 1),
+    "Bounded(noise=0.5)": (2, 1, 2),
+    "Bounded(noise=1, gain=2.05, offset=98)": (2, 1, 1, 41, 20, 98),
+    "Bounded(noise=1, unbiased=True, exact_negatives=False, verify=True, reference='mean', saturation=60000)": (
         2, 1, 1, 0, 0, 0, 0, 0, 25, 2, 60000),
-    "Bounded(counts=1, sentinels=(65534, 65535))": (1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 65534, 65535),
+    "Bounded(absolute=1, sentinels=(65534, 65535))": (
+        1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 65534, 65535),
 }  # fmt: skip
 
 
@@ -115,9 +116,9 @@ def test_the_bounds_of_an_error_are_kept_and_come_back_from_the_file(tmp_path, t
         error = np.abs(file["a"][...].astype(int) - data)
     known = darkchunk.from_filter_options(number, values)
     assert known.filter_options[:2] == filter.filter_options[:2] and pickle.loads(pickle.dumps(known)) == known
-    most = filter.get_config().get("counts", 0)
-    if "sigmas" in filter.get_config():
-        most = float(filter.get_config()["sigmas"]) / 2 * np.sqrt(data * float(filter.get_config().get("gain", 1)))
+    most = filter.get_config().get("absolute", 0)
+    if "noise" in filter.get_config():
+        most = float(filter.get_config()["noise"]) / 2 * np.sqrt(data * float(filter.get_config().get("gain", 1)))
     assert (error <= most).all() and (error.max() > 0) == bool(filter.filter_options)
 
 
@@ -126,7 +127,8 @@ FLOATS = {
     "Bounded(absolute=0.375)": (3, 0, 0x3FD80000),
     "Bounded(absolute=0.1, verify=True, reference='previous')": (3, 0x9999999A, 0x3FB99999, 0, 0, 0, 0, 0, 16, 3),
     "Bounded(relative=0.0009765625)": (4, 0, 0x3F500000),
-    "Bounded(counts=2)": (1, 2),
+    "Bounded(absolute=2)": (1, 2),
+    "Bounded(absolute=4294967296.0)": (3, 0, 0x41F00000),
     "Bounded(absolute=0.5, sentinels=(-1.0,))": (
         3, 0, 0x3FE00000, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0xBF800000),
 }  # fmt: skip
@@ -145,9 +147,9 @@ def test_floats_are_kept_within_their_bound_and_it_comes_back_from_the_file(tmp_
         found = file["a"][...]
     known, given = darkchunk.from_filter_options(number, values), filter.get_config()
     assert pickle.loads(pickle.dumps(known)) == known and known.get_config().get("sentinels") == given.get("sentinels")
-    assert known.get_config().get("absolute") == given.get("absolute", given.get("counts"))
+    assert known.get_config().get("absolute") == given.get("absolute")
     span = float(np.nanmax(data)) - float(np.nanmin(data))
-    most = given.get("absolute", given.get("counts", 0)) + given.get("relative", 0) * span
+    most = given.get("absolute", 0) + given.get("relative", 0) * span
     error = np.abs(found.astype(float) - data)
     assert np.array_equal(np.isnan(found), np.isnan(data)) and np.nanmax(error) <= most
     assert (np.nanmax(error) > 0) == bool(most)
@@ -158,12 +160,12 @@ def test_floats_are_kept_within_their_bound_and_it_comes_back_from_the_file(tmp_
 
 
 STORED = {
-    (1,): darkchunk.Bounded(counts=0),
-    (1, 100_000): darkchunk.Bounded(counts=100_000),
-    (1, 4_294_967_295): darkchunk.Bounded(counts=(1 << 32) - 1),
-    (2, 1, 1, 0, 2): darkchunk.Bounded(sigmas=1, gain=0.5),
-    (2, 1, 1, 1, 1, 0, 4_294_967_295, 65_535): darkchunk.Bounded(sigmas=1, variance=Fraction((1 << 32) - 1, 65_535)),
-    (2, 1, 1, 1, 1, 0, 100_000, 1): darkchunk.Bounded(sigmas=1, variance=100_000),
+    (1,): darkchunk.Bounded(absolute=0),
+    (1, 100_000): darkchunk.Bounded(absolute=100_000),
+    (1, 4_294_967_295): darkchunk.Bounded(absolute=(1 << 32) - 1),
+    (2, 1, 1, 0, 2): darkchunk.Bounded(noise=1, gain=0.5),
+    (2, 1, 1, 1, 1, 0, 4_294_967_295, 65_535): darkchunk.Bounded(noise=1, variance=Fraction((1 << 32) - 1, 65_535)),
+    (2, 1, 1, 1, 1, 0, 100_000, 1): darkchunk.Bounded(noise=1, variance=100_000),
     (1, 2, 0, 0, 0, 0, 0, 0, 12): None,
 }
 
@@ -187,26 +189,26 @@ def test_no_sigma_is_larger_than_what_was_asked_for():
     rng = np.random.default_rng(4)
     asked = [0.1, 0.3, math.pi, 1 / 3, 2 / 3, 65534.99, np.float64(0.7), np.float32(0.7), Fraction(10**9, 10**9 + 1)]
     asked += np.exp(rng.uniform(-4, 10, 2000)).tolist()
-    for sigmas in asked:
-        _, n, d = darkchunk.Bounded(sigmas=sigmas).filter_options
-        exact = sigmas if isinstance(sigmas, Fraction) else Fraction(str(sigmas))
-        assert 0 < n < 65536 and 0 < d < 65536 and exact * 999 / 1000 <= Fraction(n, d) <= exact, sigmas
-    assert darkchunk.Bounded(sigmas=0.3).filter_options == (2, 3, 10)
-    assert darkchunk.Bounded(sigmas=Fraction(10**9 - 1, 10**9)).filter_options == (2, 65534, 65535)
+    for noise in asked:
+        _, n, d = darkchunk.Bounded(noise=noise).filter_options
+        exact = noise if isinstance(noise, Fraction) else Fraction(str(noise))
+        assert 0 < n < 65536 and 0 < d < 65536 and exact * 999 / 1000 <= Fraction(n, d) <= exact, noise
+    assert darkchunk.Bounded(noise=0.3).filter_options == (2, 3, 10)
+    assert darkchunk.Bounded(noise=Fraction(10**9 - 1, 10**9)).filter_options == (2, 65534, 65535)
 
 
 BAD = [
-    ("Bounded(counts=1, sigmas=1)", ValueError, "not both"),
-    ("Bounded(counts=-1)", ValueError, "counts"),
-    ("Bounded(counts=1 << 32)", ValueError, "counts"),
-    ("Bounded(sigmas=1e-9)", ValueError, "sigmas"),
-    ("Bounded(sigmas=1, variance=1 << 32)", ValueError, "variance"),
-    ("Bounded(sigmas=0)", ValueError, "sigmas"),
-    ("Bounded(sigmas=1e9)", ValueError, "sigmas"),
-    ("Bounded(sigmas='x')", (TypeError, ValueError), "sigmas"),
-    ("Bounded(sigmas=1, gain=-1)", ValueError, "gain"),
+    ("Bounded(absolute=1, noise=1)", ValueError, "not both"),
+    ("Bounded(absolute='x')", TypeError, "absolute"),
+    ("Bounded(absolute=True)", TypeError, "absolute"),
+    ("Bounded(noise=1e-9)", ValueError, "noise"),
+    ("Bounded(noise=1, variance=1 << 32)", ValueError, "variance"),
+    ("Bounded(noise=0)", ValueError, "noise"),
+    ("Bounded(noise=1e9)", ValueError, "noise"),
+    ("Bounded(noise='x')", (TypeError, ValueError), "noise"),
+    ("Bounded(noise=1, gain=-1)", ValueError, "gain"),
     ("Bounded(reference='x')", ValueError, "reference"),
-    ("Bounded(counts=1, absolute=1)", ValueError, "not both"),
+    ("Bounded(relative=1, absolute=1)", ValueError, "not both"),
     ("Bounded(absolute=-1)", ValueError, "absolute"),
     ("Bounded(absolute=float('nan'))", ValueError, "absolute"),
     ("Bounded(relative='x')", TypeError, "relative"),

@@ -35,7 +35,7 @@ def achieved(path):
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">i2", "<u4"])
-@pytest.mark.parametrize("given", [{"counts": 4}, {"sigmas": 1}, {"sigmas": 2, "unbiased": True}])
+@pytest.mark.parametrize("given", [{"absolute": 4}, {"noise": 1}, {"noise": 2, "unbiased": True}])
 @pytest.mark.parametrize("block", [{}, {"userblock_size": 512}])
 def test_what_is_said_to_be_achieved_is_what_is_read(tmp_path, given, dtype, block):
     data = counts(dtype)
@@ -46,9 +46,9 @@ def test_what_is_said_to_be_achieved_is_what_is_read(tmp_path, given, dtype, blo
     assert found["square"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-3)
     assert found["to_zero"] == ((errors != 0) & (errors == -data.astype(int))).sum()
     assert found["from_zero"] == ((errors != 0) & (data == 0)).sum()
-    if "sigmas" in given:
+    if "noise" in given:
         sigma = (np.abs(errors) / np.sqrt(np.maximum(data, 1))).max()
-        assert sigma - 1e-4 <= found["sigma"] <= given["sigmas"] / 2 + 1e-4
+        assert sigma - 1e-4 <= found["sigma"] <= given["noise"] / 2 + 1e-4
         assert found["sigma"] <= sigma + 1e-4
 
 
@@ -71,10 +71,10 @@ def test_what_is_said_to_be_achieved_with_floats_is_what_is_read(tmp_path, given
 
 def test_the_promise_is_in_words(tmp_path):
     path = tmp_path / "file.h5"
-    noise = darkchunk.Bounded(sigmas=1, gain=2.05, offset=-98, variance=4.5)
+    noise = darkchunk.Bounded(noise=1, gain=2.05, offset=-98, variance=4.5)
     for codec, text in [
         (darkchunk.Bounded(), "promised: every pixel is exact"),
-        (darkchunk.Bounded(counts=4), "promised: no pixel is off by more than 4"),
+        (darkchunk.Bounded(absolute=4), "promised: no pixel is off by more than 4"),
         (noise, "off by more than 0.5 standard deviations (gain 2.05, offset -98, read variance 4.5)"),
     ]:
         stored(path, counts("<u2"), codec)
@@ -86,7 +86,7 @@ def test_the_promise_is_in_words(tmp_path):
 
 def test_chunks_that_say_nothing_are_counted(tmp_path):
     path = tmp_path / "file.h5"
-    stored(path, counts("<u2"), darkchunk.Bounded(counts=2))
+    stored(path, counts("<u2"), darkchunk.Bounded(absolute=2))
     with h5py.File(path, "r+") as file:
         dataset = file["frames"]
         _, chunk = dataset.id.read_direct_chunk((0, 0, 0))

@@ -269,6 +269,8 @@ def test_backwards_lists_and_single_numbers(path):
             np.s_[3, 4, 5],
         ]:
             assert same(dataset[key], whole[key]), key
+        for key in [np.s_[3, :, [1, 2]], np.s_[[0, 39], ::2, 3], np.s_[-1, 5:9, [46]]]:
+            assert same(dataset[key], file["entry/data/frames"][key]), "a list's axis stays, as in h5py"
         assert isinstance(dataset[3, 4, 5], np.int16)
         assert same(dataset[np.arange(40) % 3 == 0], whole[::3])
 
