@@ -41,6 +41,28 @@ fn named_sentinels_and_the_fill_value_are_kept() {
 }
 
 #[test]
+fn sentinels_that_the_elements_cannot_have_are_refused_with_a_text() {
+    let float = ElementType { class: ElementClass::Float, ..ElementType::I32 };
+    let refused = |element, kind, sentinel| {
+        let given = [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, kind, 0, 0, 0, 0, 1, sentinel];
+        let stored = Bounded::localise(&given, &ChunkLayout::new(element, vec![4, 20, 30]));
+        stored.map(|values| values[18]).map_err(|error| error.to_string())
+    };
+    let (half, minus) = (0.5_f32.to_bits(), (-1_i32).cast_unsigned());
+    for (element, sentinel) in [(ElementType::U16, half), (ElementType::I16, half), (ElementType::U16, minus)] {
+        let text = refused(element, 0, sentinel).unwrap_err();
+        assert!(text.contains("no value of the element type") && text.contains(&sentinel.to_string()), "{text}");
+    }
+    assert_eq!(refused(ElementType::I16, 0, minus), Ok(minus));
+    assert_eq!(refused(ElementType::I16, 7, 0xffff), Ok(minus), "16 bits are extended");
+    assert_eq!(refused(float, 0, half), Ok(half));
+    assert_eq!(refused(float, 11, half), Ok(half));
+    assert!(refused(ElementType::I32, 11, half).unwrap_err().contains("give them as integers"));
+    assert!(refused(float, 7, minus).unwrap_err().contains("give them as float32"));
+    assert_eq!(refused(ElementType::I32, 0, half), Ok(half), "their kind is not said");
+}
+
+#[test]
 fn parameters_that_mean_nothing_are_refused() {
     let layout = ChunkLayout::new(ElementType::U16, vec![4, 20, 30]);
     let wrong: [&[u32]; 11] = [

@@ -14,6 +14,8 @@ from ._filters import _UINT32, Filter, _integer, _one_of
 BOUNDED_ID = 36115
 
 _N_SLOTS = 11
+# What sentinels are, in their slot: int32 and float32, as of elements.
+_INTEGERS, _FLOATS = 7, 11
 _MOST = 65535
 
 
@@ -55,11 +57,13 @@ def _halves(value: Any, what: str) -> tuple[int, int]:
     return low, high
 
 
-def _sentinel(value: Any) -> int:
-    """A sentinel as its 32 bits: a float as those of a float32."""
-    if isinstance(value, Real) and not isinstance(value, Integral):
-        return int.from_bytes(struct.pack("<f", float(value)), "little")
-    return _integer(value, "a sentinel", -(1 << 31), _UINT32 - 1) % _UINT32
+def _sentinels(values: Sequence[Any]) -> list[int]:
+    """Sentinels as parameters: of which kind they are, their number, and each as 32 bits."""
+    if any(isinstance(value, Real) and not isinstance(value, Integral) for value in values):
+        bits = [int.from_bytes(struct.pack("<f", float(value)), "little") for value in values]
+        return [_FLOATS, 0, 0, 0, 0, len(bits), *bits]
+    bits = [_integer(value, "a sentinel", -(1 << 31), _UINT32 - 1) % _UINT32 for value in values]
+    return [_INTEGERS, 0, 0, 0, 0, len(bits), *bits]
 
 
 class Bounded(Filter):
@@ -141,7 +145,7 @@ class Bounded(Filter):
         config |= {name: value for name, (value, default) in given.items() if value != default}
         if sentinels is not None:
             config["sentinels"] = named = tuple(sentinels)
-            slots += [1, 0, 0, 0, 0, 0, len(named), *map(_sentinel, named)]
+            slots += [1, *_sentinels(named)]
         while slots and slots[-1] == 0:
             slots.pop()
         super().__init__(slots, config)

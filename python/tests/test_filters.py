@@ -97,7 +97,7 @@ BOUNDED = {
     "Bounded(noise=1, unbiased=True, exact_negatives=False, verify=True, reference='mean', saturation=60000)": (
         2, 1, 1, 0, 0, 0, 0, 0, 25, 2, 60000),
     "Bounded(absolute=1, sentinels=(65534, 65535))": (
-        1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 65534, 65535),
+        1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7, 0, 0, 0, 0, 2, 65534, 65535),
 }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ FLOATS = {
     "Bounded(absolute=2)": (1, 2),
     "Bounded(absolute=4294967296.0)": (3, 0, 0x41F00000),
     "Bounded(absolute=0.5, sentinels=(-1.0,))": (
-        3, 0, 0x3FE00000, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0xBF800000),
+        3, 0, 0x3FE00000, 0, 0, 0, 0, 0, 0, 0, 0, 1, 11, 0, 0, 0, 0, 1, 0xBF800000),
 }  # fmt: skip
 
 
@@ -157,6 +157,22 @@ def test_floats_are_kept_within_their_bound_and_it_comes_back_from_the_file(tmp_
         assert np.array_equal(found == -1, data == -1)
     chunk = darkchunk.encode_chunk(data, filter)
     assert darkchunk.decode_chunk(chunk, filter, data.dtype, SHAPE).tobytes() == found.tobytes()
+
+
+def test_sentinels_of_the_wrong_kind_are_refused_with_a_text(tmp_path):
+    of_floats, of_integers = (darkchunk.Bounded(absolute=1, sentinels=(value,)) for value in (1.5, 7))
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        for dtype, filter, text in [
+            ("u2", of_floats, "sentinels are float32"),
+            ("i4", of_floats, "sentinels are float32"),
+            ("f4", of_integers, "sentinels are integers"),
+            ("u1", darkchunk.Bounded(sentinels=(256,)), "no value of the element type"),
+        ]:
+            with pytest.raises(darkchunk.ArgumentError, match=text):
+                darkchunk.encode_chunk(np.zeros(SHAPE, dtype), filter)
+            with pytest.raises(ValueError, match=text):
+                file.create_dataset("a", SHAPE, dtype, chunks=SHAPE, compression=filter)
+            assert "a" not in file
 
 
 STORED = {

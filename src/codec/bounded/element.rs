@@ -53,6 +53,11 @@ impl PixelType {
         if self.is_signed { (moved.cast_signed() >> shift).cast_unsigned() } else { moved >> shift }
     }
 
+    /// Whether this is one of its values: as the bits of the pixel, or of an int32.
+    pub(super) fn has(self, value: u32) -> bool {
+        value == self.bits(value) || value <= self.counted_bits()
+    }
+
     /// The least and the greatest value, or level of float32.
     pub(super) fn range(self) -> (i64, i64) {
         let n_bits = 8 * self.n_bytes as u32;

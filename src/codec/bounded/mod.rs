@@ -136,7 +136,8 @@ impl Bounded {
     /// As [`localise`](Codec::localise).
     pub fn cd_values(&self, layout: &ChunkLayout) -> Result<Vec<u32>> {
         let mut values = self.asked.to_vec();
-        values.extend([1, 0, 0, 0, 0, self.fill.unwrap_or(0), self.named.len() as u32]);
+        let element = self.element.map_or(0, PixelType::code);
+        values.extend([1, element.into(), 0, 0, 0, self.fill.unwrap_or(0), self.named.len() as u32]);
         values.extend(&self.named);
         Self::localise(&values, layout)
     }

@@ -92,6 +92,7 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
     let size = |dim: Option<&u64>| u32::try_from(dim.copied().unwrap_or(1)).unwrap_or(u32::MAX).max(1);
     let (width, above) = layout.dims.split_last().map_or((1, &[][..]), |(width, above)| (size(Some(width)), above));
     let height = size(above.last());
+    check_sentinels(cd_values, &named, element)?;
     let named: Vec<u32> = named.into_iter().map(|value| element.bits(value)).collect();
     let fill = layout.fill.map(|fill| element.bits(fill)).filter(|fill| *fill != 0 && !named.contains(fill));
     let fill = fill.or_else(|| cd_values.get(FILL).copied().filter(|_| layout.fill.is_none())).unwrap_or(0);
@@ -104,8 +105,9 @@ pub(super) fn localise(cd_values: &[u32], layout: &ChunkLayout) -> Result<Vec<u3
 pub(super) fn read(cd_values: &[u32]) -> Result<Bounded> {
     let asked = asked(cd_values)?;
     let slot = |at: usize| cd_values.get(at).copied().unwrap_or(0);
+    // What is given, and not stored yet, has no height: it says the kind of the sentinels alone.
     let element = match slot(ELEMENT) {
-        0 => None,
+        code if code == 0 || slot(HEIGHT) == 0 => None,
         code => Some(PixelType::from_code(code).ok_or_else(|| refusal(cd_values, ELEMENT, "no such element type"))?),
     };
     if let Some(element) = element {
@@ -231,6 +233,23 @@ fn bound(values: &[u32; 11]) -> std::result::Result<Bound, (usize, &'static str)
         }
         ABSOLUTE_FLOAT | RELATIVE_FLOAT => float_bound(values),
         _ => Err((BOUND, "the bound must be 0 (exact), 1 (counts), 2 (noise), 3 (absolute) or 4 (relative)")),
+    }
+}
+
+/// Refuses sentinels that are no values of the element type, or of another kind where their kind is said.
+fn check_sentinels(cd_values: &[u32], named: &[u32], element: PixelType) -> Result<()> {
+    let said = cd_values.get(ELEMENT).and_then(|code| PixelType::from_code(*code));
+    if !named.is_empty() && said.is_some_and(|said| said.is_float != element.is_float) {
+        let what = if element.is_float {
+            "the sentinels are integers, and the elements float32: give them as float32"
+        } else {
+            "the sentinels are float32, and the elements integers: give them as integers"
+        };
+        return Err(refusal(cd_values, ELEMENT, what));
+    }
+    match named.iter().position(|value| !element.has(*value)) {
+        None => Ok(()),
+        Some(at) => Err(refusal(cd_values, NAMED + at, "this sentinel is no value of the element type")),
     }
 }
 
