@@ -640,6 +640,11 @@ typedef struct dc_recorder_statistics {
     uint64_t bytes_stored;
     uint64_t bytes_held;
     double seconds_behind;    /* how long the oldest frame has been held */
+    uint64_t bytes_decoded;   /* of the pixels of the frames in the file, as a program reads them */
+    double seconds;           /* from the first frame that was pushed to the last */
+    double gb_per_s;          /* 1e9 bytes that were pushed a second, of the last one or two seconds; in all: bytes_received / seconds */
+    double codec_ratio;       /* bytes_decoded / bytes_stored: of the frames that are stored; 0 before the first chunk */
+    double ratio;             /* bytes_received / bytes_stored: of all that was pushed, vetoed and dropped frames among it; 0 likewise */
 } dc_recorder_statistics;
 
 /* Makes the dataset, as dc_writer_create does, and a recorder to it. `with` may be NULL; its n_threads are each worker's own.

@@ -30,6 +30,11 @@ pub(crate) struct CStatistics {
     bytes_stored: u64,
     bytes_held: u64,
     seconds_behind: f64,
+    bytes_decoded: u64,
+    seconds: f64,
+    gb_per_s: f64,
+    codec_ratio: f64,
+    ratio: f64,
 }
 /// What has been done so far.
 ///
@@ -65,6 +70,11 @@ pub(crate) unsafe extern "C" fn dc_recorder_statistics_of(
             bytes_stored: found.bytes_stored,
             bytes_held: found.bytes_held as u64,
             seconds_behind: found.seconds_behind,
+            bytes_decoded: found.bytes_decoded,
+            seconds: found.seconds,
+            gb_per_s: found.gb_per_s,
+            codec_ratio: found.codec_ratio().unwrap_or(0.0),
+            ratio: found.ratio().unwrap_or(0.0),
         };
         Ok(())
     })

@@ -233,6 +233,9 @@ static void check_veto(hid_t file, const uint32_t *threshold) {
         dc_recorder_statistics found = statistics(recorder);
         CHECK(found.n_stored == 1 && found.n_vetoed == 1);
         void *buffers[3];
+        CHECK(found.bytes_decoded == sizeof frames[0] && found.bytes_received == sizeof frames && found.seconds > 0);
+        CHECK(found.codec_ratio == (double)sizeof frames[0] / (double)found.bytes_stored && found.codec_ratio > 1);
+        CHECK(found.ratio == 2 * found.codec_ratio && found.gb_per_s > 0);
         size_t n_buffers = 0;
         CHECK(dc_recorder_released(recorder, buffers, 3, &n_buffers) == DC_OK && n_buffers == 2);
         CHECK(strlen(buffers[0]) + strlen(buffers[1]) == strlen("first") + strlen("second"));
@@ -564,3 +567,7 @@ int main(int argc, char **argv) {
     }
     return 0;
 }
+    dc_recorder_statistics short_one = {.size = sizeof short_one - sizeof(double)};
+    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_ARGUMENT && says("sizeof(dc_recorder_statistics) is"));
+    short_one.size = sizeof short_one;
+    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_OK && short_one.ratio == 0 && short_one.gb_per_s == 0);

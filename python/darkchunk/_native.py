@@ -259,6 +259,11 @@ class RecorderStatistics(c.Structure):
         ("bytes_stored", c.c_uint64),
         ("bytes_held", c.c_uint64),
         ("seconds_behind", c.c_double),
+        ("bytes_decoded", c.c_uint64),
+        ("seconds", c.c_double),
+        ("gb_per_s", c.c_double),
+        ("codec_ratio", c.c_double),
+        ("ratio", c.c_double),
     ]
 
 

@@ -77,6 +77,11 @@ class Statistics(NamedTuple):
     bytes_stored: int  #: bytes of the chunks that were written
     bytes_held: int  #: bytes of memory that frames and encoded chunks take
     seconds_behind: float  #: how long the oldest frame has been held
+    bytes_decoded: int  #: bytes of the pixels of the frames in the file, as a program reads them
+    seconds: float  #: from the first frame that was pushed to the last
+    gb_per_s: float  #: 1e9 bytes pushed a second, of the last one or two seconds; in all: bytes_received / seconds
+    codec_ratio: float  #: bytes_decoded / bytes_stored: of the frames that are stored; 0 before the first chunk
+    ratio: float  #: bytes_received / bytes_stored: of all that was pushed, vetoed and dropped frames among it
 
 
 class Preview(NamedTuple):

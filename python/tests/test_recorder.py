@@ -532,7 +532,10 @@ def test_dark_frames_are_vetoed_and_many_are_pushed_at_once(tmp_path):
         assert file["run_darkchunk/frame_status"][...].tolist() == [1, 2] * 5
         assert file["run_darkchunk/shot"][...].tolist() == list(range(100, 110))
         assert np.array_equal(file["run"][...], frames)
-    assert recorder.statistics.n_vetoed == 5
+    found = recorder.statistics
+    assert found.n_vetoed == 5 and found.bytes_decoded == 5 * frames[0].nbytes and found.gb_per_s > 0
+    assert found.codec_ratio == found.bytes_decoded / found.bytes_stored
+    assert found.ratio == frames.nbytes / found.bytes_stored == 2 * found.codec_ratio
 
 
 def test_what_cannot_be_right_is_refused(tmp_path):

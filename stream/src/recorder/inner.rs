@@ -12,7 +12,7 @@ use super::changes::Changes;
 use super::encoded::Checks;
 use super::options::Policy;
 use super::order::Offer;
-use super::sink::Shared;
+use super::shared::Shared;
 use super::statistics::Statistics;
 use super::threads::Threads;
 use crate::{Error, Result};
@@ -82,13 +82,13 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
             // Frames may be dropped for ever: somebody must hear why.
             return Err(self.not_taken(error));
         }
-        self.shared.lock().order.drop_frame(index, n_bytes);
+        self.shared.lock().order.drop_frame(index, n_bytes, Instant::now());
         self.threads.note_dropped(index, row);
         Ok(Admitted::No(Pushed::Dropped))
     }
 
     fn offer(&self, number: u64, n_bytes: usize) -> Admitted {
-        match self.shared.lock().order.offer(number, n_bytes) {
+        match self.shared.lock().order.offer(number, n_bytes, Instant::now()) {
             Offer::Take(index) => Admitted::Yes(index),
             Offer::Duplicate => Admitted::No(Pushed::Duplicate),
             Offer::Late => Admitted::No(Pushed::Late),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::buffer::Held;
-use super::sink::Shared;
+use super::shared::Shared;
 use super::statistics::Statistics;
 use crate::{Error, Result};
 

@@ -189,6 +189,7 @@ impl<P> Options<P> {
             max_gap: self.max_gap,
             max_bytes,
             max_jobs: MAX_JOBS,
+            pixel_bytes: (layer.frame_pixels() * element.n_bytes) as u64,
         })
     }
 }

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::numbers::{Numbers, State};
+use super::rate::Rate;
 use super::share::Numbering;
 use super::statistics::Statistics;
 
@@ -34,6 +35,8 @@ pub(super) struct Rules {
     pub(super) max_bytes: usize,
     /// Chunks that may be ready or with workers.
     pub(super) max_jobs: usize,
+    /// Bytes of a frame's pixels as the dataset has them.
+    pub(super) pixel_bytes: u64,
 }
 
 /// What is to be done with a frame.
@@ -104,6 +107,7 @@ pub(super) struct Order<T> {
     /// One more than the greatest index.
     n_frames: u64,
     counts: Statistics,
+    rate: Rate,
     /// Memory of chunks that are done.
     spare: Vec<(Vec<Slot<T>>, Vec<u8>)>,
 }
@@ -120,12 +124,13 @@ impl<T> Order<T> {
             n_jobs: 0,
             n_frames: 0,
             counts: Statistics::default(),
+            rate: Rate::default(),
             spare: Vec::new(),
         }
     }
 
     /// Says what is to be done with a frame of this number, and counts those that are not to be taken.
-    pub(super) fn offer(&mut self, number: u64, n_bytes: usize) -> Offer {
+    pub(super) fn offer(&mut self, number: u64, n_bytes: usize, now: Instant) -> Offer {
         let offer = self.judge(number);
         let count = match offer {
             Offer::Take(_) => return offer,
@@ -134,7 +139,7 @@ impl<T> Order<T> {
             Offer::OutOfRange => &mut self.counts.n_out_of_range,
         };
         *count += 1;
-        self.received(n_bytes);
+        self.received(n_bytes, now);
         offer
     }
 
@@ -165,7 +170,7 @@ impl<T> Order<T> {
 
     /// Takes a frame that was [offered](Self::offer), with its row of metadata.
     pub(super) fn take(&mut self, index: u64, n_bytes: usize, now: Instant, frame: T, row: &[u8]) {
-        self.received(n_bytes);
+        self.received(n_bytes, now);
         self.counts.n_held += 1;
         self.counts.bytes_held += n_bytes;
         self.numbers.set(index, State::Held);
@@ -190,16 +195,17 @@ impl<T> Order<T> {
     }
 
     /// Counts a frame that was [offered](Self::offer) and for which there is no memory. It may be offered again.
-    pub(super) fn drop_frame(&mut self, index: u64, n_bytes: usize) {
-        self.received(n_bytes);
+    pub(super) fn drop_frame(&mut self, index: u64, n_bytes: usize, now: Instant) {
+        self.received(n_bytes, now);
         self.counts.n_dropped += 1;
         self.numbers.set(index, State::Dropped);
         self.n_frames = self.n_frames.max(index + 1);
     }
 
-    fn received(&mut self, n_bytes: usize) {
+    fn received(&mut self, n_bytes: usize, now: Instant) {
         self.counts.n_received += 1;
         self.counts.bytes_received += n_bytes as u64;
+        self.rate.add(now, n_bytes);
     }
 
     /// Closes the first chunk that waits for frames. Says whether there was one.
@@ -328,3 +334,6 @@ impl<T> Order<T> {
 #[cfg(test)]
 #[path = "order_tests.rs"]
 mod tests;
+            bytes_decoded: self.counts.n_stored * self.rules.pixel_bytes,
+            seconds: self.rate.seconds(),
+            gb_per_s: self.rate.gb_per_s(now),

@@ -18,6 +18,7 @@ fn rules(frames_per_chunk: u64, reorder: u64) -> Rules {
         max_gap: 1000,
         max_bytes: 1 << 40,
         max_jobs: 1 << 20,
+        pixel_bytes: 7,
     }
 }
 
@@ -114,7 +115,7 @@ impl Run {
 
     fn offer(&mut self, number: u64) -> Option<u64> {
         let expected = self.model.offer(number, &self.rules);
-        assert_eq!(self.order.offer(number, FRAME_BYTES), expected, "number {number}");
+        assert_eq!(self.order.offer(number, FRAME_BYTES, Instant::now()), expected, "number {number}");
         if let Offer::Take(index) = expected { Some(index) } else { None }
     }
 
@@ -129,7 +130,7 @@ impl Run {
         }
         let model = &mut self.model;
         if is_dropped {
-            self.order.drop_frame(index, FRAME_BYTES);
+            self.order.drop_frame(index, FRAME_BYTES, Instant::now());
             model.dropped.insert(index);
             model.counts.n_dropped += 1;
         } else {
@@ -208,6 +209,9 @@ impl Run {
             n_queued: self.encoding.len(),
             bytes_held: found.bytes_held,
             seconds_behind: found.seconds_behind,
+            bytes_decoded: 7 * self.model.counts.n_stored,
+            seconds: found.seconds,
+            gb_per_s: found.gb_per_s,
             ..self.model.counts
         };
         assert_eq!(found, expected);
@@ -339,8 +343,8 @@ fn how_far_the_file_is_after_is_told_by_the_oldest_frame_that_is_held() {
 fn a_number_that_jumps_is_refused_and_does_not_fill_the_memory() {
     let mut order = Order::<()>::new(rules(4, 0));
     for number in [0, 4, 5 + 1001, u64::MAX, u64::MAX - 1] {
-        assert_eq!(order.offer(number, 1), Offer::OutOfRange);
+        assert_eq!(order.offer(number, 1, Instant::now()), Offer::OutOfRange);
     }
-    assert_eq!(order.offer(5 + 1000, 1), Offer::Take(1000));
+    assert_eq!(order.offer(5 + 1000, 1, Instant::now()), Offer::Take(1000));
     assert_eq!(order.statistics(Instant::now()).n_out_of_range, 5);
 }

@@ -33,22 +33,35 @@ pub struct Statistics {
     pub n_queued: usize,
     /// Bytes of the frames that were pushed.
     pub bytes_received: u64,
+    /// Bytes of the pixels of the frames that are in the file, as a program reads them.
+    pub bytes_decoded: u64,
     /// Bytes of the chunks that were written.
     pub bytes_stored: u64,
     /// Bytes of memory that frames and encoded chunks take now.
     pub bytes_held: usize,
     /// How long the oldest frame has been held.
     pub seconds_behind: f64,
+    /// From the first frame that was pushed to the last.
+    pub seconds: f64,
+    /// GB, 10⁹ bytes, of frames that were pushed a second, of the last one or two seconds. Of all of the recording it is
+    /// `bytes_received` divided by `seconds`.
+    pub gb_per_s: f64,
 }
 
 impl Statistics {
-    /// Bytes pushed for each byte stored: dropped and vetoed frames count as pushed. `None` before the first chunk.
+    /// The ratio of all that was pushed to what is stored, which vetoed and dropped frames make greater. `None` before the first chunk.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
         (self.bytes_stored > 0).then(|| self.bytes_received as f64 / self.bytes_stored as f64)
     }
 
-    /// Adds what another recorder of the same measurement has done.
+    /// The codec's ratio: of the frames that are stored alone. `None` before the first chunk.
+    #[must_use]
+    pub fn codec_ratio(&self) -> Option<f64> {
+        (self.bytes_stored > 0).then(|| self.bytes_decoded as f64 / self.bytes_stored as f64)
+    }
+
+    /// Adds what another recorder of the same measurement has done, but for how fast.
     pub(super) fn add(&mut self, other: &Self) {
         self.n_received += other.n_received;
         self.n_stored += other.n_stored;
@@ -64,6 +77,7 @@ impl Statistics {
         self.n_flushed += other.n_flushed;
         self.n_queued += other.n_queued;
         self.bytes_received += other.bytes_received;
+        self.bytes_decoded += other.bytes_decoded;
         self.bytes_stored += other.bytes_stored;
         self.bytes_held += other.bytes_held;
         self.seconds_behind = self.seconds_behind.max(other.seconds_behind);

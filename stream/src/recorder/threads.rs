@@ -13,7 +13,8 @@ use super::buffer::Frame;
 use super::options::MAX_JOBS;
 use super::order::Job;
 use super::parked::Parked;
-use super::sink::{Shared, Sink};
+use super::shared::Shared;
+use super::sink::Sink;
 use super::work::{Done, Worker};
 
 /// What comes to the one that calls HDF5.
@@ -294,6 +295,7 @@ mod tests {
             max_gap: 1,
             max_bytes: 1,
             max_jobs: 1,
+            pixel_bytes: 1,
         };
         let shared = Shared::<()>::new(Order::new(rules));
         survive(&shared, || panic!("a fault"));

@@ -80,6 +80,7 @@ fn a_measurement_in_files_of_some_frames_is_one_dataset_also_where_the_folder_is
     let (statistics, made) = files.finish().expect("finished");
     assert_eq!((statistics.n_stored, statistics.n_late), (came.len() as u64, 1));
     assert_eq!(statistics.n_missing, came.iter().max().expect("some") + 1 - came.len() as u64);
+    assert!(statistics.gb_per_s > 0.0 && statistics.seconds > 0.0 && statistics.codec_ratio() > Some(1.0));
     assert_eq!((made.gaps.len(), made.unfinished.len()), (0, 0), "{made:?}");
     assert_eq!(master::parts_of(&at).expect("a folder").len(), 6);
     check(&at, &came, "frames");

@@ -39,6 +39,13 @@ fn a_veto_keeps_frames_out_of_the_file_and_of_the_sum_and_counts_them() {
         let kept: Vec<u64> = (first_number..20).filter(|number| bright(*number)).collect();
         assert_eq!((found.n_stored, found.n_out_of_range), (kept.len() as u64, first_number));
         assert_eq!((found.n_vetoed, found.n_missing), (20 - first_number - found.n_stored, 0));
+        assert_eq!(found.bytes_decoded, found.n_stored * 2 * N_PIXELS as u64);
+        let share = found.n_stored as f64 / 20.0;
+        let (ratio, of_codec) = (found.ratio().expect("chunks"), found.codec_ratio().expect("chunks"));
+        assert!(
+            (of_codec / ratio - share).abs() < 1e-9 && found.seconds > 0.0,
+            "{found:?}: vetoed frames were delivered"
+        );
         drop((recorder, file));
         let frames = frames(&path);
         assert_eq!(frames.len() as u64, 20 - first_number, "vetoed ones keep their numbers");
@@ -117,7 +124,8 @@ fn packed_pixels_are_unpacked() {
         assert_eq!(recorder.push(0, packed.clone()).expect("taken"), Pushed::Taken);
         let (left, right) = packed.split_at(101);
         assert_eq!(recorder.push_copy(1, &[left, right], &[]).expect("taken"), Pushed::Taken);
-        recorder.finish().expect("finished");
+        let found = recorder.finish().expect("finished");
+        assert_eq!((found.bytes_received, found.bytes_decoded), (2 * packed.len() as u64, 4 * N_PIXELS as u64));
         drop((recorder, file));
         assert_eq!(read::<u16>(&path, PATH), [&expected[..], expected].concat(), "{format:?}");
     }
