@@ -707,7 +707,16 @@ dc_status dc_recorder_push(const dc_recorder *recorder, uint64_t number, const v
 dc_status dc_recorder_push_strips(const dc_recorder *recorder, uint64_t number, const void *const *strips,
                                   const size_t *strip_bytes, size_t n_strips, void *buffer, const void *row, int *pushed);
 
-/* The same of a frame that is copied first: its memory is the caller's again at once. */
+/* dc_recorder_push of several frames, one after the other: frame i has the number numbers[i], is at frames[i], and is known by buffers[i]; by
+ * frames[i] where `buffers` is NULL. `rows`: their rows of metadata, one after the other without gaps, or NULL. pushed[i] says what became of
+ * frame i, *n_pushed of how many frames it does, both also where the call fails; either may be NULL.
+ *
+ *   DC_OK, DC_NOT_STORED   of all: go on with the next
+ *   any other              of the first *n_pushed: those after them are the caller's, and after DC_NOT_TAKEN are to be pushed again */
+dc_status dc_recorder_push_frames(const dc_recorder *recorder, const uint64_t *numbers, const void *const *frames, size_t n_frames,
+                                  void *const *buffers, const void *rows, int *pushed, size_t *n_pushed);
+
+/* dc_recorder_push of a frame that is copied first: its memory is the caller's again at once. */
 dc_status dc_recorder_push_copy(const dc_recorder *recorder, uint64_t number, const void *frame, const void *row, int *pushed);
 
 /* What the bytes of a frame are that is encoded already. */

@@ -64,6 +64,15 @@ public:
         return pushed;
     }
 
+    // The same of several frames, each known by its memory. n_pushed, also where this throws: how many were pushed.
+    void push_frames(const std::vector<std::uint64_t> &numbers, const std::vector<const void *> &frames, std::size_t &n_pushed,
+                     const void *rows = nullptr, int *pushed = nullptr) {
+        n_pushed = 0;
+        if (numbers.size() != frames.size()) throw std::invalid_argument("a number for each frame is needed");
+        check(dc_recorder_push_frames(handle_.get(), numbers.data(), frames.data(), frames.size(), nullptr, rows, pushed,
+                                      &n_pushed));
+    }
+
     // Takes a copy of a frame.
     int push_copy(std::uint64_t number, const void *frame, const void *row = nullptr) {
         int pushed = DC_TAKEN;

@@ -6,7 +6,8 @@ use std::ffi::{c_int, c_void};
 
 use darkchunk_stream::recorder::Encoded;
 
-use crate::recorder::{Recorder, hand_out, row};
+use crate::push::{hand_out, row};
+use crate::recorder::Recorder;
 use crate::status::{Failure, Status, guard, reference, require, slice};
 
 /// Takes a frame that is encoded already, and lent.
@@ -36,7 +37,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_push_encoded(
         let mut recording = recorder.lock()?;
         // SAFETY: promised by the caller.
         let row = unsafe { row(row_at, &**recording) }?;
-        let made = recording.push_encoded(number, kind, recorder.lent(bytes, n_bytes, buffer), row)?;
+        let made = recording.push_encoded(number, kind, recorder.lent((bytes, n_bytes), &[], buffer), row)?;
         // SAFETY: promised by the caller.
         unsafe { hand_out(pushed, made) }
     })

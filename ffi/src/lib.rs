@@ -24,6 +24,7 @@ mod load;
 mod noise;
 mod pipeline;
 mod progress;
+mod push;
 mod reader;
 mod recorder;
 mod reduction;

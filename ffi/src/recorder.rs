@@ -8,19 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use darkchunk_core::chunk::Processing;
 use darkchunk_core::kernels::drle::MAX_THRESHOLD;
 use darkchunk_hdf5::{Api, Dataset, Library};
-use darkchunk_stream::recorder::{Complete, Files, Monitor, Pushed, Recorder as Core, Spread, Statistics};
+use darkchunk_stream::recorder::{Complete, Files, Monitor, Recorder as Core, Spread, Statistics};
 
 use crate::element::with_element;
 use crate::live::View;
-use crate::status::{Failure, Status, free, guard, reference, require, set, slice, slice_mut, text};
+use crate::status::{Failure, Status, free, guard, reference, require, set, slice_mut, text};
 use crate::types::{CProcessing, Chunk, Plan, check_size, flush, processing};
-use lent::{Context, Home, Lent};
+pub(crate) use lent::Lent;
+use lent::{Context, Home};
 pub(crate) use options::{CColumn, COptions};
 pub(crate) use recording::Recording;
 
 mod lent;
 mod options;
 mod recording;
+
+/// Memory of the caller's, and how many bytes.
+pub(crate) type Piece = (*const c_void, usize);
 
 /// `dc_recorder`. The lock tells two threads that push at the same time; statistics need none.
 pub(crate) struct Recorder {
@@ -30,15 +34,6 @@ pub(crate) struct Recorder {
     home: Arc<Home>,
     /// Files that are complete and that nobody has been told of.
     complete: Mutex<Vec<Complete>>,
-}
-fn code(pushed: Pushed) -> c_int {
-    match pushed {
-        Pushed::Taken => 0,
-        Pushed::Dropped => 1,
-        Pushed::Duplicate => 2,
-        Pushed::Late => 3,
-        Pushed::OutOfRange => 4,
-    }
 }
 
 impl Recorder {
@@ -72,10 +67,11 @@ impl Recorder {
         Ok((!complete.is_empty()).then(|| complete.remove(0).json()))
     }
 
-    /// Memory of the caller's, which goes home when it is dropped.
-    pub(crate) fn lent(&self, bytes: *const c_void, n_bytes: usize, buffer: *mut c_void) -> Lent {
-        let first = (Context(bytes.cast_mut()), n_bytes);
-        Lent { first, others: Vec::new(), buffer: Context(buffer), home: Some(Arc::clone(&self.home)) }
+    /// Memory of the caller's, which goes home when it is dropped: pieces and their bytes.
+    pub(crate) fn lent(&self, (first, n_bytes): Piece, others: &[Piece], buffer: *mut c_void) -> Lent {
+        let piece = |(at, n_bytes): Piece| (Context(at.cast_mut()), n_bytes);
+        let others = others.iter().copied().map(piece).collect();
+        Lent { first: piece((first, n_bytes)), others, buffer: Context(buffer), home: Some(Arc::clone(&self.home)) }
     }
 
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Recording>>, Failure> {
@@ -87,18 +83,6 @@ impl Recorder {
             }
         }
     }
-}
-
-/// The metadata at a pointer; none where it is null.
-///
-/// # Safety
-/// `row` is null or has as many bytes as the recorder's columns.
-pub(crate) unsafe fn row<'a>(row: *const c_void, recording: &dyn Recording) -> Result<&'a [u8], Failure> {
-    if row.is_null() {
-        return Ok(&[]);
-    }
-    // SAFETY: the caller's promise.
-    unsafe { slice(row.cast::<u8>(), recording.row_bytes(), "row") }
 }
 
 /// Makes a dataset and a recorder to it.
@@ -203,119 +187,6 @@ pub(crate) unsafe extern "C" fn dc_recorder_row_bytes(recorder: *const Recorder,
         let n_bytes = unsafe { reference(recorder, "recorder") }?.lock()?.row_bytes();
         // SAFETY: promised by the caller.
         unsafe { set(row_bytes, n_bytes, "row_bytes") }
-    })
-}
-
-/// Takes a frame that is lent.
-///
-/// # Safety
-/// As `darkchunk.h` says.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn dc_recorder_push(
-    recorder: *const Recorder,
-    number: u64,
-    frame: *const c_void,
-    buffer: *mut c_void,
-    row_at: *const c_void,
-    pushed: *mut c_int,
-) -> Status {
-    guard(|| {
-        require(frame, "frame")?;
-        // SAFETY: promised by the caller.
-        let recorder = unsafe { reference(recorder, "recorder") }?;
-        let mut recording = recorder.lock()?;
-        let first = (Context(frame.cast_mut()), recording.frame_bytes());
-        let home = Some(Arc::clone(&recorder.home));
-        let lent = Lent { first, others: Vec::new(), buffer: Context(buffer), home };
-        // SAFETY: promised by the caller.
-        unsafe { push(&mut **recording, number, lent, row_at, pushed) }
-    })
-}
-
-/// Takes a frame that is lent in several pieces.
-///
-/// # Safety
-/// As `darkchunk.h` says.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn dc_recorder_push_strips(
-    recorder: *const Recorder,
-    number: u64,
-    strips: *const *const c_void,
-    strip_bytes: *const usize,
-    n_strips: usize,
-    buffer: *mut c_void,
-    row_at: *const c_void,
-    pushed: *mut c_int,
-) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let recorder = unsafe { reference(recorder, "recorder") }?;
-        // SAFETY: promised by the caller.
-        let strips = unsafe { slice(strips, n_strips, "strips") }?;
-        // SAFETY: promised by the caller.
-        let lens = unsafe { slice(strip_bytes, n_strips, "strip_bytes") }?;
-        let mut pieces = Vec::with_capacity(n_strips);
-        for (index, (strip, n_bytes)) in strips.iter().zip(lens).enumerate() {
-            require(*strip, format_args!("strips[{index}]"))?;
-            pieces.push((Context(strip.cast_mut()), *n_bytes));
-        }
-        let mut recording = recorder.lock()?;
-        let [first, others @ ..] = &pieces[..] else {
-            return Err(Failure::Argument("n_strips is 0: a frame has at least one strip".into()));
-        };
-        let home = Some(Arc::clone(&recorder.home));
-        let lent = Lent { first: *first, others: others.to_vec(), buffer: Context(buffer), home };
-        // SAFETY: promised by the caller.
-        unsafe { push(&mut **recording, number, lent, row_at, pushed) }
-    })
-}
-
-/// # Safety
-/// `row_at` as [`row`]; `pushed` may be null or written.
-unsafe fn push(
-    recording: &mut dyn Recording,
-    number: u64,
-    mut lent: Lent,
-    row_at: *const c_void,
-    pushed: *mut c_int,
-) -> Result<(), Failure> {
-    // SAFETY: the caller's promise.
-    let row = unsafe { row(row_at, recording) }.inspect_err(|_| lent.home = None)?;
-    let found = recording.push(number, lent, row)?;
-    // SAFETY: the caller's promise.
-    unsafe { hand_out(pushed, found) }
-}
-
-/// # Safety
-/// `pushed` may be null or written.
-pub(crate) unsafe fn hand_out(pushed: *mut c_int, found: Pushed) -> Result<(), Failure> {
-    // SAFETY: the caller's promise.
-    if pushed.is_null() { Ok(()) } else { unsafe { set(pushed, code(found), "pushed") } }
-}
-
-/// Takes a copy of a frame.
-///
-/// # Safety
-/// As `darkchunk.h` says.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn dc_recorder_push_copy(
-    recorder: *const Recorder,
-    number: u64,
-    frame: *const c_void,
-    row_at: *const c_void,
-    pushed: *mut c_int,
-) -> Status {
-    guard(|| {
-        // SAFETY: promised by the caller.
-        let recorder = unsafe { reference(recorder, "recorder") }?;
-        let mut recording = recorder.lock()?;
-        // SAFETY: promised by the caller.
-        let frame = unsafe { slice(frame.cast::<u8>(), recording.frame_bytes(), "frame") }?;
-        // SAFETY: promised by the caller.
-        let row = unsafe { row(row_at, &**recording) }?;
-        let found = recording.push_copy(number, frame, row)?;
-        // SAFETY: promised by the caller.
-        unsafe { hand_out(pushed, found) }
     })
 }
 

@@ -99,6 +99,11 @@ impl Failure {
         }
     }
 
+    /// Whether what the call was about was taken, and is held.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Library(Error::NotStored { .. }))
+    }
+
     fn message(&self) -> String {
         match self {
             Self::Null(what) => format!("{what} is NULL"),

@@ -36,12 +36,16 @@ int main(int argc, char **argv) {
         CHECK(recorder.push(2, {frames[1].data(), frames[1].data() + 50}, {100, 300}, &frames[1]) == DC_TAKEN);
         CHECK(recorder.push_copy(3, frames[2].data()) == DC_TAKEN && recorder.push_copy(3, frames[2].data()) == DC_DUPLICATE);
         CHECK(recorder.set_threshold(40) == 4 && recorder.set_dark(nullptr) == 4);
+        std::size_t n_pushed = 9;
+        int became[2];
+        recorder.push_frames({4, 2}, {frames[3].data(), frames[4].data()}, n_pushed, nullptr, became);
+        CHECK(n_pushed == 2 && became[0] == DC_TAKEN && became[1] == DC_DUPLICATE);
         recorder.poll();
         recorder.flush();
         std::set<void *> released;
         for (void *buffer : recorder.released()) released.insert(buffer);
-        CHECK(released == (std::set<void *>{&frames[0], &frames[1]}));
-        CHECK(recorder.statistics().n_flushed == 3 && recorder.fault().empty());
+        CHECK(released == (std::set<void *>{&frames[0], &frames[1], frames[3].data(), frames[4].data()}));
+        CHECK(recorder.statistics().n_flushed == 4 && recorder.fault().empty());
         try {
             recorder.push(9, {frames[3].data()}, {7}, nullptr);
             CHECK(!"it is refused");
@@ -51,7 +55,7 @@ int main(int argc, char **argv) {
         darkchunk::recorder moved = std::move(recorder);
         moved.finish();
         moved.abandon();
-        CHECK(moved.statistics().n_stored == 3 && moved.statistics().n_missing == 1);
+        CHECK(moved.statistics().n_stored == 4 && moved.statistics().n_missing == 1);
     }
     try {
         darkchunk::recorder again(hdf5, file, "frames", chunk, false, nullptr, options);

@@ -10,6 +10,7 @@
 #include <darkchunk.h>
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,10 +233,10 @@ static void check_veto(hid_t file, const uint32_t *threshold) {
         CHECK(dc_recorder_finish(recorder) == DC_OK);
         dc_recorder_statistics found = statistics(recorder);
         CHECK(found.n_stored == 1 && found.n_vetoed == 1);
-        void *buffers[3];
         CHECK(found.bytes_decoded == sizeof frames[0] && found.bytes_received == sizeof frames && found.seconds > 0);
         CHECK(found.codec_ratio == (double)sizeof frames[0] / (double)found.bytes_stored && found.codec_ratio > 1);
         CHECK(found.ratio == 2 * found.codec_ratio && found.gb_per_s > 0);
+        void *buffers[3];
         size_t n_buffers = 0;
         CHECK(dc_recorder_released(recorder, buffers, 3, &n_buffers) == DC_OK && n_buffers == 2);
         CHECK(strlen(buffers[0]) + strlen(buffers[1]) == strlen("first") + strlen("second"));
@@ -384,6 +385,19 @@ static void check_in_place(hid_t file, const uint32_t *threshold) {
     CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_stored == 2);
     dc_recorder_free(recorder);
     CHECK(memcmp(frames[0], expected, sizeof expected) == 0 && memcmp(frames[1], expected, sizeof expected) == 0);
+    /* Several at once, in a chunk of several. */
+    const uint64_t numbers[] = {1, 0};
+    const void *const lent[] = {frames[0], frames[1]};
+    void *buffers[3];
+    size_t n = 0;
+    chunk.n_frames = 2;
+    for (int i = 0; i < 2; i++) make_frame(frames[i], 7);
+    CHECK(dc_recorder_create(&hdf5, file, "several_in_place", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_push_frames(recorder, numbers, lent, 2, NULL, NULL, NULL, NULL) == DC_OK);
+    CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_stored == 2);
+    CHECK(dc_recorder_released(recorder, buffers, 3, &n) == DC_OK && n == 2);
+    dc_recorder_free(recorder);
+    CHECK(memcmp(frames[0], expected, sizeof expected) == 0 && memcmp(frames[1], expected, sizeof expected) == 0);
     options.format = DC_FORMAT_MONO8;
     CHECK(dc_recorder_create(&hdf5, file, "packed", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("give Native"));
 }
@@ -494,6 +508,113 @@ static void check_events(hid_t file) {
     CHECK(found[0] == 4 && found[2] == 6 && found[3] == 4);
 }
 
+/* Several frames in a call: what became of each, whose they are, and where the call stops. */
+static void check_several(hid_t file, const uint32_t *threshold) {
+    static int16_t frames[6][N_PIXELS];
+    static double found[7];
+    const double rows[] = {0.5, 1.5, 2.5, 3.5, 4.5, 5.5};
+    const uint64_t numbers[] = {4, 2, 4, 0, 3, 6};
+    const void *lent[6];
+    void *buffers[] = {"a", "b", "c", "d", "e", "f"}, *released[7];
+    dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    hdf5.fn_H5Dwrite_chunk = (dc_function)write_chunk;
+    dc_chunk chunk = chunk_of(threshold);
+    dc_column column = {"time", DC_FLOAT64, 0, NULL};
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    options.n_workers = 0;
+    options.columns = &column;
+    options.n_columns = 1;
+    options.max_bytes = 2 * sizeof frames[0];
+    dc_recorder *recorder;
+    int pushed[6];
+    size_t n = 7;
+    for (int i = 0; i < 6; i++) {
+        make_frame(frames[i], i);
+        lent[i] = frames[i];
+    }
+    CHECK(dc_recorder_create(&hdf5, file, "several", &chunk, 0, NULL, &options, &recorder) == DC_OK);
+    CHECK(dc_recorder_push_frames(NULL, numbers, lent, 5, NULL, NULL, NULL, &n) == DC_NULL && says("recorder"));
+    CHECK(dc_recorder_push_frames(recorder, NULL, lent, 5, NULL, NULL, NULL, &n) == DC_NULL && says("numbers"));
+    CHECK(dc_recorder_push_frames(recorder, numbers, NULL, 5, NULL, NULL, NULL, &n) == DC_NULL && says("frames is"));
+    lent[3] = NULL;
+    CHECK(dc_recorder_push_frames(recorder, numbers, lent, 5, buffers, rows, pushed, &n) == DC_NULL && says("frames[3]"));
+    CHECK(n == 7 && statistics(recorder).n_received == 0);
+    lent[3] = frames[3];
+    CHECK(dc_recorder_push_frames(recorder, numbers, lent, 0, NULL, NULL, NULL, &n) == DC_OK && n == 0);
+    CHECK(dc_recorder_push_frames(recorder, numbers, lent, 4, buffers, rows, pushed, &n) == DC_OK && n == 4);
+    CHECK(pushed[0] == DC_TAKEN && pushed[1] == DC_TAKEN && pushed[2] == DC_DUPLICATE && pushed[3] == DC_TAKEN);
+    CHECK(dc_recorder_released(recorder, released, 7, &n) == DC_OK && n == 4 && released[0] == buffers[0]);
+    /* A disk that is full: one is taken and held, and told of when the others are tried; the memory ends the call. */
+    is_full = 1;
+    dc_status status = dc_recorder_push_frames(recorder, numbers + 4, lent + 4, 1, NULL, rows + 4, pushed, &n);
+    CHECK(status == DC_NOT_STORED && n == 1 && pushed[0] == DC_TAKEN);
+    const uint64_t many[] = {5, 7, 8, 9, 10, 11};
+    for (int i = 0, is_taken = 1; is_taken; i++) {
+        CHECK(i < 1000);
+        const uint64_t others[] = {100 + 2 * (uint64_t)i, 101 + 2 * (uint64_t)i};
+        status = dc_recorder_push_frames(recorder, others, lent, 2, NULL, NULL, pushed, &n);
+        is_taken = status == DC_OK || status == DC_NOT_STORED;
+        CHECK(is_taken ? n == 2 : n < 2);
+    }
+    CHECK(status == DC_NOT_TAKEN && says("push again"));
+    uint64_t n_received = statistics(recorder).n_received;
+    CHECK(dc_recorder_push_frames(recorder, many, lent, 6, NULL, NULL, NULL, &n) == DC_NOT_TAKEN && n == 0);
+    CHECK(statistics(recorder).n_received == n_received);
+    is_full = 0;
+    CHECK(dc_recorder_flush(recorder, 0) == DC_OK);
+    CHECK(dc_recorder_push_frames(recorder, many, lent, 6, NULL, NULL, pushed, &n) == DC_OK && n == 6 && pushed[5] == DC_TAKEN);
+    CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_lost == 0 && statistics(recorder).n_held == 0);
+    CHECK(dc_recorder_push_frames(recorder, many, lent, 6, NULL, NULL, NULL, NULL) == DC_ARGUMENT && says("finished"));
+    dc_recorder_free(recorder);
+    hid_t dataset = H5Dopen2(file, "several_darkchunk/time", H5P_DEFAULT), memory, space = H5Dget_space(dataset);
+    const hsize_t start = 0, count = 5;
+    memory = H5Screate_simple(1, &count, NULL);
+    CHECK(H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL) >= 0);
+    CHECK(H5Dread(dataset, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, found) >= 0);
+    CHECK(found[0] == 3.5 && found[2] == 1.5 && found[3] == 4.5 && found[4] == 0.5);
+    CHECK(H5Sclose(memory) >= 0 && H5Sclose(space) >= 0 && H5Dclose(dataset) >= 0);
+}
+
+static herr_t is_atomic(hid_t file, unsigned *flag) {
+    (void)file;
+    *flag = 0;
+    return 0;
+}
+
+/* Files that cannot be recorded to, and tables of functions that are too old. */
+static void check_bad_files(const char *path) {
+    char name[1000];
+    snprintf(name, sizeof name, "%s.bad", path);
+    const uint32_t threshold = 20;
+    const dc_hdf5 good = dc_hdf5_from_headers();
+    dc_hdf5 hdf5 = good;
+    dc_chunk chunk = chunk_of(&threshold);
+    dc_recorder_options options = DC_RECORDER_OPTIONS_INIT;
+    dc_recorder *recorder = NULL;
+    hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    /* Only an HDF5 for MPI has the function, and it fails but for files that are open with MPI-IO. */
+    hdf5.fn_H5Fget_mpi_atomicity = (dc_function)is_atomic;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && says("MPI-IO"));
+    /* A program that was compiled with an earlier header, with one before any, and one whose HDF5 lacks a function. */
+    hdf5 = good;
+    hdf5.size = offsetof(dc_hdf5, fn_H5Pset_fill_value);
+    dc_column column = {"time", DC_FLOAT64, 0, NULL};
+    options.columns = &column;
+    options.n_columns = 1;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED);
+    CHECK(says("lacks H5Pset_fill_value") && says("1.10.3"));
+    hdf5.size = offsetof(dc_hdf5, fn_H5Dwrite_chunk);
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && says("lacks H5Dwrite_chunk"));
+    hdf5 = good;
+    hdf5.fn_H5Dset_extent = NULL;
+    CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && says("lacks H5Dset_extent"));
+    CHECK(H5Lexists(file, "bad", H5P_DEFAULT) == 0 && H5Fclose(file) >= 0);
+    file = H5Fopen(name, H5F_ACC_RDONLY, H5P_DEFAULT);
+    CHECK(dc_recorder_create(&good, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_UNSUPPORTED && says("reading only"));
+    CHECK(H5Fclose(file) >= 0 && remove(name) == 0);
+    CHECK(dc_recorder_create(&good, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_HDF5 && recorder == NULL);
+}
+
 /* Each bad use has a number and a text. */
 static void check_bad_use(hid_t file, const uint32_t *threshold) {
     static int16_t frame[N_PIXELS];
@@ -521,6 +642,7 @@ static void check_bad_use(hid_t file, const uint32_t *threshold) {
     options.size--;
     CHECK(dc_recorder_create(&hdf5, file, "bad", &chunk, 0, NULL, &options, &recorder) == DC_ARGUMENT && says("sizeof"));
     options.size++;
+    dc_recorder_statistics short_one = {.size = sizeof short_one - sizeof(double)};
     dc_column column = {"frame_status", DC_FLOAT64, 0, NULL};
     options.columns = &column;
     options.n_columns = 1;
@@ -537,6 +659,9 @@ static void check_bad_use(hid_t file, const uint32_t *threshold) {
     size_t strip_bytes[1] = {10};
     CHECK(dc_recorder_push_strips(recorder, 0, strips, strip_bytes, 1, frame, NULL, NULL) == DC_BUFFER_SIZE && says("10 bytes"));
     CHECK(dc_recorder_push_strips(recorder, 0, strips, strip_bytes, 0, frame, NULL, NULL) == DC_ARGUMENT && says("strip"));
+    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_ARGUMENT && says("sizeof(dc_recorder_statistics) is"));
+    short_one.size = sizeof short_one;
+    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_OK && short_one.ratio == 0 && short_one.gb_per_s == 0);
     char text[8] = "unknown";
     CHECK(dc_recorder_fault(recorder, text, sizeof text) == DC_OK && text[0] == 0);
     CHECK(dc_recorder_finish(recorder) == DC_OK && statistics(recorder).n_received == 0);
@@ -558,16 +683,14 @@ int main(int argc, char **argv) {
         check_bricks(file);
         check_events(file);
         check_bad_use(file, &threshold);
+        check_several(file, &threshold);
         check_abandon(file, &threshold);
         char index[1000];
         snprintf(index, sizeof index, "%s.index", argv[1]);
         record_with_index(file, argv[1], index);
         CHECK(H5Fclose(file) >= 0);
         check_index(argv[1], index);
+        check_bad_files(argv[1]);
     }
     return 0;
 }
-    dc_recorder_statistics short_one = {.size = sizeof short_one - sizeof(double)};
-    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_ARGUMENT && says("sizeof(dc_recorder_statistics) is"));
-    short_one.size = sizeof short_one;
-    CHECK(dc_recorder_statistics_of(recorder, &short_one) == DC_OK && short_one.ratio == 0 && short_one.gb_per_s == 0);

@@ -60,7 +60,7 @@ impl Events {
         columns: &[Column],
         compression: &Compression,
     ) -> Result<Self> {
-        check(columns)?;
+        check(library, columns)?;
         let made = columns.iter().map(|column| Values::create(library, at, column, compression));
         let values = made.collect::<Result<Vec<_>>>()?;
         let paths: Vec<String> = columns.iter().map(|column| format!("{path}/{}", column.name)).collect();
@@ -173,11 +173,11 @@ impl Events {
     }
 }
 
-fn check(columns: &[Column]) -> Result<()> {
+fn check(library: &Library, columns: &[Column]) -> Result<()> {
     if columns.is_empty() {
         return Err(Error::Unsupported("records have at least one column: give one".to_owned()));
     }
-    Columns::check(columns)?;
+    Columns::check(library, columns)?;
     match columns.iter().find(|column| INDEX.contains(&&*column.name) || column.name.starts_with('/')) {
         Some(column) => Err(Error::Unsupported(format!(
             "a column of records cannot be called {:?}: give a plain name, and none of {}",

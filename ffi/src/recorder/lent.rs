@@ -42,8 +42,15 @@ pub(crate) struct Lent {
     pub(super) first: (Context, usize),
     pub(super) others: Vec<(Context, usize)>,
     pub(super) buffer: Context,
-    /// `None` where the caller has it back already.
+    /// `None` where the caller has it already.
     pub(super) home: Option<Arc<Home>>,
+}
+
+impl Lent {
+    /// It was not taken, and stays the caller's.
+    pub(crate) fn keep(&mut self) {
+        self.home = None;
+    }
 }
 
 impl Buffer for Lent {

@@ -148,7 +148,7 @@ impl<P: FileElement + Into<i64> + Clone> Recording for Files<P, Lent> {
 /// A frame that was not taken stays the caller's.
 fn kept(refused: NotPushed<Lent>) -> Failure {
     if let Some(mut frame) = refused.frame {
-        frame.home = None;
+        frame.keep();
     }
     refused.error.into()
 }

@@ -182,12 +182,16 @@ impl Columns {
         Ok(Self { file, columns: made, row_bytes, batches: BTreeMap::new(), written: Vec::new(), has_failed: false })
     }
 
-    /// Whether such columns can be made, as far as their names and sizes tell: what needs no file.
+    /// Whether such columns can be made, as far as their names and sizes and the table of functions tell: what needs no file.
     ///
     /// # Errors
     /// As [`create`](Self::create).
-    pub fn check(columns: &[Column]) -> Result<()> {
-        with_status(columns).map(drop)
+    pub fn check(library: &Library, columns: &[Column]) -> Result<()> {
+        let needs_fill = columns.iter().any(|column| matches!(column.number, Number::F32 | Number::F64));
+        if needs_fill && library.functions().H5Pset_fill_value.is_none() {
+            return Err(Error::MissingFunction { name: "H5Pset_fill_value" });
+        }
+        with_status(columns, &RESERVED).map(drop)
     }
 
     /// Bytes of a row: those of all columns but `frame_status`, one after the other, as this machine has them.

@@ -42,7 +42,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         processing: impl Into<Arc<Processing<P>>>,
         options: Options<P>,
     ) -> Result<Self> {
-        Columns::check(&options.columns)?;
+        Columns::check(library, &options.columns)?;
         let classes = options.classes.as_ref().map(|classes| ClassOf::new(classes, &options.columns)).transpose()?;
         let processing = processing.into();
         let chunks = ChunkWriter::create(library, at, dataset, P::TYPE)?;
