@@ -52,7 +52,7 @@
 //! let shape = ChunkShape { n_frames: 1, height: 512, width: 512 };
 //! let values = Filter::localise(36114, &Compression::drle(20).values, &shape.layout(ElementType::I16)?)?; // threshold 20
 //! let dark = vec![100_i16; 512 * 512];
-//! let processing = Processing { dark: Some(dark), ..Processing::default() };
+//! let processing = Processing { dark: Some(dark.into()), ..Processing::default() };
 //! let mut encoder = FrameEncoder::new(shape, Some(Filter::from_cd_values(36114, &values)?), processing)?;
 //! for i in 0..10 {
 //!     let frame = vec![100 + 10 * i; 512 * 512]; // the camera's

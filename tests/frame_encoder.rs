@@ -32,7 +32,7 @@ fn filter<P: Element>(compression: &Compression) -> Option<Filter> {
 
 fn with_dark() -> Processing<i16> {
     let dark = vec![DARK; SHAPE.frame_pixels()];
-    Processing { dark: Some(dark), threshold: Some(THRESHOLD), ..Processing::default() }
+    Processing { dark: Some(dark.into()), threshold: Some(THRESHOLD), ..Processing::default() }
 }
 
 fn encoder(compression: &Compression) -> FrameEncoder<i16> {
@@ -159,7 +159,7 @@ fn what_the_element_type_the_shape_or_the_filter_does_not_have_is_refused() {
     let drle = || filter::<i16>(&Compression::drle(THRESHOLD));
     let other = Processing::<i16> { threshold: Some(30), ..Processing::default() };
     says(FrameEncoder::new(SHAPE, drle(), other), &["30", "20"]);
-    let short = Processing { dark: Some(vec![0_i16; 5]), ..Processing::default() };
+    let short = Processing { dark: Some(vec![0_i16; 5].into()), ..Processing::default() };
     says(FrameEncoder::new(SHAPE, drle(), short), &["dark image", "10 bytes"]);
     let threshold = Processing::<u32> { threshold: Some(5), ..Processing::default() };
     says(FrameEncoder::new(SHAPE, None, threshold), &["threshold", "uint32"]);

@@ -80,7 +80,7 @@ impl Case {
         let all: Vec<i16> = camera.dark().iter().chain(frames.iter().flat_map(|frame| frame.iter())).copied().collect();
         std::fs::write(raw, as_bytes(&all))?;
         std::fs::write(raw.with_extension("threshold"), camera.threshold().to_string())?;
-        let processing = Processing { dark: Some(camera.dark().to_vec()), ..Processing::default() };
+        let processing = Processing { dark: Some(camera.dark().into()), ..Processing::default() };
         let dataset = Dataset::new(height, width, Compression::drle(camera.threshold().cast_unsigned()));
         Ok(Self { library: darkchunk_hdf5::load::library()?, frames, processing: processing.into(), dataset, turn })
     }

@@ -53,7 +53,7 @@ fn measure(library: &Library, path: &Path, time: Duration) -> Result<Value> {
             frame.into()
         })
         .collect();
-    let processing = Processing { dark: Some(camera.dark().to_vec()), ..Processing::default() };
+    let processing = Processing { dark: Some(camera.dark().into()), ..Processing::default() };
     let dataset = Dataset::new(SHAPE.0, SHAPE.1, Compression::drle(camera.threshold().cast_unsigned()));
     let columns = (0..N_COLUMNS).map(|n| Column::new(&format!("column{n}"), Number::F64)).collect();
     // Frames that wait while the disk stalls are counted with their own bytes until HDF5's thread has taken them: a GB a stall.

@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images = pixels(&case["images"])?;
     let images: Vec<&[i16]> = images.chunks_exact(height * width).collect();
     let threshold = number("threshold")? as u16;
-    let processing = Processing { dark: Some(pixels(&case["dark"])?), exec: threads.into(), ..Processing::default() };
+    let processing =
+        Processing { dark: Some(pixels(&case["dark"])?.into()), exec: threads.into(), ..Processing::default() };
     let library = darkchunk_hdf5::load::library()?;
     let (start, cpu_start) = (Instant::now(), cpu_seconds()?);
     let file = File::create(&library, Path::new(output))?;

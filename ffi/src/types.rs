@@ -158,7 +158,7 @@ pub(crate) unsafe fn processing<P: FrameElement>(
         None
     } else {
         // SAFETY: the caller's promise.
-        Some(unsafe { slice(given.dark.cast::<P>(), n_pixels, "processing.dark") }?.to_vec())
+        Some(unsafe { slice(given.dark.cast::<P>(), n_pixels, "processing.dark") }?.into())
     };
     let threshold = match u16::try_from(given.threshold) {
         Ok(0) => None,

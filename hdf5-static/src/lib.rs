@@ -14,7 +14,7 @@
 //!
 //! // 480 x 640 pixels, four frames a chunk; DRLE keeps pixels from 20 counts on, after dark subtraction.
 //! let dataset = Dataset { frames_per_chunk: 4, ..Dataset::new(480, 640, Compression::drle(20)) };
-//! let processing = Processing { dark: Some(vec![100_i16; 480 * 640]), ..Processing::default() };
+//! let processing = Processing { dark: Some(vec![100_i16; 480 * 640].into()), ..Processing::default() };
 //! let mut writer = Writer::create(&library, file.id(), &dataset, processing)?;
 //! for shot in 0..10 {
 //!     let mut frame = vec![103_i16; 480 * 640]; // the camera's buffer

@@ -235,7 +235,7 @@ fn a_table_without_the_newest_functions_will_do() {
     let library = unsafe { Library::new(&api) }.expect("a library");
     let file = new_file("older-table");
     let dataset = dataset(Compression::drle(1), 2);
-    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::default() };
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS].into()), ..Processing::default() };
     let mut writer = Writer::create(&library, file.id(), &dataset, processing()).unwrap();
     writer.push(&camera(0)).unwrap();
     writer.flush().unwrap();
@@ -348,7 +348,7 @@ until_refused! {
 fn a_continued_recording_that_cannot_begin_loses_nothing_of_what_is_stored() {
     let file = new_file("attributes-refused");
     let (library, dataset) = (library_that_gives_up(), dataset(Compression::drle(THRESHOLD), 2));
-    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::<i16>::default() };
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS].into()), ..Processing::<i16>::default() };
     let mut writer = Writer::create(&library, file.id(), &dataset, processing()).unwrap();
     writer.push(&camera(0)).unwrap();
     writer.finish().unwrap();
@@ -371,7 +371,7 @@ fn a_continued_recording_that_cannot_begin_loses_nothing_of_what_is_stored() {
 
 #[test]
 fn a_dataset_whose_writer_could_not_be_made_can_be_attached_to_once_it_has_a_name() {
-    let processing = || Processing { dark: Some(vec![100; N_PIXELS]), ..Processing::<i16>::default() };
+    let processing = || Processing { dark: Some(vec![100; N_PIXELS].into()), ..Processing::<i16>::default() };
     let library = library_that_gives_up();
     let mut n_attached = 0;
     for n_calls in 0..60 {

@@ -105,7 +105,7 @@ fn a_dataset_that_another_program_writes_to_is_not_written_over() {
 #[test]
 fn what_an_earlier_recording_left_is_not_taken_for_the_new_ones() {
     let file = new_file("left-over");
-    let with_dark = Processing { dark: Some(vec![7; N_PIXELS]), ..Processing::default() };
+    let with_dark = Processing { dark: Some(vec![7; N_PIXELS].into()), ..Processing::default() };
     create::<i16>(&file, &dataset(Compression::drle(1), 1), with_dark).unwrap().finish().unwrap();
     {
         let _lock = LOCK.lock();
@@ -133,7 +133,7 @@ fn parameters_and_corrections_that_mean_nothing_are_refused() {
     says(create(&file, &dataset(segments, 1), with(None)), &["segments of 64 pixels"]);
     let newer = Compression::filter(36114, &[20, 0, 0, 4, 1, 627, 1254]);
     says(create(&file, &dataset(newer, 1), with(None)), &["cd_values[3] = 4", "another version"]);
-    let dark = Processing { dark: Some(vec![0_i16; 5]), ..Processing::default() };
+    let dark = Processing { dark: Some(vec![0_i16; 5].into()), ..Processing::default() };
     says(create(&file, &dataset(Compression::drle(1), 1), dark), &["dark image", "10 bytes"]);
     says(create(&file, &dataset(Compression::drle(1), 0), with(None)), &["empty"]);
     let short = Dataset { path: "/images".into(), ..dataset(Compression::drle(1), 1) };
@@ -151,7 +151,7 @@ fn element_types_without_dark_pixels_take_no_threshold_dark_image_or_sum() {
     let threshold = Processing::<u32> { threshold: Some(5), ..plain() };
     says(create(&file, &lz4, threshold), &["threshold", "uint32"]);
     says(create(&file, &lz4, Processing::<u8> { sum: true, ..plain() }), &["sum", "uint8"]);
-    let dark = Processing { dark: Some(vec![0_i32; N_PIXELS]), ..plain() };
+    let dark = Processing { dark: Some(vec![0_i32; N_PIXELS].into()), ..plain() };
     says(create(&file, &lz4, dark), &["dark", "int32"]);
 }
 
@@ -308,7 +308,7 @@ fn a_last_chunk_that_was_stored_raw_is_filled_up_as_an_encoded_one() {
 fn a_recording_is_not_continued_in_another_way() {
     let file = new_file("another-way");
     let with = |dark: Option<i16>, threshold| Processing {
-        dark: dark.map(|counts| vec![counts; N_PIXELS]),
+        dark: dark.map(|counts| vec![counts; N_PIXELS].into()),
         threshold,
         ..Processing::default()
     };

@@ -95,7 +95,7 @@ fn record(policy: &Policy) -> Vec<Event<Note>> {
     notes().clear();
     tape::start(&[&path_of("recorded")]);
     let dataset = dataset(policy.compression.clone(), policy.frames_per_chunk);
-    let processing = Processing { dark: Some(vec![0; N_PIXELS]), ..Processing::default() };
+    let processing = Processing { dark: Some(vec![0; N_PIXELS].into()), ..Processing::default() };
     let writer = Writer::create(&noting_library(), file.id(), &dataset, processing).expect("a writer");
     note(Note::Promise(0));
     let mut writer = writer.with_flush(Flush { frames: Some(policy.flush_frames), interval: None });

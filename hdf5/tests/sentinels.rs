@@ -44,7 +44,7 @@ fn masked_pixels_are_kept_and_in_no_number_but_their_own() {
     let sum: Vec<i64> = (0..N_PIXELS).map(|at| frames.iter().map(|frame| value(frame[at])).sum()).collect();
     for at_once in [false, true] {
         let file = new_file(&format!("masked-{at_once}"));
-        let processing = Processing { dark: Some(vec![DARK; N_PIXELS]), ..Processing::default() };
+        let processing = Processing { dark: Some(vec![DARK; N_PIXELS].into()), ..Processing::default() };
         let dataset = dataset(Compression::drle(THRESHOLD), 2);
         let mut writer = Writer::create(&library(), file.id(), &dataset, processing).unwrap();
         if at_once {
@@ -61,7 +61,7 @@ fn masked_pixels_are_kept_and_in_no_number_but_their_own() {
         assert_eq!(numbers, [n_masked, n_bright]);
         drop(writer);
         // A recording that is continued goes on counting.
-        let processing = Processing { dark: Some(vec![DARK; N_PIXELS]), ..Processing::default() };
+        let processing = Processing { dark: Some(vec![DARK; N_PIXELS].into()), ..Processing::default() };
         let mut writer = Writer::<u16>::attach(&library(), file.id(), PATH, processing).unwrap();
         writer.push(&frames[0]).unwrap();
         let more = frames[0].iter().filter(|pixel| **pixel == MASKED).count() as i64;

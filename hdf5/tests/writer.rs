@@ -53,7 +53,7 @@ fn dark_threshold_sum_and_counts_are_the_same_for_every_codec() {
         }
         let file = new_file(&format!("corrected-{at}"));
         let processing =
-            Processing { dark: Some(vec![DARK; N_PIXELS]), threshold: Some(THRESHOLD), ..Processing::default() };
+            Processing { dark: Some(vec![DARK; N_PIXELS].into()), threshold: Some(THRESHOLD), ..Processing::default() };
         let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 2), processing).unwrap();
         for (index, frame) in frames.iter().enumerate() {
             // In one piece, in strips, and in place.
@@ -91,7 +91,7 @@ fn frames_at_once_are_frames_one_by_one() {
     for (compression, in_place) in [(drle.clone(), false), (other.clone(), false), (drle, true), (other, true)] {
         let file = new_file("at-once");
         let processing =
-            Processing { dark: Some(vec![DARK; N_PIXELS]), threshold: Some(THRESHOLD), ..Processing::default() };
+            Processing { dark: Some(vec![DARK; N_PIXELS].into()), threshold: Some(THRESHOLD), ..Processing::default() };
         let mut writer = Writer::create(&library(), file.id(), &dataset(compression.clone(), 4), processing).unwrap();
         // The first ones begin within a chunk and end in the one after the next.
         writer.push(frames[0]).unwrap();
@@ -249,7 +249,7 @@ fn the_file_is_flushed_by_number_and_by_time() {
 fn what_is_known_is_stored_when_a_recording_begins_and_the_counts_with_flushes() {
     let file = new_file("beside");
     let beside = format!("{PATH}_darkchunk");
-    let processing = Processing { dark: Some(vec![DARK; N_PIXELS]), ..Processing::default() };
+    let processing = Processing { dark: Some(vec![DARK; N_PIXELS].into()), ..Processing::default() };
     let dataset = dataset(Compression::drle(THRESHOLD), 1);
     let writer = Writer::create(&library(), file.id(), &dataset, processing).unwrap();
     let mut writer = writer.with_flush(Flush { frames: Some(3), interval: None });

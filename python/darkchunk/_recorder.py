@@ -306,12 +306,16 @@ class Recorder(Ending):
         again. A frame that is not contiguous is copied.
         """
         index = self._next if number is None else number
-        return self._push(self._checked(frame, "frame"), _number(index), self._columns.packed(metadata), copy)
+        return self._push(self._frame(frame, copy), _number(index), self._columns.packed(metadata), copy)
+
+    def _frame(self, frame: Any, copy: bool = False) -> NDArray[Any]:
+        checked = self._checked(frame, "frame")
+        if self._in_place and not copy and not (checked.flags.c_contiguous and checked.flags.writeable):
+            raise ValueError("a frame that is to be overwritten is contiguous and writable: give such an array")
+        return checked
 
     def _push(self, frame: NDArray[Any], number: int, row: bytes | None, copy: bool = False) -> str:
         pixels = np.ascontiguousarray(frame)
-        if self._in_place and not copy and not (frame.flags.c_contiguous and frame.flags.writeable):
-            raise ValueError("a frame that is to be overwritten is contiguous and writable: give such an array")
         try:
             if copy:
                 self._call("dc_recorder_push_copy", number, pixels.ctypes.data, row, self._pushed)
@@ -422,7 +426,7 @@ class Recorder(Ending):
                 raise ValueError(f"{what}: {len(values)} are given for {len(frames)} frames")
         rows = zip(*metadata.values(), strict=True) if metadata else itertools.repeat((), len(frames))
         packed = [self._columns.packed(dict(zip(metadata, row, strict=True))) for row in rows]
-        checked = [self._checked(frame, "frame") for frame in frames]
+        checked = [self._frame(frame) for frame in frames]
         return self._push_all(list(zip(checked, map(_number, numbers), packed, strict=True)))
 
     def _push_all(self, frames: list[tuple[NDArray[Any], int, bytes | None]]) -> list[str]:

@@ -371,6 +371,10 @@ def test_frames_are_overwritten_with_what_is_stored(tmp_path):
         for frame in [given_too, np.asfortranarray(frames[1])]:
             with pytest.raises(ValueError, match="contiguous and writable"):
                 recorder.push(frame)
+        n_received = recorder.statistics.n_received
+        with pytest.raises(ValueError, match="contiguous and writable"):
+            recorder.push_many([frames[1].copy(), given_too])
+        assert recorder.statistics.n_received == n_received, "none of them is taken"
     np.testing.assert_array_equal(given, expected)
     np.testing.assert_array_equal(copied, frames[0])
     with h5py.File(tmp_path / "run.h5") as file:

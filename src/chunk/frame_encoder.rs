@@ -15,7 +15,7 @@ use crate::{Error, Exec, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processing<P> {
     /// The image that is subtracted from each frame, `height * width` pixels. 16-bit frames only.
-    pub dark: Option<Vec<P>>,
+    pub dark: Option<Arc<[P]>>,
     /// The smallest value that is kept, 1 to 32767; smaller ones become 0. 16-bit frames only. With DRLE it is the
     /// filter's threshold, and can be left out.
     pub threshold: Option<u16>,
@@ -45,7 +45,7 @@ impl<P: FrameElement> Processing<P> {
             no_sum,
             &mut [],
         )?;
-        let (found, expected) = (self.dark.as_ref().map(Vec::len), shape.frame_pixels());
+        let (found, expected) = (self.dark.as_ref().map(|dark| dark.len()), shape.frame_pixels());
         match found {
             Some(found) if found != expected => Err(Error::BufferSize {
                 what: "the dark image",
@@ -81,7 +81,7 @@ pub struct Totals {
 /// let values = Filter::localise(36114, &drle.values, &shape.layout(ElementType::I16)?)?;
 /// let filter = Filter::from_cd_values(36114, &values)?;
 ///
-/// let processing = Processing { dark: Some(vec![100_i16; 480 * 640]), ..Processing::default() };
+/// let processing = Processing { dark: Some(vec![100_i16; 480 * 640].into()), ..Processing::default() };
 /// let mut encoder = FrameEncoder::new(shape, Some(filter), processing)?;
 /// let mut frame = vec![103_i16; 480 * 640];
 /// frame[7] = 900;

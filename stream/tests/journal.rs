@@ -379,7 +379,7 @@ fn nexus_below_a_group_and_two_datasets_of_one_name_are_restored() {
 /// A recorder whose file others may read, with a dark image, after some frames.
 fn swmr(path: &Path) -> (File, Recorder<i16>) {
     let file = File::create_for_swmr(&library(), path).expect("a file");
-    let processing = Processing { dark: Some(vec![3; common::N_PIXELS]), ..Processing::default() };
+    let processing = Processing { dark: Some(vec![3; common::N_PIXELS].into()), ..Processing::default() };
     let options = Options { n_workers: 0, swmr: true, ..Options::default() };
     let dataset = dataset(Compression::drle(1), 1);
     let mut recorder = Recorder::create(&library(), file.id(), &dataset, processing, options).expect("a recorder");

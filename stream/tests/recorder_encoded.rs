@@ -135,7 +135,7 @@ fn the_first_and_each_nth_are_decoded() {
 fn what_would_have_to_be_done_to_pixels_is_refused_and_the_frame_handed_back() {
     let lz4 = Compression::bitshuffle_lz4();
     let chunk = encoded(&lz4, &camera(0));
-    let dark = Processing { dark: Some(vec![1; N_PIXELS]), ..plain() };
+    let dark = Processing { dark: Some(vec![1; N_PIXELS].into()), ..plain() };
     let veto = || Options { veto: Some(Veto::AtLeast(Default::default())), ..Options::default() };
     let several = Dataset { frames_per_chunk: 2, ..dataset(lz4.clone()) };
     let cases = [

@@ -63,7 +63,7 @@ pub(super) struct Pending {
 #[derive(Debug, Clone)]
 pub(super) enum Wanted<P> {
     Threshold(u16),
-    Dark(Option<Vec<P>>),
+    Dark(Option<Arc<[P]>>),
 }
 
 impl<P: FileElement> Wanted<P> {
@@ -107,7 +107,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// # Errors
     /// As [`set_threshold`](Self::set_threshold); [`Error::Hdf5`](crate::Error::Hdf5) for an image of another size.
     pub fn set_dark(&mut self, dark: Option<Vec<P>>) -> Result<u64> {
-        self.change_from(0, Wanted::Dark(dark)).map(|(number, _)| number)
+        self.change_from(0, Wanted::Dark(dark.map(Arc::from))).map(|(number, _)| number)
     }
 
     /// The same, and not before the frame `index` of the measurement. Returns the number of the first frame of this file that it is of,

@@ -63,9 +63,15 @@ impl Numbers {
         Some((STATES[usize::from(byte & !CLOSED)], byte & CLOSED == 0))
     }
 
-    /// The oldest frame of which is known what became of it; none before it can come any more.
-    pub(super) fn oldest(&self) -> u64 {
-        self.first_page * PAGE as u64
+    /// The oldest frame, of those of which is known what became of them, that is as asked: by its index, its state, and whether it can
+    /// still be taken. The first one after all of them where there is none.
+    pub(super) fn first(&self, mut is_wanted: impl FnMut(u64, State, bool) -> bool) -> u64 {
+        let start = self.first_page * PAGE as u64;
+        let bytes = self.pages.iter().flat_map(|page| page.bytes.iter());
+        let mut all =
+            (start..).zip(bytes).map(|(index, byte)| (index, STATES[usize::from(byte & !CLOSED)], byte & CLOSED == 0));
+        let found = all.find(|(index, state, is_open)| is_wanted(*index, *state, *is_open));
+        found.map_or(start + (self.pages.len() * PAGE) as u64, |(index, ..)| index)
     }
 
     /// Notes what became of a frame that is in the window, or newer than all others.

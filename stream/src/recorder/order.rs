@@ -301,7 +301,17 @@ impl<T> Order<T> {
     pub(super) fn next_start(&self, from: u64) -> (u64, u64) {
         let Rules { frames_per_chunk: n, numbering, .. } = self.rules;
         let after = self.n_frames.max(numbering.share.place_from(from));
-        (after.next_multiple_of(n), self.numbers.oldest() / n * n)
+        (after.next_multiple_of(n), self.oldest() / n * n)
+    }
+
+    /// The oldest frame that is still to be encoded, or may come.
+    fn oldest(&self) -> u64 {
+        let n = self.rules.frames_per_chunk;
+        self.numbers.first(|index, state, is_open| match state {
+            State::Held => true,
+            State::Missing | State::Dropped => is_open && !self.is_past(index / n),
+            _ => false,
+        })
     }
 
     /// The number of a frame.
@@ -326,6 +336,9 @@ impl<T> Order<T> {
             n_missing: self.n_frames - self.numbers.n_known(),
             n_queued: self.n_jobs,
             seconds_behind: oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
+            bytes_decoded: self.counts.n_stored * self.rules.pixel_bytes,
+            seconds: self.rate.seconds(),
+            gb_per_s: self.rate.gb_per_s(now),
             ..self.counts
         }
     }
@@ -334,6 +347,3 @@ impl<T> Order<T> {
 #[cfg(test)]
 #[path = "order_tests.rs"]
 mod tests;
-            bytes_decoded: self.counts.n_stored * self.rules.pixel_bytes,
-            seconds: self.rate.seconds(),
-            gb_per_s: self.rate.gb_per_s(now),

@@ -340,6 +340,33 @@ fn how_far_the_file_is_after_is_told_by_the_oldest_frame_that_is_held() {
 }
 
 #[test]
+fn what_is_done_to_frames_is_kept_for_those_that_are_held_or_may_come_and_for_no_others() {
+    for frames_per_chunk in [1, 2] {
+        let mut order = Order::new(rules(frames_per_chunk, 4));
+        let take = |order: &mut Order<()>, index| order.take(index, 1, Instant::now(), (), &[]);
+        let oldest = |order: &Order<()>| order.next_start(0).1;
+        assert_eq!(oldest(&order), 0);
+        (0..4).for_each(|index| take(&mut order, index));
+        let settle = |order: &mut Order<()>, state| {
+            let mut job = order.next_job().expect("a chunk");
+            job.slots.iter_mut().for_each(|slot| slot.fate = state);
+            order.encoded(&job, 1);
+            order.settle(job, 1);
+        };
+        (0..2 / frames_per_chunk).for_each(|_| settle(&mut order, State::Stored));
+        assert_eq!(oldest(&order), 2, "frame 2 is held");
+        (0..2 / frames_per_chunk).for_each(|_| settle(&mut order, State::Refused));
+        assert_eq!(oldest(&order), 4, "frame 4 may come");
+        // Frames 4 and 5 are missing.
+        (6..14).for_each(|index| take(&mut order, index));
+        (0..8 / frames_per_chunk).for_each(|_| settle(&mut order, State::Vetoed));
+        assert_eq!(oldest(&order), if frames_per_chunk == 1 { 4 } else { 14 }, "their chunk is past");
+        order.drop_frame(14, 1, Instant::now());
+        assert_eq!(oldest(&order), if frames_per_chunk == 1 { 4 } else { 14 }, "frame 14 may come again");
+    }
+}
+
+#[test]
 fn a_number_that_jumps_is_refused_and_does_not_fill_the_memory() {
     let mut order = Order::<()>::new(rules(4, 0));
     for number in [0, 4, 5 + 1001, u64::MAX, u64::MAX - 1] {

@@ -65,7 +65,8 @@ fn frames_of_any_order_number_and_shape_of_bricks_are_in_the_file_as_they_came()
             ..Options::default()
         };
         let what = format!("case {case}: {frames_per_chunk} x {rows}, {compression:?}");
-        let processing = Processing { dark: Some(vec![3; N_PIXELS]), threshold: Some(5), ..Processing::default() };
+        let processing =
+            Processing { dark: Some(vec![3; N_PIXELS].into()), threshold: Some(5), ..Processing::default() };
         let file = File::create(&library(), &path).expect("a file");
         let dataset = bricks(compression.clone(), frames_per_chunk, rows);
         let made = Recorder::<i16>::create(&library(), file.id(), &dataset, processing, options);

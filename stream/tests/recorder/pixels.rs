@@ -164,7 +164,8 @@ fn frames_that_are_lent_are_overwritten_with_what_is_stored_and_vetoed_ones_are_
         let veto: Veto<i16> = Veto::Ask(Arc::new(|candidate: &Candidate<'_, i16>| candidate.number % 5 != 3));
         let options = Options { in_place: true, n_workers: 2, veto: Some(veto), ..Options::default() };
         let file = File::create(&library(), &path).expect("a file");
-        let processing = Processing { threshold: Some(20), dark: Some(vec![2; N_PIXELS]), ..Processing::default() };
+        let processing =
+            Processing { threshold: Some(20), dark: Some(vec![2; N_PIXELS].into()), ..Processing::default() };
         let dataset = dataset(compression, 4);
         let mut recorder: Recorder<i16, Returned> =
             Recorder::create(&library(), file.id(), &dataset, processing, options).expect("a recorder");

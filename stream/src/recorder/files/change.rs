@@ -1,6 +1,7 @@
 //! Threshold and dark image changed in all files of a measurement.
 
 use std::mem::discriminant;
+use std::sync::Arc;
 
 use darkchunk_hdf5::FileElement;
 
@@ -23,7 +24,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
     /// # Errors
     /// As there.
     pub fn set_dark(&mut self, dark: Option<Vec<P>>) -> Result<u64> {
-        self.change(Wanted::Dark(dark))
+        self.change(Wanted::Dark(dark.map(Arc::from)))
     }
 
     fn change(&mut self, wanted: Wanted<P>) -> Result<u64> {
