@@ -13,6 +13,7 @@ use super::growing::Growing;
 use super::library::h5;
 use super::object::{self, Id, Stored};
 use crate::{Error, Result};
+use darkchunk_hdf5_abi::constants::H5I_GROUP;
 
 /// The group's name.
 pub(super) const GROUP: &str = "changes";
@@ -69,6 +70,10 @@ impl Changes {
     /// Makes the group in that beside the frames. What is there already, of a try that failed, is used.
     pub(super) fn create(beside: &Id, chunks: &ChunkWriter) -> Result<Self> {
         let library = beside.library();
+        if open(beside)?.is_none() && object::exists(library, beside.get(), GROUP)? {
+            let remedy = "a column of an earlier version; record to another dataset";
+            return Err(Error::NameTaken { path: GROUP.to_owned(), remedy });
+        }
         let group = object::group(library, beside.get(), GROUP)?;
         object::set_string(&group, "NX_class", "NXcollection")?;
         let column = |name| growing(&group, name, i64::datatype(library), ROWS as u64, &[]);
@@ -136,13 +141,20 @@ fn put(rows: &mut Growing, index: u64, n_rows: u64, chunk: &[u8]) -> Result<()> 
     })
 }
 
-/// The rows in the group beside a dataset's frames; none where nothing was changed.
-pub(super) fn read(beside: &Id) -> Result<Vec<Change>> {
+/// The group in that beside the frames. `None` where there is none; a column that a program has called so, which an earlier version took, is none.
+fn open(beside: &Id) -> Result<Option<Id>> {
     let library = beside.library();
     if !object::exists(library, beside.get(), GROUP)? {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let group = object::open(library, beside.get(), GROUP)?;
+    let found = object::open(library, beside.get(), GROUP)?;
+    let is_group = h5!(library, H5Iget_type(found.get()))? == H5I_GROUP;
+    Ok(is_group.then_some(found))
+}
+
+/// The rows in the group beside a dataset's frames; none where nothing was changed.
+pub(super) fn read(beside: &Id) -> Result<Vec<Change>> {
+    let Some(group) = open(beside)? else { return Ok(Vec::new()) };
     let column = |name| read_column(&group, name);
     let [threshold, dark, frame] = COLUMNS;
     let (threshold, dark, frame) = (column(threshold)?, column(dark)?, column(frame)?);

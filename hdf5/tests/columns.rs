@@ -177,13 +177,18 @@ fn several_groups_and_places_of_nexus_are_in_one_file_with_images_and_spectra() 
 fn what_cannot_be_a_column_or_a_row_is_refused_and_changes_nothing() {
     let file = new_file("columns-refused");
     let create = |columns: &[Column]| Columns::create(&library(), file.id(), "group", columns);
-    for names in [&["a", "a"][..], &["frame_status"], &["sum"], &["b", "dark"], &[""]] {
+    for names in [&["a", "a"][..], &["frame_status"], &["sum"], &["b", "dark"], &["changes"], &[""]] {
         let columns: Vec<Column> = names.iter().map(|name| Column::new(name, Number::U8)).collect();
         assert!(matches!(create(&columns), Err(Error::Unsupported(_))), "{names:?}");
     }
     let absolute = [Column::new("/group/sum", Number::U8)];
     let made = Columns::create(&library(), file.id(), "/group", &absolute);
     assert!(matches!(made, Err(Error::Unsupported(_))), "{made:?}");
+    // Whichever way group and column are named.
+    for name in ["/group/changes", "/group/dark"] {
+        let made = create(&[Column::new(name, Number::U8)]);
+        assert!(matches!(made, Err(Error::Unsupported(_))), "{made:?}");
+    }
     let mut writer = create(&[Column::new("a", Number::U16)]).expect("a group");
     assert!(matches!(create(&[Column::new("b", Number::U16)]), Err(Error::NameTaken { .. })));
     for row in [&[1][..], &[1, 2, 3]] {

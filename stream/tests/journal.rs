@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{PATH, camera, compressions, library, path, path_of, read, read_all};
 use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::ElementType;
-use darkchunk_hdf5::{Column, Dataset, File, Flush, FrameStatus, Number};
+use darkchunk_hdf5::{Column, Columns, Dataset, File, Flush, FrameStatus, Number, Writer};
 use darkchunk_stream::Error;
 use darkchunk_stream::journal::{self, Journal, Note, Restored, restore, restore_file};
 use darkchunk_stream::recorder::{Options, Recorder};
@@ -374,6 +374,39 @@ fn nexus_below_a_group_and_two_datasets_of_one_name_are_restored() {
     let made = restore_file(&library(), &twice, &to, &Watch::NONE).expect("restored");
     let paths: Vec<&str> = made.datasets.iter().map(|dataset| &*dataset.path).collect();
     assert_eq!(paths, [PATH.to_owned(), format!("/restored_1{PATH}")]);
+}
+
+#[test]
+fn a_column_that_an_earlier_version_took_is_restored_and_is_not_taken_for_changes_of_the_threshold() {
+    let [old, to] = ["journal-old-column", "journal-old-column-restored"].map(path_of);
+    let _ = std::fs::remove_file(&to);
+    let _ = std::fs::remove_file(journal::path_of(&old));
+    let (group, column) = (format!("{PATH}_darkchunk"), Column::new("changes", Number::U16));
+    let file = File::create(&library(), &old).expect("a file");
+    let refused = Columns::create(&library(), file.id(), &group, std::slice::from_ref(&column)).expect_err("taken");
+    assert!(refused.to_string().contains("changes"), "{refused}");
+    file.close().expect("closed");
+    let mut journal = Journal::create(&old).expect("a journal");
+    let plain = Dataset { nexus: false, ..dataset(Compression::NONE, 1) };
+    let number = journal.dataset(&plain, ElementType::I16, None).expect("noted");
+    let noted = journal.columns(&group, &[column], number).expect("noted");
+    for frame in 0..3 {
+        journal.row(noted, frame, FrameStatus::Dropped, &(frame as u16 * 7).to_ne_bytes());
+    }
+    journal.flush().expect("flushed");
+    drop(journal);
+    let made = restore_file(&library(), &old, &to, &Watch::NONE).expect("restored");
+    assert_eq!((made.restored.n_rows, made.rest.lost()), (3, vec![]));
+    let file = File::open(&library(), &to, true).expect("it opens");
+    let bytes: Vec<u8> = [0_u16, 7, 14].into_iter().flat_map(u16::to_ne_bytes).collect();
+    assert_eq!(read_all(&file, &format!("{group}/changes")), (vec![3], bytes));
+    let recorded = darkchunk_hdf5::inspect::recorded(&library(), file.id(), PATH).expect("it is read");
+    assert_eq!(recorded.expect("the group").changes, []);
+    // A writer goes on with it.
+    let mut writer =
+        Writer::attach(&library(), file.id(), PATH, Processing::<i16>::default()).expect("nothing was changed");
+    writer.push(&camera(0)).expect("taken");
+    writer.finish().expect("finished");
 }
 
 /// A recorder whose file others may read, with a dark image, after some frames.

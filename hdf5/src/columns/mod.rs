@@ -158,10 +158,26 @@ impl Columns {
     /// [`Error::ReadOnly`], [`Error::Parallel`], [`Error::NameTaken`]: nothing is made then. [`Error::Unsupported`] for a name that
     /// is empty, there twice, or that of something else in the group (`dark`, `sum`, `changes`), and rows of more than 64 KB; [`Error::MissingFunction`]: the table of functions has no `H5Pset_fill_value`; [`Error::Hdf5`].
     pub fn create(library: &Library, at: Hid, path: &str, columns: &[Column]) -> Result<Self> {
+        Self::create_but_for(&RESERVED, library, at, path, columns)
+    }
+
+    /// The same of columns that a journal has: an earlier version took one that is called `changes`.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_again(library: &Library, at: Hid, path: &str, columns: &[Column]) -> Result<Self> {
+        let [others @ .., _changes] = &RESERVED;
+        Self::create_but_for(others, library, at, path, columns)
+    }
+
+    fn create_but_for(reserved: &[&str], library: &Library, at: Hid, path: &str, columns: &[Column]) -> Result<Self> {
         let file = file_to_write(library, at)?;
-        let columns = with_status(columns)?;
+        let columns = with_status(columns, reserved)?;
         let paths: Vec<String> = columns.iter().map(|column| path_of(path, &column.name)).collect();
-        if let Some(taken) = paths.iter().find(|taken| RESERVED.iter().any(|name| **taken == path_of(path, name))) {
+        let from_root = from_root(library, at);
+        let is_taken =
+            |taken: &&String| reserved.iter().any(|name| from_root(taken) == from_root(&path_of(path, name)));
+        if let Some(taken) = paths.iter().find(is_taken) {
             return Err(refused(taken));
         }
         for path in &paths {
@@ -289,11 +305,11 @@ impl Columns {
 }
 
 /// The columns of a group, `frame_status` first.
-fn with_status(columns: &[Column]) -> Result<Vec<Column>> {
+fn with_status(columns: &[Column], reserved: &[&str]) -> Result<Vec<Column>> {
     let mut all = vec![Column::new(STATUS, Number::U8)];
     for column in columns {
         let name = &column.name;
-        if name.is_empty() || RESERVED.contains(&&**name) || all.iter().any(|other| other.name == *name) {
+        if name.is_empty() || reserved.contains(&&**name) || all.iter().any(|other| other.name == *name) {
             return Err(refused(name));
         }
         all.push(column.clone());
@@ -312,6 +328,12 @@ fn refused(name: &str) -> Error {
     Error::Unsupported(format!(
         "a column cannot be called {name:?}: give each another name, and none {STATUS}, {dark}, {sum} or {changes}"
     ))
+}
+
+/// Makes paths that begin at a group ones that begin at the root, where the group has a name.
+fn from_root(library: &Library, at: Hid) -> impl Fn(&str) -> String {
+    let group = object::open(library, at, ".").and_then(|group| object::name(&group)).ok().flatten();
+    move |path| group.as_ref().map_or_else(|| path.to_owned(), |group| path_of(group, path))
 }
 
 pub(super) fn path_of(group: &str, name: &str) -> String {

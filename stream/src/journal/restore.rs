@@ -249,14 +249,14 @@ impl Restorer<'_> {
 
     /// Makes a group of columns, in the same way.
     fn create_group(&self, at: i64, Group { path, columns, dataset }: &Group) -> darkchunk_hdf5::Result<Columns> {
-        match Columns::create(self.library, at, path, columns) {
+        match Columns::create_again(self.library, at, path, columns) {
             Err(darkchunk_hdf5::Error::NameTaken { .. }) => {
                 let of = |column: &Column| match column.name.starts_with('/') {
                     true => Column { name: moved(&column.name, *dataset), ..column.clone() },
                     false => column.clone(),
                 };
                 let columns: Vec<Column> = columns.iter().map(of).collect();
-                Columns::create(self.library, at, &moved(path, *dataset), &columns)
+                Columns::create_again(self.library, at, &moved(path, *dataset), &columns)
             }
             created => created,
         }
