@@ -29,6 +29,7 @@ use super::chunk_map::locate;
 use super::claim::Claim;
 use super::dataset::{self, Frames};
 use super::full_disk;
+use super::layers::Layers;
 use super::library::{Library, Session, h5, h5_optional};
 use super::nexus::Layout;
 use super::object::{self, Id};
@@ -170,6 +171,12 @@ impl ChunkWriter {
         ChunkShape { height: self.frames.height, ..self.frames.shape }
     }
 
+    /// How the chunks are numbered.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.frames.rows.layers
+    }
+
     /// The type of the dataset's elements.
     pub(super) fn element(&self) -> ElementType {
         self.element
@@ -259,7 +266,7 @@ impl ChunkWriter {
     }
 
     /// Stores chunk `index`, after which the dataset has at least `n_frames` frames. Where HDF5 fails, it has as many as
-    /// before, and the same chunk can be written again. Bricks are numbered row by row: all those of the same frames, then those of the next;
+    /// before, and the same chunk can be written again. Bricks are numbered as [`Layers`] says;
     /// the dataset has frames as soon as it has one brick of them.
     ///
     /// # Errors
@@ -284,7 +291,7 @@ impl ChunkWriter {
         }
         if is_rewritten {
             // Also where it fails: what was flushed of the chunk may be written over by then.
-            self.n_flushed = self.n_flushed.min(self.frames.rows.offset(index)[0]);
+            self.n_flushed = self.n_flushed.min(self.frames.rows.layers.offset(index)[0]);
         }
         let n_frames = n_frames.max(self.n_stored);
         let written = if is_rewritten {
@@ -294,7 +301,7 @@ impl ChunkWriter {
         };
         self.has_failed = written.is_err();
         written?;
-        let is_full = n_frames >= self.frames.rows.end(index);
+        let is_full = n_frames >= self.frames.rows.layers.end(index);
         self.account.iter_mut().for_each(|account| account.wrote(mask, chunk, is_rewritten, is_full));
         if !is_full {
             self.partial_chunk = Some(index);

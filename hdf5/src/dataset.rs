@@ -9,6 +9,7 @@
 
 use super::api::Hid;
 use super::growing::Growing;
+use super::layers::Layers;
 use super::library::{DEFAULT, Library, Session, h5, h5_optional};
 use super::object::{self, Id};
 use super::options::Dataset;
@@ -74,7 +75,7 @@ pub(super) fn create(library: &Library, at: Hid, dataset: &Dataset, element: Ele
 /// A new dataset of frames.
 fn rows(dataset: Id, shape: ChunkShape, height: usize) -> Growing {
     let rows = Growing::new(dataset, shape.n_frames as u64, &[height as u64, shape.width as u64]);
-    rows.in_bricks(shape.height as u64)
+    rows.in_layers(Layers::new(shape.n_frames as u64, shape.height as u64, height as u64))
 }
 
 fn create_with(
@@ -221,7 +222,7 @@ impl Frames {
 
     /// Decodes a chunk into `pixels`, which has its size; the fill value where it was never written. Says whether it was stored raw.
     pub(super) fn read_chunk(&self, index: u64, pixels: &mut [u8]) -> Result<bool> {
-        let offset = self.rows.offset(index);
+        let offset = self.rows.layers.offset(index);
         let Some((mask, stored)) = self.read_stored(&offset, pixels.len())? else {
             self.fill(pixels);
             return Ok(false);

@@ -1,22 +1,19 @@
 //! A dataset that becomes longer along its first axis, chunk by chunk: its extent, and what makes it right again after a chunk
 //! could not be written. The reason is in [`chunk_writer`](super::chunk_writer).
 
+use super::layers::Layers;
 use super::library::{DEFAULT, Session, h5};
 use super::object::Id;
 use crate::{Error, Result};
 
-/// An open dataset of up to three axes, whose chunks have the whole of all but the first; of the second perhaps a part, in *bricks*. Chunks
-/// are numbered along the second axis first.
+/// An open dataset of up to three axes, whose chunks have the whole of all but the first; of the second perhaps a part, in *bricks*. They are
+/// numbered in [`Layers`].
 #[derive(Debug)]
 pub(super) struct Growing {
     pub(super) dataset: Id,
-    rows_per_chunk: u64,
+    pub(super) layers: Layers,
     /// The other axes. HDF5 reads as many numbers as the dataset has axes.
     row: [u64; 2],
-    /// Elements of a chunk along the second axis.
-    brick: u64,
-    /// Chunks along the second axis.
-    n_across: u64,
     /// Rows the dataset says it has.
     pub(super) n_rows: u64,
     /// The most it may have.
@@ -27,28 +24,17 @@ impl Growing {
     /// A dataset without rows and without a limit.
     pub(super) fn new(dataset: Id, rows_per_chunk: u64, row: &[u64]) -> Self {
         let row = [0, 1].map(|axis| row.get(axis).copied().unwrap_or(0));
-        Self { dataset, rows_per_chunk, row, brick: row[0], n_across: 1, n_rows: 0, max_rows: None }
+        Self { dataset, layers: Layers::new(rows_per_chunk, row[0], row[0]), row, n_rows: 0, max_rows: None }
     }
 
-    /// The same with chunks of so many elements along the second axis.
-    pub(super) fn in_bricks(self, brick: u64) -> Self {
-        let n_across = self.row[0].div_ceil(brick.max(1)).max(1);
-        Self { brick, n_across, ..self }
-    }
-
-    /// Where chunk `index` begins.
-    pub(super) fn offset(&self, index: u64) -> [u64; 3] {
-        [index / self.n_across * self.rows_per_chunk, index % self.n_across * self.brick, 0]
-    }
-
-    /// The row after those of chunk `index`.
-    pub(super) fn end(&self, index: u64) -> u64 {
-        self.offset(index)[0] + self.rows_per_chunk
+    /// The same with other chunks.
+    pub(super) fn in_layers(self, layers: Layers) -> Self {
+        Self { layers, ..self }
     }
 
     /// Whether the dataset has no room for a chunk after the rows of chunk `index`.
     pub(super) fn is_last(&self, index: u64) -> bool {
-        self.max_rows.is_some_and(|max| self.end(index) + self.rows_per_chunk > max)
+        self.max_rows.is_some_and(|max| self.layers.end(index).saturating_add(self.layers.n_frames()) > max)
     }
 
     /// Refuses a dataset that somebody else has made longer or shorter.
@@ -80,19 +66,21 @@ impl Growing {
     /// After chunk `index` could not be written: makes HDF5 forget it, and the dataset have `n_rows` again. Says whether HDF5
     /// has forgotten it; [`n_rows`](Self::n_rows) says how long the dataset is now.
     pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_rows: u64) -> bool {
-        let n_chunks = self.n_rows.div_ceil(self.rows_per_chunk) * self.n_across;
-        let end = self.end(n_chunks);
+        let n_chunks = self.n_rows.div_ceil(self.layers.n_frames()) * self.layers.n_bricks();
+        let end = self.layers.end(n_chunks);
         // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do; so it has where bricks
         // of these rows are stored: to shrink a dataset to rows within chunks that are there, HDF5 decodes them.
         let other = match self.max_rows {
-            _ if !index.is_multiple_of(self.n_across) => index - 1,
+            _ if !index.is_multiple_of(self.layers.n_bricks()) => index - 1,
             Some(max) if end > max => 0,
             _ => self.set_extent(session, end).map_or(0, |()| n_chunks),
         };
         let mut n_bytes = 0;
         // HDF5 2.x fails here for a chunk that was never written.
-        let _ =
-            h5!(session, H5Dget_chunk_storage_size(self.dataset.get(), self.offset(other).as_ptr(), &raw mut n_bytes));
+        let _ = h5!(
+            session,
+            H5Dget_chunk_storage_size(self.dataset.get(), self.layers.offset(other).as_ptr(), &raw mut n_bytes)
+        );
         let _ = self.set_extent(session, n_rows);
         other != index
     }
@@ -113,7 +101,7 @@ impl Growing {
 
     /// Writes a whole chunk, which has been through all filters but those of `mask`.
     pub(super) fn put(&self, session: &Session<'_>, index: u64, mask: u32, chunk: &[u8]) -> Result<()> {
-        let (dataset, offset, data) = (self.dataset.get(), self.offset(index), chunk.as_ptr().cast());
+        let (dataset, offset, data) = (self.dataset.get(), self.layers.offset(index), chunk.as_ptr().cast());
         h5!(session, H5Dwrite_chunk(dataset, DEFAULT, mask, offset.as_ptr(), chunk.len(), data)).map(drop)
     }
 }

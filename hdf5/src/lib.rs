@@ -47,6 +47,7 @@ mod file;
 mod full_disk;
 mod growing;
 pub mod inspect;
+mod layers;
 mod library;
 #[cfg(feature = "load")]
 pub mod load;
@@ -78,6 +79,7 @@ pub use darkchunk_hdf5_abi::{for_each_hdf5_function, for_each_hdf5_variable};
 pub use error::{Error, Result};
 pub use events::Events;
 pub use file::{File, Group, OpenDataset};
+pub use layers::Layers;
 pub use library::Library;
 pub use options::{Dataset, Flush, Summary};
 pub use recording::Recording;

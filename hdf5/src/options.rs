@@ -5,6 +5,8 @@ use std::time::Duration;
 use darkchunk::chunk::{ChunkShape, Compression};
 use darkchunk::kernels::drle::FrameCounts;
 
+use super::layers::Layers;
+
 /// The dataset that a writer is to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
@@ -41,10 +43,11 @@ impl Dataset {
         ChunkShape { n_frames: self.frames_per_chunk, height, width: self.width }
     }
 
-    /// Chunks that have a part of one frame; 1 where they are of whole frames.
+    /// How its chunks are numbered.
     #[must_use]
-    pub fn chunks_per_frame(&self) -> usize {
-        self.height.div_ceil(self.chunk().height.max(1)).max(1)
+    pub fn layers(&self) -> Layers {
+        let ChunkShape { n_frames, height, .. } = self.chunk();
+        Layers::new(n_frames as u64, height as u64, self.height as u64)
     }
 }
 

@@ -63,7 +63,7 @@ impl<P: FileElement> Writer<P> {
     /// image of another size: the file has no such dataset then. [`Error::Hdf5`]: it may have it, without frames, and then
     /// can be [attached](Self::attach) to.
     pub fn create(library: &Library, at: Hid, dataset: &Dataset, processing: Processing<P>) -> Result<Self> {
-        if dataset.chunks_per_frame() > 1 {
+        if dataset.layers().n_bricks() > 1 {
             let text =
                 "a writer stores whole frames: record chunks of some rows with a recorder, or give no rows_per_chunk";
             return Err(Error::Unsupported(text.to_owned()));

@@ -70,7 +70,7 @@ impl StoredColumn {
 
     /// Chunk `index` as it is in the file.
     pub(super) fn read(&self, index: u64, n_bytes: usize) -> Result<Vec<u8>> {
-        let stored = dataset::stored_chunk(&self.rows.dataset, &self.rows.offset(index), n_bytes, false)?;
+        let stored = dataset::stored_chunk(&self.rows.dataset, &self.rows.layers.offset(index), n_bytes, false)?;
         Ok(stored.map_or_else(|| self.empty_chunk(), |(_, bytes)| bytes))
     }
 }

@@ -144,8 +144,7 @@ fn can_be(series: &Series, chunk: &Chunk) -> bool {
     let shape = dataset.chunk();
     let sizes = [shape.height, shape.width, series.element.n_bytes];
     let chunk_bytes = sizes.iter().try_fold(shape.n_frames, |n_bytes, size| n_bytes.checked_mul(*size));
-    let first = (chunk.index / dataset.chunks_per_frame() as u64).checked_mul(shape.n_frames as u64);
-    let has_frame = first.is_some_and(|first| first < chunk.n_frames);
+    let has_frame = dataset.layers().offset(chunk.index)[0] < chunk.n_frames;
     has_frame && chunk.n_bytes > 0 && chunk_bytes.is_some_and(|n_bytes| chunk.n_bytes <= max_stored_len(n_bytes))
 }
 
@@ -289,9 +288,8 @@ impl Restorer<'_> {
     fn has(&self, group: u16, frame: u64) -> bool {
         let dataset = self.contents.groups[usize::from(group)].dataset;
         let Some(series) = self.contents.series.get(usize::from(dataset)) else { return false };
-        let n_chunks = series.dataset.chunks_per_frame() as u64;
-        let first = (frame / (series.dataset.frames_per_chunk as u64).max(1)).saturating_mul(n_chunks);
-        let found = self.found.range((dataset, first)..(dataset, first.saturating_add(n_chunks)));
-        found.count() as u64 == n_chunks
+        let chunks = series.dataset.layers().chunks_of(frame);
+        let found = self.found.range((dataset, chunks.start)..(dataset, chunks.end));
+        found.count() as u64 == chunks.end - chunks.start
     }
 }

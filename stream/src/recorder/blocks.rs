@@ -38,11 +38,10 @@ impl Blocks {
             return Ok(());
         }
         let base = dataset.locate(Some(&map))?.base;
-        // Bricks are numbered along the second axis first.
-        let n_across = map.grid().get(1).copied().unwrap_or(1).max(1);
+        let layers = chunks.layers();
         self.0.locate(|number, n_bytes| {
-            let place = [number / n_across, number % n_across, 0];
-            let chunk = map.get(&place).filter(|chunk| (chunk.n_bytes, chunk.mask) == (n_bytes, 0))?;
+            let [layer, brick] = layers.place(number);
+            let chunk = map.get(&[layer, brick, 0]).filter(|chunk| (chunk.n_bytes, chunk.mask) == (n_bytes, 0))?;
             chunk.address.checked_add(base)
         });
         self.0.finish()
