@@ -33,6 +33,7 @@ mod error;
 pub mod extract;
 pub mod filters;
 pub mod hash;
+mod identity;
 pub mod journal;
 pub mod master;
 pub mod noise;

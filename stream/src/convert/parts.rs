@@ -8,13 +8,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use darkchunk_hdf5::chunk_map::{Storage, StoredDataset};
 use darkchunk_hdf5::copy::{NewDataset, NewStorage};
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use crate::Result;
+use crate::identity::state;
 use crate::temporary::folder_of;
 
 /// The name of the dataset in each part.
@@ -97,25 +97,6 @@ impl Parts {
     }
 }
 
-/// Which file it is, and in which state.
-fn state(file: &Path) -> std::io::Result<String> {
-    let metadata = fs::metadata(file)?;
-    let time = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
-    Ok(format!("{} {time}{}", metadata.len(), identity(&metadata)))
-}
-
-/// Which file it is, and when it was last changed in any way: a tool that copies files may set the time of their data.
-#[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> String {
-    use std::os::unix::fs::MetadataExt;
-    format!(" {} {} {}.{}", metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
-}
-
-#[cfg(not(unix))]
-fn identity(_metadata: &fs::Metadata) -> String {
-    String::new()
-}
-
 /// The line of the part `number`. `sources`: what [`sources`] says.
 pub(super) fn line(number: usize, path: &str, storage: &NewStorage, sources: &str) -> String {
     let NewStorage { chunk, filters, .. } = storage;
@@ -192,22 +173,5 @@ mod tests {
         let found = (parts.has(1, "1 lz4"), parts.has(1, "1 zstd"));
         fs::remove_dir_all(folder).expect("removed");
         assert_eq!(found, (true, false));
-    }
-
-    #[test]
-    fn a_file_that_was_put_in_the_place_of_another_with_its_length_and_time_is_another() {
-        let folder = std::env::temp_dir().join(format!("darkchunk-parts-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let (a, b) = (folder.join("a"), folder.join("b"));
-        for (path, text) in [(&a, "one"), (&b, "two")] {
-            fs::write(path, text).expect("written");
-            fs::File::options().write(true).open(path).and_then(|file| file.set_modified(UNIX_EPOCH)).expect("set");
-        }
-        let before = state(&a).expect("there");
-        assert_eq!(state(&a).expect("there"), before);
-        fs::rename(&b, &a).expect("renamed");
-        let after = state(&a).expect("there");
-        fs::remove_dir_all(folder).expect("removed");
-        assert_ne!(after, before);
     }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::abi::{ABI, ANY, CONTEXT, Entry, ONE, Table};
 use super::{About, text};
+use crate::identity::state;
 use crate::slabs::{InputPlan, Plan, Provenance};
 use crate::{Error, Result};
 
@@ -59,7 +60,7 @@ impl About {
                 list("inputs", &|input| input.path.clone()),
                 list("slicing_maps", &|input| format!("{:?}", input.map)),
             ],
-            state: state(file),
+            state: state(file).unwrap_or_default(),
         }
     }
 }
@@ -112,12 +113,6 @@ impl Loaded {
     pub fn about(&self) -> About {
         self.about.clone()
     }
-}
-
-/// What is another one after a file was written.
-fn state(file: &Path) -> String {
-    let found = std::fs::metadata(file).map(|found| (found.len(), found.modified().ok()));
-    format!("{:?}", found.ok())
 }
 
 /// The words of a table.
