@@ -172,6 +172,7 @@ CRASHES = [
     ("segfault", "it crashed: signal 11, segmentation fault"),
     ("hang", "it has not returned within the time limit"),
     ("exit", "it ended its process, with 3"),
+    ("exit0", "it ended its process, with 0"),
     ("babble", "its child answers nonsense"),
     ("fail", "process says 1: as it was told"),
 ]
@@ -196,6 +197,53 @@ def test_a_library_that_crashes_costs_its_slice(folder, library, tmp_path, how, 
         assert (copies[others] == IMAGES.transpose(1, 0, 2)[others]).all() and np.allclose(means[others], MEANS[others])
         to.unlink()
     assert not list(Path("/dev/shm").glob("darkchunk-slices-*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of Unix")
+def test_a_library_that_ends_the_program_is_no_good_end(folder, library, tmp_path):
+    to = tmp_path / "out.h5"
+    words = "the library has ended the program (exit)"
+    assert words in " ".join(run(*command(folder, library, to, told=["how=begin-exit0"]), code=2).split())
+    assert not list(tmp_path.iterdir())
+    seen = tmp_path / "seen"
+    arguments = command(folder, library, to, "-q", told=["how=exit0", "at=100", f"seen={seen}"])
+    assert words in " ".join(run(*arguments, code=2).split()) and not to.exists()
+    # It goes on after the last slab that was noted, and is ended again.
+    first = set(map(int, seen.read_text().split()))
+    seen.unlink()
+    run(*arguments[: arguments.index("--")], "--resume", *arguments[arguments.index("--") :], code=2)
+    again = set(map(int, seen.read_text().split()))
+    assert min(first) == 0 and 50 < min(again) <= 96 and 100 in first & again
+
+
+def children_of(process, n):
+    """The processes that one has started, when there are so many."""
+    children, end = [], time.monotonic() + 30
+    while len(children) < n and time.monotonic() < end:
+        tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+        children = [int(child) for task in tasks for child in task.read_text().split()]
+        time.sleep(0.02)
+    assert len(children) == n
+    return children
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are found in /proc")
+def test_a_batch_system_that_ends_all_processes_of_a_job_marks_no_slice_as_failed(folder, library, tmp_path):
+    to, seen = tmp_path / "out.h5", tmp_path / "seen"
+    told = ["wait=20000", f"seen={seen}"]
+    arguments = command(folder, library, to, "--isolate", "--keep-going", told=told)
+    process = start(arguments, stderr=subprocess.PIPE, text=True)
+    children = children_of(process, 2)
+    while not seen.exists() or seen.stat().st_size < 100:
+        time.sleep(0.01)
+    for child in children:
+        os.kill(child, signal.SIGTERM)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    words = " ".join(process.communicate()[1].split())
+    assert process.returncode == 128 + signal.SIGTERM and "--resume goes on" in words, words
+    run(*command(folder, library, to, "--isolate", "--keep-going", "--resume", told=told))
+    assert is_whole(to)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="--isolate needs Linux or macOS")
@@ -251,13 +299,8 @@ def test_what_goes_wrong_before_the_first_slice_is_said(folder, library, tmp_pat
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are found in /proc")
 def test_no_child_outlives_its_parent(folder, library, tmp_path):
     arguments = command(folder, library, tmp_path / "out.h5", "--isolate", told=["how=hang", "at=50"])
-    process = start(arguments)
-    children, end = [], time.monotonic() + 30
-    while len(children) < 2 and time.monotonic() < end:
-        tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
-        children = [int(child) for task in tasks for child in task.read_text().split()]
-        time.sleep(0.02)
-    assert len(children) == 2
+    process, end = start(arguments), time.monotonic() + 30
+    children = children_of(process, 2)
     time.sleep(0.3)
     process.kill()
     process.wait()

@@ -1,6 +1,7 @@
 /*
- * Copies slices along axis 1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
- * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|fail at slice at=N, how=begin in h5io_init, block=N slices a call.
+ * Copies slices along axis=1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
+ * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|stop|fail at slice at=N, how=begin or begin-exit0 in h5io_init,
+ * block=N slices a call, after=N with so many slices after each, of which nothing is made.
  */
 #define _POSIX_C_SOURCE 200112L
 #include "h5io.h"
@@ -15,7 +16,7 @@ typedef struct {
     const char *how;
     int64_t at;
     long wait;
-    int seen, block;
+    int seen, block, axis, after;
     int64_t shape[3];
 } state_t;
 
@@ -33,12 +34,17 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     state->at = atoi(h5io_argument(param, "at", "-1"));
     state->wait = atol(h5io_argument(param, "wait", "0"));
     state->block = atoi(h5io_argument(param, "block", "1"));
+    state->axis = atoi(h5io_argument(param, "axis", "1"));
+    state->after = atoi(h5io_argument(param, "after", "0"));
     state->seen = *seen == '\0' ? -1 : open(seen, O_WRONLY | O_CREAT | O_APPEND, 0600);
     *context = state;
     *n_inputs = 1;
     *n_outputs = 2;
     if (is(state, "begin")) {
         abort();
+    }
+    if (is(state, "begin-exit0")) {
+        exit(0);
     }
     return 0;
 }
@@ -55,7 +61,7 @@ static int set_input_slice(void *context, int input_index, const h5io_dataspace_
 {
     (void)input_index;
     memcpy(((state_t *)context)->shape, input->shape, sizeof ((state_t *)context)->shape);
-    slicing_map[1] = 1;
+    slicing_map[((state_t *)context)->axis] = 1;
     return input->rank == 3 && input->type == h5io_uint16 ? 0 : 1;
 }
 
@@ -66,7 +72,7 @@ static int request_output(void *context, int output_index, const char **location
     output->type = output_index == 0 ? h5io_same : h5io_float64;
     output->rank = output_index == 0 ? 3 : 1;
     output->shape[0] = -1;
-    output->shape[1] = state->shape[0];
+    output->shape[1] = state->shape[state->axis == 0 ? 1 : 0];
     output->shape[2] = state->shape[2];
     return 0;
 }
@@ -83,6 +89,9 @@ static int crash(const state_t *state)
     if (is(state, "exit")) {
         _exit(3);
     }
+    if (is(state, "exit0")) {
+        exit(0);
+    }
     while (is(state, "hang")) {
         pause();
     }
@@ -98,7 +107,7 @@ static int process(void *context, int64_t slice_number, int n_inputs, const h5io
 {
     const state_t *state = (const state_t *)context;
     struct timespec wait = {0, 1000 * state->wait};
-    int64_t n = state->shape[0] * state->shape[2], slice, i;
+    int64_t n = state->shape[state->axis == 0 ? 1 : 0] * state->shape[2], slice, i;
     (void)n_inputs;
     (void)n_outputs;
     for (slice = 0; slice < inputs[0].n_slices; slice++) {
@@ -110,6 +119,9 @@ static int process(void *context, int64_t slice_number, int n_inputs, const h5io
             return 2;
         }
         nanosleep(&wait, NULL);
+        if (slice_number + slice == state->at && is(state, "stop")) {
+            return H5IO_STOP;
+        }
         if (slice_number + slice == state->at && crash(state) != 0) {
             return 1;
         }
@@ -139,4 +151,12 @@ static int set_block(void *context, int *max_slices)
     return 0;
 }
 
-H5IO_LIBRARY_WITH(h5io_context, "copy", "1.0", NULL, set_block)
+static int set_padding(void *context, int input_index, int *before, int *after)
+{
+    (void)input_index;
+    *before = 0;
+    *after = ((state_t *)context)->after;
+    return 0;
+}
+
+H5IO_LIBRARY_WITH(h5io_context, "copy", "1.0", set_padding, set_block)

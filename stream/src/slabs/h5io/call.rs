@@ -61,6 +61,8 @@ impl Begun {
             made
         });
         let made: Vec<Dataspace> = made.collect();
+        #[cfg(unix)]
+        let _in_library = super::exit::InLibrary::enter();
         let Some(process) = self.table.process else { return Verdict::Failed("it has no process".into()) };
         let (n_inputs, n_outputs) = (inputs.len() as c_int, made.len() as c_int);
         // SAFETY: the library's own function, as `h5io.h` declares it; arrays are as large as their shapes say and live through the

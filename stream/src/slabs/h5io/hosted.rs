@@ -67,6 +67,8 @@ pub fn begin(
 ) -> Result<(Box<dyn Hosted>, Vec<Input>)> {
     match isolation {
         None => {
+            #[cfg(unix)]
+            super::exit::guard();
             let (begun, inputs) = Loaded::open(library)?.begin(setting, open)?;
             Ok((Box::new(begun), inputs))
         }

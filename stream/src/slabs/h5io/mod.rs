@@ -8,6 +8,8 @@
 
 mod abi;
 mod call;
+#[cfg(unix)]
+mod exit;
 mod hosted;
 #[cfg(unix)]
 mod isolated;
@@ -133,6 +135,8 @@ impl Loaded {
         worker: Option<usize>,
         open: &mut dyn FnMut(&str) -> Result<Known>,
     ) -> Result<Begun> {
+        #[cfg(unix)]
+        let _in_library = exit::InLibrary::enter();
         let table = *self.table();
         let n_workers = if table.threads == ONE { 1 } else { setting.n_workers.max(1) };
         let n_contexts = if table.threads == CONTEXT { n_workers } else { 1 };
@@ -339,6 +343,8 @@ impl Begun {
     }
 
     fn complete(&mut self) -> Result<()> {
+        #[cfg(unix)]
+        let _in_library = exit::InLibrary::enter();
         let mut ended = Ok(());
         for Owned(context) in std::mem::take(&mut self.contexts) {
             let Some(complete) = self.table.processing_complete else { continue };

@@ -11,6 +11,7 @@ use super::channel::{Answer, Begin, CallText, Channel, Order, ViewText, WantsTex
 use super::memory;
 use crate::slabs::input::Known;
 use crate::slabs::{Call, Process, Rank, Verdict, View};
+use crate::unpacked::Signals;
 use crate::{Error, Result};
 
 /// What `darkchunk slices worker` does: serves the process that has its standard input, a socket, until that ends.
@@ -18,6 +19,8 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Argument`] where standard input is no such socket.
 pub fn serve() -> Result<()> {
+    // A batch system may tell all processes of a job to end: the one that has started this says when.
+    let _noted = Signals::note();
     let failed = |error: std::io::Error| Error::Argument(format!("standard input is no socket of darkchunk: {error}"));
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
     socket.local_addr().map_err(failed)?;
