@@ -10,9 +10,15 @@
  * another code than 0, is killed, takes longer than its time, or writes another array, the slice has failed; what it last said on
  * standard error is in the message.
  *
+ * A program that takes long to start is started once for each worker, and stays: serve= in place of command=. For each slice it gets a line on
+ * standard input, the three with tabs between them, and answers with a line on standard output: "done", "skip" for no output, or else
+ * why it failed. It ends when its input does. One that has ended, or takes longer than its time for a slice and is killed for it, costs that
+ * slice; for the next one another is started.
+ *
  * input=PATH    the dataset; /entry/data/data if not said
  * map=N,N,…     its slicing map; 1,0,0,… if not said
- * command=TEXT  what is run
+ * command=TEXT  what is run for each slice
+ * serve=TEXT    what is run once
  * shape=N,N,…   the output's shape, -1 for slicing axis 1; without it, and without -o, there is no output and no $2
  * type=NAME     its type: int8 … uint64, float32 or float64; that of the input if not said
  * seconds=N     the time that a slice may take; 600 if not said
@@ -23,6 +29,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -38,11 +46,13 @@ enum { NO_MEMORY = 1, BAD_MAP, BAD_SHAPE, BAD_TYPE, NO_COMMAND, FAILED };
 enum { PATH_BYTES = 1024, TEXT_BYTES = 2048, HEADER_BYTES = 1024 };
 
 typedef struct {
-    const char *input, *map, *command, *shape, *type_name, *folder;
+    const char *input, *map, *command, *serve, *shape, *type_name, *folder;
     int has_output, out_type, n_core_in, n_core_out;
     int64_t core_in[H5IO_MAX_RANK], core_out[H5IO_MAX_RANK];
     double seconds;
     char in[PATH_BYTES], out[PATH_BYTES], said[PATH_BYTES];
+    pid_t server; /* 0 where there is none */
+    int to_server, from_server;
     char text[TEXT_BYTES]; /* what went wrong; a context has one worker */
 } state_t;
 
@@ -78,7 +88,8 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     }
     state->input = h5io_argument(param, "input", "/entry/data/data");
     state->map = h5io_argument(param, "map", "1");
-    state->command = h5io_argument(param, "command", NULL);
+    state->serve = h5io_argument(param, "serve", NULL);
+    state->command = h5io_argument(param, "command", state->serve);
     state->shape = h5io_argument(param, "shape", NULL);
     state->type_name = h5io_argument(param, "type", NULL);
     state->folder = h5io_argument(param, "folder", "/dev/shm");
@@ -235,11 +246,11 @@ static int read_result(state_t *state, void *data)
     return 0;
 }
 
-/* Adds what the program last said. */
-static int failed(state_t *state, const char *how, int number)
+/* Adds what the program last said on standard error. */
+static int add_said(state_t *state)
 {
     char said[1000] = "";
-    size_t n = 0;
+    size_t n = 0, at = strlen(state->text);
     FILE *file = fopen(state->said, "rb");
     if (file != NULL) {
         if (fseek(file, -(long)(sizeof said - 1), SEEK_END) != 0) {
@@ -252,8 +263,30 @@ static int failed(state_t *state, const char *how, int number)
         n--;
     }
     said[n] = '\0';
-    snprintf(state->text, TEXT_BYTES, "the program %s %d%s%s", how, number, n > 0 ? "; it said: " : "", said);
+    if (n > 0) {
+        snprintf(state->text + at, TEXT_BYTES - at, "; it said: %s", said);
+    }
     return FAILED;
+}
+
+static int failed(state_t *state, const char *how, int number)
+{
+    snprintf(state->text, TEXT_BYTES, "the program %s %d", how, number);
+    return add_said(state);
+}
+
+static int too_long(state_t *state)
+{
+    return failed(state, "was killed after so many seconds:", (int)state->seconds);
+}
+
+/* How it has ended, unless with the code that is well. */
+static int ended(state_t *state, int status, int well)
+{
+    if (WIFSIGNALED(status)) {
+        return failed(state, "was ended by signal", WTERMSIG(status));
+    }
+    return WEXITSTATUS(status) == well ? 0 : failed(state, "ended with", WEXITSTATUS(status));
 }
 
 static double now(void)
@@ -281,33 +314,37 @@ static int wait_for(state_t *state, pid_t program)
         if (now() > end) {
             kill(-program, SIGKILL);
             waitpid(program, &status, 0);
-            return failed(state, "was killed after so many seconds:", (int)state->seconds);
+            return too_long(state);
         }
         time.tv_nsec = pause;
         nanosleep(&time, NULL);
         pause = pause < 20000000 ? pause * 2 : pause;
     }
-    if (WIFSIGNALED(status)) {
-        return failed(state, "was ended by signal", WTERMSIG(status));
-    }
-    return WEXITSTATUS(status) == 0 ? 0 : failed(state, "ended with", WEXITSTATUS(status));
+    return ended(state, status, 0);
 }
 
-static int start(state_t *state, int64_t slice_number, pid_t *program)
+/* Starts the command with up to three arguments; its input and output are these, or nothing where they are -1. */
+static int start(state_t *state, const char *const *told, int input, int output, pid_t *program)
 {
-    char number[32];
-    char *arguments[] = {"sh", "-c", (char *)state->command, "sh", state->in, state->out, number, NULL};
+    char *arguments[] = {"sh", "-c", (char *)state->command, "sh", (char *)told[0], (char *)told[1], (char *)told[2], NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    sigset_t as_usual;
     int error;
-    snprintf(number, sizeof number, "%lld", (long long)slice_number);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 2, state->said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&files, 2, 1);
+    if (input < 0) {
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    } else {
+        posix_spawn_file_actions_adddup2(&files, input, 0);
+    }
+    posix_spawn_file_actions_addopen(&files, 2, state->said, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&files, output < 0 ? 2 : output, 1);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attributes, 0);
+    sigemptyset(&as_usual);
+    sigaddset(&as_usual, SIGPIPE); /* the host ignores it */
+    posix_spawnattr_setsigdefault(&attributes, &as_usual);
     error = posix_spawn(program, "/bin/sh", &files, &attributes, arguments, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
@@ -318,33 +355,151 @@ static int start(state_t *state, int64_t slice_number, pid_t *program)
     return 0;
 }
 
+/* A pipe that programs do not inherit. */
+static int make_pipe(int *ends)
+{
+    if (pipe(ends) != 0) {
+        return -1;
+    }
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+static int start_server(state_t *state)
+{
+    /* One at a time: the pipes of one are not to be inherited by another, which would keep them open. */
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    const char *const told[3] = {NULL, NULL, NULL};
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, code;
+    pthread_mutex_lock(&one);
+    if (make_pipe(in) != 0 || make_pipe(out) != 0) {
+        code = system_failed(state, "pipe");
+    } else {
+        code = start(state, told, in[0], out[1], &state->server);
+    }
+    pthread_mutex_unlock(&one);
+    close(in[0]);
+    close(out[1]);
+    state->to_server = in[1];
+    state->from_server = out[0];
+    if (code != 0) {
+        close(in[1]);
+        close(out[0]);
+        state->server = 0;
+    }
+    return code;
+}
+
+/* Ends the server: it has a moment to do so itself when its input ends, unless it is killed at once. */
+static int stop_server(state_t *state, double seconds)
+{
+    double end = now() + seconds;
+    int status = 0;
+    close(state->to_server);
+    while (waitpid(state->server, &status, WNOHANG) == 0) {
+        struct timespec time = {0, 5000000};
+        if (now() >= end) {
+            kill(-state->server, SIGKILL);
+            waitpid(state->server, &status, 0);
+            break;
+        }
+        nanosleep(&time, NULL);
+    }
+    close(state->from_server);
+    kill(-state->server, SIGKILL); /* what it has started, too */
+    state->server = 0;
+    return status;
+}
+
+/* Reads a line of an answer: its length, 0 where the server has ended, -1 where the time is over. */
+static int answer(state_t *state, char *line)
+{
+    double end = now() + state->seconds, left;
+    int n = 0;
+    while ((left = end - now()) > 0) {
+        struct pollfd ready = {state->from_server, POLLIN, 0};
+        char byte;
+        if (poll(&ready, 1, left > 1 ? 1000 : (int)(left * 1000) + 1) <= 0) {
+            continue;
+        }
+        if (read(state->from_server, &byte, 1) != 1) {
+            return 0;
+        }
+        if (byte == '\n') {
+            line[n] = '\0';
+            return n + 1;
+        }
+        if (n < TEXT_BYTES / 2 - 1) {
+            line[n++] = byte;
+        }
+    }
+    return -1;
+}
+
+/* Has the server do a slice; it is started if need be. */
+static int ask_server(state_t *state, const char *number)
+{
+    char line[2 * PATH_BYTES + 64], said[TEXT_BYTES / 2] = "";
+    int code = state->server == 0 ? start_server(state) : 0;
+    int length = snprintf(line, sizeof line, "%s\t%s\t%s\n", state->in, state->out, number), n = 0;
+    if (code != 0) {
+        return code;
+    }
+    if (truncate(state->said, 0) != 0) { /* of this slice alone */
+        return system_failed(state, state->said);
+    }
+    if (write(state->to_server, line, (size_t)length) == length) {
+        n = answer(state, said);
+    }
+    if (n <= 0) {
+        int status = stop_server(state, n == 0 ? 1 : 0);
+        return n < 0 ? too_long(state) : ended(state, status, -1);
+    }
+    if (strcmp(said, "done") != 0 && strcmp(said, "skip") != 0) {
+        snprintf(state->text, TEXT_BYTES, "the program says: %s", said);
+        return add_said(state);
+    }
+    return strcmp(said, "skip") == 0 ? H5IO_SKIP : 0;
+}
+
 static int process(void *context, int64_t slice_number, int n_inputs, const h5io_dataspace_t *inputs, int n_outputs,
                    const h5io_dataspace_t *outputs)
 {
     state_t *state = context;
     pid_t program = 0;
+    char number[32];
+    const char *const told[3] = {state->in, state->out, number};
     int code;
     (void)n_inputs;
+    snprintf(number, sizeof number, "%lld", (long long)slice_number);
     unlink(state->out);
     code = write_slice(state, &inputs[0]);
-    if (code == 0) {
-        code = start(state, slice_number, &program);
-    }
-    if (code == 0) {
-        code = wait_for(state, program);
+    if (code == 0 && state->serve != NULL) {
+        code = ask_server(state, number);
+    } else if (code == 0) {
+        code = start(state, told, -1, -1, &program);
+        code = code == 0 ? wait_for(state, program) : code;
     }
     if (code == 0 && n_outputs == 1) {
         code = read_result(state, outputs[0].data);
     }
     unlink(state->in);
     unlink(state->out);
-    unlink(state->said);
+    if (state->server == 0) {
+        unlink(state->said);
+    }
     return code;
 }
 
 static int processing_complete(void *context)
 {
-    free(context);
+    state_t *state = context;
+    if (state->server != 0) {
+        stop_server(state, 2);
+        unlink(state->said);
+    }
+    free(state);
     return 0;
 }
 
@@ -360,7 +515,7 @@ static const char *get_error_code(void *context, int error_code)
     case BAD_TYPE:
         return "type=NAME is int8 to uint64, float32 or float64, and the input is one of these";
     case NO_COMMAND:
-        return "say command=…: what is to be run for a slice";
+        return "say command=… or serve=…: what is to be run";
     default:
         return context == NULL ? NULL : ((state_t *)context)->text;
     }

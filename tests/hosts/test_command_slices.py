@@ -5,6 +5,8 @@ import os
 import struct
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -335,6 +337,8 @@ def external(folder, command, *arguments, code=0, more=()):
     to.unlink(missing_ok=True)
     shared.mkdir(exist_ok=True)
     told = ["input=data", "map=0,1,0", f"command={command.replace('python3', sys.executable)}", f"folder={shared}", *arguments]
+    if any(argument.startswith("serve=") for argument in arguments):
+        told.pop(2)
     text = run("slices", "run", few, "-l", library, "-o", to, *more, "--", "type=float64", "shape=6,20,-1", *told, code=code)
     assert not list(shared.iterdir()), "files of a call are removed"
     if not to.exists():
@@ -376,6 +380,73 @@ def test_a_program_that_fails_is_reported_with_what_it_said(folder, command, arg
         text, found = external(folder, command, *arguments, code=2, more=["-j", 1])
         assert found is None
     assert words in text, text
+
+
+SERVER = """python3 -c "
+import os, sys, time, numpy as n
+for line in sys.stdin:
+    one, other, number = line.rstrip(chr(10)).split(chr(9))
+    open('PIDS', 'a').write(str(os.getpid()) + chr(10))
+    n.save(other, n.load(one)[::2] / 2 + int(number))
+    answer = 'done'
+    WHAT
+    print(answer, flush=True)
+AFTER"
+"""
+
+
+def is_running(number):
+    stat = Path(f"/proc/{number}/stat")
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def server(folder, what="", *arguments, after="", **how):
+    """As `external`, by a program that stays; returns the numbers of its processes, too."""
+    pids = folder / "pids"
+    pids.unlink(missing_ok=True)
+    text = SERVER.replace("PIDS", str(pids)).replace("WHAT", what).replace("AFTER", after)
+    text, found = external(folder, "true", "serve=" + text.replace("python3", sys.executable), *arguments, **how)
+    numbers = set(pids.read_text().split())
+    end = time.monotonic() + 10
+    while any(map(is_running, numbers)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not any(map(is_running, numbers)), "all of them have ended"
+    return text, found, numbers
+
+
+def test_a_program_stays_for_all_slices_of_a_worker(folder):
+    expected = IMAGES[::2, :5].transpose(0, 2, 1) / 2 + np.arange(5)
+    for jobs in (1, 3):
+        _, found, numbers = server(folder, more=["-j", jobs])
+        assert (found == expected).all() and 1 <= len(numbers) <= jobs
+    _, found, numbers = server(folder, after="time.sleep(1000)", more=["-j", 1])
+    assert (found == expected).all() and len(numbers) == 1, "one that does not end is killed"
+    text, found, _ = server(folder, "if number == '3': answer = 'skip'", more=["-j", 2])
+    assert "1 skipped" in text and not found[..., 3].any() and (found[..., 4] == expected[..., 4]).all()
+
+
+@pytest.mark.parametrize(
+    "what,words",
+    [
+        ("answer = 'no good'; print('nor this', file=sys.stderr, flush=True)", "the program says: no good; it said: nor this"),
+        ("print('broken', file=sys.stderr); sys.exit(3)", "the program ended with 3; it said: broken"),
+        ("os.kill(os.getpid(), 9)", "the program ended with 137"),
+        ("time.sleep(1000)", "the program was killed after so many seconds: 5"),
+        ("os.remove(other)", "the program has written nothing"),
+    ],
+)
+def test_a_program_that_stays_and_fails_costs_its_slice(folder, what, words):
+    what = f"if number == '2': {what}"
+    text, found, _ = server(folder, what, "seconds=5", more=["-j", 1], code=2)
+    assert found is None and f"slice 2: process says 6: {words}" in text, text
+    text, found, numbers = server(folder, what, "seconds=5", more=["-j", 1, "--keep-going"], code=1)
+    expected = IMAGES[::2, :5].transpose(0, 2, 1) / 2 + np.arange(5)
+    others = [0, 1, 3, 4]
+    assert words in text and (found[..., others] == expected[..., others]).all() and not found[..., 2].any()
+    assert len(numbers) == (2 if "ended" in words or "killed" in words else 1), "another one was started"
 
 
 def test_the_guide_does_what_it_says_in_an_empty_folder(tmp_path):
