@@ -99,6 +99,16 @@ pub(crate) fn progress(n_bytes: u64, style: Style) -> ProgressBar {
     bar
 }
 
+/// What goes on for as long as it does, with a message.
+pub(crate) fn spinner(style: Style) -> ProgressBar {
+    if style.quiet || style.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

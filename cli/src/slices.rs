@@ -9,18 +9,18 @@ use std::time::Duration;
 use darkchunk_hdf5::{File, load};
 use darkchunk_stream::Way;
 use darkchunk_stream::slabs::h5io::{self, About, Hosted, Isolation, Setting};
-use darkchunk_stream::slabs::{
-    self, Call, Input, InputPlan, Limits, Plan, Process, Provenance, Rank, Summary, Verdict,
-};
+use darkchunk_stream::slabs::{self, Call, Input, Limits, Plan, Process, Provenance, Rank, Summary, Verdict};
 use serde_json::json;
 
 use crate::input::{Jobs, readable};
 use crate::interrupt::{Interrupt, is_own_process};
-use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
+use crate::output::{Style, bytes, complain, count, print, progress, wrapped};
 use crate::{Found, Outcome};
 
+mod follow;
 mod index;
 mod rechunk;
+mod text;
 
 const HELP: &str = "A library is a C file with seven small functions (h5io.h, docs/slices.md). Each\n\
     chunk is read and decoded once, if memory allows it; slices are handed to the\n\
@@ -28,7 +28,8 @@ const HELP: &str = "A library is a C file with seven small functions (h5io.h, do
     Examples:\n  darkchunk slices plan scan.h5 -l ./benchmark.so\n  \
     darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 -- sigma=2.5\n  \
     mpiexec -n 4 darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5\n  \
-    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 --parts 20 --resume";
+    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5 --parts 20 --resume\n  \
+    darkchunk slices run run12.h5 -l ./filter.so -o filtered.h5 --follow";
 
 /// What libraries are written with.
 const HEADER: &str = include_str!("../../ffi/include/h5io.h");
@@ -66,6 +67,14 @@ pub(crate) struct RunArguments {
     /// Go on with what an earlier run of the same kind has finished
     #[arg(long)]
     resume: bool,
+    /// Work on slices as soon as they are written, until the writer is done (one
+    /// process; what grows is slicing axis 1)
+    #[arg(long, conflicts_with_all = ["parts", "rank"])]
+    follow: bool,
+    /// With --follow: end after so many seconds without growth, too; for a writer
+    /// that is not seen, or closes the file in between
+    #[arg(long, value_name = "SECONDS", requires = "follow")]
+    idle: Option<f64>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,6 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         Arguments::Index(arguments) => index::run(arguments),
         Arguments::Rechunk(arguments) => rechunk::run(arguments),
         Arguments::Header => print(HEADER).map(|()| Found::Nothing),
+        Arguments::Run(run) if run.follow => follow::run(run),
         Arguments::Run(run) => with_plan(&run.common, run.common.output.is_some(), |planned| planned.run(run)),
     }
 }
@@ -150,10 +160,7 @@ fn rank(common: &Common) -> (Rank, &'static str) {
 
 fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) -> Outcome) -> Outcome {
     let words = |error: darkchunk_stream::Error| error.to_string();
-    if let Some(bad) = common.arguments.iter().find(|argument| !argument.contains('=')) {
-        return Err(format!("{bad:?} is not NAME=VALUE"));
-    }
-    readable(&common.file)?;
+    check(common)?;
     let (isolation, interrupt) = (isolation(common)?, Interrupt::new()?);
     let hdf5 = load::library().map_err(|error| error.to_string())?;
     let failed = |error: darkchunk_hdf5::Error| format!("{}: {error}", common.file.display());
@@ -189,18 +196,27 @@ fn with_plan(common: &Common, has_output: bool, then: impl FnOnce(&Planned<'_>) 
     ended.map(|()| found)
 }
 
+fn check(common: &Common) -> Result<(), String> {
+    match common.arguments.iter().find(|argument| !argument.contains('=')) {
+        Some(bad) => Err(format!("{bad:?} is not NAME=VALUE")),
+        None => readable(&common.file),
+    }
+}
+
 /// The processes that the library is to have, if so.
 fn isolation(common: &Common) -> Result<Option<Isolation>, String> {
     if !common.isolate {
         return Ok(None);
     }
-    let is_time = |seconds: &f64| (0.001..1e9).contains(seconds);
-    if let Some(seconds) = common.time_limit.filter(|seconds| !is_time(seconds)) {
-        return Err(format!("{seconds} are no seconds to wait"));
-    }
+    let limit = common.time_limit.map(time).transpose()?;
     let mut command = program()?;
     command.extend(["slices", "worker"].map(OsString::from));
-    Ok(Some(Isolation { command, limit: common.time_limit.map(Duration::from_secs_f64) }))
+    Ok(Some(Isolation { command, limit }))
+}
+
+fn time(seconds: f64) -> Result<Duration, String> {
+    let is_time = (0.001..1e9).contains(&seconds);
+    is_time.then(|| Duration::from_secs_f64(seconds)).ok_or_else(|| format!("{seconds} are no seconds to wait"))
 }
 
 /// How this command is called: by itself, or by the Python that it is in.
@@ -266,8 +282,8 @@ impl Planned<'_> {
             }
             (done, _) => done?,
         };
-        print(&if style.json { self.summary_json(plan, &summary) } else { self.summary_text(&summary, style) })?;
-        Ok(if summary.n_failed > 0 { Found::Something } else { Found::Nothing })
+        let kept = "of these by an earlier run";
+        self.common.summary(plan.inputs(), plan.own_slices(), &summary, kept)
     }
 
     fn provenance(&self) -> Provenance {
@@ -301,7 +317,7 @@ impl Planned<'_> {
             let own = plan.own_slices();
             text += &wrapped(2, &format!("rank {rank} of {n_ranks} by {by}: slices {} to {}", own.start, own.end));
         }
-        plan.inputs().iter().for_each(|input| text += &wrapped(2, &input_words(input)));
+        plan.inputs().iter().for_each(|input| text += &wrapped(2, &text::input_words(input)));
         let memory = plan.memory();
         text += &wrapped(
             2,
@@ -337,65 +353,4 @@ impl Planned<'_> {
         });
         format!("{object}\n")
     }
-
-    fn summary_text(&self, summary: &Summary, style: Style) -> String {
-        let mut text = String::new();
-        if !style.quiet {
-            let Summary { n_done, n_skipped, n_failed, n_not_reached, n_kept, .. } = summary;
-            let words = [
-                (n_skipped, "skipped"),
-                (n_failed, "failed"),
-                (n_not_reached, "not reached"),
-                (n_kept, "of these by an earlier run"),
-            ];
-            let others = words.iter().filter(|(n, _)| **n > 0).map(|(n, words)| format!(", {n} {words}"));
-            text += &wrapped(0, &format!("{} done{}", count(*n_done, "slice"), others.collect::<String>()));
-            for (input, found) in self.plan.inputs().iter().zip(&summary.statistics) {
-                let (read, decoded) = (bytes(found.read_bytes), bytes(found.decoded_bytes));
-                text += &wrapped(2, &format!("{}: {read} read, {decoded} decoded", input.path));
-            }
-        }
-        if let Some((slice, reason)) = &summary.failure {
-            text += &wrapped(2, &format!("the first that failed: slice {slice}: {}", shown(reason)));
-        }
-        text
-    }
-
-    fn summary_json(&self, plan: &Plan, summary: &Summary) -> String {
-        let inputs = self.plan.inputs().iter().zip(&summary.statistics).map(|(input, found)| {
-            json!({ "path": input.path, "read_bytes": found.read_bytes, "decoded_bytes": found.decoded_bytes })
-        });
-        let failure = summary.failure.as_ref().map(|(slice, reason)| json!({ "slice": slice, "reason": reason }));
-        let object = json!({
-            "verb": "slices run", "file": self.common.file.display().to_string(),
-            "output": self.common.output.as_ref().map(|path| path.display().to_string()), "done": summary.n_done,
-            "skipped": summary.n_skipped, "failed": summary.n_failed, "not_reached": summary.n_not_reached, "kept": summary.n_kept,
-            "first": plan.own_slices().start, "end": plan.own_slices().end, "failure": failure,
-            "inputs": inputs.collect::<Vec<_>>(),
-        });
-        format!("{object}\n")
-    }
-}
-
-fn input_words(input: &InputPlan) -> String {
-    let InputPlan { path, dims, chunk, map, .. } = input;
-    let chunk = chunk.as_ref().map_or("in one piece".to_owned(), |chunk| format!("chunks {chunk:?}"));
-    let how = match input.way {
-        Way::Direct => String::new(),
-        Way::Chunks => format!(", chunks through HDF5 ({})", input.reason),
-        Way::Hdf5 => format!(", through HDF5 on one thread ({})", input.reason),
-    };
-    let stored = input.stored_bytes.map_or(String::new(), |n_bytes| format!(", {} stored", bytes(n_bytes)));
-    let index = match input.n_indexed {
-        Some(n) => format!(", index of {}", count(n, "chunk")),
-        None if input.is_in_parts => ", no index (slices index)".to_owned(),
-        None => String::new(),
-    };
-    let times = input.decoded_bytes as f64 / input.n_bytes.max(1) as f64;
-    format!(
-        "{path} {dims:?}, {chunk}, map {map:?}{how}: {}{stored}{index}, {} decoded ({times:.2} times); a slab has {}",
-        bytes(input.n_bytes),
-        bytes(input.decoded_bytes),
-        bytes(input.slab_bytes)
-    )
 }

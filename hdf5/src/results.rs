@@ -12,6 +12,7 @@ use darkchunk_hdf5_abi::constants::{
 };
 
 use super::api::Hid;
+use super::chunk_map::{ChunkMap, list};
 use super::dataset::{self, StoredFilter};
 use super::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use super::object::{self, Id};
@@ -107,7 +108,8 @@ fn is_signed(library: &Library, kind: Hid) -> Result<bool> {
 pub struct ResultDataset {
     dataset: Id,
     datatype: Hid,
-    n_axes: usize,
+    dims: Vec<u64>,
+    chunk: Option<Vec<u64>>,
 }
 
 /// What a dataset of results is to be.
@@ -167,7 +169,7 @@ impl ResultDataset {
                     .to_owned(),
             ));
         }
-        Ok(Self { dataset: id, datatype, n_axes: new.dims.len() })
+        Ok(Self { dataset: id, datatype, dims: new.dims.to_vec(), chunk: new.chunk.map(<[u64]>::to_vec) })
     }
 
     /// Writes the chunk that begins at `offset`, encoded by all filters.
@@ -180,7 +182,18 @@ impl ResultDataset {
         h5!(library, H5Dwrite_chunk(self.dataset.get(), DEFAULT, 0, offset.as_ptr(), chunk.len(), data)).map(drop)
     }
 
-    /// The address in the file of a chunk that was written.
+    /// All its chunks, in one pass over its index.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where it is in one piece, or the chunks are many and cannot be listed in one pass (HDF5 before 1.12.3).
+    pub fn chunks(&self) -> Result<ChunkMap> {
+        let none = || Error::Unsupported("it has no chunks".to_owned());
+        let (library, chunk) = (self.dataset.library(), self.chunk.as_deref().ok_or_else(none)?);
+        let space = Id::new(library, h5!(library, H5Dget_space(self.dataset.get()))?);
+        list(&self.dataset, &space, &self.dims, chunk)
+    }
+
+    /// The address in the file of a chunk that was written. HDF5 walks over all chunks for it.
     ///
     /// # Errors
     /// As [`write_chunk`](Self::write_chunk), and [`Error::MissingFunction`] before HDF5 1.10.5.
@@ -195,7 +208,7 @@ impl ResultDataset {
 
     /// HDF5 reads a number for each axis.
     fn check(&self, offset: &[u64]) -> Result<()> {
-        let (n, n_axes) = (offset.len(), self.n_axes);
+        let (n, n_axes) = (offset.len(), self.dims.len());
         let words = || format!("the offset {offset:?} of a chunk has {n} axes, the dataset has {n_axes}");
         if n == n_axes { Ok(()) } else { Err(Error::Unsupported(words())) }
     }

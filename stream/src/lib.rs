@@ -48,6 +48,7 @@ pub mod trial;
 pub mod unpacked;
 pub mod verify;
 pub mod watch;
+mod writer;
 
 pub use error::{Error, Result};
 pub use reader::{

@@ -16,6 +16,11 @@ impl Drop for Temporary {
 }
 
 impl Temporary {
+    /// Has the file on the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        fs::File::open(self.path())?.sync_all()
+    }
+
     /// Leaves the file as it is.
     pub(crate) fn keep(mut self) {
         self.0 = None;

@@ -8,6 +8,7 @@ use darkchunk_hdf5::tree::{self, Entry, Kind};
 use darkchunk_hdf5::{File, FrameStatus, Library};
 
 use crate::journal::{Noted, Progress};
+use crate::writer::Signs;
 use crate::{Options, Reader};
 
 /// What the name of a dataset is followed by in that of the group of what is stored beside it.
@@ -189,14 +190,13 @@ impl Recording {
     /// Whether somebody writes to it. HDF5's lock and its mark in the file tell, the journal, and, for programs of the same user on this machine,
     /// which files they have open.
     pub fn phase(&mut self) -> Phase {
-        let is_seen = is_open_for_writing(&self.path);
-        self.was_seen |= is_seen;
-        let is_marked = || is_marked(&self.path) || is_locked(&self.path);
-        match (is_seen, self.was_seen) {
+        let Signs { is_open, is_marked, is_locked, has_journal } = Signs::of(&self.path);
+        self.was_seen |= is_open;
+        match (is_open, self.was_seen) {
             (true, _) => Phase::Open,
-            (false, true) if self.journal.exists() => Phase::Broken,
+            (false, true) if has_journal => Phase::Broken,
             (false, true) => Phase::Ended,
-            (false, false) if is_marked() || self.journal.exists() => Phase::Open,
+            (false, false) if is_marked || is_locked || has_journal => Phase::Open,
             (false, false) => Phase::Ended,
         }
     }
@@ -236,40 +236,4 @@ fn add_journal(state: &mut State, noted: &Noted, info: &DatasetInfo) {
     } else {
         state.n_bytes = frame_bytes.saturating_mul(n_frames - state.n_missing);
     }
-}
-
-/// Whether HDF5 holds its lock for writing.
-fn is_locked(path: &Path) -> bool {
-    use std::fs::TryLockError;
-    std::fs::File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-/// Whether the file's superblock says that somebody has it open to write, which the newer ones do.
-fn is_marked(path: &Path) -> bool {
-    use std::io::Read;
-    const WRITING: u8 = 1;
-    let mut head = [0; 12];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && head.starts_with(b"\x89HDF\r\n\x1a\n") && head[8] >= 3 && head[11] & WRITING != 0
-}
-
-/// Whether a program of this machine has it open for writing, as far as this one may see.
-fn is_open_for_writing(path: &Path) -> bool {
-    let Ok(path) = path.canonicalize() else { return false };
-    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_number = |name: &std::ffi::OsStr| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-    let processes = entries("/proc".into()).filter(|entry| is_number(&entry.file_name())).map(|entry| entry.path());
-    processes.into_iter().any(|process| {
-        entries(process.join("fd")).any(|file| {
-            let is_it = std::fs::read_link(file.path()).is_ok_and(|target| target == path);
-            is_it && is_for_writing(&process.join("fdinfo").join(file.file_name()))
-        })
-    })
-}
-
-fn is_for_writing(info: &Path) -> bool {
-    let text = std::fs::read_to_string(info).unwrap_or_default();
-    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
-    // In octal; the last two bits are 0 for reading alone.
-    flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
 }

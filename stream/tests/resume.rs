@@ -104,6 +104,23 @@ fn a_run_that_failed_goes_on_after_its_last_slab_to_the_same_bytes() {
 }
 
 #[test]
+fn a_run_that_is_ended_again_and_again_leaves_one_unfinished_file() {
+    let file = source("resume-again-source");
+    let whole = whole(&file, "resume-again-whole");
+    let to = folder("resume-again").join("out.h5");
+    for fails in [7, 9, 9, 13] {
+        let failed = run(&file, &to, Some(fails), LIMITS, true).0;
+        assert!(
+            matches!(failed.expect_err("it fails"), Error::Kept { end, .. } if end <= fails && fails - end < HEIGHT)
+        );
+        only(to.parent().expect("a folder"), ".slabs");
+        only(to.parent().expect("a folder"), ".tmp");
+    }
+    run(&file, &to, None, LIMITS, true).0.expect("written");
+    assert!(std::fs::read(&to).expect("there") == whole && is_alone(&to));
+}
+
+#[test]
 fn what_is_torn_or_damaged_is_done_again() {
     let file = source("resume-torn-source");
     let whole = whole(&file, "resume-torn-whole");

@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_know_how_many_chunks_they_have_and_whether_one_has_moved() {
+        let (map, all) =
+            (found(&[[4, 4], [0, 0], [2, 4]]).expect("sound"), [[0, 0], [0, 4], [2, 0], [2, 4], [4, 0], [4, 4]]);
+        let counts = |axis| map.rows(axis).into_iter().map(|(place, row)| (place, row.n_chunks)).collect::<Vec<_>>();
+        assert_eq!((counts(0), counts(1)), (vec![(0, 1), (1, 1), (2, 1)], vec![(0, 1), (1, 2)]));
+        let (before, mut moved) = (found(&all).expect("sound"), found(&all).expect("sound"));
+        moved.chunks[3].1.address += 1;
+        let (before, moved) = (before.rows(0), moved.rows(0));
+        assert!(before[&0] == moved[&0] && before[&1] != moved[&1] && before[&2] == moved[&2]);
+    }
+
+    #[test]
     fn an_index_that_contradicts_itself_is_refused() {
         for (offsets, why) in [([[0, 0], [0, 0]], "twice"), ([[0, 0], [0, 3]], "where none can be")] {
             let error = found(&offsets).expect_err(why);

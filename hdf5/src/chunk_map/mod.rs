@@ -17,6 +17,8 @@ mod read;
 mod refresh;
 mod sources;
 
+use std::collections::BTreeMap;
+
 pub use crate::dataset::max_stored_len;
 pub(crate) use describe::fill;
 pub(crate) use describe::storage;
@@ -36,6 +38,15 @@ pub struct StoredChunk {
     pub n_bytes: u64,
     /// The filters that were left out.
     pub mask: u32,
+}
+
+/// What is stored at one place along an axis of the grid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Row {
+    /// How many chunks.
+    pub n_chunks: u64,
+    /// A number that is another one, but for chance, where a chunk is elsewhere, of another length, or was filtered otherwise.
+    pub state: u64,
 }
 
 /// The chunks of a dataset that are stored.
@@ -90,6 +101,24 @@ impl ChunkMap {
     /// All of them, with their places in the grid.
     pub fn iter(&self) -> impl Iterator<Item = (Vec<u64>, StoredChunk)> {
         self.chunks.iter().map(|(number, chunk)| (self.place(*number), *chunk))
+    }
+
+    /// What is stored at each place along an axis of the grid that has any chunk.
+    #[must_use]
+    pub fn rows(&self, axis: usize) -> BTreeMap<u64, Row> {
+        // FNV-1a, by numbers in place of bytes.
+        const PRIME: u64 = 0x100_0000_01b3;
+        let after = self.grid.iter().skip(axis + 1).fold(1_u64, |after, n| after.saturating_mul(*n));
+        let along = self.grid.get(axis).copied().unwrap_or(1);
+        let mut rows = BTreeMap::<u64, Row>::new();
+        for (number, chunk) in &self.chunks {
+            let row = rows.entry(number / after % along).or_default();
+            row.n_chunks += 1;
+            for part in [*number, chunk.address, chunk.n_bytes, chunk.mask.into()] {
+                row.state = (row.state ^ part).wrapping_mul(PRIME);
+            }
+        }
+        rows
     }
 
     fn place(&self, mut number: u64) -> Vec<u64> {

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use darkchunk::element::ElementType;
 use darkchunk_hdf5::Library;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::chunk_map::{StoredChunk, StoredDataset};
+use darkchunk_hdf5::chunk_map::{ChunkMap, StoredChunk, StoredDataset};
 
 use crate::{Error, Result};
 pub use frames::{Bins, Integrated, Reduced, Reduction, Regions, Sparse};
@@ -212,6 +212,11 @@ impl Reader {
     /// The numbers of the filters, in the order in which they are applied.
     pub fn filters(&self) -> impl Iterator<Item = u32> {
         self.dataset.filters().iter().map(|filter| filter.id)
+    }
+
+    /// Its chunks that are stored, as of the last refresh; `None` where they are not known.
+    pub(crate) fn map(&self) -> Option<&ChunkMap> {
+        self.known.map.as_ref()
     }
 
     /// How many chunks are stored, and their bytes; `None` where that is not known.

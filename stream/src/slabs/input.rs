@@ -29,6 +29,9 @@ pub struct Input {
     pub(super) reader: Arc<Reader>,
     pub(super) number: NumberType,
     pub(super) name: String,
+    dims: Vec<u64>,
+    /// Whether there may be more of it later.
+    pub(super) grows: bool,
     /// Chunks of which an index says where their blocks are.
     pub(super) n_indexed: Option<u64>,
     _dataset: OpenDataset,
@@ -44,7 +47,16 @@ impl Input {
         let options = Options { n_threads, ..Options::default() };
         let reader = Arc::new(Reader::open(library, dataset.id(), options)?);
         let number = NumberType::of(library, dataset.id())?;
-        Ok(Self { reader, number, name: path.to_owned(), n_indexed: None, _dataset: dataset })
+        let dims = reader.dims().to_vec();
+        Ok(Self { reader, number, name: path.to_owned(), dims, grows: false, n_indexed: None, _dataset: dataset })
+    }
+
+    /// Takes no more than so many places along an axis for its extent, of an input that grows along it.
+    pub fn cut(&mut self, axis: usize, n: u64) {
+        if let Some(dim) = self.dims.get_mut(axis) {
+            *dim = n.min(*dim);
+        }
+        self.grows = true;
     }
 
     /// Uses the index of blocks that is beside the file, where there is one.
@@ -62,7 +74,7 @@ impl Input {
     /// Its extent along each axis.
     #[must_use]
     pub fn dims(&self) -> &[u64] {
-        self.reader.dims()
+        &self.dims
     }
 
     /// An element as it is stored. Slices have it in this machine's byte order.

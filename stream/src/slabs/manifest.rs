@@ -33,31 +33,33 @@ struct Head {
 pub(super) struct Chunk {
     pub(super) output: usize,
     pub(super) offset: Vec<u64>,
-    address: u64,
+    /// None until HDF5 was asked.
+    pub(super) address: Option<u64>,
     n_bytes: u64,
     crc: u32,
 }
 
 impl Chunk {
-    pub(super) fn new(output: usize, offset: &[u64], address: u64, bytes: &[u8]) -> Self {
+    pub(super) fn new(output: usize, offset: &[u64], address: Option<u64>, bytes: &[u8]) -> Self {
         let crc = crc32fast::hash(bytes);
         Self { output, offset: offset.to_vec(), address, n_bytes: bytes.len() as u64, crc }
     }
 
     /// Its bytes, where they are still what was written.
     fn read(&self, file: &mut File) -> Option<Vec<u8>> {
-        file.seek(SeekFrom::Start(self.address)).ok()?;
+        file.seek(SeekFrom::Start(self.address?)).ok()?;
         let mut bytes = Vec::new();
         file.take(self.n_bytes).read_to_end(&mut bytes).ok()?;
         (bytes.len() as u64 == self.n_bytes && crc32fast::hash(&bytes) == self.crc).then_some(bytes)
     }
 }
 
-/// A chunk of several slices that was not complete yet: its bytes, encoded.
+/// A chunk of several slices that was not complete yet: its first slices, encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begun {
     pub(super) output: usize,
     pub(super) offset: Vec<u64>,
+    pub(super) n: u64,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -70,6 +72,8 @@ pub(super) struct Slab {
     pub(super) status: Vec<u8>,
     /// The first slice that has failed so far, and why.
     pub(super) failure: Option<(u64, String)>,
+    /// Of inputs that were growing: the state of the chunks that its slices were made of.
+    pub(super) state: Option<u64>,
     /// Chunks that were written since the slab before, in their order.
     pub(super) chunks: Vec<Chunk>,
     pub(super) begun: Vec<Begun>,
@@ -162,7 +166,7 @@ impl Left {
 ///
 /// # Errors
 /// [`Error::Argument`] where a process writes it at this moment.
-pub(super) fn left(to: &Path, run: &str) -> Result<Vec<Left>> {
+pub(super) fn left(to: &Path, runs: &[&str]) -> Result<Vec<Left>> {
     let name = format!(".{}.", to.file_name().unwrap_or_default().to_string_lossy());
     let entries = fs::read_dir(folder_of(to)).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_of = |path: &PathBuf| {
@@ -175,7 +179,7 @@ pub(super) fn left(to: &Path, run: &str) -> Result<Vec<Left>> {
     for path in entries.filter(is_of) {
         // For writing, too: without that no lock can be had on NFS.
         let Ok(mut file) = File::options().read(true).write(true).open(&path) else { continue };
-        let Some(slabs) = read(&mut file, run) else { continue };
+        let Some(slabs) = read(&mut file, runs) else { continue };
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             let words = "another process writes it at this moment: let that end, or end it, and start this again";
             return Err(Error::Argument(format!("{}: {words}", to.display())));
@@ -186,13 +190,13 @@ pub(super) fn left(to: &Path, run: &str) -> Result<Vec<Left>> {
     Ok(found)
 }
 
-/// The slabs of a manifest, if it is of this run.
-fn read(file: &mut File, run: &str) -> Option<Vec<Slab>> {
+/// The slabs of a manifest, if it is of one of these runs.
+fn read(file: &mut File, runs: &[&str]) -> Option<Vec<Slab>> {
     let mut text = Vec::new();
     file.read_to_end(&mut text).ok()?;
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').map_while(proved);
     let head: Head = serde_json::from_slice(lines.next()?).ok()?;
-    if head.run != run {
+    if !runs.contains(&&*head.run) {
         return None;
     }
     let mut end = None;

@@ -10,12 +10,15 @@
 //!
 //! [`h5io`] has processes that are functions of a C library; [`mpi`] hands out the parts of a run.
 
+mod follow;
+mod growth;
 pub mod h5io;
 mod input;
 mod manifest;
 mod memory;
 pub mod mpi;
 mod needs;
+mod notes;
 mod output;
 mod parts;
 mod plan;
@@ -26,6 +29,8 @@ mod slicing;
 mod summary;
 mod work;
 
+pub use crate::writer::{Ending, Writer};
+pub use follow::{Followed, follow};
 pub use input::{Input, Taken, index_path};
 pub use needs::MemoryPlan;
 pub use output::OutputSpec;

@@ -4,6 +4,9 @@
 //! A chunk is one slice, encoded by the worker that made it. Where slices are small, a chunk has several that follow each other along
 //! the fastest slicing axis; these are gathered and encoded by the thread that writes.
 
+use std::io::Write;
+use std::ops::Range;
+
 use darkchunk::Exec;
 use darkchunk::pipeline::{Pipeline, buffer};
 use darkchunk_hdf5::results::{NewResult, NumberClass, NumberType, ResultDataset, bitshuffle_lz4};
@@ -11,6 +14,7 @@ use darkchunk_hdf5::{File, Library};
 
 use super::manifest::{Begun, Chunk, Manifest, Slab};
 use super::memory::lines;
+use super::notes::Notes;
 use super::slicing::Slicing;
 use crate::{Error, Result};
 
@@ -69,7 +73,7 @@ impl Shape {
         if spec.number.class == NumberClass::Bytes || slice_bytes == 0 || slice_bytes > MAX_CHUNK_BYTES {
             return Err(refused("a slice is to have 1 to 4294967295 bytes of numbers".into()));
         }
-        let last = slicing.dims()[n_axes - 1].max(1);
+        let last = slicing.last().max(1);
         let per_chunk = (GATHERED_BYTES / slice_bytes).clamp(1, last);
         let place = map.iter().position(|axis| *axis as usize == n_axes).unwrap_or(0);
         let inner = dims[place..].iter().zip(&map[place..]).map(core).product::<u64>();
@@ -129,6 +133,20 @@ impl Shape {
         (self.per_chunk * self.slice_bytes) as usize
     }
 
+    /// Where the parts of a slice are in a chunk of several.
+    fn runs(&self, at: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (run, per_chunk) = (self.run_bytes, self.per_chunk as usize);
+        (0..self.slice_bytes as usize / run).map(move |number| {
+            let to = (number * per_chunk + at) * run;
+            to..to + run
+        })
+    }
+
+    /// The first slices of a chunk, one after the other.
+    fn slices(&self, chunk: &[u8], n: u64) -> Vec<u8> {
+        (0..n as usize).flat_map(|at| self.runs(at)).flat_map(|run| &chunk[run]).copied().collect()
+    }
+
     /// Where the chunk of a slice begins in the dataset.
     fn offset(&self, place: &[u64]) -> Vec<u64> {
         let last = place.len();
@@ -166,21 +184,29 @@ fn extent(shape: &[i64], slicing: &Slicing) -> std::result::Result<(Vec<u64>, Ve
 struct Gathered {
     offset: Vec<u64>,
     bytes: Vec<u8>,
+    /// The number of its last slice so far, and one.
+    n: u64,
 }
 
 /// An output that is being written.
-struct Open {
-    shape: Shape,
-    dataset: ResultDataset,
+pub(super) struct Open {
+    pub(super) shape: Shape,
+    /// None while it is not known how large it will be: then its chunks are in the spool.
+    pub(super) dataset: Option<ResultDataset>,
     gathered: Option<Gathered>,
+}
+
+/// A file with nothing but chunks, one after the other.
+struct Spool {
+    file: std::fs::File,
+    n_bytes: u64,
 }
 
 /// All outputs of a run.
 pub(super) struct Outputs {
     open: Vec<Open>,
-    manifest: Option<Manifest>,
-    /// Chunks that were written since the last finished slab.
-    chunks: Vec<Chunk>,
+    spool: Option<Spool>,
+    notes: Option<Notes>,
 }
 
 impl Outputs {
@@ -190,15 +216,21 @@ impl Outputs {
             let Shape { path, number, dims, chunk, filters, .. } = shape;
             let new = NewResult { path, number: *number, dims, chunk: Some(chunk), filters };
             let dataset = ResultDataset::create(library, file.id(), new)?;
-            Ok(Open { shape: shape.clone(), dataset, gathered: None })
+            Ok(Open { shape: shape.clone(), dataset: Some(dataset), gathered: None })
         };
         let open = shapes.iter().map(open).collect::<Result<_>>()?;
-        Ok(Self { open, manifest: None, chunks: Vec::new() })
+        Ok(Self { open, spool: None, notes: None })
+    }
+
+    /// Puts their chunks into a file for the time being.
+    pub(super) fn spool(file: std::fs::File, shapes: &[Shape]) -> Self {
+        let open = shapes.iter().map(|shape| Open { shape: shape.clone(), dataset: None, gathered: None });
+        Self { open: open.collect(), spool: Some(Spool { file, n_bytes: 0 }), notes: None }
     }
 
     /// From now on it is noted what is finished.
     pub(super) fn noted_by(self, manifest: Manifest) -> Self {
-        Self { manifest: Some(manifest), ..self }
+        Self { notes: Some(Notes::new(manifest)), ..self }
     }
 
     /// Writes a slice that is a chunk, and is encoded.
@@ -210,12 +242,12 @@ impl Outputs {
     /// Takes a slice for a chunk of several. They come in ascending order.
     pub(super) fn put_slice(&mut self, output: usize, place: &[u64], slice: &[u8]) -> Result<()> {
         let Some(open) = self.open.get(output) else { return Ok(()) };
-        let offset = open.shape.offset(place);
+        let (offset, at) = (open.shape.offset(place), place.last().map_or(0, |at| at % open.shape.per_chunk) as usize);
         if open.gathered.as_ref().is_some_and(|gathered| gathered.offset != offset) {
             self.write_gathered(output)?;
         }
         match self.open.get_mut(output) {
-            Some(open) => open.gather(offset, place, slice),
+            Some(open) => open.gather(&offset, at, slice),
             None => Ok(()),
         }
     }
@@ -227,7 +259,7 @@ impl Outputs {
 
     fn write_gathered(&mut self, output: usize) -> Result<()> {
         let Some(open) = self.open.get_mut(output) else { return Ok(()) };
-        let Some(Gathered { offset, bytes }) = open.gathered.take() else { return Ok(()) };
+        let Some(Gathered { offset, bytes, .. }) = open.gathered.take() else { return Ok(()) };
         let encoded = open.shape.encode(&bytes)?;
         self.store(output, &offset, &encoded)
     }
@@ -235,29 +267,27 @@ impl Outputs {
     /// Writes a chunk, and notes where it is.
     fn store(&mut self, output: usize, offset: &[u64], chunk: &[u8]) -> Result<()> {
         let Some(open) = self.open.get(output) else { return Ok(()) };
-        open.dataset.write_chunk(offset, chunk)?;
-        if self.manifest.is_none() {
-            return Ok(());
-        }
-        match open.dataset.chunk_address(offset) {
-            Ok(address) => self.chunks.push(Chunk::new(output, offset, address, chunk)),
-            // An HDF5 before 1.10.5: nothing can be found again.
-            Err(_) => self.manifest.take().into_iter().for_each(Manifest::remove),
+        let address = match (&open.dataset, &mut self.spool) {
+            (Some(dataset), _) => dataset.write_chunk(offset, chunk).map(|()| None)?,
+            (None, Some(spool)) => Some(spool.put(chunk)?),
+            (None, None) => None,
+        };
+        if let Some(notes) = &mut self.notes {
+            notes.chunk(Chunk::new(output, offset, address, chunk));
         }
         Ok(())
     }
 
-    /// Notes that a slab is finished: its last slice, what became of its slices, and the first failure so far.
-    pub(super) fn note(&mut self, end: u64, status: &[u8], failure: Option<&(u64, String)>) -> Result<()> {
+    /// Notes a slab that is finished; its chunks are known here.
+    pub(super) fn note(&mut self, slab: Slab) -> Result<()> {
         let begun = |(output, open): (usize, &Open)| {
-            let gathered = open.gathered.as_ref()?;
-            let encoded = open.shape.encode(&gathered.bytes);
-            Some(encoded.map(|bytes| Begun { output, offset: gathered.offset.clone(), bytes }))
+            let Gathered { offset, bytes, n } = open.gathered.as_ref()?;
+            let encoded = open.shape.encode(&open.shape.slices(bytes, *n));
+            Some(encoded.map(|bytes| Begun { output, offset: offset.clone(), n: *n, bytes }))
         };
-        let Some(manifest) = &mut self.manifest else { return Ok(()) };
+        let Some(notes) = &mut self.notes else { return Ok(()) };
         let begun = self.open.iter().enumerate().filter_map(begun).collect::<Result<_>>()?;
-        let chunks = std::mem::take(&mut self.chunks);
-        manifest.slab(&Slab { end, status: status.to_vec(), failure: failure.cloned(), chunks, begun });
+        notes.slab(Slab { begun, ..slab }, &self.open);
         Ok(())
     }
 
@@ -269,33 +299,48 @@ impl Outputs {
         for open in &mut self.open {
             open.gathered = None;
         }
-        for Begun { output, offset, bytes } in &slab.begun {
-            let Some(open) = self.open.get_mut(*output) else { continue };
-            let mut whole = buffer(open.shape.chunk_bytes())?;
-            open.shape.pipeline.decode(Exec::current(), 0, bytes, &mut whole)?;
-            open.gathered = Some(Gathered { offset: offset.clone(), bytes: whole });
+        for Begun { output, offset, n, bytes } in &slab.begun {
+            let Some(open) = self.open.get_mut(*output).filter(|open| *n <= open.shape.per_chunk) else {
+                return Err(Error::Argument("the manifest of an earlier run is of other outputs: remove it".into()));
+            };
+            let n_bytes = open.shape.slice_bytes as usize;
+            let mut slices = buffer(*n as usize * n_bytes)?;
+            open.shape.pipeline.decode(Exec::current(), 0, bytes, &mut slices)?;
+            for (at, slice) in slices.chunks_exact(n_bytes).enumerate() {
+                open.gather(offset, at, slice)?;
+            }
         }
-        self.note(slab.end, &slab.status, slab.failure.as_ref())
+        self.note(Slab { chunks: Vec::new(), begun: Vec::new(), ..slab.clone() })
     }
 
-    /// Closes the datasets.
+    /// Closes the datasets. What is finished is noted by then.
     pub(super) fn close(self) -> Option<Manifest> {
-        self.manifest
+        self.notes.and_then(|notes| notes.close(&self.open))
     }
 }
 
 impl Open {
-    fn gather(&mut self, offset: Vec<u64>, place: &[u64], slice: &[u8]) -> Result<()> {
-        let (per_chunk, run) = (self.shape.per_chunk as usize, self.shape.run_bytes);
+    /// Takes a slice for the chunk that begins at `offset`, in which it is the one of number `at`.
+    fn gather(&mut self, offset: &[u64], at: usize, slice: &[u8]) -> Result<()> {
         let gathered = match &mut self.gathered {
             Some(gathered) => gathered,
-            none => none.insert(Gathered { offset, bytes: buffer(self.shape.chunk_bytes())? }),
+            none => none.insert(Gathered { offset: offset.to_vec(), bytes: buffer(self.shape.chunk_bytes())?, n: 0 }),
         };
-        let at = place.last().map_or(0, |place| (*place as usize) % per_chunk);
-        for (number, bytes) in slice.chunks_exact(run).enumerate() {
-            let to = (number * per_chunk + at) * run;
-            gathered.bytes[to..to + run].copy_from_slice(bytes);
+        gathered.n = gathered.n.max(at as u64 + 1);
+        for (bytes, to) in slice.chunks_exact(self.shape.run_bytes).zip(self.shape.runs(at)) {
+            gathered.bytes[to].copy_from_slice(bytes);
         }
         Ok(())
+    }
+}
+
+impl Spool {
+    /// Adds a chunk, and says where it is.
+    fn put(&mut self, chunk: &[u8]) -> Result<u64> {
+        let failed = |error: std::io::Error| Error::Argument(format!("the outputs cannot be written: {error}"));
+        self.file.write_all(chunk).map_err(failed)?;
+        let address = self.n_bytes;
+        self.n_bytes += chunk.len() as u64;
+        Ok(address)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::growth::Growth;
 use super::input::{Geometry, Input, Taken};
 use super::memory::lines;
 use super::needs::{Apart, MemoryPlan, PART_BYTES, is_partial, made, reading};
@@ -113,6 +114,7 @@ impl Plan {
         let limits = Limits { n_threads, n_workers, max_block: limits.max_block.max(1), ..limits };
         let mapped: Vec<_> = inputs.iter().map(|(input, taken)| (input.name(), input.dims(), &taken.map[..])).collect();
         let slicing = Slicing::new(&mapped)?;
+        let slicing = if inputs.iter().any(|(input, _)| input.grows) { slicing.growing() } else { slicing };
         let n_axes = slicing.dims().len();
         let is_dense = limits.max_block > 1;
         let geometries = inputs.iter().map(|(input, taken)| Geometry::new(input, taken, n_axes, is_dense));
@@ -158,6 +160,21 @@ impl Plan {
         let units = rank.part(n.div_ceil(self.unit));
         let within = (units.start * self.unit).min(n)..units.end.saturating_mul(self.unit).min(n);
         Self { spans: self.spans.within(within), rank, ..self }
+    }
+
+    /// The same for the first places along the first slicing axis, of inputs that grow along it: as many as are complete with those that
+    /// are handed in after them, a multiple of the chunks high.
+    pub(super) fn of_complete(self, n: u64) -> Self {
+        let after = self.geometries.iter().map(|geometry| geometry.padding.1).max().unwrap_or(0);
+        let after = if self.slicing.dims().len() == 1 { after } else { 0 };
+        let end = n.saturating_sub(after) / self.unit * self.unit;
+        Self { spans: self.spans.within(0..end), ..self }
+    }
+
+    /// What there is of its inputs, which may grow.
+    pub(super) fn growth(&self, inputs: &[Input]) -> Result<Growth> {
+        let axes: Vec<_> = self.geometries.iter().map(|geometry| geometry.axis_of(0)).collect();
+        Growth::of(inputs, &axes)
     }
 
     /// How many parts there can be: one for each height of the chunks.

@@ -80,7 +80,7 @@ pub(super) fn write_with(
     (provenance, mark, run, resume): (&Provenance, Mark<'_>, &str, bool),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    let left = left(to, run, resume)?;
+    let left = left(to, &[run, &growing_identity(plan, provenance)], resume)?;
     let (temporary, file) = begin(library, to, plan.rank.rank)?;
     // First all that has a name: one that an output takes as well is refused before the first slice.
     describe(library, &file, provenance)?;
@@ -88,8 +88,14 @@ pub(super) fn write_with(
     let status = status(library, &file, plan)?;
     let outputs = Outputs::create(library, &file, &plan.outputs)?;
     let mut outputs = outputs.noted_by(Manifest::begin(temporary.path(), run)?);
-    let done = kept(&left, plan, &mut outputs)
-        .and_then(|kept| run_into(inputs, plan, process, keep_going, Some((&mut outputs, kept)), seen))
+    let kept = match kept(&left, (inputs, plan), &mut outputs) {
+        Ok(kept) => kept,
+        Err(error) => {
+            outputs.close().into_iter().for_each(Manifest::remove);
+            return Err(error);
+        }
+    };
+    let done = run_into(inputs, plan, process, keep_going, (Some(&mut outputs), kept), seen)
         .and_then(|summary| outputs.finish().and_then(|()| Ok(status.write(&summary.status)?)).map(|()| summary));
     let manifest = outputs.close();
     drop(status);
@@ -97,7 +103,7 @@ pub(super) fn write_with(
     let closed = file.close();
     let summary = match done.and_then(|summary| Ok(closed.map(|()| summary)?)) {
         Ok(summary) => summary,
-        Err(error) => return Err(keep(temporary, manifest, error)),
+        Err(error) => return Err(keep(temporary, manifest, left, error)),
     };
     publish(temporary, to)?;
     manifest.into_iter().for_each(Manifest::remove);
@@ -106,8 +112,8 @@ pub(super) fn write_with(
 }
 
 /// What earlier runs have left, which is not to be lost by mistake.
-fn left(to: &Path, run: &str, resume: bool) -> Result<Vec<Left>> {
-    let left = manifest::left(to, run)?;
+pub(super) fn left(to: &Path, runs: &[&str], resume: bool) -> Result<Vec<Left>> {
+    let left = manifest::left(to, runs)?;
     match left.last() {
         Some(last) if !resume && last.end() > 0 => Err(Error::Argument(format!(
             "an earlier run has begun {}, up to slice {}: --resume goes on with it; to begin anew remove {}",
@@ -119,11 +125,21 @@ fn left(to: &Path, run: &str, resume: bool) -> Result<Vec<Left>> {
     }
 }
 
-/// Copies what the earlier run finished that came furthest.
-fn kept(left: &[Left], plan: &Plan, outputs: &mut Outputs) -> Result<Kept> {
-    let (mut kept, own) = (Kept::default(), plan.own_slices());
+/// Copies what the earlier run finished that came furthest; of inputs that were growing as far as their chunks are still the same.
+pub(super) fn kept(left: &[Left], (inputs, plan): (&[Input], &Plan), outputs: &mut Outputs) -> Result<Kept> {
+    let (mut kept, own, mut growth) = (Kept::default(), plan.own_slices(), None);
     let Some(last) = left.last() else { return Ok(kept) };
     for (slab, chunks) in last.slabs() {
+        let begin = own.start + kept.status.len() as u64;
+        if let Some(state) = slab.state {
+            let growth = match &mut growth {
+                Some(growth) => growth,
+                none => none.insert(plan.growth(inputs)?),
+            };
+            if slab.end > own.end || growth.state(plan, begin..slab.end) != state {
+                break;
+            }
+        }
         kept.status.extend(&slab.status);
         if own.start + kept.status.len() as u64 != slab.end || slab.end > own.end {
             return Err(Error::Argument(format!("{} is of other slices: remove it", last.path().display())));
@@ -134,31 +150,48 @@ fn kept(left: &[Left], plan: &Plan, outputs: &mut Outputs) -> Result<Kept> {
     Ok(kept)
 }
 
-/// Leaves what is finished, if anything is, for a run that resumes.
-fn keep(temporary: Temporary, manifest: Option<Manifest>, error: Error) -> Error {
-    match manifest {
-        Some(manifest) if manifest.end > 0 => {
-            temporary.keep();
-            Error::Kept { error: Box::new(error), end: manifest.end }
-        }
-        Some(manifest) => {
-            manifest.remove();
-            error
-        }
-        None => error,
+/// Leaves what is finished, if anything is, for a run that resumes: this run's, or that of an earlier one which came further. Of the
+/// others nothing is left.
+pub(super) fn keep(temporary: Temporary, manifest: Option<Manifest>, mut left: Vec<Left>, error: Error) -> Error {
+    let end = manifest.as_ref().map_or(0, |manifest| manifest.end);
+    let is_own = end > 0 && left.last().is_none_or(|last| last.end() <= end) && temporary.sync().is_ok();
+    let best = if is_own { None } else { left.pop() };
+    let end = best.as_ref().map_or(end, Left::end);
+    if is_own {
+        temporary.keep();
+    } else {
+        manifest.into_iter().for_each(Manifest::remove);
     }
+    left.into_iter().for_each(Left::remove);
+    if is_own || end > 0 { Error::Kept { error: Box::new(error), end } } else { error }
 }
 
 /// What runs have in common that may go on with each other: what is called with what, what it gives, and how its slices are shared.
 pub(super) fn identity(plan: &Plan, provenance: &Provenance) -> String {
-    let output = |shape: &'_ Shape| format!("{:?}", (&shape.path, shape.number, &shape.dims, &shape.map, &shape.chunk));
+    identity_of(plan, provenance, false)
+}
+
+/// The same of a run whose inputs grow: without what that changes. Whether slabs are of the same chunks is known of each.
+pub(super) fn growing_identity(plan: &Plan, provenance: &Provenance) -> String {
+    identity_of(plan, &Provenance { state: "grows".to_owned(), ..provenance.clone() }, true)
+}
+
+fn identity_of(plan: &Plan, provenance: &Provenance, grows: bool) -> String {
+    let known = |dims: &[u64], map: &[u32]| -> Vec<u64> {
+        dims.iter().zip(map).map(|(dim, axis)| if grows && *axis == 1 { 0 } else { *dim }).collect()
+    };
+    let output = |shape: &'_ Shape| {
+        let Shape { path, number, dims, map, chunk, .. } = shape;
+        format!("{:?}", (path, number, known(dims, map), map, known(chunk, map)))
+    };
     let outputs: Vec<_> = plan.outputs.iter().map(output).collect();
     let padding: Vec<_> = plan.geometries.iter().map(|geometry| geometry.padding).collect();
+    let axes: Vec<u32> = (1..=plan.slicing.dims().len() as u32).collect();
     let text = format!(
         "{} {provenance:?} {outputs:?} {padding:?} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),
         plan.limits.max_block,
-        plan.slicing.dims(),
+        known(plan.slicing.dims(), &axes),
         plan.rank.n_ranks
     );
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -195,7 +228,7 @@ fn give_name(place: &Path, to: &Path) -> std::io::Result<()> {
 
 /// Makes a file of the name that it has until it is finished: in the same folder, and of no other process. Processes of several machines
 /// may have the same number, but not the same rank; a file that a process of the same number has left is not touched.
-fn unfinished(to: &Path, rank: u64) -> Result<PathBuf> {
+pub(super) fn unfinished(to: &Path, rank: u64) -> Result<PathBuf> {
     let none = || Error::Argument(format!("{} is no name of a file", to.display()));
     let name = to.file_name().ok_or_else(none)?.to_string_lossy().into_owned();
     let mut number = u64::from(std::process::id());

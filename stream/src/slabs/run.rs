@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use super::growth::Growth;
 use super::input::{Filled, Input};
+use super::manifest::Slab as Finished;
 use super::memory::Memory;
 use super::output::{Outputs, n_buffers};
 use super::plan::{Plan, SLABS};
@@ -36,16 +38,16 @@ pub fn run(
     keep_going: bool,
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
-    run_into(inputs, plan, process, keep_going, None, seen)
+    run_into(inputs, plan, process, keep_going, (None, Kept::default()), seen)
 }
 
-/// The same, with outputs, of which some slices may be there.
+/// The same, with outputs, after some slices that are done.
 pub(super) fn run_into(
     inputs: &[Input],
     plan: &Plan,
     process: &dyn Process,
     keep_going: bool,
-    outputs: Option<(&mut Outputs, Kept)>,
+    (outputs, kept): (Option<&mut Outputs>, Kept),
     seen: &dyn Fn(u64),
 ) -> Result<Summary> {
     let shop = Shop { plan, process, keep_going, limit: AtomicU64::new(u64::MAX) };
@@ -55,9 +57,8 @@ pub(super) fn run_into(
     for _ in 0..n_buffers(plan.limits.n_workers) {
         let _ = buffers.send(buffer(plan)?);
     }
-    let (outputs, kept) = outputs.unzip();
     let mut host = Host::new(inputs, &shop, outputs, seen, (tasks, buffers, results))?;
-    host.keep(kept.unwrap_or_default());
+    host.keep(kept);
     std::thread::scope(|scope| {
         let mut n_workers = 0;
         for worker in 0..plan.limits.n_workers {
@@ -91,6 +92,8 @@ fn buffer(plan: &Plan) -> Result<Buffer> {
 enum End {
     /// The process wants no more.
     Stop,
+    /// What grows cannot be read at this moment.
+    Unread,
     Failure(Error),
 }
 
@@ -118,6 +121,7 @@ struct Host<'a> {
     current: Vec<Option<Arc<Filled>>>,
     free: Vec<Vec<Memory>>,
     end: Option<End>,
+    growth: Option<Arc<Growth>>,
     summary: Summary,
 }
 
@@ -153,6 +157,7 @@ impl<'a> Host<'a> {
             current: inputs.iter().map(|_| None).collect(),
             free: inputs.iter().map(|_| Vec::new()).collect(),
             end: None,
+            growth: None,
             summary: Summary { status, ..Summary::default() },
         })
     }
@@ -166,6 +171,7 @@ impl<'a> Host<'a> {
         let end = self.next + kept.status.len() as u64;
         self.summary.status[self.next as usize..end as usize].copy_from_slice(&kept.status);
         (self.summary.failure, self.summary.n_kept) = (kept.failure, end - self.next);
+        self.growth = kept.growth;
         (self.next, self.finished) = (end, end);
         (self.seen)(end);
     }
@@ -262,7 +268,7 @@ impl<'a> Host<'a> {
         if self.end.is_some() {
             return;
         }
-        if !self.shop.keep_going {
+        if !self.shop.keep_going || self.growth.is_some() {
             self.shop.limit.fetch_min(span.first, Ordering::AcqRel);
             let drained = (|| {
                 while self.end.is_none() && !self.at_work.is_empty() {
@@ -270,7 +276,8 @@ impl<'a> Host<'a> {
                 }
                 Ok(())
             })();
-            self.end.get_or_insert(End::Failure(drained.err().unwrap_or(error)));
+            let unread = if self.growth.is_some() { End::Unread } else { End::Failure(error) };
+            self.end.get_or_insert(drained.map_or_else(End::Failure, |()| unread));
             return;
         }
         let (first, end) = (span.first.max(self.finished), span.first + span.n);
@@ -373,9 +380,11 @@ impl<'a> Host<'a> {
     fn note_finished(&mut self) -> Result<()> {
         while let Some(end) = self.ends.front().copied().filter(|end| *end <= self.next) {
             self.ends.pop_front();
-            let (status, failure) = (&self.summary.status[self.finished as usize..end as usize], &self.summary.failure);
+            let state = self.growth.as_ref().map(|growth| growth.state(self.plan, self.finished..end));
             if let Some(outputs) = &mut self.outputs {
-                outputs.note(end, status, failure.as_ref())?;
+                let status = self.summary.status[self.finished as usize..end as usize].to_vec();
+                let failure = self.summary.failure.clone();
+                outputs.note(Finished { end, status, failure, state, ..Finished::default() })?;
             }
             self.finished = end;
         }
@@ -390,10 +399,12 @@ impl<'a> Host<'a> {
             }
             Verdict::Skip => Status::Skipped,
             Verdict::Stop => {
-                self.end = Some(End::Stop);
+                (self.end, self.summary.is_stopped) = (Some(End::Stop), true);
                 return Ok(());
             }
             Verdict::Failed(reason) => {
+                // What was told to end together with this process has not failed.
+                self.check_stop()?;
                 if !self.shop.keep_going {
                     return Err(Error::Slice { slice, reason: reason.clone() });
                 }
@@ -426,7 +437,7 @@ impl<'a> Host<'a> {
     }
 
     fn finish(self) -> Result<Summary> {
-        let mut summary = self.summary;
+        let mut summary = Summary { finished: self.finished, ..self.summary };
         let own = self.plan.own_slices();
         let own = &summary.status[own.start as usize..own.end as usize];
         let count = |status: Status| own.iter().filter(|found| **found == status as u8).count() as u64;

@@ -15,6 +15,8 @@ const MAX_AXES: u32 = 32;
 pub struct Slicing {
     dims: Vec<u64>,
     n_slices: u64,
+    /// Whether the slowest axis may become longer.
+    grows: bool,
 }
 
 /// A dataset that is sliced: its name for messages, its shape, its map.
@@ -58,13 +60,23 @@ impl Slicing {
         let n_slices = dims.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim)).filter(|n| i64::try_from(*n).is_ok());
         let n_slices =
             n_slices.ok_or_else(|| Error::Argument(format!("{dims:?} slices are more than can be counted")))?;
-        Ok(Self { dims, n_slices })
+        Ok(Self { dims, n_slices, grows: false })
     }
 
     /// The extents, the slowest axis first.
     #[must_use]
     pub fn dims(&self) -> &[u64] {
         &self.dims
+    }
+
+    /// The same of inputs that grow along the slowest axis.
+    pub(super) fn growing(self) -> Self {
+        Self { grows: true, ..self }
+    }
+
+    /// How long the fastest axis will be at most.
+    pub(super) fn last(&self) -> u64 {
+        if self.grows && self.dims.len() == 1 { u64::MAX } else { self.dims.last().copied().unwrap_or(1) }
     }
 
     /// All slices.

@@ -1,5 +1,8 @@
 //! What became of the slices of a run.
 
+use std::sync::Arc;
+
+use super::growth::Growth;
 use crate::Statistics;
 
 /// What became of the slices of this process.
@@ -22,6 +25,10 @@ pub struct Summary {
     pub statistics: Vec<Statistics>,
     /// What became of each slice, a [`Status`](super::Status); those of other processes are not reached here.
     pub status: Vec<u8>,
+    /// Where the last finished slab ends.
+    pub(super) finished: u64,
+    /// Whether the process wants no more.
+    pub(super) is_stopped: bool,
 }
 
 /// What an earlier run has finished: what became of the first slices, and the first of them that has failed.
@@ -29,4 +36,6 @@ pub struct Summary {
 pub(super) struct Kept {
     pub(super) status: Vec<u8>,
     pub(super) failure: Option<(u64, String)>,
+    /// Of inputs that grow: what there is of them.
+    pub(super) growth: Option<Arc<Growth>>,
 }

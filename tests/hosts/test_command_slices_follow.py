@@ -1,0 +1,188 @@
+"""`darkchunk slices run --follow`: a file that another program writes meanwhile."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from test_command import COMMAND, run
+from test_command_slices import compiled
+from test_command_slices_ended import COPY, environment
+
+N = 26
+
+# Frames of a file, one after the other: a chunk has four, and is written anew with each of them. `how` says what else is done.
+WRITER = """
+import sys, time
+import h5py, numpy as np
+path, n, pause, how = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+frames = np.random.default_rng(5).integers(0, 900, (n + 1, 40, 60), "u2")
+shape, chunk = ((0, 40, 60), (4, 20, 60)) if how != "rows" else ((2, 0, 60), (1, 8, 60))
+file = h5py.File(path, "w", libver="latest" if how != "old" else None)
+data = file.create_dataset("data", shape, "u2", chunks=chunk, maxshape=(None, None if how == "rows" else 40, 60), compression="gzip")
+if how != "old":
+    file.swmr_mode = True
+file.flush()
+time.sleep(2)
+for frame in range(n):
+    time.sleep(pause)
+    if how == "rows":
+        data.resize(frame + 1, 1)
+    else:
+        data.resize(frame + 1, 0)
+        data[frame] = frames[frame]
+    if how == "old":
+        file.close()
+        file = h5py.File(path, "a")
+        data = file["data"]
+    file.flush()
+if how == "again":
+    data[2] = frames[n]
+    time.sleep(1.5)
+file.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return compiled(tmp_path_factory.mktemp("follow"), COPY)
+
+
+def writer(path, how="swmr", n=N, pause=0.1):
+    environment_of_writer = dict(environment(), HDF5_USE_FILE_LOCKING="TRUE" if how == "old" else "FALSE")
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n), str(pause), how], env=environment_of_writer)
+
+
+def command(path, library, to, *more, told=()):
+    return ["slices", "run", path, "-l", library, "-o", to, "-j", 2, *more, "--", "axis=0", *told]
+
+
+def start(arguments):
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([str(COMMAND), *map(str, arguments)], env=environment(), **how)
+
+
+def wait_for(path):
+    end = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def same_as_plain(path, library, to, told):
+    """Whether a run over the finished file gives the same bytes."""
+    plain = to.with_name("plain.h5")
+    run(*command(path, library, plain, told=told))
+    with h5py.File(path) as file, h5py.File(plain) as made:
+        done = made["entry/process/status"][:] == 0
+        assert (made["copies"][:][done] == file["data"][:][done]).all()
+    return to.read_bytes() == plain.read_bytes()
+
+
+def left(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("told", [[], ["block=3"], ["after=2"]])
+def test_slices_come_as_they_are_written_and_the_file_is_as_of_a_run_afterwards(library, tmp_path, told):
+    path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
+    told = [f"seen={seen}", *told]
+    writing = writer(path)
+    wait_for(path)
+    following = start(command(path, library, to, "--follow", told=told))
+    while writing.poll() is None:
+        time.sleep(0.02)
+        early = seen.read_text().split() if seen.exists() else []
+    text = " ".join(following.communicate()[0].split())
+    assert following.returncode == 0 and "its writer has closed it" in text and f"{N} slices done" in text, text
+    # All but the last chunk or two, and what is looked at only a moment later.
+    assert len(early) >= N // 2 and "of these before it was finished" in text, (early, text)
+    assert sorted(map(int, seen.read_text().split())) == list(range(N)), "each slice once"
+    assert same_as_plain(path, library, to, told) and not left(tmp_path)
+
+
+def test_a_writer_that_closes_the_file_from_frame_to_frame_is_followed_for_a_time(library, tmp_path):
+    path, to = tmp_path / "run.h5", tmp_path / "out.h5"
+    writing = writer(path, "old")
+    wait_for(path)
+    following = start(command(path, library, to, "--follow", "--idle", 3))
+    assert writing.wait() == 0
+    text = " ".join(following.communicate()[0].split())
+    assert following.returncode == 0 and "it has not grown for 3 s" in text and f"{N} slices done" in text, text
+    assert same_as_plain(path, library, to, [])
+
+
+def test_what_is_written_anew_after_it_was_read_is_done_again(library, tmp_path):
+    path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
+    writing = writer(path, "again")
+    wait_for(path)
+    told = [f"seen={seen}"]
+    following = start(command(path, library, to, "--follow", told=told))
+    text = following.communicate()[0]
+    assert writing.wait() == 0 and following.returncode == 0, text
+    assert same_as_plain(path, library, to, told)
+    numbers = [int(number) for number in seen.read_text().split()]
+    assert numbers.count(2) == 3, "as it was first, as it is now, and in the plain run"
+
+
+def test_a_library_that_stops_and_a_slice_that_fails_are_as_in_a_run_afterwards(library, tmp_path):
+    for how, code in [("stop", 0), ("fail", 1)]:
+        folder = tmp_path / how
+        folder.mkdir()
+        path, to, told = folder / "run.h5", folder / "out.h5", [f"how={how}", "at=5"]
+        writing = writer(path, n=14)
+        wait_for(path)
+        following = start(command(path, library, to, "--follow", "--keep-going", told=told))
+        text = following.communicate()[0]
+        assert writing.wait() == 0 and following.returncode == code, text
+        plain = folder / "plain.h5"
+        run(*command(path, library, plain, "--keep-going", told=told), code=code)
+        assert to.read_bytes() == plain.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of Unix")
+def test_what_is_done_at_ctrl_c_is_kept(library, tmp_path):
+    path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
+    told = [f"seen={seen}"]
+    writing = writer(path)
+    wait_for(path)
+    for _ in range(2):
+        following = start(command(path, library, to, "--follow", "--resume", told=told))
+        size = seen.stat().st_size if seen.exists() else 0
+        while not seen.exists() or seen.stat().st_size < size + 4:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        following.send_signal(signal.SIGINT)
+        text = " ".join(following.communicate()[0].split())
+        assert following.returncode == 130 and "--resume goes on with it" in text and not to.exists(), text
+        assert len(left(tmp_path)) == 2, "one unfinished file and its manifest"
+    assert writing.wait() == 0
+    refused = run(*command(path, library, to, told=told), code=2)
+    assert "an earlier run has begun" in " ".join(refused.split())
+    run(*command(path, library, to, "--resume", told=told))
+    assert not left(tmp_path)
+    numbers = [int(number) for number in seen.read_text().split()]
+    assert set(numbers) == set(range(N)) and len(numbers) <= N + 8, numbers
+    assert same_as_plain(path, library, to, told)
+
+
+def test_what_cannot_be_followed_is_said(library, tmp_path):
+    path, to = tmp_path / "run.h5", tmp_path / "out.h5"
+    writing = writer(path, "rows", n=60, pause=0.05)
+    wait_for(path)
+    following = start(command(path, library, to, "--follow"))
+    text = " ".join(following.communicate()[0].split())
+    assert following.returncode == 2 and "grows along another axis than slicing axis 1" in text, text
+    writing.kill()
+    writing.wait()
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["data"] = np.zeros((5, 6, 7), "u2")
+    text = " ".join(run(*command(tmp_path / "one.h5", library, to, "--follow"), code=2).split())
+    assert "cannot be followed: it is not stored in chunks" in text
+    assert "cannot be used with" in run(*command(path, library, to, "--follow", "--parts", 2), code=2)
+    assert "--follow" in run(*command(path, library, to, "--idle", 2), code=2)
+    assert "no seconds" in run(*command(path, library, to, "--follow", "--idle", 0), code=2)
+    assert not left(tmp_path)
