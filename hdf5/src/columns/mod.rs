@@ -332,7 +332,8 @@ fn refused(name: &str) -> Error {
 
 /// Makes paths that begin at a group ones that begin at the root, where the group has a name.
 fn from_root(library: &Library, at: Hid) -> impl Fn(&str) -> String {
-    let group = object::open(library, at, ".").and_then(|group| object::name(&group)).ok().flatten();
+    // A file's own identifier has no name, its root has.
+    let group = object::open(library, at, ".").and_then(|group| object::name(library, group.get())).ok().flatten();
     move |path| group.as_ref().map_or_else(|| path.to_owned(), |group| path_of(group, path))
 }
 
