@@ -68,8 +68,8 @@ def compare(
         codec: in place of `test`, a codec that is applied in memory: `Bounded(noise=1)`, or in the words of the command
             `"bounded:noise=1"`, `"drle:20"`.
         noise: sigma of a pixel: `"counter"`, `(gain, offset, variance)`, `"repeats"` or `"none"`.
-        technique: `"saxs=ROW,COLUMN"`, `"powder=ROW,COLUMN"`, `"mx"`, `"xpcs=FILE:/LABELS"`, `"vmi"` or `"vmi=ROW,COLUMN"`,
-            `"line=FROM..TO"` or `"tomography"` (`"tomography=ROW+ROW,AXIS,DEGREES"`).
+        technique: `"saxs=ROW,COLUMN"`, `"powder=ROW,COLUMN"`, `"mx"`, `"xpcs=FILE:/LABELS"`, `"vmi"` or
+            `"vmi=ROW,COLUMN"`, `"line=FROM..TO"` or `"tomography"` (`"tomography=ROW+ROW,AXIS,DEGREES"`).
         limits: limits of your own, by name; None: not checked.
         sentinels: values that stand for "no measurement".
         saturation: values from here on are saturated.

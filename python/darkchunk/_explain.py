@@ -43,6 +43,9 @@ _MISSING = re.compile(
 )
 # What PyTables and netCDF say in the place of HDF5's reason.
 _SILENT = re.compile(r"returned errorcode|internal error (reading|modifying)|NetCDF: HDF error", re.IGNORECASE)
+# The file itself is not whole.
+_UNOPENED = re.compile(r"truncated file|bad object header", re.IGNORECASE)
+_SAVE = "The file is damaged. `darkchunk recover {} -o NEW` saves what is good of it."
 _NUMBER = re.compile(r"filter(?: number)?[: ]+(\d{2,6})", re.IGNORECASE)
 
 
@@ -80,6 +83,9 @@ def _of_error(error: BaseException) -> str:
         lines += ["The host does not pass on what HDF5 said. Often a filter is missing; if it is one of darkchunk's:"]
         lines += [f"{_IMPORT}. `darkchunk.explain(path)` says which filters the file needs."]
         return "\n".join(lines)
+    if _UNOPENED.search(text):
+        lines += [_SAVE.format("FILE")]
+        return "\n".join(lines)
     if not _MISSING.search(text):
         lines += ["This does not say that a filter is missing. `darkchunk.explain(path)` looks at the file."]
         return "\n".join(lines)
@@ -105,7 +111,13 @@ def _of_file(path: str) -> str:
         return f"{path}: no HDF5 file, or its beginning is damaged"
     chains: dict[tuple[int, ...], list[str]] = defaultdict(list)
     promises: list[str] = []
-    with h5py.File(path, "r") as file:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        is_locked = "unable to lock" in str(error)
+        remedy = "Another program has it open: wait, or, if it writes for readers (SWMR), open it with `swmr=True`." if is_locked else _SAVE
+        return f"{path}: HDF5 cannot open it: {error}\n{remedy.format(path)}"
+    with file:
         _collect(file["/" + below] if below else file, chains, promises)
     lines = [line for chain, names in sorted(chains.items()) for line in _describe(chain, names)] + promises
     return "\n".join(lines or [f"{path}: no dataset has a filter"])

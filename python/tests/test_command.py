@@ -198,6 +198,15 @@ def test_explain_names_the_filters_of_a_file_and_what_is_missing(file):
         darkchunk.explain(3)
 
 
+def test_explain_says_of_a_file_that_lacks_its_end_what_saves_the_rest(file):
+    file.write_bytes(file.read_bytes()[:-100])
+    text = darkchunk.explain(file)
+    assert "truncated" in text and f"`darkchunk recover {file} -o NEW`" in text
+    with pytest.raises(OSError, match="truncated") as error:
+        h5py.File(file)
+    assert "`darkchunk recover FILE -o NEW`" in darkchunk.explain(error.value)
+
+
 def test_explain_says_what_to_type_for_an_error_of_a_host(file):
     code = """
 import sys, h5py, numpy as np
