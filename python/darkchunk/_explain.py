@@ -46,6 +46,7 @@ _SILENT = re.compile(r"returned errorcode|internal error (reading|modifying)|Net
 # The file itself is not whole.
 _UNOPENED = re.compile(r"truncated file|bad object header", re.IGNORECASE)
 _SAVE = "The file is damaged. `darkchunk recover {} -o NEW` saves what is good of it."
+_WAIT = "Another program has it open: wait, or, if it writes for readers (SWMR), open it with `swmr=True`."
 _NUMBER = re.compile(r"filter(?: number)?[: ]+(\d{2,6})", re.IGNORECASE)
 
 
@@ -114,8 +115,7 @@ def _of_file(path: str) -> str:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        is_locked = "unable to lock" in str(error)
-        remedy = "Another program has it open: wait, or, if it writes for readers (SWMR), open it with `swmr=True`." if is_locked else _SAVE
+        remedy = _WAIT if "unable to lock" in str(error) else _SAVE
         return f"{path}: HDF5 cannot open it: {error}\n{remedy.format(path)}"
     with file:
         _collect(file["/" + below] if below else file, chains, promises)
