@@ -87,7 +87,9 @@ def test_the_corpus_has_the_parameters_that_the_plugins_store(tmp_path):
         for row in corpus.manifest():
             if row["name"] == row["format"]:
                 options = dict(compression=row["filter"], compression_opts=tuple(row["given"]))
-                dataset = file.create_dataset(row["name"], shape, dtype, chunks=shape, **options)
+                # One frame of float32 has as many bytes as two of int16.
+                of = ((1, *shape[1:]), "<f4") if row["format"] == "bounded-float" else (shape, dtype)
+                dataset = file.create_dataset(row["name"], *of, chunks=of[0], **options)
                 assert dataset.id.get_create_plist().get_filter(0)[2] == tuple(row["stored"]), row["name"]
 
 
