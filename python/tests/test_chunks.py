@@ -27,8 +27,10 @@ DTYPES = [
 
 
 def fits(filter, dtype):
-    """DRLE is for integers of 16 bits, the bounded codec for those of up to 32."""
+    """DRLE is for integers of 16 bits, the bounded codec for those of up to 32 and float32."""
     dtype = np.dtype(dtype)
+    if (filter.filter_name, dtype) == ("bounded", np.float32):
+        return True
     most = {"drle": (2, 2), "bounded": (1, 4)}.get(filter.filter_name)
     return most is None or (dtype.kind in "iu" and most[0] <= dtype.itemsize <= most[1])
 

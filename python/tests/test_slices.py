@@ -273,7 +273,9 @@ def test_slices_of_random_datasets_are_h5pys(tmp_path, case):
 
 
 SLOW = """
-import sys, time, h5py, numpy as np, darkchunk
+import signal, sys, time, h5py, numpy as np, darkchunk
+# A shell gives its background jobs a SIGINT that is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def slow(image, place):
     if place[0] == 0:
         print("begun", flush=True)
