@@ -1,7 +1,6 @@
 //! `cat`: a part of a dataset as bytes, a numpy array or a TIFF.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::load;
@@ -9,7 +8,7 @@ use darkchunk_stream::extract::{Extract, Format, Slice};
 
 use crate::input::{Input, Jobs};
 use crate::interrupt::Interrupt;
-use crate::output::{Style, bytes, complain, progress, shown};
+use crate::output::{Style, bytes, complain, progress, shown, whole_file};
 use crate::{Found, Outcome};
 
 const HELP: &str = "SELECTION is that of numpy: 7 (one frame), 10:20, ::2, -5:, for each axis after \
@@ -99,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut seen = |n_bytes| bar.inc(n_bytes);
     let written = match output {
         None => part.write(format, &mut Standard(io::stdout().lock()), &mut seen).map_err(failed),
-        Some(output) => to_file(output, |file| {
+        Some(output) => whole_file(output, |file| {
             part.write(format, &mut Stoppable { file, interrupt: interrupt.as_ref() }, &mut seen).map_err(failed)
         }),
     };
@@ -148,21 +147,6 @@ impl Write for Stoppable<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// A file that has its name when all of it is there.
-fn to_file(output: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), String>) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", output.display());
-    let name = output.file_name().ok_or_else(|| format!("{} is no name of a file", output.display()))?;
-    let place = output.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id()));
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(&place).map_err(failed)?);
-    let written = write(&mut file)
-        .and_then(|()| file.flush().map_err(failed))
-        .and_then(|()| std::fs::rename(&place, output).map_err(failed));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&place);
-    }
-    written
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! `convert`: files with datasets stored otherwise.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use darkchunk_hdf5::inspect::FilterInfo;
 use darkchunk_hdf5::{File, Library, load};
 use darkchunk_stream::convert::keep::{Rule, WORDS as KEEP_WORDS};
 use darkchunk_stream::convert::spec::{Loss, Spec, WORDS};
@@ -12,7 +14,7 @@ use serde_json::json;
 
 use crate::input::{Input, Inputs, Jobs, readable};
 use crate::interrupt::Interrupt;
-use crate::output::{Style, bytes, complain, count, print, progress, shown, wrapped};
+use crate::output::{Style, bytes, complain, count, note_left, print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
 const HELP: &str = "Everything else is kept: attributes, links, references, scales, virtual \
@@ -41,10 +43,14 @@ pub(crate) struct Arguments {
     /// Keep the old file as FILE.before
     #[arg(long, requires = "replace")]
     keep_backup: bool,
-    /// What all datasets of pixels are stored with, from 4096 bytes on
-    #[arg(long, value_name = "SPEC", long_help = format!("What all datasets of pixels are stored with: {WORDS}"))]
+    /// What all datasets of pixels of 4096 bytes or more are stored with
+    #[arg(long, value_name = "SPEC", long_help = format!("What all datasets of pixels are stored with: {WORDS}. drle makes \
+        pixels below THRESHOLD 0; bounded keeps each within COUNTS of what it was, BETA standard deviations of photon noise, or a SHARE of the \
+        values' range. `darkchunk try FILE` says which is best"))]
     to: Option<Spec>,
-    /// What some datasets are stored with: a path or a name with * and ?
+    /// Store some otherwise: those whose name (or path, where GLOB has a /) fits
+    /// GLOB, in which * and ? stand for others. SPEC as of --to; of several -d the
+    /// first that fits counts
     #[arg(short, long = "dataset", value_name = "GLOB=SPEC", value_parser = pattern)]
     dataset: Vec<(String, Spec)>,
     /// The shape of chunks, such as 1,512,512; 0 is the whole axis
@@ -95,7 +101,7 @@ pub(crate) struct Arguments {
 
 /// `GLOB=SPEC`. The last `=` that leaves a target: those of DRLE and bounded have one, too.
 fn pattern(text: &str) -> Result<(String, Spec), String> {
-    let mut found = Err(format!("{text:?} is not GLOB=SPEC"));
+    let mut found = Err(format!("{text:?} is not GLOB=SPEC, such as 'data*=zstd:3' or '/entry/mask=keep'"));
     for (at, _) in text.match_indices('=') {
         let spec = text[at + 1..].parse().map(|spec| (text[..at].to_owned(), spec));
         if at > 0 && (spec.is_ok() || found.is_err()) {
@@ -120,10 +126,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if is_folder {
         check_patterns(&library, &inputs, &rules(arguments, true))?;
     }
-    let interrupt = Interrupt::new()?;
+    let outputs = arguments.output.iter().flat_map(|output| inputs.iter().map(|input| place(input, is_folder, output)));
+    let (outputs, interrupt) = (outputs.collect(), Interrupt::new()?);
+    let work = Work { library: &library, arguments, is_folder, outputs, interrupt };
     let mut worst = Found::Nothing;
     for input in &inputs {
-        let found = one_file(&library, input, is_folder, arguments, &interrupt).unwrap_or_else(|message| {
+        let found = work.file(input).unwrap_or_else(|message| {
             complain(&format!("{}: {message}", input.name()));
             Found::NotAll
         });
@@ -160,45 +168,71 @@ fn check_patterns(library: &Library, inputs: &[Input], rules: &Rules) -> Result<
         let used = convert::used(library, &file, rules).unwrap_or_default();
         unused.retain(|pattern| !used.contains(pattern));
     }
-    unused.first().map_or(Ok(()), |pattern| Err(format!("no dataset of any file is meant by {pattern}")))
+    unused.first().map_or(Ok(()), |pattern| {
+        Err(format!("no dataset of any file is meant by {pattern}: `darkchunk info` lists them"))
+    })
 }
 
-fn one_file(
-    library: &Library,
-    input: &Input,
+/// What is the same for all files.
+struct Work<'a> {
+    library: &'a Library,
+    arguments: &'a Arguments,
     is_folder: bool,
-    arguments: &Arguments,
-    interrupt: &Interrupt,
-) -> Outcome {
-    if input.path != "/" {
-        return Err(format!("a whole file is converted: name {} in -d", input.path));
+    /// All new files.
+    outputs: Vec<PathBuf>,
+    interrupt: Interrupt,
+}
+
+impl Work<'_> {
+    fn file(&self, input: &Input) -> Outcome {
+        let Self { library, arguments, is_folder, interrupt, .. } = self;
+        if input.path != "/" {
+            return Err(format!("a whole file is converted: name {} in -d", input.path));
+        }
+        readable(&input.file)?;
+        let (steps, style) = (self.steps(input)?, arguments.style);
+        if arguments.dry_run {
+            print(&planned(input, &steps, style))?;
+            return Ok(Found::Nothing);
+        }
+        let (output, backup) = places(input, *is_folder, arguments)?;
+        if !arguments.resume {
+            note_left(&output);
+        }
+        let bar = Bar::new(&steps, style, interrupt);
+        let resources =
+            Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
+        let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume, merge: arguments.merge };
+        let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
+        bar.clear();
+        if let (Some(code), Err(_)) = (interrupt.code(), &report) {
+            let parts = "; the same command goes on with the datasets that are whole in .OUT.parts";
+            complain(&(bar.stopped(&input.name()) + if arguments.resume { parts } else { "" }));
+            return Ok(Found::Stopped(code));
+        }
+        let report = report?;
+        print(&if style.json { as_json(input, &output, &report) } else { as_text(input, &output, &report, style) })?;
+        Ok(if report.warnings.is_empty() { Found::Nothing } else { Found::Something })
     }
-    readable(&input.file)?;
-    let rules = rules(arguments, is_folder);
-    let steps = {
-        let file = File::open(library, &input.file, false).map_err(|error| error.to_string())?;
-        convert::plan(library, &file, &rules)?
-    };
-    let style = arguments.style;
-    if arguments.dry_run {
-        print(&planned(input, &steps, style))?;
-        return Ok(Found::Nothing);
+
+    /// What is to be done with a file.
+    fn steps(&self, input: &Input) -> Result<Vec<Step>, String> {
+        let file = File::open(self.library, &input.file, false).map_err(|error| error.to_string())?;
+        if let Some(output) = self.arguments.output.as_ref().filter(|_| !self.arguments.merge) {
+            let to = place(input, self.is_folder, output);
+            convert::check_leads(self.library, &file, &input.file, &to, &self.outputs)?;
+        }
+        convert::plan(self.library, &file, &rules(self.arguments, self.is_folder))
     }
-    let (output, backup) = places(input, is_folder, arguments)?;
-    let bar = Bar::new(&steps, style, interrupt);
-    let resources =
-        Resources { n_threads: arguments.jobs.n_threads(), memory: arguments.memory.saturating_mul(1_000_000) };
-    let place = Output { to: &output, backup: backup.as_deref(), resume: arguments.resume, merge: arguments.merge };
-    let report = convert::convert(library, &input.file, place, &steps, resources, &bar);
-    bar.clear();
-    if let (Some(code), Err(_)) = (interrupt.code(), &report) {
-        let parts = "; the same command goes on with what is in the folder .OUT.parts";
-        complain(&(bar.stopped(&input.name()) + if arguments.resume { parts } else { "" }));
-        return Ok(Found::Stopped(code));
+}
+
+/// Where the new file goes that is not to take the old one's place.
+fn place(input: &Input, is_folder: bool, output: &Path) -> PathBuf {
+    if !is_folder && !output.is_dir() {
+        return output.to_owned();
     }
-    let report = report?;
-    print(&if style.json { as_json(input, &output, &report) } else { as_text(input, &output, &report, style) })?;
-    Ok(if report.warnings.is_empty() { Found::Nothing } else { Found::Something })
+    let below = input.folder.as_ref().and_then(|folder| input.file.strip_prefix(folder).ok());
+    output.join(below.map_or_else(|| PathBuf::from(input.file.file_name().unwrap_or_default()), Path::to_owned))
 }
 
 /// Where the new file goes, and what the old one is called then.
@@ -217,13 +251,7 @@ fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(Path
             }
         };
     };
-    let place = if is_folder || output.is_dir() {
-        let below = input.folder.as_ref().and_then(|folder| input.file.strip_prefix(folder).ok());
-        let below = below.map_or_else(|| PathBuf::from(input.file.file_name().unwrap_or_default()), Path::to_owned);
-        output.join(below)
-    } else {
-        output.clone()
-    };
+    let place = place(input, is_folder, output);
     if place.exists() {
         return Err(taken(&place));
     }
@@ -235,7 +263,10 @@ fn places(input: &Input, is_folder: bool, arguments: &Arguments) -> Result<(Path
 
 /// How far a conversion is.
 pub(crate) struct Bar<'a> {
+    /// Hidden where nobody sees it, and without a length then.
     bar: ProgressBar,
+    n_bytes: u64,
+    n_done: AtomicU64,
     /// In words.
     doing: Mutex<String>,
     interrupt: &'a Interrupt,
@@ -246,7 +277,7 @@ impl<'a> Bar<'a> {
     pub(crate) fn new(steps: &[Step], style: Style, interrupt: &'a Interrupt) -> Self {
         let changed = steps.iter().filter(|step| step.storage.is_some());
         let n_bytes = changed.fold(0_u64, |n, step| n.saturating_add(step.info.n_bytes.saturating_mul(2)));
-        Self { bar: progress(n_bytes, style), doing: Mutex::default(), interrupt }
+        Self { bar: progress(n_bytes, style), n_bytes, n_done: AtomicU64::new(0), doing: Mutex::default(), interrupt }
     }
 
     /// Takes it away.
@@ -257,8 +288,8 @@ impl<'a> Bar<'a> {
     /// Where a conversion stood that a signal ended.
     pub(crate) fn stopped(&self, name: &str) -> String {
         let doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
-        let n_bytes = self.bar.length().unwrap_or(0);
-        let percent = 100 * self.bar.position().min(n_bytes) / n_bytes.max(1);
+        let n_done = self.n_done.load(Ordering::Relaxed).min(self.n_bytes);
+        let percent = 100 * u128::from(n_done) / u128::from(self.n_bytes.max(1));
         format!("{name}: stopped while it had to {doing}, {percent} % done: the file is as it was, there is no new one")
     }
 }
@@ -277,6 +308,7 @@ impl Watch for Bar<'_> {
     }
 
     fn seen(&self, n_bytes: u64) {
+        self.n_done.fetch_add(n_bytes, Ordering::Relaxed);
         self.bar.inc(n_bytes);
     }
 
@@ -301,23 +333,27 @@ fn planned(input: &Input, steps: &[Step], style: Style) -> String {
     }
     let mut text = format!("{}: nothing is written (--dry-run)\n", shown(&input.name()));
     for Step { path, info, storage, loss, is_verbatim, keep } in steps {
-        let old = match &info.filters[..] {
-            [] => "no filter".to_owned(),
-            filters => filters.iter().map(|filter| filter.words.clone()).collect::<Vec<_>>().join(" + "),
-        };
+        let old = words(&info.filters);
         text += &match storage {
             Some(storage) => {
-                let ids: Vec<String> = storage.filters.iter().map(|(id, _)| id.to_string()).collect();
-                let ids = if ids.is_empty() { "no filter".to_owned() } else { format!("filter {}", ids.join(" + ")) };
-                let ids = if *is_verbatim { format!("{ids}, as it is stored") } else { ids };
+                let new = storage.filters_of(info).map_or_else(|error| error.to_string(), |filters| words(&filters));
+                let new = if *is_verbatim { format!("{new}, as it is stored") } else { new };
                 let loss = if *loss == Loss::None { "" } else { ", pixels change" };
                 let keep = if keep.is_empty() { "" } else { ", frames are left out" };
-                wrapped(2, &format!("{path}: {old} -> {ids}, chunks {:?}{loss}{keep}", storage.chunk))
+                wrapped(2, &format!("{path}: {old} -> {new}, chunks {:?}{loss}{keep}", storage.chunk))
             }
             None => wrapped(2, &format!("{path}: as it is ({old})")),
         };
     }
     text
+}
+
+/// Filters in their order.
+fn words(filters: &[FilterInfo]) -> String {
+    match filters {
+        [] => "no filter".to_owned(),
+        filters => filters.iter().map(|filter| &*filter.words).collect::<Vec<_>>().join(" + "),
+    }
 }
 
 fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> String {
@@ -335,7 +371,9 @@ fn as_text(input: &Input, output: &Path, report: &Report, style: Style) -> Strin
             };
             text += &wrapped(2, &format!("{path}: {filters}: {sizes}; {lost}"));
         }
-        text += &format!("  {} as before\n", count(report.n_kept as u64, "dataset"));
+        if report.n_kept > 0 {
+            text += &format!("  {} copied as stored, not decoded\n", count(report.n_kept as u64, "dataset"));
+        }
     }
     report.warnings.iter().for_each(|warning| text += &wrapped(2, &format!("warning: {warning}")));
     text
@@ -370,6 +408,16 @@ fn as_json(input: &Input, output: &Path, report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_much_is_done_is_known_where_no_bar_is_shown() {
+        let interrupt = Interrupt::new().expect("signals");
+        let (bar, doing, n_done) = (ProgressBar::hidden(), Mutex::default(), AtomicU64::new(0));
+        let bar = Bar { bar, n_bytes: 200, n_done, doing, interrupt: &interrupt };
+        bar.begin(Phase::Encode, "/data");
+        [20, 30].into_iter().for_each(|n_bytes| bar.seen(n_bytes));
+        assert!(bar.stopped("a.h5").starts_with("a.h5: stopped while it had to encode /data, 25 % done"));
+    }
 
     #[test]
     fn a_pattern_and_its_target_are_told_apart() {

@@ -55,11 +55,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         within_threshold: arguments.within_threshold.unwrap_or_default(),
     };
     let bar = progress(a.file.metadata().map_or(0, |file| file.len()), arguments.style);
-    let mut printer = Printer { a: &a, b: &b, style: arguments.style, bar };
+    let mut printer = Printer { a: &a, b: &b, style: arguments.style, bar, noted: None };
     let side = |file, path| Side { file, path, is_merged: false };
     let (side_a, side_b) = (side(&file_a, &a.path), side(&file_b, &b.path));
     let summary = diff::files(&library, side_a, side_b, options, &mut printer);
     printer.bar.finish_and_clear();
+    print(&printer.counted())?;
     let summary = summary?;
     printer.end(&summary)?;
     Ok(match summary {
@@ -74,7 +75,12 @@ struct Printer<'a> {
     b: &'a Input,
     style: Style,
     bar: ProgressBar,
+    /// The object whose attributes of the bounded codec differ, and how many: one line for all.
+    noted: Option<(String, u64)>,
 }
+
+/// What the names of attributes begin with that say what the bounded codec did.
+const NOTES: &str = "bounded_";
 
 impl Watch for Printer<'_> {
     fn begin(&mut self, path: &str) {
@@ -91,6 +97,7 @@ impl Watch for Printer<'_> {
         let text = match self.style {
             Style { json: true, .. } => format!("{}\n", self.as_json(&difference)),
             Style { quiet: true, .. } if !matches!(difference.what, What::NotCompared(_)) => return Ok(()),
+            Style { verbose: false, .. } => self.folded(&difference),
             _ => as_text(&difference),
         };
         self.bar.suspend(|| print(&text))
@@ -98,6 +105,30 @@ impl Watch for Printer<'_> {
 }
 
 impl Printer<'_> {
+    /// What is to be printed of a difference. What the bounded codec noted is counted, and is one line before the next.
+    fn folded(&mut self, difference: &Difference) -> String {
+        let Difference { path, what } = difference;
+        if !matches!(what, What::Attribute(name, ..) if name.starts_with(NOTES)) {
+            return self.counted() + &as_text(difference);
+        }
+        match &mut self.noted {
+            Some((noted, n)) if noted == path => *n += 1,
+            _ => {
+                let before = self.counted();
+                self.noted = Some((path.clone(), 1));
+                return before;
+            }
+        }
+        String::new()
+    }
+
+    fn counted(&mut self) -> String {
+        self.noted.take().map_or_else(String::new, |(path, n)| {
+            let attributes = count(n, "attribute");
+            wrapped(0, &format!("{path}: {attributes} of the bounded codec ({NOTES}…) differ: -v lists them"))
+        })
+    }
+
     fn as_json(&self, Difference { path, what }: &Difference) -> Value {
         let mut object = json!({ "verb": "diff", "file": self.a.name(), "other": self.b.name(), "path": path });
         if let (Value::Object(object), Value::Object(more)) = (&mut object, fields(what)) {

@@ -91,8 +91,13 @@ impl Input {
 /// Why a file cannot even be opened by the system.
 pub(crate) fn readable(file: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    if std::fs::metadata(file).map_err(failed)?.is_dir() {
+    let metadata = std::fs::metadata(file).map_err(failed)?;
+    if metadata.is_dir() {
         return Err(format!("{} is a folder: -r looks into folders", file.display()));
+    }
+    // To open a pipe is to wait for who writes to it.
+    if !metadata.is_file() {
+        return Err(format!("{} is no file, but a pipe, a socket or a device", file.display()));
     }
     std::fs::File::open(file).map(drop).map_err(failed)
 }
@@ -137,6 +142,10 @@ fn add_folder(first: &Path, folder: &Path, inputs: &mut Vec<Input>) -> Result<()
 
 /// Whether a file in a folder is one, by its name or its bytes: a damaged one may have either.
 pub(crate) fn is_hdf5(path: &Path) -> bool {
+    // A pipe is none, and to open it would be to wait.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return false;
+    }
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
     EXTENSIONS.contains(&&*extension) || has_signature(path).unwrap_or(false)
 }

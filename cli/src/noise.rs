@@ -1,6 +1,6 @@
 //! `noise`: of a detector, from its frames.
 
-use darkchunk_hdf5::{Library, OpenDataset, load};
+use darkchunk_hdf5::{Library, load};
 use darkchunk_metrics::{Measured, Rules};
 use darkchunk_stream::{Options as ReaderOptions, Reader, noise};
 use serde_json::json;
@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let input = Input::parse(&arguments.input);
+    if input.path == "/" {
+        return Err(format!("name the dataset, too: {}:/PATH", input.name()));
+    }
     let measured = measure(&library, &input, arguments).map_err(|error| format!("{}: {error}", arguments.input))?;
     print(&if arguments.style.json { json(&arguments.input, &measured) } else { text(&measured, arguments.style) })?;
     Ok(if measured.doubts.is_empty() { Found::Nothing } else { Found::Something })
@@ -48,8 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn measure(library: &Library, input: &Input, arguments: &Arguments) -> Result<Measured, String> {
     let file = input.open(library)?;
     let failed = |error: darkchunk_stream::Error| error.to_string();
-    let dataset = OpenDataset::open(library, file.id(), &input.path).map_err(|error| error.to_string())?;
-    let reader = Reader::open(library, dataset.id(), ReaderOptions::default()).map_err(failed)?;
+    let reader = Reader::open_whole(library, file.id(), &input.path, ReaderOptions::default()).map_err(failed)?;
     let mut options = noise::Options { first: arguments.first, n_frames: arguments.frames, rules: None };
     let usual = noise::usual_rules(reader.element());
     let usual = if arguments.sentinel.is_empty() {

@@ -1,7 +1,9 @@
 //! What is printed: text of 80 columns, JSON lines, progress.
 
 use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,12 +36,35 @@ pub(crate) fn print(text: &str) -> Result<(), String> {
 }
 
 /// Writes a page. A file of data is not replaced.
-pub(crate) fn page(path: &std::path::Path, text: &str) -> Result<(), String> {
+pub(crate) fn page(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: String| format!("{}: {error}", path.display());
     if crate::input::is_hdf5(path) {
         return Err(failed("that is the name of an HDF5 file: name a page, such as report.html".into()));
     }
-    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+    // A pipe or a device stays what it is.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text).map_err(|error| failed(error.to_string()));
+    }
+    whole_file(path, |file| file.write_all(text.as_bytes()).map_err(|error| failed(error.to_string())))
+}
+
+/// A file that has its name when all of it is there.
+pub(crate) fn whole_file(
+    output: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), String>,
+) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", output.display());
+    let name = output.file_name().ok_or_else(|| format!("{} is no name of a file", output.display()))?;
+    note_left(output);
+    let place = output.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id()));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&place).map_err(failed)?);
+    let written = write(&mut file)
+        .and_then(|()| file.flush().map_err(failed))
+        .and_then(|()| std::fs::rename(&place, output).map_err(failed));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&place);
+    }
+    written
 }
 
 /// Prints a message to standard error: one line, but on a terminal.
@@ -47,6 +72,15 @@ pub(crate) fn complain(message: &str) {
     let message = format!("darkchunk: {message}");
     let text = if std::io::stderr().is_terminal() { wrapped(0, &message) } else { format!("{}\n", shown(&message)) };
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Names what runs that were killed left of a new file.
+pub(crate) fn note_left(to: &Path) {
+    let left = darkchunk_stream::convert::left_unfinished(to).unwrap_or_default();
+    let names: Vec<String> = left.iter().map(|left| left.display().to_string()).collect();
+    if !names.is_empty() {
+        complain(&format!("left by a run that was killed, and to be removed if none is at work: {}", names.join(", ")));
+    }
 }
 
 /// Text with names of a file in it, as a terminal may have it: a name must not move the cursor, begin a line or turn the direction of

@@ -20,7 +20,14 @@ const MAX_FAULTS: usize = 10;
 
 /// Check all datasets of files, without plugins
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Intact is only what a checksum proves. What has none decodes, or not.\n\nExamples:\n  \
+#[command(after_help = "What it says of a dataset:\n  \
+    intact        a checksum proves each chunk\n  \
+    decodes       all chunks decode; without a checksum a pixel may be wrong\n  \
+    readable      it has no chunks and no checksum; all of it was read\n  \
+    elsewhere     it is in other files or datasets, or strings: not looked at\n  \
+    empty         nothing is stored\n  \
+    not examined  it could not be, for the reason that is said: ends with 2\n  \
+    damaged       something is wrong, as is said: ends with 1\n\nExamples:\n  \
     darkchunk verify run12.h5\n  darkchunk verify -r /data/2026 -q\n  \
     darkchunk verify -r /data --json | jq 'select(.state == \"damaged\")'")]
 pub(crate) struct Arguments {
@@ -76,13 +83,13 @@ fn one_file(
     let file = match File::open(library, &input.file, false) {
         Ok(file) => file,
         Err(error) if is_hdf5(&input.file) => {
-            let verdict = Verdict { state: State::Damaged, report: Report::default(), reason: Some(error.to_string()) };
+            let verdict = verify::unopened(library, &error);
             shown(if style.json {
                 json_line(input, "/", &verdict, &Ok(None))
             } else {
                 dataset_text(&input.name(), &verdict, style, 0)
             })?;
-            return Ok(State::Damaged);
+            return Ok(verdict.state);
         }
         Err(error) => return Err(format!("{}: {error}", input.name())),
     };
@@ -96,9 +103,7 @@ fn one_file(
         let is_dataset = matches!(entry.kind, Kind::Dataset);
         let verdict = match entry.kind {
             Kind::Dataset => verify::dataset(library, file.id(), &entry.path, n_threads, &seen),
-            Kind::Unreadable(error) => {
-                Verdict { state: State::Damaged, report: Report::default(), reason: Some(error.to_string()) }
-            }
+            Kind::Unreadable(error) => verify::unopened(library, &error),
             _ => continue,
         };
         if interrupt.is_asked() {

@@ -111,8 +111,8 @@ struct Link {
 /// The same, with where each object was found; with external links resolved where `is_merged`.
 pub(crate) fn walk_known(library: &Library, file: Hid, path: &str, is_merged: bool) -> Result<Walked> {
     let path = if path.is_empty() { "/" } else { path };
-    if path != "/" && !object::exists(library, file, path)? {
-        return Err(Error::Unsupported(format!("there is nothing at {path}")));
+    if path != "/" {
+        check_there(library, file, path)?;
     }
     let mut walked = Walked { entries: Vec::new(), paths: Paths::new(), files: Vec::new() };
     // What is left to do, the next one last.
@@ -138,6 +138,27 @@ pub(crate) fn walk_known(library: &Library, file: Hid, path: &str, is_merged: bo
         }
     }
     Ok(walked)
+}
+
+/// Refuses a path at which there is nothing, or a link that leads nowhere.
+fn check_there(library: &Library, file: Hid, path: &str) -> Result<()> {
+    if !object::exists(library, file, path)? {
+        return Err(Error::Unsupported(format!("there is nothing at {path}")));
+    }
+    let Err(error) = object::open(library, file, path) else { return Ok(()) };
+    let (group, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
+    let group = object::open(library, file, if group.is_empty() { "/" } else { group })?;
+    let info = link_info(library, &group, name)?;
+    Err(Error::Unsupported(match info.kind {
+        H5L_TYPE_SOFT | H5L_TYPE_EXTERNAL => match value(&group, name, &info)? {
+            Kind::External { file, path: target } => {
+                format!("{path} is a link to {target} in the file {file}, which cannot be opened: {error}")
+            }
+            Kind::Soft(target) => format!("{path} is a link to {target}, where there is nothing"),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    }))
 }
 
 /// Whether a link means another thing in a file that everything is put into.

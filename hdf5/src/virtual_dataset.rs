@@ -66,7 +66,7 @@ impl Blocks {
     }
 
     /// The dataspace of a dataset of `dims` in which they are selected.
-    fn select(&self, library: &Library, dims: &[u64]) -> Result<Id> {
+    pub(crate) fn select(&self, library: &Library, dims: &[u64]) -> Result<Id> {
         let space = object::dataspace(library, dims, false)?;
         let (start, stride) = (self.start.as_ptr(), self.stride.as_ptr());
         let (count, block) = (self.count.as_ptr(), self.block.as_ptr());

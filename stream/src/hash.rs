@@ -3,8 +3,8 @@
 //! Of the elements in their order, as the file has them in its datatype: what `hashlib.sha256(dataset[...].tobytes())` gives with
 //! h5py. Elements that refer to other places of the file have none.
 
+use darkchunk_hdf5::Library;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Library, OpenDataset};
 use sha2::{Digest, Sha256};
 
 use crate::{Options, Reader, Result};
@@ -15,7 +15,7 @@ const PIECE_BYTES: u64 = 64 << 20;
 /// The hash of the dataset `path` of a file, read by so many threads. `seen` is told the bytes that are done.
 ///
 /// # Errors
-/// As [`Reader::open`] and [`Reader::read`].
+/// As [`Reader::open_whole`] and [`Reader::read`].
 pub fn dataset(
     library: &Library,
     file: Hid,
@@ -23,8 +23,7 @@ pub fn dataset(
     n_threads: usize,
     seen: &mut dyn FnMut(u64),
 ) -> Result<[u8; 32]> {
-    let dataset = OpenDataset::open(library, file, path)?;
-    let reader = Reader::open(library, dataset.id(), Options { n_threads, ..Options::default() })?;
+    let reader = Reader::open_whole(library, file, path, Options { n_threads, ..Options::default() })?;
     let (mut hash, mut buffer) = (Sha256::new(), Vec::new());
     let dims = reader.dims();
     let n_rows = rows(&reader);

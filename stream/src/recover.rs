@@ -8,6 +8,7 @@ use darkchunk_hdf5::salvage::{self, FoundReport};
 use darkchunk_hdf5::{Error, File, Library};
 
 use crate::convert::copy_user_block;
+use crate::temporary::{Temporary, unfinished};
 use crate::verify::{self, State, Verdict};
 
 /// How a file was recovered.
@@ -69,16 +70,19 @@ pub fn recover(
         None => None,
     };
     let readable = whole.as_ref().map_or(from, |whole| &whole.0);
-    let result = match File::open(library, readable, false) {
-        Ok(source) => objects(library, &source, readable, to, (n_threads, whole.as_ref().map(|_| n_bytes)), watch)
-            .map(|recovered| Outcome::Objects { recovered, n_cut_off }),
-        Err(reason) => bytes(library, from, to).map(|found| Outcome::Bytes { found, reason }),
+    let new = Temporary(Some(unfinished(to)?));
+    let outcome = match File::open(library, readable, false) {
+        Ok(source) => {
+            objects(library, &source, readable, new.path(), (n_threads, whole.as_ref().map(|_| n_bytes)), watch)
+                .map(|recovered| Outcome::Objects { recovered, n_cut_off })?
+        }
+        Err(reason) => bytes(library, from, new.path()).map(|found| Outcome::Bytes { found, reason })?,
     };
-    let nothing = matches!(&result, Ok(Outcome::Bytes { found, .. }) if found.n_frames == 0);
-    if result.is_err() || nothing {
-        let _ = fs::remove_file(to);
+    let is_nothing = matches!(&outcome, Outcome::Bytes { found, .. } if found.n_frames == 0);
+    if !is_nothing {
+        new.finish(to, |place, to| fs::rename(place, to)).map_err(|error| format!("{}: {error}", to.display()))?;
     }
-    result
+    Ok(outcome)
 }
 
 /// A copy of a file with zeros at its end, which goes away.

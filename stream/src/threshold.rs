@@ -106,7 +106,7 @@ impl Frames {
     /// As [`Reader::open`]; [`Error::Argument`] for elements that are no integers, or less than two axes.
     pub fn open(library: &Library, file: Hid, path: &str) -> Result<Self> {
         let reader =
-            Reader::open_path(library, file, path, ReaderOptions { n_threads: 1, ..ReaderOptions::default() })?;
+            Reader::open_whole(library, file, path, ReaderOptions { n_threads: 1, ..ReaderOptions::default() })?;
         let number = number::of_dataset(library, file, path)?;
         let number = number.filter(|number| number.class != number::NumberClass::Real && number.n_bytes <= 4);
         let refused = || Error::Argument(format!("{path} has no frames of integers of up to 32 bits"));

@@ -79,10 +79,8 @@ pub type Seen<'a> = dyn Fn(u64) -> darkchunk_hdf5::Result<()> + Sync + 'a;
 /// Examines the dataset `path` of an open file, with so many threads.
 #[must_use]
 pub fn dataset(library: &Library, file: Hid, path: &str, n_threads: usize, seen: &Seen<'_>) -> Verdict {
-    use darkchunk_hdf5::Error::{CannotOpen, Hdf5};
     match salvage::verify_with(library, file, path, n_threads, seen) {
-        Err(error @ (CannotOpen { .. } | Hdf5 { .. })) => Verdict::because(State::Damaged, error),
-        Err(error) => Verdict::because(State::NotExamined, error),
+        Err(error) => unopened(library, &error),
         Ok(report) if report.is_damaged() => Verdict::new(State::Damaged, report),
         Ok(report) if report.n_not_examined > 0 => by_reader(library, file, path, report, seen),
         Ok(report) if report.not_examined.is_some() => unchunked(library, file, path, report, seen),
@@ -90,6 +88,33 @@ pub fn dataset(library: &Library, file: Hid, path: &str, n_threads: usize, seen:
         Ok(report) if report.n_decoded == 0 => Verdict::new(State::Intact, report),
         Ok(report) => Verdict::new(State::Decodes, report),
     }
+}
+
+/// What is known of a file or an object that HDF5 cannot open.
+#[must_use]
+pub fn unopened(library: &Library, error: &darkchunk_hdf5::Error) -> Verdict {
+    use darkchunk_hdf5::Error::{CannotOpen, Hdf5};
+    if !matches!(error, CannotOpen { .. } | Hdf5 { .. }) {
+        return Verdict::because(State::NotExamined, error);
+    }
+    match other_cause(library, &error.to_string()) {
+        Some(cause) => Verdict::because(State::NotExamined, format!("{cause} ({error})")),
+        None => Verdict::because(State::Damaged, error),
+    }
+}
+
+/// Why HDF5 may say this of what is not damaged.
+fn other_cause(library: &Library, text: &str) -> Option<String> {
+    if text.contains("unable to lock file") || text.contains("already open for") {
+        return Some(
+            "a program has the file open to write, or was killed while it had: verify it when it is closed".to_owned(),
+        );
+    }
+    let (major, minor, patch) = library.version().ok()?;
+    let is_old = major < 2 && (text.contains("version number") || text.contains("unknown version"));
+    is_old.then(|| {
+        format!("HDF5 {major}.{minor}.{patch} does not know this format, if it is not damaged: name a newer one in DARKCHUNK_HDF5")
+    })
 }
 
 /// The chunks of a dataset with a filter that salvage does not know.
@@ -136,6 +161,10 @@ fn unchunked(library: &Library, file: Hid, path: &str, report: Report, seen: &Se
         Ok(info) => info,
         Err(error) => return Verdict::because(State::Damaged, error),
     };
+    let missing = StoredDataset::open_path(library, file, path).and_then(|stored| stored.missing_source());
+    if let (Ok(Some(source)), 1..) = (missing, info.n_bytes) {
+        return Verdict::because(State::NotExamined, format!("{source} is not there, of which it is made"));
+    }
     let report = Report { not_examined: None, ..report };
     if info.n_bytes == 0 || info.stored_bytes == 0 {
         let is_here = info.is_in_one_piece || info.n_bytes == 0;

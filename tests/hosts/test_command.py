@@ -238,3 +238,36 @@ def test_names_cannot_do_anything_to_a_terminal(tmp_path):
         text = run(verb, tmp_path / "a.h5", *more, code=code)
         assert not [c for c in text if c != "\n" and (c < " " or c == "\u202e")], (verb, text)
         assert "  y: intact" not in text.splitlines() and "\\u{1b}[2J\\n" in text, (verb, text)
+
+
+def test_what_is_not_damaged_is_not_called_so(tmp_path, monkeypatch):
+    everything(tmp_path / "a.h5")
+    for link, words in [("/dangling", "a link to /nowhere"), ("/external", "the file other.h5")]:
+        text = " ".join(run("verify", f"{tmp_path / 'a.h5'}:{link}", code=2).split())
+        assert words in text and "DAMAGED" not in text, text
+    # A file that its writer has marked as open; one that is locked.
+    with h5py.File(tmp_path / "b.h5", "w", libver="latest") as file:
+        file["x"] = PIXELS
+        file.flush()
+        found = lines("verify", tmp_path / "b.h5", code=2)
+    assert found[0]["state"] == "not examined" and "a program has the file open" in found[0]["reason"]
+    # Complex numbers, which HDF5 1.10 does not know.
+    old = Path("/usr/lib/x86_64-linux-gnu/libhdf5_serial.so.103")
+    if not old.exists():
+        pytest.skip("no HDF5 1.10 is here")
+    with h5py.File(tmp_path / "c.h5", "w", libver="latest") as file:
+        file["x"], file["complex"] = PIXELS, np.arange(3) + 1j
+    run("verify", tmp_path / "c.h5")
+    monkeypatch.setenv("DARKCHUNK_HDF5", str(old))
+    found = {line["path"]: line for line in lines("verify", tmp_path / "c.h5", code=2)}
+    assert found["/x"]["state"] == "readable" and found["/complex"]["state"] == "not examined"
+    assert "does not know this format" in found["/complex"]["reason"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names are of Unix")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    everything(tmp_path / "a.h5")
+    for name in ("pipe", "pipe.h5"):
+        os.mkfifo(tmp_path / name)
+    assert {line["file"] for line in lines("info", "-r", tmp_path)} == {str(tmp_path / "a.h5")}
+    assert "a pipe" in run("info", tmp_path / "pipe.h5", code=2)

@@ -59,6 +59,7 @@ def test_what_cannot_be_written_is_said(tmp_path):
         ("/compound", ("-o", tmp_path / "x.npy"), "no numbers"),
         ("/strings", ("-o", tmp_path / "x.raw"), "variable length"),
         ("/nothing", ("-o", tmp_path / "x.raw"), "nothing"),
+        ("/empty", (), "no elements"),
         ("/drle", ("-o", tmp_path / "taken.npy"), "is there already"),
         ("/drle", ("-o", tmp_path / "no" / "folder.npy"), "No such file"),
     ]:

@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import resource
+import subprocess
+import sys
 import time
 import zlib
 
@@ -10,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from test_command import lines, run
+from test_command import COMMAND, lines, run
 from test_command_field import IS_PROOF, peak
 
 SHAPE = (12, 60, 80)
@@ -192,6 +195,54 @@ def test_what_was_found_is_kept_beside_the_data_and_verify_shows_it(tmp_path):
         file["entry/data/data"].attrs["darkchunk_comparison"] = "{}"
     assert "not what `darkchunk compare --store` writes" in " ".join(run("verify", lossy, code=2).split())
     assert "HDF5 file" in run("compare", raw, raw, "--html", lossy, code=2)
+
+
+def limited(n_bytes, *arguments):
+    """Runs the command where no file gets longer than this."""
+    command = [str(word) for word in (COMMAND, *arguments)]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+
+    environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, preexec_fn=limit, restore_signals=False, timeout=60
+    )
+
+
+def test_on_a_full_disk_the_file_is_whole_and_there_is_no_half_page(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PROJECTIONS)
+    lossy = stored(tmp_path / "lossy.h5", (PROJECTIONS // 16 * 16 + 8).astype("u2"), chunks=(1, 60, 80), compression="gzip")
+    lossy.chmod(0o640)
+    before, codes = lossy.read_bytes(), []
+    for n_bytes in [1000, len(before) - 1, len(before), len(before) + 512, len(before) + 3000, len(before) + 200_000]:
+        done = limited(n_bytes, "compare", raw, lossy, "--store", "-q")
+        codes.append(done.returncode)
+        if done.returncode:
+            assert "is not stored" in " ".join(done.stderr.split()) and lossy.read_bytes() == before, (n_bytes, done.stderr)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["lossy.h5", "raw.h5"]
+    assert codes[:4] == [2] * 4 and codes[-1] == 0, codes
+    assert "all limits were kept" in " ".join(run("verify", lossy).split()) and lossy.stat().st_mode & 0o777 == 0o640
+    page = tmp_path / "page.html"
+    for is_there in (False, True):
+        done = limited(1000, "compare", raw, lossy, "--html", page)
+        assert done.returncode == 2 and "page.html" in done.stderr, done
+        assert not page.exists() if not is_there else page.read_text() == "old"
+        page.write_text("old")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lossy.h5", "page.html", "raw.h5"]
+
+
+def test_a_file_that_a_program_writes_to_is_not_replaced_and_what_is_in_memory_has_no_file(tmp_path):
+    raw, lossy = stored(tmp_path / "raw.h5", PROJECTIONS), stored(tmp_path / "lossy.h5", PROJECTIONS)
+    with h5py.File(lossy, "r+", locking=True):
+        before = lossy.stat()
+        assert "end that first" in run("compare", raw, lossy, "--store", code=2)
+    assert lossy.stat().st_ino == before.st_ino
+    link = tmp_path / "link.h5"
+    link.symlink_to("lossy.h5")
+    run("compare", raw, link, "--store")
+    assert link.is_symlink() and "all limits were kept" in " ".join(run("verify", lossy).split())
+    assert "--store" in run("compare", raw, "--codec", "zstd", "--store", code=2)
 
 
 def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):

@@ -133,6 +133,41 @@ def test_everything_is_kept_and_all_pixels_are_equal(tmp_path, kind):
             assert file.root.ragged[0].tolist() == [1, 2, 3]
 
 
+def named(path):
+    """A netCDF-4 file with strings, which have a fill value, in chunks and in one piece; and one of h5py's."""
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("n", 3)
+        file.createVariable("sample", str, ("time", "n"))[:2] = np.array([["a", "bb", ""], ["\u00e9", "x" * 500, "c"]], dtype=object)
+        file.createVariable("place", str, ("n",))[1] = "here"
+        file.createVariable("note", str, ())[...] = "one"
+        file.createVariable("never", str, ("time",), fill_value="none")
+    with h5py.File(path, "a") as file:
+        options = {"chunks": (10,), "maxshape": (None,), "compression": "gzip", "fillvalue": "nobody"}
+        # All of it: HDF5 2.0 cannot read such chunks that were never stored where the file is open to read.
+        file.create_dataset("people", (35,), h5py.string_dtype(), **options)[...] = ["some"] * 34 + ["last"]
+        file.create_dataset("pixels", data=PIXELS, chunks=(1, 33, 47))
+
+
+def named_values(path):
+    with netCDF4.Dataset(path) as file:
+        found = {name: np.asarray(file[name][...]).tolist() for name in ("sample", "place", "note", "never")}
+        assert file["sample"].dimensions == ("time", "n")
+    with h5py.File(path) as file:
+        found |= {"people": file["people"][:].tolist(), "chunks": file["people"].id.get_num_chunks()}
+    return found
+
+
+@pytest.mark.parametrize("verb", [["convert", "--to", "zstd:3"], ["recover"]])
+def test_strings_with_a_fill_value_are_what_they_were(tmp_path, verb):
+    named(tmp_path / "a.nc")
+    run(verb[0], tmp_path / "a.nc", "-o", tmp_path / "b.nc", *verb[1:])
+    before, after = named_values(tmp_path / "a.nc"), named_values(tmp_path / "b.nc")
+    assert before == after and before["chunks"] == 4
+    assert before["sample"][1] == ["\u00e9", "x" * 500, "c"] and before["people"][33:] == [b"some", b"last"]
+    run("diff", tmp_path / "a.nc", tmp_path / "b.nc")
+
+
 def test_hdf5s_own_tool_finds_no_difference(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w", userblock_size=1024) as file:
         file.create_dataset("x/data", data=PIXELS, chunks=(1, 33, 47), compression="gzip").attrs["n"] = 3
@@ -178,9 +213,19 @@ def test_pixels_change_only_where_that_is_allowed_and_what_is_lost_is_said(tmp_p
     run(*again[:3], tmp_path / "d.h5", "--to", "zstd:3")
     # Negative pixels are lost with any threshold: that is found, not believed.
     with h5py.File(tmp_path / "n.h5", "w") as file:
-        file["data"] = -1 - noise
-    assert "same pixels" in run("convert", tmp_path / "n.h5", "-o", tmp_path / "m.h5", "--to", "drle:1", code=2)
-    assert not (tmp_path / "m.h5").exists()
+        file.create_dataset("data", data=noise - 2, chunks=(4, 30, 40))
+        # The fill value is kept; what is beyond the edge is no pixel.
+        filled = np.where(noise == 7, -1, noise)
+        file.create_dataset("edge", data=filled, chunks=(4, 30, 40), fillvalue=-1)
+    negative = ("convert", tmp_path / "n.h5", "-o", tmp_path / "m.h5", "--to", "drle:1")
+    text = run(*negative, code=2)
+    assert "/data" in text and "pixels below 0" in text and "--lossy" in text and not (tmp_path / "m.h5").exists()
+    lost = {line["path"]: line.get("lost") for line in lines(*negative, "--lossy")}
+    assert (lost["/data"]["changed"], lost["/edge"]["changed"]) == ((noise < 2).sum(), 0)
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert (file["data"][:] == np.maximum(noise - 2, 0)).all() and (file["edge"][:] == filled).all()
+    (tmp_path / "m.h5").unlink()
+    run("convert", tmp_path / "n.h5", "-o", tmp_path / "m.h5", "-d", "edge=drle:1")
 
 
 def test_what_cannot_be_converted_ends_with_2_and_replaces_nothing(tmp_path, data_folder):
@@ -190,7 +235,8 @@ def test_what_cannot_be_converted_ends_with_2_and_replaces_nothing(tmp_path, dat
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file["data"] = np.random.default_rng(1).random((30, 40, 50))
     for arguments, words in [
-        ((tmp_path / "f.h5", *out, "--to", "drle:1"), "DRLE is for int16"),
+        ((tmp_path / "f.h5", *out, "--to", "drle:1"), "/data has elements of float64: DRLE is for int16"),
+        ((tmp_path / "f.h5", "-n", "--to", "drle:1"), "DRLE is for int16"),
         ((tmp_path / "a.h5", *out, "-d", "chunked_strings=lz4"), "refer to other places"),
         ((tmp_path / "a.h5", *out, "-d", "virtual=lz4"), "in other files or datasets"),
         ((tmp_path / "a.h5", *out, "-d", "nothing=lz4"), "no dataset is meant"),
@@ -219,7 +265,9 @@ def test_files_are_replaced_only_when_that_is_asked_for(tmp_path):
     os.chmod(tmp_path / "a.h5", 0o640)
     source = (tmp_path / "a.h5").read_bytes()
     text = run("convert", tmp_path / "a.h5", "-n", "--to", "zstd")
-    assert "nothing is written" in text and "filter 32015" in text
+    assert "nothing is written" in text and "-> Zstd, level 3" in text
+    assert "shuffle + gzip, level 2" in run("convert", tmp_path / "a.h5", "-n", "--to", "shuffle-gzip:2")
+    assert "bitshuffle, Zstd level 5" in run("convert", tmp_path / "a.h5", "-n", "--to", "bitshuffle-zstd:5")
     assert (tmp_path / "a.h5").read_bytes() == source
     run("convert", tmp_path / "a.h5", "--replace", "--keep-backup", "--to", "zstd")
     assert (tmp_path / "a.h5.before").read_bytes() == source != (tmp_path / "a.h5").read_bytes()
@@ -232,6 +280,18 @@ def test_files_are_replaced_only_when_that_is_asked_for(tmp_path):
     (tmp_path / "a.h5.before").unlink()
     run("convert", "-r", tmp_path, "-o", tmp_path.parent / (tmp_path.name + "-new"), "--to", "lz4")
     same(tmp_path / "folder" / "y.h5", tmp_path.parent / (tmp_path.name + "-new") / "folder" / "y.h5")
+
+
+def test_what_a_killed_run_left_is_named(tmp_path):
+    everything(tmp_path / "a.h5")
+    left = [tmp_path / ".b.h5.4711.unfinished", tmp_path / ".b.npy.12.unfinished"]
+    for path in left:
+        path.write_bytes(b"half")
+    text = run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "lz4")
+    assert ".b.h5.4711.unfinished" in text and ".12." not in text
+    assert ".b.npy.12.unfinished" in run("cat", f"{tmp_path}/a.h5:/lzf", "-o", tmp_path / "b.npy")
+    assert all(path.read_bytes() == b"half" for path in left)
+    assert "unfinished" not in run("convert", tmp_path / "a.h5", "-o", tmp_path / "c.h5", "--to", "lz4")
 
 
 def large(path, n_frames=150):

@@ -152,3 +152,18 @@ def test_strings_are_compared_to_their_end_and_other_padding_is_another_type(tmp
         elements = differences.pop(("/x", "elements"))
         assert (elements["first"], elements["different"], elements["a"]) == ([0], 1, '"ab"')
         assert differences.keys() == {("/x", "attribute")}
+
+
+def test_what_the_bounded_codec_notes_is_one_line(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("data", "more"):
+            file.create_dataset(name, data=PIXELS, chunks=(1, 33, 47)).attrs["units"] = "counts"
+    run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "bounded:absolute=4", "--lossy")
+    with h5py.File(tmp_path / "b.h5", "a") as file:
+        file["data"].attrs["units"] = "photons"
+        names = [name for name in file["data"].attrs if name.startswith("bounded_")]
+    text = " ".join(run("diff", tmp_path / "a.h5", tmp_path / "b.h5", code=1).split())
+    for path in ("/data", "/more"):
+        assert f"{path}: {len(names)} attributes of the bounded codec" in text and f"{path}: 3" not in text
+    assert 'attribute units: "counts"' in text and "bounded_promise" not in text
+    assert text.count("elements differ") == 2 and "bounded_promise" in run("diff", tmp_path / "a.h5", tmp_path / "b.h5", "-v", code=1)

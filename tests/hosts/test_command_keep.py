@@ -80,6 +80,7 @@ def test_what_cannot_be_left_out_ends_with_2_and_writes_nothing(tmp_path):
         (("--keep", "column:/entry/none>1", "--lossy", "--chunk", "1,0,0", "--to", "lz4"), "/entry/none"),
         (("--keep", "column:/entry/data>1", "--lossy", "--chunk", "1,0,0", "--to", "lz4"), "axes"),
         (("--keep", "sum>1", "--lossy", "--keep-of", "/entry/x"), "/entry/x"),
+        (("--keep", "sum>1e9", "--lossy", "--chunk", "1,0,0", "--to", "lz4"), "holds for none of its 12 frames"),
     ]:
         assert words in run("convert", source, "-o", tmp_path / "b.h5", *options, code=2)
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]

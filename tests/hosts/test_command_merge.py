@@ -115,6 +115,50 @@ def test_info_of_a_master_names_the_files_that_are_not_there(tmp_path):
     assert "data_2.h5 are not there: what they have reads as the fill value" in text
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_dataset_whose_source_is_not_there_is_not_taken_for_its_fill_value(tmp_path, is_there):
+    source = master(tmp_path / "run")
+    gone = tmp_path / "run" / "data_1.h5"
+    gone.unlink()
+    if is_there:
+        with h5py.File(gone, "w") as file:
+            file["another"] = 1
+    whole = f"{source}:/entry/whole"
+    for words in (["hash"], ["cat"], ["compare", whole], ["diff", whole], ["verify"], ["threshold"], ["noise"]):
+        text = " ".join(run(words[0], whole, *words[1:], code=2).split())
+        assert "data_1.h5" in text and "is not there" in text, (words, text)
+    found = {line["path"]: line for line in lines("verify", source, code=2)}
+    assert found["/entry/whole"]["state"] == "not examined" and "data_1.h5" in found["/entry/whole"]["reason"]
+    # What is there of the file is.
+    run("hash", f"{source}:/entry/number")
+
+
+@pytest.mark.parametrize("what", ["links", "virtual"])
+def test_a_new_file_from_which_others_are_not_found_is_refused(tmp_path, what):
+    source, archive = master(tmp_path / "run"), tmp_path / "archive"
+    archive.mkdir()
+    with h5py.File(source, "a") as file:
+        for name in ("data_0", "data_1", "data_2", "same", "group") if what == "virtual" else ("whole",):
+            del file["entry"][name]
+    for options in ([], ["-n"]):
+        text = " ".join(run("convert", source, "-o", archive, "--to", "zstd", *options, code=2).split())
+        assert "data_0.h5" in text and str(archive) in text and "--merge" in text and "nor are 2 others" in text, text
+    assert not [*archive.iterdir()]
+    # Beside the old one, where they are converted first, and where all are converted together, they are found.
+    run("convert", source, "-o", tmp_path / "run" / "new.h5", "--to", "zstd")
+    run("convert", "-r", tmp_path / "run", "-o", tmp_path / "all", "--to", "zstd")
+    for number in range(N_FILES):
+        run("convert", tmp_path / "run" / f"data_{number}.h5", "-o", archive, "--to", "zstd")
+    run("convert", source, "-o", archive, "--to", "zstd")
+    for place in (tmp_path / "run" / "new.h5", tmp_path / "all" / "master.h5", archive / "master.h5"):
+        with h5py.File(place) as file:
+            assert (file["entry/whole"][:] if what == "virtual" else file["entry/data_2"][:]).any()
+    # What leads nowhere already can lead nowhere.
+    (tmp_path / "run" / "data_0.h5").unlink()
+    (archive / "data_0.h5").unlink()
+    run("convert", source, "-o", archive / "again.h5", "--to", "zstd")
+
+
 @pytest.mark.parametrize("data", [{"chunk": 3}, {"compression": "gzip", "chunk": 3}, {"compression": "gzip"}, {"fletcher32": True}])
 def test_what_does_not_fit_is_encoded_and_equal(tmp_path, data):
     source = master(tmp_path / "run", **data)

@@ -10,7 +10,7 @@ mod text;
 use std::path::PathBuf;
 
 use darkchunk::element::ElementType;
-use darkchunk_hdf5::{File, Library, load};
+use darkchunk_hdf5::{Library, load};
 use darkchunk_metrics::Limits;
 use darkchunk_metrics::technique::{PeakSearch, Technique};
 use darkchunk_stream::Reader;
@@ -89,8 +89,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
     /// Put what was found beside TEST: an attribute of the dataset, that verify
-    /// shows
-    #[arg(long, requires = "test", conflicts_with = "sweep")]
+    /// shows. Takes room for a copy of the file
+    #[arg(long, conflicts_with_all = ["codec", "sweep"])]
     store: bool,
     /// Write a report as one HTML file
     #[arg(long, value_name = "FILE")]
@@ -157,10 +157,8 @@ impl Tested {
 /// Puts the object beside the dataset that was judged, which is closed by now.
 fn store(library: &Library, tested: &Tested, json: &str) -> Result<(), String> {
     let Tested::Dataset(input) = tested else { return Ok(()) };
-    let failed = |error: String| format!("{}: what was found is not stored: {error}", tested.name());
-    let file = File::open(library, &input.file, true).map_err(|error| failed(error.to_string()))?;
-    compare::proof::store(library, file.id(), &input.path, json).map_err(|error| failed(error.to_string()))?;
-    file.close().map_err(|error| failed(error.to_string()))
+    compare::proof::store(library, &input.file, &input.path, json)
+        .map_err(|error| format!("{}: what was found is not stored: {error}", tested.name()))
 }
 
 fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Result<(Test, Tested), String> {
@@ -278,7 +276,7 @@ fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), Stri
     let file = input.open(library)?;
     let path = input.largest(library, &file)?;
     let failed = |error: darkchunk_stream::Error| format!("{}:{path}: {error}", input.name());
-    let reader = Reader::open_path(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
+    let reader = Reader::open_whole(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
     Ok((reader, path.clone()))
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::convert::{Bar, lost_words};
 use crate::input::{Input, Jobs};
 use crate::interrupt::Interrupt;
-use crate::output::{Style, bytes, complain, print, wrapped};
+use crate::output::{Style, bytes, complain, note_left, print, wrapped};
 use crate::{Found, Outcome};
 
 /// Bytes of a row up to which a brick has 16 of them.
@@ -64,6 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let (steps, info) = {
         let file = input.open(&library)?;
+        convert::check_leads(&library, &file, &input.file, output, &[])
+            .map_err(|why| format!("{}: {why}", arguments.input))?;
         let info = inspect::dataset(&library, file.id(), &input.path)
             .map_err(|error| format!("{}: {error}", arguments.input))?;
         let chunk = arguments.chunk.clone().map_or_else(|| usual(&info), Ok)?;
@@ -71,6 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         (convert::rechunk(&library, &file, &input.path, chunk, to, arguments.lossy)?, info)
     };
     let interrupt = Interrupt::new()?;
+    note_left(output);
     let bar = Bar::new(&steps, style, &interrupt);
     let memory = arguments.memory.saturating_mul(1_000_000);
     let resources = Resources { n_threads: arguments.jobs.n_threads(), memory };

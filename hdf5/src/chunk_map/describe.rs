@@ -179,12 +179,18 @@ pub(crate) fn storage(properties: &Id, rank: usize) -> Result<Storage> {
     })
 }
 
+/// Whether a fill value is set.
+pub(crate) fn has_fill(properties: &Id) -> Result<bool> {
+    let mut status = 0;
+    h5_optional!(properties.library(), H5Pfill_value_defined(properties.get(), &raw mut status))?;
+    Ok(status == H5D_FILL_VALUE_USER_DEFINED)
+}
+
 /// The fill value where one is set. An element may claim 2 GB, so that zeros are not made.
 pub(crate) fn fill(properties: &Id, datatype: Hid, n_bytes: usize, is_always: bool) -> Result<Option<Vec<u8>>> {
-    let (library, mut status, mut time) = (properties.library(), 0, 0);
-    h5_optional!(library, H5Pfill_value_defined(properties.get(), &raw mut status))?;
+    let (library, mut time) = (properties.library(), 0);
     h5_optional!(library, H5Pget_fill_time(properties.get(), &raw mut time))?;
-    if status != H5D_FILL_VALUE_USER_DEFINED || (time == H5D_FILL_TIME_NEVER && !is_always) {
+    if !has_fill(properties)? || (time == H5D_FILL_TIME_NEVER && !is_always) {
         return Ok(None);
     }
     let mut value = buffer(n_bytes)?;

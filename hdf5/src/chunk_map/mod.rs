@@ -20,14 +20,13 @@ mod sources;
 use std::collections::BTreeMap;
 
 pub use crate::dataset::max_stored_len;
-pub(crate) use describe::fill;
-pub(crate) use describe::storage;
 pub use describe::{Storage, StoredDataset, StoredFilter};
+pub(crate) use describe::{fill, has_fill, storage};
 pub(crate) use list::list;
 pub use locate::{Located, read_at};
 pub(crate) use locate::{open_again, user_block};
 pub use mapping::{MappedBox, Mapping, SourcePart};
-pub use sources::{Source, Sources};
+pub use sources::{Source, Sources, source_files};
 
 /// One chunk as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use super::mapping::{Mapping, refuse_overlaps};
 use super::{Storage, StoredDataset, locate};
-use crate::library::{DEFAULT, h5, h5_optional};
+use crate::api::Hid;
+use crate::library::{DEFAULT, Library, h5, h5_optional};
 use crate::object::{self, Id};
 use crate::{Error, Result};
-use darkchunk_hdf5_abi::constants::H5F_ACC_SWMR_READ;
+use darkchunk_hdf5_abi::constants::{H5D_VIRTUAL, H5F_ACC_SWMR_READ};
 
 /// More files are not opened: a process may have 1024 as a rule.
 const MAX_SOURCES: usize = 256;
@@ -213,6 +214,27 @@ impl StoredDataset {
         }
         Ok(())
     }
+}
+
+/// The files of the sources of the virtual dataset `path` by the names that are written, each once, but for its own; of a pattern of names the
+/// first. Of another dataset none.
+///
+/// # Errors
+/// [`Error::Hdf5`]; [`Error::Unsupported`] for a name that is not UTF-8.
+pub fn source_files(library: &Library, at: Hid, path: &str) -> Result<Vec<String>> {
+    let dataset = object::open(library, at, path)?;
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    let (mut files, mut seen, mut n_mappings) = (Vec::new(), HashSet::new(), 0);
+    if h5!(library, H5Pget_layout(properties.get()))? == H5D_VIRTUAL {
+        h5_optional!(library, H5Pget_virtual_count(properties.get(), &raw mut n_mappings))?;
+    }
+    for index in 0..n_mappings.min(MAX_MAPPINGS) {
+        let file = first(&names(&properties, index)?.0);
+        if file != "." && seen.insert(file.clone()) {
+            files.push(file);
+        }
+    }
+    Ok(files)
 }
 
 /// The names of a source's file and dataset, as they are written.

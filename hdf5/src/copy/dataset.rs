@@ -4,10 +4,12 @@ use crate::Result;
 use crate::api::Hid;
 use crate::chunk_map;
 use crate::dataset::{self, StoredFilter};
+use crate::inspect::{self, DatasetInfo, FilterInfo};
 use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::object::{self, Id, c_name};
 use darkchunk::chunk::Filter;
 use darkchunk::codec::ChunkLayout;
+use darkchunk::element::ElementType;
 use darkchunk_hdf5_abi::constants::H5Z_FLAG_OPTIONAL;
 
 /// All filters, for `H5Premove_filter`.
@@ -111,23 +113,36 @@ fn in_its_file(properties: Id, datatype: &Id) -> Result<Id> {
 
 /// The filters with the parameters that are stored.
 fn localised(properties: &Id, datatype: &Id, storage: &NewStorage) -> Result<Vec<StoredFilter>> {
-    if storage.is_localised {
-        let stored = |(id, values): &(u32, Vec<u32>)| StoredFilter { id: *id, values: values.clone() };
-        return Ok(storage.filters.iter().map(stored).collect());
-    }
     let element = object::element_type(properties.library(), datatype.get())?;
-    let fill = object::fill_bits(properties, datatype.get(), element)?;
-    let mut layout = ChunkLayout { fill, ..ChunkLayout::new(element, storage.chunk.clone()) };
-    let mut filters = Vec::new();
-    for (id, values) in &storage.filters {
-        let id = *id;
-        let values = match id {
-            2 => vec![element.n_bytes as u32],
-            _ if Filter::is_known(id) => Filter::localise(id, values, &layout)?,
-            _ => values.clone(),
-        };
-        layout.resized_before |= id != 2;
-        filters.push(StoredFilter { id, values });
+    storage.localised(element, object::fill_bits(properties, datatype.get(), element)?)
+}
+
+impl NewStorage {
+    /// The filters that a dataset gets, with the parameters that are stored and in words.
+    ///
+    /// # Errors
+    /// Why it cannot have one.
+    pub fn filters_of(&self, info: &DatasetInfo) -> Result<Vec<FilterInfo>> {
+        Ok(self.localised(info.element, info.fill)?.into_iter().map(inspect::filter).collect())
     }
-    Ok(filters)
+
+    fn localised(&self, element: ElementType, fill: Option<u32>) -> Result<Vec<StoredFilter>> {
+        if self.is_localised {
+            let stored = |(id, values): &(u32, Vec<u32>)| StoredFilter { id: *id, values: values.clone() };
+            return Ok(self.filters.iter().map(stored).collect());
+        }
+        let mut layout = ChunkLayout { fill, ..ChunkLayout::new(element, self.chunk.clone()) };
+        let mut filters = Vec::new();
+        for (id, values) in &self.filters {
+            let id = *id;
+            let values = match id {
+                2 => vec![element.n_bytes as u32],
+                _ if Filter::is_known(id) => Filter::localise(id, values, &layout)?,
+                _ => values.clone(),
+            };
+            layout.resized_before |= id != 2;
+            filters.push(StoredFilter { id, values });
+        }
+        Ok(filters)
+    }
 }

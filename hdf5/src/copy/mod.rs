@@ -265,7 +265,8 @@ impl Making<'_> {
         let datatype = Id::new(&copier.library, h5!(&copier.library, H5Dget_type(original.get()))?);
         let named = copier.name_of(&datatype)?;
         let changed = self.changed.get(path);
-        if changed.is_none() && named.is_none() {
+        // HDF5 (1.10 to 2.2) copies the place of a fill value that is a string, which is another one in the new file: nothing can be read.
+        if changed.is_none() && named.is_none() && !values::fill_refers(&original, &datatype)? {
             return copier.copy(path, path, links);
         }
         let datatype = match named.and_then(|named| self.types.get(named)) {
@@ -274,7 +275,11 @@ impl Making<'_> {
         };
         // HDF5's own way to keep the name of a datatype (H5O_COPY_MERGE_COMMITTED_DTYPE_FLAG) crashes on sound files.
         let copy = dataset::create(copier.to, path, &original, &datatype, changed, links)?;
-        if changed.is_none() { values::stored(&original, &copy) } else { Ok(()) }
+        let stored = if changed.is_none() { values::stored(&original, &copy) } else { Ok(()) };
+        if stored.is_err() {
+            recover::remove(&copier.library, copier.to, path)?;
+        }
+        stored
     }
 }
 

@@ -125,7 +125,7 @@ impl Recovered {
     }
 }
 
-fn remove(library: &Library, to: Hid, path: &str) -> Result<()> {
+pub(super) fn remove(library: &Library, to: Hid, path: &str) -> Result<()> {
     let name = c_name(path)?;
     h5_tool!(library, H5Ldelete(to, name.as_ptr(), DEFAULT)).map(drop)
 }

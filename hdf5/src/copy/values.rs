@@ -9,6 +9,7 @@ use crate::dataset;
 use crate::element;
 use crate::library::{DEFAULT, Library, h5, h5_optional, h5_tool};
 use crate::object::{self, Id, c_name};
+use crate::virtual_dataset::Blocks;
 use crate::{Error, Result};
 use darkchunk::salvage::buffer;
 use darkchunk_hdf5_abi::constants::{H5D_CHUNKED, H5D_COMPACT, H5D_CONTIGUOUS, H5D_VIRTUAL, H5S_NULL, H5T_REFERENCE};
@@ -81,7 +82,8 @@ pub(super) fn stored(from: &Id, to: &Id) -> Result<()> {
     let dims = object::extent(&space)?.0;
     match chunk_map::storage(&properties, dims.len())? {
         Storage::Chunked { chunk, .. } if !refers => chunks(from, to, &space, &dims, &chunk, kind.get()),
-        Storage::Chunked { .. } | Storage::Contiguous | Storage::Other(_) => all(library, from, to, &kind, &space),
+        Storage::Chunked { chunk, .. } => referring(from, to, &space, (&dims, &chunk), &kind),
+        Storage::Contiguous | Storage::Other(_) => all(library, from, to, &kind, &space),
         Storage::Virtual => Ok(()),
     }
 }
@@ -98,6 +100,30 @@ fn chunks(from: &Id, to: &Id, space: &Id, dims: &[u64], chunk: &[u64], kind: Hid
         }
     }
     Ok(())
+}
+
+/// Copies the elements of chunks that refer to other places of the file. What was never stored stays so.
+fn referring(from: &Id, to: &Id, space: &Id, (dims, chunk): (&[u64], &[u64]), kind: &Id) -> Result<()> {
+    let library = from.library();
+    for (place, _) in chunk_map::list(from, space, dims, chunk)?.iter() {
+        let start: Vec<u64> = place.iter().zip(chunk).map(|(place, chunk)| place * chunk).collect();
+        let count = start.iter().zip(chunk).zip(dims).map(|((start, chunk), dim)| (*chunk).min(dim - start));
+        let count: Vec<u64> = count.collect();
+        let part = Blocks::one(&start, &count).select(library, dims)?;
+        let memory = object::dataspace(library, &count, false)?;
+        let mut values = Values::new(library, kind, &memory)?;
+        h5!(library, H5Dread(from.get(), kind.get(), memory.get(), part.get(), DEFAULT, values.data()))?;
+        h5!(library, H5Dwrite(to.get(), kind.get(), memory.get(), part.get(), DEFAULT, values.data()))?;
+    }
+    Ok(())
+}
+
+/// Whether a dataset of this type has a fill value that refers to another place of the file.
+pub(super) fn fill_refers(dataset: &Id, datatype: &Id) -> Result<bool> {
+    let library = dataset.library();
+    let properties = Id::new(library, h5!(library, H5Dget_create_plist(dataset.get()))?);
+    let refers = || Ok(element::stored(dataset, datatype.get())?.is_none_or(|stored| stored.refers));
+    if chunk_map::has_fill(&properties)? { refers() } else { Ok(false) }
 }
 
 /// Whether what is written to a dataset goes into its own file: that of a virtual one goes to its sources, and an external one may name
@@ -118,7 +144,7 @@ fn is_virtual(dataset: &Id) -> Result<bool> {
     Ok(h5!(library, H5Pget_layout(properties.get()))? == H5D_VIRTUAL)
 }
 
-/// Copies all elements at once. Elements that refer to others are of this size, and data without chunks are small or rare.
+/// Copies all elements at once: data without chunks are small or rare.
 fn all(library: &Library, from: &Id, to: &Id, kind: &Id, space: &Id) -> Result<()> {
     if h5_tool!(library, H5Sget_simple_extent_npoints(space.get()))? <= 0 || !is_in_its_file(to)? {
         return Ok(());

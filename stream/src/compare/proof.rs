@@ -1,10 +1,16 @@
 //! What a comparison found, beside the data that were compared: an attribute of the dataset.
 
+use std::fs::{self, TryLockError};
+use std::io;
+use std::path::Path;
+
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Library, values};
+use darkchunk_hdf5::{File, Library, values};
 use serde_json::Value;
 
 use super::frames::{Frames, checksum};
+use crate::temporary::{Temporary, folder_of, keep_owner, publish, unfinished};
+use crate::unpacked::available;
 use crate::{Error, Options, Reader, Result};
 
 /// The attribute of the dataset that was judged: the JSON object of `darkchunk compare`.
@@ -28,12 +34,42 @@ pub struct Proof {
     pub holds: bool,
 }
 
-/// Puts the object beside the dataset `path` of a file that is open to be written.
+/// Puts the object beside the dataset `path` of the file `place`, in a copy that takes the file's place when it is on the disk: whatever
+/// happens, the file is whole. A program that reads it goes on with what it has opened.
 ///
 /// # Errors
-/// What HDF5 says.
-pub fn store(library: &Library, file: Hid, path: &str, json: &str) -> Result<()> {
-    Ok(values::set_string(library, file, path, NAME, json.trim_end())?)
+/// [`Error::Argument`] where a program writes to the file, there is no room for a copy, or it cannot be written; what HDF5 says. The file is
+/// as it was then.
+pub fn store(library: &Library, place: &Path, path: &str, json: &str) -> Result<()> {
+    let failed = |error: io::Error| Error::Argument(format!("{error}: the file is as it was"));
+    // A symbolic link stays one.
+    let place = place.canonicalize().map_err(failed)?;
+    let file = fs::File::open(&place).map_err(failed)?;
+    // Who writes to it by HDF5 has its lock alone. Not every file system has locks.
+    if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+        return Err(Error::Argument("a program writes to the file: end that first".to_owned()));
+    }
+    check_room(&place, file.metadata().map_err(failed)?.len())?;
+    let copy = Temporary(Some(unfinished(&place).map_err(Error::Argument)?));
+    fs::copy(&place, copy.path()).map_err(failed)?;
+    let written = File::open(library, copy.path(), true)?;
+    values::set_string(library, written.id(), path, NAME, json.trim_end())?;
+    written.close()?;
+    keep_owner(copy.path(), &place).map_err(failed)?;
+    publish(copy.path(), &place, &place).map_err(failed)?;
+    copy.keep();
+    Ok(())
+}
+
+/// Refuses before a disk is filled that others write to.
+fn check_room(place: &Path, n_bytes: u64) -> Result<()> {
+    match available(folder_of(place)) {
+        Some(room) if room < n_bytes => Err(Error::Argument(format!(
+            "there is room for {room} bytes, and a copy of the file, which is to take its place, has {n_bytes}: make room, or keep what \
+             --json prints"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What the dataset `path` says of itself; `None` where it says nothing. All of it is read.

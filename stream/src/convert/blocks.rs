@@ -91,7 +91,8 @@ impl<'a> Blocks<'a> {
         Ok(part)
     }
 
-    /// Reads a block, and what is beyond the edge as the fill value, into the whole of `pixels`.
+    /// Reads a block, and what is beyond the edge as the fill value, into the whole of `pixels`. Returns the bytes that are there: if not
+    /// all are, they are at the front of `part`, too.
     pub(crate) fn read_padded(
         &self,
         from: &impl Pixels,
@@ -99,10 +100,9 @@ impl<'a> Blocks<'a> {
         fill: Option<&[u8]>,
         part: &mut [u8],
         pixels: &mut [u8],
-    ) -> Result<()> {
+    ) -> Result<usize> {
         if block.count == self.block {
-            self.read(from, block, pixels)?;
-            return Ok(());
+            return self.read(from, block, pixels).map(|pixels| pixels.len());
         }
         match fill {
             Some(fill) => pixels.chunks_exact_mut(fill.len()).for_each(|pixel| pixel.copy_from_slice(fill)),
@@ -116,7 +116,7 @@ impl<'a> Blocks<'a> {
             let at = place * self.element_bytes;
             pixels[at..at + row_bytes].copy_from_slice(bytes);
         }
-        Ok(())
+        Ok(part.len())
     }
 }
 

@@ -139,6 +139,11 @@ pub(super) fn look(
     let failed = |error: Error| format!("{path}: {error}");
     let frames = Frames::open(library, file, path, keep).map_err(failed)?;
     let left_out = frames.all(resources, watch).map_err(failed)?;
+    let is_kept = |(left_out, stored): (&bool, &bool)| *stored && !left_out;
+    if left_out.contains(&true) && !left_out.iter().zip(&frames.stored).any(is_kept) {
+        let n_frames = left_out.len();
+        return Err(format!("{path}: --keep holds for none of its {n_frames} frames, so there is no new file"));
+    }
     Ok(Some(Kept { step, left_out, stored: frames.stored }))
 }
 

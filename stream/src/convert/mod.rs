@@ -6,6 +6,7 @@
 //! whatever happens, there is the old file and no new one.
 
 pub(crate) mod blocks;
+mod elsewhere;
 pub mod keep;
 mod merge;
 mod parts;
@@ -18,11 +19,13 @@ pub mod spec;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::temporary::{Temporary, sync_folder};
+pub use crate::temporary::left_unfinished;
+use crate::temporary::{Temporary, keep_owner, publish, unfinished};
 use darkchunk_hdf5::copy::Copier;
 use darkchunk_hdf5::{File, Library, inspect, promise};
+pub use elsewhere::check_leads;
 use keep::Kept;
 use parts::Parts;
 pub use pixels::{Lost, Resources};
@@ -129,7 +132,8 @@ pub fn convert(
         kept.mark(library, &place, path).map_err(|error| format!("{path}: {error}"))?;
     }
     note_promises(library, &place, steps)?;
-    keep_owner(&place, to).map_err(failed)?;
+    keep_owner(&place, to)
+        .map_err(|error| format!("{}: {error}: nothing was replaced; write another file with -o", to.display()))?;
     if let Some(backup) = output.backup {
         // A second name of the old file, so that there is no moment without one.
         fs::hard_link(to, backup).map_err(|error| format!("{}: {error}", backup.display()))?;
@@ -186,7 +190,7 @@ fn make_parts(
         let part = File::create(library, &parts.place(number)).map_err(text)?;
         Copier::part(library, source.id(), path, storage, part.id(), parts::NAME).map_err(text)?;
         let seen = |n_bytes| go_on(watch, n_bytes);
-        pixels::encode(library, &source, path, &part, parts::NAME, &storage.chunk, None, resources, &seen)
+        pixels::encode(library, &source, (step, storage), (&part, parts::NAME), None, resources, &seen)
             .map_err(|error| format!("{path}: {error}"))?;
         part.close().map_err(text)?;
         if let Some(line) = line {
@@ -194,12 +198,6 @@ fn make_parts(
         }
     }
     Ok(())
-}
-
-/// The name that a file has until it is finished: in the same folder, and of no other process.
-fn unfinished(to: &Path) -> Result<PathBuf, String> {
-    let name = to.file_name().ok_or_else(|| format!("{} is no name of a file", to.display()))?;
-    Ok(to.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id())))
 }
 
 /// What was written, and how many bytes were decoded for each step.
@@ -228,7 +226,7 @@ fn write(
     };
     copier.objects(&changed, &mut made).map_err(text)?;
     let mut decoded = vec![None; steps.len()];
-    for (number, Step { path, storage, is_verbatim, .. }) in steps.iter().enumerate() {
+    for (number, step @ Step { path, storage, is_verbatim, .. }) in steps.iter().enumerate() {
         let Some(storage) = storage else { continue };
         let seen = |n_bytes| go_on(watch, n_bytes);
         let written = match parts {
@@ -240,7 +238,7 @@ fn write(
             None => {
                 watch.begin(Phase::Encode, path);
                 let kept = what.kept(number);
-                pixels::encode(library, &source, path, &target, path, &storage.chunk, kept, resources, &seen).map(Some)
+                pixels::encode(library, &source, (step, storage), (&target, path), kept, resources, &seen).map(Some)
             }
         };
         decoded[number] = written.map_err(|error| format!("{path}: {error}"))?;
@@ -327,36 +325,4 @@ pub(crate) fn copy_user_block(from: &Path, to: &Path) -> std::io::Result<()> {
         target.flush()?;
     }
     Ok(())
-}
-
-/// Gives a finished file the owner of the one that it replaces.
-#[cfg(unix)]
-fn keep_owner(place: &Path, to: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, chown};
-    let Ok(old) = fs::metadata(to) else { return Ok(()) };
-    let new = fs::metadata(place)?;
-    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
-        return Ok(());
-    }
-    chown(place, Some(old.uid()), Some(old.gid())).map_err(|error| {
-        let (user, group) = (old.uid(), old.gid());
-        let why = format!(
-            "it belongs to user {user} and group {group}, which cannot be given to a new file ({error}): nothing was replaced; write \
-             another file with -o"
-        );
-        std::io::Error::new(error.kind(), why)
-    })
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_place: &Path, _to: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Gives a finished file its name, with the rights of the old one.
-fn publish(place: &Path, from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::set_permissions(place, fs::metadata(from)?.permissions())?;
-    fs::File::open(place)?.sync_all()?;
-    fs::rename(place, to)?;
-    sync_folder(to)
 }

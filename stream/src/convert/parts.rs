@@ -15,7 +15,7 @@ use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use crate::Result;
 use crate::identity::state;
-use crate::temporary::folder_of;
+use crate::temporary::left_unfinished;
 
 /// The name of the dataset in each part.
 pub(super) const NAME: &str = "/data";
@@ -32,7 +32,7 @@ impl Parts {
     pub(super) fn open(from: &Path, to: &Path) -> std::io::Result<Self> {
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = to.with_file_name(format!(".{name}.parts"));
-        remove_unfinished(to, &name)?;
+        left_unfinished(to)?.iter().try_for_each(fs::remove_file)?;
         let source = format!("darkchunk parts 2 {}", state(from)?);
         let list = fs::read_to_string(folder.join("list")).unwrap_or_default();
         // A line that was cut off is none.
@@ -108,19 +108,6 @@ pub(super) fn line(number: usize, path: &str, storage: &NewStorage, sources: &st
 pub(super) fn sources(library: &Library, from: &File, path: &str) -> Option<String> {
     let stored = StoredDataset::open_path(library, from.id(), path).ok()?;
     stored.files().ok()?.iter().map(|file| Some(format!("; {file:?} {}", state(file).ok()?))).collect()
-}
-
-/// What a run that was killed left of the new file.
-fn remove_unfinished(to: &Path, name: &str) -> std::io::Result<()> {
-    let folder = folder_of(to);
-    for entry in fs::read_dir(folder)? {
-        let found = entry?.file_name().to_string_lossy().into_owned();
-        let middle = found.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".unfinished"));
-        if middle.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
-            fs::remove_file(folder.join(found))?;
-        }
-    }
-    Ok(())
 }
 
 /// Puts the chunks of a part into the dataset `path` of the new file.

@@ -6,17 +6,21 @@ use darkchunk::Exec;
 use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk::pipeline::Pipeline;
 use darkchunk_hdf5::chunk_map::{ChunkMap, Storage, StoredDataset};
-use darkchunk_hdf5::copy::NewDataset;
+use darkchunk_hdf5::copy::{NewDataset, NewStorage};
 use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use super::blocks::{Block, Blocks, Pixels, in_threads, two_buffers};
 use super::keep::Kept;
+use super::plan::Step;
 use super::regions::{self, Region};
 use super::spec::Loss;
 use crate::{Error, Options, Reader, Result};
 
 /// Memory that a thread takes: a block as it is read, padded, encoded, waiting; and what the reader has.
 const BLOCKS_A_THREAD: u64 = 6;
+
+/// The filter that keeps nothing below 0.
+pub(super) const DRLE: u32 = 36114;
 
 /// How much may be used.
 #[derive(Debug, Clone, Copy)]
@@ -84,20 +88,18 @@ fn region(library: &Library, file: &File, path: &str, chunk: &[u64], resources: 
     Ok(regions::shape(stored.dims(), old, chunk, stored.element().n_bytes, n_bytes))
 }
 
-/// Encodes all pixels of the dataset `path` of `from` into the empty dataset `to_path` of `to`, whose chunks have the shape `chunk`. Returns
-/// how many bytes were decoded for that.
-#[allow(clippy::too_many_arguments, reason = "two datasets, and how")]
+/// Encodes all pixels of the dataset of a step, in the file `from`, into the empty dataset `to_path` of `to`, which is stored as the step says.
+/// Returns how many bytes were decoded for that.
 pub(super) fn encode(
     library: &Library,
     from: &File,
-    path: &str,
-    to: &File,
-    to_path: &str,
-    chunk: &[u64],
+    (step, storage): (&Step, &NewStorage),
+    (to, to_path): (&File, &str),
     kept: Option<&Kept>,
     resources: Resources,
     seen: &dyn Fn(u64) -> Result<()>,
 ) -> Result<u64> {
+    let (path, chunk) = (&*step.path, &*storage.chunk);
     let shape = region(library, from, path, chunk, resources)?;
     let source = open(library, from, path, if shape.is_some() { resources.n_threads } else { 1 })?;
     let target = NewDataset::open(library, to.id(), to_path)?;
@@ -106,7 +108,10 @@ pub(super) fn encode(
     // What was never stored stays so where chunks are the same.
     let map = source.stored.map().ok().filter(|_| source.reader.chunk() == Some(chunk));
     let (reader, fill) = (&source.reader, source.stored.fill());
-    let encoder = Encoder { fill, chunk, map, kept, pipeline, target, resources, seen };
+    let has_drle = target.filters().iter().any(|filter| filter.id == DRLE);
+    let is_exact = has_drle && step.loss == Loss::None && reader.element().class == ElementClass::Signed;
+    let signed = is_exact.then(|| reader.element());
+    let encoder = Encoder { fill, chunk, map, kept, pipeline, signed, target, resources, seen };
     let (dims, n_bytes) = (reader.dims().to_vec(), reader.element().n_bytes);
     let Some(shape) = shape else {
         let origin = vec![0; dims.len()];
@@ -130,6 +135,8 @@ struct Encoder<'a> {
     map: Option<ChunkMap>,
     kept: Option<&'a Kept>,
     pipeline: Pipeline,
+    /// Elements of which none may be below 0.
+    signed: Option<ElementType>,
     target: NewDataset,
     resources: Resources,
     seen: &'a dyn Fn(u64) -> Result<()>,
@@ -143,7 +150,7 @@ impl Encoder<'_> {
             let place: Vec<u64> = start.iter().zip(chunk).map(|(start, chunk)| start / chunk).collect();
             map.is_some_and(|map| map.get(&place).is_none())
         };
-        let (kept, pipeline) = (self.kept, &self.pipeline);
+        let (kept, pipeline, signed) = (self.kept, &self.pipeline, self.signed);
         in_threads(
             blocks.len(),
             self.resources.threads_for(n_bytes),
@@ -153,7 +160,14 @@ impl Encoder<'_> {
                 if is_missing(&block.start) || !has(kept, &block) {
                     return Ok(None);
                 }
-                blocks.read_padded(from, &block, fill, part, pixels)?;
+                let n_there = blocks.read_padded(from, &block, fill, part, pixels)?;
+                let there = if n_there < n_bytes { &part[..n_there] } else { &*pixels };
+                if signed.is_some_and(|element| has_negative(there, element, fill)) {
+                    return Err(Error::Argument(format!(
+                        "the chunk at {:?} has pixels below 0, which DRLE makes 0: --lossy allows that, or choose another target",
+                        block.start
+                    )));
+                }
                 let encoded = pipeline.encode(Exec::current(), pixels);
                 encoded.map(Some).map_err(|reason| Error::Chunk { offset: block.start, source: reason })
             },
@@ -165,6 +179,12 @@ impl Encoder<'_> {
             },
         )
     }
+}
+
+/// Whether an integer is below 0 that DRLE makes 0: it keeps the fill value.
+fn has_negative(pixels: &[u8], element: ElementType, fill: Option<&[u8]>) -> bool {
+    let sign = if element.order == ByteOrder::Big { 0 } else { element.n_bytes - 1 };
+    pixels.chunks_exact(element.n_bytes).any(|pixel| pixel[sign] & 0x80 != 0 && Some(pixel) != fill)
 }
 
 /// Whether a block is in the new file: its frame may be left out.

@@ -1,5 +1,6 @@
 //! Which datasets are to be stored otherwise, and how.
 
+use darkchunk::element::ElementClass;
 use darkchunk::pipeline::{self, Pipeline};
 use darkchunk_hdf5::copy::NewStorage;
 use darkchunk_hdf5::inspect::{self, DatasetInfo, FilterInfo};
@@ -8,6 +9,7 @@ use darkchunk_hdf5::{File, Library};
 
 use super::keep::Rule;
 use super::merge;
+use super::pixels::DRLE;
 use super::spec::{Loss, Spec, matches};
 use crate::filters::Chain;
 
@@ -79,6 +81,11 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
             storage(&info, spec, named.is_some(), rules).map(|storage| (storage, false))
         }
         .map_err(|why| format!("{}: {why}", entry.path))?;
+        if let Some((storage, _)) = &storage {
+            storage.filters_of(&info).map_err(|why| {
+                format!("{} has elements of {}: {why}; leave it as it is with -d {0}=keep", entry.path, info.datatype)
+            })?;
+        }
         if storage.is_some() && !is_verbatim {
             check_filters(library, &entry.path, &info)
                 .map_err(|why| format!("{why}, or leave the dataset as it is with -d {}=keep", entry.path))?;
@@ -87,7 +94,7 @@ pub fn plan(library: &Library, file: &File, rules: &Rules) -> Result<Vec<Step>, 
         steps.push(Step { path: entry.path.clone(), info, storage, loss, is_verbatim, keep: Vec::new() });
     }
     if let Some(pattern) = unused.first().filter(|_| !rules.may_miss) {
-        return Err(format!("no dataset is meant by {pattern}"));
+        return Err(format!("no dataset is meant by {pattern}: `darkchunk info` lists them"));
     }
     if !rules.keep.is_empty() {
         leave_out(&mut steps, rules)?;
@@ -220,6 +227,10 @@ pub(super) fn asked(
             before.words
         ));
     }
+    // What is below 0 becomes 0 by any threshold. Without --lossy the first such pixel is an error.
+    let is_signed = info.element.class == ElementClass::Signed;
+    let has_drle = filters.iter().any(|(id, _)| *id == DRLE);
+    let loss = if loss == Loss::None && rules.lossy && is_signed && has_drle { Loss::Threshold(1) } else { loss };
     Ok(Some((NewStorage { chunk, filters: filters.to_vec(), is_localised: false }, loss)))
 }
 

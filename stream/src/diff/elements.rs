@@ -6,7 +6,7 @@ use darkchunk_hdf5::inspect::DatasetInfo;
 use darkchunk_hdf5::number::{self, NumberType, Scalar};
 use darkchunk_hdf5::text::{self, Padding};
 use darkchunk_hdf5::values::{Objects, Value};
-use darkchunk_hdf5::{File, Library, OpenDataset};
+use darkchunk_hdf5::{File, Library};
 
 use super::Options;
 use crate::convert::blocks::{Blocks, in_threads, two_buffers};
@@ -129,10 +129,8 @@ impl Found {
 }
 
 struct One {
-    // Before the dataset, which it reads.
     reader: Reader,
     kind: Kind,
-    _dataset: OpenDataset,
 }
 
 /// What elements are compared as.
@@ -146,14 +144,14 @@ enum Kind {
 
 impl One {
     fn open(library: &Library, (file, path): (&File, &str)) -> Result<Self> {
-        let dataset = OpenDataset::open(library, file.id(), path)?;
-        let reader = Reader::open(library, dataset.id(), crate::Options { n_threads: 1, ..crate::Options::default() })?;
+        let options = crate::Options { n_threads: 1, ..crate::Options::default() };
+        let reader = Reader::open_whole(library, file.id(), path, options)?;
         let kind = match (number::of_dataset(library, file.id(), path)?, text::of_dataset(library, file.id(), path)?) {
             (Some(number), _) => Kind::Number(number),
             (None, Some(padding)) => Kind::Text(padding),
             (None, None) => Kind::Bytes,
         };
-        Ok(Self { reader, kind, _dataset: dataset })
+        Ok(Self { reader, kind })
     }
 }
 

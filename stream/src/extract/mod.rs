@@ -6,9 +6,9 @@ mod tiff;
 
 use std::io::Write;
 
-use darkchunk_hdf5::Library;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::number::{self, NumberType};
+use darkchunk_hdf5::{Library, inspect};
 
 use crate::{Error, Options, Reader, Result};
 pub use selection::{Selected, Slice};
@@ -39,9 +39,17 @@ impl Extract {
     /// The elements that `slices` mean of the dataset `path`; all without any.
     ///
     /// # Errors
-    /// As [`Reader::open`]; [`Error::Argument`] for slices that mean nothing in it.
+    /// As [`Reader::open_whole`]; [`Error::Argument`] for slices that mean nothing in it.
     pub fn open(library: &Library, file: Hid, path: &str, slices: &[Slice], n_threads: usize) -> Result<Self> {
-        let reader = Reader::open_path(library, file, path, Options { n_threads, ..Options::default() })?;
+        let info = inspect::dataset(library, file, path)?;
+        if info.dims.is_none() {
+            return Err(Error::Argument("it is empty (of a null dataspace): it has no elements".to_owned()));
+        }
+        if info.refers {
+            let why = format!("its elements are no bytes of the dataset's own ({}): h5dump shows them", info.datatype);
+            return Err(Error::Argument(why));
+        }
+        let reader = Reader::open_whole(library, file, path, Options { n_threads, ..Options::default() })?;
         let number = number::of_dataset(library, file, path)?;
         let selected = Selected::new(reader.dims(), slices)?;
         Ok(Self { reader, number, selected })

@@ -122,6 +122,22 @@ impl Reader {
         Self::of(StoredDataset::open_path(library, at, path)?, options)
     }
 
+    /// The same where something is said of all elements: a virtual dataset with a source that is not there is refused, as HDF5 would give
+    /// the fill value for what that has.
+    ///
+    /// # Errors
+    /// As [`open_path`](Self::open_path); [`Error::Argument`] with the source.
+    pub fn open_whole(library: &Library, at: Hid, path: &str, options: Options) -> Result<Self> {
+        let dataset = StoredDataset::open_path(library, at, path)?;
+        // Where it cannot be said, HDF5 is asked for the elements.
+        if let Ok(Some(source)) = dataset.missing_source() {
+            return Err(Error::Argument(format!(
+                "{source} is not there, of which the virtual dataset is made: HDF5 would give the fill value for what it has"
+            )));
+        }
+        Self::of(dataset, options)
+    }
+
     fn of(dataset: StoredDataset, options: Options) -> Result<Self> {
         let n_threads = match options.n_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
