@@ -149,9 +149,9 @@ pub(crate) unsafe extern "C" fn dc_recorder_push_frames(
         // SAFETY: promised by the caller.
         let rows = unsafe { slice(rows.cast::<u8>(), if_given(rows, rows_len), "rows") }?;
         let (frame_bytes, mut pushed, mut n_done) = (recording.frame_bytes(), pushed.iter_mut(), 0);
-        let lent = (0..).zip(frames).map(|(index, frame)| {
-            let buffer: Option<&*mut c_void> = buffers.get::<usize>(index);
-            recorder.lent((*frame, frame_bytes), &[], buffer.copied().unwrap_or(frame.cast_mut()))
+        let lent = frames.iter().enumerate().map(|(index, frame)| {
+            let buffer = buffers.get(index).copied().unwrap_or(frame.cast_mut());
+            recorder.lent((*frame, frame_bytes), &[], buffer)
         });
         let result = push_all(&mut **recording, numbers, lent, rows, |found| {
             pushed.next().into_iter().for_each(|place| *place = code(found));
