@@ -31,6 +31,16 @@ impl Settings {
     pub fn new(shape: Shape) -> Self {
         Self { shape, rules: Rules::default(), noise: None, data_range: None }
     }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.rules.check(self.shape)?;
+        match self.data_range {
+            Some(range) if !(range.is_finite() && range > 0.0) => {
+                Err(Error::Setting("the range of the data must be above 0".into()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The frames beside one that is in the sample.
@@ -84,10 +94,7 @@ impl Comparison {
     /// # Errors
     /// [`Error::Setting`] for a mask of another shape, and a range that is not above 0.
     pub fn new(settings: Settings) -> Result<Self> {
-        settings.rules.check(settings.shape)?;
-        if settings.data_range.is_some_and(|range| !(range.is_finite() && range > 0.0)) {
-            return Err(Error::Setting("the range of the data must be above 0".into()));
-        }
+        settings.check()?;
         let (shape, noise) = (settings.shape, settings.noise);
         // Without a model a ghost is looked for as in counts of photons.
         let known = noise.unwrap_or(NoiseModel::COUNTER);

@@ -10,6 +10,7 @@
 //! * [`Rules`] say which pixels count: those that are not masked, no sentinels, not saturated. The others must be exact, and are
 //!   counted where they are not.
 //! * [`technique`]: what an experiment makes of its frames: rings, peaks, correlations in time, lines, half sets and slices of tomography.
+//! * [`FloatComparison`]: the same of real numbers, of which no noise is known: errors, range, zeros, what must be exact.
 //! * [`ThresholdSweep`] says what several thresholds take from frames, and of their spots.
 //! * [`Limits`] judge a report.
 //! * [`NoiseModel`] gives σ, [`Repeats`] finds it from frames of a scene that stands still, and [`Transfer`] measures it also where something moves, with errors and doubts.
@@ -40,6 +41,7 @@ mod comparison;
 mod dispersion;
 mod error;
 mod fixed;
+mod floats;
 mod flux;
 mod ghost;
 mod isa;
@@ -70,6 +72,7 @@ pub use bins::{N_BINS, bin_of, bin_range};
 pub use comparison::{Beside, Comparison, Errors, PixelCounts, Report, SampleReport, Settings, SigmaReport};
 pub use dispersion::{Dispersion, DispersionReport};
 pub use error::{Error, Result};
+pub use floats::{FloatComparison, FloatError, FloatErrors, FloatPixels, FloatReport};
 pub use flux::{Flux, FluxReport};
 pub use ghost::{Found, Ghost, GhostReport, Triple};
 pub use ks::{KsTest, ValueCounts};

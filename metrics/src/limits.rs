@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BiasAtMean, Report};
+use crate::{BiasAtMean, Exactness, Report};
 
 /// What may be lost. A limit of `None` is not checked. The defaults are for data that are used pixel by pixel: images, projections.
 ///
@@ -199,7 +199,10 @@ impl Limits {
                 });
             }
         }
-        let excluded = report.pixels.excluded;
+        self.judge_excluded(&report.pixels.excluded, checks);
+    }
+
+    pub(crate) fn judge_excluded(&self, excluded: &Exactness, checks: &mut Vec<Check>) {
         let changed = excluded.n_masked_changed + excluded.n_saturated_changed + excluded.n_became_invalid;
         let limit = self.changed_excluded.map(|limit| limit as f64);
         check(checks, "changed_excluded", limit, changed as f64, || {

@@ -21,6 +21,7 @@ from ._errors import ArgumentError, Error
 from ._filters import Filter
 
 _Data = str | os.PathLike[str] | ArrayLike
+_ELEMENTS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
 @contextmanager
@@ -32,8 +33,8 @@ def _named(data: _Data, what: str) -> Iterator[str]:
     import h5py
 
     array = np.asarray(data)
-    if array.dtype.kind not in "iu":
-        raise ArgumentError(f"{what} has elements of {array.dtype}: integers of 8, 16 and 32 bits can be compared")
+    if array.dtype.name not in _ELEMENTS:
+        raise ArgumentError(f"{what} has elements of {array.dtype}: {', '.join(_ELEMENTS)} can be compared")
     with tempfile.TemporaryDirectory(prefix="darkchunk-") as folder:
         name = os.path.join(folder, f"{what}.h5")
         with h5py.File(name, "w") as file:
@@ -62,7 +63,8 @@ def compare(
 
     Args:
         reference: the counts as they were measured: `"FILE"` or `"FILE:/PATH"`, or an array of integers of 8, 16 or 32
-            bits (frames, height, width).
+            bits (frames, height, width); or float32 or float64, of which nothing is said in sigma: errors, range,
+            zeros, and whether NaN and the like are kept.
         test: the same, decoded from something lossy. A whole dataset is read in blocks, whatever its size; an array is
             first written to a temporary file.
         codec: in place of `test`, a codec that is applied in memory: `Bounded(noise=1)`, or in the words of the command

@@ -33,6 +33,27 @@ def test_a_codec_is_applied_and_limits_are_ones_own(tmp_path):
     assert "peaks" in found["technique"]
 
 
+def test_floats_are_compared_in_their_own_unit(tmp_path):
+    volume = np.random.default_rng(4).normal(2, 3, (5, 40, 50)).astype("f4")
+    volume[0, :2], volume[1, 3] = np.nan, -9999
+    found = darkchunk.compare(volume, codec=darkchunk.Bounded(absolute=0.25, sentinels=(-9999.0,)), sentinels=[-9999])
+    assert found["verdict"]["passes"] and found["ratio"] > 3 and found["element"] == "float32"
+    assert 0.24 < found["report"]["errors"]["max_error"] <= 0.25
+    assert found["report"]["pixels"]["excluded"] == {
+        "n_masked": 150,
+        "n_masked_changed": 0,
+        "n_saturated": 0,
+        "n_saturated_changed": 0,
+        "n_became_invalid": 0,
+    }
+    other = np.nan_to_num(volume) * np.float32(1.5)
+    found = darkchunk.compare(volume, other, sentinels=[-9999])
+    broken = [check["name"] for check in found["verdict"]["checks"] if not check["is_kept"]]
+    assert broken == ["flux", "changed_excluded"]
+    error = (other.astype(float) - volume)[np.isfinite(volume) & (volume != -9999)]
+    assert found["report"]["errors"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-12)
+
+
 def test_masked_pixels_and_sentinels_do_not_count():
     mask = np.zeros((40, 50), bool)
     mask[3, 4] = True
@@ -46,8 +67,12 @@ def test_masked_pixels_and_sentinels_do_not_count():
 def test_what_cannot_be_compared_is_an_error_that_says_why(tmp_path):
     with pytest.raises(darkchunk.ArgumentError, match="either test or codec"):
         darkchunk.compare(FRAMES)
-    with pytest.raises(darkchunk.ArgumentError, match="float"):
+    with pytest.raises(darkchunk.ArgumentError, match="float16"):
+        darkchunk.compare(FRAMES.astype("f2"), FRAMES)
+    with pytest.raises(darkchunk.ArgumentError, match="must be the same"):
         darkchunk.compare(FRAMES.astype("f4"), FRAMES)
+    with pytest.raises(darkchunk.ArgumentError, match="--technique is for counts"):
+        darkchunk.compare(FRAMES.astype("f4"), codec="bounded:absolute=1", technique="mx")
     with pytest.raises(darkchunk.ArgumentError, match="same shape"):
         darkchunk.compare(FRAMES, FRAMES[:3])
     with pytest.raises(darkchunk.ArgumentError, match="not known"):

@@ -7,7 +7,7 @@ use common::maker::{self, Layout, Spec, create, open};
 use common::path;
 use darkchunk_metrics::{Limits, NoiseModel, Rules};
 use darkchunk_sim::regimes;
-use darkchunk_stream::compare::{self, Found, Noise, Options, Test};
+use darkchunk_stream::compare::{self, Data, Found, FoundFloats, Noise, Options, Test};
 use darkchunk_stream::{Error, Reader};
 use std::path::{Path, PathBuf};
 
@@ -80,11 +80,11 @@ fn the_number_of_threads_and_the_way_it_is_stored_change_nothing() {
     let options = |n_threads| Options { n_threads, ..Options::default() };
     let expected = run(&reference, with(&test), &options(1)).unwrap();
     assert_eq!(expected.report.errors.max_error, 16);
-    assert_eq!((expected.n_frames, expected.sample.len()), (11, 9));
+    assert_eq!((expected.data.n_frames, expected.sample.len()), (11, 9));
     for (path, n_threads) in [(&test, 5), (&whole, 2), (&big, 3)] {
         let found = run(&reference, with(path), &options(n_threads)).unwrap();
-        let without_storage = |found: &Found| Found { test_stored: None, ..found.clone() };
-        assert_eq!(without_storage(&found), without_storage(&expected), "{path:?}");
+        let data = Data { test_stored: expected.data.test_stored, ..found.data.clone() };
+        assert_eq!(Found { data, ..found }, expected, "{path:?}");
     }
 }
 
@@ -101,7 +101,7 @@ fn frames_may_be_counted_by_several_axes_or_none() {
     };
     let (three, four, two) = (of("three", &[6, 40, 64]), of("four", &[2, 3, 40, 64]), of("two", &[40, 64]));
     assert_eq!(three.report, four.report);
-    assert_eq!((two.n_frames, two.report.pixels.n_valid), (1, 2560));
+    assert_eq!((two.data.n_frames, two.report.pixels.n_valid), (1, 2560));
     assert_eq!(of("one", &[64]).report.pixels.n_valid, 64);
 }
 
@@ -112,13 +112,16 @@ fn a_codec_in_memory_is_that_codec_in_a_file() {
     let found = run(&reference, codec(BOUNDED, &[2, 1]), &Options::default()).unwrap();
     let sigma = found.report.sigma.unwrap();
     assert!(sigma.max <= 0.5 && sigma.max > 0.4, "{sigma:?}");
-    assert!(found.ratio().unwrap() > 3.0 && found.bits_a_pixel().unwrap() < 5.0);
-    assert!(found.speed.unwrap().encode > 0.0);
-    assert_ne!(found.reference_crc32, found.test_crc32);
+    assert!(found.data.ratio().unwrap() > 3.0 && found.data.bits_a_pixel().unwrap() < 5.0);
+    assert!(found.data.speed.unwrap().encode > 0.0);
+    assert_ne!(found.data.reference_crc32, found.data.test_crc32);
     let exact = run(&reference, codec(BOUNDED, &[]), &Options::default()).unwrap();
     assert_eq!((exact.report.errors.max_error, exact.verdict.passes), (0, true));
-    assert_eq!(exact.reference_crc32, exact.test_crc32);
-    assert_eq!(exact.reference_crc32, crc32fast::hash(&x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>()));
+    assert_eq!(exact.data.reference_crc32, exact.data.test_crc32);
+    assert_eq!(
+        exact.data.reference_crc32,
+        crc32fast::hash(&x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>())
+    );
     let refused = run(&reference, codec(DRLE, &[1, 2, 3, 4, 5, 6, 7]), &Options::default()).unwrap_err();
     assert!(refused.to_string().contains("36114"), "{refused}");
 }
@@ -127,7 +130,7 @@ fn a_codec_in_memory_is_that_codec_in_a_file() {
 fn an_absolute_bound_of_4_on_sparse_photons_fails_and_a_step_of_sigma_on_projections_passes() {
     let sparse = chunked("sparse", &photons(0.02));
     let found = run(&sparse, codec(BOUNDED, &[1, 4]), &Options::default()).unwrap();
-    assert!(!found.verdict.passes && found.ratio().unwrap() > 100.0);
+    assert!(!found.verdict.passes && found.data.ratio().unwrap() > 100.0);
     assert!(["flux", "counts_to_zero"].iter().all(|name| failed(&found).contains(name)), "{:?}", found.verdict);
     // The noise of the simulated projections: a deviation of a quarter of that of photons.
     let noise = Noise::Model(NoiseModel::new(1.0 / 16.0, 0.0, 0.0).unwrap());
@@ -190,10 +193,56 @@ fn what_cannot_be_compared_is_refused_and_says_why() {
         file("shape", &[11, 40, 32], Layout::Contiguous, *h5t::H5T_NATIVE_UINT16, &bytes(&photons(1.0)[..14_080]));
     let signed = file("signed", &DIMS, Layout::Contiguous, *h5t::H5T_NATIVE_INT16, &bytes(&photons(1.0)));
     let real = file("real", &[3, 4, 5], Layout::Contiguous, *h5t::H5T_NATIVE_DOUBLE, &[0; 480]);
-    for (test, expected) in [(&other, "same shape"), (&signed, "int16"), (&real, "integers")] {
+    for (test, expected) in [(&other, "same shape"), (&signed, "int16"), (&real, "not integers")] {
         let message = run(&reference, with(test), &Options::default()).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
     let message = run(&real, with(&real), &Options::default()).unwrap_err().to_string();
     assert!(message.contains("the reference has elements of"), "{message}");
+    let message = floats(&reference, with(&real), &Options::default()).unwrap_err().to_string();
+    assert!(message.contains("not real numbers"), "{message}");
+}
+
+fn floats(reference: &Path, test: Test, options: &Options) -> Result<FoundFloats, Error> {
+    compare::run_floats(reader(reference), test, options, &mut |_| ())
+}
+
+#[test]
+fn real_numbers_are_compared_in_files_and_with_the_bounded_codec_in_memory() {
+    let mut x: Vec<f32> = projections().iter().map(|count| f32::from(*count) * 0.37 - 11.0).collect();
+    (x[3], x[4], x[5]) = (f32::NAN, f32::INFINITY, -1.0);
+    let dims = Layout::Chunked(vec![4, 40, 64]);
+    let bytes = |pixels: &[f32]| pixels.iter().flat_map(|pixel| pixel.to_ne_bytes()).collect::<Vec<u8>>();
+    let big: Vec<u8> = x.iter().flat_map(|pixel| pixel.to_be_bytes()).collect();
+    let reference = file("float-x", &DIMS, dims.clone(), *h5t::H5T_NATIVE_FLOAT, &bytes(&x));
+    let swapped = file("float-big", &DIMS, Layout::Contiguous, *h5t::H5T_IEEE_F32BE, &big);
+    let rules = Some(Rules { sentinels: vec![-1], ..Rules::default() });
+    let options = |n_threads| Options { n_threads, rules: rules.clone(), ..Options::default() };
+    let same = floats(&reference, with(&swapped), &options(3)).unwrap();
+    assert_eq!(
+        (same.report.errors.max_error, same.verdict.passes, same.report.pixels.excluded.n_masked),
+        (0.0, true, 3)
+    );
+    assert_eq!(same.data.reference_crc32, same.data.test_crc32);
+
+    // Half a unit, and -1 named as a sentinel.
+    let half = 0.5_f64.to_bits();
+    let mut given = vec![3, half as u32, (half >> 32) as u32, 0, 0, 0, 0, 0, 0, 0, 0, 1, 11, 0, 0, 0, 0, 1];
+    given.push((-1.0_f32).to_bits());
+    let found = floats(&reference, codec(BOUNDED, &given), &options(1)).unwrap();
+    let errors = found.report.errors;
+    assert!(errors.max_error <= 0.5 && errors.max_error > 0.4, "{errors:?}");
+    assert!((errors.rmse - 0.5 / 3f64.sqrt()).abs() < 0.02 && errors.bias.abs() < 0.01, "{errors:?}");
+    assert!(found.verdict.passes && found.data.ratio().unwrap() > 3.0, "{found:?}");
+    let again = floats(&reference, codec(BOUNDED, &given), &options(4)).unwrap();
+    assert_eq!((again.report.errors.largest, again.report.pixels), (errors.largest, found.report.pixels));
+
+    // Without that name it is lost, and found to be.
+    let found = floats(&reference, codec(BOUNDED, &given[..3]), &options(1)).unwrap();
+    assert_eq!((found.report.pixels.excluded.n_masked_changed, found.verdict.passes), (1, false));
+    x[2560..].iter_mut().for_each(|pixel| *pixel *= 1.1);
+    let lost = file("float-lost", &DIMS, dims, *h5t::H5T_NATIVE_FLOAT, &bytes(&x));
+    let found = floats(&reference, with(&lost), &options(2)).unwrap();
+    assert!(found.verdict.checks.iter().any(|check| check.name == "flux" && !check.is_kept));
+    assert_eq!(found.report.pixels.n_valid - found.report.pixels.n_changed, 2560 - 3);
 }

@@ -1,6 +1,7 @@
 //! `compare`: what a codec or a threshold did to the data, and whether that is within limits.
 
 mod arguments;
+mod floats;
 pub(crate) mod html;
 pub(crate) mod picture;
 pub(crate) mod plot;
@@ -9,13 +10,13 @@ mod text;
 
 use std::path::PathBuf;
 
-use darkchunk::element::ElementType;
+use darkchunk::element::{ElementClass, ElementType};
 use darkchunk_hdf5::{Library, load};
 use darkchunk_metrics::Limits;
 use darkchunk_metrics::technique::{PeakSearch, Technique};
 use darkchunk_stream::Reader;
-use darkchunk_stream::compare::{self, Found as Compared, Options, Test};
-use serde_json::json;
+use darkchunk_stream::compare::{self, Data, Options, Test};
+use serde_json::{Value, json};
 
 use crate::input::{Input, Jobs};
 use crate::output::{Style, print, progress};
@@ -111,11 +112,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let (reference, reference_path) = open(&library, &arguments.reference)?;
     let options = options(&library, arguments)?;
+    let is_float = reference.element().class == ElementClass::Float;
+    if is_float {
+        floats::check(arguments)?;
+    }
     if arguments.sweep {
         return sweep::run(arguments, reference, &reference_path, &options);
     }
     let (test, tested) = test(&library, arguments, &reference_path)?;
     let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: tested.name() };
+    if is_float {
+        return floats::run(arguments, reference, (test, &tested, &names), &options, &library);
+    }
     let bar = progress(n_bytes(&reference), arguments.style);
     bar.set_message(crate::output::shown(&names.test).into_owned());
     let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
@@ -125,10 +133,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         crate::output::page(path, &html::report(&names, &found))?;
     }
     if arguments.store {
-        store(&library, &tested, &as_json(&names, &found)?)?;
+        store(&library, &tested, &as_json(&names, &found.data, serde_json::to_value(&found))?)?;
     }
     if arguments.style.json {
-        print(&as_json(&names, &found)?)?;
+        print(&as_json(&names, &found.data, serde_json::to_value(&found))?)?;
     } else if !arguments.style.quiet || !found.verdict.passes {
         print(&text::report(&names, &found, arguments.style.verbose))?;
     }
@@ -280,7 +288,7 @@ fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), Stri
     Ok((reader, path.clone()))
 }
 
-fn as_json(names: &Names, found: &Compared) -> Result<String, String> {
+fn as_json(names: &Names, data: &Data, found: serde_json::Result<Value>) -> Result<String, String> {
     let mut object = json!({
         "verb": "compare",
         "schema": SCHEMA,
@@ -288,11 +296,10 @@ fn as_json(names: &Names, found: &Compared) -> Result<String, String> {
         "file": names.reference.0,
         "path": names.reference.1,
         "test": names.test,
-        "ratio": found.ratio(),
-        "bits_a_pixel": found.bits_a_pixel(),
+        "ratio": data.ratio(),
+        "bits_a_pixel": data.bits_a_pixel(),
     });
-    let found = serde_json::to_value(found).map_err(|error| error.to_string())?;
-    if let (serde_json::Value::Object(object), serde_json::Value::Object(found)) = (&mut object, found) {
+    if let (Value::Object(object), Value::Object(found)) = (&mut object, found.map_err(|error| error.to_string())?) {
         object.extend(found);
     }
     Ok(format!("{object}\n"))

@@ -52,7 +52,11 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
     }
     if arguments.style.json {
         for Tried { codec, found } in &sweep.tried {
-            print(&as_json(&names(&applied(&codec.name, codec.filter, &codec.cd_values)), found)?)?;
+            print(&as_json(
+                &names(&applied(&codec.name, codec.filter, &codec.cd_values)),
+                &found.data,
+                serde_json::to_value(found),
+            )?)?;
         }
         print(&format!("{}\n", last_line(&names(""), &sweep)))?;
     } else {
@@ -103,11 +107,12 @@ fn last_line(names: &Names, sweep: &Sweep) -> serde_json::Value {
 fn numbers(tried: &Tried) -> [String; 6] {
     let found = &tried.found;
     let or_none = |number: Option<String>| number.unwrap_or_else(|| "-".into());
-    let speed = |of: fn(&compare::Speed) -> f64| or_none(found.speed.map(|speed| format!("{:.2}", of(&speed) / 1e9)));
+    let speed =
+        |of: fn(&compare::Speed) -> f64| or_none(found.data.speed.map(|speed| format!("{:.2}", of(&speed) / 1e9)));
     let (rms, max) = errors(tried);
     [
-        or_none(found.ratio().map(|ratio| format!("{ratio:.2}"))),
-        or_none(found.bits_a_pixel().map(|bits| format!("{bits:.3}"))),
+        or_none(found.data.ratio().map(|ratio| format!("{ratio:.2}"))),
+        or_none(found.data.bits_a_pixel().map(|bits| format!("{bits:.3}"))),
         speed(|speed| speed.encode),
         speed(|speed| speed.decode),
         number(rms),
@@ -187,7 +192,7 @@ fn page(names: &Names, sweep: &Sweep) -> String {
         .tried
         .iter()
         .filter_map(|tried| {
-            let (bits, passes) = (tried.found.bits_a_pixel()?, tried.found.verdict.passes);
+            let (bits, passes) = (tried.found.data.bits_a_pixel()?, tried.found.verdict.passes);
             Some(plot::Point { name: &tried.codec.name, bits, error: errors(tried).0, passes })
         })
         .collect();

@@ -1,8 +1,8 @@
 //! The report as text of 80 columns; numbers with their meaning, for both reports.
 
-use darkchunk_metrics::Check;
 use darkchunk_metrics::technique::{CovarianceReport, Frc, LabelReport, SliceReport, TechniqueReport};
-use darkchunk_stream::compare::Found;
+use darkchunk_metrics::{Check, Verdict};
+use darkchunk_stream::compare::{Data, Found};
 
 use super::Names;
 use crate::output::{bytes, wrapped};
@@ -15,18 +15,13 @@ pub(super) struct Line {
 }
 
 pub(super) fn report(names: &Names, found: &Found, is_verbose: bool) -> String {
-    let mut text = wrapped(0, &verdict(found));
+    let mut text = wrapped(0, &verdict(&found.verdict));
     text += &wrapped(2, &format!("reference: {}:{}", names.reference.0, names.reference.1));
     text += &wrapped(2, &format!("test: {}", names.test));
     for line in facts(found) {
         text += &wrapped(2, &line);
     }
-    for check in &found.verdict.checks {
-        let mark = if check.is_kept { "kept  " } else { "BROKEN" };
-        let line =
-            format!("{mark} {}: {} (limit {}): {}", check.name, number(check.found), number(check.limit), check.text);
-        text += &wrapped(2, &line);
-    }
+    text += &checks(&found.verdict);
     for line in lines(found) {
         text += &wrapped(2, &format!("{}: {}", line.name, line.number));
         if is_verbose {
@@ -36,11 +31,21 @@ pub(super) fn report(names: &Names, found: &Found, is_verbose: bool) -> String {
     text
 }
 
+/// A line for each limit.
+pub(super) fn checks(verdict: &Verdict) -> String {
+    let line = |check: &Check| {
+        let mark = if check.is_kept { "kept  " } else { "BROKEN" };
+        let (found, limit) = (number(check.found), number(check.limit));
+        wrapped(2, &format!("{mark} {}: {found} (limit {limit}): {}", check.name, check.text))
+    };
+    verdict.checks.iter().map(line).collect()
+}
+
 /// `PASSES` or `FAILS`, and why.
-pub(super) fn verdict(found: &Found) -> String {
-    let broken: Vec<&Check> = found.verdict.checks.iter().filter(|check| !check.is_kept).collect();
+pub(super) fn verdict(verdict: &Verdict) -> String {
+    let broken: Vec<&Check> = verdict.checks.iter().filter(|check| !check.is_kept).collect();
     let names = broken.iter().map(|check| check.name).collect::<Vec<_>>().join(", ");
-    let n = found.verdict.checks.len();
+    let n = verdict.checks.len();
     if broken.is_empty() {
         format!("PASSES: all {n} limits are kept")
     } else {
@@ -49,23 +54,30 @@ pub(super) fn verdict(found: &Found) -> String {
 }
 
 /// What was compared.
-pub(super) fn facts(found: &Found) -> Vec<String> {
-    let (height, width) = (found.shape.height, found.shape.width);
+pub(super) fn data_facts(data: &Data) -> Vec<String> {
+    let (height, width) = (data.shape.height, data.shape.width);
     let mut facts = vec![format!(
         "{} frames of {height} x {width} pixels, {}, {}",
-        found.n_frames,
-        found.element,
-        bytes(found.n_bytes)
+        data.n_frames,
+        data.element,
+        bytes(data.n_bytes)
     )];
-    if let (Some(stored), Some(ratio), Some(bits)) = (found.test_stored, found.ratio(), found.bits_a_pixel()) {
+    if let (Some(stored), Some(ratio), Some(bits)) = (data.test_stored, data.ratio(), data.bits_a_pixel()) {
         facts.push(format!("stored in {}: ratio {ratio:.2}, {bits:.3} bits a pixel", bytes(stored)));
     }
-    if let Some(speed) = found.speed {
+    if let Some(speed) = data.speed {
         let of = |speed: f64| {
             if speed < 1e8 { format!("{:.1} MB/s", speed / 1e6) } else { format!("{:.2} GB/s", speed / 1e9) }
         };
         facts.push(format!("on one core here: encoded at {}, decoded at {}", of(speed.encode), of(speed.decode)));
     }
+    facts.push(format!("CRC-32 of the elements: {:08x} and {:08x}", data.reference_crc32, data.test_crc32));
+    facts
+}
+
+/// The same, and how counts were compared.
+pub(super) fn facts(found: &Found) -> Vec<String> {
+    let mut facts = data_facts(&found.data);
     match &found.settings.noise {
         Some(noise) => facts.push(format!(
             "variance of a pixel: {} (x - {}) + {}, {}",
@@ -80,7 +92,6 @@ pub(super) fn facts(found: &Found) -> Vec<String> {
         [] => "SSIM and others of all frames".into(),
         frames => format!("SSIM and others of {} frames: {}", frames.len(), listed(frames)),
     });
-    facts.push(format!("CRC-32 of the elements: {:08x} and {:08x}", found.reference_crc32, found.test_crc32));
     facts
 }
 

@@ -231,6 +231,8 @@ pub(crate) mod h5t {
     identifiers! {
         H5T_C_S1 = H5T_C_S1_g;
         H5T_NATIVE_DOUBLE = H5T_NATIVE_DOUBLE_g;
+        H5T_NATIVE_FLOAT = H5T_NATIVE_FLOAT_g;
+        H5T_IEEE_F32BE = H5T_IEEE_F32BE_g;
         H5T_STD_U16BE = H5T_STD_U16BE_g;
         H5T_NATIVE_UINT8 = H5T_NATIVE_UINT8_g;
         H5T_NATIVE_UINT32 = H5T_NATIVE_UINT32_g;

@@ -1,11 +1,11 @@
 //! A dataset as frames: the last two axes are a frame, those before them count frames.
 
-use darkchunk::element::{ByteOrder, ElementType};
+use darkchunk::element::{ByteOrder, ElementClass, ElementType};
 use darkchunk_metrics::{Pixel, Shape};
 
 use crate::{Error, Reader, Result};
 
-/// A dataset whose elements are integers of 8, 16 or 32 bits.
+/// A dataset as frames.
 #[derive(Debug)]
 pub(crate) struct Frames {
     pub(crate) reader: Reader,
@@ -16,13 +16,28 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
+    /// Of integers of 8, 16 or 32 bits.
     pub(crate) fn new(reader: Reader, name: &str) -> Result<Self> {
         let element = reader.element();
         if !element.is_integer() || ![1, 2, 4].contains(&element.n_bytes) {
-            return Err(Error::Argument(format!(
-                "{name} has elements of {element}: integers of 8, 16 and 32 bits can be compared"
-            )));
+            return Err(Error::Argument(format!("{name} has elements of {element}, not integers of 8, 16 or 32 bits")));
         }
+        Self::of_any(reader, name)
+    }
+
+    /// Of real numbers of 32 or 64 bits.
+    pub(crate) fn of_floats(reader: Reader, name: &str) -> Result<Self> {
+        match (reader.element().class, reader.element().n_bytes) {
+            (ElementClass::Float, 4 | 8) => Self::of_any(reader, name),
+            _ => {
+                let element = reader.element();
+                Err(Error::Argument(format!("{name} has elements of {element}, not real numbers of 32 or 64 bits")))
+            }
+        }
+    }
+
+    /// Whatever the elements are.
+    pub(crate) fn of_any(reader: Reader, name: &str) -> Result<Self> {
         let axis =
             |axis: u64| usize::try_from(axis).map_err(|_| Error::Argument(format!("{name} has too large an axis")));
         let (leading, shape) = match reader.dims() {
@@ -32,7 +47,7 @@ impl Frames {
         };
         let n_frames = leading.iter().try_fold(1u64, |n, axis| n.checked_mul(*axis));
         let (Some(n_frames), Some(_)) =
-            (n_frames, shape.height.checked_mul(shape.width).and_then(|n| n.checked_mul(4)))
+            (n_frames, shape.height.checked_mul(shape.width).and_then(|n| n.checked_mul(8)))
         else {
             return Err(Error::Argument(format!("{name} says that it has more elements than there can be")));
         };
@@ -78,14 +93,19 @@ impl Frames {
     }
 }
 
-/// A pixel, from its bytes in a file.
-pub(crate) trait Stored: Pixel {
+/// An element, from its bytes in a file.
+pub(crate) trait Element: Copy + Send + Sync + 'static {
     fn read(bytes: &[u8], order: ByteOrder, pixels: &mut Vec<Self>);
 }
 
-macro_rules! stored {
+/// A pixel that is counted.
+pub(crate) trait Stored: Pixel + Element {}
+
+impl<P: Pixel + Element> Stored for P {}
+
+macro_rules! elements {
     ($($number:ty),*) => {$(
-        impl Stored for $number {
+        impl Element for $number {
             fn read(bytes: &[u8], order: ByteOrder, pixels: &mut Vec<Self>) {
                 let (elements, _) = bytes.as_chunks::<{ size_of::<$number>() }>();
                 pixels.clear();
@@ -98,7 +118,7 @@ macro_rules! stored {
     )*};
 }
 
-stored!(i8, u8, i16, u16, i32, u32);
+elements!(i8, u8, i16, u16, i32, u32, f32, f64);
 
 /// Calls a function that is generic over the pixel, for an element type.
 macro_rules! for_element {

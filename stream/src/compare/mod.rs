@@ -6,6 +6,7 @@
 //! HDF5 is called on the calling thread only.
 
 mod codec;
+mod floats;
 pub(crate) mod frames;
 mod pass;
 mod preview;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 use crate::{Error, Reader, Result};
 use codec::Applied;
+pub use floats::{FoundFloats, run_floats};
 use frames::{Frames, Stored, for_element};
 pub use preview::Preview;
 pub use sweep::{Candidate, Sweep, Tried, sweep};
@@ -92,9 +94,9 @@ impl Default for Options {
     }
 }
 
-/// What was found.
+/// What was compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
+pub struct Data {
     /// The element type of the reference.
     pub element: String,
     /// Height and width of a frame.
@@ -113,6 +115,14 @@ pub struct Found {
     pub test_crc32: u32,
     /// Of a codec that was applied in memory: how fast.
     pub speed: Option<Speed>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    /// What was compared.
+    #[serde(flatten)]
+    pub data: Data,
     /// Which pixels counted, σ and the range.
     pub settings: Settings,
     /// How the noise was given.
@@ -158,7 +168,25 @@ pub struct Progress {
     pub n_all: u64,
 }
 
-impl Found {
+impl Data {
+    fn of(work: &Work, totals: &pass::Totals) -> Self {
+        let reference = &work.reference;
+        Self {
+            element: reference.reader.element().to_string(),
+            shape: reference.shape,
+            n_frames: reference.n_frames,
+            n_bytes: reference.n_frames * reference.frame_bytes() as u64,
+            reference_stored: reference.reader.stored().map(|(_, n_bytes)| n_bytes),
+            test_stored: match &work.test {
+                Source::Dataset(frames) => frames.reader.stored().map(|(_, n_bytes)| n_bytes),
+                Source::Codec(_) => Some(totals.n_encoded),
+            },
+            reference_crc32: totals.reference_crc32,
+            test_crc32: totals.test_crc32,
+            speed: totals.speed(),
+        }
+    }
+
     /// Bytes of the elements over those that the test is stored in.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
@@ -176,18 +204,22 @@ impl Found {
 /// Compares. `progress` is called on the calling thread, now and then.
 ///
 /// # Errors
-/// [`Error::Argument`] for datasets that cannot be compared (of another shape or element type, not of integers, empty), and settings that mean
+/// [`Error::Argument`] for datasets that cannot be compared (of another shape or element type, not of integers: of real numbers see [`run_floats`], empty), and settings that mean
 /// nothing; what is wrong with a chunk or a file; what the codec refuses.
 pub fn run(reference: Reader, test: Test, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Found> {
-    let reference = Frames::new(reference, "the reference")?;
+    judge(&work(reference, test, options, Frames::new)?, progress)
+}
+
+/// All that is compared, as frames that `of` makes.
+fn work(reference: Reader, test: Test, options: &Options, of: fn(Reader, &str) -> Result<Frames>) -> Result<Work> {
+    let reference = of(reference, "the reference")?;
     let test = match test {
-        Test::Dataset(reader) => Source::Dataset(same_kind(&reference, Frames::new(*reader, "the test")?)?),
+        Test::Dataset(reader) => Source::Dataset(same_kind(&reference, of(*reader, "the test")?)?),
         Test::Codec { filter, cd_values, chunk_frames } => {
             Source::Codec(Applied::new(&reference, filter, &cd_values, chunk_frames)?)
         }
     };
-    let work = Work { reference, test, options: options.clone() };
-    judge(&work, progress)
+    Ok(Work { reference, test, options: options.clone() })
 }
 
 fn judge(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result<Found> {
@@ -266,7 +298,7 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
     };
     let settings = Settings { shape: work.reference.shape, rules, noise, data_range };
     let mut comparison = Comparison::new(settings.clone()).map_err(setting)?;
-    let totals = pass::every_pixel::<P>(work, &mut comparison, progress)?;
+    let totals = pass::every_pixel::<P, _>(work, &mut comparison, progress)?;
     let previews = sample::add::<P>(work, &sample, &mut comparison)?;
     let report = comparison.report();
     let technique = work.options.technique.as_ref();
@@ -275,21 +307,9 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
     if let Some(technique) = &technique {
         verdict.add(technique.judge(&work.options.limits));
     }
-    let reference = &work.reference;
     let tile_rms = comparison.tiles().sums().iter().map(|sums| sums.rms(noise.as_ref())).collect();
     Ok(Found {
-        element: reference.reader.element().to_string(),
-        shape: reference.shape,
-        n_frames: reference.n_frames,
-        n_bytes: reference.n_frames * reference.frame_bytes() as u64,
-        reference_stored: reference.reader.stored().map(|(_, n_bytes)| n_bytes),
-        test_stored: match &work.test {
-            Source::Dataset(frames) => frames.reader.stored().map(|(_, n_bytes)| n_bytes),
-            Source::Codec(_) => Some(totals.n_encoded),
-        },
-        reference_crc32: totals.reference_crc32,
-        test_crc32: totals.test_crc32,
-        speed: totals.speed(),
+        data: Data::of(work, &totals),
         settings,
         noise_from,
         range_from,

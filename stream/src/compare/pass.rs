@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use darkchunk_metrics::{Comparison, Pair};
+use darkchunk_metrics::{Comparison, FloatComparison, Pair, Pixel, Shape};
 
 use super::codec::Cost;
-use super::frames::{Stored, checksum, order};
+use super::frames::{Element, checksum, order};
 use super::{Progress, Source, Speed, Work};
 use crate::{Error, Result};
 
@@ -15,6 +15,34 @@ const BLOCK_BYTES: usize = 32 << 20;
 
 /// Frames of a chunk are read at once if they have no more than this.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
+
+/// What takes pairs of frames.
+pub(super) trait Takes<P>: Clone + Send + Sync {
+    fn take(&mut self, frame: u64, shape: Shape, x: &[P], y: &[P]) -> darkchunk_metrics::Result<()>;
+
+    /// Adds what another one has of other frames.
+    fn join(&mut self, other: &Self);
+}
+
+impl<P: Pixel> Takes<P> for Comparison {
+    fn take(&mut self, frame: u64, shape: Shape, x: &[P], y: &[P]) -> darkchunk_metrics::Result<()> {
+        self.add(frame, &Pair::new(shape, x, y)?)
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl<P: Copy + Into<f64>> Takes<P> for FloatComparison {
+    fn take(&mut self, frame: u64, _: Shape, x: &[P], y: &[P]) -> darkchunk_metrics::Result<()> {
+        self.add(frame, x, y)
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
 
 /// What the pass found beside the metrics.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,22 +106,22 @@ fn resize(bytes: &mut Vec<u8>, n_bytes: usize) -> Result<()> {
 }
 
 /// What a thread has found.
-struct Part {
-    comparison: Comparison,
+struct Part<C> {
+    comparison: C,
     cost: Cost,
     /// Of each unit: its first frame, and the checksums.
     checksums: Vec<(u64, crc32fast::Hasher, crc32fast::Hasher)>,
     failed: Option<(u64, Error)>,
 }
 
-pub(super) fn every_pixel<P: Stored>(
+pub(super) fn every_pixel<P: Element, C: Takes<P>>(
     work: &Work,
-    comparison: &mut Comparison,
+    comparison: &mut C,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Totals> {
     let empty = comparison.clone();
     let part = || Part { comparison: empty.clone(), cost: Cost::default(), checksums: Vec::new(), failed: None };
-    let mut parts: Vec<Part> = (0..work.n_threads()).map(|_| part()).collect();
+    let mut parts: Vec<Part<C>> = (0..work.n_threads()).map(|_| part()).collect();
     let (n_frames, step) = (work.reference.n_frames, work.block_frames());
     let frame_bytes = work.reference.frame_bytes() as u64;
     let mut totals = (crc32fast::Hasher::new(), crc32fast::Hasher::new());
@@ -106,7 +134,7 @@ pub(super) fn every_pixel<P: Stored>(
         let queue = Mutex::new(units(work, &block));
         std::thread::scope(|scope| {
             let queue = &queue;
-            let start = |part| scope.spawn(move || drain::<P>(work, queue, part));
+            let start = |part| scope.spawn(move || drain::<P, C>(work, queue, part));
             let threads: Vec<_> = parts.iter_mut().map(start).collect();
             let read = if n_next > 0 { work.read(after, n_next, &mut next) } else { Ok(()) };
             threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| super::sample::panicked()))?;
@@ -119,7 +147,7 @@ pub(super) fn every_pixel<P: Stored>(
     }
     let mut cost = Cost::default();
     for part in &parts {
-        comparison.merge(&part.comparison);
+        comparison.join(&part.comparison);
         cost.add(&part.cost);
     }
     let (x, y) = totals;
@@ -127,7 +155,7 @@ pub(super) fn every_pixel<P: Stored>(
 }
 
 /// The first of what failed, else the checksums in the order of the frames.
-fn finish_block(parts: &mut [Part], totals: &mut (crc32fast::Hasher, crc32fast::Hasher)) -> Result<()> {
+fn finish_block<C>(parts: &mut [Part<C>], totals: &mut (crc32fast::Hasher, crc32fast::Hasher)) -> Result<()> {
     let failed = parts.iter_mut().filter_map(|part| part.failed.take()).min_by_key(|(frame, _)| *frame);
     if let Some((_, error)) = failed {
         return Err(error);
@@ -153,18 +181,23 @@ fn units<'a>(work: &Work, block: &'a Block) -> std::vec::IntoIter<Unit<'a>> {
     block.x.chunks(unit_bytes).enumerate().map(unit).collect::<Vec<_>>().into_iter()
 }
 
-fn drain<P: Stored>(work: &Work, queue: &Mutex<std::vec::IntoIter<Unit<'_>>>, part: &mut Part) {
+fn drain<P: Element, C: Takes<P>>(work: &Work, queue: &Mutex<std::vec::IntoIter<Unit<'_>>>, part: &mut Part<C>) {
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let mut pixels = (Vec::new(), Vec::new());
     while let Some((first, x, y)) = next() {
-        if let Err(error) = one_unit::<P>(work, (first, x, y), part, &mut pixels) {
+        if let Err(error) = one_unit(work, (first, x, y), part, &mut pixels) {
             part.failed.get_or_insert((first, error));
             return;
         }
     }
 }
 
-fn one_unit<P: Stored>(work: &Work, unit: Unit<'_>, part: &mut Part, pixels: &mut (Vec<P>, Vec<P>)) -> Result<()> {
+fn one_unit<P: Element, C: Takes<P>>(
+    work: &Work,
+    unit: Unit<'_>,
+    part: &mut Part<C>,
+    pixels: &mut (Vec<P>, Vec<P>),
+) -> Result<()> {
     let (first, x, y) = unit;
     let (y, element_y) = decoded(work, first, x, y, &mut part.cost)?;
     let element = work.reference.reader.element();
@@ -173,8 +206,8 @@ fn one_unit<P: Stored>(work: &Work, unit: Unit<'_>, part: &mut Part, pixels: &mu
     for ((x, y), frame) in x.chunks_exact(frame_bytes).zip(y.chunks_exact(frame_bytes)).zip(first..) {
         P::read(x, order(element), &mut pixels.0);
         P::read(y, order(element_y), &mut pixels.1);
-        let pair = Pair::new(work.reference.shape, &pixels.0, &pixels.1).map_err(super::setting)?;
-        part.comparison.add(frame, &pair).map_err(super::setting)?;
+        let shape = work.reference.shape;
+        part.comparison.take(frame, shape, &pixels.0, &pixels.1).map_err(super::setting)?;
     }
     Ok(())
 }

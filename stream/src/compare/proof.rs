@@ -97,7 +97,7 @@ pub fn check(library: &Library, file: Hid, path: &str) -> Result<Option<Proof>> 
 
 /// The CRC-32 of all elements, the least significant byte first.
 fn elements(reader: Reader) -> Result<u32> {
-    let frames = Frames::new(reader, "the dataset")?;
+    let frames = Frames::of_any(reader, "the dataset")?;
     let n_together = (BLOCK_BYTES / frames.frame_bytes()).max(1) as u64;
     let (mut hash, mut bytes) = (crc32fast::Hasher::new(), Vec::new());
     let mut first = 0;
