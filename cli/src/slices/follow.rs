@@ -160,7 +160,8 @@ fn ending_words(ending: Ending, idle: Option<f64>) -> String {
         Ending::Finished => "its recorder has finished".to_owned(),
         Ending::Closed => "its writer has closed it".to_owned(),
         Ending::Nobody | Ending::Broken => {
-            "nobody writes to it, as far as can be seen (else --idle SECONDS)".to_owned()
+            "nobody writes to it, as far as can be seen; of one that is not seen --idle SECONDS waits for more"
+                .to_owned()
         }
         Ending::Idle => format!("it has not grown for {} s", idle.unwrap_or_default()),
     }

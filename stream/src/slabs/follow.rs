@@ -114,11 +114,13 @@ impl Follower<'_> {
                 Some(ending) => return Ok(ending),
                 None => {}
             }
+            let opened = (self.file.open)();
+            let looked = begin.elapsed();
             // A file that is being changed at this moment can perhaps not be opened.
-            if let Ok((_file, inputs)) = (self.file.open)() {
+            if let Ok((_file, inputs)) = opened {
                 self.look(inputs)?;
             }
-            self.pause(LOOK.max(begin.elapsed()))?;
+            self.pause(LOOK.max(looked * 4))?;
         }
     }
 

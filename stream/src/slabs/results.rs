@@ -154,16 +154,19 @@ pub(super) fn kept(left: &[Left], (inputs, plan): (&[Input], &Plan), outputs: &m
 /// others nothing is left.
 pub(super) fn keep(temporary: Temporary, manifest: Option<Manifest>, mut left: Vec<Left>, error: Error) -> Error {
     let end = manifest.as_ref().map_or(0, |manifest| manifest.end);
-    let is_own = end > 0 && left.last().is_none_or(|last| last.end() <= end) && temporary.sync().is_ok();
-    let best = if is_own { None } else { left.pop() };
+    let is_own = end > 0 && left.last().is_none_or(|last| last.end() <= end);
+    let best = if is_own { None } else { left.pop_if(|last| last.end() > 0) };
     let end = best.as_ref().map_or(end, Left::end);
+    // What is left of others is not needed once this is on the disk.
+    if !is_own || temporary.sync().is_ok() {
+        left.into_iter().for_each(Left::remove);
+    }
     if is_own {
         temporary.keep();
     } else {
         manifest.into_iter().for_each(Manifest::remove);
     }
-    left.into_iter().for_each(Left::remove);
-    if is_own || end > 0 { Error::Kept { error: Box::new(error), end } } else { error }
+    if end > 0 { Error::Kept { error: Box::new(error), end } } else { error }
 }
 
 /// What runs have in common that may go on with each other: what is called with what, what it gives, and how its slices are shared.
