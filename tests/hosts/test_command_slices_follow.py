@@ -15,11 +15,12 @@ from test_command_slices_ended import COPY, environment
 
 N = 26
 
-# Frames of a file, one after the other: a chunk has four, and is written anew with each of them. `how` says what else is done.
+# Frames of a file, one after the other: a chunk has four, and is written anew with each of them. `how` says what else is done. After some
+# frames it waits for a file of this number of frames.
 WRITER = """
-import sys, time
+import os, sys, time
 import h5py, numpy as np
-path, n, pause, how = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+path, n, how, waits = sys.argv[1], int(sys.argv[2]), sys.argv[3], [int(text) for text in sys.argv[4:]]
 frames = np.random.default_rng(5).integers(0, 900, (n + 1, 40, 60), "u2")
 shape, chunk = ((0, 40, 60), (4, 20, 60)) if how != "rows" else ((2, 0, 60), (1, 8, 60))
 file = h5py.File(path, "w", libver="latest" if how != "old" else None)
@@ -27,9 +28,11 @@ data = file.create_dataset("data", shape, "u2", chunks=chunk, maxshape=(None, No
 if how != "old":
     file.swmr_mode = True
 file.flush()
-time.sleep(2)
+time.sleep(1)
 for frame in range(n):
-    time.sleep(pause)
+    while frame in waits and not os.path.exists(path + "." + str(frame)):
+        time.sleep(0.05)
+    time.sleep(0.05)
     if how == "rows":
         data.resize(frame + 1, 1)
     else:
@@ -52,9 +55,17 @@ def library(tmp_path_factory):
     return compiled(tmp_path_factory.mktemp("follow"), COPY)
 
 
-def writer(path, how="swmr", n=N, pause=0.1):
+def writer(path, how="swmr", n=N, waits=()):
     environment_of_writer = dict(environment(), HDF5_USE_FILE_LOCKING="TRUE" if how == "old" else "FALSE")
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n), str(pause), how], env=environment_of_writer)
+    arguments = [sys.executable, "-c", WRITER, path, n, how, *waits]
+    return subprocess.Popen(list(map(str, arguments)), env=environment_of_writer)
+
+
+def wait_for_slices(seen, n, following):
+    """Until so many are done."""
+    while following.poll() is None and (not seen.exists() or len(seen.read_text().split()) < n):
+        time.sleep(0.02)
+    assert following.poll() is None, following.communicate()[0]
 
 
 def command(path, library, to, *more, told=()):
@@ -90,16 +101,15 @@ def left(folder):
 def test_slices_come_as_they_are_written_and_the_file_is_as_of_a_run_afterwards(library, tmp_path, told):
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
     told = [f"seen={seen}", *told]
-    writing = writer(path)
+    writing = writer(path, waits=[22])
     wait_for(path)
     following = start(command(path, library, to, "--follow", told=told))
-    while writing.poll() is None:
-        time.sleep(0.02)
-        early = seen.read_text().split() if seen.exists() else []
+    wait_for_slices(seen, 16, following)
+    (tmp_path / "run.h5.22").touch()
     text = " ".join(following.communicate()[0].split())
+    assert writing.wait() == 0
     assert following.returncode == 0 and "its writer has closed it" in text and f"{N} slices done" in text, text
-    # All but the last chunk or two, and what is looked at only a moment later.
-    assert len(early) >= N // 2 and "of these before it was finished" in text, (early, text)
+    assert "of these before it was finished" in text, text
     assert sorted(map(int, seen.read_text().split())) == list(range(N)), "each slice once"
     assert same_as_plain(path, library, to, told) and not left(tmp_path)
 
@@ -117,10 +127,12 @@ def test_a_writer_that_closes_the_file_from_frame_to_frame_is_followed_for_a_tim
 
 def test_what_is_written_anew_after_it_was_read_is_done_again(library, tmp_path):
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
-    writing = writer(path, "again")
+    writing = writer(path, "again", waits=[22])
     wait_for(path)
     told = [f"seen={seen}"]
     following = start(command(path, library, to, "--follow", told=told))
+    wait_for_slices(seen, 16, following)
+    (tmp_path / "run.h5.22").touch()
     text = following.communicate()[0]
     assert writing.wait() == 0 and following.returncode == 0, text
     assert same_as_plain(path, library, to, told)
@@ -147,31 +159,35 @@ def test_a_library_that_stops_and_a_slice_that_fails_are_as_in_a_run_afterwards(
 def test_what_is_done_at_ctrl_c_is_kept(library, tmp_path):
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
     told = [f"seen={seen}"]
-    writing = writer(path)
+    writing = writer(path, waits=[13, 22])
     wait_for(path)
-    for _ in range(2):
+    kept, n_seen = 0, 0
+    for n_done, wait in [(12, 13), (18, 22)]:
         following = start(command(path, library, to, "--follow", "--resume", told=told))
-        size = seen.stat().st_size if seen.exists() else 0
-        while not seen.exists() or seen.stat().st_size < size + 4:
-            time.sleep(0.01)
-        time.sleep(0.3)
+        wait_for_slices(seen, n_done, following)
+        # The writer waits: nothing else is done by now.
+        time.sleep(1)
         following.send_signal(signal.SIGINT)
         text = " ".join(following.communicate()[0].split())
+        (tmp_path / f"run.h5.{wait}").touch()
         assert following.returncode == 130 and "--resume goes on with it" in text and not to.exists(), text
         assert len(left(tmp_path)) == 2, "one unfinished file and its manifest"
+        numbers = [int(number) for number in seen.read_text().split()]
+        assert min(numbers[n_seen:]) == kept, "it goes on after what was kept"
+        kept, n_seen = int(text.split("up to slice ")[1].split()[0]), len(numbers)
     assert writing.wait() == 0
     refused = run(*command(path, library, to, told=told), code=2)
     assert "an earlier run has begun" in " ".join(refused.split())
     run(*command(path, library, to, "--resume", told=told))
     assert not left(tmp_path)
     numbers = [int(number) for number in seen.read_text().split()]
-    assert set(numbers) == set(range(N)) and len(numbers) <= N + 8, numbers
+    assert set(numbers) == set(range(N)) and min(numbers[n_seen:]) == kept
     assert same_as_plain(path, library, to, told)
 
 
 def test_what_cannot_be_followed_is_said(library, tmp_path):
     path, to = tmp_path / "run.h5", tmp_path / "out.h5"
-    writing = writer(path, "rows", n=60, pause=0.05)
+    writing = writer(path, "rows", n=100_000)
     wait_for(path)
     following = start(command(path, library, to, "--follow"))
     text = " ".join(following.communicate()[0].split())
