@@ -1,7 +1,7 @@
 //! What is noted of finished slabs while outputs are written.
 //!
-//! Only HDF5 knows where it has put a chunk, and walks over all chunks of a dataset to say so. So it is asked for all at once, and no
-//! more often than takes a twentieth of the time: until then slabs wait to be noted.
+//! Only HDF5 knows where it has put a chunk, and walks over all chunks of a dataset to say so. So it is asked for all at once, and where
+//! there are so many that it takes long no more often than takes a fifth of the time: until then slabs wait to be noted.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use super::manifest::{Chunk, Manifest, Slab};
 use super::output::Open;
 use crate::Result;
 
-/// What asking takes is at most this part of the time.
-const SHARE: u32 = 20;
+/// Asking that takes longer than this is not done again before so many times as long.
+const SHORT: Duration = Duration::from_millis(10);
+const TIMES: u32 = 4;
 
 /// Notes that go to a manifest.
 pub(super) struct Notes {
@@ -38,7 +39,7 @@ impl Notes {
     pub(super) fn slab(&mut self, slab: Slab, outputs: &[Open]) {
         self.waiting.push(Slab { chunks: std::mem::take(&mut self.chunks), ..slab });
         let is_asked = self.waiting.iter().flat_map(|slab| &slab.chunks).any(|chunk| chunk.address.is_none());
-        if !is_asked || self.since.elapsed() >= self.asked * SHARE {
+        if !is_asked || self.asked < SHORT || self.since.elapsed() >= self.asked * TIMES {
             self.write(outputs);
         }
     }
