@@ -250,7 +250,11 @@ def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
     other = stored(tmp_path / "other.h5", PROJECTIONS[:, :50])
     real = stored(tmp_path / "real.h5", PROJECTIONS.astype("f4"))
     assert "same shape" in run("compare", raw, other, code=2)
-    assert "integers" in run("compare", real, real, code=2)
+    half = stored(tmp_path / "half.h5", PROJECTIONS.astype("f2"))
+    for pair in [(half, half), (raw, real)]:
+        assert "not integers" in " ".join(run("compare", *pair, code=2).split())
+    assert "--technique" in run("compare", real, real, "--technique", "mx", code=2)
+    assert run("compare", real, real).startswith("PASSES")
     assert "not known" in run("compare", raw, "--codec", "jpeg", code=2)
     (tmp_path / "limits.json").write_text('{"inflatoin": 1}')
     assert "inflatoin" in run("compare", raw, raw, "--limits", tmp_path / "limits.json", code=2)
