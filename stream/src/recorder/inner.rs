@@ -158,6 +158,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         darkchunk_hdf5::Error::NotTaken { source: Box::new(error), n_taken: 0, n_stored, n_held }.into()
     }
 
+    /// All is stored.
+    pub(super) fn end(&mut self) {
+        self.is_finished = true;
+        self.shared.lock().order.end(Instant::now());
+    }
+
     pub(super) fn statistics(&self) -> Statistics {
         self.shared.lock().order.statistics(Instant::now())
     }

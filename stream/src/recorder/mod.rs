@@ -220,7 +220,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         inner.is_ended = true;
         while inner.shared.lock().order.close_oldest() {}
         inner.threads.finish().map_err(|error| inner.not_stored(error))?;
-        inner.is_finished = true;
+        inner.end();
         Ok(inner.statistics())
     }
 
@@ -236,7 +236,7 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
         }
         let inner = self.own()?;
         inner.threads.abandon().map_err(|error| inner.not_stored(error))?;
-        inner.is_finished = true;
+        inner.end();
         Ok(inner.statistics())
     }
 

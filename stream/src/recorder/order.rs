@@ -108,6 +108,8 @@ pub(super) struct Order<T> {
     n_frames: u64,
     counts: Statistics,
     rate: Rate,
+    /// When the recording ended: what is said of it changes no more.
+    end: Option<Instant>,
     /// Memory of chunks that are done.
     spare: Vec<(Vec<Slot<T>>, Vec<u8>)>,
 }
@@ -125,6 +127,7 @@ impl<T> Order<T> {
             n_frames: 0,
             counts: Statistics::default(),
             rate: Rate::default(),
+            end: None,
             spare: Vec::new(),
         }
     }
@@ -329,7 +332,13 @@ impl<T> Order<T> {
         self.under_way.is_empty()
     }
 
+    /// The recording has ended.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.end.get_or_insert(now);
+    }
+
     pub(super) fn statistics(&self, now: Instant) -> Statistics {
+        let now = self.end.unwrap_or(now);
         let closed = self.under_way.iter().flatten().copied();
         let oldest = self.open.iter().map(|open| open.since).chain(closed).min();
         Statistics {

@@ -43,7 +43,7 @@ pub struct Statistics {
     pub seconds_behind: f64,
     /// From the first frame that was pushed to the last.
     pub seconds: f64,
-    /// GB, 10⁹ bytes, of frames that were pushed a second, of the last one or two seconds. Of all of the recording it is
+    /// GB, 10⁹ bytes, of frames that were pushed a second, of the last one or two seconds before now, or before the end. Of all it is
     /// `bytes_received` divided by `seconds`.
     pub gb_per_s: f64,
 }
