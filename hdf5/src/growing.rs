@@ -68,10 +68,11 @@ impl Growing {
     pub(super) fn forget_last_chunk(&mut self, session: &Session<'_>, index: u64, n_rows: u64) -> bool {
         let n_chunks = self.n_rows.div_ceil(self.layers.n_frames()) * self.layers.n_bricks();
         let end = self.layers.end(n_chunks);
-        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do; so it has where bricks
-        // of these rows are stored: to shrink a dataset to rows within chunks that are there, HDF5 decodes them.
+        // The chunk after the last is surely not in HDF5's cache of chunks. Without room for it any other has to do; so it has where the
+        // last row is within chunks: to shrink a dataset to such a row, HDF5 decodes those of them that are there.
+        let is_within = !n_rows.is_multiple_of(self.layers.n_frames()) && n_chunks > 1;
         let other = match self.max_rows {
-            _ if !index.is_multiple_of(self.layers.n_bricks()) => index - 1,
+            _ if is_within || !index.is_multiple_of(self.layers.n_bricks()) => index.checked_sub(1).unwrap_or(1),
             Some(max) if end > max => 0,
             _ => self.set_extent(session, end).map_or(0, |()| n_chunks),
         };

@@ -6,9 +6,12 @@ use std::cell::Cell;
 
 use common::*;
 use darkchunk::chunk::Compression;
+use darkchunk::element::ElementType;
 use darkchunk_hdf5::api::Hid;
-use darkchunk_hdf5::{Api, Error, File, Flush, Library, Processing, Writer};
+use darkchunk_hdf5::chunk_map::StoredDataset;
+use darkchunk_hdf5::{Api, ChunkWriter, Dataset, Error, File, Flush, Library, Processing, Writer};
 use std::ffi::{c_char, c_int, c_void};
+use std::path::Path;
 
 thread_local! {
     // HDF5 is called on the thread of the test.
@@ -141,6 +144,42 @@ fn a_dataset_that_cannot_be_shortened_again_is_reported_until_it_is() {
     assert_eq!((summary.n_stored, summary.n_flushed), (5, 5));
     assert_eq!(read::<i16>(&file, PATH), (0..5).map(camera).collect::<Vec<_>>());
     assert_eq!(attribute(&file, &format!("{PATH}_darkchunk"), "frames"), 5);
+}
+
+/// Frames that the file has, once it is closed.
+fn n_frames(path: &Path) -> u64 {
+    let file = File::open(&library(), path, false).expect("a file");
+    StoredDataset::open_path(&library(), file.id(), PATH).expect("a dataset").dims()[0]
+}
+
+/// To shrink a dataset within a chunk that is there, HDF5 decodes it, for which it has no plugin here: it fails then, says that the dataset is
+/// shorter, and writes the larger number.
+#[test]
+fn a_chunk_that_is_refused_after_the_last_one_leaves_the_number_of_frames() {
+    // Chunks that are stored, up to which frame; and those that are refused then.
+    type Case<'a> = (Dataset, &'a [(u64, u64)], &'a [u64]);
+    let bricks = Dataset { rows_per_chunk: Some(10), ..dataset(Compression::bitshuffle_lz4(), 3) };
+    let cases: [Case<'_>; 3] = [
+        (bricks, &[(0, 3), (3, 5)], &[2, 1]),
+        (dataset(Compression::bitshuffle_lz4(), 3), &[(0, 3), (2, 8)], &[1]),
+        (dataset(Compression::bitshuffle_lz4(), 3), &[(1, 5)], &[0]),
+    ];
+    for (dataset, stored, refused) in cases {
+        let (path, library) = (path("refused-late"), unreliable_library());
+        let file = File::create(&library, &path).expect("a file");
+        let mut writer = ChunkWriter::create(&library, file.id(), &dataset, ElementType::I16).expect("a writer");
+        writer.publish().expect("named");
+        writer.set_flush(Flush::NEVER);
+        stored.iter().for_each(|(index, n_frames)| writer.write(*index, *n_frames, &[7; 40]).expect("stored"));
+        let n_stored = writer.n_stored();
+        REFUSE_CHUNKS.set(true);
+        refused.iter().for_each(|index| assert!(writer.write(*index, 0, &[7; 40]).is_err()));
+        REFUSE_CHUNKS.set(false);
+        refused.iter().for_each(|index| writer.write(*index, 0, &[7; 40]).expect("stored"));
+        writer.flush().expect("flushed");
+        drop((writer, file));
+        assert_eq!(n_frames(&path), n_stored, "{dataset:?}: {refused:?}");
+    }
 }
 
 #[test]
