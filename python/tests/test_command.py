@@ -173,12 +173,14 @@ def test_the_command_uses_the_hdf5_of_h5py_and_after_it_others(file, tmp_path):
 
 
 def test_ctrl_c_ends_the_command(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(tmp_path / "large.h5", "w") as made:
+        made["x"] = np.zeros(1 << 20, "u1")
     script = Path(sys.executable).with_name("darkchunk")
-    with subprocess.Popen([script, "info", tmp_path / "pipe"], env=environment(), stderr=subprocess.PIPE) as running:
-        # Within the library it waits for somebody who writes to the pipe.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([script, "cat", tmp_path / "large.h5:/x"], env=environment(), **pipes) as running:
+        # Within the library it waits for somebody who reads from the pipe.
         end = time.monotonic() + 60
-        while "wait_for_partner" not in Path(f"/proc/{running.pid}/wchan").read_text() and time.monotonic() < end:
+        while "pipe_write" not in Path(f"/proc/{running.pid}/wchan").read_text() and time.monotonic() < end:
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=20) == -signal.SIGINT
