@@ -194,17 +194,18 @@ fn slices(page: &mut String, slice: &SliceReport) {
 }
 
 /// Two square images and their difference; and the largest difference.
-fn beside(side: usize, before: &[f32], after: &[f32], colour: &dyn Fn(f32) -> [u8; 3]) -> (String, String) {
+fn beside(side: usize, before: &[f32], after: &[f32], colour: Colours<'_>) -> (String, String) {
     let change: Vec<f32> = before.iter().zip(after).map(|(x, y)| y - x).collect();
     let most = largest(&change);
-    let image =
-        |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| thumbnail((side, side), values, colour, name);
-    let pictures = [
-        image(before, colour, "reference"),
-        image(after, colour, "test"),
-        image(&change, &|value| picture::signed(value, most), "difference"),
-    ];
-    (format!("<div class=\"frames\">{}</div>", pictures.concat()), number(f64::from(most)))
+    let signed = |value| picture::signed(value, most);
+    (three((side, side), [before, after, &change], (colour, &signed)), number(f64::from(most)))
+}
+
+/// A reference, a test and their difference, which has colours of its own.
+fn three(size: (usize, usize), images: [&[f32]; 3], (colour, signed): (Colours<'_>, Colours<'_>)) -> String {
+    let named = [("reference", colour), ("test", colour), ("difference", signed)];
+    let shown = images.iter().zip(named).map(|(values, (name, colour))| thumbnail(size, values, colour, name));
+    format!("<div class=\"frames\">{}</div>", shown.collect::<String>())
 }
 
 fn largest(values: &[f32]) -> f32 {
@@ -255,15 +256,11 @@ fn error_map_caption(found: &Found) -> String {
 fn frames(page: &mut String, previews: &[Preview]) {
     *page += "<h2>Frames</h2>";
     for preview in previews {
-        let (most, error) = (high(&preview.x), preview.e.iter().fold(0.0, |most: f32, e| most.max(e.abs())).max(1e-3));
-        let image = |values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str| {
-            thumbnail((preview.height, preview.width), values, colour, name)
-        };
-        let pictures = [
-            image(&preview.x, &|value| picture::intensity(value, most), "reference"),
-            image(&preview.y, &|value| picture::intensity(value, most), "test"),
-            image(&preview.e, &|value| picture::signed(value, error), "difference"),
-        ];
+        let (most, error) = (high(&preview.x), largest(&preview.e).max(1e-3));
+        let intensity = |value| picture::intensity(value, most);
+        let signed = |value| picture::signed(value, error);
+        let images: [&[f32]; 3] = [&preview.x, &preview.y, &preview.e];
+        let pictures = three((preview.height, preview.width), images, (&intensity, &signed));
         let step = preview.step;
         let small = if step > 1 {
             format!(" Each point is {step} x {step} pixels: their mean, and the largest error.")
@@ -277,12 +274,15 @@ fn frames(page: &mut String, previews: &[Preview]) {
             number(f64::from(error)),
             number(f64::from(error))
         );
-        figure(page, &format!("<div class=\"frames\">{}</div>", pictures.concat()), &caption);
+        figure(page, &pictures, &caption);
     }
 }
 
+/// The colour of a value.
+type Colours<'a> = &'a dyn Fn(f32) -> [u8; 3];
+
 /// A small image with its name.
-fn thumbnail((height, width): (usize, usize), values: &[f32], colour: &dyn Fn(f32) -> [u8; 3], name: &str) -> String {
+fn thumbnail((height, width): (usize, usize), values: &[f32], colour: Colours<'_>, name: &str) -> String {
     let rgb = values.iter().map(|value| colour(*value)).collect();
     let uri = Picture { height, width, rgb }.data_uri();
     format!("<div><img alt=\"{name}\" src=\"{uri}\"><span class=\"meaning\">{name}</span></div>")

@@ -169,9 +169,13 @@ impl TechniqueReport {
     }
 }
 
+/// The largest |residual|; infinite where something changed that has no σ.
+fn largest(worst: Option<f64>, n_changed_without_sigma: u64) -> f64 {
+    if n_changed_without_sigma > 0 { f64::INFINITY } else { worst.map_or(0.0, f64::abs) }
+}
+
 fn judge_radial(report: &RadialReport, limits: &Limits, checks: &mut Vec<Check>) {
-    let worst = report.worst.and_then(|ring| ring.residual).map_or(0.0, f64::abs);
-    let found = if report.n_changed_without_sigma > 0 { f64::INFINITY } else { worst };
+    let found = largest(report.worst.and_then(|ring| ring.residual), report.n_changed_without_sigma);
     check(checks, "ring_residual", limits.ring_residual, found, || match report.worst {
         Some(ring) => format!(
             "|change of I| / its sigma, of the worst of {} rings: that of radius {:.1}",
@@ -269,8 +273,7 @@ fn judge_tomography(report: &TomographyReport, limits: &Limits, checks: &mut Vec
 }
 
 fn judge_covariance(report: &CovarianceReport, limits: &Limits, checks: &mut Vec<Check>) {
-    let worst = report.worst.and_then(|pair| pair.residual).map_or(0.0, f64::abs);
-    let found = if report.n_changed_without_sigma > 0 { f64::INFINITY } else { worst };
+    let found = largest(report.worst.and_then(|pair| pair.residual), report.n_changed_without_sigma);
     check(checks, "covariance", limits.covariance, found, || match report.worst {
         Some(pair) => format!(
             "|change of covariance| / its sigma over {} frames, of the worst pair of rings: those of radius {:.1} and {:.1}",
