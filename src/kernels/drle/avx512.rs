@@ -224,9 +224,16 @@ fn falls_short<P: Pixel>(values: __m512i, threshold: __m512i) -> __mmask32 {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) fn iota() -> __m512i {
-    let indices: [i16; LANES] = std::array::from_fn(|lane| lane as i16);
-    // SAFETY: `indices` is 64 readable bytes, and the load needs no alignment.
-    unsafe { _mm512_loadu_epi16(indices.as_ptr()) }
+    const LANE: [i16; LANES] = {
+        let (mut numbers, mut lane) = ([0; LANES], 0);
+        while lane < LANES {
+            numbers[lane] = lane as i16;
+            lane += 1;
+        }
+        numbers
+    };
+    // SAFETY: `LANE` is 64 readable bytes, and the load needs no alignment.
+    unsafe { _mm512_loadu_epi16(LANE.as_ptr()) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]

@@ -112,13 +112,10 @@ pub(in crate::kernels) fn chunk_mut(dst: &mut [u8], at: usize) -> &mut [u8; 64] 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(in crate::kernels) fn deinterleave<const N: usize, const TURNED: bool>(mut v: [__m512i; N]) -> [__m512i; N] {
-    let turn = if TURNED { 7 } else { 0 };
     if N == 1 {
-        return v.map(|v| _mm512_shuffle_epi8(v, indices(|at| (at ^ turn) % 16)));
+        return v.map(|v| _mm512_shuffle_epi8(v, load(&Places::<N, TURNED>::EVEN)));
     }
-    let even = indices(|at| gathered_from::<N>(at ^ turn));
-    let odd = indices(|at| gathered_from::<N>(at ^ turn) + 1);
-    v = permute_pairs::<N, 1>(v, even, odd);
+    v = permute_pairs::<N, 1>(v, &Places::<N, TURNED>::EVEN, &Places::<N, TURNED>::ODD);
     if N >= 4 {
         v = exchange_lanes::<N, 2>(v);
     }
@@ -137,17 +134,13 @@ pub(in crate::kernels) fn interleave<const N: usize, const TURNED: bool>(mut v: 
     }
     if N == 4 {
         // Measured: bytes twice are faster here than lanes and bytes.
-        let (low, high) = (indices(|at| spread_from::<2>(at, 0)), indices(|at| spread_from::<2>(at, 1)));
-        v = permute_pairs::<N, 2>(v, low, high);
+        v = permute_pairs::<N, 2>(v, &Places::<2, false>::FIRST, &Places::<2, false>::SECOND);
     }
     if N == 8 {
         v = exchange_lanes::<N, 4>(v);
         v = exchange_lanes::<N, 2>(v);
     }
-    let turn = if TURNED { 7 } else { 0 };
-    let first = indices(|at| spread_from::<N>(at ^ turn, 0));
-    let second = indices(|at| spread_from::<N>(at ^ turn, 1));
-    v = permute_pairs::<N, 1>(v, first, second);
+    v = permute_pairs::<N, 1>(v, &Places::<N, TURNED>::FIRST, &Places::<N, TURNED>::SECOND);
     if N < 8 {
         return v;
     }
@@ -157,21 +150,50 @@ pub(in crate::kernels) fn interleave<const N: usize, const TURNED: bool>(mut v: 
     result
 }
 
-/// Where byte `at` of the even bytes of two registers comes from, if lane 0, 1, … shall hold byte 0, 2, … of elements.
-#[inline]
-fn gathered_from<const N: usize>(at: usize) -> usize {
+/// Where the bytes of registers come from. Constants: loops are not worked out beforehand in every program, and took two thirds of its time.
+struct Places<const N: usize, const TURNED: bool>;
+
+impl<const N: usize, const TURNED: bool> Places<N, TURNED> {
+    const EVEN: [u8; 64] = Self::gathered(0);
+    const ODD: [u8; 64] = Self::gathered(1);
+    const FIRST: [u8; 64] = Self::spread(0);
+    const SECOND: [u8; 64] = Self::spread(1);
+    const TURN: usize = if TURNED { 7 } else { 0 };
+
+    const fn gathered(odd: usize) -> [u8; 64] {
+        let (mut places, mut at) = ([0; 64], 0);
+        while at < 64 {
+            places[at] = (gathered_from(N, at ^ Self::TURN) + odd) as u8;
+            at += 1;
+        }
+        places
+    }
+
+    const fn spread(second: usize) -> [u8; 64] {
+        let (mut places, mut at) = ([0; 64], 0);
+        while at < 64 {
+            places[at] = spread_from(N, at ^ Self::TURN, second) as u8;
+            at += 1;
+        }
+        places
+    }
+}
+
+/// Where byte `at` of the even bytes of two registers comes from, if lane 0, 1, … shall hold byte 0, 2, … of elements of `n` bytes;
+/// of one byte, in a lane.
+const fn gathered_from(n: usize, at: usize) -> usize {
     let (lane, at_in_lane) = (at / 16, at % 16);
-    match N {
+    match n {
+        1 => at_in_lane,
         2 => 2 * at,
         4 => lane / 2 * 64 + at_in_lane * 4 + lane % 2 * 2,
         _ => at_in_lane / 8 * 64 + at_in_lane % 8 * 8 + lane * 2,
     }
 }
 
-/// Where byte `at` of the first or second of two registers of elements comes from, after the exchanges of lanes.
-#[inline]
-fn spread_from<const N: usize>(at: usize, second: usize) -> usize {
-    if N < 8 {
+/// Where byte `at` of the first or second of two registers of elements of `n` bytes comes from, after the exchanges of lanes.
+const fn spread_from(n: usize, at: usize, second: usize) -> usize {
+    if n < 8 {
         return second * 32 + at / 2 + at % 2 * 64;
     }
     let (element, byte) = (at / 8, at % 8);
@@ -184,9 +206,10 @@ fn spread_from<const N: usize>(at: usize, second: usize) -> usize {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn permute_pairs<const N: usize, const DISTANCE: usize>(
     v: [__m512i; N],
-    first: __m512i,
-    second: __m512i,
+    first: &[u8; 64],
+    second: &[u8; 64],
 ) -> [__m512i; N] {
+    let (first, second) = (load(first), load(second));
     let mut result = v;
     for i in 0..N {
         if i & DISTANCE == 0 {
@@ -209,13 +232,6 @@ fn exchange_lanes<const N: usize, const DISTANCE: usize>(v: [__m512i; N]) -> [__
         }
     }
     result
-}
-
-/// A register of byte indices.
-#[inline]
-#[target_feature(enable = "avx2,avx512f,avx512bw")]
-pub(in crate::kernels) fn indices(index: impl Fn(usize) -> usize) -> __m512i {
-    load(&std::array::from_fn(|i| index(i) as u8))
 }
 
 #[inline]
