@@ -11,7 +11,7 @@ use darkchunk::{Error, Result};
 ///
 /// # Safety
 /// A value of zeros is one of its values.
-pub(super) unsafe trait Zero: Copy {}
+pub(crate) unsafe trait Zero: Copy {}
 
 // SAFETY: a number.
 unsafe impl Zero for u8 {}
@@ -29,7 +29,7 @@ pub(super) fn zeroed(n_bytes: usize) -> Result<Vec<u8>> {
 }
 
 /// The same, of any such type.
-pub(super) fn zeros<T: Zero>(n: usize) -> Result<Vec<T>> {
+pub(crate) fn zeros<T: Zero>(n: usize) -> Result<Vec<T>> {
     let none = || Error::NoMemory { n_bytes: n.saturating_mul(size_of::<T>()) };
     if n == 0 {
         return Ok(Vec::new());

@@ -23,7 +23,7 @@
 
 #![allow(unsafe_code)]
 
-mod buffer;
+pub(crate) mod buffer;
 mod by_hdf5;
 mod frames;
 mod open;

@@ -4,12 +4,17 @@
 
 use darkchunk::Error;
 
+use crate::reader::buffer::{Zero, zeros};
+
 /// Bytes of a cache line: where the data of each call begin.
 pub(super) const LINE: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
+
+// SAFETY: bytes.
+unsafe impl Zero for Line {}
 
 /// Bytes that begin at a multiple of [`LINE`].
 #[derive(Default)]
@@ -32,6 +37,9 @@ impl Memory {
     /// Makes it `n_bytes` long where it is shorter. What is new is 0.
     pub(super) fn grow(&mut self, n_bytes: usize) -> Result<(), Error> {
         let n_lines = n_bytes.div_ceil(LINE);
+        if self.0.is_empty() {
+            self.0 = zeros(n_lines)?;
+        }
         if let Some(more) = n_lines.checked_sub(self.0.len()) {
             self.0.try_reserve_exact(more).map_err(|_| Error::NoMemory { n_bytes })?;
             self.0.resize(n_lines, Line([0; LINE]));
