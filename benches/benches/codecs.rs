@@ -1,7 +1,7 @@
 //! Every codec on a frame of every regime, both ways: memory to memory, one thread, a frame of 1024 x 1024 a chunk.
 //!
 //! Codecs whose work is ours are run at every level, the others at the best one. Every chunk is decoded and compared
-//! before it is timed. `cargo bench -p darkchunk-benches --bench codecs -- 'bitshuffle-lz4/decode'` runs a part.
+//! before it is timed. `cargo bench -p darkchunk-benches --features criterion --bench codecs -- 'bitshuffle-lz4/decode'` runs a part.
 
 use std::hint::black_box;
 use std::time::Duration;

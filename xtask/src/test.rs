@@ -16,7 +16,7 @@ pub(crate) const HELP: &str = "everything: format, lints, docs, Rust, C and Pyth
 pub(crate) const OLDEST_RUST: &str = "1.89";
 
 /// In the tests' own profile, so that the C libraries, HDF5 among them, are built once for all steps.
-const LINTS: [&str; 4] = ["clippy", "--profile", "test", "--all-targets"];
+const LINTS: [&str; 5] = ["clippy", "--profile", "test", "--all-targets", "--all-features"];
 
 /// How long each fuzz target runs here; `cargo xtask prove fuzz` takes its time.
 const FUZZ_SECONDS: u32 = 6;
