@@ -82,7 +82,6 @@ pub(crate) fn steps(tally: &mut Tally) {
     miri_units(tally, has_miri);
     miri_chunks(tally, has_miri);
     if has_miri {
-        // It runs no C, but the crates of the reference libraries are not built without compiling theirs.
         if machines.iter().any(|machine| machine.rust_target == BIG_ENDIAN) {
             let more = ["--lib", "--test", "drle_exceptions", "--target", BIG_ENDIAN];
             tally.step("Miri, big-endian", miri().args(CHUNKS).args(more));
@@ -132,6 +131,8 @@ fn miri() -> Command {
     command.args(["run", "nightly", "cargo", "miri", "test", "--package", "darkchunk", "--no-fail-fast"]);
     // Without isolation: it reads the golden chunks and the environment.
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("DARKCHUNK_MAX_LEVEL", "scalar");
+    // It runs no C, but the crates of the reference libraries are not built without compiling theirs.
+    command.env("CFLAGS", "-O0");
     command
 }
 

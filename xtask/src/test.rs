@@ -38,28 +38,32 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         tally.step("Rust tests", cargo().args(["test", "--no-fail-fast"]));
         return tally.finish();
     }
-    rust(&mut tally);
-    levels(&mut tally, false);
-    oldest_rust(&mut tally);
-    let is_built = tally.check("dist", dist::build);
-    let has_miri = soundness::has_miri(&mut tally);
+    checks(&mut tally);
+    let mut build = workspace("test");
+    tally.step("Rust tests: built", build.args(["--tests", "--no-run"]));
     // From here on it is mostly programs of one thread: two halves that take about as long.
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| {
+        let (is_built, built) = std::sync::mpsc::channel();
+        let beside = scope.spawn(move || {
             let mut tally = Tally::beside();
+            // Where nobody listens any more, the other half has panicked.
+            let _ = is_built.send(tally.check("dist", dist::build));
+            oldest_rust(&mut tally);
             fuzzing(&mut tally, FUZZ_SECONDS);
+            let has_miri = soundness::has_miri(&mut tally);
             soundness::miri_units(&mut tally, has_miri);
+            soundness::miri_chunks(&mut tally, has_miri);
             tally
         });
-        if is_built {
+        rust_tests(&mut tally);
+        if built.recv() == Ok(true) {
             c_programs(&mut tally);
             hosts(&mut tally, false);
             wheel::test(&mut tally);
         }
-        soundness::miri_chunks(&mut tally, has_miri);
         match beside.join() {
             Ok(beside) => tally.absorb(beside),
-            Err(_) => drop(tally.check("fuzz and Miri", || Err("a panic, see above".into()))),
+            Err(_) => drop(tally.check("dist, fuzz and Miri", || Err("a panic, see above".into()))),
         }
     });
     tally.finish()
@@ -68,19 +72,21 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 /// The core's codecs that are built alone; `blosc` has all.
 const FEATURES: [&str; 3] = ["", "lz4", "zstd"];
 
-/// Lints, documentation and tests of the whole workspace.
-fn rust(tally: &mut Tally) {
-    let mut with_cmake = Err(String::new());
-    tally.check("Python environment", || {
-        with_cmake = setup::cargo_with_cmake();
-        with_cmake.as_ref().map(drop).map_err(Clone::clone)
-    });
-    // Without cmake the rest still runs, over all that builds no HDF5.
-    let (scope, cargo): (&[&str], Box<dyn Fn() -> Command>) = match with_cmake {
-        Ok(_) => (&["--workspace"], Box::new(|| setup::cargo_with_cmake().unwrap_or_else(|_| cargo()))),
-        Err(_) => (&[], Box::new(cargo)),
+/// cargo with this verb for the whole workspace; without cmake for all that builds no HDF5.
+fn workspace(verb: &str) -> Command {
+    let (mut cargo, scope) = match setup::cargo_with_cmake() {
+        Ok(cargo) => (cargo, Some("--workspace")),
+        Err(_) => (cargo(), None),
     };
-    tally.step("lints", cargo().args(LINTS).args(scope).args(["--quiet", "--", "-D", "warnings"]));
+    cargo.arg(verb).args(scope);
+    cargo
+}
+
+/// Lints and documentation of the whole workspace.
+fn checks(tally: &mut Tally) {
+    tally.check("Python environment", || setup::cargo_with_cmake().map(drop));
+    let [verb, more @ ..] = LINTS;
+    tally.step("lints", workspace(verb).args(more).args(["--quiet", "--", "-D", "warnings"]));
     for codecs in FEATURES {
         let name = if codecs.is_empty() { "lints without codecs" } else { &format!("lints with {codecs} only") };
         let mut lints = cargo();
@@ -91,33 +97,30 @@ fn rust(tally: &mut Tally) {
     // Without private items, a public page that links to one is an error; with them, so is a broken link in one.
     for (name, more) in [("documentation", &[][..]), ("documentation of private items", &["--document-private-items"])]
     {
-        let mut doc = cargo();
-        doc.args(["doc", "--profile", "test"])
-            .args(scope)
-            .args(["--no-deps", "--quiet"])
-            .args(more)
-            .env("RUSTDOCFLAGS", "-D warnings");
-        tally.step(name, &mut doc);
+        let mut doc = workspace("doc");
+        doc.args(["--profile", "test", "--no-deps", "--quiet"]).args(more);
+        tally.step(name, doc.env("RUSTDOCFLAGS", "-D warnings"));
     }
-    let mut tests = cargo();
-    tests.arg("test").args(scope).arg("--no-fail-fast").env("DARKCHUNK_DATA", data());
-    tally.step("Rust tests", &mut tests);
-    other_hdf5(tally, &|| {
-        let mut tests = cargo();
-        tests.arg("test").args(scope);
-        tests
-    });
+}
+
+/// All tests of the workspace, then on other HDF5 libraries and at lower levels. The examples, which lints have read, are not built.
+fn rust_tests(tally: &mut Tally) {
+    for (name, what) in [("Rust tests", "--tests"), ("Rust tests in the documentation", "--doc")] {
+        tally.step(name, workspace("test").args([what, "--no-fail-fast"]).env("DARKCHUNK_DATA", data()));
+    }
+    other_hdf5(tally);
+    levels(tally, false);
 }
 
 /// The tests of `darkchunk-hdf5` and `darkchunk-stream` on every other HDF5 that is here: those of PyTables' and netCDF4's wheels, and Debian's.
 ///
 /// They are chosen by name out of all that were built: chosen by package, cargo would build them again, with fewer features of what they
 /// depend on. So a test of the core that has the name of one of theirs runs, too.
-fn other_hdf5(tally: &mut Tally, all_tests: &dyn Fn() -> Command) {
+fn other_hdf5(tally: &mut Tally) {
     tally.check("Debian's HDF5", || setup::system(&[System::Hdf5Tools]));
     for library in setup::other_hdf5() {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
-        let mut tests = all_tests();
+        let mut tests = workspace("test");
         for test in ["hdf5/tests", "stream/tests"].iter().flat_map(|folder| integration_tests(&root().join(folder))) {
             tests.args(["--test", &test]);
         }
@@ -155,11 +158,8 @@ fn all_of_the_core() -> Command {
 
 /// By name out of all that were built, as in [`other_hdf5`]: so a test of another package with such a name runs, too.
 fn sample_of_the_core() -> Command {
-    let (mut tests, scope) = match setup::cargo_with_cmake() {
-        Ok(cargo) => (cargo, "--workspace"),
-        Err(_) => (cargo(), "--package=darkchunk"),
-    };
-    tests.args(["test", scope, "--no-fail-fast"]);
+    let mut tests = workspace("test");
+    tests.arg("--no-fail-fast");
     tests.args(integration_tests(&root().join("tests")).iter().flat_map(|name| ["--test", name]));
     tests.args(["--", "--skip", SLOW_AT_EVERY_LEVEL]);
     tests
