@@ -8,6 +8,7 @@ pub(crate) mod maker;
 
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use darkchunk::Exec;
 use darkchunk::chunk::{Compression, Filter};
@@ -80,6 +81,37 @@ pub(crate) fn camera(index: usize) -> Vec<i16> {
         (state >> 16) as i16
     };
     (0..N_PIXELS).map(|_| 95 + (next() & 15) + if next() & 31 == 0 { next() & 1023 } else { 0 }).collect()
+}
+
+/// For [`has_frames`]: the file's name and the number of frames.
+const READER: &str = "DARKCHUNK_TEST_READER";
+
+/// Whether a file has the first `n` frames of the camera. It is read by another process, the test `reader` of the same program: a file that is
+/// torn may be the end of the HDF5 that reads it.
+pub(crate) fn has_frames(name: &str, n: u64) -> bool {
+    let mut reader = Command::new(std::env::current_exe().expect("this program"));
+    reader.args(["reader", "--exact", "--nocapture"]).env(READER, format!("{name},{n}"));
+    let output = reader.output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.lines().find_map(|line| line.split("found: ").nth(1));
+    println!("{name}: {}, {}", found.unwrap_or("nothing"), output.status);
+    output.status.success() && found.is_some_and(|found| found == format!("{n} of {n} frames"))
+}
+
+/// The other process's part.
+pub(crate) fn read_for_another() {
+    let Ok(task) = std::env::var(READER) else { return };
+    let (name, n) = task.split_once(',').expect("a name and a number");
+    let frames = File::open(&library(), &path_of(name), false)
+        .map_err(|error| error.to_string())
+        .and_then(|file| try_read::<i16>(&file, PATH, n.parse().expect("a number")).ok_or("it does not read".into()));
+    match frames {
+        Err(message) => println!("\nfound: {message}"),
+        Ok(frames) => {
+            let n_right = frames.iter().enumerate().take_while(|(index, frame)| **frame == camera(*index)).count();
+            println!("\nfound: {n_right} of {n} frames");
+        }
+    }
 }
 
 /// What a frame of the camera is after dark subtraction and threshold.
