@@ -185,11 +185,11 @@ fn replay(tally: &mut Tally) -> Result {
 
 /// Datasets and selections at random, each time others: the seed is printed.
 fn reader(tally: &mut Tally) -> Result {
-    at_random(tally, "reader", "property", "10000")
+    at_random(tally, "reader", "property::", "10000")
 }
 
-/// A test program of `darkchunk-stream` with so many cases, on each HDF5.
-fn at_random(tally: &mut Tally, what: &str, test: &str, cases: &str) -> Result {
+/// Tests of datasets of `darkchunk-stream` with so many cases, on each HDF5.
+fn at_random(tally: &mut Tally, what: &str, tests: &str, cases: &str) -> Result {
     setup::python()?;
     setup::system(&[System::Hdf5Tools])?;
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -198,10 +198,10 @@ fn at_random(tally: &mut Tally, what: &str, test: &str, cases: &str) -> Result {
     for library in std::iter::once(None).chain(setup::other_hdf5().into_iter().map(Some)) {
         let name = library.as_ref().and_then(|library| library.file_name());
         let name = name.map_or("h5py's HDF5".into(), |name| name.to_string_lossy());
-        let mut tests = cargo();
-        tests.args(["test", "--package", "darkchunk-stream", "--test", test, "--", "--nocapture"]);
-        tests.env("DARKCHUNK_CASES", cases).env("DARKCHUNK_SEED", &seed);
-        tally.step(&format!("{what}, {name}"), tests.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
+        let mut step = cargo();
+        step.args(["test", "--package", "darkchunk-stream", "--test", "datasets", "--", tests, "--nocapture"]);
+        step.env("DARKCHUNK_CASES", cases).env("DARKCHUNK_SEED", &seed);
+        tally.step(&format!("{what}, {name}"), step.envs(library.as_ref().map(|library| ("DARKCHUNK_HDF5", library))));
     }
     Ok(())
 }
@@ -214,7 +214,8 @@ fn metrics(tally: &mut Tally) -> Result {
         "metrics beside oracles",
         oracles.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"]),
     );
-    tally.step("metrics, 1000 seeds", &mut full("darkchunk-metrics", &["truth", "techniques", "tomography"]));
+    let mut seeds = full("darkchunk-metrics", &["numbers"]);
+    tally.step("metrics, 1000 seeds", seeds.args(["truth::", "techniques::", "tomography::"]));
     dist::build()?;
     let mut pytest = program(setup::python()?);
     pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "virtual"]);

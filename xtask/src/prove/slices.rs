@@ -13,7 +13,7 @@ use crate::{Result, dist, wheel};
 const CALLS: [&str; 5] = ["4", "3", "1024", "1024", "24"];
 
 pub(super) fn run(tally: &mut Tally) -> Result {
-    at_random(tally, "slices", "slabs", "3000")?;
+    at_random(tally, "slices", "slabs::", "3000")?;
     let file = |package, path| System::File { package, path };
     setup::system(&[file("libopenmpi-dev", "/usr/bin/mpicc.openmpi"), file("openmpi-bin", "/usr/bin/mpirun.openmpi")])?;
     dist::build()?;
