@@ -79,6 +79,13 @@ fn with(bound: [u32; 3], options: u32, reference: u32) -> Vec<u32> {
     values
 }
 
+fn with_sentinels(bound: [u32; 3], sentinels: &[f32]) -> Vec<u32> {
+    let mut values = with(bound, 16, 0);
+    values.extend([0, 1, 0, 0, 0, 0, 0, sentinels.len() as u32]);
+    values.extend(sentinels.iter().map(|sentinel| sentinel.to_bits()));
+    values
+}
+
 fn absolute(error: f64) -> [u32; 3] {
     [3, error.to_bits() as u32, (error.to_bits() >> 32) as u32]
 }
@@ -247,9 +254,7 @@ fn a_float_that_is_no_measurement_is_kept_and_no_other_becomes_one() {
     let (element, shape) = (ElementType::F32, [2, 9, 32]);
     // Level 0 stands for 0: what is near it would become that.
     let (mask, zero, fill) = (-1.0_f32, 0.0_f32, 0.5_f32);
-    let mut values = with(absolute(0.25), 16, 0);
-    values.resize(11, 0);
-    values.extend([1, 0, 0, 0, 0, 0, 3, mask.to_bits(), zero.to_bits(), f32::NAN.to_bits()]);
+    let values = with_sentinels(absolute(0.25), &[mask, zero, f32::NAN]);
     let layout = ChunkLayout { fill: Some(fill.to_bits()), ..ChunkLayout::new(element, vec![2, 9, 32]) };
     let codec = Bounded::from_cd_values(&Bounded::localise(&values, &layout).expect("parameters")).expect("parameters");
     let mut random = Random(9);
@@ -271,6 +276,63 @@ fn a_float_that_is_no_measurement_is_kept_and_no_other_becomes_one() {
         let is_kept = |number: f32| [mask, zero, fill].contains(&number) || number.is_nan();
         assert!(x.to_bits() == y.to_bits() || !is_kept(*x) && !is_kept(y) && (x - y).abs() <= 0.25, "{x} became {y}");
     }
+}
+
+/// Pixels from -1 to 5, and sentinels among them.
+fn with_values_around(sentinels: &[f32], [n_frames, height, width]: [usize; 3], random: &mut Random) -> Vec<u8> {
+    let mut pixel = || match random.next(50) as usize {
+        at if at < sentinels.len() => sentinels[at],
+        _ => 2.0 + random.next(6 << 20) as f32 / (1 << 20) as f32 - 3.0,
+    };
+    (0..n_frames * height * width).flat_map(|_| pixel().to_ne_bytes()).collect()
+}
+
+#[test]
+fn sentinels_among_the_values_are_kept_and_no_other_becomes_one() {
+    let (element, shape) = (ElementType::F32, if cfg!(miri) { [1, 9, 16] } else { [2, 24, 64] });
+    let mut random = Random(21);
+    for case in 0..if cfg!(miri) { 4 } else { 60 } {
+        let error = [0.25, 0.1, 0.031, 1e-3, 3e-7, 1.0][case % 6];
+        // Levels of the longest step there is for such values, and others.
+        let level = |k: i64| (k as f64 * (2.0 - 1.0 / 32.0) * error) as f32;
+        let sentinels: Vec<f32> = (0..1 + random.next(7))
+            .map(|_| {
+                if random.next(2) == 0 {
+                    level(random.next(40) as i64 - 8)
+                } else {
+                    random.next(600) as f32 / 100.0 - 1.0
+                }
+            })
+            .collect();
+        let codec = codec(&with_sentinels(absolute(error), &sentinels), element, shape);
+        let src = with_values_around(&sentinels, shape, &mut random);
+        let after = decode(&codec, &encode(&codec, &src));
+        for (x, y) in numbers(&element, &src).into_iter().zip(numbers(&element, &after)) {
+            let is_right = x.to_bits() == y.to_bits()
+                || !sentinels.contains(&x) && !sentinels.contains(&y) && is_within(x, y, error);
+            assert!(is_right, "{x:?} became {y:?} with {error} and {sentinels:?}");
+        }
+        // As HDF5 does with a chunk that is written in pieces.
+        assert!(decode(&codec, &encode(&codec, &after)) == after, "{error} {sentinels:?}: pixels drift");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
+fn sentinels_among_the_values_cost_little() {
+    let (element, shape) = (ElementType::F32, [2, 100, 128]);
+    let len = |named: &[f32], there: &[f32]| {
+        let codec = codec(&with_sentinels(absolute(0.25), named), element, shape);
+        encode(&codec, &with_values_around(there, shape, &mut Random(3))).len()
+    };
+    let without = len(&[], &[]);
+    // -1 is no level, 63/128 the first one with the longest step, and 0 one with every step.
+    for sentinels in [vec![-1.0_f32], vec![63.0 / 128.0], vec![-1.0, 63.0 / 128.0, 2.0, 63.0 / 32.0, 5.0, 4.5, 3.25]] {
+        let named = len(&sentinels, &[]);
+        println!("{sentinels:?}: {named} bytes, {without} without sentinels");
+        assert!(named * 100 <= without * 102, "{sentinels:?}: {named} bytes, {without} without sentinels");
+    }
+    assert!(len(&[0.0], &[]) > without);
 }
 
 #[test]

@@ -46,14 +46,16 @@ struct Maker<'a> {
     encoder: &'a ChunkEncoder<'a>,
     sentinels: &'a [u32],
     lattice: Lattice,
-    /// All values that stand for no measurement, and are finite: no other pixel may become one of them.
+    /// The values that stand for no measurement, and that a level stands for: no other pixel may become one of them.
     kept: Vec<f32>,
 }
 
 /// The levels of the pixels `src`, of which `sentinels` are masked.
 pub(super) fn levels(encoder: &ChunkEncoder<'_>, src: &[u8], sentinels: &[u32]) -> Floats {
-    let kept = encoder.sentinels.iter().map(|bits| f32::from_bits(*bits)).filter(|number| number.is_finite()).collect();
-    let lattice = lattice_of(encoder, src, sentinels);
+    let finite = encoder.sentinels.iter().map(|bits| f32::from_bits(*bits)).filter(|number| number.is_finite());
+    let mut kept: Vec<f32> = finite.collect();
+    let lattice = lattice_of(encoder, src, sentinels).avoiding(&kept);
+    kept.retain(|number| lattice.has(*number));
     let mut maker = Maker { encoder, sentinels, lattice, kept };
     let floats = maker.floats(src);
     let n_exceptions: usize = floats.frames.iter().map(|frame| frame.exceptions.len()).sum();

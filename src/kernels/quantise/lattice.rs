@@ -3,6 +3,7 @@
 //! All is IEEE 754's float64 with its default rounding, operation by operation, so that levels are the same everywhere.
 
 use crate::kernels::for_each_isa::for_each_isa;
+use std::iter;
 
 /// How the float32 of a chunk become levels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -23,6 +24,10 @@ pub(crate) const MAX_STEP: f64 = f64::from_bits((1023 + 127) << 52);
 /// Multiples of the step that are levels, in both directions.
 const MAX_LEVEL: f64 = (1 << 30) as f64;
 
+/// Steps that are tried for one of which no level stands for a sentinel, each so much shorter than the one before: 0.02 bits a pixel.
+const N_STEPS: usize = 8;
+const SHORTER: f64 = 63.0 / 64.0;
+
 /// Added to a smaller number and subtracted again it leaves the nearest whole one, whose lowest bits are also those of the sum.
 const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
 
@@ -40,6 +45,23 @@ impl Lattice {
         let step = (2.0 * tolerance - distance).min(MAX_STEP);
         let leaves_room = distance <= tolerance && step >= MIN_STEP;
         if leaves_room { Self { tolerance, step } } else { Self::default() }
+    }
+
+    /// The same, or with a somewhat shorter step, so that levels stand for as few as can be of these `sentinels`: a pixel whose level stands
+    /// for one has to be an exception. It depends on nothing else, as what is encoded again must find its levels.
+    ///
+    /// Level 0 stands for 0 whatever the step is. A sentinel whose next float32 is about a step away has a level with most steps.
+    pub(crate) fn avoiding(self, sentinels: &[f32]) -> Self {
+        let steps = iter::successors(Some(self.step), |step| Some(step * SHORTER)).take(N_STEPS);
+        let lattices = steps.filter(|step| *step >= MIN_STEP).map(|step| Self { step, ..self });
+        let n_levels = |lattice: &Self| sentinels.iter().filter(|sentinel| lattice.has(**sentinel)).count();
+        lattices.min_by_key(n_levels).unwrap_or(self)
+    }
+
+    /// Whether a level stands for `number`. Where several do, the nearest of them is one, or beside it.
+    pub(crate) fn has(&self, number: f32) -> bool {
+        let place = (f64::from(number) / self.step).round();
+        place.abs() <= MAX_LEVEL + 1.0 && (-1..=1).any(|beside| value(self.step, place as i32 + beside) == number)
     }
 
     pub(crate) fn is_exact(&self) -> bool {

@@ -72,6 +72,40 @@ fn bits_in_their_order_rise_with_the_numbers() {
 }
 
 #[test]
+fn a_number_that_a_level_stands_for_is_known_also_where_levels_are_closer_than_numbers() {
+    let mut n_found = 0;
+    for lattice in [0.3, 7.0, 100.0, 1000.0, 3e5].map(|step| Lattice { tolerance: step, step }) {
+        let size = 2_f32.powi(30);
+        let edges = [size, size.next_up(), size.next_down(), -size, 0.0, -0.0, 6.0, 0.3, 0.6, 1e30, f32::MAX];
+        for number in edges.into_iter().chain(numbers().into_iter().map(|number| number % 1e7)) {
+            let near = i64::from((f64::from(number) / lattice.step) as i32);
+            let levels = (near - 64..near + 64).filter(|level| level.abs() <= 1 << 30);
+            let mut around: Vec<i32> = levels.map(|level| level as i32).collect();
+            values(Level::SCALAR, lattice.step, &mut around);
+            let is_there = around.iter().any(|bits| f32::from_bits(bits.cast_unsigned()) == number);
+            n_found += u32::from(is_there);
+            assert_eq!(lattice.has(number), is_there, "{lattice:?} {number:?}");
+        }
+    }
+    assert!(n_found > 20);
+}
+
+#[test]
+fn steps_are_a_little_shorter_where_a_level_would_stand_for_a_sentinel() {
+    let first = Lattice::new(0.25, &[839.0]);
+    assert_eq!(first.avoiding(&[-1.0, 2.0]), first);
+    assert!(first.has(-1.96875) && first.has(0.0));
+    let other = first.avoiding(&[-1.96875, 31.5, 0.0]);
+    assert!(!other.has(-1.96875) && !other.has(31.5));
+    assert!(other.step >= 0.8 * first.step && other.step < first.step && other.tolerance == first.tolerance);
+    // One that cannot be avoided does not hinder others.
+    assert_eq!(first.avoiding(&[-1.96875, 31.5, 0.0, 1e8]), other);
+    let shortest = Lattice { tolerance: 1e-36, step: MIN_STEP };
+    assert_eq!(shortest.avoiding(&[MIN_STEP as f32]), shortest);
+    assert_eq!(Lattice::default().avoiding(&[1.0]), Lattice::default());
+}
+
+#[test]
 fn a_tolerance_that_leaves_no_room_is_exact() {
     assert!(Lattice::new(1e-5, &[839.0]).is_exact(), "839 is 6e-5 from the next number");
     assert!(Lattice::new(1e-38, &[1e-38]).is_exact(), "steps would be too short");
