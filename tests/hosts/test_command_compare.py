@@ -127,7 +127,8 @@ def test_the_covariance_map_is_that_of_numpy_and_a_threshold_that_is_too_high_br
     (found,) = lines("compare", raw, "--codec", "drle:40", *options, code=1)
     numbers = found["technique"]["covariance"]
     sums = [np.array([frame[ring == at].sum() for frame in frames]) for at in (3, 6) for frames in (x, x * (x >= 40))]
-    assert numbers["distribution"][3] == pytest.approx([14, sums[0].mean(), sums[1].mean()], rel=1e-12)
+    expected = {"radius": 14, "before": sums[0].mean(), "after": sums[1].mean()}
+    assert numbers["distribution"][3] == pytest.approx(expected, rel=1e-12)
     if numbers["worst"]["radii"] == [14, 26]:
         assert numbers["worst"]["before"] == pytest.approx(np.cov(sums[0], sums[2])[0, 1], rel=1e-9)
         assert numbers["worst"]["after"] == pytest.approx(np.cov(sums[1], sums[3])[0, 1], rel=1e-9)

@@ -55,11 +55,11 @@ def test_the_covariance_map_is_that_of_numpy(numbers):
     found, ((before, after),) = technique(numbers, x, y, f"covariance={CENTRE[0]},{CENTRE[1]},2.5", "covariance")
     radius = numpy.hypot(*(numpy.mgrid[:64, :80] - numpy.array(CENTRE)[:, None, None]))
     ring = (radius / 2.5).astype(int).ravel()
-    for which, (frames, map_) in enumerate([(x, before), (y, after)]):
+    for name, frames, map_ in [("before", x, before), ("after", y, after)]:
         sums = numpy.array([numpy.bincount(ring, weights=frame.ravel()) for frame in frames])
         # Sums of integers below 2^53, so both are exact but for the division.
         assert map_ == pytest.approx(list(numpy.cov(sums.T).ravel()), rel=1e-5, abs=1e-3)
-        assert [row[1 + which] for row in found["distribution"]] == pytest.approx(list(sums.mean(0)), rel=1e-12)
+        assert [at[name] for at in found["distribution"]] == pytest.approx(list(sums.mean(0)), rel=1e-12)
     before, after = (numpy.array(map_).reshape(ring.max() + 1, -1) for map_ in (before, after))
     sigma = numpy.sqrt((numpy.outer(numpy.diag(before), numpy.diag(before)) + before**2) / 39)
     residual = numpy.abs(((after - before) / sigma)[numpy.triu_indices_from(sigma, 1)])

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use darkchunk_metrics::technique::{CovarianceReport, G2, Ring, SliceReport, TechniqueReport, TomographyReport};
+use darkchunk_metrics::technique::{
+    CovarianceReport, G2, Ring, RingSum, SliceReport, TechniqueReport, TomographyReport,
+};
 use darkchunk_stream::compare::{Found, Preview};
 
 use super::picture::{self, Picture};
@@ -214,8 +216,9 @@ fn largest(values: &[f32]) -> f32 {
 
 /// The radial distribution, and the covariance maps without what lies on their diagonal.
 fn covariance(page: &mut String, report: &CovarianceReport) {
-    let distribution = |of: fn(&(f64, f64, f64)) -> f64| report.distribution.iter().map(|at| (at.0, of(at))).collect();
-    let curves = [distribution(|at| at.1), distribution(|at| at.2)];
+    let distribution =
+        |of: fn(&RingSum) -> f64| report.distribution.iter().map(|ring| (ring.radius, of(ring))).collect();
+    let curves = [distribution(|ring| ring.before), distribution(|ring| ring.after)];
     let plot = plot::curves(("radius, pixels", "counts a frame"), &curves, false);
     figure(page, &plot, "Sum of each ring, the mean over all frames: grey of the reference, coloured of the test.");
     let side = report.distribution.len();

@@ -34,6 +34,17 @@ struct Sums {
     products: Vec<i128>,
 }
 
+/// The sum of a ring.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct RingSum {
+    /// The middle of its radii, in pixels.
+    pub radius: f64,
+    /// The mean of S of x, in counts a frame.
+    pub before: f64,
+    /// The same of y.
+    pub after: f64,
+}
+
 /// A pair of rings.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct RingPair {
@@ -54,8 +65,8 @@ pub struct RingPair {
 pub struct CovarianceReport {
     /// Frames.
     pub n_frames: u64,
-    /// The middle of each ring's radii, in pixels, and the mean of its sum over the frames of x and of y.
-    pub distribution: Vec<(f64, f64, f64)>,
+    /// Each ring, from the centre.
+    pub distribution: Vec<RingSum>,
     /// The root of the mean square of the residuals.
     pub rms_residual: f64,
     /// The pair with the largest residual.
@@ -111,8 +122,10 @@ impl Covariance {
     pub fn report(&self) -> CovarianceReport {
         let maps = [&self.before, &self.after].map(|sums| self.map(sums));
         let mean = |sum: i128| statistics::quotient(sum as f64, self.n_frames as f64);
-        let sums = self.before.single.iter().zip(&self.after.single).enumerate();
-        let distribution = sums.map(|(at, (x, y))| (self.radius(at), mean(*x), mean(*y))).collect();
+        let [before, after] = [&self.before, &self.after].map(|sums| sums.single.iter().map(|sum| mean(*sum)));
+        let rings = before.zip(after).enumerate();
+        let distribution =
+            rings.map(|(at, (before, after))| RingSum { radius: self.radius(at), before, after }).collect();
         let pairs = (0..self.n_rings).flat_map(|i| (i + 1..self.n_rings).map(move |j| (i, j)));
         let (mut worst, mut squares, mut n, mut n_changed_without_sigma) = (None, 0.0, 0u64, 0);
         for pair in pairs.map(|(i, j)| self.pair(&maps, i, j)) {

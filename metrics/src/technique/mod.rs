@@ -21,7 +21,7 @@ mod tomography;
 use std::sync::Arc;
 
 pub use correlation::{Correlation, Decay, G2, LabelReport};
-pub use covariance::{Covariance, CovarianceReport, RingPair};
+pub use covariance::{Covariance, CovarianceReport, RingPair, RingSum};
 pub use line::{Line, LineReport, LineShape};
 pub use peaks::{PeakSearch, Peaks, PeaksReport};
 pub use radial::{Radial, RadialReport, Ring};

@@ -165,7 +165,7 @@ fn covariances_are_those_of_a_brute_force() {
             }
         }
         let at = found.distribution[4];
-        assert!((at.0, if map == 0 { at.1 } else { at.2 }) == (13.5, mean(&sums[4])), "{at:?}");
+        assert!((at.radius, if map == 0 { at.before } else { at.after }) == (13.5, mean(&sums[4])), "{at:?}");
     }
     let [mut first, second] = halves;
     first.merge(&second);
