@@ -52,7 +52,8 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "metrics",
-        help: "metrics beside numpy, scipy, scikit-image, pyFAI, scikit-beam, trackpy, PyAbel; false alarms of 1000 seeds; memory of 100 GB",
+        help: "metrics beside numpy, scipy, scikit-image, pyFAI, scikit-beam, trackpy, PyAbel; false alarms of 1000 seeds; memory of 100 GB; \
+            pages in Chromium, whose pictures are in target/pages then",
         run: metrics,
     },
     Proof {
@@ -216,12 +217,19 @@ fn metrics(tally: &mut Tally) -> Result {
     );
     let mut seeds = full("darkchunk-metrics", &["numbers"]);
     tally.step("metrics, 1000 seeds", seeds.args(["truth::", "techniques::", "tomography::"]));
+    setup::system(&[System::File { package: "chromium", path: "/usr/bin/chromium" }])?;
     dist::build()?;
-    let mut pytest = program(setup::python()?);
-    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "virtual"]);
-    pytest.arg("tests/hosts/test_command_compare.py").env("DARKCHUNK_PROVE", "1");
-    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
-    tally.step("compare of a virtual dataset", &mut pytest);
+    let (pages, python) = (root().join("target/pages"), setup::python()?);
+    let pytest = |test: &[&str]| {
+        let mut pytest = program(&python);
+        pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]).args(test);
+        pytest.env("DARKCHUNK_PROVE", "1").env("DARKCHUNK_SCREENSHOTS", &pages);
+        pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+        pytest
+    };
+    let of_virtual = ["tests/hosts/test_command_compare.py", "-k", "virtual"];
+    tally.step("compare of a virtual dataset", &mut pytest(&of_virtual));
+    tally.step("pages in a browser", &mut pytest(&["tests/hosts/test_pages.py"]));
     Ok(())
 }
 

@@ -23,7 +23,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2r
 .verdict { padding: .8rem 1rem; border-left: .4rem solid; background: var(--box); font-size: 1.15rem; font-weight: 600 }
 .kept { color: var(--good) } .broken { color: var(--bad) }
 table { border-collapse: collapse; width: 100% } td, th { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .wide tr:first-child th { white-space: normal } .verdicts { overflow-wrap: normal; white-space: normal !important } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
+th { font-weight: 600; white-space: nowrap } td.kept, td.broken, td.number { white-space: nowrap } .wide tr:first-child th { white-space: normal; overflow-wrap: normal } .verdicts { overflow-wrap: normal; white-space: normal !important } .number { font-variant-numeric: tabular-nums } .meaning { color: var(--soft); font-size: .92rem }
 figure { margin: 1rem 0 1.6rem } figcaption { color: var(--soft); font-size: .92rem } svg { width: 100%; height: auto; display: block }
 .label { fill: var(--soft); font: 11px system-ui, sans-serif } .grid { stroke: var(--line); stroke-width: .7 } .axis { stroke: var(--soft) }
 .limit { fill: none; stroke: var(--bad); stroke-dasharray: 5 4 } .bar, .point { fill: var(--mark) } .open { fill: var(--page); stroke: var(--bad); stroke-width: 1.5 } .error { stroke: var(--mark) } .before, .after { fill: none; stroke: var(--mark); stroke-width: 1.4 } .before { stroke: var(--soft); stroke-width: 3; opacity: .55 }

@@ -11,6 +11,9 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
+/// Of labels: the height of a line, and a width that few characters exceed.
+const LINE: f64 = 14.0;
+const CHARACTER: f64 = 6.5;
 
 /// An axis: from, to, and whether it is logarithmic.
 #[derive(Clone, Copy)]
@@ -239,16 +242,38 @@ pub(super) fn distortion(points: &[Point<'_>], unit: &str) -> String {
     let y = Axis { from: 0.0, to: most(|point| point.error), is_log: false };
     let label = format!("rms error, {unit}");
     let mut plot = Plot::new("Size and error", (x, "stored bits a pixel"), (y, &label));
+    let mut names = Names::default();
     for point in points {
         let (x, y) = (plot.at_x(point.bits), plot.at_y(point.error));
         let class = if point.passes { "point" } else { "open" };
         let _ = write!(plot.svg, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\"/>");
         // Those without loss are in a row on the axis: only what is lossy has its name here.
         if point.error > 0.0 {
-            plot.text(x + 6.0, y - 4.0, "start", &super::html::escaped(point.name));
+            let (x, y) = names.place((x, y), point.name);
+            plot.text(x, y, "start", &super::html::escaped(point.name));
         }
     }
     plot.end()
+}
+
+/// Where names are: from, to, and the line that they stand on.
+#[derive(Default)]
+struct Names(Vec<(f64, f64, f64)>);
+
+impl Names {
+    /// The first place right and left of a point, and above, where its name is on no other, within the plot.
+    fn place(&mut self, (x, y): (f64, f64), name: &str) -> (f64, f64) {
+        let width = CHARACTER * name.chars().count() as f64;
+        let mut places = (0..8).flat_map(|n| [x + 6.0, x - 6.0 - width].map(|x| (x, y - 4.0 - LINE * f64::from(n))));
+        let is_free = |(x, y): &(f64, f64)| {
+            let is_within = *x > LEFT && x + width < WIDTH;
+            let meets = |(from, to, line): &(f64, f64, f64)| x < to && *from < x + width && (y - line).abs() < LINE;
+            is_within && !self.0.iter().any(meets)
+        };
+        let (x, y) = places.find(is_free).unwrap_or((x + 6.0, y - 4.0));
+        self.0.push((x, x + width, y));
+        (x, y)
+    }
 }
 
 /// ρ of all lags: within a frame, and to the frame before. Opposite lags within a frame are the same.

@@ -14,7 +14,7 @@ use crate::compare::plot::{Axis, Plot};
 const MORE_STYLE: &str = "
 .curve { fill: none; stroke-width: 1.8 } .c0 { stroke: #0072b2; fill: #0072b2 } .c1 { stroke: #d55e00; fill: #d55e00 } .c2 { stroke: #009e73; fill: #009e73 } .c3 { stroke: #cc79a7; fill: #cc79a7 } .c4 { stroke: #b58900; fill: #b58900 } .c5 { stroke: #56b4e9; fill: #56b4e9 }
 .curve { fill: none !important } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; font-size: .92rem; color: var(--soft) } .legend svg { width: 1.6rem; height: .7rem; display: inline-block; margin-right: .3rem }
-td, th { text-align: right } td:first-child, th:first-child { text-align: left } th { white-space: normal } th:first-child { white-space: nowrap }";
+td, th { text-align: right } td:first-child, th:first-child { text-align: left } th { white-space: normal; overflow-wrap: normal } th:first-child { white-space: nowrap }";
 
 /// Curves of one plot.
 const MAX_CURVES: usize = 6;
