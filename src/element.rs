@@ -11,7 +11,7 @@ pub enum ElementClass {
     Signed,
     /// Unsigned integer.
     Unsigned,
-    /// A number of IEEE 754: float32.
+    /// A number of IEEE 754, of 16, 32 or 64 bits.
     Float,
     /// Anything else (other floats, compounds, arrays, strings): bytes to us.
     Other,
@@ -93,7 +93,7 @@ impl ElementType {
         matches!(self.class, ElementClass::Signed | ElementClass::Unsigned)
     }
 
-    /// The bits of an integer of up to four bytes, or of a float32, that `bytes` begin with, as a file has it; `None` for everything else.
+    /// The bits of an integer of up to four bytes, or of a float of so many, that `bytes` begin with, as a file has it; `None` for everything else.
     #[must_use]
     pub fn bits(&self, bytes: &[u8]) -> Option<u32> {
         let bytes = bytes.get(..self.n_bytes).filter(|bytes| self.class != ElementClass::Other && bytes.len() <= 4)?;
@@ -104,10 +104,11 @@ impl ElementType {
         })
     }
 
-    /// `float32` in this byte order.
+    /// The float of IEEE 754 of so many bytes, in this byte order.
     #[must_use]
-    pub fn float32(is_big_endian: bool) -> Self {
-        Self { order: if is_big_endian { ByteOrder::Big } else { ByteOrder::Little }, ..Self::F32 }
+    pub fn float(n_bytes: usize, is_big_endian: bool) -> Self {
+        let order = if is_big_endian { ByteOrder::Big } else { ByteOrder::Little };
+        Self { order, ..Self::native(ElementClass::Float, n_bytes) }
     }
 
     const fn native(class: ElementClass, n_bytes: usize) -> Self {
@@ -122,6 +123,9 @@ impl fmt::Display for ElementType {
             ElementClass::Signed => write!(f, "int{n_bits}")?,
             ElementClass::Unsigned => write!(f, "uint{n_bits}")?,
             ElementClass::Float => write!(f, "float{n_bits}")?,
+            ElementClass::Other if self.n_bytes > 8 => {
+                return write!(f, "a type of {} bytes that is no number", self.n_bytes);
+            }
             ElementClass::Other => {
                 return write!(f, "a type of {} bytes that is no integer of {n_bits} bits", self.n_bytes);
             }
@@ -177,12 +181,14 @@ mod tests {
     #[test]
     fn types_are_named_as_users_know_them() {
         let big = ElementType { order: ByteOrder::Big, ..ElementType::U16 };
-        let double = ElementType { class: ElementClass::Other, n_bytes: 8, base_bytes: 8, order: ByteOrder::Little };
+        let other = |n_bytes| ElementType::from_parts(n_bytes, n_bytes, None).to_string();
         let little = ElementType { order: ByteOrder::Little, ..ElementType::I32 };
         assert_eq!(little.to_string(), "int32");
         assert_eq!(big.to_string(), "uint16 (big-endian)");
         assert_eq!(ElementType { order: ByteOrder::Little, ..ElementType::F32 }.to_string(), "float32");
-        assert_eq!(double.to_string(), "a type of 8 bytes that is no integer of 64 bits");
+        assert_eq!(ElementType::float(8, true).to_string(), "float64 (big-endian)");
+        assert_eq!(other(8), "a type of 8 bytes that is no integer of 64 bits");
+        assert_eq!(other(16), "a type of 16 bytes that is no number");
     }
 
     #[test]

@@ -259,7 +259,7 @@ fn bounded_floats_are_stored_as_ever() {
         };
         let bytes = |number: f32| if is_big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
         let src: Vec<u8> = scene().into_iter().enumerate().flat_map(|pixel| bytes(number(pixel))).collect();
-        let layout = ChunkLayout::new(ElementType::float32(is_big_endian), vec![4, 9, 20]);
+        let layout = ChunkLayout::new(ElementType::float(4, is_big_endian), vec![4, 9, 20]);
         let stored = Bounded::localise(given, &layout).expect("parameters");
         let codec = Bounded::from_cd_values(&stored).expect("parameters");
         let (mut decoded, chunk) = (vec![0; src.len()], encode(&codec, Level::SCALAR, &src));

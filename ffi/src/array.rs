@@ -82,7 +82,7 @@ fn element(array: &Array) -> Result<ElementType, Failure> {
         0 => return Ok(ElementType::from_parts(element_bytes, base_bytes, None)),
         1 => false,
         2 => true,
-        3 if (element_bytes, base_bytes) == (4, 4) => return Ok(ElementType::float32(array.is_big_endian != 0)),
+        3 if (element_bytes, base_bytes) == (4, 4) => return Ok(ElementType::float(4, array.is_big_endian != 0)),
         3 => {
             return Err(Failure::Argument(format!(
                 "array.number is 3, float32, with elements of {element_bytes} bytes: give 0"

@@ -84,8 +84,8 @@ pub struct Datatype {
     pub base_bytes: usize,
     /// What is known of integers; `None` for all else.
     pub integer: Option<Integer>,
-    /// Of a float32 as IEEE 754 has it, whether the most significant byte comes first; `None` for all else.
-    pub float32: Option<bool>,
+    /// Of a float of 16, 32 or 64 bits as IEEE 754 has it, whether the most significant byte comes first; `None` for all else.
+    pub float: Option<bool>,
 }
 
 /// An integer, which need not fill its bytes.
@@ -107,16 +107,17 @@ pub fn read<A: Ask>(library: &A, datatype: Hid) -> Result<Datatype, A::Error> {
     let (n_bytes, class) = (library.size(datatype)?, library.class(datatype)?);
     let base_bytes = if class == H5T_ARRAY { library.base_size(datatype)? } else { n_bytes };
     let integer = if class == H5T_INTEGER { Some(integer(library, datatype)?) } else { None };
-    let float32 = if class == H5T_FLOAT && n_bytes == 4 { float32(library, datatype)? } else { None };
-    Ok(Datatype { class, n_bytes, base_bytes, integer, float32 })
+    let float = if class == H5T_FLOAT { float(library, datatype, n_bytes)? } else { None };
+    Ok(Datatype { class, n_bytes, base_bytes, integer, float })
 }
 
-/// What [`Ask::fields`] says of the float32 of IEEE 754.
-const FLOAT32_FIELDS: [usize; 5] = [31, 23, 8, 0, 23];
+/// What [`Ask::fields`] says of the floats of IEEE 754, by their bytes.
+const FLOATS: [(usize, [usize; 5]); 3] = [(2, [15, 10, 5, 0, 10]), (4, [31, 23, 8, 0, 23]), (8, [63, 52, 11, 0, 52])];
 
-fn float32<A: Ask>(library: &A, datatype: Hid) -> Result<Option<bool>, A::Error> {
+fn float<A: Ask>(library: &A, datatype: Hid, n_bytes: usize) -> Result<Option<bool>, A::Error> {
+    let Some((_, fields)) = FLOATS.into_iter().find(|(of, _)| *of == n_bytes) else { return Ok(None) };
     let is_big_endian = is_big_endian(library, datatype)?;
-    Ok(is_big_endian.filter(|_| library.fields(datatype) == Some(FLOAT32_FIELDS)))
+    Ok(is_big_endian.filter(|_| library.fields(datatype) == Some(fields)))
 }
 
 /// `None` for an order that no filter knows.
@@ -223,7 +224,7 @@ mod tests {
         }
 
         fn fields(&self, _: Hid) -> Option<[usize; 5]> {
-            (self.precision == 32).then_some(FLOAT32_FIELDS)
+            FLOATS.into_iter().find(|(n_bytes, _)| 8 * n_bytes == self.precision).map(|(_, fields)| fields)
         }
 
         fn base_size(&self, _: Hid) -> Result<usize, Self::Error> {
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn an_integer_says_its_sign_its_bits_and_its_order() {
         let integer = Integer { is_signed: true, n_bits: 16, is_big_endian: Some(false) };
-        let int16 = Datatype { class: H5T_INTEGER, n_bytes: 2, base_bytes: 2, integer: Some(integer), float32: None };
+        let int16 = Datatype { class: H5T_INTEGER, n_bytes: 2, base_bytes: 2, integer: Some(integer), float: None };
         assert_eq!(read(&INT16, 1), Ok(int16));
         let padded = Library { precision: 12, sign: H5T_SGN_NONE, order: H5T_ORDER_BE, ..INT16 };
         let integer = Integer { is_signed: false, n_bits: 12, is_big_endian: Some(true) };
@@ -248,19 +249,22 @@ mod tests {
         let array = Library { class: H5T_ARRAY, size: 24, base: 8, ..INT16 };
         assert_eq!(
             read(&array, 1),
-            Ok(Datatype { class: H5T_ARRAY, n_bytes: 24, base_bytes: 8, integer: None, float32: None })
+            Ok(Datatype { class: H5T_ARRAY, n_bytes: 24, base_bytes: 8, integer: None, float: None })
         );
     }
 
     #[test]
-    fn a_float32_is_one_where_its_fields_say_so() {
+    fn a_float_is_one_where_its_fields_say_so() {
         let float = Library { class: H5T_FLOAT, size: 4, precision: 32, ..INT16 };
-        let of = |library: &Library| read(library, 1).map(|found| found.float32);
+        let of = |library: &Library| read(library, 1).map(|found| found.float);
         assert_eq!(of(&float), Ok(Some(false)));
         assert_eq!(of(&Library { order: H5T_ORDER_BE, ..float }), Ok(Some(true)));
         assert_eq!(of(&Library { order: 2, ..float }), Ok(None));
         assert_eq!(of(&Library { precision: 24, ..float }), Ok(None));
         assert_eq!(of(&Library { size: 8, ..float }), Ok(None));
+        assert_eq!(of(&Library { size: 8, precision: 64, ..float }), Ok(Some(false)));
+        assert_eq!(of(&Library { size: 2, precision: 16, ..float }), Ok(Some(false)));
+        assert_eq!(of(&Library { size: 16, precision: 80, ..float }), Ok(None));
         assert_eq!(of(&INT16), Ok(None));
     }
 

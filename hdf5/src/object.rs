@@ -168,9 +168,9 @@ pub(super) fn extent(space: &Id) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
 
 /// What an HDF5 datatype holds, as the plugins see it, too.
 pub(super) fn element_type(library: &Library, datatype: Hid) -> Result<ElementType> {
-    let Datatype { n_bytes, base_bytes, integer, float32, .. } = datatype::read(library, datatype)?;
-    if let Some(is_big_endian) = float32 {
-        return Ok(ElementType::float32(is_big_endian));
+    let Datatype { n_bytes, base_bytes, integer, float, .. } = datatype::read(library, datatype)?;
+    if let Some(is_big_endian) = float {
+        return Ok(ElementType::float(n_bytes, is_big_endian));
     }
     let integer =
         integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });

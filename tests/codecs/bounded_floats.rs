@@ -118,7 +118,7 @@ fn given() -> Vec<Vec<u32>> {
 const SHAPES: [[usize; 3]; 5] = [[9, 12, 37], [1, 1, 3000], [3, 9, 16], [2, 40, 5], [1, 1, 1]];
 
 fn types() -> [ElementType; 2] {
-    [ElementType::float32(false), ElementType::float32(true)]
+    [ElementType::float(4, false), ElementType::float(4, true)]
 }
 
 fn codec(given: &[u32], element: ElementType, shape: [usize; 3]) -> Bounded {

@@ -127,6 +127,6 @@ fn decode_by<C: Codec>(cd_values: &[u32], bytes: &[u8], fill: u8) -> Result<Vec<
 pub(crate) fn localise(case: &Case) -> Result<Vec<u32>> {
     let int16 = ElementType { class: ElementClass::Signed, n_bytes: 2, base_bytes: 2, order: ByteOrder::Little };
     let (element, n_frames) =
-        if case.format == "bounded-float" { (ElementType::float32(false), 1) } else { (int16, 2) };
+        if case.format == "bounded-float" { (ElementType::float(4, false), 1) } else { (int16, 2) };
     Filter::localise(case.filter, &case.given, &ChunkLayout::new(element, vec![n_frames, 25, 31]))
 }

@@ -252,10 +252,18 @@ def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
     real = stored(tmp_path / "real.h5", PROJECTIONS.astype("f4"))
     assert "same shape" in run("compare", raw, other, code=2)
     half = stored(tmp_path / "half.h5", PROJECTIONS.astype("f2"))
-    for pair in [(half, half), (raw, real)]:
-        assert "not integers" in " ".join(run("compare", *pair, code=2).split())
+    assert "float16, not real numbers of 32 or 64 bits" in run("compare", half, half, code=2)
+    assert "float32, not integers" in run("compare", raw, real, code=2)
+    wide = stored(tmp_path / "wide.h5", PROJECTIONS.astype("u8"))
+    assert "compared are integers of 8, 16 or 32 bits, float32 and float64" in run("compare", wide, wide, code=2)
     assert "--technique" in run("compare", real, real, "--technique", "mx", code=2)
     assert run("compare", real, real).startswith("PASSES")
+    double, little = stored(tmp_path / "double.h5", PROJECTIONS.astype(">f8")), PROJECTIONS.astype("f8")
+    little[3, 4, 5] += 0.25
+    (found,) = lines("compare", double, stored(tmp_path / "little.h5", little))
+    assert found["element"] == "float64 (big-endian)" and found["report"]["errors"]["max_error"] == 0.25
+    assert run("compare", double, "--codec", "zstd:3").startswith("PASSES")
+    assert "this dataset has float64" in run("compare", double, "--codec", "bounded:exact", code=2)
     assert "not known" in run("compare", raw, "--codec", "jpeg", code=2)
     (tmp_path / "limits.json").write_text('{"inflatoin": 1}')
     assert "inflatoin" in run("compare", raw, raw, "--limits", tmp_path / "limits.json", code=2)

@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// What the experiment makes of the frames, beside all else:
-    /// saxs=ROW,COLUMN or powder=ROW,COLUMN (rings; ,STEP behind it), mx (peaks),
+    /// saxs=ROW,COLUMN or powder=ROW,COLUMN (rings; ,STEP after it), mx (peaks),
     /// xpcs=FILE:/LABELS, vmi[=ROW,COLUMN] (hits), line=FROM..TO (columns),
     /// tomography (half sets and slices; =ROW+ROW,AXIS,DEGREES: rows,
     /// the column of the axis, the angle of all projections)
@@ -108,11 +108,25 @@ struct Names {
     test: String,
 }
 
+impl Names {
+    fn failed(&self, error: &darkchunk_stream::Error) -> String {
+        format!("{}:{} and {}: {error}", self.reference.0, self.reference.1, self.test)
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let (reference, reference_path) = open(&library, &arguments.reference)?;
     let options = options(&library, arguments)?;
-    let is_float = reference.element().class == ElementClass::Float;
+    let element = reference.element();
+    let is_float = element.class == ElementClass::Float;
+    let is_compared = is_float || (element.is_integer() && element.n_bytes <= 4);
+    if !is_compared {
+        return Err(format!(
+            "{}:{reference_path} has elements of {element}: compared are integers of 8, 16 or 32 bits, float32 and float64",
+            Input::parse(&arguments.reference).name()
+        ));
+    }
     if is_float {
         floats::check(arguments)?;
     }
@@ -128,7 +142,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     bar.set_message(crate::output::shown(&names.test).into_owned());
     let found = compare::run(reference, test, &options, &mut |progress| bar.set_position(progress.n_done));
     bar.finish_and_clear();
-    let found = found.map_err(|error| error.to_string())?;
+    let found = found.map_err(|error| names.failed(&error))?;
     if let Some(path) = &arguments.html {
         crate::output::page(path, &html::report(&names, &found))?;
     }

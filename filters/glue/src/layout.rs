@@ -36,9 +36,9 @@ pub(crate) fn is_before_another<C: Codec>(host: &Host, dcpl: Hid) -> Result<bool
 }
 
 fn element(host: &Host, datatype: Hid) -> Result<ElementType, String> {
-    let Datatype { n_bytes, base_bytes, integer, float32, .. } = datatype::read(host, datatype)?;
-    if let Some(is_big_endian) = float32 {
-        return Ok(ElementType::float32(is_big_endian));
+    let Datatype { n_bytes, base_bytes, integer, float, .. } = datatype::read(host, datatype)?;
+    if let Some(is_big_endian) = float {
+        return Ok(ElementType::float(n_bytes, is_big_endian));
     }
     let integer =
         integer.map(|Integer { is_signed, n_bits, is_big_endian }| IntegerParts { is_signed, n_bits, is_big_endian });

@@ -311,7 +311,7 @@ fn difference(before: &[u8], after: &[u8], element: ElementType, loss: Loss) -> 
 /// The number that the bytes of an element are, where it is an integer or a float32.
 fn number(bytes: &[u8], element: ElementType) -> Option<f64> {
     match element.class {
-        ElementClass::Float => element.bits(bytes).map(|bits| f32::from_bits(bits).into()),
+        ElementClass::Float if element.n_bytes == 4 => element.bits(bytes).map(|bits| f32::from_bits(bits).into()),
         _ => integer(bytes, element).map(|integer| integer as f64),
     }
 }

@@ -33,7 +33,7 @@ fn datatypes() -> Vec<(i64, ElementType)> {
         (*h5t::H5T_NATIVE_INT16, ElementType::I16),
         (*h5t::H5T_STD_I16BE, other(2)),
         (*h5t::H5T_NATIVE_UINT32, ElementType::U32),
-        (*h5t::H5T_NATIVE_DOUBLE, other(8)),
+        (*h5t::H5T_NATIVE_DOUBLE, ElementType::float(8, cfg!(target_endian = "big"))),
         (maker::opaque(3), other(3)),
         (maker::opaque(20), other(20)),
     ]

@@ -223,6 +223,16 @@ fn real_numbers_are_compared_in_files_and_with_the_bounded_codec_in_memory() {
     );
     assert_eq!(same.data.reference_crc32, same.data.test_crc32);
 
+    // The same numbers in 64 bits.
+    let mut x64: Vec<f64> = x.iter().map(|pixel| f64::from(*pixel)).collect();
+    let bytes64 = |pixels: &[f64]| pixels.iter().flat_map(|pixel| pixel.to_ne_bytes()).collect::<Vec<u8>>();
+    let double = file("double", &DIMS, Layout::Contiguous, *h5t::H5T_NATIVE_DOUBLE, &bytes64(&x64));
+    x64[7] += 0.5;
+    let other = file("double-other", &DIMS, dims.clone(), *h5t::H5T_NATIVE_DOUBLE, &bytes64(&x64));
+    let found = floats(&double, with(&other), &options(2)).unwrap();
+    assert_eq!((found.report.errors.max_error, found.report.pixels.n_changed), (0.5, 1));
+    assert!(floats(&double, with(&reference), &options(1)).unwrap_err().to_string().contains("must be the same"));
+
     // Half a unit, and -1 named as a sentinel.
     let half = 0.5_f64.to_bits();
     let mut given = vec![3, half as u32, (half >> 32) as u32, 0, 0, 0, 0, 0, 0, 0, 0, 1, 11, 0, 0, 0, 0, 1];
