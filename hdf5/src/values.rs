@@ -4,6 +4,8 @@
 
 #![allow(unsafe_code)]
 
+mod holes;
+
 use std::ffi::{CStr, c_void};
 use std::fmt;
 
@@ -171,8 +173,10 @@ impl Objects {
         let space = object::dataspace(library, &count, false)?;
         let mut memory = Memory::new(&kind, &space)?;
         let data = memory.words.as_mut_ptr().cast();
-        h5!(library, H5Dread(dataset.get(), kind.get(), space.get(), file.get(), DEFAULT, data))?;
-        self.values(&dataset, &memory)
+        match h5!(library, H5Dread(dataset.get(), kind.get(), space.get(), file.get(), DEFAULT, data)) {
+            Ok(_) => self.values(&dataset, &memory),
+            Err(error) => self.rows_with_holes(&dataset, &kind, &(first..first.saturating_add(n)))?.ok_or(error),
+        }
     }
 
     fn values(&self, object: &Id, memory: &Memory<'_>) -> Result<Vec<Value>> {
