@@ -12,7 +12,8 @@
  *
  * In this order a host calls, all on one thread, for each context: h5io_init; for each input request_input and set_input_slice; for each
  * output request_output; then, on other threads, process for the slices; and processing_complete. A function returns 0 where all is
- * well. Another value ends the run, and get_error_code is asked what it means. docs/slices.md has a guide.
+ * well. Another value ends the run, and get_error_code is asked what it means. A library never ends the process, by exit, _exit or
+ * abort: where one may, --isolate has it cost a slice. docs/slices.md has a guide.
  *
  * Versions: structures begin with their size, and only ever grow at their end; H5IO_ABI changes when something else does.
  */

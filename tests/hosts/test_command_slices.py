@@ -80,6 +80,17 @@ def test_padding_and_blocks(folder, before, after, block):
         assert np.allclose(means, padded), more
 
 
+def test_a_virtual_dataset_that_lacks_a_source_is_refused(folder):
+    with h5py.File(folder / "virtual.h5", "w") as file:
+        layout = h5py.VirtualLayout((20, 37, 24), "u2")
+        layout[:10] = h5py.VirtualSource("gone.h5", "data", (10, 37, 24))
+        file.create_virtual_dataset("data", layout)
+    library = compiled(folder, CHECKS, "-DTHREADS=h5io_any", "-DWITH_BLOCKS")
+    for verb in (["plan"], ["run", "-o", folder / "of-virtual.h5"]):
+        text = " ".join(run("slices", *verb, folder / "virtual.h5", "-l", library, code=2).split())
+        assert "gone.h5:data is not there, of which the virtual dataset is made" in text, text
+
+
 def test_a_slice_is_left_out_and_a_run_stops(folder):
     _, means, status = checks(folder, "skip", "wrong=skip", "at=30")
     assert means[30] == 0 and status[30] == 1 and np.allclose(np.delete(means, 30), np.delete(MEANS, 30))

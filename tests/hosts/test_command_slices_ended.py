@@ -173,6 +173,7 @@ CRASHES = [
     ("hang", "it has not returned within the time limit"),
     ("exit", "it ended its process, with 3"),
     ("exit0", "it ended its process, with 0"),
+    ("thread-exit0", "it ended its process, with 0"),
     ("babble", "its child answers nonsense"),
     ("fail", "process says 1: as it was told"),
 ]
@@ -206,6 +207,8 @@ def test_a_library_that_ends_the_program_is_no_good_end(folder, library, tmp_pat
     assert words in " ".join(run(*command(folder, library, to, told=["how=begin-exit0"]), code=2).split())
     assert not list(tmp_path.iterdir())
     seen = tmp_path / "seen"
+    # Also on a thread of its own.
+    assert words in " ".join(run(*command(folder, library, to, "-q", told=["how=thread-exit0", "at=100"]), code=2).split())
     arguments = command(folder, library, to, "-q", told=["how=exit0", "at=100", f"seen={seen}"])
     assert words in " ".join(run(*arguments, code=2).split()) and not to.exists()
     # It goes on after the last slab that was noted, and is ended again.

@@ -91,7 +91,7 @@ impl Beginning<'_> {
 }
 
 fn open(common: &Common, hdf5: &Library, file: &File, path: &str) -> Result<Input> {
-    Input::open(hdf5, file.id(), path, common.jobs.n_threads())
+    Input::open_growing(hdf5, file.id(), path, common.jobs.n_threads())
 }
 
 fn followed(

@@ -41,11 +41,23 @@ impl Input {
     /// The dataset `path` below the open file or group `at`, read by so many threads.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`Reader::open_whole`].
     pub fn open(library: &Library, at: Hid, path: &str, n_threads: usize) -> Result<Self> {
-        let dataset = OpenDataset::open(library, at, path)?;
         let options = Options { n_threads, ..Options::default() };
-        let reader = Arc::new(Reader::open(library, dataset.id(), options)?);
+        Self::of(library, at, path, Reader::open_whole(library, at, path, options)?)
+    }
+
+    /// The same of a file that is being written: the sources of a virtual dataset may still come.
+    ///
+    /// # Errors
+    /// As [`Reader::open_path`].
+    pub fn open_growing(library: &Library, at: Hid, path: &str, n_threads: usize) -> Result<Self> {
+        let options = Options { n_threads, ..Options::default() };
+        Self::of(library, at, path, Reader::open_path(library, at, path, options)?)
+    }
+
+    fn of(library: &Library, at: Hid, path: &str, reader: Reader) -> Result<Self> {
+        let (dataset, reader) = (OpenDataset::open(library, at, path)?, Arc::new(reader));
         let number = NumberType::of(library, dataset.id())?;
         let dims = reader.dims().to_vec();
         Ok(Self { reader, number, name: path.to_owned(), dims, grows: false, n_indexed: None, _dataset: dataset })

@@ -1,12 +1,13 @@
 /*
  * Copies slices along axis=1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
- * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|stop|fail at slice at=N, how=begin or begin-exit0 in h5io_init,
+ * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|thread-exit0|stop|fail at slice at=N, how=begin or begin-exit0 in h5io_init,
  * block=N slices a call, after=N with so many slices after each, of which nothing is made.
  */
 #define _POSIX_C_SOURCE 200112L
 #include "h5io.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -77,8 +78,15 @@ static int request_output(void *context, int output_index, const char **location
     return 0;
 }
 
+static void *end_all(void *nothing)
+{
+    (void)nothing;
+    exit(0);
+}
+
 static int crash(const state_t *state)
 {
+    pthread_t thread;
     if (is(state, "abort")) {
         abort();
     }
@@ -91,6 +99,9 @@ static int crash(const state_t *state)
     }
     if (is(state, "exit0")) {
         exit(0);
+    }
+    if (is(state, "thread-exit0")) {
+        return pthread_create(&thread, NULL, end_all, NULL) == 0 && pthread_join(thread, NULL) == 0 ? 0 : 1;
     }
     while (is(state, "hang")) {
         pause();

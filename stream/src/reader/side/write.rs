@@ -98,8 +98,7 @@ impl IndexFile {
     /// Writes the table, of addresses that rise, and gives the file its name.
     pub(crate) fn finish(&mut self) -> Result<()> {
         if self.entries.is_empty() {
-            let reason =
-                "none of its chunks has blocks behind each other: they decode as a whole, or say where their parts are";
+            let reason = "none of its chunks has blocks that follow each other: they decode as a whole, or say where their parts are";
             return Err(failed(&self.path, reason));
         }
         self.close().map_err(|error| failed(&self.path, &error.to_string()))?;

@@ -5,9 +5,32 @@
 use std::cell::Cell;
 use std::io::Write;
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
     static IS_IN_LIBRARY: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is the one that begins libraries, whose own `exit` is no library's.
+    static IS_OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Libraries that have begun and not ended: they may have threads of their own.
+static N_AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// While it is there, a library has begun.
+#[derive(Debug)]
+pub(super) struct AtWork(());
+
+impl AtWork {
+    pub(super) fn begin() -> Self {
+        N_AT_WORK.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        N_AT_WORK.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// While it is there this thread does what the library says.
@@ -26,9 +49,11 @@ impl Drop for InLibrary {
     }
 }
 
-/// From now on an `exit` of the library ends the program with 2, and with words.
+/// From now on an `exit` of the library, on whichever thread, ends the program with 2, and with words. An `_exit` nobody sees.
+/// This thread is the program's own.
 pub(super) fn guard() {
     static ONCE: Once = Once::new();
+    IS_OURS.set(true);
     ONCE.call_once(|| {
         // SAFETY: the handler has the type that is asked for, and stays as long as the program does.
         let _ = unsafe { libc::atexit(at_exit) };
@@ -37,7 +62,8 @@ pub(super) fn guard() {
 
 /// Called on the thread that has called `exit`.
 extern "C" fn at_exit() {
-    if !IS_IN_LIBRARY.get() {
+    let is_own = IS_OURS.get() && !IS_IN_LIBRARY.get();
+    if is_own || N_AT_WORK.load(Ordering::Relaxed) == 0 {
         return;
     }
     let words = "darkchunk: the library has ended the program (exit); what is finished is kept, and --resume goes on with it. With --isolate \

@@ -57,6 +57,8 @@ pub struct Begun {
     wants: Wants,
     has_several: bool,
     shapes: Shapes,
+    #[cfg(unix)]
+    _at_work: exit::AtWork,
 }
 
 /// One context.
@@ -144,7 +146,17 @@ impl Loaded {
         let given = Given::new(setting)?;
         let wants = Wants { inputs: Vec::new(), outputs: Vec::new(), max_block: 1 };
         let (contexts, has_several, shapes) = (Vec::new(), workers.len() > 1, Shapes::default());
-        let mut begun = Begun { about: self.about(), table, contexts, given, wants, has_several, shapes };
+        let mut begun = Begun {
+            about: self.about(),
+            table,
+            contexts,
+            given,
+            wants,
+            has_several,
+            shapes,
+            #[cfg(unix)]
+            _at_work: exit::AtWork::begin(),
+        };
         let mut inputs: Vec<Known> = Vec::new();
         for number in workers {
             let counts = begun.init(number, n_workers, setting)?;
