@@ -7,7 +7,7 @@ use darkchunk_hdf5::copy::{self, Examined, Recovered};
 use darkchunk_hdf5::salvage::{self, FoundReport};
 use darkchunk_hdf5::{Error, File, Library};
 
-use crate::convert::copy_user_block;
+use crate::convert::{copy_user_block, lost_leads};
 use crate::temporary::{Temporary, unfinished};
 use crate::verify::{self, State, Verdict};
 
@@ -71,18 +71,29 @@ pub fn recover(
     };
     let readable = whole.as_ref().map_or(from, |whole| &whole.0);
     let new = Temporary(Some(unfinished(to)?));
-    let outcome = match File::open(library, readable, false) {
+    let mut outcome = match File::open(library, readable, false) {
         Ok(source) => {
             objects(library, &source, readable, new.path(), (n_threads, whole.as_ref().map(|_| n_bytes)), watch)
                 .map(|recovered| Outcome::Objects { recovered, n_cut_off })?
         }
         Err(reason) => bytes(library, from, new.path()).map(|found| Outcome::Bytes { found, reason })?,
     };
+    if let Outcome::Objects { recovered, .. } = &mut outcome {
+        recovered
+            .warnings
+            .extend(File::open(library, new.path(), false).ok().and_then(|new| leads_nowhere(library, &new, from, to)));
+    }
     let is_nothing = matches!(&outcome, Outcome::Bytes { found, .. } if found.n_frames == 0);
     if !is_nothing {
         new.finish(to, |place, to| fs::rename(place, to)).map_err(|error| format!("{}: {error}", to.display()))?;
     }
     Ok(outcome)
+}
+
+/// A warning, where the new file leads to another one by a name that is good from the folder of the old one only.
+pub(crate) fn leads_nowhere(library: &Library, new: &File, from: &Path, to: &Path) -> Option<String> {
+    let lost = lost_leads(library, new, from, to, &[]).ok()??;
+    Some(format!("{lost}: move the new file beside the old one, or what it leads to beside the new one"))
 }
 
 /// A copy of a file with zeros at its end, which goes away.

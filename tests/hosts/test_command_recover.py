@@ -177,3 +177,21 @@ def test_an_attribute_that_cannot_be_read_does_not_take_others_with_it(tmp_path)
         data = file["references"]
         assert set(data.attrs) >= {"first", "third"} and data.attrs["third"].startswith("third third")
         assert file[data[0]].name == "/x"
+
+
+def test_a_new_file_that_leads_nowhere_from_its_folder_is_warned_of(tmp_path):
+    with h5py.File(tmp_path / "source.h5", "w") as file:
+        file["x"] = PIXELS
+    for name in ("link", "virtual"):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.create_dataset("y", data=PIXELS, chunks=(1, 33, 47), compression="gzip")
+            if name == "link":
+                file["x"] = h5py.ExternalLink("source.h5", "/x")
+            else:
+                layout = h5py.VirtualLayout(PIXELS.shape, "u2")
+                layout[:] = h5py.VirtualSource("source.h5", "x", PIXELS.shape)
+                file.create_virtual_dataset("x", layout)
+        (tmp_path / "other").mkdir(exist_ok=True)
+        assert not lines("recover", tmp_path / f"{name}.h5", "-o", tmp_path / f"saved_{name}.h5")[-1]["warnings"]
+        (warning,) = lines("recover", tmp_path / f"{name}.h5", "-o", tmp_path / "other" / f"{name}.h5")[-1]["warnings"]
+        assert "/x leads to the file source.h5, which is not there from" in warning

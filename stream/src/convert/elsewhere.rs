@@ -21,20 +21,31 @@ struct Lead {
 /// # Errors
 /// Which file it is, and what to do; what cannot be read.
 pub fn check_leads(library: &Library, file: &File, from: &Path, to: &Path, others: &[PathBuf]) -> Result<(), String> {
+    let Some(lost) = lost_leads(library, file, from, to, others)? else { return Ok(()) };
+    Err(format!(
+        "{lost}: write the new file beside the old one, convert what it leads to into the same place first (or all together: a folder \
+         with -r), or make one file of all with `darkchunk convert --merge`"
+    ))
+}
+
+/// What an external link or a virtual dataset of `file` finds from the folder of `from`, and would not from that of `to`; in words.
+pub(crate) fn lost_leads(
+    library: &Library,
+    file: &File,
+    from: &Path,
+    to: &Path,
+    others: &[PathBuf],
+) -> Result<Option<String>, String> {
     let real = from.canonicalize().unwrap_or_else(|_| from.to_owned());
     let (folder, others) = (folder_of(to), others.iter().map(|other| plain(other)).collect::<Vec<_>>());
     let is_there = |name: &str| [from, &real].iter().any(|from| folder_of(from).join(name).is_file());
     let is_kept = |name: &str| folder.join(name).is_file() || others.contains(&plain(&folder.join(name)));
     let mut lost = leads(library, file)?;
     lost.retain(|lead| Path::new(&lead.file).is_relative() && is_there(&lead.file) && !is_kept(&lead.file));
-    let Some(Lead { object, file }) = lost.first() else { return Ok(()) };
+    let Some(Lead { object, file }) = lost.first() else { return Ok(None) };
     let n_others = lost.iter().map(|lead| &lead.file).collect::<HashSet<_>>().len() - 1;
     let others = if n_others > 0 { format!(", nor are {n_others} others") } else { String::new() };
-    Err(format!(
-        "{object} leads to the file {file}, which is not there from {}{others}: write the new file beside the old one, convert what it \
-         leads to into the same place first (or all together: a folder with -r), or make one file of all with `darkchunk convert --merge`",
-        folder.display()
-    ))
+    Ok(Some(format!("{object} leads to the file {file}, which is not there from {}{others}", folder.display())))
 }
 
 fn leads(library: &Library, file: &File) -> Result<Vec<Lead>, String> {

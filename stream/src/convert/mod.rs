@@ -26,6 +26,7 @@ use crate::temporary::{Temporary, keep_owner, publish, unfinished};
 use darkchunk_hdf5::copy::Copier;
 use darkchunk_hdf5::{File, Library, inspect, promise};
 pub use elsewhere::check_leads;
+pub(crate) use elsewhere::lost_leads;
 use keep::Kept;
 use parts::Parts;
 pub use pixels::{Lost, Resources};

@@ -8,7 +8,7 @@ use darkchunk_hdf5::{File, Library};
 
 use super::restore::{Restored, RestoredDataset, restore_datasets};
 use super::{lock, path_of};
-use crate::recover::Watch;
+use crate::recover::{Watch, leads_nowhere};
 use crate::{Error, Result};
 
 /// What became of a file.
@@ -64,7 +64,10 @@ fn add_rest(library: &Library, file: &Path, to: &Path, watch: &Watch<'_>) -> Res
         Err(error) => return Ok(Rest::NotCopied(error.into())),
     };
     let target = File::open(library, to, true)?;
-    let rest = copy::rest(library, source.id(), target.id(), &mut |_| watch.check());
+    let mut rest = copy::rest(library, source.id(), target.id(), &mut |_| watch.check());
+    if let Ok(rest) = &mut rest {
+        rest.warnings.extend(leads_nowhere(library, &target, file, to));
+    }
     target.close()?;
     watch.check()?;
     Ok(rest.map_or_else(|error| Rest::NotCopied(error.into()), Rest::Copied))
