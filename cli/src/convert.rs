@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     replace: bool,
     /// Keep the old file as FILE.before
-    #[arg(long, requires = "replace")]
+    #[arg(long, requires = "replace", conflicts_with = "output")]
     keep_backup: bool,
     /// What all datasets of pixels of 4096 bytes or more are stored with
     #[arg(long, value_name = "SPEC", long_help = format!("What all datasets of pixels are stored with: {WORDS}. drle makes \

@@ -47,8 +47,11 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let (a, b) = (Input::parse(&arguments.a), Input::parse(&arguments.b));
-    let b = if b.path == "/" { Input { path: a.path.clone(), ..b } } else { b };
+    // A path that is given counts, also that of all.
+    let b = if b.path == "/" && !arguments.b.ends_with(":/") { Input { path: a.path.clone(), ..b } } else { b };
     let (file_a, file_b) = (a.open(&library)?, b.open(&library)?);
+    a.check(&library, &file_a)?;
+    b.check(&library, &file_b)?;
     let options = Options {
         n_threads: arguments.jobs.n_threads(),
         memory: arguments.memory.saturating_mul(1_000_000),

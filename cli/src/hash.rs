@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::input::{Input, Inputs, Jobs};
-use crate::output::{Style, complain, print, progress, shown};
+use crate::output::{Style, complain, count, print, progress, shown};
 use crate::{Found, Outcome};
 
 /// Print the SHA-256 of decoded pixels: the same whatever the compression
@@ -44,7 +44,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn one_file(library: &Library, input: &Input, arguments: &Arguments, bar: &ProgressBar) -> Outcome {
     let file = input.open(library)?;
     let mut found = Found::Nothing;
-    for entry in input.entries(library, &file)? {
+    let entries = input.entries(library, &file)?;
+    let n_abroad = entries.iter().filter(|entry| matches!(entry.kind, Kind::External { .. })).count() as u64;
+    if n_abroad > 0 && input.folder.is_none() && !arguments.style.quiet && !arguments.style.json {
+        let links = count(n_abroad, "link");
+        bar.suspend(|| {
+            complain(&format!("{}: not followed: {links} to other files, as `darkchunk info` shows them", input.name()))
+        });
+    }
+    for entry in entries {
         let failure = match entry.kind {
             Kind::Dataset => match one_dataset(library, &file, input, &entry.path, arguments, bar) {
                 Ok(()) => continue,
@@ -70,6 +78,9 @@ fn one_dataset(
     let info = inspect::dataset(library, file.id(), path).map_err(|error| error.to_string())?;
     let style = arguments.style;
     let is_hashed = !info.refers && info.dims.is_some();
+    if info.dims.is_none() && input.path == path {
+        return Err("it is empty (of a null dataspace), and has no hash".to_owned());
+    }
     if !is_hashed && input.path == path {
         return Err(format!("a dataset of this type has no hash: {}", info.datatype));
     }

@@ -62,6 +62,15 @@ impl Input {
         }
     }
 
+    /// `FILE:/PATH`: one dataset, which is named.
+    pub(crate) fn of_dataset(text: &str) -> Result<Self, String> {
+        let input = Self::parse(text);
+        if input.path == "/" {
+            return Err(format!("name the dataset, too: {}:/PATH", input.name()));
+        }
+        Ok(input)
+    }
+
     /// The file's name, to be shown.
     pub(crate) fn name(&self) -> String {
         self.file.display().to_string()
@@ -78,13 +87,24 @@ impl Input {
         tree::walk(library, file.id(), &self.path).map_err(|error| format!("{}: {error}", self.name()))
     }
 
+    /// Refuses a path at which there is nothing, and says where a link leads to that leads nowhere.
+    pub(crate) fn check(&self, library: &Library, file: &File) -> Result<(), String> {
+        tree::check_there(library, file.id(), &self.path).map_err(|error| format!("{}: {error}", self.name()))
+    }
+
     /// The dataset with the most bytes of those that are meant.
     pub(crate) fn largest(&self, library: &Library, file: &File) -> Result<String, String> {
         let entries = self.entries(library, file)?;
+        let link = entries.iter().find(|entry| matches!(entry.kind, Kind::External { .. }));
+        let elsewhere = link.map_or_else(String::new, |link| {
+            format!("; its links lead to other files: name what is meant, such as {}:{}", self.name(), link.path)
+        });
         let datasets = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Dataset)).map(|entry| entry.path);
         let size = |path: &String| inspect::dataset(library, file.id(), path).map_or(0, |info| info.n_bytes);
         let largest = datasets.map(|path| (size(&path), path)).max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-        largest.map(|(_, path)| path).ok_or_else(|| format!("{} has no dataset at {}", self.name(), self.path))
+        largest
+            .map(|(_, path)| path)
+            .ok_or_else(|| format!("{} has no dataset at {}{elsewhere}", self.name(), self.path))
     }
 }
 
@@ -93,7 +113,7 @@ pub(crate) fn readable(file: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
     let metadata = std::fs::metadata(file).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(format!("{} is a folder: -r looks into folders", file.display()));
+        return Err(format!("{} is a folder, and no file", file.display()));
     }
     // To open a pipe is to wait for who writes to it.
     if !metadata.is_file() {
@@ -108,10 +128,10 @@ impl Inputs {
         let mut inputs = Vec::new();
         for text in &self.files {
             let input = Input::parse(text);
-            if self.recursive && input.file.is_dir() {
-                add_folder(&input.file, &input.file, &mut inputs)?;
-            } else {
-                inputs.push(input);
+            match (input.file.is_dir(), self.recursive) {
+                (true, true) => add_folder(&input.file, &input.file, &mut inputs)?,
+                (true, false) => return Err(format!("{} is a folder: -r looks into folders", input.name())),
+                (false, _) => inputs.push(input),
             }
         }
         if inputs.is_empty() {

@@ -107,7 +107,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(arguments) => arguments.verb,
         Err(error) => {
             if error.use_stderr() {
-                let _ = error.print();
+                output::misused(&error);
                 return 2;
             }
             return output::print(&help::fitted(&error.render().to_string())).map_or(2, |()| 0);

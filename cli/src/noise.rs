@@ -39,18 +39,16 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let input = Input::parse(&arguments.input);
-    if input.path == "/" {
-        return Err(format!("name the dataset, too: {}:/PATH", input.name()));
-    }
-    let measured = measure(&library, &input, arguments).map_err(|error| format!("{}: {error}", arguments.input))?;
-    print(&if arguments.style.json { json(&arguments.input, &measured) } else { text(&measured, arguments.style) })?;
+    let input = Input::of_dataset(&arguments.input)?;
+    let measured = measure(&library, &input, arguments)?;
+    print(&if arguments.style.json { json(&input, &measured) } else { text(&measured, arguments.style) })?;
     Ok(if measured.doubts.is_empty() { Found::Nothing } else { Found::Something })
 }
 
 fn measure(library: &Library, input: &Input, arguments: &Arguments) -> Result<Measured, String> {
     let file = input.open(library)?;
-    let failed = |error: darkchunk_stream::Error| error.to_string();
+    input.check(library, &file)?;
+    let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
     let reader = Reader::open_whole(library, file.id(), &input.path, ReaderOptions::default()).map_err(failed)?;
     let mut options = noise::Options { first: arguments.first, n_frames: arguments.frames, rules: None };
     let usual = noise::usual_rules(reader.element());
@@ -67,8 +65,8 @@ fn measure(library: &Library, input: &Input, arguments: &Arguments) -> Result<Me
     measured
 }
 
-fn json(name: &str, measured: &Measured) -> String {
-    let mut object = json!({ "verb": "noise", "file": name });
+fn json(input: &Input, measured: &Measured) -> String {
+    let mut object = json!({ "verb": "noise", "file": input.name(), "path": input.path });
     if let (Some(object), Ok(serde_json::Value::Object(fields))) =
         (object.as_object_mut(), serde_json::to_value(measured))
     {

@@ -74,6 +74,16 @@ pub(crate) fn complain(message: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Says what is wrong with the arguments. What names none is answered by the help, in 80 columns.
+pub(crate) fn misused(error: &clap::Error) {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let text = crate::help::fitted(&error.render().to_string());
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    } else {
+        let _ = error.print();
+    }
+}
+
 /// Names what runs that were killed left of a new file.
 pub(crate) fn note_left(to: &Path) {
     let left = darkchunk_stream::convert::left_unfinished(to).unwrap_or_default();

@@ -36,6 +36,11 @@ const HEADER: &str = include_str!("../../ffi/include/h5io.h");
 
 /// Run a C library's function over all slices of datasets
 #[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  darkchunk slices header > h5io.h\n  darkchunk slices plan scan.h5 -l ./filter.so\n  \
+    darkchunk slices run scan.h5 -l ./filter.so -o filtered.h5\n  darkchunk slices rechunk scan.h5:/data -o bricks.h5\n\n\
+    `darkchunk slices VERB --help` has more."
+)]
 pub(crate) enum Arguments {
     /// Call the library for all slices, and write its outputs to a new file
     #[command(after_help = HELP)]

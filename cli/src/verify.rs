@@ -87,13 +87,13 @@ fn one_file(
             shown(if style.json {
                 json_line(input, "/", &verdict, &Ok(None))
             } else {
-                dataset_text(&input.name(), &verdict, style, 0)
+                dataset_text(&input.name(), &verdict, style, 0) + recover_hint(verdict.state)
             })?;
             return Ok(verdict.state);
         }
         Err(error) => return Err(format!("{}: {error}", input.name())),
     };
-    let mut states: BTreeMap<State, u64> = BTreeMap::new();
+    let (mut states, mut n_abroad): (BTreeMap<State, u64>, _) = (BTreeMap::new(), 0);
     let mut text = String::new();
     for entry in input.entries(library, &file)? {
         let seen = |n_bytes| {
@@ -104,6 +104,10 @@ fn one_file(
         let verdict = match entry.kind {
             Kind::Dataset => verify::dataset(library, file.id(), &entry.path, n_threads, &seen),
             Kind::Unreadable(error) => verify::unopened(library, &error),
+            Kind::External { .. } => {
+                n_abroad += 1;
+                continue;
+            }
             _ => continue,
         };
         if interrupt.is_asked() {
@@ -127,7 +131,7 @@ fn one_file(
     }
     let worst = states.keys().next_back().copied().unwrap_or(State::Empty);
     if !style.json && (!style.quiet || worst >= State::NotExamined) {
-        shown(wrapped(0, &format!("{}: {}", input.name(), summary(&states, worst))) + &text)?;
+        shown(wrapped(0, &format!("{}: {}", input.name(), summary(&states, n_abroad, worst))) + &text)?;
     }
     Ok(worst)
 }
@@ -151,8 +155,12 @@ fn proof_text(proof: &Proof) -> String {
     format!("compared with {} by darkchunk {}: {limits}", proof.reference, proof.version)
 }
 
-/// `sound: 3 datasets: 2 intact, 1 decodes`.
-fn summary(states: &BTreeMap<State, u64>, worst: State) -> String {
+fn recover_hint(state: State) -> &'static str {
+    if state == State::Damaged { "  `darkchunk recover` saves what is good of it\n" } else { "" }
+}
+
+/// `sound: 3 datasets: 2 intact, 1 decodes; 1 link to other files, not followed`.
+fn summary(states: &BTreeMap<State, u64>, n_abroad: u64, worst: State) -> String {
     let n_datasets = states.values().sum();
     let kinds: Vec<String> = states.iter().rev().map(|(state, n)| format!("{n} {}", state.words())).collect();
     let verdict = match worst {
@@ -161,7 +169,12 @@ fn summary(states: &BTreeMap<State, u64>, worst: State) -> String {
         _ => "sound",
     };
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
-    format!("{verdict}: {}{kinds}", count(n_datasets, "dataset"))
+    let abroad = if n_abroad == 0 {
+        String::new()
+    } else {
+        format!("; {} to other files, not followed", count(n_abroad, "link"))
+    };
+    format!("{verdict}: {}{kinds}{abroad}", count(n_datasets, "dataset"))
 }
 
 fn dataset_text(name: &str, Verdict { state, report, reason }: &Verdict, style: Style, indent: usize) -> String {

@@ -141,7 +141,10 @@ pub(crate) fn walk_known(library: &Library, file: Hid, path: &str, is_merged: bo
 }
 
 /// Refuses a path at which there is nothing, or a link that leads nowhere.
-fn check_there(library: &Library, file: Hid, path: &str) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Unsupported`] with what a link leads to; [`Error::MissingFunction`] as [`walk`].
+pub fn check_there(library: &Library, file: Hid, path: &str) -> Result<()> {
     if !object::exists(library, file, path)? {
         return Err(Error::Unsupported(format!("there is nothing at {path}")));
     }

@@ -176,7 +176,7 @@ impl Transfer {
         let points = self.points();
         if self.n_frames < 3 || points.is_empty() {
             return Err(Error::Setting(format!(
-                "{} frames with {} pixels of enough that count: the noise needs three frames that follow each other, and {MIN_TRIPLES} \
+                "{} frames, and {} pixels in each that are measured often enough: the noise needs three frames that follow each other, and {MIN_TRIPLES} \
                  pixels of about one intensity",
                 self.n_frames,
                 self.shape.n_pixels()

@@ -92,7 +92,12 @@ pub fn make(library: &Library, parts: &[PathBuf], to: &Path) -> Result<Made> {
         }
     }
     if datasets.is_empty() {
-        return Err(refused(to, "it would have nothing: give at least one part"));
+        let why = if parts.is_empty() {
+            "there is no part of its name beside it: name the parts"
+        } else {
+            "its parts have no datasets"
+        };
+        return Err(refused(to, why));
     }
     let new = to.with_file_name(format!(".{}.{}.master", name_of(to), std::process::id()));
     let temporary = Temporary(Some(new.clone()));

@@ -54,6 +54,9 @@ pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
 /// The name that a file has until it is finished: in the same folder, and of no other process.
 pub(crate) fn unfinished(to: &Path) -> Result<PathBuf, String> {
     let name = to.file_name().ok_or_else(|| format!("{} is no name of a file", to.display()))?;
+    if !folder_of(to).is_dir() {
+        return Err(format!("there is no folder {}, which the new file would be in", folder_of(to).display()));
+    }
     Ok(to.with_file_name(format!(".{}.{}.unfinished", name.to_string_lossy(), std::process::id())))
 }
 

@@ -213,8 +213,8 @@ fn dark_image(dark: &Dark<'_>, shape: Shape) -> Result<(Vec<i32>, Option<f64>)> 
             found.height, found.width, expected.height, expected.width
         )));
     }
-    let (range, mut bytes, mut pixels) = (range.start..range.end.min(frames.n_frames), Vec::new(), Vec::new());
-    if range.is_empty() {
+    let (range, mut bytes, mut pixels) = (range.clone(), Vec::new(), Vec::new());
+    if range.is_empty() || range.end > frames.n_frames {
         return Err(Error::Argument(format!("there are no dark frames {range:?}: there are {}", frames.n_frames)));
     }
     let n = (range.end - range.start) as f64;

@@ -119,7 +119,18 @@ def test_what_cannot_be_done_is_said_and_ends_with_2(tmp_path):
     everything(tmp_path / "a.h5")
     assert "No such file" in run("info", tmp_path / "none.h5", code=2)
     assert "nothing at /nowhere" in run("info", f"{tmp_path}/a.h5:/nowhere", code=2)
-    assert "is a folder" in run("info", tmp_path, code=2)
+    assert "-r looks into folders" in run("info", tmp_path, code=2)
+    for verb in ("try", "compare", "threshold", "watch"):
+        more = [tmp_path / "a.h5"] if verb == "compare" else []
+        assert "is a folder, and no file" in run(verb, tmp_path, *more, code=2)
+    for verb in ("cat", "noise"):
+        assert "a link to /nowhere, where there is nothing" in run(verb, f"{tmp_path}/a.h5:/dangling", code=2)
+    for verb in (["noise"], ["slices", "index"], ["slices", "rechunk", "-o", tmp_path / "new.h5"]):
+        assert "name the dataset, too" in run(*verb, tmp_path / "a.h5", code=2)
+    for verb in (["convert", "--to", "lz4"], ["recover"]):
+        text = run(*verb, tmp_path / "a.h5", "-o", tmp_path / "none" / "b.h5", code=2)
+        assert f"there is no folder {tmp_path / 'none'}" in text
+    assert "cannot be used with" in run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "lz4", "--keep-backup", code=2)
     (tmp_path / "text.h5").write_text("not HDF5")
     # The other file is looked at all the same.
     assert "bitshuffle, LZ4" in run("info", tmp_path / "text.h5", tmp_path / "a.h5", code=2)
@@ -212,6 +223,31 @@ def test_verify_tells_damage_from_what_it_could_not_do(tmp_path):
     assert "damaged" in run("verify", tmp_path / "text.h5", code=1)
 
 
+def test_what_links_to_other_files_lead_to_is_said_not_to_be_looked_at(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression="gzip")
+    with h5py.File(tmp_path / "master.h5", "w") as file:
+        file["data"] = h5py.ExternalLink("a.h5", "/x")
+    master = tmp_path / "master.h5"
+    assert "sound: 0 datasets; 1 link to other files, not followed" in " ".join(run("verify", master).split())
+    assert "not followed: 1 link to other files" in run("hash", master)
+    assert run("hash", master, "-q") == "" and len(run("hash", f"{master}:/data").split()) == 2
+    assert f"such as {master}:/data" in run("try", master, code=2)
+
+
+def test_a_filter_that_nobody_has_is_named(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((1, 33, 47))
+        plist.set_filter(4711, h5py.h5z.FLAG_OPTIONAL, ())
+        space = h5py.h5s.create_simple(PIXELS.shape)
+        data = h5py.h5d.create(file.id, b"x", h5py.h5t.STD_U16LE, space, plist)
+        data.write_direct_chunk((0, 0, 0), PIXELS[0].tobytes())
+    for verb in (["hash"], ["cat", "-o", tmp_path / "x.npy"], ["diff", tmp_path / "a.h5"]):
+        text = " ".join(run(*verb, f"{tmp_path}/a.h5:/x" if verb[0] != "diff" else tmp_path / "a.h5", code=2).split())
+        assert "filter 4711" in text and "HDF5_PLUGIN_PATH" in text, text
+
+
 def test_the_hash_is_that_of_the_pixels_whatever_they_are_stored_with(tmp_path):
     everything(tmp_path / "a.h5")
     run("convert", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "--to", "zstd:1", "--chunk", "7,0,0", "-d", "c*=keep", "-d", "h*=keep", "-d", "scale*=keep")
@@ -223,6 +259,7 @@ def test_the_hash_is_that_of_the_pixels_whatever_they_are_stored_with(tmp_path):
             assert hashlib.sha256(np.asarray(file[path][()]).tobytes()).hexdigest() == found, path
     assert run("hash", f"{tmp_path}/a.h5:/lzf").startswith(before["/lzf"] + "  ")
     assert "no hash" in run("hash", f"{tmp_path}/a.h5:/strings", code=2)
+    assert "null dataspace" in run("hash", f"{tmp_path}/a.h5:/empty", code=2)
 
 
 def test_names_cannot_do_anything_to_a_terminal(tmp_path):

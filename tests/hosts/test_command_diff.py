@@ -97,6 +97,15 @@ def test_a_threshold_explains_zeros_and_nothing_else(tmp_path):
     run("diff", a, b, "--within-threshold=5", code=1)
 
 
+def test_a_path_counts_on_each_side(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["x/y"] = PIXELS
+    run("diff", f"{tmp_path}/a.h5:/x", tmp_path / "b.h5")
+    assert "/x: group, only in the second" in run("diff", f"{tmp_path}/a.h5:/x", f"{tmp_path}/b.h5:/", code=1)
+    assert "b.h5: there is nothing at /z" in run("diff", tmp_path / "a.h5", f"{tmp_path}/b.h5:/z", code=2)
+
+
 def test_what_cannot_be_compared_ends_with_2(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", data=PIXELS, chunks=(1, 33, 47), compression="gzip", fletcher32=True)

@@ -20,6 +20,7 @@ def stored(path, data):
 def test_gain_and_offset_are_those_of_the_camera_and_compare_takes_them(tmp_path):
     raw = stored(tmp_path / "raw.h5", (2.5 * PHOTONS + 100).round().astype("u2"))
     (found,) = lines("noise", raw)
+    assert (found["file"], found["path"]) == (str(tmp_path / "raw.h5"), "/data")
     model = found["model"]
     assert found["verb"] == "noise" and found["doubts"] == []
     assert abs(model["gain"] - 2.5) < 5 * found["gain_error"] < 0.3

@@ -108,7 +108,7 @@ def test_what_cannot_be_tried_ends_with_2_and_a_text(tmp_path):
     for name, words in [
         ("strings", "refer to other places"),
         ("never", "nothing of it is stored yet"),
-        ("empty", "cannot have any"),
+        ("empty", "it has no elements"),
         ("scalar", "cannot have any"),
         ("nowhere", "there is nothing at"),
     ]:

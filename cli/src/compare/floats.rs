@@ -34,7 +34,7 @@ pub(super) fn run(
     let bar = progress(n_bytes(&reference), arguments.style);
     let found = run_floats(reference, test, options, &mut |progress| bar.set_position(progress.n_done));
     bar.finish_and_clear();
-    let found = found.map_err(|error| error.to_string())?;
+    let found = found.map_err(|error| names.failed(&error))?;
     let json = as_json(names, &found.data, serde_json::to_value(&found))?;
     if arguments.store {
         store(library, tested, &json)?;

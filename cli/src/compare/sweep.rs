@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
     };
     let sweep = compare::sweep(reference, &codecs, &bounds, arguments.chunk_frames, options, &mut show);
     bar.finish_and_clear();
-    let sweep = sweep.map_err(|error| error.to_string())?;
+    let sweep = sweep.map_err(|error| format!("{}:{path}: {error}", Input::parse(&arguments.reference).name()))?;
     let names = |test: &str| Names {
         reference: (Input::parse(&arguments.reference).name(), path.to_owned()),
         test: test.to_owned(),

@@ -35,9 +35,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let (input, style) = (Input::parse(&arguments.input), arguments.style);
+    let (input, style) = (Input::of_dataset(&arguments.input)?, arguments.style);
     let failed = |error: darkchunk_stream::Error| format!("{}: {error}", arguments.input);
     let file = input.open(&library)?;
+    input.check(&library, &file)?;
     let reader = Reader::open_path(&library, file.id(), &input.path, Options::default()).map_err(failed)?;
     let (n_chunks, stored_bytes) = reader.stored().unwrap_or_default();
     let to = index_path(&input.file, &input.path);

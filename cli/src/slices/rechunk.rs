@@ -58,12 +58,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let (input, output, style) = (Input::parse(&arguments.input), &arguments.output, arguments.style);
+    let (input, output, style) = (Input::of_dataset(&arguments.input)?, &arguments.output, arguments.style);
     if output.exists() {
         return Err(format!("{} is there already", output.display()));
     }
     let (steps, info) = {
         let file = input.open(&library)?;
+        input.check(&library, &file)?;
         convert::check_leads(&library, &file, &input.file, output, &[])
             .map_err(|why| format!("{}: {why}", arguments.input))?;
         let info = inspect::dataset(&library, file.id(), &input.path)
@@ -86,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let report = report.map_err(|error| format!("{}: {error}", input.name()))?;
     let chunk = steps.iter().find_map(|step| Some(&step.storage.as_ref()?.chunk[..]));
-    let done = Done { name: &arguments.input, output, info: &info, chunk, report: &report };
+    let done = Done { input: &input, output, info: &info, chunk, report: &report };
     print(&if style.json { done.json() } else { done.text(style) })?;
     Ok(if report.warnings.is_empty() { Found::Nothing } else { Found::Something })
 }
@@ -108,7 +109,7 @@ fn usual(info: &DatasetInfo) -> Result<Vec<u64>, String> {
 
 /// What became of it.
 struct Done<'a> {
-    name: &'a str,
+    input: &'a Input,
     output: &'a Path,
     info: &'a DatasetInfo,
     chunk: Option<&'a [u64]>,
@@ -127,7 +128,7 @@ impl Done<'_> {
     fn text(&self, style: Style) -> String {
         let mut text = String::new();
         if !style.quiet {
-            text += &wrapped(0, &format!("{} -> {}", self.name, self.output.display()));
+            text += &wrapped(0, &format!("{}:{} -> {}", self.input.name(), self.input.path, self.output.display()));
             text += &match (self.report.converted.first(), self.chunk) {
                 (Some(Converted { old_bytes, new_bytes, filters, lost, .. }), Some(chunk)) => {
                     let old = self.info.chunk.as_ref().map_or("in one piece".into(), |old| format!("chunks {old:?}"));
@@ -147,7 +148,8 @@ impl Done<'_> {
     fn json(&self) -> String {
         let converted = self.report.converted.first();
         let object = json!({
-            "verb": "slices rechunk", "file": self.name, "output": self.output.display().to_string(),
+            "verb": "slices rechunk", "file": self.input.name(), "path": self.input.path,
+            "output": self.output.display().to_string(),
             "shape": self.info.dims, "old_chunk": self.info.chunk, "chunk": self.chunk.or(self.info.chunk.as_deref()),
             "filters": converted.map(|converted| &converted.filters), "bytes": self.info.n_bytes,
             "old_bytes": self.info.stored_bytes, "new_bytes": converted.map(|converted| converted.new_bytes),

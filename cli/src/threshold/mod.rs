@@ -75,7 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         n_sampled: arguments.sample,
         n_threads: arguments.jobs.n_threads(),
     };
-    let found = threshold::sweep(&frames, &dark, &options).map_err(|error| error.to_string())?;
+    let found =
+        threshold::sweep(&frames, &dark, &options).map_err(|error| format!("{}:{}: {error}", name.file, name.path))?;
     if let Some(path) = &arguments.html {
         let page = page::report(&name, &found);
         crate::output::page(path, &page)?;
@@ -187,8 +188,12 @@ fn as_text(name: &Name, found: &Swept, is_verbose: bool) -> String {
 
 /// What is lost of spots by their brightest pixel.
 fn classes(threshold: i32, spots: Option<&SpotsReport>) -> String {
+    let classes = spots.map_or(&[][..], |spots| &spots.classes);
+    if classes.is_empty() {
+        return String::new();
+    }
     let mut text = format!("\nthreshold {threshold}, by the brightest pixel of a spot:\n");
-    for class in spots.into_iter().flat_map(|spots| &spots.classes) {
+    for class in classes {
         let (from, to) = class.peak;
         let lost = percent(class.n_lost as f64 / class.n as f64);
         let (charge, shift) = (percent(class.charge_lost), class.centroid_shift);

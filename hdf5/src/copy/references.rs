@@ -135,7 +135,8 @@ impl Walk<'_> {
         let target = Id::new(library, h5_tool!(library, H5Rdereference2(object, DEFAULT, kind, place))?);
         let identity = claim::identity(&target)?;
         let path = identity.and_then(|identity| self.copier.paths.get(&identity).cloned());
-        let path = path.ok_or_else(|| crate::Error::Unsupported("it is to an object without a name".into()))?;
+        let path =
+            path.ok_or_else(|| crate::Error::Unsupported("it is to an object that no link here leads to".into()))?;
         let region = match kind {
             H5R_DATASET_REGION => Some(Id::new(library, h5_tool!(library, H5Rget_region(object, kind, place))?)),
             _ => None,

@@ -238,7 +238,8 @@ pub(super) fn asked(
 pub(crate) fn why_not(info: &DatasetInfo) -> Option<&'static str> {
     match &info.dims {
         None => Some("it has no elements"),
-        Some(dims) if dims.is_empty() || dims.contains(&0) => Some("it has no chunks and cannot have any"),
+        Some(dims) if dims.contains(&0) => Some("it has no elements"),
+        Some(dims) if dims.is_empty() => Some("it has no chunks and cannot have any"),
         _ if info.refers => {
             Some("its elements refer to other places of the file (strings or sequences of variable length, references)")
         }

@@ -36,10 +36,20 @@ impl Reader {
         let end = order.selection.n_blocks();
         let mut next = begin;
         while next < end && (next == begin || deadline.is_none_or(|deadline| Instant::now() < deadline)) {
-            self.one_by_hdf5(order, next)?;
+            self.one_by_hdf5(order, next).map_err(|error| self.named(error))?;
             next += 1;
         }
         Ok(next)
+    }
+
+    /// What HDF5 says where it lacks a filter names a folder, and not the filter.
+    fn named(&self, error: Error) -> Error {
+        match (self.known.chain.unknown(), &error) {
+            (Some(filter), Error::Hdf5(_)) => Error::Hdf5(darkchunk_hdf5::Error::Unsupported(format!(
+                "{filter}, and HDF5 does not read it: name the folder of its plugin in HDF5_PLUGIN_PATH ({error})"
+            ))),
+            _ => error,
+        }
     }
 
     fn one_by_hdf5(&self, order: &Order, index: u64) -> Result<()> {
