@@ -220,7 +220,7 @@ fn what_is_no_part_or_has_the_frames_of_another_is_refused_with_its_name() {
     refused(&[&first, &turn], "two measurements");
     refused(&[&first, &whole], "no part");
     refused(&[&first, &at.with_file_name("gone.h5")], "gone.h5");
-    refused(&[], "at least one");
+    refused(&[], "name the parts");
     let made = master::make(&library(), std::slice::from_ref(&again), &at).expect("a part of it");
     assert_eq!(made.gaps, [format!("{PATH}: frames 0 to 3")]);
     let bad = Options { share: Some(Share { first: 0, frames: 3, every: 2 }), ..options() };
