@@ -222,5 +222,7 @@ def test_master(tmp_path):
 def test_compare(tmp_path):
     make(tmp_path / "a.h5", np.random.default_rng(5).poisson(5000, (6, 32, 40)).astype("u2"))
     printed = lines("compare", f"{tmp_path}/a.h5:/x", "--sweep", "--codec", "zstd:3", "--codec", "drle:4000")
-    techniques = ("radial", "peaks", "correlation", "line", "tomography", "covariance")
+    for technique in ("saxs=16,20", "vmi=16,20,4"):
+        printed += lines("compare", f"{tmp_path}/a.h5:/x", "--technique", technique, "--codec", "zstd:3")
+    techniques = ("peaks", "correlation", "line", "tomography")
     agree("compare", printed, values=("name", "reason", *techniques))
