@@ -99,7 +99,7 @@ def test_what_cannot_be_is_refused(tmp_path):
     for spread in ({"frames": 0}, {"files": 2, "frames": 0}, {"files": 2, "frames": 1, "own": (1, 3)}):
         with pytest.raises(darkchunk.Error):
             record(spread=spread)
-    with pytest.raises(darkchunk.Error, match="at least one"):
+    with pytest.raises(darkchunk.Error, match="name the parts"):
         make_master(tmp_path / "run.h5")
     with record(spread={"frames": 5}) as recorder:
         recorder.push(np.ones(SHAPE, "i2"), 0)

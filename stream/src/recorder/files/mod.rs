@@ -380,9 +380,11 @@ fn with_extension(path: &Path, extension: &str) -> PathBuf {
 
 impl<P: FileElement + Into<i64> + Clone, B: Buffer> Drop for Files<P, B> {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
-            // The files are those of the process of which this one is a fork.
-            std::mem::forget(std::mem::take(&mut self.open));
+        if self.process == std::process::id() {
+            // Nothing of it runs on: a program may unload the library now.
+            return self.hasher.end();
         }
+        // The files, and the thread, are those of the process of which this one is a fork.
+        std::mem::forget(std::mem::take(&mut self.open));
     }
 }
