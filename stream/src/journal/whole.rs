@@ -65,10 +65,11 @@ fn add_rest(library: &Library, file: &Path, to: &Path, watch: &Watch<'_>) -> Res
     };
     let target = File::open(library, to, true)?;
     let mut rest = copy::rest(library, source.id(), target.id(), &mut |_| watch.check());
-    if let Ok(rest) = &mut rest {
-        rest.warnings.extend(leads_nowhere(library, &target, file, to));
-    }
     target.close()?;
+    if let Ok(rest) = &mut rest {
+        // Opened anew: HDF5 2 may end the program over the links of a group that it has just copied into.
+        rest.warnings.extend(leads_nowhere(library, &File::open(library, to, false)?, file, to));
+    }
     watch.check()?;
     Ok(rest.map_or_else(|error| Rest::NotCopied(error.into()), Rest::Copied))
 }
