@@ -316,9 +316,8 @@ impl Planned<'_> {
                 count(plan.n_slabs(), "slab"),
             ),
         );
-        if let (Rank { rank, n_ranks }, by) = self.rank
-            && n_ranks > 1
-        {
+        let (Rank { rank, n_ranks }, by) = self.rank;
+        if n_ranks > 1 {
             let own = plan.own_slices();
             text += &wrapped(2, &format!("rank {rank} of {n_ranks} by {by}: slices {} to {}", own.start, own.end));
         }

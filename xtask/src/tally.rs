@@ -5,6 +5,7 @@
 
 use crate::Result;
 use crate::process::{line, not_started};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, pipe};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -29,6 +30,8 @@ impl Counts {
 pub(crate) struct Tally {
     total: Counts,
     rows: Vec<(String, Counts, f64)>,
+    /// The name of each step that failed, and the lines that may say why.
+    reasons: Vec<(String, Vec<String>)>,
     /// What would be printed, where another tally prints meanwhile.
     kept: Option<String>,
 }
@@ -44,6 +47,7 @@ impl Tally {
         self.say(other.kept.as_deref().unwrap_or_default().trim_end());
         self.total.add(other.total);
         self.rows.extend(other.rows);
+        self.reasons.extend(other.reasons);
     }
 
     fn say(&mut self, text: &str) {
@@ -56,24 +60,23 @@ impl Tally {
     /// Runs one step, passes on what it prints, and counts.
     pub(crate) fn step(&mut self, name: &str, command: &mut Command) {
         self.say(&format!("\n== {name}\n   {}", line(command)));
-        let start = Instant::now();
-        let counts = match self.stream(command) {
+        let (start, mut reasons) = (Instant::now(), Reasons::default());
+        let counts = match self.stream(command, &mut reasons) {
             Ok((counts, succeeded)) => settle(counts, succeeded),
             Err(message) => {
                 self.say(&format!("error: {message}"));
+                reasons.last.push_back(format!("error: {message}"));
                 Counts { failed: 1, ..Counts::default() }
             }
         };
-        self.record(name, counts, start);
+        self.record(name, counts, start, reasons);
     }
 
     /// Runs `command`, passes its lines on, and returns the sum of the summaries among them and whether it succeeded.
-    fn stream(&mut self, command: &mut Command) -> Result<(Counts, bool)> {
+    fn stream(&mut self, command: &mut Command, reasons: &mut Reasons) -> Result<(Counts, bool)> {
         let (reader, writer) = pipe().map_err(|e| e.to_string())?;
-        // Errors go where they always go, unless what is printed is kept: then they stand among it.
-        if self.kept.is_some() {
-            command.stderr(writer.try_clone().map_err(|e| e.to_string())?);
-        }
+        // Among the lines, so that what ends a program is said where its test is.
+        command.stderr(writer.try_clone().map_err(|e| e.to_string())?);
         let spawned = command.stdin(Stdio::null()).stdout(writer).spawn();
         let mut child = spawned.map_err(|e| not_started(command, &e))?;
         // The writing ends that are left here would keep the pipe open.
@@ -83,7 +86,9 @@ impl Tally {
             let line = line.map_err(|e| format!("reading from `{}`: {e}", self::line(command)))?;
             let line = String::from_utf8_lossy(&line);
             self.say(&line);
-            counts.add(summary(&line).unwrap_or_default());
+            let more = summary(&line).unwrap_or_default();
+            reasons.hear(&line, more.failed > 0);
+            counts.add(more);
         }
         let status = child.wait().map_err(|e| e.to_string())?;
         Ok((counts, status.success()))
@@ -92,25 +97,33 @@ impl Tally {
     /// Runs one step that is code of our own and counts for one.
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> Result) -> bool {
         self.say(&format!("\n== {name}"));
-        let start = Instant::now();
+        let (start, mut reasons) = (Instant::now(), Reasons::default());
         let outcome = check();
         if let Err(message) = &outcome {
             self.say(&format!("error: {message}"));
+            reasons.last.push_back(format!("error: {message}"));
         }
-        self.record(name, settle(Counts::default(), outcome.is_ok()), start);
+        self.record(name, settle(Counts::default(), outcome.is_ok()), start, reasons);
         outcome.is_ok()
     }
 
-    fn record(&mut self, name: &str, counts: Counts, start: Instant) {
+    fn record(&mut self, name: &str, counts: Counts, start: Instant, reasons: Reasons) {
         self.total.add(counts);
+        if counts.failed > 0 {
+            self.reasons.push((name.into(), reasons.lines()));
+        }
         self.rows.push((name.into(), counts, start.elapsed().as_secs_f64()));
     }
 
-    /// Prints a line a step and then the sum, as the last line.
+    /// Prints again what may say why a step failed, then a line a step, and the sum as the last line.
     ///
     /// # Errors
     /// Where anything failed.
     pub(crate) fn finish(self) -> Result {
+        for (name, lines) in &self.reasons {
+            println!("\n== again, as it failed: {name}");
+            lines.iter().for_each(|line| println!("{line}"));
+        }
         println!("\n{:44} {:>7} {:>7} {:>7} {:>8}", "", "passed", "failed", "skipped", "seconds");
         for (name, counts, seconds) in &self.rows {
             println!("{name:44} {:7} {:7} {:7} {seconds:8.1}", counts.passed, counts.failed, counts.skipped);
@@ -118,13 +131,42 @@ impl Tally {
         if self.total.skipped > 0 {
             println!("{} skipped: each says above why", self.total.skipped);
         }
-        // The last line of standard output; what failed is said on standard error before it.
         let failed: Vec<&str> = self.rows.iter().filter(|row| row.1.failed > 0).map(|row| row.0.as_str()).collect();
         if !failed.is_empty() {
             println!("failed: {}", failed.join("; "));
         }
         println!("{} passed, {} failed", self.total.passed, self.total.failed);
         if failed.is_empty() { Ok(()) } else { std::process::exit(1) }
+    }
+}
+
+/// What a step printed before it said that something failed.
+#[derive(Debug, Default)]
+struct Reasons {
+    /// The lines since the last failure, of many the last.
+    last: VecDeque<String>,
+    said: Vec<String>,
+}
+
+impl Reasons {
+    /// As many lines as a failure with its backtrace has.
+    const MAX_LINES: usize = 80;
+
+    fn hear(&mut self, line: &str, has_failed: bool) {
+        if self.last.len() == Self::MAX_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.into());
+        if has_failed {
+            self.said.extend(self.last.drain(..));
+        }
+    }
+
+    /// The lines before each summary with failures, and the last ones: cargo says there which program was killed before its summary.
+    fn lines(mut self) -> Vec<String> {
+        let n = if self.said.is_empty() { Self::MAX_LINES } else { 15 };
+        self.said.extend(self.last.drain(self.last.len().saturating_sub(n)..));
+        self.said
     }
 }
 
@@ -202,6 +244,18 @@ mod tests {
         let mut tally = Tally::default();
         tally.absorb(beside);
         assert_eq!((Some(tally.total), tally.rows.len()), (counts(3, 1, 0), 1));
+    }
+
+    #[test]
+    fn what_a_failing_step_printed_is_there_again() {
+        let mut tally = Tally::default();
+        tally.step("good", Command::new("sh").args(["-c", "echo fine; echo 3 passed, 0 failed"]));
+        tally.step("bad", Command::new("sh").args(["-c", "seq 200; echo 1 passed, 2 failed; echo killed >&2; exit 1"]));
+        assert!(!tally.check("check", || Err("why".into())));
+        let [(bad, lines), (check, why)] = &tally.reasons[..] else { panic!("{:?}", tally.reasons) };
+        assert_eq!((bad.as_str(), lines.len(), lines[80].as_str()), ("bad", 81, "killed"));
+        assert_eq!((lines[0].as_str(), lines[79].as_str()), ("122", "1 passed, 2 failed"));
+        assert_eq!((check.as_str(), &why[..]), ("check", &["error: why".to_owned()][..]));
     }
 
     #[test]

@@ -84,6 +84,11 @@ fn a_measurement_in_files_of_some_frames_is_one_dataset_also_where_the_folder_is
     assert_eq!((made.gaps.len(), made.unfinished.len()), (0, 0), "{made:?}");
     assert_eq!(master::parts_of(&at).expect("a folder").len(), 6);
     check(&at, &came, "frames");
+    assert_eq!(
+        files.statistics().expect("after the end"),
+        statistics,
+        "it changes no more, how fast frames came neither"
+    );
     let moved = at.parent().expect("a folder").with_file_name("files-frames, moved");
     let _ = std::fs::remove_dir_all(&moved);
     std::fs::rename(at.parent().expect("a folder"), &moved).expect("moved");

@@ -1,12 +1,17 @@
 /*
  * A library that checks its host: what it is handed in, in which order, on which threads. Arguments say what it does wrong.
  *
+ * wait=MICROSECONDS is what each call takes at least, so that every worker has some.
  * threads are set at compile time: -DTHREADS=h5io_one, h5io_context or h5io_any; -DWITH_BLOCKS for padding and blocks.
  */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200112L
+#endif
 #include "h5io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #ifndef THREADS
 #define THREADS h5io_any
@@ -23,6 +28,7 @@ typedef struct {
     int64_t at;   /* the slice that is done wrong */
     int64_t n_core;
     int before, after, block;
+    struct timespec wait;
 } state_t;
 
 static int is(const state_t *state, const char *what)
@@ -43,6 +49,7 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     state->before = atoi(h5io_argument(param, "before", "0"));
     state->after = atoi(h5io_argument(param, "after", "0"));
     state->block = atoi(h5io_argument(param, "block", "1"));
+    state->wait.tv_nsec = 1000 * atol(h5io_argument(param, "wait", "0"));
     state->last = -1;
     state->worker = param->worker;
     state->log = *log == '\0' ? NULL : fopen(log, "a");
@@ -128,6 +135,9 @@ static int process(void *context, int64_t slice_number, int n_inputs, const h5io
             return WRONG_CALL;
         }
         state->last = slice_number;
+    }
+    if (state->wait.tv_nsec > 0) {
+        nanosleep(&state->wait, NULL);
     }
     if (slice_number <= state->at && state->at < slice_number + n) {
         if (is(state, "process")) {

@@ -69,6 +69,8 @@ pub struct Files<P: FileElement + Into<i64> + Clone, B: Buffer = Vec<P>> {
     /// What the parts have done that are closed, and what was refused here.
     done: Statistics,
     rate: Rate,
+    /// When the recording ended.
+    end: Option<Instant>,
     parts: Vec<PathBuf>,
     hasher: Hasher,
     /// When a part could not be closed.
@@ -125,6 +127,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
             n_frames,
             done,
             rate: Rate::default(),
+            end: None,
             parts,
             hasher,
             failed,
@@ -297,6 +300,7 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
     }
 
     fn end(&mut self) -> Result<(Statistics, Made)> {
+        self.end.get_or_insert_with(Instant::now);
         self.hasher.end();
         let made = match &self.made {
             Some(made) => made.clone(),
@@ -325,7 +329,8 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         for part in &self.open {
             all.add(&part.recorder.statistics()?);
         }
-        (all.seconds, all.gb_per_s) = (self.rate.seconds(), self.rate.gb_per_s(Instant::now()));
+        let now = self.end.unwrap_or_else(Instant::now);
+        (all.seconds, all.gb_per_s) = (self.rate.seconds(), self.rate.gb_per_s(now));
         if !matches!(self.spread, Spread::Turns { .. }) {
             // Files do not know how many frames are missing at their ends.
             let n_known = all.n_stored + all.n_vetoed + all.n_refused + all.n_held + all.n_lost + all.n_dropped;
