@@ -70,6 +70,8 @@ macro_rules! functions {
             let function = unsafe {
                 std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) -> $result>(address)
             };
+            // Tests are threads: none may forget it.
+            let _lock = LOCK.lock();
             // SAFETY: the caller's promise.
             unsafe { function($($arg),*) }
         }
@@ -126,6 +128,7 @@ pub(crate) mod h5d {
         data: *mut c_void,
         n_bytes: *mut usize,
     ) -> c_int {
+        let _lock = LOCK.lock();
         match (api().H5Dread_chunk2, api().H5Dread_chunk) {
             // SAFETY: the caller's promise.
             (Some(read), _) => unsafe { read(dataset, dxpl, offset, mask, data, n_bytes) },
