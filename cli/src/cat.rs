@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let file = input.open(&library)?;
     input.check(&library, &file)?;
-    let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
+    let failed = |error: darkchunk_stream::Error| format!("{}: {error}", input.at(&input.path));
     // Standard output has no end to be kept in order.
     let interrupt = output.map(|_| Interrupt::new()).transpose()?;
     let threads = arguments.jobs.n_threads();

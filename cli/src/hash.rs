@@ -62,7 +62,7 @@ fn one_file(library: &Library, input: &Input, arguments: &Arguments, bar: &Progr
             _ => continue,
         };
         found = Found::NotAll;
-        bar.suspend(|| complain(&format!("{}:{}: {failure}", input.name(), entry.path)));
+        bar.suspend(|| complain(&format!("{}: {failure}", input.at(&entry.path))));
     }
     Ok(found)
 }
@@ -101,7 +101,7 @@ fn one_dataset(
         format!("{object}\n")
     } else {
         let hex = hex.unwrap_or_else(|| format!("{:64}", "none"));
-        format!("{hex}  {}\n", shown(&format!("{}:{path}", input.name())))
+        format!("{hex}  {}\n", shown(&input.at(path).to_string()))
     };
     bar.suspend(|| print(&text))
 }

@@ -1,5 +1,6 @@
 //! Which files are meant, and which dataset in each.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use darkchunk_hdf5::tree::{self, Entry, Kind};
@@ -11,6 +12,19 @@ const EXTENSIONS: [&str; 10] = ["h5", "hdf5", "hdf", "he5", "nxs", "nx", "nc", "
 /// Where a file that begins with other bytes may have HDF5's: at 0, and at each power of two from 512 on.
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const MAX_USER_BLOCK: u64 = 1 << 26;
+
+/// What a dataset is called: `FILE:/PATH`.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    pub(crate) file: String,
+    pub(crate) path: String,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.path)
+    }
+}
 
 /// How many threads a verb may use.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -76,6 +90,11 @@ impl Input {
         self.file.display().to_string()
     }
 
+    /// The name of what is at a path of the file.
+    pub(crate) fn at(&self, path: &str) -> Name {
+        Name { file: self.name(), path: path.to_owned() }
+    }
+
     /// The file, open to read.
     pub(crate) fn open(&self, library: &Library) -> Result<File, String> {
         readable(&self.file)?;
@@ -97,7 +116,7 @@ impl Input {
         let entries = self.entries(library, file)?;
         let link = entries.iter().find(|entry| matches!(entry.kind, Kind::External { .. }));
         let elsewhere = link.map_or_else(String::new, |link| {
-            format!("; its links lead to other files: name what is meant, such as {}:{}", self.name(), link.path)
+            format!("; its links lead to other files: name what is meant, such as {}", self.at(&link.path))
         });
         let datasets = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::Dataset)).map(|entry| entry.path);
         let size = |path: &String| inspect::dataset(library, file.id(), path).map_or(0, |info| info.n_bytes);

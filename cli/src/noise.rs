@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn measure(library: &Library, input: &Input, arguments: &Arguments) -> Result<Measured, String> {
     let file = input.open(library)?;
     input.check(library, &file)?;
-    let failed = |error: darkchunk_stream::Error| format!("{}:{}: {error}", input.name(), input.path);
+    let failed = |error: darkchunk_stream::Error| format!("{}: {error}", input.at(&input.path));
     let reader = Reader::open_whole(library, file.id(), &input.path, ReaderOptions::default()).map_err(failed)?;
     let mut options = noise::Options { first: arguments.first, n_frames: arguments.frames, rules: None };
     let usual = noise::usual_rules(reader.element());

@@ -73,10 +73,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     bar.finish_and_clear();
     if let (Some(code), Err(_)) = (interrupt.code(), &found) {
         let (n_done, n_all) = (bar.position(), bar.length().unwrap_or(0));
-        complain(&format!("{}:{path}: stopped after {n_done} of {n_all} places of the sample", input.name()));
+        complain(&format!("{}: stopped after {n_done} of {n_all} places of the sample", input.at(&path)));
         return Ok(Found::Stopped(code));
     }
-    let found = found.map_err(|error| format!("{}:{path}: {error}", input.name()))?;
+    let found = found.map_err(|error| format!("{}: {error}", input.at(&path)))?;
     let folder = input.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let machine = Machine::measure((!arguments.no_disk).then_some(folder)).map_err(|error| error.to_string())?;
     let shown = Shown { input: &input, path: &path, found: &found, machine: &machine, arguments };
@@ -138,8 +138,7 @@ impl Shown<'_> {
         let dims = shape(info.dims.as_deref().unwrap_or_default());
         let chunk =
             info.chunk.as_ref().map_or_else(|| "no chunks".to_owned(), |chunk| format!("chunks {}", shape(chunk)));
-        let name =
-            format!("{}:{}: {}, {dims}, {}, {chunk}", self.input.name(), self.path, info.datatype, bytes(info.n_bytes));
+        let name = format!("{}: {}, {dims}, {}, {chunk}", self.input.at(self.path), info.datatype, bytes(info.n_bytes));
         let mut text = wrapped(0, &name);
         let sample = if n == n_all { "all of it".to_owned() } else { format!("{n} of {n_all} places") };
         text += &wrapped(0, &format!("sample: {}, {sample}; on one thread", bytes(n_bytes)));

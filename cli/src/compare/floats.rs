@@ -49,7 +49,7 @@ pub(super) fn run(
 
 fn text(names: &Names, found: &FoundFloats) -> String {
     let mut text = wrapped(0, &verdict(&found.verdict));
-    text += &wrapped(2, &format!("reference: {}:{}", names.reference.0, names.reference.1));
+    text += &wrapped(2, &format!("reference: {}", names.reference));
     text += &wrapped(2, &format!("test: {}", names.test));
     for line in data_facts(&found.data) {
         text += &wrapped(2, &line);

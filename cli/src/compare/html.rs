@@ -43,7 +43,7 @@ pub(super) fn page(title: &str, body: &str) -> String {
 
 /// The report of one comparison.
 pub(super) fn report(names: &Names, found: &Found) -> String {
-    let reference = escaped(&format!("{}:{}", names.reference.0, names.reference.1));
+    let reference = escaped(&names.reference.to_string());
     let class = if found.verdict.passes { "kept" } else { "broken" };
     let verdict = escaped(&text::verdict(&found.verdict));
     let mut body = format!("<h1>What was lost</h1><p class=\"verdict {class}\">{verdict}</p>");

@@ -18,7 +18,7 @@ use darkchunk_stream::Reader;
 use darkchunk_stream::compare::{self, Data, Options, Test};
 use serde_json::{Value, json};
 
-use crate::input::{Input, Jobs};
+use crate::input::{Input, Jobs, Name};
 use crate::output::{Style, print, progress};
 use crate::{Found, Outcome};
 use arguments::{Codec, NoiseChoice, TechniqueChoice};
@@ -104,13 +104,13 @@ pub(crate) struct Arguments {
 
 /// What was compared, by name.
 struct Names {
-    reference: (String, String),
+    reference: Name,
     test: String,
 }
 
 impl Names {
     fn failed(&self, error: &darkchunk_stream::Error) -> String {
-        format!("{}:{} and {}: {error}", self.reference.0, self.reference.1, self.test)
+        format!("{} and {}: {error}", self.reference, self.test)
     }
 }
 
@@ -123,8 +123,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let is_compared = is_float || (element.is_integer() && element.n_bytes <= 4);
     if !is_compared {
         return Err(format!(
-            "{}:{reference_path} has elements of {element}: compared are integers of 8, 16 or 32 bits, float32 and float64",
-            Input::parse(&arguments.reference).name()
+            "{} has elements of {element}: compared are integers of 8, 16 or 32 bits, float32 and float64",
+            Input::parse(&arguments.reference).at(&reference_path)
         ));
     }
     if is_float {
@@ -134,7 +134,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         return sweep::run(arguments, reference, &reference_path, &options);
     }
     let (test, tested) = test(&library, arguments, &reference_path)?;
-    let names = Names { reference: (Input::parse(&arguments.reference).name(), reference_path), test: tested.name() };
+    let names = Names { reference: Input::parse(&arguments.reference).at(&reference_path), test: tested.name() };
     if is_float {
         return floats::run(arguments, reference, (test, &tested, &names), &options, &library);
     }
@@ -171,7 +171,7 @@ impl Tested {
     fn name(&self) -> String {
         match self {
             Self::Codec(name) => name.clone(),
-            Self::Dataset(input) => format!("{}:{}", input.name(), input.path),
+            Self::Dataset(input) => input.at(&input.path).to_string(),
         }
     }
 }
@@ -297,7 +297,7 @@ fn open(library: &Library, text: &str) -> Result<(Reader, String), String> {
 fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), String> {
     let file = input.open(library)?;
     let path = input.largest(library, &file)?;
-    let failed = |error: darkchunk_stream::Error| format!("{}:{path}: {error}", input.name());
+    let failed = |error: darkchunk_stream::Error| format!("{}: {error}", input.at(&path));
     let reader = Reader::open_whole(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
     Ok((reader, path.clone()))
 }
@@ -307,8 +307,8 @@ fn as_json(names: &Names, data: &Data, found: serde_json::Result<Value>) -> Resu
         "verb": "compare",
         "schema": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),
-        "file": names.reference.0,
-        "path": names.reference.1,
+        "file": names.reference.file,
+        "path": names.reference.path,
         "test": names.test,
         "ratio": data.ratio(),
         "bits_a_pixel": data.bits_a_pixel(),

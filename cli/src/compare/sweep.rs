@@ -41,11 +41,9 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
     };
     let sweep = compare::sweep(reference, &codecs, &bounds, arguments.chunk_frames, options, &mut show);
     bar.finish_and_clear();
-    let sweep = sweep.map_err(|error| format!("{}:{path}: {error}", Input::parse(&arguments.reference).name()))?;
-    let names = |test: &str| Names {
-        reference: (Input::parse(&arguments.reference).name(), path.to_owned()),
-        test: test.to_owned(),
-    };
+    let name = Input::parse(&arguments.reference).at(path);
+    let sweep = sweep.map_err(|error| format!("{name}: {error}"))?;
+    let names = |test: &str| Names { reference: name.clone(), test: test.to_owned() };
     if let Some(file) = &arguments.html {
         let page = page(&names(""), &sweep);
         crate::output::page(file, &page)?;
@@ -95,8 +93,8 @@ fn last_line(names: &Names, sweep: &Sweep) -> serde_json::Value {
         "verb": "compare",
         "schema": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),
-        "file": names.reference.0,
-        "path": names.reference.1,
+        "file": names.reference.file,
+        "path": names.reference.path,
         "largest_bound": sweep.largest,
         "tried": sweep.tried.iter().map(|tried| &tried.codec.name).collect::<Vec<_>>(),
         "refused": sweep.refused.iter().map(refused).collect::<Vec<_>>(),
@@ -142,7 +140,7 @@ fn verdict(tried: &Tried) -> String {
 
 fn table(names: &Names, sweep: &Sweep) -> String {
     let mut text = wrapped(0, &answer(sweep));
-    text += &wrapped(2, &format!("{}:{}", names.reference.0, names.reference.1));
+    text += &wrapped(2, &names.reference.to_string());
     text += &wrapped(2, "Speeds are in GB/s of pixels, on one core here, with what compares running beside.");
     let unit = unit(sweep);
     let _ = writeln!(
@@ -172,7 +170,7 @@ fn table(names: &Names, sweep: &Sweep) -> String {
 }
 
 fn page(names: &Names, sweep: &Sweep) -> String {
-    let reference = html::escaped(&format!("{}:{}", names.reference.0, names.reference.1));
+    let reference = html::escaped(&names.reference.to_string());
     let class = if sweep.largest.is_some() { "kept" } else { "broken" };
     let mut body = format!("<h1>Which bound?</h1><p class=\"verdict {class}\">{}</p>", html::escaped(&answer(sweep)));
     let unit = unit(sweep);

@@ -128,7 +128,7 @@ impl Done<'_> {
     fn text(&self, style: Style) -> String {
         let mut text = String::new();
         if !style.quiet {
-            text += &wrapped(0, &format!("{}:{} -> {}", self.input.name(), self.input.path, self.output.display()));
+            text += &wrapped(0, &format!("{} -> {}", self.input.at(&self.input.path), self.output.display()));
             text += &match (self.report.converted.first(), self.chunk) {
                 (Some(Converted { old_bytes, new_bytes, filters, lost, .. }), Some(chunk)) => {
                     let old = self.info.chunk.as_ref().map_or("in one piece".into(), |old| format!("chunks {old:?}"));

@@ -11,7 +11,7 @@ use darkchunk_metrics::SpotsReport;
 use darkchunk_stream::threshold::{self, Dark, Found as Swept, Frames, Options};
 use serde_json::json;
 
-use crate::input::{Input, Jobs};
+use crate::input::{Input, Jobs, Name};
 use crate::output::{Style, print, shown, wrapped};
 use crate::{Found, Outcome};
 
@@ -75,8 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         n_sampled: arguments.sample,
         n_threads: arguments.jobs.n_threads(),
     };
-    let found =
-        threshold::sweep(&frames, &dark, &options).map_err(|error| format!("{}:{}: {error}", name.file, name.path))?;
+    let found = threshold::sweep(&frames, &dark, &options).map_err(|error| format!("{name}: {error}"))?;
     if let Some(path) = &arguments.html {
         let page = page::report(&name, &found);
         crate::output::page(path, &page)?;
@@ -96,13 +95,7 @@ fn open(library: &Library, text: &str) -> Result<(Frames, Name), String> {
     let file: File = input.open(library)?;
     let path = input.largest(library, &file)?;
     let frames = Frames::open(library, file.id(), &path).map_err(|error| format!("{}: {error}", input.name()))?;
-    Ok((frames, Name { file: input.name(), path }))
-}
-
-/// What a dataset is called.
-struct Name {
-    file: String,
-    path: String,
+    Ok((frames, input.at(&path)))
 }
 
 /// What is lost of all spots together.
@@ -164,7 +157,7 @@ fn facts(found: &Swept) -> Vec<String> {
 }
 
 fn as_text(name: &Name, found: &Swept, is_verbose: bool) -> String {
-    let mut text = wrapped(0, &format!("{}:{}", name.file, name.path));
+    let mut text = wrapped(0, &name.to_string());
     facts(found).iter().for_each(|fact| text += &wrapped(2, fact));
     text += "\nthreshold  in sigma    ratio  bright %  counts   spots    charge   centroid\n";
     text += "                                      lost %   lost %   lost %   shift, px\n";

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use darkchunk_metrics::SpotClass;
 use darkchunk_stream::threshold::{Found, Shot};
 
-use super::{Lost, Name, facts, percent};
+use super::{Lost, facts, percent};
 use crate::compare::html::{STYLE, escaped, figure};
 use crate::compare::picture::{self, Picture};
 use crate::compare::plot::{Axis, Plot};
+use crate::input::Name;
 
 /// Colours of curves, which are told apart in both themes and by most who see few colours.
 const MORE_STYLE: &str = "
@@ -23,7 +24,7 @@ const MAX_CURVES: usize = 6;
 type Curve = (String, Vec<(f64, f64)>);
 
 pub(super) fn report(name: &Name, found: &Found) -> String {
-    let title = escaped(&format!("{}:{}", name.file, name.path));
+    let title = escaped(&name.to_string());
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>darkchunk threshold: {title}</title><style>{STYLE}{MORE_STYLE}</style></head><body><h1>What thresholds take away</h1>\

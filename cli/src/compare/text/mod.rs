@@ -17,7 +17,7 @@ pub(super) struct Line {
 
 pub(super) fn report(names: &Names, found: &Found, is_verbose: bool) -> String {
     let mut text = wrapped(0, &verdict(&found.verdict));
-    text += &wrapped(2, &format!("reference: {}:{}", names.reference.0, names.reference.1));
+    text += &wrapped(2, &format!("reference: {}", names.reference));
     text += &wrapped(2, &format!("test: {}", names.test));
     for line in facts(found) {
         text += &wrapped(2, &line);
