@@ -6,7 +6,9 @@ mod common;
 
 use std::ffi::{c_int, c_void};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use common::hdf5::{api, library};
 use common::maker::{open, open_dataset};
@@ -14,7 +16,7 @@ use darkchunk::chunk::{Compression, Processing};
 use darkchunk::element::as_bytes_mut;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::{Api, Dataset, File, FileElement, Library};
-use darkchunk_stream::recorder::{Buffer, Options, Recorder};
+use darkchunk_stream::recorder::{Buffer, Candidate, Options, Recorder, Veto};
 use darkchunk_stream::{Options as ReadOptions, Reader};
 
 const HEIGHT: usize = 16;
@@ -117,6 +119,27 @@ fn slow_library() -> Library {
         std::thread::sleep(Duration::from_micros(500));
         true
     })
+}
+
+/// A veto that keeps every frame, and has who encodes wait until the flag is set: there is no memory for more than a few frames then, whoever is
+/// faster.
+fn gate() -> (Arc<AtomicBool>, Veto<i16>) {
+    let is_open = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_open);
+    let veto = Veto::Ask(Arc::new(move |_: &Candidate<'_, i16>| {
+        wait_until(|| seen.load(Ordering::Acquire));
+        true
+    }));
+    (is_open, veto)
+}
+
+/// Waits for what other threads do: on a busy machine they may begin late.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(120), "nothing has happened for two minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The bytes of a column.
