@@ -122,7 +122,8 @@ mod tests {
     fn a_signal_is_noted_once_and_ends_nothing() {
         let signals = Signals::note();
         signals.send(std::process::id(), libc::SIGTERM);
-        let noted = (0..1000).find_map(|_| {
+        // The thread that takes it may have to wait for a processor, and without a handler it ends the program: for a minute at least.
+        let noted = (0..60_000).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(1));
             signals.take()
         });
