@@ -190,7 +190,7 @@ impl Recording {
     /// Whether somebody writes to it. HDF5's lock and its mark in the file tell, the journal, and, for programs of the same user on this machine,
     /// which files they have open.
     pub fn phase(&mut self) -> Phase {
-        let Signs { is_open, is_marked, is_locked, has_journal } = Signs::of(&self.path);
+        let Signs { is_open, is_marked, is_locked, has_journal } = Signs::of(&self.path, self.was_seen);
         self.was_seen |= is_open;
         match (is_open, self.was_seen) {
             (true, _) => Phase::Open,

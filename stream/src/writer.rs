@@ -21,9 +21,13 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
-    pub(crate) fn of(file: &Path) -> Self {
+    /// `was_open`: a program of this machine was seen that had it open. The lock is looked at only where it alone can tell: for that it is
+    /// taken for a moment, in which a writer cannot open the file.
+    pub(crate) fn of(file: &Path, was_open: bool) -> Self {
+        let (is_open, is_marked) = (is_open_for_writing(file), is_marked(file));
         let has_journal = Progress::of(file).exists();
-        Self { is_open: is_open_for_writing(file), is_marked: is_marked(file), is_locked: is_locked(file), has_journal }
+        let is_told = was_open || is_open || is_marked || has_journal;
+        Self { is_open, is_marked, is_locked: !is_told && is_locked(file), has_journal }
     }
 }
 
@@ -69,7 +73,7 @@ impl Writer {
     /// Whether it is done, by a look at this moment; `n_chunks` are what is in the file by now.
     pub fn ending(&mut self, n_chunks: u64) -> Option<Ending> {
         let n_bytes = std::fs::metadata(&self.file).map_or(0, |found| found.len());
-        self.judge(Signs::of(&self.file), (n_chunks, n_bytes), Instant::now())
+        self.judge(Signs::of(&self.file, self.seen.is_open), (n_chunks, n_bytes), Instant::now())
     }
 
     fn judge(&mut self, signs: Signs, size: (u64, u64), now: Instant) -> Option<Ending> {

@@ -14,6 +14,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child as Program, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use memmap2::MmapMut;
 
@@ -24,6 +25,9 @@ use crate::slabs::input::{Input, Known};
 use crate::slabs::needs::Apart;
 use crate::slabs::{Call, Limits, Plan, Process, Taken, Verdict};
 use crate::{Error, Result};
+
+/// At least so long a child may take to start and to load its library, which may be on another machine.
+const START: Duration = Duration::from_secs(60);
 
 /// A library that has begun in a child.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl Isolated {
             rank: (setting.rank.rank, setting.rank.n_ranks),
         };
         let (mut inputs, mut child) = (Vec::new(), Child::start(&isolation)?);
-        let text = child.begin(&begin, &mut |path| {
+        let text = child.begin(&begin, isolation.limit, &mut |path| {
             let input = open(path)?;
             let text = InputText::new(&input.known());
             inputs.push(input);
@@ -89,7 +93,8 @@ impl Isolated {
             let mut known = self.inputs.iter();
             let begin = Begin { worker, ..self.begin.clone() };
             let none = || refused("it asks for other inputs than before");
-            let text = child.begin(&begin, &mut |_| known.next().map(InputText::new).ok_or_else(none))?;
+            let text = child
+                .begin(&begin, self.isolation.limit, &mut |_| known.next().map(InputText::new).ok_or_else(none))?;
             if text != self.text {
                 return Err(refused("it asks for other inputs or outputs than before"));
             }
@@ -188,17 +193,25 @@ impl Child {
         command.args(words).stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let program = command.spawn().map_err(failed)?;
         let channel = Channel::new(ours);
-        channel.set_limit(isolation.limit).map_err(failed)?;
+        channel.set_limit(isolation.limit.map(|limit| limit.max(START))).map_err(failed)?;
         Ok(Self { program, channel, memory: None, has_fixed: false })
     }
 
-    /// Has the library begin, and gives it the inputs that it asks for.
-    fn begin(&mut self, begin: &Begin, open: &mut dyn FnMut(&str) -> Result<InputText>) -> Result<WantsText> {
+    /// Has the library begin, and gives it the inputs that it asks for. From then on the limit holds for each answer.
+    fn begin(
+        &mut self,
+        begin: &Begin,
+        limit: Option<Duration>,
+        open: &mut dyn FnMut(&str) -> Result<InputText>,
+    ) -> Result<WantsText> {
         let mut order = Order::Begin(begin.clone());
         loop {
             match self.ask(&order)? {
                 Answer::Input(path) => order = Order::Input(open(&path).map_err(|error| error.to_string())),
-                Answer::Begun(Ok(text)) => return Ok(*text),
+                Answer::Begun(Ok(text)) => {
+                    let failed = |error: io::Error| Error::Argument(format!("no time limit can be set: {error}"));
+                    return self.channel.set_limit(limit).map_err(failed).map(|()| *text);
+                }
                 Answer::Begun(Err(why)) => return Err(Error::Argument(why)),
                 _ => return Err(refused("its child answers nonsense")),
             }
