@@ -133,7 +133,7 @@ def test_beside_a_writer_that_is_killed_a_frame_is_right_or_missing(tmp_path):
         assert writer.stdout.readline().strip() == b"ready"
         n_missing, end = 0, time.monotonic() + 0.3 + rng.random()
         with darkchunk.open(path, "a", swmr=True, threads=2) as dataset:
-            assert dataset.wait(3, 10) >= 3
+            assert dataset.wait(3, 120) >= 3
             while time.monotonic() < end or writer.poll() is None:
                 if time.monotonic() >= end and writer.poll() is None:
                     writer.kill()
@@ -146,6 +146,6 @@ def test_beside_a_writer_that_is_killed_a_frame_is_right_or_missing(tmp_path):
                         n_missing += 1
                         assert index >= n_stored
             start = time.monotonic()
-            assert dataset.wait(1_000_000, 0.3) < 1_000_000 and 0.25 < time.monotonic() - start < 5
+            assert dataset.wait(1_000_000, 0.3) < 1_000_000 and 0.25 < time.monotonic() - start < 60
             assert (dataset.sum(0, 3) == 6).all()
         writer.stdout.close()

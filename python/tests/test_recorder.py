@@ -120,7 +120,7 @@ def test_released_frames_are_told_and_others_are_kept_alive(tmp_path, workers):
         # Nobody else knows these, and they are first asked for when there are none.
         free = [frames[0].copy() for _ in range(70)]
         for number in range(200):
-            end = time.monotonic() + 30
+            end = time.monotonic() + 120
             while not free and time.monotonic() < end:
                 free += recorder.released()
             frame = free.pop()
@@ -574,7 +574,7 @@ def test_what_cannot_be_right_is_refused(tmp_path):
 
 def test_a_python_thread_goes_on_while_frames_are_pushed(tmp_path):
     frame = np.zeros((1024, 1024), "int16")
-    ticks, stop = [], threading.Event()
+    ticks, stop, found = [], threading.Event(), []
 
     def count():
         while not stop.is_set():
@@ -582,13 +582,18 @@ def test_a_python_thread_goes_on_while_frames_are_pushed(tmp_path):
             stop.wait(0.0005)
 
     thread = threading.Thread(target=count)
-    with Recorder(tmp_path / "run.h5", "run", frame.shape, "int16", darkchunk.DRLE(5), workers=0) as recorder:
-        thread.start()
-        for number in range(200):
-            recorder.push(frame, number)
-        stop.set()
-        thread.join()
-    assert len(ticks) > 10
+    thread.start()
+    # On a busy machine the thread may have no processor for a while: then once more.
+    while len(found) < 20 and not any(n > 10 for n in found):
+        path = tmp_path / f"{len(found)}.h5"
+        with Recorder(path, "run", frame.shape, "int16", darkchunk.DRLE(5), workers=0) as recorder:
+            before = len(ticks)
+            for number in range(200):
+                recorder.push(frame, number)
+            found.append(len(ticks) - before)
+    stop.set()
+    thread.join()
+    assert max(found) > 10, found
 
 
 def test_encoded_frames_and_pixels_are_what_they_say(tmp_path):

@@ -300,7 +300,7 @@ def test_ctrl_c_ends_a_run_while_its_function_works(scan, tmp_path, work):
         assert child.stdout.readline() == "begun\n"
         time.sleep(0.1)
         child.send_signal(signal.SIGINT)
-        out, error = child.communicate(timeout=20)
+        out, error = child.communicate(timeout=120)
     assert (out, error, child.returncode) == ("ended\n", "", 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scan.h5"]
 

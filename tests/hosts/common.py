@@ -86,4 +86,4 @@ def child(action, *, plugin_path=PLUGINS, env=None, **arguments):
 def tool(*command, plugin_path=PLUGINS):
     """Runs one of HDF5's or netCDF's own tools; returns the finished process."""
     command = [str(part) for part in command]
-    return subprocess.run(command, env=environment(plugin_path), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment(plugin_path), capture_output=True, text=True, timeout=300)

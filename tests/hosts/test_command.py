@@ -24,7 +24,7 @@ def run(*arguments, code=0):
     environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable, HDF5_USE_FILE_LOCKING="FALSE")
     environment.pop("HDF5_PLUGIN_PATH")
     command = [str(part) for part in (COMMAND, *arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert code in (None, done.returncode), (command, done.returncode, done.stdout, done.stderr)
     assert "\x1b" not in done.stdout + done.stderr and "panicked" not in done.stderr
     return done.stdout + done.stderr

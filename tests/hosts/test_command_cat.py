@@ -15,7 +15,7 @@ from test_command import COMMAND, PIXELS, everything, run
 def cat(*arguments):
     environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
     environment.pop("HDF5_PLUGIN_PATH")
-    done = subprocess.run([str(part) for part in (COMMAND, "cat", *arguments)], env=environment, capture_output=True, timeout=120)
+    done = subprocess.run([str(part) for part in (COMMAND, "cat", *arguments)], env=environment, capture_output=True, timeout=300)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return done.stdout
 

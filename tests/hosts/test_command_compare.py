@@ -207,7 +207,7 @@ def limited(n_bytes, *arguments):
 
     environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, preexec_fn=limit, restore_signals=False, timeout=60
+        command, env=environment, capture_output=True, text=True, preexec_fn=limit, restore_signals=False, timeout=300
     )
 
 

@@ -404,7 +404,7 @@ def test_a_full_disk_leaves_the_source_whole(tmp_path):
         command = [COMMAND, "convert", tmp_path / "a.h5", "--replace", "--to", "none"]
         environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=limited,
-                              restore_signals=False, timeout=60)
+                              restore_signals=False, timeout=300)
         assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
         assert (tmp_path / "a.h5").read_bytes() == source
         assert [path.name for path in tmp_path.iterdir()] == ["a.h5"], done.stderr

@@ -190,7 +190,7 @@ def test_threshold(tmp_path):
 def test_plugins():
     printed = lines("plugins", "doctor", code=None)
     environment = dict(os.environ, DARKCHUNK_PYTHON=sys.executable)
-    listed = subprocess.run([COMMAND, "plugins", "list", "--json"], env=environment, capture_output=True, text=True, timeout=120)
+    listed = subprocess.run([COMMAND, "plugins", "list", "--json"], env=environment, capture_output=True, text=True, timeout=300)
     assert listed.returncode == 0, listed.stderr
     agree("plugins", printed + [json.loads(line) for line in listed.stdout.splitlines()])
 

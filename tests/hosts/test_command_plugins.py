@@ -17,7 +17,7 @@ def plugins(*arguments, code=0, path=None, **variables):
     if path is not None:
         environment["HDF5_PLUGIN_PATH"] = str(path)
     command = [str(part) for part in (COMMAND, "plugins", *arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == code or (code is None and done.returncode < 2), (done.returncode, done.stdout, done.stderr)
     return done.stdout + done.stderr
 

@@ -1,11 +1,13 @@
 """Ctrl-C: the source is as it was, the command says where it stood, and ends with 130."""
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +22,38 @@ def begin(*arguments):
 
 
 def until(process, is_there):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while process.poll() is None and not is_there() and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+def stopped(number, begun, new=None):
+    """Begins a command by `begun`, which returns when it is at work, and sends it a signal: its exit code, and what it said. One that was done
+    before the signal came is begun again, without the file `new` that it made."""
+    for _ in range(20):
+        process = begun()
+        process.send_signal(number)
+        _, text = process.communicate(timeout=300)
+        if process.returncode != 0:
+            return process.returncode, text
+        if new is not None:
+            new.unlink()
+    raise AssertionError("it was always done before the signal came, or did not mind it")
+
+
+def at_work(folder, name, *arguments):
+    """A command that has begun a file whose name begins so."""
+    process = begin(*arguments)
+    until(process, lambda: any(path.name.startswith(name) for path in folder.iterdir()))
+    return process
+
+
+def signals(process, kind, number):
+    """Whether a signal is among those of this kind of a process: SigCgt are caught, ShdPnd wait to be handled."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        return any(line.startswith(f"{kind}:") and int(line.split()[1], 16) >> (number - 1) & 1 for line in lines)
+    return False
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -31,11 +62,8 @@ def test_a_conversion_that_is_stopped_leaves_the_source_and_no_half_file(tmp_pat
     large(tmp_path / "a.h5", 300)
     source = hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest()
     options = ["-o", tmp_path / "b.h5", "--to", "zstd:9", *(["--resume"] if resume else [])]
-    process = begin("convert", tmp_path / "a.h5", *options)
-    until(process, lambda: any(path.name.startswith(".b.h5") for path in tmp_path.iterdir()))
-    process.send_signal(number)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, text
+    code, text = stopped(number, lambda: at_work(tmp_path, ".b.h5", "convert", tmp_path / "a.h5", *options), tmp_path / "b.h5")
+    assert code == 128 + number, text
     assert "stopped while it had to" in text and "the file is as it was" in text and ("goes on" in text) == resume
     assert hashlib.sha256((tmp_path / "a.h5").read_bytes()).digest() == source
     left = sorted(path.name for path in tmp_path.iterdir())
@@ -48,46 +76,44 @@ def test_a_conversion_that_is_stopped_leaves_the_source_and_no_half_file(tmp_pat
 def test_verify_says_in_which_file_it_was_stopped(tmp_path):
     large(tmp_path / "a.h5", 20)
     large(tmp_path / "b.h5", 600)
-    process = begin("verify", tmp_path / "a.h5", tmp_path / "b.h5", "--json", "-j", 1)
-    assert '"decodes"' in process.stdout.readline() or process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 130 and "stopped in" in text and "of 2 files" in text, text
+
+    def begun():
+        process = begin("verify", tmp_path / "a.h5", tmp_path / "b.h5", "--json", "-j", 1)
+        assert '"decodes"' in process.stdout.readline()
+        return process
+
+    code, text = stopped(signal.SIGINT, begun)
+    assert code == 130 and "stopped in" in text and "of 2 files" in text, text
 
 
 def test_a_recovery_that_is_stopped_leaves_no_new_file(tmp_path):
     large(tmp_path / "a.h5", 600)
-    process = begin("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5", "-j", 1)
-    until(process, lambda: any(path.name.startswith(".b.h5") for path in tmp_path.iterdir()))
-    process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 130 and "there is no new file" in text, text
+    new = tmp_path / "b.h5"
+    code, text = stopped(signal.SIGINT, lambda: at_work(tmp_path, ".b.h5", "recover", tmp_path / "a.h5", "-o", new, "-j", 1), new)
+    assert code == 130 and "there is no new file" in text, text
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_a_second_signal_ends_the_command_at_once(tmp_path):
     large(tmp_path / "a.h5", 100)
-    for _ in range(5):
+
+    def begun():
+        # When the handler is there, and the first signal has been handled: else two are one.
         process = begin("try", tmp_path / "a.h5", "--all", "--no-disk")
-        time.sleep(0.5)
+        until(process, lambda: signals(process, "SigCgt", signal.SIGINT))
         process.send_signal(signal.SIGINT)
-        time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        # Before the handler is there, the signal itself ends it.
-        if process.returncode == 130:
-            return
-        assert process.returncode == -signal.SIGINT
-        time.sleep(0.5)
-    raise AssertionError("it never ended by its own code")
+        until(process, lambda: not signals(process, "ShdPnd", signal.SIGINT))
+        return process
+
+    code, text = stopped(signal.SIGINT, begun)
+    assert code == 130, text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_part_that_is_stopped_leaves_no_file(tmp_path, number):
     large(tmp_path / "a.h5", 600)
-    process = begin("cat", f"{tmp_path / 'a.h5'}:/data", "-o", tmp_path / "b.npy", "-j", 1)
-    until(process, lambda: any(path.name.startswith(".b.npy") for path in tmp_path.iterdir()))
-    process.send_signal(number)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 128 + number and "there is no new file" in text, text
+    new = tmp_path / "b.npy"
+    command = ("cat", f"{tmp_path / 'a.h5'}:/data", "-o", new, "-j", 1)
+    code, text = stopped(number, lambda: at_work(tmp_path, ".b.npy", *command), new)
+    assert code == 128 + number and "there is no new file" in text, text
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]

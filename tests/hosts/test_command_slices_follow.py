@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from test_command import COMMAND, run
 from test_command_slices import compiled
-from test_command_slices_ended import COPY, environment
+from test_command_slices_ended import COPY, environment, noted, wait_until, written_down
 
 N = 26
 
@@ -63,9 +62,7 @@ def writer(path, how="swmr", n=N, waits=()):
 
 def wait_for_slices(seen, n, following):
     """Until so many are done."""
-    while following.poll() is None and (not seen.exists() or len(seen.read_text().split()) < n):
-        time.sleep(0.02)
-    assert following.poll() is None, following.communicate()[0]
+    wait_until(lambda: len(written_down(seen)) >= n, following)
 
 
 def command(path, library, to, *more, told=()):
@@ -77,10 +74,8 @@ def start(arguments):
     return subprocess.Popen([str(COMMAND), *map(str, arguments)], env=environment(), **how)
 
 
-def wait_for(path):
-    end = time.monotonic() + 30
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.01)
+def wait_for(path, writing):
+    wait_until(path.exists, writing)
 
 
 def same_as_plain(path, library, to, told):
@@ -102,12 +97,12 @@ def test_slices_come_as_they_are_written_and_the_file_is_as_of_a_run_afterwards(
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
     told = [f"seen={seen}", *told]
     writing = writer(path, waits=[22])
-    wait_for(path)
+    wait_for(path, writing)
     following = start(command(path, library, to, "--follow", told=told))
     wait_for_slices(seen, 16, following)
     (tmp_path / "run.h5.22").touch()
-    text = " ".join(following.communicate()[0].split())
-    assert writing.wait() == 0
+    text = " ".join(following.communicate(timeout=300)[0].split())
+    assert writing.wait(timeout=120) == 0
     assert following.returncode == 0 and "its writer has closed it" in text and f"{N} slices done" in text, text
     assert "of these before it was finished" in text, text
     assert sorted(map(int, seen.read_text().split())) == list(range(N)), "each slice once"
@@ -117,24 +112,25 @@ def test_slices_come_as_they_are_written_and_the_file_is_as_of_a_run_afterwards(
 def test_a_writer_that_closes_the_file_from_frame_to_frame_is_followed_for_a_time(library, tmp_path):
     path, to = tmp_path / "run.h5", tmp_path / "out.h5"
     writing = writer(path, "old")
-    wait_for(path)
-    following = start(command(path, library, to, "--follow", "--idle", 3))
-    assert writing.wait() == 0
-    text = " ".join(following.communicate()[0].split())
-    assert following.returncode == 0 and "it has not grown for 3 s" in text and f"{N} slices done" in text, text
+    wait_for(path, writing)
+    # Longer than the writer can be kept from its next frame.
+    following = start(command(path, library, to, "--follow", "--idle", 15))
+    assert writing.wait(timeout=300) == 0
+    text = " ".join(following.communicate(timeout=300)[0].split())
+    assert following.returncode == 0 and "it has not grown for 15 s" in text and f"{N} slices done" in text, text
     assert same_as_plain(path, library, to, [])
 
 
 def test_what_is_written_anew_after_it_was_read_is_done_again(library, tmp_path):
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
     writing = writer(path, "again", waits=[22])
-    wait_for(path)
+    wait_for(path, writing)
     told = [f"seen={seen}"]
     following = start(command(path, library, to, "--follow", told=told))
     wait_for_slices(seen, 16, following)
     (tmp_path / "run.h5.22").touch()
-    text = following.communicate()[0]
-    assert writing.wait() == 0 and following.returncode == 0, text
+    text = following.communicate(timeout=300)[0]
+    assert writing.wait(timeout=120) == 0 and following.returncode == 0, text
     assert same_as_plain(path, library, to, told)
     numbers = [int(number) for number in seen.read_text().split()]
     assert numbers.count(2) == 3, "as it was first, as it is now, and in the plain run"
@@ -146,10 +142,10 @@ def test_a_library_that_stops_and_a_slice_that_fails_are_as_in_a_run_afterwards(
         folder.mkdir()
         path, to, told = folder / "run.h5", folder / "out.h5", [f"how={how}", "at=5"]
         writing = writer(path, n=14)
-        wait_for(path)
+        wait_for(path, writing)
         following = start(command(path, library, to, "--follow", "--keep-going", told=told))
-        text = following.communicate()[0]
-        assert writing.wait() == 0 and following.returncode == code, text
+        text = following.communicate(timeout=300)[0]
+        assert writing.wait(timeout=120) == 0 and following.returncode == code, text
         plain = folder / "plain.h5"
         run(*command(path, library, plain, "--keep-going", told=told), code=code)
         assert to.read_bytes() == plain.read_bytes()
@@ -160,22 +156,23 @@ def test_what_is_done_at_ctrl_c_is_kept(library, tmp_path):
     path, to, seen = tmp_path / "run.h5", tmp_path / "out.h5", tmp_path / "seen"
     told = [f"seen={seen}"]
     writing = writer(path, waits=[13, 22])
-    wait_for(path)
+    wait_for(path, writing)
     kept, n_seen = 0, 0
-    for n_done, wait in [(12, 13), (18, 22)]:
+    # All but the last chunk that is there are complete.
+    for n_done, wait in [(12, 13), (20, 22)]:
         following = start(command(path, library, to, "--follow", "--resume", told=told))
-        wait_for_slices(seen, n_done, following)
-        # The writer waits: nothing else is done by now.
-        time.sleep(1)
+        # The writer waits: nothing else can be done.
+        wait_until(lambda: noted(tmp_path, "out.h5") == n_done, following)
         following.send_signal(signal.SIGINT)
-        text = " ".join(following.communicate()[0].split())
+        text = " ".join(following.communicate(timeout=120)[0].split())
         (tmp_path / f"run.h5.{wait}").touch()
         assert following.returncode == 130 and "--resume goes on with it" in text and not to.exists(), text
         assert len(left(tmp_path)) == 2, "one unfinished file and its manifest"
         numbers = [int(number) for number in seen.read_text().split()]
         assert min(numbers[n_seen:]) == kept, "it goes on after what was kept"
         kept, n_seen = int(text.split("up to slice ")[1].split()[0]), len(numbers)
-    assert writing.wait() == 0
+        assert kept == n_done
+    assert writing.wait(timeout=120) == 0
     refused = run(*command(path, library, to, told=told), code=2)
     assert "an earlier run has begun" in " ".join(refused.split())
     run(*command(path, library, to, "--resume", told=told))
@@ -188,9 +185,9 @@ def test_what_is_done_at_ctrl_c_is_kept(library, tmp_path):
 def test_what_cannot_be_followed_is_said(library, tmp_path):
     path, to = tmp_path / "run.h5", tmp_path / "out.h5"
     writing = writer(path, "rows", n=100_000)
-    wait_for(path)
+    wait_for(path, writing)
     following = start(command(path, library, to, "--follow"))
-    text = " ".join(following.communicate()[0].split())
+    text = " ".join(following.communicate(timeout=120)[0].split())
     assert following.returncode == 2 and "grows along another axis than slicing axis 1" in text, text
     writing.kill()
     writing.wait()

@@ -29,7 +29,7 @@ def n_tasks():
 def settled(before):
     """Tasks, once there are no more than `before`, or after a while: a thread that has been joined is listed for some
     more microseconds."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 60
     while n_tasks() > before and time.monotonic() < deadline:
         time.sleep(0.001)
     return n_tasks()

@@ -1,7 +1,7 @@
 /*
  * A library that checks its host: what it is handed in, in which order, on which threads. Arguments say what it does wrong.
  *
- * wait=MICROSECONDS is what each call takes at least, so that every worker has some.
+ * meet=FILE gets a byte from each worker that begins; calls wait until all have begun, so that every worker has some.
  * threads are set at compile time: -DTHREADS=h5io_one, h5io_context or h5io_any; -DWITH_BLOCKS for padding and blocks.
  */
 #ifndef _POSIX_C_SOURCE
@@ -28,12 +28,42 @@ typedef struct {
     int64_t at;   /* the slice that is done wrong */
     int64_t n_core;
     int before, after, block;
-    struct timespec wait;
+    const char *meet;
+    int n_workers;
 } state_t;
 
 static int is(const state_t *state, const char *what)
 {
     return strcmp(state->wrong, what) == 0;
+}
+
+/* Tells the other workers that this one has begun. */
+static void come(const state_t *state)
+{
+    FILE *file = *state->meet == '\0' ? NULL : fopen(state->meet, "a");
+    if (file != NULL) {
+        fputc('.', file);
+        fclose(file);
+    }
+}
+
+/* Waits until all workers have begun; after two minutes it goes on without them. */
+static void meet(const state_t *state)
+{
+    const struct timespec pause = {0, 10000000};
+    int n;
+    for (n = 0; *state->meet != '\0' && n < 12000; n++) {
+        FILE *file = fopen(state->meet, "r");
+        long n_begun = 0;
+        if (file != NULL) {
+            n_begun = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
+            fclose(file);
+        }
+        if (n_begun >= state->n_workers) {
+            return;
+        }
+        nanosleep(&pause, NULL);
+    }
 }
 
 static int h5io_init(void **context, const h5io_global_param_t *param, int *n_inputs, int *n_outputs)
@@ -49,7 +79,8 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     state->before = atoi(h5io_argument(param, "before", "0"));
     state->after = atoi(h5io_argument(param, "after", "0"));
     state->block = atoi(h5io_argument(param, "block", "1"));
-    state->wait.tv_nsec = 1000 * atol(h5io_argument(param, "wait", "0"));
+    state->meet = h5io_argument(param, "meet", "");
+    state->n_workers = param->n_workers;
     state->last = -1;
     state->worker = param->worker;
     state->log = *log == '\0' ? NULL : fopen(log, "a");
@@ -61,6 +92,7 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
         return FAILS;
     }
     state->has_begun = 1;
+    come(state);
     *context = state;
     *n_inputs = is(state, "counts") ? 0 : 1;
     *n_outputs = param->has_output ? 1 : 0;
@@ -136,9 +168,7 @@ static int process(void *context, int64_t slice_number, int n_inputs, const h5io
         }
         state->last = slice_number;
     }
-    if (state->wait.tv_nsec > 0) {
-        nanosleep(&state->wait, NULL);
-    }
+    meet(state);
     if (slice_number <= state->at && state->at < slice_number + n) {
         if (is(state, "process")) {
             return FAILS;

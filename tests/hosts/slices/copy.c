@@ -1,7 +1,8 @@
 /*
  * Copies slices along axis=1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
  * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|thread-exit0|stop|fail at slice at=N, how=begin or begin-exit0 in h5io_init,
- * block=N slices a call, after=N with so many slices after each, of which nothing is made.
+ * block=N slices a call, after=N with so many slices after each, of which nothing is made,
+ * gate=FILE: while it is there, slices from the number on that is in it wait after they are written down.
  */
 #define _POSIX_C_SOURCE 200112L
 #include "h5io.h"
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 typedef struct {
-    const char *how;
+    const char *how, *gate;
     int64_t at;
     long wait;
     int seen, block, axis, after;
@@ -32,6 +33,7 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     state_t *state = &states[param->worker];
     const char *seen = h5io_argument(param, "seen", "");
     state->how = h5io_argument(param, "how", "");
+    state->gate = h5io_argument(param, "gate", "");
     state->at = atoi(h5io_argument(param, "at", "-1"));
     state->wait = atol(h5io_argument(param, "wait", "0"));
     state->block = atoi(h5io_argument(param, "block", "1"));
@@ -113,11 +115,22 @@ static int crash(const state_t *state)
     return is(state, "fail") ? 1 : 0;
 }
 
+static int is_held(const char *gate, int64_t slice)
+{
+    FILE *file = *gate == '\0' ? NULL : fopen(gate, "r");
+    int first = 0, is_read = 0;
+    if (file != NULL) {
+        is_read = fscanf(file, "%d", &first) == 1;
+        fclose(file);
+    }
+    return is_read && first <= slice;
+}
+
 static int process(void *context, int64_t slice_number, int n_inputs, const h5io_dataspace_t *inputs, int n_outputs,
                    const h5io_dataspace_t *outputs)
 {
     const state_t *state = (const state_t *)context;
-    struct timespec wait = {0, 1000 * state->wait};
+    struct timespec wait = {0, 1000 * state->wait}, pause = {0, 5000000};
     int64_t n = state->shape[state->axis == 0 ? 1 : 0] * state->shape[2], slice, i;
     (void)n_inputs;
     (void)n_outputs;
@@ -130,6 +143,9 @@ static int process(void *context, int64_t slice_number, int n_inputs, const h5io
             return 2;
         }
         nanosleep(&wait, NULL);
+        while (is_held(state->gate, slice_number + slice)) {
+            nanosleep(&pause, NULL);
+        }
         if (slice_number + slice == state->at && is(state, "stop")) {
             return H5IO_STOP;
         }
