@@ -445,13 +445,13 @@ def test_a_program_stays_for_all_slices_of_a_worker(folder):
         ("answer = 'no good'; print('nor this', file=sys.stderr, flush=True)", "the program says: no good; it said: nor this"),
         ("print('broken', file=sys.stderr); sys.exit(3)", "the program ended with 3; it said: broken"),
         ("os.kill(os.getpid(), 9)", "the program ended with 137"),
-        ("time.sleep(1000)", "the program was killed after so many seconds: 15"),
+        ("time.sleep(1000)", "the program was killed after so many seconds: 8"),
         ("os.remove(other)", "the program has written nothing"),
     ],
 )
 def test_a_program_that_stays_and_fails_costs_its_slice(folder, what, words):
     # The time is for the start of Python and its imports, too; only one that is to be killed is waited for.
-    seconds = "seconds=15" if "killed" in words else "seconds=100"
+    seconds = "seconds=8" if "killed" in words else "seconds=100"
     what = f"if number == '2': {what}"
     text, found, _ = server(folder, what, seconds, more=["-j", 1], code=2)
     assert found is None and f"slice 2: process says 6: {words}" in text, text

@@ -228,8 +228,8 @@ CRASHES = [
 @pytest.mark.skipif(sys.platform == "win32", reason="--isolate needs Linux or macOS")
 @pytest.mark.parametrize("how,words", CRASHES)
 def test_a_library_that_crashes_costs_its_slice(folder, library, tmp_path, how, words):
-    # Longer than a child that is well can take to start, and for a call.
-    isolated, to = ["--isolate", "--time-limit", 10 if how == "hang" else 100], tmp_path / "out.h5"
+    # Longer than a call can take of a library that is well.
+    isolated, to = ["--isolate", "--time-limit", 3 if how == "hang" else 100], tmp_path / "out.h5"
     before = left_in_memory()
     text = " ".join(run(*command(folder, library, to, *isolated, told=[f"how={how}", "at=100"]), code=2).split())
     assert "slice 100: " in text and words in text and ("up to slice 96" in text or "up to slice 100" in text), text

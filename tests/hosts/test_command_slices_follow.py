@@ -114,10 +114,10 @@ def test_a_writer_that_closes_the_file_from_frame_to_frame_is_followed_for_a_tim
     writing = writer(path, "old")
     wait_for(path, writing)
     # Longer than the writer can be kept from its next frame.
-    following = start(command(path, library, to, "--follow", "--idle", 15))
+    following = start(command(path, library, to, "--follow", "--idle", 8))
     assert writing.wait(timeout=300) == 0
     text = " ".join(following.communicate(timeout=300)[0].split())
-    assert following.returncode == 0 and "it has not grown for 15 s" in text and f"{N} slices done" in text, text
+    assert following.returncode == 0 and "it has not grown for 8 s" in text and f"{N} slices done" in text, text
     assert same_as_plain(path, library, to, [])
 
 
