@@ -48,7 +48,6 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             let mut tally = Tally::beside();
             // Where nobody listens any more, the other half has panicked.
             let _ = is_built.send(tally.check("dist", dist::build));
-            oldest_rust(&mut tally);
             fuzzing(&mut tally, FUZZ_SECONDS);
             let has_miri = soundness::has_miri(&mut tally);
             soundness::miri_units(&mut tally, has_miri);
@@ -61,6 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             hosts(&mut tally, false);
             wheel::test(&mut tally);
         }
+        oldest_rust(&mut tally);
         match beside.join() {
             Ok(beside) => tally.absorb(beside),
             Err(_) => drop(tally.check("dist, fuzz and Miri", || Err("a panic, see above".into()))),
