@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::input::Input;
+use super::manifest::{self, Left};
 use super::plan::Plan;
 use super::rank::Rank;
 use super::results::{Mark, PROCESS, Provenance, STATUS, begin, describe, finish, identity, write_with};
@@ -57,6 +58,8 @@ pub fn write_part(
     }
     let summary = if is_there {
         check(library, &path, &run, plan.rank)?;
+        // Of a process that was killed when it had just finished; where another one is at it now, it removes them itself.
+        manifest::left(&path, &[&run]).into_iter().flatten().for_each(Left::remove);
         None
     } else {
         let mark = |file: &File| {
