@@ -44,7 +44,7 @@ pub(crate) fn build(to: &Target) -> Result<PathBuf> {
         let mut zig = program(tools.join("python"));
         let version = if to.glibc.is_empty() { String::new() } else { format!(".{}", to.glibc) };
         zig.args(["-m", "ziglang", "cc", "-target", &(to.name.replace("-unknown", "") + &version)]);
-        share(&folder, &library, &zig)?;
+        share(&folder, &library, &zig, lay_out_stripped)?;
     } else {
         lay_out_stripped(&folder.join("plugins"), &PLUGINS.map(|name| libraries.join(to.shared(name))))?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn build(to: &Target) -> Result<PathBuf> {
 
 /// The library and plugins that take their filters from it (`python/plugin.c`), in the folder `plugins`. HDF5 opens what begins
 /// with `lib` in such a folder: the library does not.
-fn share(folder: &Path, library: &Path, compiler: &Command) -> Result {
+fn share(folder: &Path, library: &Path, compiler: &Command, lay_out: fn(&Path, &[PathBuf]) -> Result) -> Result {
     let built = folder.join("built");
     fs::create_dir_all(&built).map_err(|e| format!("{}: {e}", built.display()))?;
     let shared = built.join("darkchunk.so");
@@ -131,7 +131,7 @@ pub(crate) fn test(tally: &mut Tally) {
 /// The wheel of what `dist` has built for this machine.
 fn host() -> Result<PathBuf> {
     let folder = target()?.join("wheel/host");
-    share(&folder, &dist::library(), &program("cc"))?;
+    share(&folder, &dist::library(), &program("cc"), lay_out)?;
     licences::lay_out(&folder.join("licences"), &[], &[])?;
     pack(&folder, None, "linux_x86_64")
 }
