@@ -3,7 +3,7 @@
 from html import escape
 
 WIDTH, HEIGHT, LEFT, TOP = 640, 360, 60, 40
-COLOURS = ("#1a6fb0", "#c8552b", "#3f8f4f", "#8a5fb0", "#b08f1a", "#4f9f9f", "#a0405f", "#707070")
+COLOURS = ("#1a6fb0", "#c8552b", "#3f8f4f", "#8a5fb0", "#b08f1a", "#4f9f9f", "#a0405f", "#707070", "#d98fb5")
 
 
 def family(codec):
@@ -43,6 +43,7 @@ def chart(rows, frames):
     """Ratio at each bound for some frames, a line for each codec, as SVG."""
     found = {key[1:]: row["ratio"] for key, row in best(rows).items() if key[0] == frames}
     bounds, codecs = unique(key[0] for key in found), unique(key[1] for key in found)
+    tick = next(t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if 6 * t >= max(found.values()))
     top = max(found.values()) * 1.05
     step = (WIDTH - LEFT - 190) / max(len(bounds) - 1, 1)
     floor = HEIGHT - 40
@@ -55,10 +56,12 @@ def chart(rows, frames):
     def height(ratio):
         return floor - (floor - TOP) * ratio / top
 
-    for tick in range(5):
-        y = height(top * tick / 4)
+    for value in (tick * number for number in range(7)):
+        if value > top:
+            break
+        y = height(value)
         svg.append(f'<line x1="{LEFT}" x2="{WIDTH - 190}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ccc"/>')
-        svg.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{top * tick / 4:.1f}</text>')
+        svg.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
     for at, bound in enumerate(bounds):
         svg.append(f'<text x="{LEFT + at * step:.1f}" y="{floor + 20}" text-anchor="middle">{escape(bound)}</text>')
     for at, codec in enumerate(codecs):
