@@ -155,7 +155,7 @@ fn dataset_lines(info: &DatasetInfo, Item { achieved, recorded, .. }: &Item, is_
     lines.extend(info.chunks.as_ref().and_then(chunk_line));
     lines.extend(info.promise().map(|promise| format!("promised: {promise}")));
     lines.extend(achieved.as_ref().map(achieved_line));
-    lines.extend(recorded.as_ref().map(recorded_line));
+    lines.extend(recorded.as_ref().and_then(recorded_line));
     lines.extend(recorded.iter().flat_map(|recorded| change_lines(&recorded.changes)));
     if is_verbose {
         lines.extend(
@@ -218,7 +218,8 @@ fn achieved_line(achieved: &Result<Achieved, darkchunk_hdf5::Error>) -> String {
     format!("achieved in {}: {}", count(found.n_chunks, "chunk"), parts.join(", "))
 }
 
-fn recorded_line(recorded: &Recorded) -> String {
+/// `None` where the file says nothing, as a master does.
+fn recorded_line(recorded: &Recorded) -> Option<String> {
     let Recorded { software, frames, threshold, pixels_zeroed, zeroed_sum, pixels_saturated, .. } = recorded;
     let parts = [
         threshold.map(|threshold| format!("threshold {threshold}")),
@@ -228,7 +229,8 @@ fn recorded_line(recorded: &Recorded) -> String {
         frames.map(|n| format!("in {}", count(n, "frame"))),
     ];
     let by = software.as_ref().map_or(String::new(), |software| format!(" by {software}"));
-    format!("as recorded{by}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("as recorded{by}: {}", parts.join(", ")))
 }
 
 /// What was done to frames, from which one on.

@@ -73,7 +73,7 @@ pub(super) fn as_text(input: &Input, output: &Path, report: &Report, style: Styl
 }
 
 pub(crate) fn lost_words(Lost { n_pixels, n_changed, max_difference, sum }: &Lost) -> String {
-    format!("LOSSY: {n_changed} of {n_pixels} pixels changed, by {max_difference} at most, by {sum} in all")
+    format!("LOSSY: {n_changed} of {n_pixels} pixels changed, by {max_difference} at most, their sum by {sum}")
 }
 
 pub(super) fn as_json(input: &Input, output: &Path, report: &Report) -> String {

@@ -238,7 +238,7 @@ const OTHERS: &str = "; other chunks are not affected";
 
 /// What is to be done about a chunk that is damaged.
 const REMEDY: &str =
-    "; darkchunk's salvage saves what is good of this one, the rest has to come from a copy of the file";
+    "; `darkchunk recover` saves what is good of this one, the rest has to come from a copy of the file";
 
 fn damage(error: Error) -> String {
     let is_damage = matches!(
@@ -457,11 +457,11 @@ mod tests {
     }
 
     #[test]
-    fn salvage_is_recommended_for_what_does_not_decode_and_for_nothing_else() {
+    fn recover_is_recommended_for_what_does_not_decode_and_for_nothing_else() {
         let refusal = Refusal::of_parameters(900);
         let text = decoded(&[0, 900], |_| Err(refusal)).unwrap_err();
         assert!(text.starts_with("the chunk decodes to 1000 bytes, the parameters (cd_values) say 900"), "{text}");
-        assert!(text.ends_with(OTHERS) && !text.contains("salvage"), "{text}");
+        assert!(text.ends_with(OTHERS) && !text.contains("recover"), "{text}");
         let codec = Lz4::from_cd_values(&[0, 900]).unwrap();
         // A block of one literal and a match whose length has no end.
         let cut = [&1000_u64.to_be_bytes()[..], &1000_u32.to_be_bytes(), &5_u32.to_be_bytes(), &[0x1F, 7, 1, 0, 0xFF]];
@@ -469,7 +469,7 @@ mod tests {
         let refused = |n_bytes| refused(&codec.open(&cut).unwrap(), n_bytes, &refusal);
         let text = refused(1000);
         assert!(text.starts_with("the chunk is cut short") && text.ends_with(REMEDY), "{text}");
-        assert!(!refused(1802).contains("salvage"), "not tried with so much memory");
+        assert!(!refused(1802).contains("recover"), "not tried with so much memory");
         assert!(damage(Error::Truncated { at: 1, needed: 2, available: 0 }).ends_with(REMEDY));
         assert!(damage(Error::Unsupported("a later version".to_owned())).ends_with(OTHERS));
     }

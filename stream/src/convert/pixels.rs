@@ -52,7 +52,7 @@ pub struct Lost {
     pub n_changed: u64,
     /// The greatest difference.
     pub max_difference: f64,
-    /// The sum of all differences, old minus new; that of integers is exact up to 2^53.
+    /// The sum of all differences, new minus old; that of integers is exact up to 2^53.
     pub sum: f64,
 }
 
@@ -289,7 +289,7 @@ fn difference(before: &[u8], after: &[u8], element: ElementType, loss: Loss) -> 
             return Err("has pixels that differ and are neither integers nor float32".to_owned());
         };
         let wrong = |what| Err(format!("has a pixel of {new} that was {old}: {what}"));
-        let difference = old - new;
+        let difference = new - old;
         match loss {
             // Bytes that differ where numbers do not are two zeros; where they are no numbers, nothing explains it.
             _ if !difference.is_finite() => return wrong("no bound allows this".to_owned()),
@@ -394,7 +394,7 @@ mod tests {
         let pixels = |values: [f32; 2]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
         let of = |loss, old, new| difference(&pixels(old), &pixels(new), ElementType::F32, loss);
         let within = of(Loss::Within(0.25), [1.0, -0.0], [1.25, 0.0]).expect("within");
-        assert_eq!(within, Lost { n_pixels: 2, n_changed: 1, max_difference: 0.25, sum: -0.25 });
+        assert_eq!(within, Lost { n_pixels: 2, n_changed: 1, max_difference: 0.25, sum: 0.25 });
         assert!(of(Loss::Within(0.25), [1.0, 0.0], [1.0, 0.26]).is_err());
         for wrong in [f32::NAN, f32::INFINITY] {
             assert!(of(Loss::Bounded, [1.0, wrong], [1.0, 0.0]).is_err());
@@ -407,7 +407,7 @@ mod tests {
         let pixels = |values: [i16; 3]| values.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>();
         let of = |old, new| difference(&pixels(old), &pixels(new), ElementType::I16, Loss::Threshold(20));
         let lost = of([19, 20, -3], [0, 20, 0]).expect("explained");
-        assert_eq!(lost, Lost { n_pixels: 3, n_changed: 2, max_difference: 19.0, sum: 16.0 });
+        assert_eq!(lost, Lost { n_pixels: 3, n_changed: 2, max_difference: 19.0, sum: -16.0 });
         assert!(of([20, 0, 0], [0, 0, 0]).is_err());
         assert!(of([19, 0, 0], [18, 0, 0]).is_err());
     }
