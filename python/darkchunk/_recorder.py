@@ -21,7 +21,7 @@ from ._columns import Columns
 from ._ending import Ending
 from ._errors import Error, NotStoredError, UnsupportedError
 from ._filters import _UINT32, Bitshuffle, _integer
-from ._writer import _element, _frame_shape, _name, _opened, _seconds
+from ._writer import _element, _frame_shape, _made, _name, _seconds
 
 _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
@@ -272,16 +272,11 @@ class Recorder(Ending):
         options: _native.RecorderOptions,
         what: tuple[Any, ...],
     ) -> None:
-        where = _opened(at, "x", ("v110", "v110") if swmr else None)
-        self._own_file = None if where is at else where
-        try:
+        with _made(at, ("v110", "v110") if swmr else None) as where:
             options.index = _beside(index, where.file.filename)
             with _hosted.lock():
                 _native.call("dc_recorder_create", _hosted.table(), where.id.id, *what)
-        except BaseException:
-            if self._own_file is not None:
-                self._own_file.close()
-            raise
+        self._own_file = None if where is at else where
 
     def _checked(self, pixels: Any, what: str) -> NDArray[Any]:
         if not isinstance(pixels, np.ndarray):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes as c
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +70,8 @@ class Writer(Ending):
     ) -> None:
         """Makes the dataset.
 
-        `at`: an open file or group of h5py, or the path of a file, which must not exist yet, and is closed at the end.
+        `at`: an open file or group of h5py, or the path of a file, which must not exist yet, and is closed at the end;
+        where the dataset cannot be made there is no file.
         `shape`: height and width of a frame in pixels. `dtype`: integers of 8, 16 or 32 bits. `filter`: such as
         `DRLE(20)`; None for bitshuffle with LZ4. `dark` (height, width): of 16-bit types; so are `threshold` (1 to
         32767; DRLE has its own) and `sum`. `nexus`: makes the groups by which viewers find the dataset, for a
@@ -95,7 +97,6 @@ class Writer(Ending):
         with_, _dark = self._processing(dark, threshold, sum, flush_frames, flush_seconds, threads)
         self._make(
             at,
-            "x",
             lambda where, out: _native.call(
                 "dc_writer_create", _hosted.table(), where.id.id, _name(name), chunk, bool(nexus), with_, out
             ),
@@ -128,7 +129,6 @@ class Writer(Ending):
             del dataset
             self._make(
                 opened,
-                "",
                 lambda where, out: _native.call(
                     "dc_writer_attach", _hosted.table(), where.id.id, _name(name), element, n_dark, with_, out
                 ),
@@ -162,17 +162,11 @@ class Writer(Ending):
         )
         return with_, image
 
-    def _make(self, at: Any, mode: str, make: Any) -> None:
-        where = _opened(at, mode)
-        self._own_file = None if where is at else where
+    def _make(self, at: Any, make: Any) -> None:
         handle = c.c_void_p()
-        try:
-            with _hosted.lock():
-                make(where, c.byref(handle))
-        except BaseException:
-            if self._own_file is not None:
-                self._own_file.close()
-            raise
+        with _made(at) as where, _hosted.lock():
+            make(where, c.byref(handle))
+        self._own_file = None if where is at else where
         self._handle: c.c_void_p | None = handle
         self._last: Summary | None = None
         self._free = weakref.finalize(self, _free, handle)
@@ -271,6 +265,21 @@ def _opened(at: Any, mode: str, libver: tuple[str, str] | None = None) -> Any:
     import h5py
 
     return h5py.File(at, mode, libver=libver)
+
+
+@contextlib.contextmanager
+def _made(at: Any, libver: tuple[str, str] | None = None) -> Iterator[Any]:
+    """`at`, or a new file of this path, which is removed where what is done with it fails: it has nothing then, and
+    would be in the way of the next call."""
+    where = _opened(at, "x", libver)
+    try:
+        yield where
+    except BaseException:
+        if where is not at:
+            where.close()
+            with contextlib.suppress(OSError):
+                os.unlink(at)
+        raise
 
 
 def _name(name: Any) -> bytes:

@@ -105,7 +105,7 @@ def test_bricks_that_cannot_be_are_refused_and_what_they_need_is_said(tmp_path):
     def refused(match, filter=None, **options):
         with pytest.raises(darkchunk.Error, match=match):
             Recorder(tmp_path / "bad.h5", "data", SHAPE, "int16", filter, **options)
-        (tmp_path / "bad.h5").unlink()
+        assert not list(tmp_path.iterdir())
 
     refused("give 1 to 33", rows_per_chunk=34)
     refused("DRLE stores whole frames", darkchunk.DRLE(), rows_per_chunk=8)
@@ -570,6 +570,42 @@ def test_what_cannot_be_right_is_refused(tmp_path):
             assert recorder.statistics.n_received == 0
         with pytest.raises(darkchunk.UnsupportedError, match="closed"):
             recorder.push(frame)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_bytes": 1000},
+        {"dtype": "uint8", "filter": darkchunk.DRLE(5)},
+        {"dtype": "uint8", "threshold": 3},
+        {"dtype": "uint8", "dark": np.zeros(SHAPE, "uint8")},
+        {"classes": ("pump", 2)},
+        {"columns": {"sum": "f8"}},
+        {"filter": darkchunk.DRLE(5), "rows_per_chunk": 3},
+        {"filter": darkchunk.DRLE(5), "index": True},
+        {"max_bytes": 1000, "swmr": True},
+        {"max_bytes": 1000, "spread": {"files": 2, "frames": 1}},
+    ],
+    ids=str,
+)
+def test_a_recorder_that_is_refused_leaves_nothing_and_the_right_one_can_be_made(tmp_path, options):
+    path = tmp_path / "run.h5"
+    with pytest.raises(darkchunk.Error):
+        Recorder(path, "run", SHAPE, **{"dtype": "int16", **options})
+    assert not list(tmp_path.iterdir())
+    Recorder(path, "run", SHAPE, "int16").close()
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        Recorder(path, "run", SHAPE, **{"dtype": "int16", **options, "spread": None})
+    assert path.read_bytes() == before
+
+
+def test_a_recorder_that_is_refused_leaves_a_journal_that_was_there(tmp_path):
+    journal = tmp_path / "run.h5.journal"
+    journal.write_bytes(b"of a crash")
+    with pytest.raises(darkchunk.Error, match="journal"):
+        Recorder(tmp_path / "run.h5", "run", SHAPE, "int16")
+    assert list(tmp_path.iterdir()) == [journal] and journal.read_bytes() == b"of a crash"
 
 
 def test_a_python_thread_goes_on_while_frames_are_pushed(tmp_path):

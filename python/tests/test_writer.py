@@ -66,8 +66,8 @@ def test_every_filter_and_type(tmp_path, filter, dtype):
     if filter is not None and filter.filter_name == "drle" and dtype != "uint16":
         with pytest.raises(darkchunk.UnsupportedError, match="int16"):
             Writer(tmp_path / "run.h5", NAME, SHAPE, dtype, filter)
-        with h5py.File(tmp_path / "run.h5", "r+"):
-            return
+        assert not list(tmp_path.iterdir())
+        return
     with h5py.File(tmp_path / "run.h5", "w") as file:
         with Writer(file.create_group("a"), "b", SHAPE, dtype, filter) as writer:
             writer.push(frames)
@@ -273,6 +273,19 @@ def test_a_writer_that_cannot_be_is_refused_with_the_reason(tmp_path, what):
             arguments["at"] = file.create_dataset("a", data=FRAME)
         with pytest.raises(kind, match=says):
             Writer(**arguments)
+
+
+def test_a_writer_that_is_refused_leaves_no_file_that_it_has_made(tmp_path):
+    dark = np.zeros(SHAPE, "uint8")
+    for options in ({"filter": darkchunk.DRLE(5)}, {"threshold": 3}, {"dark": dark}, {"name": "a\0b"}):
+        with pytest.raises((darkchunk.Error, ValueError)):
+            Writer(tmp_path / "run.h5", **{"name": NAME, "shape": SHAPE, "dtype": "uint8", **options})
+        assert not list(tmp_path.iterdir())
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        with pytest.raises(darkchunk.Error):
+            Writer(file, NAME, SHAPE, "uint8", darkchunk.DRLE(5))
+        assert (tmp_path / "run.h5").exists() and not list(file)
+        Writer(file, NAME, SHAPE, "uint8").close()
 
 
 def test_what_is_there_is_not_overwritten(tmp_path):

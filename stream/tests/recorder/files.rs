@@ -255,3 +255,14 @@ fn a_file_that_is_there_already_is_not_replaced() {
     assert!(matches!(made, Err(Error::Part { .. })));
     assert_eq!(std::fs::read(master::part_path(&at, 0)).expect("it is there"), b"somebody's");
 }
+
+#[test]
+fn where_a_file_cannot_be_made_those_before_it_are_removed() {
+    let at = folder("unmade");
+    std::fs::write(master::part_path(&at, 1), b"somebody's").expect("written");
+    let spread = Spread::Turns { n_files: 3, frames: 2, own: 0..3 };
+    let made = Files::<i16>::create(&library(), &at, spread, &drle(1), Processing::default(), options());
+    assert!(matches!(made, Err(Error::Part { .. })));
+    let left: Vec<_> = std::fs::read_dir(at.parent().expect("a folder")).expect("it is there").flatten().collect();
+    assert_eq!(left.iter().map(std::fs::DirEntry::path).collect::<Vec<_>>(), [master::part_path(&at, 1)]);
+}

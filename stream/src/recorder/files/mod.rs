@@ -139,7 +139,8 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
             made,
         };
         for (number, share) in files.spread.first() {
-            files.begin(number, share)?;
+            // Those before it would be in the way of the next try.
+            files.begin(number, share).inspect_err(|_| files.remove_open())?;
         }
         Ok(files)
     }

@@ -64,6 +64,15 @@ impl<P: FileElement + Into<i64> + Clone, B: Buffer> Files<P, B> {
         Ok(())
     }
 
+    /// Removes the parts that are open, none of which has a frame.
+    pub(super) fn remove_open(&mut self) {
+        for Part { recorder, file, path, .. } in self.open.drain(..) {
+            drop((recorder, file));
+            // One that stays is named by the next try.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Which part has a frame; it is made where it is missing.
     pub(super) fn way(&mut self, index: u64) -> Result<Way> {
         if self.made.is_some() || self.open.is_empty() {
