@@ -25,6 +25,7 @@ from ._writer import _element, _frame_shape, _made, _name, _seconds
 
 _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
+_ACCEPTED = 2  # of these
 _ENCODED = {"chunk": 1, "stream": 2}
 _ROOM = 64
 
@@ -294,14 +295,16 @@ class Recorder(Ending):
             _native.call(name, self._handle, *arguments)
 
     def push(self, frame: NDArray[Any], number: int | None = None, *, copy: bool = False, **metadata: Any) -> str:
-        """Takes a frame (height, width), its number (None: one after the last), and a value for each column, or none.
+        """Takes a frame (height, width), its number, and a value for each column, or none.
+
+        Without a number it is the one after the frame before it, or after the last that was taken or dropped: a number
+        that is given and not accepted does not count.
 
         Returns "taken", "dropped", "duplicate", "late" or "out of range"; all of these are counted. `NotStoredError`:
         it was taken, and is held; go on with the next. Any other error: it was not; after a `NotTakenError` push it
         again. A frame that is not contiguous is copied.
         """
-        index = self._next if number is None else number
-        return self._push(self._frame(frame, copy), _number(index), self._columns.packed(metadata), copy)
+        return self._push(self._frame(frame, copy), number, self._columns.packed(metadata), copy)
 
     def _frame(self, frame: Any, copy: bool = False) -> NDArray[Any]:
         checked = self._checked(frame, "frame")
@@ -309,17 +312,25 @@ class Recorder(Ending):
             raise ValueError("a frame that is to be overwritten is contiguous and writable: give such an array")
         return checked
 
-    def _push(self, frame: NDArray[Any], number: int, row: bytes | None, copy: bool = False) -> str:
-        pixels = np.ascontiguousarray(frame)
+    def _push(self, frame: NDArray[Any], number: int | None, row: bytes | None, copy: bool = False) -> str:
+        pixels, index = np.ascontiguousarray(frame), self._index(number)
         try:
             if copy:
-                self._call("dc_recorder_push_copy", number, pixels.ctypes.data, row, self._pushed)
+                self._call("dc_recorder_push_copy", index, pixels.ctypes.data, row, self._pushed)
             else:
-                self._lend(frame, pixels, "dc_recorder_push", (number, pixels.ctypes.data), row)
+                self._lend(frame, pixels, "dc_recorder_push", (index, pixels.ctypes.data), row)
         except NotStoredError:
-            self._next = number + 1
+            self._next = index + 1
             raise
-        self._next = number + 1
+        return self._became(number, index)
+
+    def _index(self, number: int | None) -> int:
+        return _number(self._next if number is None else number)
+
+    def _became(self, number: int | None, index: int) -> str:
+        """What became of a frame that had `number`, and was pushed as `index`."""
+        if number is None or self._pushed.value < _ACCEPTED:
+            self._next = index + 1
         return _PUSHED[self._pushed.value]
 
     def _lend(
@@ -349,7 +360,7 @@ class Recorder(Ending):
         """
         if kind not in _ENCODED:
             raise ValueError(f"kind is {kind!r}: give 'chunk' or 'stream'")
-        index = _number(self._next if number is None else number)
+        index = self._index(number)
         view = np.frombuffer(data, np.uint8)
         lent = index, _ENCODED[kind], view.ctypes.data, view.size
         row = self._columns.packed(metadata)
@@ -358,15 +369,14 @@ class Recorder(Ending):
         except NotStoredError:
             self._next = index + 1
             raise
-        self._next = index + 1
-        return _PUSHED[self._pushed.value]
+        return self._became(number, index)
 
     def push_pixels(self, places: Any, values: Any, number: int | None = None, **metadata: Any) -> str:
         """Takes a frame given as its pixels that are not 0: their places, row by row, and their values.
 
         Nothing is lent. The later value of two at the same place counts.
         """
-        index = _number(self._next if number is None else number)
+        index = self._index(number)
         at = np.ascontiguousarray(_whole(places), np.uint32)
         of = np.ascontiguousarray(values)
         if of.dtype != self._dtype:
@@ -380,8 +390,7 @@ class Recorder(Ending):
         except NotStoredError:
             self._next = index + 1
             raise
-        self._next = index + 1
-        return _PUSHED[self._pushed.value]
+        return self._became(number, index)
 
     def check_every(self, n_frames: int) -> None:
         """Of how many encoded frames one is decoded, 100 unless told otherwise; 0: the first only."""
@@ -414,17 +423,16 @@ class Recorder(Ending):
         `frames[len(error.pushed):]` again, with their numbers and values. `pushed` of either says what became of the
         frames. Where a frame, number or value is wrong none is taken.
         """
-        if numbers is None:
-            numbers = range(self._next, self._next + len(frames))
-        for what, values in {"numbers": numbers, **metadata}.items():
+        given = [None] * len(frames) if numbers is None else [_number(number) for number in numbers]
+        for what, values in {"numbers": given, **metadata}.items():
             if len(values) != len(frames):
                 raise ValueError(f"{what}: {len(values)} are given for {len(frames)} frames")
         rows = zip(*metadata.values(), strict=True) if metadata else itertools.repeat((), len(frames))
         packed = [self._columns.packed(dict(zip(metadata, row, strict=True))) for row in rows]
         checked = [self._frame(frame) for frame in frames]
-        return self._push_all(list(zip(checked, map(_number, numbers), packed, strict=True)))
+        return self._push_all(list(zip(checked, given, packed, strict=True)))
 
-    def _push_all(self, frames: list[tuple[NDArray[Any], int, bytes | None]]) -> list[str]:
+    def _push_all(self, frames: list[tuple[NDArray[Any], int | None, bytes | None]]) -> list[str]:
         pushed: list[str] = []
         held: NotStoredError | None = None
         for frame, number, row in frames:

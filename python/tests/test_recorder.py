@@ -445,10 +445,11 @@ def test_a_number_is_any_integer_of_64_bits(tmp_path, copy):
         assert recorder.push_many(frame[None], np.array([9], "u8")) == ["taken"]
         assert recorder.push(frame, (1 << 64) - 1, copy=copy) == "out of range"
         lent = len(recorder._lent)
-        for number, error in [(1 << 64, ValueError), (-1, ValueError), (None, ValueError), (1.0, TypeError)]:
+        for number, error in [(1 << 64, ValueError), (-1, ValueError), (1.0, TypeError)]:
             with pytest.raises(error, match="number is"):
                 recorder.push(frame, number, copy=copy)
         assert len(recorder._lent) == lent and recorder.statistics.n_received == 4
+        assert recorder.push(frame) == "taken"
 
 
 def test_numbers_of_all_types_are_packed_as_the_library_reads_them(tmp_path):
@@ -598,6 +599,24 @@ def test_a_recorder_that_is_refused_leaves_nothing_and_the_right_one_can_be_made
     with pytest.raises(FileExistsError):
         Recorder(path, "run", SHAPE, **{"dtype": "int16", **options, "spread": None})
     assert path.read_bytes() == before
+
+
+def test_a_number_that_is_not_accepted_does_not_count(tmp_path):
+    frame = np.ones(SHAPE, "int16")
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", first_number=3) as recorder:
+        came = [recorder.push(frame, number) for number in (None, 10**7, 1, None, 8, 3, None)]
+        came += [recorder.push_pixels([1], np.array([9], "i2"), number) for number in (10**7, None)]
+        came += recorder.push_many(frame[None].repeat(2, 0), [10**7, 12]) + recorder.push_many(frame[None])
+    taken, out = "taken", "out of range"
+    assert came == [taken, out, out, taken, taken, "duplicate", taken, out, taken, out, taken, taken]
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert np.flatnonzero(file["run_darkchunk/frame_status"]).tolist() == [0, 1, 5, 6, 7, 9, 10]
+
+
+def test_frames_without_a_number_go_on_past_those_of_others(tmp_path):
+    frame = np.ones(SHAPE, "int16")
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", share=(1, 1, 3)) as recorder:
+        assert [recorder.push(frame) for _ in range(5)] == ["out of range", "taken", *["out of range"] * 2, "taken"]
 
 
 def test_a_recorder_that_is_refused_leaves_a_journal_that_was_there(tmp_path):
