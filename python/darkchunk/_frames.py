@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _bins, _hosted, _native, _reduction, _sparse
+from . import _bins, _hosted, _native, _reduction, _sparse, _status
 from ._errors import UnsupportedError
 from ._gate import Gate
 
 # While frames are waited for, a growing file is looked at so often, in seconds.
 _LOOK = 0.05
+# Of so many frames is asked at once what became of them.
+_AT_ONCE = 4096
 
 
 class Frames:
@@ -26,6 +28,8 @@ class Frames:
     _dtype: np.dtype[Any]
     _gate: Gate
     _missing: str
+    _source: Any
+    _n_settled: int = 0
 
     @property
     def way(self) -> str:
@@ -123,13 +127,39 @@ class Frames:
         return found.value
 
     def wait(self, n: int, timeout: float | None = None) -> int:
-        """Waits until the first `n` frames are stored, for `timeout` seconds at most, and returns how many are. None:
-        without a limit. A frame of which a chunk is not stored yet does not count, nor do those after it."""
+        """Waits until the first `n` frames are settled, for `timeout` seconds at most, and returns how many are. None:
+        without a limit. Settled is a frame that is stored, and one of which the column `frame_status` beside the
+        dataset says that it was vetoed, dropped, refused or lost. A frame of which a chunk is not stored yet, or that
+        never came, does not count, nor do those after it."""
         end = None if timeout is None else time.monotonic() + timeout
-        while self.n_stored < n:
+        while self._settled() < n:
             self.refresh()
             left = _LOOK if end is None else end - time.monotonic()
-            if self.n_stored >= n or left <= 0:
+            if self._settled() >= n or left <= 0:
                 break
             time.sleep(min(_LOOK, left))
-        return self.n_stored
+        return self._n_settled
+
+    def _settled(self) -> int:
+        """How many of the first frames are settled, as of the last `refresh`."""
+        done, end = max(self.n_stored, self._n_settled), self._shape[0] if self._shape else 0
+        while done < end:
+            stop = min(end, done + _AT_ONCE)
+            with self._gate.inside():
+                is_settled = ~self._absent(done, stop) | _status.settled(_status.of(self._source, done, stop))
+            n_more = len(is_settled) if is_settled.all() else int(is_settled.argmin())
+            done += n_more
+            if n_more < len(is_settled):
+                break
+        self._n_settled = done
+        return done
+
+    def _absent(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """For the frames `start` to `stop - 1` whether a chunk of each is not in the file."""
+        chunk, n = self._source.chunks, len(self._shape)
+        # One element of each chunk; without chunks all frames count as stored.
+        count = (stop - start, *(-(-dim // of) for dim, of in zip(self._shape[1:], chunk[1:], strict=True)))
+        numbers = [(c.c_uint64 * n)(*part) for part in ((start, *[0] * (n - 1)), count, (1, *chunk[1:]))]
+        found = np.zeros(count, np.uint8)
+        _native.call("dc_reader_missing", self._handle, *numbers, found.ctypes.data)
+        return np.asarray(found.reshape(stop - start, -1).any(axis=1))

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _hosted, _index, _keys, _native, _statistics
-from ._errors import UnsupportedError
+from . import _hosted, _index, _keys, _native, _statistics, _status
+from ._errors import MissingError, UnsupportedError
 from ._filters import _integer
 from ._frames import Frames
 from ._gate import Gate
@@ -279,7 +279,7 @@ class Dataset(Frames):
         with self._gate.exclusive(), _hosted.lock():
             source = self._source
             if self._handle is None:
-                _check_alone(source)
+                _status.check_alone(source)
                 source.id.refresh()
             else:
                 with _one_reference(source.id):
@@ -376,8 +376,22 @@ class Dataset(Frames):
                 while not is_done.value and not (is_over and is_over.is_set()):
                     with contextlib.nullcontext() if self.way == "direct" else _hosted.lock():
                         _native.call("dc_read_step", read, _PIECE, is_done)
+            except MissingError as error:
+                self._say_why(chosen, error)
+                raise
             finally:
                 _native.library().dc_read_free(read)
+
+    def _say_why(self, chosen: _keys.Selection, error: MissingError) -> None:
+        """Has the error name the first frame that is never to be in the file, where the file says what became of it."""
+        frames = range(chosen.start[0], chosen.start[0] + chosen.count[0] * chosen.step[0], chosen.step[0])
+        try:
+            statuses = _status.of(self._source, frames[0], frames[-1] + 1)[:: frames.step]
+        except UnsupportedError:
+            return
+        if (found := np.flatnonzero(_status.settled(statuses))).size:
+            index, status = frames[found[0]], int(statuses[found[0]])
+            error.args = (f"frame {index} was never stored: it was {_status.WORDS[status]} (frame_status {status})",)
 
     def _mask(self, chosen: _keys.Selection) -> NDArray[np.bool_]:
         """Where nothing was ever stored."""
@@ -407,24 +421,6 @@ def _is_plain(source: Any) -> bool:
     with contextlib.suppress(TypeError, ValueError):
         return any(h5t.py_create(dtype, logical=logical).equal(stored) for logical in (True, False))
     return False
-
-
-def _check_alone(source: Any) -> None:
-    """Refuses a dataset that has another identifier in h5py's HDF5, as the library does with those that it reads: after
-    `H5Drefresh` the others have memory that is not theirs (HDF5 1.10 and 2.0 were seen)."""
-    from h5py import h5f, h5o
-
-    def place(identifier: Any) -> tuple[int, int]:
-        found = h5o.get_info(identifier)
-        return found.fileno, found.addr
-
-    own = place(source.id)
-    found = sum(place(other) == own for other in h5f.get_obj_ids(h5f.OBJ_ALL, h5f.OBJ_DATASET))
-    if found > 1:
-        raise UnsupportedError(
-            f"{source.name!r} is open more than once in this process, and HDF5 breaks a dataset that is refreshed "
-            "then: close what else has it open"
-        )
 
 
 @contextlib.contextmanager

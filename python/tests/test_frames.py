@@ -149,3 +149,61 @@ def test_beside_a_writer_that_is_killed_a_frame_is_right_or_missing(tmp_path):
             assert dataset.wait(1_000_000, 0.3) < 1_000_000 and 0.25 < time.monotonic() - start < 60
             assert (dataset.sum(0, 3) == 6).all()
         writer.stdout.close()
+
+
+# Of each thirty frames, three are vetoed; the last ones, too.
+RECORDER = """
+import sys, numpy as np, darkchunk
+frame = np.ones((20, 30), "uint16")
+path, wait = sys.argv[1], sys.stdin.readline
+options = dict(least={"sum": 1}, swmr=True, frames_per_chunk=int(sys.argv[2]))
+with darkchunk.Recorder(path, "/d", frame.shape, "uint16", **options) as recorder:
+    for first in (0, 30):
+        for number in range(first, first + 30):
+            recorder.push(frame * (number % 30 not in (5, 20, 29)), number, copy=True)
+        recorder.flush()
+        print("flushed", flush=True)
+        wait()
+    recorder.push(frame, 62)
+print("closed", flush=True)
+"""
+
+
+def test_frames_that_were_vetoed_do_not_end_the_wait_and_missing_ones_do(tmp_path):
+    path = tmp_path / "run.h5"
+    arguments = [sys.executable, "-c", RECORDER, str(path), "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    env = support.environment(PYTHONPATH=":".join(sys.path))
+    with subprocess.Popen(arguments, **pipes, env=env, text=True) as recorder:
+        assert recorder.stdout.readline().strip() == "flushed"
+        with darkchunk.open(path, "/d", swmr=True, missing="fill") as dataset:
+            assert dataset.wait(29, 120) >= 29 and dataset.n_stored == 5
+            recorder.stdin.write("\n\n")
+            recorder.stdin.flush()
+            assert dataset.wait(59, 120) >= 59
+            sums = [int(dataset[index].sum()) for index in range(59)]
+            assert sums == [600 * (index % 30 not in (5, 20, 29)) for index in range(59)]
+        assert recorder.stdout.read().split() == ["flushed", "closed"]
+    with darkchunk.open(path, "/d", swmr=True) as dataset:
+        # 60 and 61 never came.
+        assert dataset.wait(63, 0) == 60 and dataset.shape[0] == 63
+        with pytest.raises(darkchunk.MissingError, match="frame 5 was never stored: it was vetoed"):
+            dataset[3:8]
+        with pytest.raises(darkchunk.MissingError, match="may not be written yet"):
+            dataset[60]
+    with h5py.File(path, "r+") as file:
+        del file["d_darkchunk/frame_status"]
+    with darkchunk.open(path, "/d", missing="raise") as dataset:
+        assert dataset.wait(63, 0) == 5
+        with pytest.raises(darkchunk.MissingError, match="may not be written yet"):
+            dataset[5]
+
+
+@pytest.mark.parametrize("column", [np.zeros((2, 2), "u1"), np.full(9, 2, "i4"), np.full(7, 2, "u1"), np.uint8(2)])
+def test_a_column_that_is_none_or_too_short_settles_nothing_more(tmp_path, column):
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        data = file.create_dataset("d", (9, 4, 4), "u2", chunks=(2, 2, 4), compression=darkchunk.Bitshuffle())
+        data[:4], data[4:6, :2] = 1, 1
+        file["d_darkchunk/frame_status"] = column
+    with darkchunk.open(tmp_path / "run.h5", "d") as dataset:
+        assert dataset.wait(9, 0) == (7 if column.shape == (7,) else 4) and dataset.n_stored == 4
