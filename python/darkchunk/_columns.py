@@ -25,6 +25,7 @@ class Columns:
     def __init__(self, columns: Mapping[str, Any]) -> None:
         """`columns`: a dtype or (dtype, n) or (dtype, n, unit) by name."""
         made, layout, self._lengths = [], "=", dict[str, int]()
+        self._codes = ""
         for name, what in columns.items():
             dtype, n, units = (*what, "", "")[:3] if isinstance(what, tuple) else (what, 0, "")
             found = np.dtype(dtype)
@@ -36,6 +37,7 @@ class Columns:
             length = _integer(n or 0, f"the length of column {name}", 0, 1 << 16)
             made.append(_native.Column(_name(name), number, length, _name(units)))
             layout += f"{max(length, 1)}{code}"
+            self._codes += code
             self._lengths[name] = length
         self._row = struct.Struct(layout)
         self._has_vectors = any(self._lengths.values())
@@ -51,16 +53,28 @@ class Columns:
         if not metadata:
             return None
         if len(metadata) != len(self._lengths):
-            missing, unknown = set(self._lengths) - set(metadata), set(metadata) - set(self._lengths)
-            raise TypeError(f"metadata: {sorted(missing)} are missing, {sorted(unknown)} are no columns")
+            raise self._others(metadata)
         try:
             values = [metadata[key] for key in self._lengths]
-        except KeyError as error:
-            raise TypeError(f"metadata: the column {error} is missing") from None
+        except KeyError:
+            raise self._others(metadata) from None
         try:
             return self._row.pack(*(self._flat(values) if self._has_vectors else values))
         except struct.error as error:
-            raise ValueError(f"metadata {dict(metadata)}: {error}") from None
+            raise ValueError(f"metadata {dict(metadata)}: {self._wrong(values) or error}") from None
+
+    def _others(self, metadata: Mapping[str, Any]) -> TypeError:
+        missing, unknown = set(self._lengths) - set(metadata), set(metadata) - set(self._lengths)
+        return TypeError(f"metadata: {sorted(missing)} are missing, {sorted(unknown)} are no columns")
+
+    def _wrong(self, values: list[Any]) -> str:
+        """What is wrong with the first value that does not fit its column."""
+        for (key, length), value, code in zip(self._lengths.items(), values, self._codes, strict=True):
+            try:
+                struct.pack(f"={max(length, 1)}{code}", *(value if length else [value]))
+            except struct.error as error:
+                return f"column {key}: {error}"
+        return ""
 
     def _flat(self, values: list[Any]) -> list[Any]:
         flat: list[Any] = []

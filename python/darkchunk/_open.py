@@ -99,6 +99,8 @@ def _default(file: Any) -> Any:
     if len(names) == 1:
         return file[names[0]]
     listed = ", ".join(names[:10]) or "none"
+    if len(names) > 10:
+        listed += f" and {len(names) - 10} more"
     raise UnsupportedError(f"the file names no default dataset; give one. There are: {listed}")
 
 

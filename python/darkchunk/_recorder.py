@@ -151,7 +151,8 @@ class Recorder(Ending):
     ) -> None:
         """Makes the dataset.
 
-        Up to `nexus` the arguments are those of `Writer`. `columns`: the metadata of each frame, a dtype or (dtype, n)
+        Up to `nexus` the arguments are those of `Writer`; of frames of 8 or 32 bits no sum is kept.
+        `columns`: the metadata of each frame, a dtype or (dtype, n)
         for each name, with a third element for its unit. `least`: only frames are stored that have at least so much of
         "sum", "n_bright" and "maximum". `workers`: threads that encode; None for all cores but one, 0 for none.
         `max_bytes`: the most memory that frames and encoded chunks take; `policy`: "block" waits where that is not
@@ -252,6 +253,10 @@ class Recorder(Ending):
         handle = c.c_void_p()
         what = _name(name), chunk, bool(nexus), with_, options, c.byref(handle)
         if spread is not None:
+            if not isinstance(at, (str, os.PathLike)):
+                raise TypeError(
+                    f"with spread give the path of the master, not {type(at).__name__}: files are made beside it"
+                )
             if not isinstance(index, bool):
                 raise ValueError("each file has an index of its own, beside it: give index=True")
             options.index = _beside(index, at)
@@ -543,7 +548,8 @@ class Recorder(Ending):
             _native.call(name, self._handle, *arguments)
 
     def live_sum(self, number: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """The exact sum of all frames that are encoded, as they are stored, and how many; or of one class.
+        """The exact sum of all frames that are encoded, as they are stored, and how many; or of one class. Of 16-bit
+        frames.
 
         May be called by any thread while frames are pushed; so the next three. Divided by the number it is the mean.
         """
@@ -554,7 +560,7 @@ class Recorder(Ending):
 
     def live_maximum(self) -> tuple[NDArray[Any], int]:
         """The greatest value of each pixel in all frames that are encoded, as they are stored, and how many these
-        are."""
+        are. Of a recorder with `maximum`."""
         greatest, n_frames = np.empty(self._shape, self._dtype), c.c_uint64()
         self._view("dc_recorder_live_maximum", greatest.ctypes.data, greatest.nbytes, n_frames)
         return greatest, n_frames.value

@@ -96,6 +96,8 @@ def test_what_cannot_be_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="spread"):
         record(spread={"megabytes": 3})
+    with h5py.File(tmp_path / "other.h5", "w") as file, pytest.raises(TypeError, match="path of the master"):
+        Recorder(file, NAME, SHAPE, "int16", Bitshuffle(), spread={"frames": 5})
     for spread in ({"frames": 0}, {"files": 2, "frames": 0}, {"files": 2, "frames": 1, "own": (1, 3)}):
         with pytest.raises(darkchunk.Error):
             record(spread=spread)

@@ -634,3 +634,11 @@ assert (dataset[0] == data[0]).all()
         n_decoded.append(int(done.stdout))
         (tmp_path / f"{len(n_decoded) - 1}.h5").unlink()
     assert min(n_decoded) < 300, n_decoded
+
+
+def test_where_there_are_many_datasets_the_error_says_how_many_more(tmp_path):
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        for number in range(13):
+            file[f"d{number:02}"] = [number]
+    with pytest.raises(darkchunk.UnsupportedError, match=r"There are: d00, .*, d09 and 3 more$"):
+        darkchunk.open(tmp_path / "many.h5")

@@ -565,6 +565,8 @@ def test_what_cannot_be_right_is_refused(tmp_path):
                 (lambda: recorder.push(frame.astype("u2")), TypeError, "uint16"),
                 (lambda: recorder.push(frame, time=1.0), TypeError, "shot"),
                 (lambda: recorder.push(frame, time=1.0, shot=70000), ValueError, "metadata"),
+                (lambda: recorder.push(frame, time="abc", shot=7), ValueError, "column time: .*float"),
+                (lambda: recorder.push(frame, time=1.0, x=7), TypeError, "'shot'. are missing, .'x'. are no columns"),
             ]:
                 with pytest.raises(error, match=words):
                     call()
