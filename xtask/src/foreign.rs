@@ -26,7 +26,7 @@ fn runner(to: &Target) -> Option<(&'static [&'static str], Vec<Package>)> {
             Some((&[QEMU, "-L", ARM_LIBC], packages))
         }
         "x86_64-unknown-linux-musl" => Some((&[MUSL], vec![file("musl", MUSL)])),
-        "x86_64-pc-windows-gnu" => Some((&[WINE], vec![file("wine64", WINE)])),
+        "x86_64-pc-windows-gnullvm" => Some((&[WINE], vec![file("wine64", WINE)])),
         _ => None,
     }
 }

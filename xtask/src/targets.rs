@@ -39,7 +39,7 @@ pub(crate) const TARGETS: [Target; 8] = [
     target("aarch64-unknown-linux-gnu", "2.17", "manylinux_2_17_aarch64", "linux-aarch64", System::Linux),
     target("x86_64-apple-darwin", "", "macosx_11_0_x86_64", "macos-x86_64", System::MacOs),
     target("aarch64-apple-darwin", "", "macosx_11_0_arm64", "macos-arm64", System::MacOs),
-    target("x86_64-pc-windows-gnu", "", "win_amd64", "windows-x86_64", System::Windows),
+    target("x86_64-pc-windows-gnullvm", "", "win_amd64", "windows-x86_64", System::Windows),
     target("x86_64-unknown-linux-musl", "", "musllinux_1_2_x86_64", "linux-musl-x86_64", System::Linux),
     target("aarch64-unknown-linux-musl", "", "musllinux_1_2_aarch64", "linux-musl-aarch64", System::Linux),
     target("aarch64-pc-windows-gnullvm", "", "win_arm64", "windows-arm64", System::Windows),
