@@ -1,9 +1,12 @@
 //! A ghost of the frame before: errors that follow the noise of another frame.
 //!
 //! A codec that predicts from the frame before may leave a part of it in each frame, within its bound. Then e(t) goes with x(t−1) and not with x(t+1). An error
-//! that depends on x(t) alone, as that of any quantiser does, goes with both or none where the scene is the same, or
-//! changes alike before and after. So s = e(t) (x(t−1) − x(t+1)) / max(σ², 1) is summed; |Σs| / √Σs² is small by chance, see [`z_limit`].
+//! that depends on x(t) alone, as that of any quantiser does, goes with neither. So s = (e(t) − ē) d / max(σ², 1) is summed; |Σs| / √Σs² is small by chance, see
+//! [`z_limit`]. Here ē is the mean error of pixels of the same bin of x(t) in the frame: a bias by intensity, which few counts have, is no ghost. And
+//! d = 2 (b x(t−1) − a x(t+1)) / (a + b), less its mean over the tile, with the sums a and b of x − offset of the tile before and after: a frame that is
+//! empty, or light that jumps, is none either.
 
+use crate::bins::{N_BINS, bin_of};
 use crate::tiles::TILE_SIDE;
 use crate::{NoiseModel, Pair, Pixel, z_limit};
 
@@ -109,6 +112,29 @@ impl Sums {
     }
 }
 
+/// Σe and the number of pixels, by the bin of x.
+struct MeanErrors(Vec<(i128, i128)>);
+
+impl MeanErrors {
+    fn of<P: Pixel>(pair: &Pair<'_, P>, valid: &[bool]) -> Self {
+        let mut bins = vec![(0, 0); N_BINS];
+        for (at, (x, y)) in pair.x.iter().zip(pair.y).enumerate() {
+            if valid.is_empty() || valid[at] {
+                let (sum, n) = &mut bins[bin_of(x.value())];
+                *sum += i128::from(y.value() - x.value());
+                *n += 1;
+            }
+        }
+        Self(bins)
+    }
+
+    /// An error less the mean one; exactly 0 where all are the same.
+    fn without(&self, x: i64, error: i64) -> f64 {
+        let (sum, n) = self.0[bin_of(x)];
+        (i128::from(error) * n - sum) as f64 / n as f64
+    }
+}
+
 impl Ghost {
     /// For a model of the noise.
     #[must_use]
@@ -119,10 +145,16 @@ impl Ghost {
     /// Adds a frame with those before and after it. All pixels count where `valid` is empty; it is for all three.
     pub fn add<P: Pixel>(&mut self, frame: u64, triple: &Triple<'_, P>, valid: &[bool]) {
         let shape = triple.pair.shape;
-        let mut all = Sums::default();
+        let errors = MeanErrors::of(&triple.pair, valid);
+        let (mut all, mut places) = (Sums::default(), Vec::new());
         for row in (0..shape.height).step_by(TILE_SIDE) {
             for column in (0..shape.width).step_by(TILE_SIDE) {
-                let sums = self.tile(triple, valid, row, column);
+                places.clear();
+                for row in row..(row + TILE_SIDE).min(shape.height) {
+                    let pixels = row * shape.width + column..row * shape.width + (column + TILE_SIDE).min(shape.width);
+                    places.extend(pixels.filter(|at| valid.is_empty() || valid[*at]));
+                }
+                let sums = self.tile(triple, &places, &errors);
                 (all.s, all.ss) = (all.s + sums.s, all.ss + sums.ss);
                 self.n_tiles += 1;
                 let found = Found { frame, row: Some(row), column: Some(column), z: sums.z() };
@@ -151,20 +183,31 @@ impl Ghost {
         self.strong.truncate(MAX_KEPT);
     }
 
-    fn tile<P: Pixel>(&self, triple: &Triple<'_, P>, valid: &[bool], row: usize, column: usize) -> Sums {
-        let shape = triple.pair.shape;
+    fn tile<P: Pixel>(&self, triple: &Triple<'_, P>, places: &[usize], errors: &MeanErrors) -> Sums {
+        let pair = &triple.pair;
+        let weights = self.weights(triple, places);
+        let change =
+            |at: usize| weights.0 * triple.previous[at].value() as f64 - weights.1 * triple.next[at].value() as f64;
+        let mean = places.iter().map(|at| change(*at)).sum::<f64>() / places.len().max(1) as f64;
         let mut sums = Sums::default();
-        for r in row..(row + TILE_SIDE).min(shape.height) {
-            for at in r * shape.width + column..r * shape.width + (column + TILE_SIDE).min(shape.width) {
-                let (x, y) = (triple.pair.x[at].value(), triple.pair.y[at].value());
-                if x != y && (valid.is_empty() || valid[at]) {
-                    let change = (triple.previous[at].value() - triple.next[at].value()) as f64;
-                    let s = (y - x) as f64 * change / self.noise.variance(x as f64).max(1.0);
-                    (sums.s, sums.ss) = (sums.s + s, sums.ss + s * s);
-                }
-            }
+        for at in places {
+            let x = pair.x[*at].value();
+            let error = errors.without(x, pair.y[*at].value() - x);
+            let s = error * (change(*at) - mean) / self.noise.variance(x as f64).max(1.0);
+            (sums.s, sums.ss) = (sums.s + s, sums.ss + s * s);
         }
         sums
+    }
+
+    /// What x of the frames before and after is multiplied with, so that both have as much light; 2 in all.
+    fn weights<P: Pixel>(&self, triple: &Triple<'_, P>, places: &[usize]) -> (f64, f64) {
+        let light = |frame: &[P]| {
+            let light = |at: &usize| frame[*at].value() as f64 - self.noise.offset;
+            places.iter().map(light).sum::<f64>().max(0.0)
+        };
+        let (before, after) = (light(triple.previous), light(triple.next));
+        let all = before + after;
+        if all > 0.0 { (2.0 * after / all, 2.0 * before / all) } else { (1.0, 1.0) }
     }
 
     /// Adds what another one has of other frames.

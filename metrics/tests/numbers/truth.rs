@@ -132,6 +132,68 @@ fn a_ghost_of_the_frame_before_is_found_in_its_frame_and_tile() {
     assert_eq!(failed(&report), ["ghosts"]);
 }
 
+/// Light on a ramp, and how bright each frame is: photons of that.
+fn flashes(shape: Shape, mean: f64, brightness: &[f64], seed: u64) -> Vec<Vec<u16>> {
+    let mut rng = Rng::new(seed);
+    let mut frame = |brightness: f64| {
+        let ramp = |at: usize| 0.2 + 1.6 * (at % shape.width) as f64 / shape.width as f64;
+        (0..shape.n_pixels()).map(|at| poisson(&mut rng, mean * brightness * ramp(at)) as u16).collect()
+    };
+    brightness.iter().map(|brightness| frame(*brightness)).collect()
+}
+
+/// Frames that are empty or weak, and jumps of the light by 2: how many of these data sets have a ghost.
+fn alarms_of_flashes(seed: u64) -> (usize, usize) {
+    let shape = Shape { height: 64, width: 96 };
+    let courses: [&[f64]; 4] =
+        [&[1., 1., 0., 1., 1.], &[1., 1., 2., 2., 1.], &[1., 2., 1., 2., 1.], &[1., 1., 0.01, 0.02, 1.]];
+    let (mut n, mut alarms) = (0, 0);
+    for (mean, course) in [0.05, 0.3, 3.0, 12.0, 40.0, 300.0].into_iter().flat_map(|mean| courses.map(|c| (mean, c))) {
+        let x = flashes(shape, mean, course, seed);
+        let quantisers: [&dyn Fn(f64) -> f64; 4] =
+            [&|x| root_quantiser(x, 1.0), &|x| root_quantiser(x, 2.0), &|x| uniform_quantiser(x, 4.0), &|x| {
+                uniform_quantiser(x, 20.0)
+            }];
+        for (which, quantiser) in quantisers.into_iter().enumerate() {
+            let found = compare(shape, NoiseModel::COUNTER, &x, &map(&x, quantiser)).sample.ghost.found;
+            n += 1;
+            alarms += usize::from(!found.is_empty());
+            if let Some(found) = found.first() {
+                println!("seed {seed}, mean {mean}, {course:?}, quantiser {which}: {found:?}");
+            }
+        }
+    }
+    (n, alarms)
+}
+
+#[test]
+fn an_empty_frame_and_a_jump_of_the_light_are_no_ghosts() {
+    let n_seeds = if std::env::var_os("DARKCHUNK_PROVE").is_some() { 100 } else { 2 };
+    let counts: Vec<_> = (0..n_seeds).map(alarms_of_flashes).collect();
+    let (n, alarms) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    println!("{alarms} false alarms in {n} data sets");
+    assert!(alarms as f64 <= 0.002 * n as f64, "{alarms} false alarms in {n} data sets");
+}
+
+/// Two tenths of the difference to the frame before, in frame 3: after it the light is another one than before.
+#[test]
+fn a_ghost_of_few_counts_is_found_where_the_light_jumps() {
+    for (mean, course) in
+        [(12.0, [1.0, 1.0, 1.0, 1.0, 1.0]), (12.0, [1.0, 1.0, 1.0, 2.0, 2.0]), (3.0, [2.0, 2.0, 2.0, 2.0, 1.0])]
+    {
+        let x = flashes(SHAPE, mean, &course, 8);
+        let mut y = map(&x, |x| root_quantiser(x, 1.0));
+        for at in 0..SHAPE.n_pixels() {
+            let (now, before) = (f64::from(x[3][at]), f64::from(x[2][at]));
+            let bound = now.sqrt().floor();
+            y[3][at] = (now + (0.2 * (before - now)).round().clamp(-bound, bound)) as u16;
+        }
+        let found = compare(SHAPE, NoiseModel::COUNTER, &x, &y).sample.ghost.found;
+        assert!(found.iter().any(|found| found.row.is_none()), "{mean} {course:?}: {found:?}");
+        assert!(found.iter().all(|found| found.frame == 3 && found.z > 0.0), "{mean} {course:?}: {found:?}");
+    }
+}
+
 #[test]
 fn a_shadow_round_an_outlier_is_found_at_it() {
     let mut x = projections(6, SHAPE, 5);
