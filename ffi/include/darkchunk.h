@@ -776,7 +776,8 @@ dc_status dc_recorder_fault(const dc_recorder *recorder, char *text, size_t capa
 #define DC_ALL_CLASSES SIZE_MAX
 
 /* The exact sum of all frames that are encoded so far, as they are stored, or of those of a class; also after the end. A worker waits while
- * its part is copied. DC_BUFFER_SIZE: `sum` has room for another number of pixels. DC_ARGUMENT: no sum is kept, or no such class. */
+ * its part is copied. DC_BUFFER_SIZE: `sum` has room for another number of pixels. DC_ARGUMENT: no sum is kept (there is one of
+ * 16-bit elements only), or no such class. */
 dc_status dc_recorder_live_sum(const dc_recorder *recorder, size_t class_number, int64_t *sum, size_t n_pixels, uint64_t *n_frames);
 
 /* The greatest value of each pixel in all frames that are encoded so far, as they are stored: n_bytes, those of a frame of the dataset; zeros

@@ -12,6 +12,10 @@ use darkchunk_stream::recorder::{Live, LiveSum, Preview};
 use crate::recorder::Recorder;
 use crate::status::{Failure, Status, guard, reference, set, slice, slice_mut};
 
+const NO_SUM: &str = "no sum is kept: there is one of 16-bit frames only, and where the recorder was not made without (no_sum; in Python \
+                      sum=False)";
+const NO_MAXIMUM: &str = "no maximum is kept: make the recorder with options.maximum (in Python maximum=True)";
+
 /// `dc_preview`
 #[repr(C)]
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl<P: FrameElement + Into<i64>> View for Live<P> {
 
     fn maximum(&self, image: &mut [u8]) -> Result<u64, Failure> {
         let found = Live::maximum(self)?;
-        let found = found.ok_or_else(|| Failure::Argument("no maximum is kept: set options.maximum".into()))?;
+        let found = found.ok_or_else(|| Failure::Argument(NO_MAXIMUM.into()))?;
         let bytes = as_bytes(&found.pixels);
         check_room("maximum", image.len(), bytes.len())?;
         image.copy_from_slice(bytes);
@@ -85,7 +89,7 @@ pub(crate) unsafe extern "C" fn dc_recorder_live_sum(
         // SAFETY: promised by the caller.
         let room = unsafe { slice_mut(sum, n_pixels, "sum") }?;
         let found = recorder.view()?.sum((class != usize::MAX).then_some(class))?;
-        let found = found.ok_or_else(|| Failure::Argument("no sum is kept: make the recorder with one".into()))?;
+        let found = found.ok_or_else(|| Failure::Argument(NO_SUM.into()))?;
         check_room("sum", 8 * room.len(), 8 * found.total.len())?;
         room.copy_from_slice(&found.total);
         // SAFETY: promised by the caller.

@@ -603,6 +603,15 @@ def test_a_recorder_that_is_refused_leaves_nothing_and_the_right_one_can_be_made
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_what_is_not_kept_for_a_live_view_is_said_as_python_says_it(tmp_path, dtype):
+    with Recorder(tmp_path / "run.h5", "run", SHAPE, dtype) as recorder:
+        with pytest.raises(darkchunk.ArgumentError, match="16-bit frames only"):
+            recorder.live_sum()
+        with pytest.raises(darkchunk.ArgumentError, match="maximum=True"):
+            recorder.live_maximum()
+
+
 def test_a_number_that_is_not_accepted_does_not_count(tmp_path):
     frame = np.ones(SHAPE, "int16")
     with Recorder(tmp_path / "run.h5", "run", SHAPE, "int16", first_number=3) as recorder:
