@@ -76,7 +76,7 @@ impl Failure {
             Self::Argument(_) => ARGUMENT,
             Self::Library(Error::Codec(error)) => codec_status(error),
             Self::Library(Error::Hdf5 { .. } | Error::TooLong { .. }) => HDF5,
-            Self::Library(Error::NotStored { .. }) => NOT_STORED,
+            Self::Library(Error::NotStored { .. } | Error::NotAbandoned { .. }) => NOT_STORED,
             Self::Library(Error::NotTaken { .. }) => NOT_TAKEN,
             Self::Library(
                 Error::Unsupported(_)

@@ -143,6 +143,18 @@ pub enum Error {
         /// Frames that were taken and are not in the file: none where only a flush failed.
         n_held: u64,
     },
+    /// A recording was abandoned, and not even the counts of its frames could be stored.
+    #[error(
+        "{source}; {n_lost} frames are lost, {n_stored} are stored in the file, but not flushed: make room, then abandon it again"
+    )]
+    NotAbandoned {
+        /// What HDF5 refused, and why.
+        source: Box<Error>,
+        /// Frames that are in the file.
+        n_stored: u64,
+        /// Frames that were taken, and are not held any more.
+        n_lost: u64,
+    },
     /// A frame was not taken, because HDF5 did not take a full chunk before it, which is held, or could not flush: it is to be
     /// pushed again.
     #[error(
@@ -173,9 +185,10 @@ impl Error {
         match self {
             Self::Hdf5 { message, .. } => TEXTS.iter().any(|text| message.contains(text)),
             Self::DiskFull { .. } => true,
-            Self::TooLong { source, .. } | Self::NotStored { source, .. } | Self::NotTaken { source, .. } => {
-                source.is_disk_full()
-            }
+            Self::TooLong { source, .. }
+            | Self::NotStored { source, .. }
+            | Self::NotAbandoned { source, .. }
+            | Self::NotTaken { source, .. } => source.is_disk_full(),
             _ => false,
         }
     }

@@ -7,7 +7,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from support import environment
+from support import environment, result
 
 import darkchunk
 
@@ -67,3 +67,39 @@ def test_a_recorder_beside_a_left_journal_is_refused_and_told_what_to_type(left,
     shutil.copy(f"{left[0]}.journal", f"{other}.journal")
     with pytest.raises(darkchunk.Error, match=r"darkchunk recover .*other.h5 --in-place.* darkchunk.restore"):
         darkchunk.Recorder(other, "more", (8, 16), "uint16")
+
+
+# To a full disk: no file grows beyond 1 MB, which the journal does not need.
+FULL = """
+import contextlib, json, os, resource, signal, sys, numpy as np, darkchunk
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+rng = np.random.default_rng(1)
+options = {"columns": {"pulse": "u8"}, "reserve_bytes": 0}
+recorder = darkchunk.Recorder(sys.argv[1], "data", (64, 64), "uint16", **options)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+for number in range(200):
+    with contextlib.suppress(darkchunk.NotStoredError):
+        recorder.push(rng.integers(0, 60000, (64, 64), "u2"), number, copy=True, pulse=number)
+said = ""
+# Not even the index can be written.
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+try:
+    recorder.abandon()
+except darkchunk.NotStoredError as error:
+    said = str(error)
+print(json.dumps([said, recorder.statistics.n_stored, recorder.statistics.n_lost]), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the disk is a limit of the system for files")
+def test_frames_that_a_full_disk_lost_are_counted_and_marked_in_what_is_restored(tmp_path):
+    said, n_stored, n_lost = result(FULL, tmp_path / "run.h5")
+    assert n_stored + n_lost == 200 and n_lost > 50
+    assert f"{n_lost} frames are lost, {n_stored} are stored in the file" in said and "abandon it again" in said
+    found = darkchunk.restore(tmp_path / "run.h5", tmp_path / "new.h5")
+    assert (found.n_rows, found.n_lost_rows) == (200, n_lost)
+    with h5py.File(tmp_path / "new.h5") as file:
+        status = file["data_darkchunk/frame_status"][:]
+        assert [int((status == n).sum()) for n in (1, 6)] == [n_stored, n_lost]
+        assert file["data_darkchunk/pulse"][:].tolist() == list(range(200))

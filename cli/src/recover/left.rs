@@ -46,7 +46,7 @@ fn as_text(file: &Path, output: Option<&Path>, made: &RestoredFile) -> String {
     }
     if restored.n_lost_chunks > 0 || restored.n_lost_rows > 0 {
         line(format!(
-            "LOST with the process: {} that had not been written; {} of their frames marked so in frame_status",
+            "LOST with the process, or to a full disk: {} that had not been written; {} of lost frames marked so in frame_status",
             count(restored.n_lost_chunks, "chunk"),
             count(restored.n_lost_rows, "row")
         ));

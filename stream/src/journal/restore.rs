@@ -35,8 +35,8 @@ pub struct Restored {
 /// A dataset whose name another of the journal has, as with two recorders below groups that have no name, is put below the group
 /// `/restored_NUMBER`, where its number is that in the journal, from 0; so are its columns.
 ///
-/// What is promised is said [above](super). The memory that is needed is some 200 bytes a chunk. The time is mostly that of the reading; where
-/// a noted chunk is not where it is likely to be, for instance because it was never written, the whole file is searched for it once.
+/// What is promised is said [above](super). The memory that is needed is some 200 bytes a chunk, and 30 a row. The time is mostly that of the
+/// reading; where a noted chunk is not where it is likely to be, for instance because it was never written, the whole file is searched for it once.
 ///
 /// # Errors
 /// [`Error::Journal`]: there is none, or it is none. [`Error::Restore`]: `to` is there already, or `file` cannot be read.
@@ -264,7 +264,8 @@ impl Restorer<'_> {
     fn write_rows(&self, at: i64, lengths: &[u64]) -> Result<(u64, u64)> {
         let create = |group: &Group| self.create_group(at, group);
         let mut groups = self.contents.groups.iter().map(create).collect::<darkchunk_hdf5::Result<Vec<_>>>()?;
-        let (mut n_rows, mut n_lost) = (0, 0);
+        // A frame's row is noted again with its chunk, where HDF5 did not take that at once.
+        let mut rows = BTreeMap::new();
         each_record(self.file, |record| {
             self.watch.check()?;
             let Record::Row { group, frame, status, row } = record else { return Ok(()) };
@@ -273,15 +274,14 @@ impl Restorer<'_> {
             let status = if is_lost { FrameStatus::Lost } else { status };
             // A row that the columns do not have is none of this journal.
             if columns.set(frame, status, &row).is_ok() {
-                n_rows += 1;
-                n_lost += u64::from(is_lost);
+                rows.insert((group, frame), status == FrameStatus::Lost);
             }
             Ok(columns.write_full()?)
         })?;
         for (columns, group) in groups.iter_mut().zip(&self.contents.groups) {
             columns.write(lengths.get(usize::from(group.dataset)).copied().unwrap_or(0))?;
         }
-        Ok((n_rows, n_lost))
+        Ok((rows.len() as u64, rows.values().filter(|is_lost| **is_lost).count() as u64))
     }
 
     /// Whether all chunks of a frame were found.

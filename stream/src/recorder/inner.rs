@@ -152,6 +152,12 @@ impl<P: FileElement + Into<i64>, B: Buffer> Inner<P, B> {
         darkchunk_hdf5::Error::NotStored { source: Box::new(error), n_stored, n_held }.into()
     }
 
+    pub(super) fn not_abandoned(&self, error: darkchunk_hdf5::Error) -> Error {
+        let Statistics { n_stored, n_lost, .. } = self.statistics();
+        self.shared.lock().is_news = false;
+        darkchunk_hdf5::Error::NotAbandoned { source: Box::new(error), n_stored, n_lost }.into()
+    }
+
     fn not_taken(&self, error: darkchunk_hdf5::Error) -> Error {
         let Statistics { n_stored, n_held, .. } = self.statistics();
         self.shared.lock().is_news = false;

@@ -228,14 +228,14 @@ impl<P: FileElement + Into<i64>, B: Buffer> Recorder<P, B> {
     /// counted as lost, and marked so in `frame_status`. The sum, which would have them in it, is not stored then.
     ///
     /// # Errors
-    /// [`Error::Hdf5`] with [`NotStored`](darkchunk_hdf5::Error::NotStored): not even the counts could be stored, and what was not
+    /// [`Error::Hdf5`] with [`NotAbandoned`](darkchunk_hdf5::Error::NotAbandoned): not even the counts could be stored, and what was not
     /// flushed may be lost. It may be called again.
     pub fn abandon(&mut self) -> Result<Statistics> {
         if let done @ (Ok(_) | Err(Error::Forked | Error::Finished)) = self.finish() {
             return done;
         }
         let inner = self.own()?;
-        inner.threads.abandon().map_err(|error| inner.not_stored(error))?;
+        inner.threads.abandon().map_err(|error| inner.not_abandoned(error))?;
         inner.end();
         Ok(inner.statistics())
     }

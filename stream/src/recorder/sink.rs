@@ -187,10 +187,12 @@ impl<T> Sink<T> {
     /// Ends without the chunks that HDF5 did not take, whose frames are lost, and without the sum, which has them in it.
     pub(super) fn abandon(&mut self, n_frames: u64, shared: &Shared<T>) -> Result<()> {
         self.room.give_back();
+        let mut lost = Vec::new();
         for Done { mut job, n_bytes, .. } in std::mem::take(&mut self.waiting) {
             job.lose();
             self.has_lost = true;
             note_rows(&mut self.columns, &job);
+            lost.extend(job.rows().map(|(slot, row)| (slot.index, status_of(slot.fate), row.to_vec())));
             shared.lock().order.settle(job, n_bytes);
         }
         (self.n_written, self.noted) = (0, None);
@@ -199,13 +201,18 @@ impl<T> Sink<T> {
             sink.end(n_frames, shared)?;
             sink.close(shared)
         };
-        let ended = self.attempt(shared, end);
-        if ended.is_ok() || self.parked.front().is_none() {
-            return ended;
+        let mut ended = self.attempt(shared, end);
+        if ended.is_err() && self.parked.front().is_some() {
+            // There is not even room for that.
+            self.parked.forget();
+            ended = self.attempt(shared, end);
         }
-        // There is not even room for that.
-        self.parked.forget();
-        self.attempt(shared, end)
+        if let (Err(_), Some(journal)) = (&ended, &self.journal) {
+            // Who restores the file is to know of these frames, as far as there is room.
+            lost.iter().for_each(|(index, status, row)| journal.row(*index, *status, row));
+            let _ = journal.flush();
+        }
+        ended
     }
 
     /// Gives the dataset its length, and flushes the file.
