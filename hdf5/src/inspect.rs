@@ -156,7 +156,9 @@ pub fn has_filter(library: &Library, id: u32) -> bool {
     ask().is_ok_and(|answer| answer > 0)
 }
 
-pub(crate) fn filter(stored: StoredFilter) -> FilterInfo {
+/// A filter as it is stored, in words.
+#[must_use]
+pub fn filter(stored: StoredFilter) -> FilterInfo {
     let words = words::filter(&stored);
     FilterInfo { id: stored.id, plugin_from: words::source(stored.id), values: stored.values, words }
 }

@@ -64,6 +64,26 @@ pub struct FloatPixels {
     pub excluded: Exactness,
 }
 
+/// Those of [`Limits`] that are judged of real numbers.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct FloatLimits {
+    /// |Σe / Σ|x||.
+    pub flux: Option<f64>,
+    /// Pixels that do not count and changed, and such as became NaN and the like.
+    pub changed_excluded: Option<u64>,
+}
+
+impl FloatLimits {
+    /// Their names.
+    pub const NAMES: [&str; 2] = ["flux", "changed_excluded"];
+}
+
+impl From<&Limits> for FloatLimits {
+    fn from(limits: &Limits) -> Self {
+        Self { flux: limits.flux, changed_excluded: limits.changed_excluded }
+    }
+}
+
 /// Errors, in the unit of the data.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct FloatErrors {

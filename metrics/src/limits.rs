@@ -240,6 +240,18 @@ impl Limits {
         }
     }
 
+    /// The check that breaks where limits of spots were asked for, and there is none. [`judge`](Self::judge) leaves these limits out then, as covariances may have been
+    /// measured of frames that are too bright for spots.
+    #[must_use]
+    pub fn judge_missing_spots(&self, report: &Report) -> Vec<Check> {
+        let is_asked = [self.spots_lost, self.spot_charge_lost, self.centroid_shift].iter().any(Option::is_some);
+        if !is_asked || report.sample.spots.is_some() {
+            return Vec::new();
+        }
+        let text = "no spot in the sample of frames: give frames that have hits and dark pixels round them (less than a quarter above 0), or look at more of them";
+        vec![nothing_measured(text)]
+    }
+
     fn judge_spots(&self, report: &Report, checks: &mut Vec<Check>) {
         let Some(spots) = &report.sample.spots else { return };
         let n: u64 = spots.classes.iter().map(|class| class.n).sum();
@@ -257,6 +269,20 @@ impl Limits {
         check(checks, "centroid_shift", self.centroid_shift, shift, || {
             "mean shift of a spot's centroid, in pixels".into()
         });
+    }
+}
+
+/// The name of the check that is there only where what was asked for was not found.
+pub const NOTHING_MEASURED: &str = "nothing_measured";
+
+/// What was asked for was not found: no limit can be kept by that.
+pub(crate) fn nothing_measured(text: &str) -> Check {
+    Check {
+        name: NOTHING_MEASURED,
+        found: 1.0,
+        limit: 0.0,
+        is_kept: false,
+        text: format!("nothing was measured: the reference has {text}"),
     }
 }
 

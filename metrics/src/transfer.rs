@@ -1,6 +1,7 @@
 //! The noise of a detector from its frames: variance by intensity, robust against a scene that moves, with confidence and doubts.
 
 use crate::bins::{N_BINS, bin_of};
+use crate::levels::Levels;
 use crate::line::{Line, fit};
 use crate::spread::Spread;
 use crate::{Error, NoiseModel, Pixel, Result, Rules, Shape};
@@ -40,6 +41,7 @@ pub struct Transfer {
     opposite: u64,
     /// The greatest common divisor of all differences.
     divisor: u64,
+    levels: Levels,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -96,7 +98,7 @@ impl Transfer {
         }
         let bins = (0..N_BINS).map(|_| None).collect();
         let before = [Vec::new(), Vec::new()];
-        Ok(Self { shape, rules, n_frames: 0, before, bins, same: 0, opposite: 0, divisor: 0 })
+        Ok(Self { shape, rules, n_frames: 0, before, bins, same: 0, opposite: 0, divisor: 0, levels: Levels::new() })
     }
 
     /// Adds the frame after those that were added.
@@ -108,13 +110,16 @@ impl Transfer {
             let Shape { height, width } = self.shape;
             return Err(Error::Shape { height, width, n_pixels: frame.len() });
         }
-        let [_, last] = &mut self.before;
+        let (levels, [_, last]) = (&mut self.levels, &mut self.before);
         let mut new = Vec::with_capacity(frame.len());
         for (at, pixel) in frame.iter().enumerate() {
             let value = pixel.value();
             new.push(match i32::try_from(value) {
                 _ if !self.rules.counts(at, value) => LEFT_OUT,
-                Ok(value) if value != LEFT_OUT => value,
+                Ok(count) if count != LEFT_OUT => {
+                    levels.add(value);
+                    count
+                }
                 _ => return Err(Error::Setting(format!("the value {value} is no count: say which values are masked"))),
             });
         }
@@ -223,6 +228,14 @@ impl Transfer {
                 self.divisor
             ));
         }
+        let (n_levels, share) = self.levels.alone(&measured.model);
+        if self.divisor == 1 && n_levels >= MIN_LEVELS && share > 0.5 {
+            doubts.push(format!(
+                "{:.0} % of the pixels have one of {n_levels} values with gaps on both sides: the counts were scaled, or stored with loss, and its steps \
+                 are in these numbers; measure counts as they were read out",
+                100.0 * share
+            ));
+        }
         let (means, n_errors) = (measured.points.iter().map(|point| point.mean), line.slope / line.slope_error);
         let (least, most) = means.fold((f64::MAX, f64::MIN), |(least, most), mean| (least.min(mean), most.max(mean)));
         let deviation = measured.model.read_variance.sqrt();
@@ -261,6 +274,9 @@ impl Transfer {
 
 /// Without intensities that are so many times others, a gain is hardly seen.
 const ALIKE: f64 = 1.5;
+
+/// Fewer values that stand alone are no lattice.
+const MIN_LEVELS: usize = 3;
 
 /// A pixel that does not count.
 const LEFT_OUT: i32 = i32::MIN;

@@ -50,7 +50,13 @@ fn read<P: Stored>(
         transfer.add(&pixels).map_err(setting)?;
         progress(bytes.len() as u64);
     }
-    transfer.measure().map_err(setting)
+    let mut measured = transfer.measure().map_err(setting)?;
+    if let Some(filter) = frames.reader.lossy_filter() {
+        measured.doubts.push(format!(
+            "the dataset was stored with loss ({filter}): what that added, or took away, is in these numbers; measure data that were stored without loss"
+        ));
+    }
+    Ok(measured)
 }
 
 /// Measures the noise of frames that follow each other in `bytes`.

@@ -163,7 +163,8 @@ def test_correlations_in_time_are_by_label(tmp_path):
     with h5py.File(tmp_path / "labels.h5", "w") as file:
         file["q"] = np.arange(60 * 80, dtype=">i2").reshape(60, 80) % 3 - 1
         file["short"] = np.ones(5, "u1")
-    (found,) = lines("compare", raw, raw, "--technique", f"xpcs={tmp_path / 'labels.h5'}:/q")
+    # Photons that come at random: what g2 is there, but it may not decay.
+    (found,) = lines("compare", raw, raw, "--technique", f"xpcs={tmp_path / 'labels.h5'}:/q", code=None)
     (label,) = found["technique"]["correlation"]
     assert (label["label"], label["n_pixels"]) == (1, 1600)
     pixels = PHOTONS.reshape(12, -1)[:, 2::3].astype("f8")
@@ -267,6 +268,45 @@ def test_what_cannot_be_compared_ends_with_2_and_a_reason(tmp_path):
     assert "not known" in run("compare", raw, "--codec", "jpeg", code=2)
     (tmp_path / "limits.json").write_text('{"inflatoin": 1}')
     assert "inflatoin" in run("compare", raw, raw, "--limits", tmp_path / "limits.json", code=2)
+
+
+def test_a_technique_that_finds_nothing_fails_in_words_and_in_the_page(tmp_path):
+    dark, page = stored(tmp_path / "dark.h5", np.zeros(SHAPE, "u2")), tmp_path / "report.html"
+    full = stored(tmp_path / "full.h5", PROJECTIONS)
+    with h5py.File(tmp_path / "labels.h5", "w") as file:
+        file["q"] = np.ones(SHAPE[1:], "u1")
+    one = stored(tmp_path / "one.h5", PROJECTIONS[:1])
+    found_nothing = [
+        (dark, "mx", "no peak"),
+        (dark, "saxs=30,40", "no counts in any of"),
+        (dark, "tomography", "no structure"),
+        (dark, "vmi", "no spot"),
+        (full, "vmi", "no spot"),
+        (one, f"xpcs={tmp_path / 'labels.h5'}:/q", "no g2 that decays, of 1 labels and 0 lags"),
+    ]
+    for raw, technique, why in found_nothing:
+        (found,) = lines("compare", raw, raw, "--technique", technique, "--html", page, code=1)
+        (broken,) = [check for check in found["verdict"]["checks"] if not check["is_kept"]]
+        assert broken["name"] == "nothing_measured" and why in broken["text"], technique
+        assert why in page.read_text() and "class=\"verdict broken\">FAILS" in page.read_text(), technique
+    text = run("compare", dark, dark, "--technique", "mx", code=1)
+    assert "kept peaks" not in text.replace("kept  ", "kept") and "BROKEN nothing_measured" in text
+
+
+def test_limits_are_an_object_of_what_is_judged(tmp_path):
+    raw, real = stored(tmp_path / "raw.h5", PROJECTIONS), stored(tmp_path / "real.h5", PROJECTIONS.astype("f4"))
+    limits = tmp_path / "limits.json"
+    for text, why in [("[0.1]", "JSON object"), ('{"bias": -1}', "below 0"), ('{"ghosts": -1}', "below 0"), ("7", "JSON object")]:
+        limits.write_text(text)
+        assert why in " ".join(run("compare", raw, raw, "--limits", limits, code=2).split()), text
+    limits.write_text('{"max_error": 0.1}')
+    assert "max_error is not judged of real numbers" in " ".join(run("compare", real, real, "--limits", limits, code=2).split())
+    limits.write_text('{"flux": 0.5, "max_error": null}')
+    (found,) = lines("compare", real, real, "--limits", limits)
+    assert found["limits"] == {"flux": 0.5, "changed_excluded": 0}
+    assert [found[name] for name in ("technique", "noise_from", "sample")] == [None] * 3
+    (of_counts,) = lines("compare", raw, raw)
+    assert set(found) == set(of_counts) and found["range_from"] == "max - min of the reference"
 
 
 def test_masks_sentinels_and_saturation_are_left_out(tmp_path):

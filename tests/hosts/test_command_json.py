@@ -224,5 +224,8 @@ def test_compare(tmp_path):
     printed = lines("compare", f"{tmp_path}/a.h5:/x", "--sweep", "--codec", "zstd:3", "--codec", "drle:4000")
     for technique in ("saxs=16,20", "vmi=16,20,4"):
         printed += lines("compare", f"{tmp_path}/a.h5:/x", "--technique", technique, "--codec", "zstd:3")
-    techniques = ("peaks", "correlation", "line", "tomography")
+    make(tmp_path / "real.h5", np.random.default_rng(6).normal(0, 1, (3, 32, 40)).astype("f4"))
+    printed += lines("compare", f"{tmp_path}/real.h5:/x", "--codec", "zstd:3")
+    printed += lines("compare", f"{tmp_path}/a.h5:/x", "--technique", "mx", "--codec", "zstd:3", code=1)
+    techniques = ("correlation", "line", "tomography")
     agree("compare", printed, values=("name", "reason", *techniques))

@@ -35,3 +35,18 @@ def test_what_is_no_photon_noise_ends_with_1_and_what_is_nothing_with_2(tmp_path
     assert "multiples of 8" in run("noise", scaled, code=1)
     run("noise", stored(tmp_path / "few.h5", PHOTONS[:2].astype("u2")), code=2)
     run("noise", stored(tmp_path / "floats.h5", PHOTONS.astype("f4")), code=2)
+
+
+def test_data_that_were_stored_with_loss_are_doubted(tmp_path):
+    raw = stored(tmp_path / "raw.h5", PHOTONS.astype("u2"))
+    run("convert", tmp_path / "raw.h5", "-o", tmp_path / "steps.h5", "--to", "bounded:noise=1", "--lossy")
+    run("convert", tmp_path / "raw.h5", "-o", tmp_path / "cut.h5", "--to", "drle:20", "--lossy")
+    (exact,) = lines("noise", raw)
+    assert exact["doubts"] == []
+    for name in ("steps", "cut"):
+        (found,) = lines("noise", raw.replace("raw.h5", f"{name}.h5"), code=1)
+        assert any("stored with loss" in doubt for doubt in found["doubts"]), found["doubts"]
+    # Also where the file says nothing of it.
+    run("convert", tmp_path / "steps.h5", "-o", tmp_path / "plain.h5", "--to", "none")
+    (found,) = lines("noise", raw.replace("raw.h5", "plain.h5"), code=1)
+    assert any("gaps on both sides" in doubt for doubt in found["doubts"]), found["doubts"]

@@ -3,6 +3,7 @@
 mod arguments;
 mod floats;
 pub(crate) mod html;
+mod limits;
 pub(crate) mod picture;
 pub(crate) mod plot;
 mod sweep;
@@ -117,7 +118,6 @@ impl Names {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
     let (reference, reference_path) = open(&library, &arguments.reference)?;
-    let options = options(&library, arguments)?;
     let element = reference.element();
     let is_float = element.class == ElementClass::Float;
     let is_compared = is_float || (element.is_integer() && element.n_bytes <= 4);
@@ -130,6 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if is_float {
         floats::check(arguments)?;
     }
+    let options = options(&library, arguments, is_float)?;
     if arguments.sweep {
         return sweep::run(arguments, reference, &reference_path, &options);
     }
@@ -207,16 +208,8 @@ fn applied(name: &str, filter: u32, cd_values: &[u32]) -> String {
     format!("{name} (filter {filter}, parameters {cd_values:?}), applied in memory")
 }
 
-fn options(library: &Library, arguments: &Arguments) -> Result<Options, String> {
-    let defaults = Options::default();
-    let limits = match &arguments.limits {
-        Some(path) => {
-            let failed = |error: String| format!("{}: {error}", path.display());
-            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-            serde_json::from_str(&text).map_err(|error| failed(format!("no limits: {error}")))?
-        }
-        None => defaults.limits.clone(),
-    };
+fn options(library: &Library, arguments: &Arguments, is_float: bool) -> Result<Options, String> {
+    let limits = arguments.limits.as_ref().map_or(Ok(Limits::default()), |path| limits::read(path, is_float))?;
     let limits = of_technique(limits, arguments.technique.as_ref());
     let technique = arguments.technique.as_ref().map(|choice| technique(library, choice)).transpose()?.flatten();
     let mask = arguments.mask.as_ref().map(|text| mask(library, text)).transpose()?;

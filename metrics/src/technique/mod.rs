@@ -14,6 +14,7 @@
 mod correlation;
 mod covariance;
 mod line;
+mod nothing;
 mod peaks;
 mod radial;
 mod tomography;
@@ -27,7 +28,7 @@ pub use peaks::{PeakSearch, Peaks, PeaksReport};
 pub use radial::{Radial, RadialReport, Ring};
 pub use tomography::{Frc, FrcRing, Scan, SliceReport, Tomography, TomographyReport};
 
-use crate::limits::check;
+use crate::limits::{check, nothing_measured};
 use crate::{Check, Exactness, Limits, NoiseModel, Pair, Pixel, Result, Rules, Shape};
 
 /// What is computed.
@@ -153,7 +154,8 @@ impl Metrics {
 }
 
 impl TechniqueReport {
-    /// Whether the limits of this technique are kept. What cannot be computed of y, though of x, breaks its limit.
+    /// Whether the limits of this technique are kept. What cannot be computed of y, though of x, breaks its limit. Where [`nothing`](Self::nothing) was
+    /// measured that is broken, and no limit is kept.
     #[must_use]
     pub fn judge(&self, limits: &Limits) -> Vec<Check> {
         let mut checks = Vec::new();
@@ -164,6 +166,10 @@ impl TechniqueReport {
             Self::Line(report) => judge_line(report, limits, &mut checks),
             Self::Tomography(report) => judge_tomography(report, limits, &mut checks),
             Self::Covariance(report) => judge_covariance(report, limits, &mut checks),
+        }
+        if let Some(text) = self.nothing() {
+            checks.retain(|check| !check.is_kept);
+            checks.insert(0, nothing_measured(&text));
         }
         checks
     }

@@ -2,7 +2,7 @@
 //! is not.
 
 use darkchunk_metrics::technique::{
-    Correlation, Covariance, Metrics, PeakSearch, Peaks, Radial, Technique, TechniqueReport,
+    Correlation, Covariance, Metrics, PeakSearch, Peaks, Radial, Scan, Technique, TechniqueReport,
 };
 use darkchunk_metrics::{Limits, NoiseModel, Pair, Pixel, Rules, Shape};
 
@@ -330,6 +330,36 @@ fn a_line_has_its_place_width_and_area() {
     let weak: Vec<u32> = x.iter().map(|x| x / 100 * 99).collect();
     assert_eq!(broken(&report(&technique, &[(x.clone(), moved)])), ["line_shift"]);
     assert_eq!(broken(&report(&technique, &[(x, weak)])), ["line_area"]);
+}
+
+#[test]
+fn a_technique_that_has_measured_nothing_keeps_no_limit() {
+    let labels: Vec<u32> = vec![1; SHAPE.n_pixels()];
+    let scan = |n_projections| Scan { rows: vec![20], n_projections, ..Scan::default() };
+    let techniques = [
+        (Technique::Radial { centre: (31.5, 40.0), step: 1.0 }, "no counts in any of"),
+        (Technique::Peaks(PeakSearch::default()), "no peak of 6 sigma or more in 8 frames"),
+        (Technique::Correlation(labels.into()), "no g2 that decays, of 1 labels and 0 lags"),
+        (Technique::Line(10, 70), "no line above its baseline in columns 10 to 70"),
+        (Technique::Tomography(scan(8)), "no structure in 8 projections and 1 slices"),
+        (Technique::Covariance { centre: (31.5, 40.0), step: 4.0 }, "no two rings that vary together"),
+    ];
+    let dark = vec![0u16; SHAPE.n_pixels()];
+    for (technique, text) in techniques {
+        for y in [dark.clone(), vec![3; SHAPE.n_pixels()]] {
+            let checks = report(&technique, &vec![(dark.clone(), y); 8]).judge(&Limits::default());
+            assert_eq!(checks[0].name, darkchunk_metrics::NOTHING_MEASURED, "{checks:?}");
+            assert!(checks.iter().all(|check| !check.is_kept) && checks[0].text.contains(text), "{checks:?}");
+        }
+    }
+    // One frame has no correlation in time, and flat ones have no peaks.
+    let (x, labels) = (rings(1), vec![1; SHAPE.n_pixels()]);
+    assert_eq!(broken(&report(&Technique::Correlation(labels.into()), &[(x.clone(), x)])), ["nothing_measured"]);
+    let flat = vec![40u16; SHAPE.n_pixels()];
+    assert_eq!(
+        broken(&report(&Technique::Peaks(PeakSearch::default()), &[(flat.clone(), flat)])),
+        ["nothing_measured"]
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The noise that is measured is the one that the frames were made with; and what is no photon noise is said.
 
+use crate::common::root_quantiser;
 use darkchunk_metrics::{Measured, Rules, Shape, Transfer};
 use darkchunk_sim::Rng;
 
@@ -124,6 +125,10 @@ fn what_is_no_photon_noise_is_said() {
     let frames = counter.frames(9, ramp(50.0));
     let of = |change: &dyn Fn(&[i32]) -> Vec<i32>| frames.iter().map(|frame| change(frame)).collect::<Vec<_>>();
     doubt(&of(&|frame| frame.iter().map(|x| x / 8 * 8).collect()), "multiples of 8");
+    for beta in [0.5, 1.0, 2.0] {
+        let steps = |frame: &[i32]| frame.iter().map(|x| root_quantiser(f64::from(*x), beta) as i32).collect();
+        doubt(&of(&steps), "values with gaps on both sides");
+    }
     let smooth =
         |frame: &[i32]| (0..frame.len()).map(|at| (frame[at] + frame[(at + 1).min(frame.len() - 1)]) / 2).collect();
     doubt(&of(&smooth), "neighbours is correlated, +0.5");

@@ -1,6 +1,7 @@
 //! The comparison of real numbers: every pixel, and no sample, as no noise is known.
 
-use darkchunk_metrics::{FloatComparison, FloatReport, Limits, Settings, Verdict};
+use darkchunk_metrics::technique::TechniqueReport;
+use darkchunk_metrics::{FloatComparison, FloatLimits, FloatReport, Settings, Verdict};
 use serde::Serialize;
 
 use super::frames::{Element, Frames};
@@ -15,10 +16,18 @@ pub struct FoundFloats {
     pub data: Data,
     /// Which pixels counted, and the range that was given for PSNR.
     pub settings: Settings,
+    /// How the range was given.
+    pub range_from: &'static str,
+    /// No noise is known of real numbers, and all that asks for it is `None`, so that the object has the fields of [`Found`](super::Found).
+    pub noise_from: Option<&'static str>,
+    /// The frames of a sample: there is none.
+    pub sample: Option<Vec<u64>>,
+    /// The numbers of a technique: there is none.
+    pub technique: Option<TechniqueReport>,
     /// All numbers.
     pub report: FloatReport,
     /// What may be lost.
-    pub limits: Limits,
+    pub limits: FloatLimits,
     /// Whether that was kept.
     pub verdict: Verdict,
 }
@@ -49,6 +58,15 @@ fn compare<P: Element + Into<f64>>(work: &Work, progress: &mut dyn FnMut(Progres
     let mut comparison = FloatComparison::new(settings.clone()).map_err(setting)?;
     let totals = pass::every_pixel::<P, _>(work, &mut comparison, progress)?;
     let report = comparison.report();
-    let limits = work.options.limits.clone();
-    Ok(FoundFloats { data: Data::of(work, &totals), settings, report, verdict: limits.judge_floats(&report), limits })
+    Ok(FoundFloats {
+        data: Data::of(work, &totals),
+        settings,
+        range_from: if data_range.is_some() { "given" } else { "max - min of the reference" },
+        noise_from: None,
+        sample: None,
+        technique: None,
+        report,
+        limits: FloatLimits::from(&work.options.limits),
+        verdict: work.options.limits.judge_floats(&report),
+    })
 }

@@ -290,7 +290,7 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
     let (noise, noise_from) = match work.options.noise {
         Noise::Unknown => (None, "not given"),
         Noise::Model(model) => (Some(model), "given"),
-        Noise::Repeats => (Some(looked.noise()?), "from the frames of the sample"),
+        Noise::Repeats => (Some(looked.noise()?), from_repeats(work)),
     };
     let (data_range, range_from) = match work.options.data_range {
         Some(range) => (Some(range), "given"),
@@ -304,9 +304,10 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
     let technique = work.options.technique.as_ref();
     let technique = technique.map(|of| technique::every_frame::<P>(work, of, &settings)).transpose()?;
     let mut verdict = work.options.limits.judge(&report);
-    if let Some(technique) = &technique {
-        verdict.add(technique.judge(&work.options.limits));
-    }
+    verdict.add(match &technique {
+        Some(technique) => technique.judge(&work.options.limits),
+        None => work.options.limits.judge_missing_spots(&report),
+    });
     let tile_rms = comparison.tiles().sums().iter().map(|sums| sums.rms(noise.as_ref())).collect();
     Ok(Found {
         data: Data::of(work, &totals),
@@ -322,6 +323,14 @@ fn compare<P: Stored>(work: &Work, progress: &mut dyn FnMut(Progress)) -> Result
         histogram: comparison.sigma().map(|sigma| sigma.histogram()).unwrap_or_default(),
         previews,
     })
+}
+
+/// Where σ is from that was measured.
+fn from_repeats(work: &Work) -> &'static str {
+    match work.reference.reader.lossy_filter() {
+        Some(_) => "from the frames of the sample, which were stored with loss: doubtful, as that is in it",
+        None => "from the frames of the sample",
+    }
 }
 
 fn setting(error: darkchunk_metrics::Error) -> Error {

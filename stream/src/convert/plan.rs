@@ -320,7 +320,7 @@ pub(super) fn is_missing(library: &Library, FilterInfo { id, values, .. }: &Filt
 }
 
 /// Whether a filter takes something away.
-pub(super) fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
+pub(crate) fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
     match id {
         // Scale-offset keeps integers whose width it finds itself.
         6 => values.get(..2) != Some(&[2, 0]),

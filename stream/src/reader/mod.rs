@@ -43,6 +43,7 @@ use darkchunk_hdf5::Library;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{ChunkMap, StoredChunk, StoredDataset};
 
+use crate::convert::plan::is_lossy;
 use crate::{Error, Result};
 pub use frames::{Bins, Integrated, Reduced, Reduction, Regions, Sparse};
 use partial::Counts;
@@ -228,6 +229,12 @@ impl Reader {
     /// The numbers of the filters, in the order in which they are applied.
     pub fn filters(&self) -> impl Iterator<Item = u32> {
         self.dataset.filters().iter().map(|filter| filter.id)
+    }
+
+    /// The first filter that took something away, in words; `None` where there is none, and of a virtual dataset.
+    pub(crate) fn lossy_filter(&self) -> Option<String> {
+        let mut filters = self.dataset.filters().iter().cloned().map(darkchunk_hdf5::inspect::filter);
+        filters.find(is_lossy).map(|filter| filter.words)
     }
 
     /// Its chunks that are stored, as of the last refresh; `None` where they are not known.

@@ -2,7 +2,7 @@
 
 mod technique;
 
-use darkchunk_metrics::{Check, Verdict};
+use darkchunk_metrics::{Check, NOTHING_MEASURED, Verdict};
 use darkchunk_stream::compare::{Data, Found};
 
 use super::Names;
@@ -50,7 +50,9 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
     if broken.is_empty() {
         format!("PASSES: all {n} limits are kept")
     } else {
-        format!("FAILS: {} of {n} limits are broken: {names}", broken.len())
+        let nothing = broken.iter().find(|check| check.name == NOTHING_MEASURED);
+        let why = nothing.map_or(String::new(), |check| format!("; {}", check.text));
+        format!("FAILS: {} of {n} limits are broken: {names}{why}", broken.len())
     }
 }
 
