@@ -26,6 +26,22 @@ pub struct FilterInfo {
     pub plugin_from: Option<&'static str>,
 }
 
+impl FilterInfo {
+    /// Whether it takes something away.
+    #[must_use]
+    pub fn is_lossy(&self) -> bool {
+        match self.id {
+            // Scale-offset keeps integers whose width it finds itself.
+            6 => self.values.get(..2) != Some(&[2, 0]),
+            // ZFP and SZ may be without loss; that their parameters do not always say.
+            32013 | 32017 | 32024 => true,
+            36114 => self.values.first().is_some_and(|threshold| *threshold > 1),
+            36115 => self.values.first().is_some_and(|bound| *bound != 0),
+            _ => false,
+        }
+    }
+}
+
 /// The chunks of a dataset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChunkCount {
@@ -232,5 +248,20 @@ impl DatasetInfo {
     /// What a reader needs who has only HDF5: each filter's words and where its plugin comes from.
     pub fn plugins(&self) -> impl Iterator<Item = (&FilterInfo, &'static str)> {
         self.filters.iter().filter_map(|filter| Some((filter, filter.plugin_from?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_take_something_away_are_known() {
+        let of = |id, values: &[u32]| {
+            FilterInfo { id, values: values.to_vec(), words: String::new(), plugin_from: None }.is_lossy()
+        };
+        assert!(of(6, &[0, 3]) && of(6, &[2, 5]) && of(6, &[]) && of(32013, &[]) && of(32017, &[1]) && of(32024, &[]));
+        assert!(of(36114, &[20]) && of(36115, &[1, 3]));
+        assert!(!of(6, &[2, 0, 100]) && !of(1, &[4]) && !of(36114, &[1]) && !of(36115, &[0]));
     }
 }

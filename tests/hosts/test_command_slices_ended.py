@@ -361,6 +361,10 @@ def test_what_goes_wrong_before_the_first_slice_is_said(folder, library, tmp_pat
     few = ["slices", "run", folder / "data.h5", "-l", checks, "-o", to, "--isolate", "--memory", 0, "--", f"log={log}"]
     assert "MB of memory are too few" in " ".join(run(*few, code=2).split()) and log.read_text() == "complete 0\n"
     assert "no seconds" in run(*command(folder, library, to, "--isolate", "--time-limit", 0), code=2)
+    # The limit is for calls, and not for the start of the library.
+    slow = tmp_path / "slow.h5"
+    run(*command(folder, library, slow, "--isolate", "--time-limit", 2, told=["how=begin-slow"]))
+    assert is_whole(slow)
     assert "--isolate" in run(*command(folder, library, to, "--time-limit", 1), code=2)
     assert "no socket" in run("slices", "worker", code=2)
 

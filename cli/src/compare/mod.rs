@@ -117,14 +117,13 @@ impl Names {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let library = load::library().map_err(|error| error.to_string())?;
-    let (reference, reference_path) = open(&library, &arguments.reference)?;
+    let (reference, name) = open(&library, &arguments.reference)?;
     let element = reference.element();
     let is_float = element.class == ElementClass::Float;
     let is_compared = is_float || (element.is_integer() && element.n_bytes <= 4);
     if !is_compared {
         return Err(format!(
-            "{} has elements of {element}: compared are integers of 8, 16 or 32 bits, float32 and float64",
-            Input::parse(&arguments.reference).at(&reference_path)
+            "{name} has elements of {element}: compared are integers of 8, 16 or 32 bits, float32 and float64"
         ));
     }
     if is_float {
@@ -132,10 +131,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let options = options(&library, arguments, is_float)?;
     if arguments.sweep {
-        return sweep::run(arguments, reference, &reference_path, &options);
+        return sweep::run(arguments, reference, &name, &options);
     }
-    let (test, tested) = test(&library, arguments, &reference_path)?;
-    let names = Names { reference: Input::parse(&arguments.reference).at(&reference_path), test: tested.name() };
+    let (test, tested) = test(&library, arguments, &name.path)?;
+    let names = Names { reference: name, test: tested.name() };
     if is_float {
         return floats::run(arguments, reference, (test, &tested, &names), &options, &library);
     }
@@ -199,7 +198,7 @@ fn test(library: &Library, arguments: &Arguments, reference_path: &str) -> Resul
     let is_whole = Input::parse(text).path == "/";
     let opened =
         if is_whole { open_input(library, &same).or_else(|_| open(library, text)) } else { open(library, text) };
-    let (reader, path) = opened?;
+    let (reader, Name { path, .. }) = opened?;
     Ok((Test::Dataset(Box::new(reader)), Tested::Dataset(Input { path, ..same })))
 }
 
@@ -282,21 +281,26 @@ fn all_of(library: &Library, text: &str) -> Result<(ElementType, Vec<u8>), Strin
     Ok((reader.element(), bytes))
 }
 
-/// A reader of what is meant, and the dataset's path.
-fn open(library: &Library, text: &str) -> Result<(Reader, String), String> {
+/// A reader of what is meant, and what it is called.
+fn open(library: &Library, text: &str) -> Result<(Reader, Name), String> {
     open_input(library, &Input::parse(text))
 }
 
-fn open_input(library: &Library, input: &Input) -> Result<(Reader, String), String> {
+fn open_input(library: &Library, input: &Input) -> Result<(Reader, Name), String> {
     let file = input.open(library)?;
-    let path = input.largest(library, &file)?;
-    let failed = |error: darkchunk_stream::Error| format!("{}: {error}", input.at(&path));
-    let reader = Reader::open_whole(library, file.id(), &path, darkchunk_stream::Options::default()).map_err(failed)?;
-    Ok((reader, path.clone()))
+    let name = input.at(&input.largest(library, &file)?);
+    let options = darkchunk_stream::Options::default();
+    let reader =
+        Reader::open_whole(library, file.id(), &name.path, options).map_err(|error| format!("{name}: {error}"))?;
+    Ok((reader, name))
 }
 
+/// One object; what `found` does not have, as of real numbers no noise is known, is null.
 fn as_json(names: &Names, data: &Data, found: serde_json::Result<Value>) -> Result<String, String> {
     let mut object = json!({
+        "noise_from": null,
+        "sample": null,
+        "technique": null,
         "verb": "compare",
         "schema": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),

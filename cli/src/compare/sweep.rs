@@ -9,7 +9,7 @@ use serde_json::json;
 use super::arguments::Codec;
 use super::text::number;
 use super::{Arguments, Names, SCHEMA, applied, as_json, html, n_bytes, plot};
-use crate::input::Input;
+use crate::input::Name;
 use crate::output::{print, progress, shown, wrapped};
 use crate::{Found, Outcome};
 
@@ -22,7 +22,7 @@ const BETAS: [&str; 8] = ["1/4", "1/2", "3/4", "1", "3/2", "2", "3", "4"];
 /// Counts, the smallest first: where nothing is known of σ.
 const COUNTS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options: &Options) -> Outcome {
+pub(super) fn run(arguments: &Arguments, reference: Reader, name: &Name, options: &Options) -> Outcome {
     let codecs = match &arguments.codec[..] {
         [] => CODECS.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
         codecs => codecs.to_vec(),
@@ -41,7 +41,6 @@ pub(super) fn run(arguments: &Arguments, reference: Reader, path: &str, options:
     };
     let sweep = compare::sweep(reference, &codecs, &bounds, arguments.chunk_frames, options, &mut show);
     bar.finish_and_clear();
-    let name = Input::parse(&arguments.reference).at(path);
     let sweep = sweep.map_err(|error| format!("{name}: {error}"))?;
     let names = |test: &str| Names { reference: name.clone(), test: test.to_owned() };
     if let Some(file) = &arguments.html {

@@ -1,6 +1,5 @@
 //! The comparison of real numbers: every pixel, and no sample, as no noise is known.
 
-use darkchunk_metrics::technique::TechniqueReport;
 use darkchunk_metrics::{FloatComparison, FloatLimits, FloatReport, Settings, Verdict};
 use serde::Serialize;
 
@@ -18,12 +17,6 @@ pub struct FoundFloats {
     pub settings: Settings,
     /// How the range was given.
     pub range_from: &'static str,
-    /// No noise is known of real numbers, and all that asks for it is `None`, so that the object has the fields of [`Found`](super::Found).
-    pub noise_from: Option<&'static str>,
-    /// The frames of a sample: there is none.
-    pub sample: Option<Vec<u64>>,
-    /// The numbers of a technique: there is none.
-    pub technique: Option<TechniqueReport>,
     /// All numbers.
     pub report: FloatReport,
     /// What may be lost.
@@ -62,9 +55,6 @@ fn compare<P: Element + Into<f64>>(work: &Work, progress: &mut dyn FnMut(Progres
         data: Data::of(work, &totals),
         settings,
         range_from: if data_range.is_some() { "given" } else { "max - min of the reference" },
-        noise_from: None,
-        sample: None,
-        technique: None,
         report,
         limits: FloatLimits::from(&work.options.limits),
         verdict: work.options.limits.judge_floats(&report),

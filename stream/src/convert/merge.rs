@@ -11,7 +11,7 @@ use darkchunk_hdf5::{File, Library, OpenDataset};
 
 use super::blocks::Blocks;
 use super::keep::Kept;
-use super::plan::{self, Rules, is_lossy, is_missing};
+use super::plan::{self, Rules, is_missing};
 use super::spec::{Loss, Spec};
 use crate::Result;
 
@@ -74,7 +74,7 @@ pub(super) fn as_stored(info: &DatasetInfo) -> Vec<(u32, Vec<u32>)> {
 
 /// The filters of what is decoded and encoded: none where the sources have none, and what HDF5 itself has stays.
 fn usual(library: &Library, info: &DatasetInfo, is_known: bool) -> Vec<(u32, Vec<u32>)> {
-    let known = |filter: &FilterInfo| matches!(filter.id, 1..=3) && !is_lossy(filter) && !is_missing(library, filter);
+    let known = |filter: &FilterInfo| matches!(filter.id, 1..=3) && !filter.is_lossy() && !is_missing(library, filter);
     if is_known && info.filters.iter().all(known) {
         return as_stored(info);
     }

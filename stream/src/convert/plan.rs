@@ -218,7 +218,7 @@ pub(super) fn asked(
     if loss != Loss::None && !rules.lossy {
         return Err("this changes pixels: --lossy allows it".to_owned());
     }
-    if let Some(before) = info.filters.iter().find(|filter| is_lossy(filter))
+    if let Some(before) = info.filters.iter().find(|filter| filter.is_lossy())
         && loss != Loss::None
         && !rules.force
     {
@@ -317,32 +317,4 @@ fn check_filters(library: &Library, path: &str, info: &DatasetInfo) -> Result<()
 pub(super) fn is_missing(library: &Library, FilterInfo { id, values, .. }: &FilterInfo) -> bool {
     let chain = Chain::new([(*id, &values[..])]);
     chain.is_ok_and(|chain| chain.unknown().is_some()) && !inspect::has_filter(library, *id)
-}
-
-/// Whether a filter takes something away.
-pub(crate) fn is_lossy(FilterInfo { id, values, .. }: &FilterInfo) -> bool {
-    match id {
-        // Scale-offset keeps integers whose width it finds itself.
-        6 => values.get(..2) != Some(&[2, 0]),
-        // ZFP and SZ may be without loss; that their parameters do not always say.
-        32013 | 32017 | 32024 => true,
-        36114 => values.first().is_some_and(|threshold| *threshold > 1),
-        36115 => values.first().is_some_and(|bound| *bound != 0),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_that_take_something_away_are_known() {
-        let of = |id, values: &[u32]| {
-            is_lossy(&FilterInfo { id, values: values.to_vec(), words: String::new(), plugin_from: None })
-        };
-        assert!(of(6, &[0, 3]) && of(6, &[2, 5]) && of(6, &[]) && of(32013, &[]) && of(32017, &[1]) && of(32024, &[]));
-        assert!(of(36114, &[20]) && of(36115, &[1, 3]));
-        assert!(!of(6, &[2, 0, 100]) && !of(1, &[4]) && !of(36114, &[1]) && !of(36115, &[0]));
-    }
 }

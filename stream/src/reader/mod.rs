@@ -42,8 +42,8 @@ use darkchunk::element::ElementType;
 use darkchunk_hdf5::Library;
 use darkchunk_hdf5::api::Hid;
 use darkchunk_hdf5::chunk_map::{ChunkMap, StoredChunk, StoredDataset};
+use darkchunk_hdf5::inspect::{self, FilterInfo};
 
-use crate::convert::plan::is_lossy;
 use crate::{Error, Result};
 pub use frames::{Bins, Integrated, Reduced, Reduction, Regions, Sparse};
 use partial::Counts;
@@ -233,8 +233,8 @@ impl Reader {
 
     /// The first filter that took something away, in words; `None` where there is none, and of a virtual dataset.
     pub(crate) fn lossy_filter(&self) -> Option<String> {
-        let mut filters = self.dataset.filters().iter().cloned().map(darkchunk_hdf5::inspect::filter);
-        filters.find(is_lossy).map(|filter| filter.words)
+        let mut filters = self.dataset.filters().iter().cloned().map(inspect::filter);
+        filters.find(FilterInfo::is_lossy).map(|filter| filter.words)
     }
 
     /// Its chunks that are stored, as of the last refresh; `None` where they are not known.

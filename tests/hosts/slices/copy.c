@@ -1,6 +1,6 @@
 /*
  * Copies slices along axis=1 of 3, and their means. It waits, writes down which slices it is called for, and crashes as it is told:
- * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|thread-exit0|stop|fail at slice at=N, how=begin or begin-exit0 in h5io_init,
+ * wait=MICROSECONDS, seen=FILE, how=abort|segfault|hang|babble|exit|exit0|thread-exit0|stop|fail at slice at=N, how=begin, begin-exit0 or begin-slow in h5io_init,
  * block=N slices a call, after=N with so many slices after each, of which nothing is made,
  * gate=FILE: while it is there, slices from the number on that is in it wait after they are written down.
  */
@@ -48,6 +48,9 @@ static int h5io_init(void **context, const h5io_global_param_t *param, int *n_in
     }
     if (is(state, "begin-exit0")) {
         exit(0);
+    }
+    if (is(state, "begin-slow")) {
+        sleep(3);
     }
     return 0;
 }
