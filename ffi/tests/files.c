@@ -27,6 +27,10 @@ static void name_files(const char *master) {
     for (int i = 0; i < N_NAMES; i++) {
         snprintf(NAMES[i], sizeof NAMES[i], "%.*s%s", (int)(strlen(master) - 3), master, ends[i]);
         remove(NAMES[i]);
+        /* A run that was ended in the middle has left journals, and a recording that did not finish is not replaced. */
+        char journal[sizeof NAMES + 10];
+        snprintf(journal, sizeof journal, "%s.journal", NAMES[i]);
+        remove(journal);
     }
 }
 

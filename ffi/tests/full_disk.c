@@ -128,6 +128,8 @@ int main(int argc, char **argv) {
     chunk.element = DC_INT16;
     chunk.height = HEIGHT;
     chunk.width = WIDTH;
+    /* Under valgrind fewer rooms do. */
+    const int is_sample = getenv("DARKCHUNK_SAMPLE") != NULL;
     int n_failures = 0;
     for (int drle = 0; drle < 2; drle++) {
         chunk.filter = drle ? DC_DRLE : DC_NO_FILTER;
@@ -135,12 +137,12 @@ int main(int argc, char **argv) {
         chunk.n_values = drle ? 1 : 0;
         for (size_t n_frames = 1; n_frames <= PER_CHUNK; n_frames += 2) {
             chunk.n_frames = n_frames;
-            for (rlim_t room = 0; room < 20000; room += 4321) {
+            for (rlim_t room = 0; room < 20000; room += is_sample ? 3 * 4321 : 4321) {
                 n_failures += record(name, &chunk, room, 0) + record(name, &chunk, room, 1);
             }
         }
     }
-    CHECK(n_failures > 100);
+    CHECK(n_failures > (is_sample ? 40 : 100));
     printf("%d failures\n", n_failures);
     return 0;
 }

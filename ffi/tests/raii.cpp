@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <set>
+#include <string>
 #include <vector>
 
 #define CHECK(good)                                                                  \
@@ -20,6 +21,8 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     const std::uint32_t threshold = 20;
     const dc_hdf5 hdf5 = dc_hdf5_from_headers();
+    // A run that was ended in the middle has left a journal, and a recording that did not finish is not replaced.
+    std::remove((std::string(argv[1]) + ".journal").c_str());
     const hid_t file = H5Fcreate(argv[1], H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     dc_chunk chunk = DC_CHUNK_INIT;
     chunk.element = DC_UINT16;

@@ -93,5 +93,6 @@ fn every_flushed_frame_survives_the_kill_of_its_writer() {
         assert!(is_there || in_flush, "flush {flush_frames}, killed after {delay:?}: {promised} frames were promised");
         n_lost += usize::from(!is_there);
     }
-    assert!(n_lost * 10 <= n_kills, "{n_lost} of {n_kills}: HDF5 splits nodes in one flush of 32");
+    // Mostly none: one more than a tenth, as few kills say little.
+    assert!(n_lost <= 1 + n_kills / 10, "{n_lost} of {n_kills}: HDF5 splits nodes in one flush of 32");
 }

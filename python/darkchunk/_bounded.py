@@ -48,9 +48,11 @@ def _below(exact: Fraction, most: int) -> Fraction:
 def _halves(value: Any, what: str) -> tuple[int, int]:
     """A float64 as two parameters, the lower half first."""
     try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{what} is a number, not {value!r}") from None
+        number = float(value) if isinstance(value, Real) else None
+    except OverflowError:
+        number = None
+    if number is None:
+        raise TypeError(f"{what} is a number, not {value!r}")
     if not 0 <= number < math.inf:
         raise ValueError(f"{what} is {value}: give a finite one from 0 on")
     low, high = struct.unpack("<II", struct.pack("<d", number))
@@ -109,6 +111,8 @@ class Bounded(Filter):
     ) -> None:
         if sum(bound is not None for bound in (absolute, noise, relative)) > 1:
             raise ValueError("give one of absolute, noise and relative, not both or more")
+        if noise is None and (gain != 1 or offset != 0 or variance != 0):
+            raise ValueError("gain, offset and variance say what the noise is: give a bound by it, noise=1 for example")
         slots = [0] * _N_SLOTS
         config: dict[str, Any] = {}
         if isinstance(absolute, Integral) and 0 <= absolute < _UINT32:
@@ -122,6 +126,8 @@ class Bounded(Filter):
             slots[:3] = 2, ratio.numerator, ratio.denominator
         if relative is not None:
             slots[:3] = 4, *_halves(relative, "relative")
+            if relative >= 1:
+                raise ValueError(f"relative is {relative}: give a share of the range, 0.01 for a hundredth")
             config["relative"] = float(relative)
         if gain != 1:
             config["gain"] = ratio = _ratio(gain, "gain")

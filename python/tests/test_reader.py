@@ -616,8 +616,8 @@ with h5py.File(sys.argv[1], "w") as file:
         file["a"].id.write_direct_chunk((index, 0, 0), chunk, mask)
 dataset = darkchunk.open(sys.argv[1], "a", threads=1)
 timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-timer.start()
 try:
+    timer.start()
     dataset[:300, ::1, ::1]
     # The signal may come now.
     timer.join()

@@ -315,8 +315,11 @@ def test_a_recording_is_looked_at_by_another_thread_while_it_goes_on(tmp_path):
             recorder.preview([1], seconds=0.01)
 
         def look():
-            found.append(recorder.preview([20, 200], n_frames=7, seconds=60))
-            stop.set()
+            try:
+                found.append(recorder.preview([20, 200], n_frames=7, seconds=60))
+            finally:
+                # Also where it fails: frames are pushed until then.
+                stop.set()
 
         looking = threading.Thread(target=look)
         looking.start()

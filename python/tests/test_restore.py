@@ -58,8 +58,9 @@ def test_every_frame_that_was_written_comes_back(left, tmp_path):
         darkchunk.restore(file, tmp_path / "new.h5")
     check(file, n_written, darkchunk.restore(file))
     assert {path.name for path in tmp_path.iterdir()} == {"run.h5", "new.h5", "run.h5.left", "run.h5.left.journal"}
-    with pytest.raises(darkchunk.Error, match="journal"):
-        darkchunk.restore(tmp_path / "new.h5", tmp_path / "other.h5")
+    for to in (tmp_path / "other.h5", None):
+        with pytest.raises(darkchunk.Error, match="journal.*is not there.*nothing to restore"):
+            darkchunk.restore(tmp_path / "new.h5", to)
 
 
 def test_a_recorder_beside_a_left_journal_is_refused_and_told_what_to_type(left, tmp_path):

@@ -204,8 +204,9 @@ def test_a_camera_of_gentl_is_recorded_by_its_frame_numbers(tmp_path):
         assert data.shape == (len(status), 400, 400) and (status == 1).sum() == 60
         assert (status == 0).sum() == found["missing"]
         stored = np.flatnonzero(status == 1)
-        # A ball that moves, before a white ground.
-        assert all(data[number].any() for number in stored) and (data[stored[0]] != data[stored[-1]]).any()
+        # A ball that moves, before a white ground. With frames missing it may be where it was at some time.
+        assert all(data[number].any() for number in stored)
+        assert any((data[stored[0]] != data[number]).any() for number in stored[1:])
         assert (np.diff(file[f"{NAME}_darkchunk/host_time"][:][stored]) > 0).all()
 
 

@@ -183,18 +183,33 @@ fn parameters_of_every_length_and_with_any_value_are_an_error_or_a_whole_chunk()
     }
 }
 
-/// Eight times the input may take eight times the work, and what a measurement is off by; not sixty-four times.
+/// Eight times the input may take eight times the work, and what a measurement is off by; not sixty-four times. `seconds` measures the short
+/// input, or the long one.
+#[cfg(target_os = "linux")]
+fn assert_linear(name: &str, mut seconds: impl FnMut(usize) -> f64) {
+    let mut least = [f64::MAX; 2];
+    // Another program that has the caches or the processor's other half makes some measurements worse, for a while even all of them.
+    for _ in 0..20 {
+        for which in [0, 1].repeat(4) {
+            least[which] = least[which].min(seconds(which));
+        }
+        if least[1] <= 24.0 * least[0] + 2e-3 {
+            return;
+        }
+    }
+    panic!("{name}: {:.6} s, then {:.6} s for eight times the length", least[0], least[1]);
+}
+
+/// The lengths of the short and the long input.
+#[cfg(target_os = "linux")]
+const LENGTHS: [usize; 2] = [8 << 10, 64 << 10];
+
 #[cfg(target_os = "linux")]
 #[test]
 fn time_is_linear_in_the_length_of_hostile_input() {
     for (name, filter, cd_values, make) in growing::FAMILIES {
-        let time = |n: usize| {
-            let bytes = make(n);
-            let seconds = |_| growing::processor_seconds(|| drop(decode(*filter, cd_values, &bytes, 0)));
-            (0..5).map(seconds).fold(f64::MAX, f64::min)
-        };
-        let (small, large) = (time(8 << 10), time(64 << 10));
-        assert!(large <= 24.0 * small + 2e-3, "{name}: {small:.6} s, then {large:.6} s for eight times the length");
+        let inputs = LENGTHS.map(make);
+        assert_linear(name, |which| growing::processor_seconds(|| drop(decode(*filter, cd_values, &inputs[which], 0))));
     }
 }
 
@@ -223,16 +238,13 @@ fn salvage(filter: u32, cd_values: &[u32], bytes: &[u8], dst: &mut [u8]) {
 #[test]
 fn the_time_of_salvage_is_linear_in_the_length_of_hostile_input() {
     for (name, filter, cd_values, make) in growing::FAMILIES {
-        let time = |n: usize, kind: usize| {
-            let bytes = &damaged(&make(n))[kind];
-            let mut dst = room(*filter, cd_values, &make(n));
-            let seconds = |_| growing::processor_seconds(|| salvage(*filter, cd_values, bytes, &mut dst));
-            (0..3).map(seconds).fold(f64::MAX, f64::min)
-        };
         for kind in 0..3 {
-            let (small, large) = (time(8 << 10, kind), time(64 << 10, kind));
-            let times = format!("{small:.6} s, then {large:.6} s for eight times the length");
-            assert!(large <= 24.0 * small + 2e-3, "{name}, damage {kind}: {times}");
+            let damaged = |n: usize| damaged(&make(n))[kind].clone();
+            let mut inputs = LENGTHS.map(|n| (damaged(n), room(*filter, cd_values, &make(n))));
+            assert_linear(&format!("{name}, damage {kind}"), |which| {
+                let (bytes, dst) = &mut inputs[which];
+                growing::processor_seconds(|| salvage(*filter, cd_values, bytes, dst))
+            });
         }
     }
 }

@@ -1,8 +1,11 @@
 """`examples/aravis_recorder.c`: a GenICam camera in the program, and a GigE Vision camera whose packets get lost on the way."""
 
+import contextlib
+import fcntl
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -56,6 +59,14 @@ def check(file, found):
     return frames, stored
 
 
+@contextlib.contextmanager
+def the_port():
+    """The port of cameras of GigE Vision is for one at a time: other tests of this machine that have it are awaited."""
+    with open(Path(tempfile.gettempdir()) / "darkchunk-tests-port-3956", "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_listening():
     """Whether somebody has the port of cameras of GigE Vision, 3956."""
     lines = Path("/proc/net/udp").read_text().splitlines()[1:]
@@ -64,10 +75,10 @@ def is_listening():
 
 def test_a_camera_in_the_program_is_recorded_without_a_loss(program, tmp_path):
     # Its numbers begin with 65401: they pass the end of what GigE Vision counts to. Where the program does not run for the time of its 64
-    # buffers, the camera does not wait for it: then once more.
-    for attempt in range(10):
+    # buffers, the camera does not wait for it: then once more, and more slowly on a machine that is busy for long.
+    for attempt, rate in enumerate([300] * 5 + [100] * 3 + [20] * 3):
         file = tmp_path / f"{attempt}.h5"
-        found = record(program, "Fake_1", 200, file, 300)
+        found = record(program, "Fake_1", 200, file, rate)
         losses = (found["incomplete"], found["lost"], found["missing"])
         if losses == (0, 0, 0):
             break
@@ -81,13 +92,20 @@ def test_a_camera_in_the_program_is_recorded_without_a_loss(program, tmp_path):
 
 @pytest.mark.skipif(SERVER is None, reason="no arv-fake-gv-camera-0.8: apt-get install aravis-tools-cli")
 def test_frames_that_a_network_has_torn_are_missing_as_the_source_counts_them(program, tmp_path):
-    with subprocess.Popen([SERVER, "-i", "127.0.0.1", "-s", "GV01"], stdout=subprocess.DEVNULL) as camera:
+    with the_port(), subprocess.Popen([SERVER, "-i", "127.0.0.1", "-s", "GV01"], stdout=subprocess.DEVNULL) as camera:
         try:
             end = time.monotonic() + 120
             while not is_listening() and time.monotonic() < end:
                 time.sleep(0.05)
-            found = record(program, "Aravis-Fake-GV01", 60, tmp_path / "run.h5", 100)
+            assert is_listening() and camera.poll() is None
+            # The program waits 0.3 s for what was on its way when it stops the camera. On a busy machine a frame may
+            # come later, which the source counts all the same: then once more.
+            for attempt in range(5):
+                file = tmp_path / f"{attempt}.h5"
+                found = record(program, "Aravis-Fake-GV01", 60, file, 100)
+                if (found["stored"], found["incomplete"]) == (found["source_completed"], found["source_incomplete"]):
+                    break
         finally:
             camera.kill()
     assert found["stored"] == found["source_completed"]
-    check(tmp_path / "run.h5", found)
+    check(file, found)

@@ -1,6 +1,7 @@
 """`darkchunk slices` that is killed, whose disk is full, whose library crashes or hangs, and which is several processes."""
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -106,10 +107,8 @@ def test_a_rank_that_is_killed_goes_on_to_the_same_bytes(folder, library, tmp_pa
     seen, gate = tmp_path / "seen", tmp_path / "gate"
     told = ["wait=20000", f"seen={seen}", f"gate={gate}"]
     one = lambda to: command(folder, library, to, "--rank", "1/3", "--resume", told=told)
-    began = time.monotonic()
-    whole = tmp_path / "whole.h5"
+    whole, part = tmp_path / "whole.h5", "whole_000001.h5"
     run(*one(whole))
-    seconds, part = time.monotonic() - began, "whole_000001.h5"
     expected, slices = (tmp_path / part).read_bytes(), sorted(written_down(seen))
     seed = random.randrange(1 << 30) if IS_PROOF else 22
     print(f"seed {seed}")
@@ -120,14 +119,19 @@ def test_a_rank_that_is_killed_goes_on_to_the_same_bytes(folder, library, tmp_pa
         # It does not end before it is killed.
         gate.write_text(str(slices[-1]))
         process = start(one(to))
-        time.sleep(moments.uniform(0.1 * seconds, 0.9 * seconds))
+        # By what it has done, and not by the clock: how fast it is depends on what else the machine does. The first
+        # time in the middle.
+        n_begun = moments.randint(1, len(slices)) if number else len(slices) // 2
+        wait_until(lambda: len(written_down(seen)) >= n_begun, process)
+        time.sleep(moments.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         gate.unlink()
         n_before, end = len(written_down(seen)), noted(tmp_path, f"out{number}_000001.h5")
         left = {path: path.read_bytes() for path in tmp_path.glob(f".out{number}*")}
-        # The first slab is noted at once, and before there is memory for two more. How many others are depends on the time that it takes.
-        assert n_before < 16 or end >= slices[8], (number, n_before, end)
+        # There is memory for two slabs, of 8 slices at most: before a third one is begun the first is noted. How many
+        # others are depends on the time that it takes.
+        assert n_before <= 16 or end > slices[0], (number, n_before, end)
         run(*one(to))
         assert (tmp_path / f"out{number}_000001.h5").read_bytes() == expected, number
         found = written_down(seen)
@@ -234,8 +238,8 @@ CRASHES = [
 @pytest.mark.skipif(sys.platform == "win32", reason="--isolate needs Linux or macOS")
 @pytest.mark.parametrize("how,words", CRASHES)
 def test_a_library_that_crashes_costs_its_slice(folder, library, tmp_path, how, words):
-    # Longer than a call can take of a library that is well.
-    isolated, to = ["--isolate", "--time-limit", 3 if how == "hang" else 100], tmp_path / "out.h5"
+    # Longer than a call can take of a library that is well, also on a busy machine.
+    isolated, to = ["--isolate", "--time-limit", 6 if how == "hang" else 100], tmp_path / "out.h5"
     before = left_in_memory()
     text = " ".join(run(*command(folder, library, to, *isolated, told=[f"how={how}", "at=100"]), code=2).split())
     assert "slice 100: " in text and words in text and ("up to slice 96" in text or "up to slice 100" in text), text
@@ -361,10 +365,14 @@ def test_what_goes_wrong_before_the_first_slice_is_said(folder, library, tmp_pat
     few = ["slices", "run", folder / "data.h5", "-l", checks, "-o", to, "--isolate", "--memory", 0, "--", f"log={log}"]
     assert "MB of memory are too few" in " ".join(run(*few, code=2).split()) and log.read_text() == "complete 0\n"
     assert "no seconds" in run(*command(folder, library, to, "--isolate", "--time-limit", 0), code=2)
-    # The limit is for calls, and not for the start of the library.
-    slow = tmp_path / "slow.h5"
-    run(*command(folder, library, slow, "--isolate", "--time-limit", 2, told=["how=begin-slow"]))
-    assert is_whole(slow)
+    # The limit is for calls, and not for the start of the library. On a busy machine a call may be kept for so long:
+    # then once more.
+    for number in range(5):
+        slow = tmp_path / f"slow{number}.h5"
+        text = run(*command(folder, library, slow, "--isolate", "--time-limit", 2, told=["how=begin-slow"]), code=None)
+        if "within the time limit" not in " ".join(text.split()):
+            break
+    assert slow.exists() and is_whole(slow), text
     assert "--isolate" in run(*command(folder, library, to, "--time-limit", 1), code=2)
     assert "no socket" in run("slices", "worker", code=2)
 
@@ -424,6 +432,23 @@ def shim(folder, name, compiler):
     return to
 
 
+def wait_for_the_dead(folder, name):
+    """Until no process that was killed has a manifest of this file any more: one that waits for the disk is there for
+    some moments."""
+
+    def is_locked(manifest):
+        with contextlib.suppress(FileNotFoundError), manifest.open("rb+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    end = time.monotonic() + 60
+    while any(map(is_locked, folder.glob(f".{name}*.slabs"))) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def under_mpi(launcher, with_shim, arguments, n=3):
     command = [*launcher, "-n", str(n), str(COMMAND), *map(str, arguments)]
     done = subprocess.run(command, env=environment(DARKCHUNK_MPI=str(with_shim)), capture_output=True, text=True, timeout=300)
@@ -465,6 +490,7 @@ def test_all_processes_of_mpi_end_with_the_worst_error(folder, library, tmp_path
     told = ["how=abort", "at=100"]
     code, text = under_mpi(launcher, with_shim, command(folder, library, dying, told=told))
     assert code not in (0, 1) and not dying.exists()
+    wait_for_the_dead(tmp_path, "dying")
     more = ["--resume", "--isolate", "--keep-going"]
     code, text = under_mpi(launcher, with_shim, command(folder, library, dying, *more, told=told))
     assert code == 1 and results(dying)[2].sum() == 2, text

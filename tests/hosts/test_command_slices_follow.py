@@ -111,10 +111,14 @@ def test_slices_come_as_they_are_written_and_the_file_is_as_of_a_run_afterwards(
 
 def test_a_writer_that_closes_the_file_from_frame_to_frame_is_followed_for_a_time(library, tmp_path):
     path, to = tmp_path / "run.h5", tmp_path / "out.h5"
-    writing = writer(path, "old")
+    writing = writer(path, "old", waits=[1])
     wait_for(path, writing)
     # Longer than the writer can be kept from its next frame.
     following = start(command(path, library, to, "--follow", "--idle", 8))
+    # The writer goes on when it was seen, which is where it has the file open. One that was not seen is looked for by
+    # its lock, which HDF5 cannot have at that moment: then the writer could not open the file again.
+    assert following.stdout.readline(), "it has ended"
+    (tmp_path / "run.h5.1").touch()
     assert writing.wait(timeout=300) == 0
     text = " ".join(following.communicate(timeout=300)[0].split())
     assert following.returncode == 0 and "it has not grown for 8 s" in text and f"{N} slices done" in text, text
@@ -193,7 +197,9 @@ def test_what_cannot_be_followed_is_said(library, tmp_path):
     writing.wait()
     with h5py.File(tmp_path / "one.h5", "w") as file:
         file["data"] = np.zeros((5, 6, 7), "u2")
-    text = " ".join(run(*command(tmp_path / "one.h5", library, to, "--follow"), code=2).split())
+    # Somebody has it open to write: else it may be taken for finished before it is looked at, and is no error then.
+    with open(tmp_path / "one.h5", "rb+"):
+        text = " ".join(run(*command(tmp_path / "one.h5", library, to, "--follow"), code=2).split())
     assert "cannot be followed: it is not stored in chunks" in text
     assert "cannot be used with" in run(*command(path, library, to, "--follow", "--parts", 2), code=2)
     assert "--follow" in run(*command(path, library, to, "--idle", 2), code=2)

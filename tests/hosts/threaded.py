@@ -35,11 +35,20 @@ def settled(before):
     return n_tasks()
 
 
+def clocks():
+    """This thread's seconds of the processor, and those of all threads at the same moment: once more where anything
+    came between the two, such as an interrupt, whose time would be taken for that of other threads."""
+    while True:
+        own, all_of_it, after = time.thread_time(), time.process_time(), time.thread_time()
+        if after - own < 5e-5:
+            return own, all_of_it
+
+
 def helped(work):
     """How many seconds of the processor other threads than this one have worked on `work`, and the seconds in all."""
-    own, all_of_it = time.thread_time(), time.process_time()
+    own, all_of_it = clocks()
     work()
-    own, all_of_it = time.thread_time() - own, time.process_time() - all_of_it
+    own, all_of_it = (now - before for now, before in zip(clocks(), (own, all_of_it)))
     return all_of_it - own, all_of_it
 
 

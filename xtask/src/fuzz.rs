@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let mut outcomes = Vec::new();
     for target in chosen {
         println!("\n== {target}");
-        let outcome = fuzz(&target, options.seconds)?;
+        let outcome = fuzz(&target, options.seconds, ANY_SEED)?;
         outcomes.push((target, outcome));
     }
     print!("{}", table(&outcomes));
@@ -192,9 +192,12 @@ fn seeds() -> Result {
     run_program(&mut maker)
 }
 
+/// libFuzzer takes another one each time.
+pub(crate) const ANY_SEED: u32 = 0;
+
 /// One target for so many seconds. What libFuzzer says is passed on, but for a line at every new input.
-pub(crate) fn fuzz(target: &str, seconds: u32) -> Result<Outcome> {
-    let mut command = command(target, seconds)?;
+pub(crate) fn fuzz(target: &str, seconds: u32, seed: u32) -> Result<Outcome> {
+    let mut command = command(target, seconds, seed)?;
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| not_started(&command, &e))?;
     let mut outcome = Outcome::default();
     if let Some(stderr) = child.stderr.take() {
@@ -211,13 +214,13 @@ pub(crate) fn fuzz(target: &str, seconds: u32) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn command(target: &str, seconds: u32) -> Result<Command> {
+fn command(target: &str, seconds: u32, seed: u32) -> Result<Command> {
     let corpus = folder("corpus", target);
     fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
     let mut command = cargo_fuzz("run")?;
     command.arg(target).arg(corpus).arg(folder("seeds", target)).arg("--");
     command.args([format!("-max_total_time={seconds}"), format!("-max_len={MAX_INPUT_BYTES}")]);
-    command.args(["-print_final_stats=1", "-timeout=20"]);
+    command.args(["-print_final_stats=1", "-timeout=20", &format!("-seed={seed}")]);
     Ok(command)
 }
 

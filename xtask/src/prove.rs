@@ -164,7 +164,7 @@ fn sound(tally: &mut Tally) -> Result {
 }
 
 fn fuzz(tally: &mut Tally) -> Result {
-    test::fuzzing(tally, FUZZ_SECONDS);
+    test::fuzzing(tally, FUZZ_SECONDS, crate::fuzz::ANY_SEED);
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use super::failed;
+use super::unopened;
 use crate::{Error, Result};
 
 /// How a journal is opened by the one that writes to it.
@@ -41,7 +41,7 @@ pub(super) fn of_left(path: &Path) -> Result<File> {
     match File::options().read(true).write(cfg!(windows)).open(path) {
         Ok(file) => take(&file, path).map(|()| file),
         Err(error) if cfg!(windows) && error.raw_os_error() == Some(SHARING_VIOLATION) => Err(is_written(path)),
-        Err(error) => Err(failed(path, &error)),
+        Err(error) => Err(unopened(path, &error)),
     }
 }
 

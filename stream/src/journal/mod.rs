@@ -272,6 +272,16 @@ fn begin(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Of a journal that something was to be restored from.
+fn unopened(path: &Path, error: &std::io::Error) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return failed(path, error);
+    }
+    let reason = "it is not there: a recording that is closed leaves none, and there is nothing to restore. Of a damaged file without a \
+                  journal the command `darkchunk recover` saves what is whole";
+    Error::Journal { path: path.display().to_string(), reason: reason.to_owned() }
+}
+
 fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::Journal { path: path.display().to_string(), reason: error.to_string() }
 }

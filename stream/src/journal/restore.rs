@@ -10,7 +10,7 @@ use darkchunk_hdf5::{ChunkWriter, Column, Columns, Dataset, FrameStatus, Group a
 
 use super::locate::Finder;
 use super::record::{Chunk, Record, Series, fill};
-use super::{MAGIC, failed, path_of};
+use super::{MAGIC, failed, path_of, unopened};
 use crate::recover::Watch;
 use crate::{Error, Result};
 
@@ -152,7 +152,7 @@ fn can_be(series: &Series, chunk: &Chunk) -> bool {
 fn each_record(file: &Path, mut take: impl FnMut(Record) -> Result<()>) -> Result<u64> {
     let path = path_of(file);
     let cannot = |error: std::io::Error| failed(&path, &error);
-    let journal = File::open(&path).map_err(cannot)?;
+    let journal = File::open(&path).map_err(|error| unopened(&path, &error))?;
     let n_bytes = journal.metadata().map_err(cannot)?.len();
     let (mut journal, mut magic) = (BufReader::with_capacity(1 << 16, journal), MAGIC);
     if !fill(&mut journal, &mut magic).map_err(cannot)? || magic != MAGIC {

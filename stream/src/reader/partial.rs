@@ -121,7 +121,10 @@ impl Indices {
         let mut kept = self.kept();
         if kept.n_bytes + index.memory() <= MAX_INDEX_BYTES {
             kept.n_bytes += index.memory();
-            kept.chunks.insert(chunk.address, (chunk.n_bytes, Arc::new(index)));
+            // Another thread may have walked the same chunk meanwhile.
+            if let Some((_, other)) = kept.chunks.insert(chunk.address, (chunk.n_bytes, Arc::new(index))) {
+                kept.n_bytes -= other.memory();
+            }
         }
     }
 

@@ -107,6 +107,8 @@ mod tests {
     #[test]
     fn a_machine_is_measured_and_nothing_is_left() {
         let folder = std::env::temp_dir().join(format!("darkchunk-machine-{}", std::process::id()));
+        // A process of this number may have ended in the middle of this.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).expect("made");
         let machine = Machine::measure(Some(&folder)).expect("measured");
         let left = std::fs::read_dir(&folder).expect("there").count();
