@@ -153,7 +153,7 @@ fn a_pixel_next_to_a_sentinel_costs_no_more_than_its_mask() {
     let mut random = Random(5);
     let mut pixels: Vec<u16> = (0..64 * 64).map(|_| random.counts(100) as u16).collect();
     let size = |pixels: &[u16]| {
-        let src: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        let src: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_ne_bytes()).collect();
         let chunk = encode(&codec, &src);
         (chunk.len(), values(&element, &decode(&codec, &chunk)))
     };

@@ -304,7 +304,7 @@ mod tests {
             let [n_frames, height, width] = [4 + rng.below(12), 8 << rng.below(3), 16 << rng.below(3)];
             let mut src = Vec::new();
             for _ in 0..n_frames {
-                let row: Vec<u8> = (0..width).flat_map(|_| (rng.below(300) as u16).to_le_bytes()).collect();
+                let row: Vec<u8> = (0..width).flat_map(|_| (rng.below(300) as u16).to_ne_bytes()).collect();
                 (0..height).for_each(|_| src.extend_from_slice(&row));
             }
             let layout = ChunkLayout::new(ElementType::U16, [n_frames, height, width].map(|n| n as u64).to_vec());
