@@ -25,7 +25,8 @@ from ._writer import _element, _frame_shape, _made, _name, _seconds
 
 _POLICIES = {"block": 0, "drop": 1}
 _PUSHED = ("taken", "dropped", "duplicate", "late", "out of range")
-_ACCEPTED = 2  # of these
+# With one of the first two the number counts as used.
+_ACCEPTED = 2
 _ENCODED = {"chunk": 1, "stream": 2}
 _ROOM = 64
 

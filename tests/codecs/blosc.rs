@@ -6,7 +6,6 @@ use darkchunk::codec::blosc::{Blosc, Chunk, Compressor, Shuffle};
 use darkchunk::cpu::Level;
 use darkchunk::{Error, Exec};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 const SHUFFLES: [Shuffle; 3] = [Shuffle::None, Shuffle::Byte, Shuffle::Bit];
 const TYPE_SIZES: [usize; 9] = [1, 2, 3, 4, 8, 12, 16, 17, 255];
@@ -247,9 +246,6 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // The same cases in each run, as CI is not to fail by chance; PROPTEST_RNG_SEED and the fuzz targets give others.
-    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
-
     #[test]
     fn anything_round_trips(
         src in pieces(),

@@ -68,11 +68,11 @@ def start(arguments, **how):
     return subprocess.Popen([str(COMMAND), *map(str, arguments)], env=environment(), stdout=subprocess.DEVNULL, **how)
 
 
-def wait_until(is_so, process):
+def wait_until(is_so, process=None):
     """Waits for what a process does, which is not to end before."""
     end = time.monotonic() + 120
     while not is_so():
-        assert process.poll() is None, f"it has ended with {process.returncode}"
+        assert process is None or process.poll() is None, f"it has ended with {process.returncode}"
         assert time.monotonic() < end, "it takes too long"
         time.sleep(0.01)
 
@@ -444,9 +444,7 @@ def wait_for_the_dead(folder, name):
                 return True
         return False
 
-    end = time.monotonic() + 60
-    while any(map(is_locked, folder.glob(f".{name}*.slabs"))) and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(lambda: not any(map(is_locked, folder.glob(f".{name}*.slabs"))))
 
 
 def under_mpi(launcher, with_shim, arguments, n=3):

@@ -6,7 +6,6 @@ use crate::codec::zstd::context::Encoder;
 use crate::cpu::Level;
 use crate::lz::vector::dispatch::with_lanes;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 /// Contents that take every way through the format: zeros, noise, few and many symbols, long and short distances.
 fn content(kind: usize, n_bytes: usize, seed: u32) -> Vec<u8> {
@@ -289,11 +288,7 @@ fn every_truncation_and_every_other_byte_is_as_the_library_has_it() {
 }
 
 proptest! {
-    // The same cases in each run, as CI is not to fail by chance; PROPTEST_RNG_SEED and the fuzz targets give others.
-    #![proptest_config(ProptestConfig {
-        rng_seed: RngSeed::Fixed(1),
-        ..ProptestConfig::with_cases(if cfg!(miri) { 0 } else { 400 })
-    })]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 0 } else { 400 }))]
     #[test]
     fn damaged_frames_are_as_the_library_has_them(
         kind in 0..7_usize,
