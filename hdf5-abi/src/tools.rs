@@ -70,6 +70,8 @@ macro_rules! for_each_hdf5_tool {
             fn H5PLget_loading_state(flags: *mut c_uint) -> c_int;
             // Since HDF5 1.10.7. The truth values have one byte or four by its version.
             fn H5Pset_file_locking(fapl: Hid, locks: c_uint, ignores_failure: c_uint) -> c_int;
+            // Since HDF5 1.10.
+            fn H5Pset_metadata_read_attempts(fapl: Hid, n: c_uint) -> c_int;
             fn H5Dvlen_reclaim(kind: Hid, space: Hid, dxpl: Hid, data: *mut c_void) -> c_int;
             // Since HDF5 1.12; one without the deprecated functions has only this one.
             fn H5Treclaim(kind: Hid, space: Hid, dxpl: Hid, data: *mut c_void) -> c_int;

@@ -2,6 +2,7 @@
 //!
 //! A program that has one opens its files itself, and hands the writer the identifier.
 
+use std::ffi::c_uint;
 use std::path::Path;
 
 use super::api::Hid;
@@ -55,22 +56,24 @@ impl File {
         Ok(Self(Id::new(library, id)))
     }
 
-    /// Opens a file to read as SWMR has it, also one whose writer was killed.
+    /// Opens a file to read as SWMR has it, also one whose writer was killed. What that has left half written is an error, of this
+    /// and of every later call that needs it, after some seconds: until then it might be that a writer is just writing it.
     ///
     /// # Errors
     /// [`Error::Hdf5`], also where a program writes to it in another way.
     pub fn open_swmr(library: &Library, path: &Path) -> Result<Self> {
-        let name = file_name(path)?;
-        let id = h5!(library, H5Fopen(name.as_ptr(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, DEFAULT))?;
+        let (access, name) = (access_to_growing(library)?, file_name(path)?);
+        let id = h5!(library, H5Fopen(name.as_ptr(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, access.get()))?;
         Ok(Self(Id::new(library, id)))
     }
 
-    /// Opens a file that another program may be writing to, to read: as SWMR has it where its writer does, and without HDF5's lock.
+    /// Opens a file that another program may be writing to, to read: as SWMR has it where its writer does
+    /// ([`open_swmr`](Self::open_swmr)), and without HDF5's lock.
     ///
     /// # Errors
     /// [`Error::Hdf5`], also where it is being changed at this moment.
     pub fn open_growing(library: &Library, path: &Path) -> Result<Self> {
-        let access = property_list(library, library.ids().file_access)?;
+        let access = access_to_growing(library)?;
         // HDF5 before 1.10.7 has the variable HDF5_USE_FILE_LOCKING alone.
         let _ = h5_tool!(library, H5Pset_file_locking(access.get(), 0, 1));
         let name = file_name(path)?;
@@ -108,6 +111,16 @@ impl File {
     pub fn close(self) -> Result<()> {
         self.0.close()
     }
+}
+
+/// How a file is opened that a writer adds to. Where a checksum does not fit, HDF5 reads again, and waits twice as long each time: this
+/// often it is some four seconds. Its own hundred times are for ever, and where a writer was killed amid a write no checksum will fit.
+fn access_to_growing(library: &Library) -> Result<Id> {
+    const N_ATTEMPTS: c_uint = 32;
+    let access = property_list(library, library.ids().file_access)?;
+    // Only an HDF5 found by its names has it.
+    let _ = h5_tool!(library, H5Pset_metadata_read_attempts(access.get(), N_ATTEMPTS));
+    Ok(access)
 }
 
 /// Has the root of a new file keep the order of links and attributes as that of `source` does.

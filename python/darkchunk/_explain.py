@@ -44,7 +44,7 @@ _MISSING = re.compile(
 # What PyTables and netCDF say in the place of HDF5's reason.
 _SILENT = re.compile(r"returned errorcode|internal error (reading|modifying)|NetCDF: HDF error", re.IGNORECASE)
 # The file itself is not whole.
-_UNOPENED = re.compile(r"truncated file|bad object header", re.IGNORECASE)
+_UNOPENED = re.compile(r"truncated file|bad object header|incorrect metadata checksum", re.IGNORECASE)
 _SAVE = "The file is damaged. `darkchunk recover {} -o NEW` saves what is good of it."
 _WAIT = "Another program has it open: wait, or, if it writes for readers (SWMR), open it with `swmr=True`."
 _NUMBER = re.compile(r"filter(?: number)?[: ]+(\d{2,6})", re.IGNORECASE)

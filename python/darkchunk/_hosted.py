@@ -82,6 +82,19 @@ def group(at: Any) -> Any:
     return at
 
 
+def access_to_growing() -> Any:
+    """How a file is opened that a writer adds to. Where a checksum does not fit, HDF5 reads again, and waits twice as
+    long each time: this often it is some four seconds. Its own hundred times are for ever, and where a writer was
+    killed amid a write no checksum will fit."""
+    from h5py import h5p
+
+    access, function = h5p.create(h5p.FILE_ACCESS), _module().H5Pset_metadata_read_attempts
+    function.argtypes, function.restype = [c.c_int64, c.c_uint], c.c_int
+    with lock():
+        function(access.id, 32)
+    return access
+
+
 def edges_are_raw(dcpl: Any) -> bool:
     """Whether chunks that the dataset's shape cuts are stored without filters (`H5Pset_chunk_opts`)."""
     function, options = _module().H5Pget_chunk_opts, c.c_uint()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from . import _hosted
 from ._errors import UnsupportedError
 from ._reader import Dataset
 
@@ -23,7 +24,8 @@ def open(
     that read and decode; None for one a processor. `missing`: what a chunk that was never stored is: "fill", its fill
     value, as in h5py (the default); "raise", a `MissingError` (the default with `swmr`: it may not be written yet);
     "mask", masked in a masked array. `swmr`: the file is being written by a SWMR writer; `refresh` sees what it has
-    added, `wait` waits for it. `index`: a file that `Dataset.write_index` has written for this dataset; with it a small
+    added, `wait` waits for it; what its writer has left half written, killed amid a write, is an error after some
+    seconds. `index`: a file that `Dataset.write_index` has written for this dataset; with it a small
     part of a chunk needs no other bytes than those of its blocks, from the first read on.
     """
     import h5py
@@ -31,7 +33,7 @@ def open(
 
     name, missing = os.fspath(path), missing or ("raise" if swmr else "fill")
     flags = h5f.ACC_RDONLY | (h5f.ACC_SWMR_READ if swmr else 0)
-    opened = h5f.open(os.fsencode(name), flags)
+    opened = h5f.open(os.fsencode(name), flags, _hosted.access_to_growing() if swmr else None)
     try:
         file = h5py.File(opened)
         found = _default(file) if dataset is None else file[dataset]

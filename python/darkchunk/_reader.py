@@ -278,6 +278,8 @@ class Dataset(Frames):
         process has the dataset open a second time, through h5py or as another `Dataset`: HDF5 breaks it then."""
         with self._gate.exclusive(), _hosted.lock():
             source = self._source
+            if not source:
+                raise UnsupportedError("HDF5 could not open the dataset again at an earlier refresh: open it anew")
             if self._handle is None:
                 _status.check_alone(source)
                 source.id.refresh()

@@ -439,6 +439,24 @@ fn the_dark_image_of_a_killed_recording_that_others_could_read_is_restored() {
     assert_eq!(dark, 3_i16.to_ne_bytes().repeat(common::N_PIXELS));
 }
 
+/// HDF5 by itself would read the header again for ever.
+#[test]
+fn a_header_that_the_kill_left_half_written_does_not_hold_a_restore_up() {
+    let [path, left] = ["journal-half", "journal-half-left"].map(path);
+    let (_file, _recorder) = swmr(&path);
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let root = bytes.windows(4).position(|found| found == b"OHDR").expect("a header");
+    bytes[root + 20] ^= 1;
+    std::fs::write(&left, bytes).expect("a copy");
+    std::fs::copy(journal::path_of(&path), journal::path_of(&left)).expect("a copy");
+    let to = left.with_extension("restored.h5");
+    let _ = std::fs::remove_file(&to);
+    let made = restore_file(&library(), &left, &to, &Watch::NONE).expect("restored");
+    assert_eq!(made.restored.n_chunks, 5);
+    let lost = made.rest.lost();
+    assert!(matches!(&lost[..], [text] if text.contains("checksum")), "{lost:?}");
+}
+
 #[test]
 fn a_recording_that_goes_on_is_not_restored_in_place_and_another_does_not_begin_its_journal() {
     let path = path("journal-locked");

@@ -6,6 +6,7 @@ use common::cases::Chosen;
 use common::hdf5::{h5d, h5t, library};
 use common::maker::{self, Handle, Layout, Spec, create, open, open_dataset, open_in_memory, write_chunk};
 use common::path;
+use darkchunk_hdf5::{File, OpenDataset};
 use darkchunk_stream::{Error, Missing, Options, Read, Reader, Way};
 use std::ffi::CString;
 use std::path::Path;
@@ -254,6 +255,37 @@ fn a_refresh_that_fails_leaves_what_is_read_directly() {
     std::fs::write(&path, damaged).expect("it can be written");
     assert!(reader.refresh().is_err());
     assert_eq!((reader.way(), reader.dims(), read(&reader)), (Way::Direct, &DIMS[..], Ok(elements())));
+}
+
+/// As a writer leaves it that is killed amid a write. HDF5 by itself would read it again for ever.
+#[test]
+fn what_is_half_written_is_an_error_of_what_needs_it() {
+    let path = path("half-written");
+    let spec = Spec { max_dims: vec![u64::MAX, 10], ..chunked() };
+    maker::write(&spec.make(&create(&path, true, 0), "data"), spec.datatype, &elements());
+    let sound = std::fs::read(&path).expect("it is there");
+    let half_write = |block: &[u8]| {
+        let at = sound.windows(4).rposition(|found| found == block).expect("the file has one");
+        let mut bytes = sound.clone();
+        bytes[at + 20] ^= 1;
+        std::fs::write(&path, bytes).expect("it can be written");
+    };
+    let (index, header) = (b"EAIB", b"OHDR");
+    let open = || {
+        let file = File::open_swmr(&library(), &path).expect("its root is whole");
+        let dataset = OpenDataset::open(&library(), file.id(), "data").expect("its header is whole");
+        (Reader::open(&library(), dataset.id(), Options::default()).expect("a dataset"), dataset, file)
+    };
+    half_write(index);
+    let (reader, dataset, file) = open();
+    assert!(reader.way() == Way::Hdf5 && reader.reason().contains("checksum"), "{}", reader.reason());
+    assert!(read(&reader).expect_err("no chunk can be found").to_string().contains("checksum"));
+    drop((reader, dataset, file));
+    std::fs::write(&path, &sound).expect("it can be written");
+    let (mut reader, _dataset, _file) = open();
+    half_write(header);
+    assert!(reader.refresh().expect_err("there is no header").to_string().contains("checksum"));
+    assert_eq!((reader.way(), read(&reader)), (Way::Direct, Ok(elements())));
 }
 
 #[test]

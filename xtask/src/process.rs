@@ -43,6 +43,14 @@ pub(crate) fn cargo() -> Command {
     program("cargo")
 }
 
+/// The pytest of a Python. A test that takes half an hour hangs: it ends pytest, which says where each thread is.
+pub(crate) fn pytest(python: impl AsRef<OsStr>) -> Command {
+    let mut command = program(python);
+    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+    command.args(["-o", "faulthandler_timeout=1800", "-o", "faulthandler_exit_on_timeout=true"]);
+    command
+}
+
 /// The command as a user would type it.
 pub(crate) fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::process::{cargo, program};
+use crate::process::{cargo, program, pytest};
 use crate::setup::System;
 use crate::tally::Tally;
 use crate::workspace::root;
@@ -107,9 +107,9 @@ fn chains(tally: &mut Tally) -> Result {
 /// The source is whole at every moment, and `--resume` ends right.
 fn convert(tally: &mut Tally) -> Result {
     dist::build()?;
-    let mut pytest = program(setup::python()?);
+    let mut pytest = pytest(setup::python()?);
     const TESTS: &str = "killed or full_disk or stopped or many_files or folder or memory or h5repack";
-    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", TESTS]);
+    pytest.args(["-s", "-k", TESTS]);
     pytest.args(["convert", "signals", "field"].map(|name| format!("tests/hosts/test_command_{name}.py")));
     pytest.env("DARKCHUNK_PROVE", "1");
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
@@ -136,14 +136,14 @@ fn sources(tally: &mut Tally) -> Result {
         header("aravis-tools-cli", "/usr/bin/arv-fake-gv-camera-0.8"),
     ])?;
     dist::build()?;
-    let mut pytest = program(setup::python()?);
-    pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/hosts/test_aravis.py"]);
-    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
-    tally.step("Aravis", &mut pytest);
+    let mut aravis = pytest(setup::python()?);
+    aravis.args(["-s", "tests/hosts/test_aravis.py"]);
+    aravis.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    tally.step("Aravis", &mut aravis);
     let python = wheel::environment_with("sources-tests", "examples/requirements.txt")?;
-    let mut pytest = program(python);
-    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests/test_sources.py"]);
-    tally.step("stream2 and GenTL", pytest.env("DARKCHUNK_FULL", "1").env_remove("HDF5_PLUGIN_PATH"));
+    let mut sources = pytest(python);
+    sources.arg("python/tests/test_sources.py");
+    tally.step("stream2 and GenTL", sources.env("DARKCHUNK_FULL", "1").env_remove("HDF5_PLUGIN_PATH"));
     Ok(())
 }
 
@@ -210,26 +210,22 @@ fn at_random(tally: &mut Tally, what: &str, tests: &str, cases: &str) -> Result 
 /// What the metrics are compared with is in an environment of its own.
 fn metrics(tally: &mut Tally) -> Result {
     let python = setup::environment(&root().join(".venv-metrics"), &["tests/metrics/requirements.txt"])?;
-    let mut oracles = program(python);
-    tally.step(
-        "metrics beside oracles",
-        oracles.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"]),
-    );
+    tally.step("metrics beside oracles", pytest(python).arg("tests/metrics"));
     let mut seeds = full("darkchunk-metrics", &["numbers"]);
     tally.step("metrics, 1000 seeds", seeds.args(["truth::", "techniques::", "tomography::"]));
     setup::system(&[System::File { package: "chromium", path: "/usr/bin/chromium" }])?;
     dist::build()?;
     let (pages, python) = (root().join("target/pages"), setup::python()?);
-    let pytest = |test: &[&str]| {
-        let mut pytest = program(&python);
-        pytest.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]).args(test);
+    let of_hosts = |test: &[&str]| {
+        let mut pytest = pytest(&python);
+        pytest.arg("-s").args(test);
         pytest.env("DARKCHUNK_PROVE", "1").env("DARKCHUNK_SCREENSHOTS", &pages);
         pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
         pytest
     };
     let of_virtual = ["tests/hosts/test_command_compare.py", "-k", "virtual"];
-    tally.step("compare of a virtual dataset", &mut pytest(&of_virtual));
-    tally.step("pages in a browser", &mut pytest(&["tests/hosts/test_pages.py"]));
+    tally.step("compare of a virtual dataset", &mut of_hosts(&of_virtual));
+    tally.step("pages in a browser", &mut of_hosts(&["tests/hosts/test_pages.py"]));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `test`: everything that can be checked on this machine, each step whether or not one before it failed; the last line
 //! is `N passed, M failed`.
 
-use crate::process::{cargo, is_installed, program, run as run_program, succeeds};
+use crate::process::{cargo, is_installed, program, pytest, run as run_program, succeeds};
 use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{data, root, target};
@@ -303,18 +303,17 @@ pub(crate) fn hosts(tally: &mut Tally, is_full: bool) {
     };
     let netcdf = setup::netcdf_with_plugins();
     tally.check("netCDF4 with its own plugins", || netcdf.as_ref().map(drop).map_err(Clone::clone));
-    let mut pytest = program(&python);
-    pytest.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
-    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "--durations=15", "tests/hosts"]);
-    pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
+    let mut tests = pytest(&python);
+    tests.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
+    tests.args(["-rs", "--durations=15", "tests/hosts"]);
+    tests.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
     if is_full {
-        pytest.env("DARKCHUNK_FULL", "1");
+        tests.env("DARKCHUNK_FULL", "1");
     }
     let tomo = dist::example("h5io-tomo");
     tally.check("example libraries", || tomo.as_ref().map(drop).map_err(Clone::clone));
-    pytest.envs(tomo.ok().map(|library| ("DARKCHUNK_TOMO", library)));
-    tally.step("host tests", pytest.env("DARKCHUNK_DATA", data()));
+    tests.envs(tomo.ok().map(|library| ("DARKCHUNK_TOMO", library)));
+    tally.step("host tests", tests.env("DARKCHUNK_DATA", data()));
     // `cargo xtask prove metrics` has the other oracles, too.
-    let oracles = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/metrics"];
-    tally.step("metrics beside numpy", program(&python).args(oracles));
+    tally.step("metrics beside numpy", pytest(&python).arg("tests/metrics"));
 }

@@ -3,7 +3,7 @@
 
 use crate::cross::{self, EXPORTS, For};
 use crate::dist::{self, FILTERS, PLUGINS, lay_out, lay_out_stripped};
-use crate::process::{output, program, run as run_program, succeeds};
+use crate::process::{output, program, pytest, run as run_program, succeeds};
 use crate::setup::{environment, python};
 use crate::tally::Tally;
 use crate::targets::{System, TARGETS, Target};
@@ -172,9 +172,9 @@ fn tests(tally: &mut Tally, wheel: Result<PathBuf>, is_full: bool) {
     }
     let netcdf = crate::setup::netcdf_with_plugins();
     tally.check("netCDF4 with its own plugins", || netcdf.as_ref().map(drop).map_err(Clone::clone));
-    let mut pytest = program(&python);
+    let mut pytest = pytest(&python);
     pytest.envs(netcdf.ok().map(|folder| ("DARKCHUNK_NETCDF", folder)));
-    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "python/tests"]);
+    pytest.args(["-rs", "python/tests"]);
     pytest.env_remove("HDF5_PLUGIN_PATH").env_remove("DARKCHUNK_PLUGINS").env("DARKCHUNK_DATA", data());
     tally.step("tests of the wheel", if is_full { pytest.env("DARKCHUNK_FULL", "1") } else { &mut pytest });
 }

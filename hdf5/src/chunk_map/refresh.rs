@@ -30,8 +30,8 @@ impl StoredDataset {
             check_alone(library, self.given, &[self.given, self.dataset.get()])?;
             drop(std::mem::replace(&mut self.dataset, Id::new(library, 0)));
             let refreshed = h5_optional!(library, H5Drefresh(self.given));
-            self.dataset = object::open(library, self.given, ".")?;
-            refreshed?;
+            let opened = object::open(library, self.given, ".").map(|dataset| self.dataset = dataset);
+            refreshed.and(opened)?;
         } else {
             check_alone(library, self.dataset.get(), &[self.dataset.get()])?;
             h5_optional!(library, H5Drefresh(self.dataset.get()))?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::at_random;
-use crate::process::{program, run as run_program};
+use crate::process::{program, pytest, run as run_program};
 use crate::setup::{self, System};
 use crate::tally::Tally;
 use crate::workspace::{data, root, target};
@@ -18,17 +18,8 @@ pub(super) fn run(tally: &mut Tally) -> Result {
     setup::system(&[file("libopenmpi-dev", "/usr/bin/mpicc.openmpi"), file("openmpi-bin", "/usr/bin/mpirun.openmpi")])?;
     dist::build()?;
     beside_others(tally)?;
-    let mut pytest = program(setup::python()?);
-    pytest.args([
-        "-m",
-        "pytest",
-        "-q",
-        "-s",
-        "-rs",
-        "-p",
-        "no:cacheprovider",
-        "tests/hosts/test_command_slices_ended.py",
-    ]);
+    let mut pytest = pytest(setup::python()?);
+    pytest.args(["-s", "-rs", "tests/hosts/test_command_slices_ended.py"]);
     pytest.env("DARKCHUNK_PROVE", "1");
     pytest.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_PLUGINS", dist::plugins());
     tally.step("slices: ended at random moments, MPI, isolated", &mut pytest);
@@ -44,15 +35,15 @@ pub(super) fn run(tally: &mut Tally) -> Result {
 /// The example libraries, and slices in Python, beside others' work.
 fn beside_others(tally: &mut Tally) -> Result {
     let python = wheel::environment_with("sources-tests", "python/tests/requirements.txt")?;
-    let mut beside = program(python);
-    beside.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "python/tests/test_slices.py"]);
+    let mut beside = pytest(python);
+    beside.arg("python/tests/test_slices.py");
     tally.step("slices beside h5py", beside.env("DARKCHUNK_CASES", "3000"));
     let tiffinfo = System::File { package: "libtiff-tools", path: "/usr/bin/tiffinfo" };
     tally.check("libtiff-tools", || setup::system(&[tiffinfo]));
     let python = setup::environment(&target()?.join("slices-tests"), &["tests/slices/requirements.txt"])?;
     let command = root().join("dist/bin").join(format!("darkchunk{}", std::env::consts::EXE_SUFFIX));
-    let mut oracles = program(python);
-    oracles.args(["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/slices"]);
+    let mut oracles = pytest(python);
+    oracles.args(["-s", "tests/slices"]);
     oracles.env("DARKCHUNK_COMMAND", command).env("DARKCHUNK_TOMO", dist::example("h5io-tomo")?);
     oracles.env("HDF5_PLUGIN_PATH", dist::plugins()).env("DARKCHUNK_DATA", data());
     tally.step("slices beside oracles", &mut oracles);
