@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from itertools import permutations
@@ -65,7 +66,14 @@ def environment(**more):
 def python(code, *arguments, **more):
     """Runs `code` in a new process; the finished process."""
     command = [sys.executable, "-X", "faulthandler", "-c", code, *map(str, arguments)]
-    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=300)
+    with subprocess.Popen(command, env=environment(**more), stdout=-1, stderr=-1, text=True) as process:
+        try:
+            out, error = process.communicate(timeout=150)
+        except subprocess.TimeoutExpired:
+            # It hangs: so it says where.
+            process.send_signal(signal.SIGABRT)
+            out, error = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
 def result(code, *arguments, **more):

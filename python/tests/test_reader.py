@@ -454,7 +454,7 @@ for thread in threads:
 n = 0
 
 def is_over():
-    return time.monotonic() > (until if n > 100 else until + 120)
+    return time.monotonic() > (until if n > 100 else until + 90)
 
 while not is_over():
     for index, frame in dataset.iter_frames(prefetch=2):
