@@ -652,7 +652,9 @@ typedef struct dc_recorder_statistics {
  * options.swmr: the file must have been made in the format of HDF5 1.10 (H5Pset_libver_bounds with H5F_LIBVER_V110 for both), and nothing
  * but this recorder may write to it, nor have an attribute or a named datatype open. Everything is made at once, the sum too, of no
  * frames; then H5Fstart_swmr_write. What is flushed is read by any program that opens the file with H5F_ACC_SWMR_READ, also after a kill
- * at any moment; after a kill the file opens in no other way (until h5clear -s). DC_UNSUPPORTED: the table lacks the function. */
+ * at any moment; after a kill the file opens in no other way (until h5clear -s). For a block that the kill has left half written HDF5 waits
+ * for ever, unless H5Pset_metadata_read_attempts has another number than its 100 (32 are some four seconds). DC_UNSUPPORTED: the table
+ * lacks the function. */
 dc_status dc_recorder_create(const dc_hdf5 *hdf5, int64_t at, const char *path, const dc_chunk *chunk, int nexus,
                              const dc_processing *with, const dc_recorder_options *options, dc_recorder **recorder);
 

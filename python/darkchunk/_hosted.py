@@ -83,15 +83,15 @@ def group(at: Any) -> Any:
 
 
 def access_to_growing() -> Any:
-    """How a file is opened that a writer adds to. Where a checksum does not fit, HDF5 reads again, and waits twice as
-    long each time: this often it is some four seconds. Its own hundred times are for ever, and where a writer was
-    killed amid a write no checksum will fit."""
+    """How a file is opened that a writer adds to: with as many attempts to read as the library's own
+    (`hdf5/src/file.rs` has the reason)."""
     from h5py import h5p
 
     access, function = h5p.create(h5p.FILE_ACCESS), _module().H5Pset_metadata_read_attempts
     function.argtypes, function.restype = [c.c_int64, c.c_uint], c.c_int
     with lock():
-        function(access.id, 32)
+        if function(access.id, 32) < 0:
+            raise UnsupportedError("HDF5 does not let itself be told how often it reads again")
     return access
 
 

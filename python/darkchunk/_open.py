@@ -24,9 +24,9 @@ def open(
     that read and decode; None for one a processor. `missing`: what a chunk that was never stored is: "fill", its fill
     value, as in h5py (the default); "raise", a `MissingError` (the default with `swmr`: it may not be written yet);
     "mask", masked in a masked array. `swmr`: the file is being written by a SWMR writer; `refresh` sees what it has
-    added, `wait` waits for it; what its writer has left half written, killed amid a write, is an error after some
-    seconds. `index`: a file that `Dataset.write_index` has written for this dataset; with it a small
-    part of a chunk needs no other bytes than those of its blocks, from the first read on.
+    added, `wait` waits for it; a block that a killed writer has left half written is an error after some four
+    seconds, in each call that needs it. `index`: a file that `Dataset.write_index` has written for this dataset; with
+    it a small part of a chunk needs no other bytes than those of its blocks, from the first read on.
     """
     import h5py
     from h5py import h5f
@@ -54,7 +54,8 @@ def open(
 
 def from_h5py(dataset: Any, threads: int | None = None, missing: str = "fill") -> Dataset:
     """A dataset that h5py has opened, read by several threads. Close it before its file. `threads`, `missing`: as of
-    `open`."""
+    `open`. Of a file that h5py has open with `swmr=True` HDF5 waits for ever for a block that a killed writer has left
+    half written: use `open`, and before h5py does."""
     found = _checked(dataset)
     file = found.file
     arguments = (os.path.abspath(file.filename), found.name, threads, missing, bool(getattr(file, "swmr_mode", False)))

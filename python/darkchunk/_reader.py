@@ -275,11 +275,14 @@ class Dataset(Frames):
     def refresh(self) -> tuple[int, ...]:
         """Looks for what a writer has added since; the new shape. It waits for reads that have begun, and reads that
         begin wait for it. An iterator goes on with the indices that it began with. An `UnsupportedError` where this
-        process has the dataset open a second time, through h5py or as another `Dataset`: HDF5 breaks it then."""
+        process has the dataset open a second time, through h5py or as another `Dataset`: HDF5 breaks it then. After
+        an `Hdf5Error` open it anew."""
         with self._gate.exclusive(), _hosted.lock():
             source = self._source
             if not source:
-                raise UnsupportedError("HDF5 could not open the dataset again at an earlier refresh: open it anew")
+                raise UnsupportedError(
+                    "HDF5 has closed the dataset, with its file or as a refresh failed: open it anew"
+                )
             if self._handle is None:
                 _status.check_alone(source)
                 source.id.refresh()

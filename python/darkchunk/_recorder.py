@@ -167,7 +167,8 @@ class Recorder(Ending):
         compression and of LZ4, for `darkchunk.open(..., index=name)`; True for the name of the file with ".index"
         appended. It is there when the recording is finished; where it cannot be written the recording goes on without
         it, and `fault` says why. `swmr`: others may read the file while it is written, with
-        `h5py.File(path, swmr=True)`, all that is flushed, also after a crash, when it opens in no other way; a file of
+        `darkchunk.open(path, swmr=True)` or h5py's, all that is flushed, also after a crash, when it opens in no other
+        way, and with h5py's HDF5 may wait for ever for a block that is half written; a file of
         one's own is to be made with `libver=("v110", "v110")`, and nothing else may write to it, nor have an attribute
         of it open.
         `classes`: a column of one integer and how many classes there are; frames of its values 0, 1, ... are also

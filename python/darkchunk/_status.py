@@ -18,8 +18,8 @@ def of(source: Any, start: int, stop: int) -> NDArray[np.uint8]:
     """The statuses of the frames `start` to `stop - 1` of h5py's dataset `source`, as the file has them now; 0, for
     those that have not come, where it says nothing."""
     found = np.zeros(stop - start, np.uint8)
-    # A column that cannot be read says nothing.
-    with contextlib.suppress(KeyError, OSError):
+    # A column that cannot be read says nothing. h5py raises RuntimeError where HDF5 cannot open it again.
+    with contextlib.suppress(KeyError, OSError, RuntimeError):
         column = source.file[f"{source.name}_darkchunk/frame_status"]
         if getattr(column, "ndim", 0) == 1 and column.dtype == np.uint8:
             check_alone(column)

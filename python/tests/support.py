@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 from itertools import permutations
@@ -65,15 +64,10 @@ def environment(**more):
 
 def python(code, *arguments, **more):
     """Runs `code` in a new process; the finished process."""
+    # One that hangs says where, and ends.
+    code = f"import faulthandler; faulthandler.dump_traceback_later(150, exit=True)\n{code}"
     command = [sys.executable, "-X", "faulthandler", "-c", code, *map(str, arguments)]
-    with subprocess.Popen(command, env=environment(**more), stdout=-1, stderr=-1, text=True) as process:
-        try:
-            out, error = process.communicate(timeout=150)
-        except subprocess.TimeoutExpired:
-            # It hangs: so it says where.
-            process.send_signal(signal.SIGABRT)
-            out, error = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, process.returncode, out, error)
+    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=300)
 
 
 def result(code, *arguments, **more):

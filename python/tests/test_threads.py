@@ -27,7 +27,7 @@ until, n, wrong = time.monotonic() + seconds, [0] * 8, []
 def read(number, get):
     try:
         # Until each has done something, though it may not run for a while.
-        while not wrong and time.monotonic() < (until if min(n) > 0 else until + 120):
+        while not wrong and time.monotonic() < (until if min(n) > 0 else until + 60):
             for name in names:
                 if not (get(name) == whole[name]).all():
                     wrong.append(f"thread {number}, {name}: wrong pixels")

@@ -71,7 +71,9 @@ pub fn recover(
     };
     let readable = whole.as_ref().map_or(from, |whole| &whole.0);
     let new = Temporary(Some(unfinished(to)?));
-    let mut outcome = match File::open(library, readable, false) {
+    // After the kill of a recording that others could read (SWMR) the file opens in that way only.
+    let opened = File::open(library, readable, false);
+    let mut outcome = match opened.or_else(|error| File::open_swmr(library, readable).map_err(|_| error)) {
         Ok(source) => {
             objects(library, &source, readable, new.path(), (n_threads, whole.as_ref().map(|_| n_bytes)), watch)
                 .map(|recovered| Outcome::Objects { recovered, n_cut_off })?

@@ -1,7 +1,10 @@
 """`darkchunk recover` saves what is good of damaged files, and says what is not."""
 
+import shutil
+
 import h5py
 import numpy as np
+import pytest
 
 from common import DRLE
 from test_command import PIXELS, everything, lines, run, spoil
@@ -38,6 +41,21 @@ def test_damaged_chunks_are_marked_and_everything_else_is_kept(tmp_path):
     assert {place.split("/")[-1] for place in damaged} <= {"data", "alias", "drle", "virtual"}
     # What was saved is sound.
     assert not [line for line in lines("verify", tmp_path / "b.h5") if line["state"] == "damaged"]
+
+
+def test_what_a_writer_for_readers_left_when_it_was_killed_is_saved(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w", libver="latest") as file:
+        data = file.create_dataset("a", data=PIXELS, chunks=(1, 33, 47), maxshape=(None, 33, 47), compression="gzip")
+        file.swmr_mode = True
+        data.flush()
+        shutil.copyfile(tmp_path / "w.h5", tmp_path / "a.h5")
+    with pytest.raises(OSError, match="already open for"):
+        h5py.File(tmp_path / "a.h5")
+    before = (tmp_path / "a.h5").read_bytes()
+    lines("recover", tmp_path / "a.h5", "-o", tmp_path / "b.h5")
+    with h5py.File(tmp_path / "b.h5") as file:
+        assert (file["a"][...] == PIXELS).all()
+    assert (tmp_path / "a.h5").read_bytes() == before
 
 
 def test_a_file_that_is_cut_off_gives_what_is_before_the_cut(tmp_path):

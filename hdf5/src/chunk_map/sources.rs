@@ -185,7 +185,13 @@ impl StoredDataset {
         h5!(library, H5Fget_intent(own.get(), &raw mut intent))?;
         let text = path.to_str().ok_or_else(|| unsupported("the name of a source is not UTF-8"))?;
         let name = object::c_name(text)?;
-        Ok(Id::new(library, h5!(library, H5Fopen(name.as_ptr(), intent & H5F_ACC_SWMR_READ, DEFAULT))?))
+        let open = |access: Hid| h5!(library, H5Fopen(name.as_ptr(), intent & H5F_ACC_SWMR_READ, access));
+        if intent & H5F_ACC_SWMR_READ == 0 {
+            return Ok(Id::new(library, open(DEFAULT)?));
+        }
+        // How often HDF5 reads again what is half written is as of the own file. One that is open in another way does not take it.
+        let access = Id::new(library, h5_optional!(library, H5Fget_access_plist(own.get()))?);
+        Ok(Id::new(library, open(access.get()).or_else(|_| open(DEFAULT))?))
     }
 
     /// The folder of its file, from which relative names count; the file must be one that is read by plain reads.

@@ -32,6 +32,11 @@ pub fn rest(library: &Library, from: Hid, to: Hid, seen: &mut dyn FnMut(&str) ->
     rename(&mut copier.entries, &is_there);
     copier.entries.retain(|entry| !is_there(&entry.path));
     let mut rest = Rest::default();
+    for Entry { path, kind } in all.iter().filter(|entry| is_there(&entry.path)) {
+        if let Kind::Unreadable(error) = kind {
+            rest.lost.push((format!("{path} (its attributes, and what is below it)"), error.clone()));
+        }
+    }
     let mut made_here = HashSet::new();
     copier.make(&HashMap::new(), &mut |path, made| {
         match made {
@@ -43,11 +48,8 @@ pub fn rest(library: &Library, from: Hid, to: Hid, seen: &mut dyn FnMut(&str) ->
         seen(path)
     })?;
     rest.n_copied = made_here.len() as u64;
-    for Entry { path, kind } in all.into_iter().filter(|entry| is_there(&entry.path)) {
-        if let Kind::Unreadable(error) = kind {
-            // Its attributes, and all that was below it.
-            rest.lost.push((path, error));
-        } else if matches!(kind, Kind::Group | Kind::Dataset | Kind::Datatype) {
+    for Entry { path, kind } in all {
+        if matches!(kind, Kind::Group | Kind::Dataset | Kind::Datatype) && is_there(&path) {
             let has_references = kind == Kind::Dataset && made_here.contains(&path);
             if let Err(error) = attributes(&mut copier, &path, has_references, &mut rest.lost) {
                 rest.lost.push((format!("{path} (attributes or references)"), error));

@@ -164,7 +164,12 @@ impl Reader {
     /// What HDF5 says. The reader is as it was then.
     pub fn refresh(&mut self) -> Result<()> {
         self.dataset.refresh()?;
-        let (known, way, reason) = open::examine(&self.dataset, self.options)?;
+        let (mut known, mut way, mut reason) = open::examine(&self.dataset, self.options)?;
+        if self.known.map.is_some() && known.map.is_none() {
+            // Or all frames would count as stored.
+            self.dataset.map()?;
+            (known, way, reason) = open::examine(&self.dataset, self.options)?;
+        }
         known.indices.set_side(self.known.indices.side());
         (self.known, self.way, self.reason) = (Arc::new(known), way, reason);
         Ok(())
